@@ -1,0 +1,159 @@
+"""The only reader of ``os.environ``: what the platform says, and what children may see.
+
+Invariants
+- The app's credentials and a start-up PAT are taken once and erased, in ``os.environ`` and in the
+  memory behind ``/proc/<pid>/environ`` (popping a variable does not clear that: the kernel shows
+  the process's first environment block).
+- No child (terminal, kernel, agent, installer) inherits any ``DATABRICKS_*`` variable: with
+  ``DATABRICKS_HOST`` set the SDKs ignore ``~/.databrickscfg``, and with a token in sight some
+  agents bypass the broker.
+"""
+
+import ctypes
+import os
+import sys
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .errors import ConfigurationError
+from .secret import Secret
+
+SECRET_VARIABLES = ("DATABRICKS_CLIENT_ID", "DATABRICKS_CLIENT_SECRET", "DATABRICKS_TOKEN")
+# Taken away from children: with one of these in sight an agent would not read its own file.
+SETTING_VARIABLES = (
+    "ANTHROPIC_MODEL",
+    "CODEX_MODEL",
+    "GEMINI_MODEL",
+    "HERMES_MODEL",
+    "DATABRICKS_GATEWAY_HOST",
+)
+PR_SET_DUMPABLE = 4  # linux/prctl.h
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What the process was started with, secrets in their type.
+
+    ``app_name`` is empty off the Databricks Apps platform; ``host`` has its scheme and no slash.
+    """
+
+    app_name: str
+    host: str
+    workspace_id: str
+    app_port: int | None
+    client_id: str
+    client_secret: Secret
+    token: Secret
+    home: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_databricks_app(self) -> bool:
+        """Whether the platform started us (it sets ``DATABRICKS_APP_NAME``)."""
+        return bool(self.app_name)
+
+
+def take_environment(environ: MutableMapping[str, str] | None = None) -> Environment:
+    """Read the platform's variables once and leave an environment fit for children.
+
+    Raises ConfigurationError for a port that is no number.
+    """
+    source = os.environ if environ is None else environ
+    taken = Environment(
+        app_name=source.get("DATABRICKS_APP_NAME", "").strip(),
+        host=normalise_host(source.get("DATABRICKS_HOST", "")),
+        workspace_id=source.get("DATABRICKS_WORKSPACE_ID", "").strip(),
+        app_port=_port(source.get("DATABRICKS_APP_PORT", "")),
+        client_id=source.get("DATABRICKS_CLIENT_ID", "").strip(),
+        client_secret=Secret(source.get("DATABRICKS_CLIENT_SECRET", "").strip()),
+        token=Secret("".join(source.get("DATABRICKS_TOKEN", "").split())),
+        home=Path(source.get("HOME") or Path.home()),
+        settings={name: source[name].strip() for name in SETTING_VARIABLES if name in source},
+    )
+    if environ is None:
+        _erase_secrets()
+    for name in [name for name in source if _is_ours(name)]:
+        del source[name]
+    return taken
+
+
+def variable(name: str, default: str = "") -> str:
+    """Return one variable, stripped; the default of a trait that documents this name."""
+    return os.environ.get(name, default).strip()
+
+
+def normalise_host(host: str) -> str:
+    """Return a workspace address with a scheme and without a trailing slash ('' stays '').
+
+    The platform sets ``DATABRICKS_HOST`` without ``https://`` at times (facts of its run-time).
+    """
+    host = host.strip().rstrip("/")
+    return host if not host or "://" in host else f"https://{host}"
+
+
+def child_environment(
+    base: Mapping[str, str], home: Path, extra: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the environment of a terminal or tool: no Databricks variable, agents on the PATH.
+
+    The locale is forced to UTF-8 where none is set, since agents draw with more than ASCII.
+    """
+    clean = {name: value for name, value in base.items() if not _is_ours(name)}
+    bin_folder = str(home / ".local" / "bin")
+    path = clean.get("PATH", os.defpath)
+    if bin_folder not in path.split(os.pathsep):
+        path = os.pathsep.join((bin_folder, path))
+    clean.update(PATH=path, HOME=str(home))
+    if not any("UTF-8" in clean.get(name, "").upper() for name in ("LC_ALL", "LC_CTYPE", "LANG")):
+        clean["LANG"] = "C.UTF-8"
+    clean.update(extra)
+    return clean
+
+
+def current_environment() -> dict[str, str]:
+    """Return a copy of the process environment."""
+    return dict(os.environ)
+
+
+def extend_environment(values: Mapping[str, str]) -> None:
+    """Set variables for this process and every child to come (kernels inherit them)."""
+    os.environ.update(values)
+
+
+def forbid_inspection() -> None:
+    """Make this process undumpable: its memory and environ are closed to others of the same user.
+
+    Agents run as the same operating-system user; without this, ``ptrace`` or ``/proc/<pid>/mem``
+    would read the PAT out of memory.  Redundant on purpose with the erasure of the environment.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith("DATABRICKS_") or name in SETTING_VARIABLES
+
+
+def _erase_secrets() -> None:
+    """Overwrite the values of secret variables where the kernel's view of them lies."""
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None)
+    libc.getenv.restype = ctypes.c_void_p
+    for name in SECRET_VARIABLES:
+        address = libc.getenv(name.encode())
+        if address:
+            ctypes.memset(address, 0, len(ctypes.string_at(address)))
+
+
+def _port(text: str) -> int | None:
+    text = text.strip()
+    if not text:
+        return None
+    if not text.isdecimal() or not 0 < int(text) <= 65535:  # noqa: PLR2004 the largest TCP port
+        raise ConfigurationError(
+            f"DATABRICKS_APP_PORT is {text!r}, which is no port.",
+            "Set it to a number from 1 to 65535, or leave it to the platform.",
+        )
+    return int(text)

@@ -1,0 +1,117 @@
+"""What can go wrong, as one tree; each error says what failed and what to do next.
+
+::
+
+    DbxAgentsError
+    ├── ConfigurationError            the server must not start like this
+    ├── WorkspaceError                the workspace said no
+    │   ├── TokenRefusedError         … to the token itself: expired, revoked or unknown
+    │   ├── WorkspacePermissionError  … to this user or this token's scopes
+    │   └── WorkspaceUnavailableError … for now: network, 429, 5xx
+    ├── PatError                      a PAT cannot be taken or kept
+    │   ├── PatShapeError             it is no PAT at all
+    │   ├── PatRefusedError           expired, revoked, or of another workspace
+    │   ├── PatForeignUserError       it is somebody else's
+    │   ├── PatCannotMintError        it may not create the tokens we rotate
+    │   └── PatNeededError            there is none: paste one
+    ├── ConfigFileError               a user's file cannot be read or written; it was left alone
+    ├── InstallError                  an agent could not be installed
+    └── LocalChannelError             the command found no running server
+
+Messages never contain a secret.  ``http_status`` is what REST answers with.
+"""
+
+
+class DbxAgentsError(Exception):
+    """Base of all errors of this package: a message, and a hint at the next step."""
+
+    http_status = 500
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ConfigurationError(DbxAgentsError):
+    """The server must not start with this configuration."""
+
+
+class WorkspaceError(DbxAgentsError):
+    """The workspace answered with an error.
+
+    ``status`` is its HTTP status (0 = no answer) and ``error_code`` its ``error_code`` field.
+    """
+
+    http_status = 502
+
+    def __init__(
+        self, message: str, hint: str = "", *, status: int = 0, error_code: str = ""
+    ) -> None:
+        super().__init__(message, hint)
+        self.status = status
+        self.error_code = error_code
+
+
+class TokenRefusedError(WorkspaceError):
+    """The workspace does not know this token (any more): expired, revoked, or never valid."""
+
+
+class WorkspacePermissionError(WorkspaceError):
+    """The token is alive, but this user or its scopes may not do this."""
+
+
+class WorkspaceUnavailableError(WorkspaceError):
+    """The workspace cannot answer now; ``retry_after_seconds`` is its own wish, if it had one."""
+
+    http_status = 503
+
+    def __init__(
+        self, message: str, hint: str = "", *, status: int = 0, retry_after_seconds: float = 0.0
+    ) -> None:
+        super().__init__(message, hint, status=status)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class PatError(DbxAgentsError):
+    """A personal access token cannot be taken or kept."""
+
+    http_status = 400
+
+
+class PatShapeError(PatError):
+    """The text is not a personal access token."""
+
+
+class PatRefusedError(PatError):
+    """The workspace refuses the token."""
+
+
+class PatForeignUserError(PatError):
+    """The token belongs to somebody else than the owner."""
+
+    http_status = 403
+
+
+class PatCannotMintError(PatError):
+    """The token is valid but cannot create the short-lived tokens that rotation needs."""
+
+
+class PatNeededError(PatError):
+    """There is no usable token: one has to be pasted."""
+
+    http_status = 409
+
+
+class ConfigFileError(DbxAgentsError):
+    """A configuration file cannot be read or written; it stays as it was."""
+
+    http_status = 409
+
+
+class InstallError(DbxAgentsError):
+    """An agent could not be installed."""
+
+
+class LocalChannelError(DbxAgentsError):
+    """No running server answers on the local channel."""

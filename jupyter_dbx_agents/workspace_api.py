@@ -1,0 +1,213 @@
+"""The workspace's REST API over plain HTTP: users, tokens, the app's creator.
+
+Why not the SDK here: importing ``databricks.sdk`` costs a second and 46 MB in the server process,
+and its default credential chain must never answer for a pasted token.  Users' programs use the SDK.
+
+Sources of protocol facts: the Token, SCIM and Apps APIs as published, and the SDK's source.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+from .errors import (
+    TokenRefusedError,
+    WorkspaceError,
+    WorkspacePermissionError,
+    WorkspaceUnavailableError,
+)
+from .secret import Secret
+
+REQUEST_TIMEOUT_SECONDS = 15.0
+# A dead token is 403 with this text and a numeric error_code; real permission errors are 403 too.
+REFUSED_TOKEN_MESSAGE = "Invalid access token"  # noqa: S105 the platform's words, no secret
+
+
+@dataclass(frozen=True)
+class WorkspaceUser:
+    """Who a token acts as; ``user_name`` is the login e-mail (a UUID for a service principal)."""
+
+    user_name: str
+    active: bool
+    workspace_id: str
+
+
+@dataclass(frozen=True)
+class TokenInfo:
+    """One token of the user, without its value; ``expires_at`` is None for no expiry."""
+
+    token_id: str
+    comment: str
+    created_at: datetime
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True)
+class MintedToken:
+    """A token just created, with its value."""
+
+    value: Secret
+    info: TokenInfo
+
+
+class WorkspaceApi:
+    """Calls to one workspace; every method may raise a WorkspaceError.
+
+    ``host`` is an origin such as ``https://adb-1.azuredatabricks.net``.
+    """
+
+    def __init__(self, host: str, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS) -> None:
+        self.host = host
+        # trust_env: a corporate proxy and CA bundle apply; redirects never carry a token away.
+        self._client = httpx.AsyncClient(
+            base_url=host, timeout=timeout_seconds, follow_redirects=False
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def me(self, token: Secret) -> WorkspaceUser:
+        """Return the token's user (SCIM ``Me``)."""
+        response = await self._send("GET", "/api/2.0/preview/scim/v2/Me", token)
+        body = _json_object(response)
+        return WorkspaceUser(
+            user_name=str(body.get("userName", "")).lower(),
+            active=body.get("active", True) is not False,
+            workspace_id=response.headers.get("x-databricks-org-id", ""),
+        )
+
+    async def create_token(
+        self, token: Secret, *, lifetime_seconds: int, comment: str
+    ) -> MintedToken:
+        """Create a token of the same user."""
+        payload = {"lifetime_seconds": lifetime_seconds, "comment": comment}
+        body = _json_object(await self._send("POST", "/api/2.0/token/create", token, payload))
+        return MintedToken(Secret(body["token_value"]), _token_info(body["token_info"]))
+
+    async def list_tokens(self, token: Secret) -> list[TokenInfo]:
+        """List the user's own valid tokens in this workspace."""
+        body = _json_object(await self._send("GET", "/api/2.0/token/list", token))
+        return [_token_info(info) for info in body.get("token_infos", [])]
+
+    async def delete_token(self, token: Secret, token_id: str) -> None:
+        """Revoke one token; one that is gone already counts as done."""
+        try:
+            await self._send("POST", "/api/2.0/token/delete", token, {"token_id": token_id})
+        except WorkspaceError as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+
+    async def get_json(self, path: str, token: Secret) -> dict[str, Any]:
+        """GET any JSON object of the workspace."""
+        return _json_object(await self._send("GET", path, token))
+
+    async def app_creator(self, app_name: str, client_id: str, client_secret: Secret) -> str:
+        """Return ``creator`` of an app, asked as the app's own service principal."""
+        bearer = await self._service_principal_token(client_id, client_secret)
+        body = await self.get_json(f"/api/2.0/apps/{app_name}", bearer)
+        return str(body.get("creator", ""))
+
+    async def _service_principal_token(self, client_id: str, client_secret: Secret) -> Secret:
+        """OAuth client-credentials grant at the workspace's own token endpoint."""
+        response = await self._request(
+            "POST",
+            "/oidc/v1/token",
+            data={"grant_type": "client_credentials", "scope": "all-apis"},
+            auth=httpx.BasicAuth(client_id, client_secret.reveal()),
+        )
+        _raise_for_error(response)
+        return Secret(str(_json_object(response)["access_token"]))
+
+    async def _send(
+        self, method: str, path: str, token: Secret, payload: dict[str, Any] | None = None
+    ) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {token.reveal()}"}
+        response = await self._request(method, path, json=payload, headers=headers)
+        _raise_for_error(response)
+        return response
+
+    async def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            return await self._client.request(method, path, **options)
+        except httpx.HTTPError as error:
+            # ``from None``: the request object, with its header, must not travel in a traceback.
+            raise WorkspaceUnavailableError(
+                f"The workspace {self.host} does not answer ({type(error).__name__}).",
+                "Check the network; it is tried again.",
+            ) from None
+
+
+def _json_object(response: httpx.Response) -> dict[str, Any]:
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise WorkspaceError(
+            f"The workspace answered {response.request.url.path} with something that is no JSON "
+            "object.",
+            "Check that DATABRICKS_HOST is a workspace's address.",
+            status=response.status_code,
+        )
+    return body
+
+
+def _raise_for_error(response: httpx.Response) -> None:
+    """Translate an error reply into this package's tree."""
+    if response.is_success:
+        return
+    try:
+        body = response.json()
+    except ValueError:
+        body = {}
+    body = body if isinstance(body, dict) else {}
+    status = response.status_code
+    message = str(body.get("message") or body.get("error_description") or response.reason_phrase)
+    code = str(body.get("error_code", ""))
+    if is_token_refusal(status, message):
+        raise TokenRefusedError("The workspace refuses the token.", status=status, error_code=code)
+    if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise WorkspaceUnavailableError(
+            f"The workspace cannot answer now (HTTP {status}).",
+            "It is tried again.",
+            status=status,
+            retry_after_seconds=retry_after_seconds(response.headers.get("retry-after", "")),
+        )
+    kind = WorkspacePermissionError if status == HTTPStatus.FORBIDDEN else WorkspaceError
+    raise kind(message, status=status, error_code=code)
+
+
+def is_token_refusal(status: int, message: str) -> bool:
+    """Whether a reply says that the token itself is dead (and not that its user may not do this).
+
+    401 from any endpoint; 403 with the platform's words; 400 "Invalid Token" from the AI Gateway.
+    """
+    if status == HTTPStatus.UNAUTHORIZED:
+        return True
+    if status == HTTPStatus.FORBIDDEN:
+        return message.startswith(REFUSED_TOKEN_MESSAGE)
+    return status == HTTPStatus.BAD_REQUEST and "invalid token" in message.lower()
+
+
+def retry_after_seconds(header: str) -> float:
+    """Return the seconds of a Retry-After header, 0.0 when there is none or it is a date."""
+    return float(header) if header.strip().isdecimal() else 0.0
+
+
+def _token_info(info: dict[str, Any]) -> TokenInfo:
+    return TokenInfo(
+        token_id=str(info["token_id"]),
+        comment=str(info.get("comment", "")),
+        created_at=_instant(int(info["creation_time"])),
+        expires_at=None if int(info["expiry_time"]) < 0 else _instant(int(info["expiry_time"])),
+    )
+
+
+def _instant(epoch_milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(epoch_milliseconds / 1000, UTC)
