@@ -1,0 +1,158 @@
+"""Create tokens that can be recognised as this process's, and sweep up those that got lost."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import uuid
+from datetime import datetime, timedelta
+
+from ..errors import (
+    DbxAgentsError,
+    PatCannotMintError,
+    PatForeignUserError,
+    PatRefusedError,
+    TokenRefusedError,
+    WorkspaceError,
+    WorkspacePermissionError,
+    WorkspaceUnavailableError,
+)
+from ..secret import Secret
+from ..workspace_api import MintedToken, TokenInfo, WorkspaceApi, WorkspaceUser
+from .plan import lifetime_of
+from .store import Pat
+
+COMMENT_PREFIX = "jupyter_dbx_agents"
+# A new token may be unknown to a replica for a moment (revocation too: the SDKs' notes).
+PROPAGATION_TRIES = 5
+PROPAGATION_PAUSE_SECONDS = 0.5
+
+
+class Mint:
+    """Makes the tokens of one process; ``instance`` marks them in their comment."""
+
+    def __init__(self, api: WorkspaceApi, app_name: str, lifetime_seconds: int) -> None:
+        self.api = api
+        self.lifetime_seconds = lifetime_seconds
+        self.instance = uuid.uuid4().hex
+        self._mark = " ".join(filter(None, (COMMENT_PREFIX, app_name, self.instance)))
+        self._may_have_lost_one = False
+
+    async def create(self, token: Secret, now: datetime) -> tuple[Pat, MintedToken]:
+        """Create a PAT with ``token`` and see that it works.
+
+        Raises PatCannotMintError with the cause, TokenRefusedError, or WorkspaceUnavailableError.
+        """
+        comment = f"{self._mark} {secrets.token_hex(8)}"
+        try:
+            minted = await self.api.create_token(
+                token, lifetime_seconds=self.lifetime_seconds, comment=comment
+            )
+        except WorkspaceUnavailableError:
+            self._may_have_lost_one = True  # the answer may have got lost after the effect
+            raise
+        except TokenRefusedError:
+            raise
+        except WorkspaceError as error:
+            raise _cannot_mint(error) from error
+        try:
+            await self._verify(minted.value)
+        except WorkspaceError:
+            self._may_have_lost_one = True
+            raise
+        return self._pat(minted, now), minted
+
+    async def sweep_lost(self, token: Secret, known: set[str]) -> None:
+        """Delete tokens that bear this process's mark and that it does not know."""
+        if not self._may_have_lost_one:
+            return
+        for info in await self.api.list_tokens(token):
+            if self.is_ours(info) and info.token_id not in known:
+                await self.api.delete_token(token, info.token_id)
+        self._may_have_lost_one = False
+
+    def is_ours(self, info: TokenInfo) -> bool:
+        """Whether a token was made by this process."""
+        return info.comment.startswith(f"{self._mark} ")
+
+    async def _verify(self, token: Secret) -> None:
+        for attempt in range(PROPAGATION_TRIES):
+            try:
+                await self.api.me(token)
+            except TokenRefusedError:
+                if attempt == PROPAGATION_TRIES - 1:
+                    # Not TokenRefusedError: the token it was made with is not the one in question.
+                    raise WorkspaceUnavailableError(
+                        "The workspace refuses the token it has just created.", "It is tried again."
+                    ) from None
+                await asyncio.sleep(PROPAGATION_PAUSE_SECONDS)
+            else:
+                return
+
+    def _pat(self, minted: MintedToken, now: datetime) -> Pat:
+        info = minted.info
+        lifetime = lifetime_of(info.created_at, info.expires_at, self.lifetime_seconds)
+        return Pat(minted.value, info.token_id, now, now + max(lifetime, timedelta(0)))
+
+
+async def owner_of_pasted(
+    api: WorkspaceApi, pasted: Secret, expected_user: str | None
+) -> WorkspaceUser:
+    """Return the pasted token's user, who must be ``expected_user`` (None: anybody).
+
+    Raises PatRefusedError or PatForeignUserError.
+    """
+    try:
+        user = await api.me(pasted)
+    except TokenRefusedError:
+        raise PatRefusedError(
+            "The workspace does not accept this token: it has expired, was revoked, or is of "
+            "another workspace.",
+            f"Create a new one on {api.host} and paste it.",
+        ) from None
+    except WorkspacePermissionError as error:
+        raise PatRefusedError(
+            "This token may not even ask who it belongs to.",
+            "Create one with all scopes, or with the scopes “authentication” and “scim”.",
+        ) from error
+    if not user.active or "@" not in user.user_name:
+        raise PatForeignUserError(
+            "This token belongs to a service principal or to a deactivated user.",
+            "Paste a token of your own user.",
+        )
+    if expected_user is not None and user.user_name != expected_user.lower():
+        raise PatForeignUserError(
+            "This token belongs to another user than this app's owner.",
+            "Paste a token that you created yourself in this workspace.",
+        )
+    return user
+
+
+def token_page(host: str) -> str:
+    """Return the workspace's page on which a user creates tokens."""
+    return f"{host}/settings/user/developer/access-tokens"
+
+
+def _cannot_mint(error: WorkspaceError) -> DbxAgentsError:
+    """Name the cause of a refused token creation, and its cure."""
+    if error.error_code == "QUOTA_EXCEEDED":
+        return PatCannotMintError(
+            "Your user has as many tokens in this workspace as it may have (600).",
+            "Delete some under Settings › Developer › Access tokens, then paste again.",
+        )
+    if "disabled" in error.message.lower():
+        return PatCannotMintError(
+            "Personal access tokens are disabled in this workspace.",
+            "Ask a workspace administrator to enable them for you.",
+        )
+    if isinstance(error, WorkspacePermissionError):
+        return PatCannotMintError(
+            f"This token may not create the short-lived tokens that rotation needs: "
+            f"{error.message}",
+            "Create one with all scopes or with the scope “authentication”, or ask an "
+            "administrator for the permission to use tokens.",
+        )
+    return PatCannotMintError(
+        f"The workspace did not create a short-lived token: {error.message}",
+        "Check the workspace's limits for tokens (maximum lifetime), then try again.",
+    )

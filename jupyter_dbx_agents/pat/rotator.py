@@ -1,0 +1,415 @@
+"""The one owner of the credential: adopt, rotate, revoke, tell."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from traitlets import Enum, Float, Integer
+from traitlets.config import LoggingConfigurable
+
+from ..errors import (
+    DbxAgentsError,
+    PatError,
+    PatNeededError,
+    PatRefusedError,
+    TokenRefusedError,
+    WorkspaceError,
+)
+from ..secret import Secret
+from ..workspace_api import TokenInfo, WorkspaceApi
+from .clock import Clock, SystemClock
+from .mint import Mint, owner_of_pasted, token_page
+from .plan import Action, Situation, next_step, retry_delay_seconds
+from .revocation import PastedRevoker
+from .store import Pat, PatState, PatStore, Promise
+
+_PASTE_HINT = "Open a terminal, or use “jupyter dbx-agents login”, and paste a token."
+# The platform kills us 15 s after SIGTERM; the other parts want some of that too.
+STOP_SECONDS = 5.0
+
+
+class PatRotator(LoggingConfigurable):
+    """Holds the PAT and keeps it fresh; a PatSource for everyone else.
+
+    ``expected_user`` names the only user whose token is adopted (None: anybody's, for local use);
+    ``in_use`` says whether any session is active.
+    """
+
+    rotation_interval_seconds = Float(
+        600.0, min=0.1, config=True, help="Age in seconds at which the PAT is replaced."
+    )
+    lifetime_seconds = Integer(
+        900, min=1, config=True, help="Lifetime in seconds of each PAT that is created."
+    )
+    promise_seconds = Float(
+        120.0,
+        min=0.0,
+        config=True,
+        help="For how long, in seconds, an SDK program may use a PAT before it asks again.",
+    )
+    expiry_margin_seconds = Float(
+        30.0,
+        min=0.0,
+        config=True,
+        help="How long before a PAT's natural end, in seconds, its last promise ends.",
+    )
+    in_flight_seconds = Float(
+        60.0,
+        min=0.0,
+        config=True,
+        help="How long after its last promise, in seconds, a replaced PAT is revoked.",
+    )
+    retry_first_seconds = Float(
+        2.0, min=0.01, config=True, help="Delay in seconds before the first retry of a rotation."
+    )
+    retry_most_seconds = Float(
+        30.0, min=0.01, config=True, help="Longest delay in seconds between two retries."
+    )
+    idle_policy = Enum(
+        ["lapse", "keep_alive"],
+        default_value="lapse",
+        config=True,
+        help="While no terminal or kernel is open: 'lapse' lets the PAT run out, and the next "
+        "session asks for a new one; 'keep_alive' goes on rotating.",
+    )
+
+    def __init__(
+        self,
+        api: WorkspaceApi,
+        *,
+        app_name: str = "",
+        expected_user: Callable[[], str | None] = lambda: None,
+        in_use: Callable[[], bool] = lambda: True,
+        clock: Clock | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._api = api
+        self._expected_user = expected_user
+        self._in_use = in_use
+        self._clock: Clock = clock or SystemClock()
+        self._store = PatStore(
+            self.promise_seconds, self.expiry_margin_seconds, self.in_flight_seconds
+        )
+        self._mint = Mint(api, app_name, self.lifetime_seconds)
+        self._revoker = PastedRevoker(api)
+        self._state = PatState.NEEDED
+        self._message = "No Databricks token has been pasted yet."
+        self._hint = _PASTE_HINT
+        self.user = ""
+        self.workspace_id = ""
+        self.rotations = 0
+        self._rotate_at: datetime | None = None
+        self._retry_at: datetime | None = None
+        self._tidy_at: datetime | None = None
+        self._attempts = 0
+        self._checked_at: datetime | None = None
+        self._one_at_a_time = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self.on_change: list[Callable[[], None]] = []
+
+    # ---- PatSource: what users of the PAT see
+
+    @property
+    def state(self) -> PatState:
+        """Where the credential stands."""
+        return self._state
+
+    @property
+    def message(self) -> str:
+        """What is the matter and what to do, in a sentence or two."""
+        return " ".join(filter(None, (self._message, self._hint)))
+
+    def current(self) -> Secret | None:
+        """Return the PAT for a call that starts now; None when there is none."""
+        pat = self._store.current(self._clock.now())
+        return None if pat is None else pat.value
+
+    def promise(self) -> Promise | None:
+        """Return the PAT with an expiry that will be kept; None when there is none."""
+        return self._store.promise(self._clock.now())
+
+    async def replace_refused(self, refused: Secret) -> Secret | None:
+        """Return the PAT to try once more after a refusal; None when there is none any more."""
+        async with self._one_at_a_time:
+            current = self.current()
+            if current is None or current != refused or self._was_just_checked():
+                return current
+            try:
+                await self._api.me(current)
+            except TokenRefusedError:
+                self._lose("The workspace no longer accepts the token: it was revoked.")
+                return None
+            except WorkspaceError as error:
+                self.log.debug("Could not check a refused PAT: %s", error)
+            self._checked_at = self._clock.now()
+            return current
+
+    # ---- what the owner asks for
+
+    async def adopt(self, pasted: Secret) -> None:
+        """Take a pasted PAT: check whose it is, replace it by a short-lived one, revoke it.
+
+        Raises a PatError or WorkspaceError that says what to do; the state before is kept then.
+        """
+        async with self._one_at_a_time:
+            if self._store.holds(pasted):
+                raise PatRefusedError(
+                    "This is one of the short-lived tokens that this app made itself.",
+                    f"Create a token of your own on {token_page(self._api.host)}.",
+                )
+            async with self._adopting():
+                await self._adopt(pasted)
+        self._wake.set()
+
+    async def rotate(self) -> None:
+        """Replace the PAT now.  Raises PatNeededError when there is none, or why it failed."""
+        async with self._one_at_a_time:
+            await self._rotate()
+        self._wake.set()
+
+    async def log_out(self) -> None:
+        """Revoke every PAT of ours and forget them, kept promises or not."""
+        async with self._one_at_a_time:
+            await self._revoke_all()
+            self._revoker.forget()
+            self._lose("You logged out.")
+        self._wake.set()
+
+    async def revoke_pasted(self, token_id: str) -> None:
+        """Revoke the token that the owner picked among the candidates for the pasted one.
+
+        Raises PatError for an id that is no candidate, PatNeededError without a PAT.
+        """
+        async with self._one_at_a_time:
+            current = self.current()
+            if current is None:
+                raise PatNeededError("There is no token to revoke another with.", _PASTE_HINT)
+            await self._revoker.revoke_chosen(current, token_id)
+            self._changed()
+
+    def session_opened(self) -> None:
+        """Look at once whether a rotation is due: a session has just opened."""
+        self._wake.set()
+
+    # ---- life
+
+    async def run(self) -> None:
+        """Rotate, revoke and expire for ever; cancel to end."""
+        while True:
+            step = next_step(self._situation(), self._clock.now())
+            if step.action is Action.NOTHING:
+                await self._clock.wait(self._wake, step.wait_seconds)
+                continue
+            async with self._one_at_a_time:
+                await self._perform(step.action)
+
+    async def stop(self) -> None:
+        """Revoke every PAT of ours, within ``STOP_SECONDS``; never raises."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                async with self._one_at_a_time:
+                    await self._revoke_all()
+
+    def status(self) -> dict[str, Any]:
+        """Return the credential's REST model: never a token, instants in ISO 8601 or None."""
+        pat = self._store.current(self._clock.now())
+        outcome = self._revoker.outcome
+        return {
+            "state": self._state.value,
+            "message": self._message,
+            "hint": self._hint,
+            "user": self.user,
+            "created_at": _iso(pat.created_at if pat else None),
+            "expires_at": _iso(pat.expires_at if pat else None),
+            "next_rotation_at": _iso((self._retry_at or self._rotate_at) if pat else None),
+            "rotations": self.rotations,
+            "awaiting_revocation": len(self._store.retired),
+            "token_page": token_page(self._api.host),
+            "pasted": {
+                "state": outcome.state.value,
+                "message": outcome.message,
+                "candidates": [_candidate(info) for info in outcome.candidates],
+            },
+        }
+
+    # ---- adoption
+
+    @contextlib.asynccontextmanager
+    async def _adopting(self) -> AsyncIterator[None]:
+        """Show the state ``adopting``; go back to the one before if it fails."""
+        before = (self._state, self._message, self._hint)
+        self._set(PatState.ADOPTING, "The pasted token is being checked.")
+        try:
+            yield
+        except BaseException:
+            if self._state is PatState.ADOPTING:
+                self._set(*before)
+            raise
+
+    async def _adopt(self, pasted: Secret) -> None:
+        user = await owner_of_pasted(self._api, pasted, self._expected_user())
+        listed = await self._list(pasted)
+        try:
+            pat, minted = await self._mint.create(pasted, self._clock.now())
+        except TokenRefusedError as error:
+            raise PatRefusedError(
+                "The token was revoked while it was being checked.", "Paste a new one."
+            ) from error
+        self.user, self.workspace_id = user.user_name, user.workspace_id
+        self._publish(pat)
+        await self._revoker.revoke_pasted(pasted, minted, listed, self._store.token_ids())
+        self._tidy_at = self._clock.now()
+        self.log.info(
+            "A PAT of %s was adopted; the pasted one: %s.", self.user, self._revoker.outcome.state
+        )
+        self._changed()
+
+    async def _list(self, token: Secret) -> list[TokenInfo]:
+        try:
+            return await self._api.list_tokens(token)
+        except WorkspaceError as error:
+            self.log.debug("The pasted token may not list tokens: %s", error)
+            return []
+
+    # ---- rotation
+
+    async def _perform(self, action: Action) -> None:
+        if action is Action.EXPIRE:
+            self._expire()
+        elif action is Action.REVOKE:
+            await self._revoke_due()
+        elif action is Action.TIDY:
+            await self._tidy()
+        else:
+            with contextlib.suppress(DbxAgentsError):  # noted by _rotate, in state and log
+                await self._rotate()
+
+    async def _rotate(self) -> None:
+        pat = self._store.current(self._clock.now())
+        if pat is None:
+            raise PatNeededError("There is no token to rotate.", _PASTE_HINT)
+        try:
+            fresh, _ = await self._mint.create(pat.value, self._clock.now())
+        except TokenRefusedError:
+            self._lose("The workspace no longer accepts the token: it was revoked.")
+            raise
+        except (WorkspaceError, PatError) as error:
+            self._retry_later(error)
+            raise
+        self.rotations += 1
+        self._publish(fresh)
+        self._tidy_at = self._clock.now()
+
+    def _publish(self, pat: Pat) -> None:
+        now = self._clock.now()
+        recovered = self._state is PatState.RETRYING
+        self._store.publish(pat, now)
+        self._attempts, self._retry_at = 0, None
+        self._rotate_at = now + timedelta(seconds=self.rotation_interval_seconds)
+        if recovered:
+            self.log.info("The PAT rotates again.")
+        self._set(PatState.ACTIVE, "The token is alive and rotates by itself.")
+
+    def _retry_later(self, error: DbxAgentsError) -> None:
+        delay = retry_delay_seconds(
+            self._attempts, self.retry_first_seconds, self.retry_most_seconds
+        )
+        delay = max(delay * random.uniform(0.8, 1.2), getattr(error, "retry_after_seconds", 0.0))  # noqa: S311 jitter
+        self._attempts += 1
+        self._retry_at = self._clock.now() + timedelta(seconds=delay)
+        if self._state is not PatState.RETRYING:
+            self.log.warning("The PAT could not be rotated: %s Trying again.", error.message)
+        self._set(PatState.RETRYING, f"The rotation failed: {error.message}", error.hint)
+
+    async def _revoke_due(self) -> None:
+        """Revoke replaced PATs whose promises have passed; what fails is tried again."""
+        current, now = self.current(), self._clock.now()
+        for entry in [entry for entry in self._store.retired if now >= entry.revoke_at]:
+            if current is None or now >= entry.pat.expires_at:
+                self._store.drop(entry)
+                continue
+            try:
+                await self._api.delete_token(current, entry.pat.token_id)
+            except WorkspaceError as error:
+                self.log.debug("A replaced PAT could not be revoked: %s", error)
+                entry.revoke_at = now + timedelta(seconds=self.retry_first_seconds)
+            else:
+                self._store.drop(entry)
+
+    async def _tidy(self) -> None:
+        """Finish what was left undone; what fails again is tried again a little later."""
+        self._tidy_at = None
+        current = self.current()
+        if current is None:
+            return
+        try:
+            await self._mint.sweep_lost(current, self._store.token_ids())
+            await self._revoker.retry(current)
+        except WorkspaceError as error:
+            self.log.debug("Left undone for now: %s", error)
+            self._tidy_at = self._clock.now() + timedelta(seconds=self.retry_most_seconds)
+        else:
+            self._changed()
+
+    def _expire(self) -> None:
+        self._store.clear()
+        self._rotate_at = self._retry_at = self._tidy_at = None
+        why = self._message if self._state is PatState.RETRYING else "No session was open."
+        self.log.warning("The PAT has expired: %s", why)
+        self._set(PatState.EXPIRED, f"The token has expired. {why}", _PASTE_HINT)
+
+    def _lose(self, why: str) -> None:
+        """Forget every PAT: there is none any more, and only the owner can change that."""
+        self._store.clear()
+        self._rotate_at = self._retry_at = self._tidy_at = None
+        self.log.warning("No PAT any more: %s", why)
+        self._set(PatState.NEEDED, why, _PASTE_HINT)
+
+    async def _revoke_all(self) -> None:
+        pats = self._store.clear()  # the current one is last: it revokes the others, then itself
+        for pat in pats:
+            try:
+                await self._api.delete_token(pats[-1].value, pat.token_id)
+            except WorkspaceError as error:
+                self.log.warning("A PAT could not be revoked (it expires by itself): %s", error)
+
+    # ---- small things
+
+    def _situation(self) -> Situation:
+        in_use = self.idle_policy == "keep_alive" or self._in_use()
+        retired = tuple(self._store.retired)
+        return Situation(
+            self._store.pat, retired, in_use, self._rotate_at, self._retry_at, self._tidy_at
+        )
+
+    def _was_just_checked(self) -> bool:
+        """Whether a refusal was looked into a moment ago: many calls are refused at once."""
+        recent = timedelta(seconds=1)
+        return self._checked_at is not None and self._clock.now() - self._checked_at < recent
+
+    def _set(self, state: PatState, message: str, hint: str = "") -> None:
+        self._state, self._message, self._hint = state, message, hint
+        self._changed()
+
+    def _changed(self) -> None:
+        for notify in self.on_change:
+            notify()
+
+
+def _iso(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _candidate(info: TokenInfo) -> dict[str, str | None]:
+    return {
+        "token_id": info.token_id,
+        "comment": info.comment,
+        "created_at": _iso(info.created_at),
+        "expires_at": _iso(info.expires_at),
+    }

@@ -1,0 +1,142 @@
+"""Who holds the PAT, and what was promised about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from ..secret import Secret
+
+
+class PatState(StrEnum):
+    """Where the credential stands."""
+
+    NEEDED = "needed"
+    ADOPTING = "adopting"
+    ACTIVE = "active"
+    RETRYING = "retrying"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True)
+class Pat:
+    """A token that we minted; instants are of this machine's clock."""
+
+    value: Secret
+    token_id: str
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A token handed to an SDK, and until when (Unix seconds) it may use it without asking."""
+
+    access_token: Secret
+    expires_on: int
+
+
+class PatSource(Protocol):
+    """What those who only use the PAT see of it."""
+
+    @property
+    def state(self) -> PatState:
+        """Where the credential stands."""
+
+    @property
+    def message(self) -> str:
+        """Why there is no PAT and what to do about it, in a plain sentence."""
+
+    def current(self) -> Secret | None:
+        """Return the PAT for a call that starts now."""
+
+    def promise(self) -> Promise | None:
+        """Return the PAT with an expiry that will be kept, for a program that caches it."""
+
+    async def replace_refused(self, refused: Secret) -> Secret | None:
+        """Return the PAT to try once more after the workspace refused one; None if there is none.
+
+        That is the current one if it has changed, or the same again if the workspace still knows
+        it (a gateway may not have heard of a new token yet).
+        """
+
+
+@dataclass
+class Retired:
+    """A PAT that was replaced and waits for its revocation."""
+
+    pat: Pat
+    revoke_at: datetime
+
+
+@dataclass
+class PatStore:
+    """The current PAT, the promises made for it, and the retired ones."""
+
+    promise_seconds: float
+    expiry_margin_seconds: float
+    in_flight_seconds: float
+    pat: Pat | None = None
+    retired: list[Retired] = field(default_factory=list)
+    _promised_until: dict[str, datetime] = field(default_factory=dict)
+
+    def current(self, now: datetime) -> Pat | None:
+        """Return the PAT if it still lives."""
+        return self.pat if self.pat is not None and now < self.pat.expires_at else None
+
+    def promise(self, now: datetime) -> Promise | None:
+        """Return a promise for the current PAT and remember it.
+
+        ``expires_on`` is ``promise_seconds`` ahead, but ends ``expiry_margin_seconds`` before the
+        token does; in that last stretch it is the token's end itself.
+        """
+        pat = self.current(now)
+        if pat is None:
+            return None
+        soft_end = pat.expires_at - timedelta(seconds=self.expiry_margin_seconds)
+        horizon = min(now + timedelta(seconds=self.promise_seconds), soft_end)
+        expires_on = int((horizon if horizon > now else pat.expires_at).timestamp())
+        until = datetime.fromtimestamp(expires_on, UTC)
+        self._promised_until[pat.token_id] = max(until, self.promised_until(pat))
+        return Promise(pat.value, expires_on)
+
+    def promised_until(self, pat: Pat) -> datetime:
+        """Return the largest expiry handed out for a PAT; its creation if there was none."""
+        return self._promised_until.get(pat.token_id, pat.created_at)
+
+    def publish(self, pat: Pat, now: datetime) -> None:
+        """Make a PAT the current one; the one before is retired until its promises have passed."""
+        if self.pat is not None:
+            last_use = max(self.promised_until(self.pat), now)
+            revoke_at = last_use + timedelta(seconds=self.in_flight_seconds)
+            self.retired.append(Retired(self.pat, revoke_at))
+        self.pat = pat
+
+    def drop(self, retired: Retired) -> None:
+        """Forget a retired PAT that is gone."""
+        self.retired.remove(retired)
+        self._promised_until.pop(retired.pat.token_id, None)
+
+    def clear(self) -> list[Pat]:
+        """Forget everything; return what may still live, the current PAT last."""
+        living = [entry.pat for entry in self.retired]
+        if self.pat is not None:
+            living.append(self.pat)
+        self.pat = None
+        self.retired.clear()
+        self._promised_until.clear()
+        return living
+
+    def token_ids(self) -> set[str]:
+        """Return the ids of all PATs held."""
+        held = {entry.pat.token_id for entry in self.retired}
+        return held | ({self.pat.token_id} if self.pat is not None else set())
+
+    def holds(self, value: Secret) -> bool:
+        """Whether a value is one of the PATs held."""
+        pats = [entry.pat for entry in self.retired]
+        if self.pat is not None:
+            pats.append(self.pat)
+        return any(pat.value == value for pat in pats)
