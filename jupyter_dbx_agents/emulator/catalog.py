@@ -1,0 +1,107 @@
+"""The models that the workspace serves, and the forms in which the platform lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+ANTHROPIC = "anthropic/v1/messages"
+RESPONSES = "openai/v1/responses"
+GEMINI = "gemini/v1/generateContent"
+CHAT = "mlflow/v1/chat/completions"
+
+_PREFIX = "databricks-"
+_UNITY_PREFIX = "system.ai."
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A foundation model endpoint named `databricks-…` and the APIs that it answers."""
+
+    name: str
+    api_types: tuple[str, ...]
+    is_ready: bool = True
+    task: str = "llm/v1/chat"
+
+    @property
+    def unity_name(self) -> str:
+        """The Unity Catalog name, `system.ai.…`."""
+        return _UNITY_PREFIX + self.name.removeprefix(_PREFIX)
+
+    def endpoint(self) -> dict[str, object]:
+        """The record of `GET /api/2.0/serving-endpoints`."""
+        return {
+            "name": self.name,
+            "task": self.task,
+            "state": _state(self.is_ready),
+            "config": {
+                "served_entities": [
+                    {"name": self.name, "foundation_model": {"name": self.unity_name}}
+                ]
+            },
+            "endpoint_type": "FOUNDATION_MODEL_API",
+        }
+
+    def foundation_endpoint(self) -> dict[str, object]:
+        """The record of `GET /api/2.0/serving-endpoints:foundation-models`."""
+        foundation_model = {
+            "name": self.unity_name,
+            "display_name": self.name.removeprefix(_PREFIX),
+            "ai_gateway_v2_supported": bool(self.api_types),
+            "api_types": list(self.api_types),
+        }
+        entity = {
+            "name": self.name,
+            "entity_name": self.unity_name,
+            "foundation_model": foundation_model,
+        }
+        return {**self.endpoint(), "config": {"served_entities": [entity]}}
+
+
+def _state(is_ready: bool) -> dict[str, str]:
+    return {"ready": "READY" if is_ready else "NOT_READY", "config_update": "NOT_UPDATING"}
+
+
+def _family(api_types: tuple[str, ...], names: str) -> list[ServedModel]:
+    return [ServedModel(_PREFIX + name, api_types) for name in names.split()]
+
+
+def default_models() -> list[ServedModel]:
+    """What the sample workspace serves: several per dialect, one not ready, one that is no chat model."""
+    return [
+        *_family(
+            (ANTHROPIC, CHAT),
+            "claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-4-6 claude-sonnet-4-5 claude-haiku-4-5",
+        ),
+        *_family((RESPONSES, CHAT), "gpt-5-5 gpt-5-3-codex gpt-5 gpt-5-mini"),
+        *_family(
+            (GEMINI, CHAT),
+            "gemini-3-5-flash gemini-3-1-pro gemini-3-flash gemini-2-5-pro gemini-2-5-flash",
+        ),
+        *_family((CHAT,), "gpt-oss-120b kimi-k2-7-code glm-5-2"),
+        ServedModel(_PREFIX + "claude-opus-5", (ANTHROPIC, CHAT), is_ready=False),
+        ServedModel(_PREFIX + "gte-large-en", (), task="llm/v1/embeddings"),
+    ]
+
+
+class ModelCatalog:
+    """The served models in listing order."""
+
+    def __init__(self, models: Sequence[ServedModel] | None = None) -> None:
+        self._models = list(default_models() if models is None else models)
+
+    def all(self) -> list[ServedModel]:
+        """Every served model."""
+        return list(self._models)
+
+    def replace(self, models: Sequence[ServedModel]) -> None:
+        """Serves these models from now on."""
+        self._models = list(models)
+
+    def find(self, name: str) -> ServedModel | None:
+        """The model of an endpoint name or a Unity Catalog name."""
+        return next((m for m in self._models if name in (m.name, m.unity_name)), None)
+
+    def with_api(self, api_type: str) -> list[ServedModel]:
+        """The ready models that answer one API."""
+        return [m for m in self._models if api_type in m.api_types and m.is_ready]

@@ -1,0 +1,60 @@
+"""What was asked of the workspace, without secrets: tokens appear by id only."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Literal
+
+Outcome = Literal["open", "answered", "client_gone", "dropped"]
+# A day of heavy tests; old entries fall off the end.
+CAPACITY = 100_000
+
+
+@dataclass
+class LoggedRequest:
+    """One request; `status` is None while it is open, `seconds` counts to the end of the answer."""
+
+    number: int
+    at: datetime
+    method: str
+    path: str
+    query: str
+    token_id: str | None = None
+    principal: str | None = None
+    model: str | None = None
+    user_agent: str = ""
+    status: int | None = None
+    outcome: Outcome = "open"
+    seconds: float | None = None
+    fault: str | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """JSON data for the control API."""
+        return {**asdict(self), "at": self.at.isoformat()}
+
+
+class RequestLog:
+    """The last requests, numbered from 1."""
+
+    def __init__(self) -> None:
+        self._entries: deque[LoggedRequest] = deque(maxlen=CAPACITY)
+        self._count = 0
+
+    def open(
+        self, at: datetime, method: str, path: str, query: str, user_agent: str
+    ) -> LoggedRequest:
+        """Adds an entry that the server completes when the answer has ended."""
+        self._count += 1
+        entry = LoggedRequest(self._count, at, method, path, query, user_agent=user_agent)
+        self._entries.append(entry)
+        return entry
+
+    def since(self, number: int = 0, path_prefix: str = "") -> list[LoggedRequest]:
+        """Entries after `number` whose path starts with `path_prefix`, oldest first."""
+        return [e for e in self._entries if e.number > number and e.path.startswith(path_prefix)]
+
+    def clear(self) -> None:
+        """Forgets all entries; numbers go on."""
+        self._entries.clear()

@@ -1,0 +1,209 @@
+"""The scripted model: a pure function from a conversation to a reply, the same behind every dialect.
+
+What it does, by the last user message (lines inside `<system-reminder>` blocks do not count):
+
+- `run: COMMAND` on its own line: a call of the agent's shell tool, then `done: OUTPUT`. Several such lines run in turn.
+- `stream: N chunks every M ms`: N numbered chunks, slowly, ending in `end of stream`.
+- `bulk: N tokens`: N words at full speed, ending in `end of bulk`.
+- anything else: `echo: ` and the message.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+ECHO_LIMIT_CHARACTERS = 2_000
+OUTPUT_LIMIT_CHARACTERS = 400
+_MAX_CHUNKS = 100_000
+
+_REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
+_RUN = re.compile(r"^[ \t]*run:[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
+_STREAM = re.compile(r"^\s*stream:\s*(\d+)\s*chunks?\s*every\s*(\d+)\s*ms", re.MULTILINE)
+_BULK = re.compile(r"^\s*bulk:\s*(\d+)\s*tokens?", re.MULTILINE)
+# The shell tools of the agents that we install, by name, before any tool that merely takes a command.
+_SHELL_TOOL_NAMES = (
+    "Bash", "bash", "shell_command", "exec_command", "shell", "container.exec",
+    "run_shell_command", "terminal", "execute_command",
+)  # fmt: skip
+_COMMAND_PROPERTIES = ("command", "cmd")
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A function that the request offers, with its JSON schema."""
+
+    name: str
+    schema: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One message; a tool's result is a turn of its own."""
+
+    role: Literal["user", "assistant", "tool"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """What a request asks, free of its dialect."""
+
+    turns: tuple[Turn, ...]
+    tools: tuple[Tool, ...] = ()
+    stop_sequences: tuple[str, ...] = ()
+    json_schema: dict[str, Any] | None = None
+
+    def input_tokens(self) -> int:
+        """A plausible count: four characters to a token."""
+        return 1 + sum(len(turn.text) for turn in self.turns) // 4
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A call of one offered tool."""
+
+    name: str
+    arguments: dict[str, Any]
+
+    def arguments_json(self) -> str:
+        """The arguments as the dialects carry them."""
+        return json.dumps(self.arguments)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Text in chunks, and perhaps a tool call after it."""
+
+    chunks: tuple[str, ...]
+    tool_call: ToolCall | None = None
+    pause_seconds: float = 0.0
+    stop_sequence: str | None = None
+    input_tokens: int = field(default=1)
+
+    @property
+    def text(self) -> str:
+        """The whole text."""
+        return "".join(self.chunks)
+
+    def output_tokens(self) -> int:
+        """A plausible count."""
+        return max(1, len(self.chunks))
+
+
+def reply(conversation: Conversation) -> Reply:
+    """The model's answer."""
+    chunks, call, pause_seconds, stop = _decide(conversation)
+    return Reply(chunks, call, pause_seconds, stop, conversation.input_tokens())
+
+
+_Decision = tuple[tuple[str, ...], ToolCall | None, float, str | None]
+
+
+def _decide(conversation: Conversation) -> _Decision:
+    if "</block>" in conversation.stop_sequences:
+        # Claude Code's check of a shell command before it runs: "do not block".
+        return ("<block>no",), None, 0.0, "</block>"
+    if conversation.json_schema is not None:
+        return (json.dumps(sample_of(conversation.json_schema)),), None, 0.0, None
+    prompt, results = _prompt_and_results(conversation.turns)
+    commands = _RUN.findall(prompt)
+    tool = shell_tool(conversation.tools)
+    if tool is not None and len(results) < len(commands):
+        command = commands[len(results)]
+        return ("Running it. ",), ToolCall(tool.name, shell_arguments(tool, command)), 0.0, None
+    if results:
+        return _words(f"done: {results[-1].strip()[:OUTPUT_LIMIT_CHARACTERS]}"), None, 0.0, None
+    return _speak(prompt)
+
+
+def _speak(prompt: str) -> _Decision:
+    if match := _STREAM.search(prompt):
+        count, milliseconds = min(int(match[1]), _MAX_CHUNKS), int(match[2])
+        chunks = (*(f"chunk {i} " for i in range(1, count + 1)), "end of stream")
+        return chunks, None, milliseconds / 1000, None
+    if match := _BULK.search(prompt):
+        count = min(int(match[1]), _MAX_CHUNKS)
+        return (*(f"token{i} " for i in range(count)), "end of bulk"), None, 0.0, None
+    return _words(f"echo: {prompt[:ECHO_LIMIT_CHARACTERS]}"), None, 0.0, None
+
+
+def _prompt_and_results(turns: tuple[Turn, ...]) -> tuple[str, list[str]]:
+    """The last user text, and the tool results that came after it."""
+    results: list[str] = []
+    for turn in reversed(turns):
+        text = _REMINDER.sub("", turn.text).strip()
+        if turn.role == "tool":
+            results.insert(0, turn.text)
+        elif turn.role == "user" and text:
+            return text, results
+    return "", results
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """A text cut behind its spaces, as a model would stream it."""
+    return tuple(re.findall(r"\S+\s*|\s+", text)) or ("",)
+
+
+def shell_tool(tools: tuple[Tool, ...]) -> Tool | None:
+    """The agent's shell among the tools that a request offers."""
+    by_name = {tool.name: tool for tool in tools}
+    for name in _SHELL_TOOL_NAMES:
+        if name in by_name and _command_property(by_name[name]):
+            return by_name[name]
+    return next((tool for tool in tools if _command_property(tool)), None)
+
+
+def _command_property(tool: Tool) -> str | None:
+    properties = tool.schema.get("properties") or {}
+    return next((name for name in _COMMAND_PROPERTIES if name in properties), None)
+
+
+def shell_arguments(tool: Tool, command: str) -> dict[str, Any]:
+    """Arguments that the tool's schema accepts: the command, and a sample for each other required property."""
+    properties: dict[str, Any] = tool.schema.get("properties") or {}
+    command_name = _command_property(tool) or "command"
+    required = tool.schema.get("required") or []
+    arguments = {
+        name: sample_of(properties.get(name, {})) for name in required if name != command_name
+    }
+    wants_list = _type_of(properties.get(command_name, {})) == "array"
+    arguments[command_name] = ["bash", "-lc", command] if wants_list else command
+    return arguments
+
+
+def sample_of(schema: dict[str, Any]) -> Any:
+    """A small value that fits a JSON schema."""
+    for values in (schema.get("enum"), [schema["const"]] if "const" in schema else None):
+        if values:
+            return values[0]
+    for choices in (schema.get("anyOf"), schema.get("oneOf")):
+        if choices:
+            return sample_of(choices[0])
+    kind = _type_of(schema)
+    if kind == "object" or "properties" in schema:
+        return dict(_required_samples(schema))
+    samples: dict[str, Any] = {
+        "boolean": False,
+        "integer": 1,
+        "number": 1,
+        "array": [],
+        "null": None,
+    }
+    return samples.get(kind, "Scripted session")
+
+
+def _required_samples(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    properties: dict[str, Any] = schema.get("properties") or {}
+    for name in schema.get("required") or properties:
+        yield name, sample_of(properties.get(name, {}))
+
+
+def _type_of(schema: dict[str, Any]) -> str:
+    kind = schema.get("type", "string")
+    if isinstance(kind, list):
+        kind = next((k for k in kind if k != "null"), "null")
+    return str(kind).lower()
