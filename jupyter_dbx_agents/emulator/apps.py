@@ -20,7 +20,7 @@ class App:
     client_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     client_secret: str = field(default_factory=lambda: "dose" + secrets.token_hex(16), repr=False)
     description: str = ""
-    # The HTTP status with which the Apps API answers for this app instead of its record; 0 means the record.
+    # The HTTP status with which the Apps API answers instead of the record; 0 means the record.
     get_status: int = 0
 
     def record(self) -> dict[str, object]:

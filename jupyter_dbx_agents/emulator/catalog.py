@@ -67,11 +67,12 @@ def _family(api_types: tuple[str, ...], names: str) -> list[ServedModel]:
 
 
 def default_models() -> list[ServedModel]:
-    """What the sample workspace serves: several per dialect, one not ready, one that is no chat model."""
+    """What the sample workspace serves: some of each dialect, one not ready, one no chat model."""
     return [
         *_family(
             (ANTHROPIC, CHAT),
-            "claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-4-6 claude-sonnet-4-5 claude-haiku-4-5",
+            "claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 "
+            "claude-sonnet-4-6 claude-sonnet-4-5 claude-haiku-4-5",
         ),
         *_family((RESPONSES, CHAT), "gpt-5-5 gpt-5-3-codex gpt-5 gpt-5-mini"),
         *_family(

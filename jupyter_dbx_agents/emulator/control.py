@@ -1,24 +1,27 @@
 """The control API: JSON over HTTP on a port of its own, bound to loopback, for tests and the demo.
 
-| call | body or query | answer |
-|---|---|---|
-| `GET /` | | `{workspace_id, users, apps: [{name, creator, client_id, client_secret}], time}` |
-| `POST /tokens` | `{user, scopes?, lifetime_seconds?, comment?}` | `{token_value, token_id}`: a sample PAT |
-| `GET /tokens` | `?principal=` | `{tokens: [{token_id, status, created_at, expires_at, revoked_at, last_used_at, …}]}`, dead ones too |
-| `POST /tokens/{id}/revoke` | | the token's history |
-| `GET /requests` | `?since=N&path=PREFIX` | `{requests: [{number, at, method, path, status, outcome, token_id, seconds, …}]}` |
-| `DELETE /requests` | | `{}` |
-| `GET /faults`, `DELETE /faults`, `DELETE /faults/{id}` | | `{faults: […]}` |
-| `POST /faults` | `{match, kind, method?, seconds?, status?, retry_after?, after_frames?, times?, …}` | the fault; kinds: see `faults.py` |
-| `GET /switches`, `PATCH /switches` | any of the answer's fields | `{tokens_disabled, token_quota, token_id_scheme, gateway_present, gateway_strict, max_file_bytes}` |
-| `POST /apps` | `{name, creator}` | the app |
-| `PATCH /apps/{name}` | `{creator?, get_status?, description?}` | the app; `get_status` 403, 404, 500 … instead of its record, 0 for the record |
-| `POST /users` | `{user, display_name?, is_active?}` | the user's SCIM record |
-| `POST /models` | `{models: [{name, api_types, is_ready?}]}` | `{}`: serves these from now on |
-| `GET /files` | `?prefix=` | `{files: [{path, object_type, size, sha256, …}]}` |
-| `POST /clock` | `{advance_seconds}` | `{time}`: moves the workspace's time forward |
+- `GET /` → `{workspace_id, users, apps: [{name, creator, client_id, client_secret}], time}`
+- `POST /tokens {user, scopes?, lifetime_seconds?, comment?}` → `{token_value, token_id}`: a sample
+  PAT, minted past the rules of the token API
+- `GET /tokens?principal=` → `{tokens: [{token_id, status: live|expired|revoked, created_at,
+  expires_at, revoked_at, last_used_at, accepted_count, refused_count, …}]}`, dead ones too
+- `POST /tokens/{id}/revoke` → the token's history
+- `GET /requests?since=N&path=PREFIX` → `{requests: [{number, at, method, path, query, status,
+  outcome: open|answered|client_gone|dropped, token_id, principal, model, seconds, fault, …}]}`
+- `DELETE /requests` → `{}`
+- `POST /faults {match, kind, method?, seconds?, status?, error_code?, message?, retry_after?,
+  after_frames?, times?}` → `{fault_id}`; the kinds are in `faults.py`
+- `GET /faults` → `{faults: […]}`; `DELETE /faults` and `DELETE /faults/{id}` → `{}`
+- `GET /switches`, `PATCH /switches {…}` → `{tokens_disabled, token_quota, token_id_scheme:
+  sha256|random, gateway_present, gateway_strict, max_file_bytes}`
+- `POST /apps {name, creator}` and `PATCH /apps/{name} {creator?, get_status?, description?}` → the
+  app; `get_status` 403, 404, 500 … is answered instead of its record, 0 is the record
+- `POST /users {user, display_name?, is_active?}` → the user's SCIM record
+- `POST /models {models: [{name, api_types, is_ready?}]}` → `{}`: serves these from now on
+- `GET /files?prefix=` → `{files: [{path, object_type, size, sha256, …}]}`
+- `POST /clock {advance_seconds}` → `{time}`: moves the workspace's time forward
 
-Errors are `{"message": …}` with 400 or 404. No answer but `POST /tokens` and the app's own credentials holds a secret.
+Errors are `{"message": …}` with 400 or 404. Only `POST /tokens` and the apps' records hold secrets.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a model dialect is: a translation between its wire format and the scripted model's conversation."""
+"""What a model dialect is: a translation between a wire format and the scripted model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Dialect:
-    """One model API; `refusal` names a body field that the real gateway refuses, if there is one."""
+    """One model API; `refusal` names a body field that the real gateway refuses, if any."""
 
     api_type: str
     parse: Callable[[Json], Conversation]
@@ -42,7 +42,7 @@ def data_event(data: Mapping[str, Any], pause_seconds: float = 0.0) -> Frame:
 
 
 def text_of(content: object, text_types: tuple[str, ...] = ("text",)) -> str:
-    """The text of a message's content: a string, or a list of typed parts of which others are ignored."""
+    """The text of a message: a string, or a list of typed parts of which others are ignored."""
     if isinstance(content, str):
         return content
     if not isinstance(content, list):

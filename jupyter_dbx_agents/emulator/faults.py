@@ -14,10 +14,13 @@ FaultKind = Literal["latency", "status", "429", "drop_before", "drop_after", "dr
 class Fault:
     """One armed fault; `match` is a path prefix, or a regular expression if it starts with `^`.
 
-    latency: `seconds` late, then as usual. status: `status` with `error_code` and `message`.
-    429: with `Retry-After` if `retry_after` is given. drop_before: the connection is cut, nothing has happened.
-    drop_after: the effect has happened, the answer is lost. drop_stream: cut in mid-answer, after `after_frames`
-    frames of a stream. hang: no answer for `seconds` (or until the client leaves), then a cut.
+    - latency: `seconds` late, then as usual.
+    - status: `status` with `error_code` and `message`, and `Retry-After` if `retry_after` is given.
+    - 429: likewise, with the platform's body.
+    - drop_before: the connection is cut, nothing has happened.
+    - drop_after: the effect has happened, the answer is lost.
+    - drop_stream: a streamed answer is cut after `after_frames` frames.
+    - hang: no answer for `seconds` (or until the client leaves), then a cut.
     """
 
     match: str
@@ -64,7 +67,7 @@ class FaultBoard:
         return fault
 
     def strike(self, method: str, path: str) -> list[Fault]:
-        """The faults for this request, each counted as used: every latency, and the first of the others."""
+        """The faults for this request, now used: each latency, and the first of the others."""
         struck: list[Fault] = []
         for fault in self._faults:
             is_second = fault.kind != "latency" and any(f.kind != "latency" for f in struck)

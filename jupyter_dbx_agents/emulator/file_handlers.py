@@ -105,7 +105,7 @@ class ImportHandler(FileHandler):
         return fields, files[0]["body"]
 
     def _field(self, name: str) -> str | None:
-        # Not get_body_argument: it strips spaces and control characters off, which belong to a path.
+        # Not get_body_argument, which strips spaces and control characters: they belong to a path.
         values = self.request.body_arguments.get(name)
         return values[-1].decode("utf-8", "replace") if values else None
 
@@ -123,9 +123,9 @@ class ImportHandler(FileHandler):
 
 
 class ImportFileHandler(FileHandler):
-    """`POST /api/2.0/workspace-files/import-file/{path}`: the raw body, read as with the format AUTO.
+    """`POST /api/2.0/workspace-files/import-file/{path}`: the raw body, read as with format AUTO.
 
-    A zip archive is unpacked into a directory named like it without `.zip`; the name of that directory is our guess.
+    A zip archive is unpacked into a directory named like it without `.zip`; that name is our guess.
     """
 
     def post(self, path: str) -> None:

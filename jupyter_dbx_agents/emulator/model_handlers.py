@@ -21,7 +21,7 @@ class ServingRoute(WorkspaceHandler):
 
     required_scope = "serving.serving-endpoints-query"
 
-    def initialize(self, workspace: Workspace, is_gateway: bool = False) -> None:  # type: ignore[override]
+    def initialize(self, workspace: Workspace, is_gateway: bool = False) -> None:
         """Notes which of the two front ends this route belongs to."""
         super().initialize(workspace)
         self.is_gateway_route = is_gateway  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""OpenAI chat completions: `POST …/chat/completions` and `…/{endpoint}/invocations`, streamed and not."""
+"""OpenAI chat completions: `POST …/chat/completions` and `…/{endpoint}/invocations`."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from jupyter_dbx_agents.emulator.catalog import GEMINI
 from jupyter_dbx_agents.emulator.dialect import Dialect, Frame, Json, data_event, objects
-from jupyter_dbx_agents.emulator.script import Conversation, Reply, Tool, Turn
+from jupyter_dbx_agents.emulator.script import Conversation, Reply, Tool, ToolCall, Turn
 
 
 def parse(body: Json) -> Conversation:
@@ -46,7 +46,7 @@ def render(reply: Reply, model: str) -> Json:
     """The whole answer."""
     parts: list[Json] = [{"text": reply.text}]
     if reply.tool_call is not None:
-        parts.append(_call_part(reply))
+        parts.append(_call_part(reply.tool_call))
     return _answer(reply, model, parts, "STOP")
 
 
@@ -54,13 +54,11 @@ def frames(reply: Reply, model: str, _body: Json) -> Iterator[Frame]:
     """The partial answers of a stream; the last one has the finish reason."""
     for text in reply.chunks:
         yield data_event(_answer(reply, model, [{"text": text}]), reply.pause_seconds)
-    last = [_call_part(reply)] if reply.tool_call is not None else [{"text": ""}]
+    last = [_call_part(reply.tool_call)] if reply.tool_call is not None else [{"text": ""}]
     yield data_event(_answer(reply, model, last, "STOP"))
 
 
-def _call_part(reply: Reply) -> Json:
-    call = reply.tool_call
-    assert call is not None
+def _call_part(call: ToolCall) -> Json:
     call_id = uuid.uuid4().hex[:8]
     return {"functionCall": {"id": call_id, "name": call.name, "args": call.arguments}}
 

@@ -6,6 +6,7 @@ import itertools
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from jupyter_dbx_agents.emulator.catalog import RESPONSES
@@ -69,9 +70,8 @@ class _Response:
         self._created = int(time.time())
         self._sequence = itertools.count()
 
-    def event(self, name: str, pause_seconds: float = 0.0, **data: Any) -> Frame:
-        payload = {"type": name, "sequence_number": next(self._sequence), **data}
-        return event(name, payload, pause_seconds)
+    def event(self, name: str, **data: Any) -> Frame:
+        return event(name, {"type": name, "sequence_number": next(self._sequence), **data})
 
     def snapshot(self, status: str) -> Json:
         is_complete = status == "completed"
@@ -97,7 +97,8 @@ class _Response:
         yield self.event("response.content_part.added", **place, part=empty)
         pause_seconds = self._reply.pause_seconds
         for chunk in self._reply.chunks:
-            yield self.event("response.output_text.delta", pause_seconds, **place, delta=chunk)
+            delta = self.event("response.output_text.delta", **place, delta=chunk)
+            yield replace(delta, pause_seconds=pause_seconds)
         text = self._reply.text
         yield self.event("response.output_text.done", **place, text=text)
         yield self.event("response.content_part.done", **place, part={**empty, "text": text})

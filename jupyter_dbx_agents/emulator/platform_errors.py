@@ -1,4 +1,4 @@
-"""The platform's own error answers: status, body and headers, as clients of a real workspace see them."""
+"""The platform's own error answers: status, body and headers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 
 class PlatformError(Exception):
-    """An answer that the platform gives instead of the requested one; rendered by the HTTP layer as JSON."""
+    """An answer that the platform gives instead of the requested one."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class PlatformError(Exception):
 
 
 def invalid_access_token() -> PlatformError:
-    """The REST APIs' answer to an unknown, expired or revoked token: a 403 whose code is a number."""
+    """The REST APIs' answer to an unknown, expired or revoked token: its code is a number."""
     return PlatformError(
         403,
         403,

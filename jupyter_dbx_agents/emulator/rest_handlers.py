@@ -1,4 +1,4 @@
-"""The workspace's REST APIs apart from files and models: who am I, tokens, apps, OAuth, discovery."""
+"""The REST APIs apart from files and models: who am I, tokens, apps, OAuth, discovery."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jupyter_dbx_agents.emulator.web import WorkspaceHandler
 
 
 class MeHandler(WorkspaceHandler):
-    """`GET /api/2.0/preview/scim/v2/Me`: the token's user, or the service principal behind an OAuth token."""
+    """`GET /api/2.0/preview/scim/v2/Me`: the token's user or service principal."""
 
     def get(self) -> None:
         """Answers with the SCIM record and the workspace's id."""

@@ -1,8 +1,9 @@
-"""The scripted model: a pure function from a conversation to a reply, the same behind every dialect.
+"""The scripted model: a pure function from a conversation to a reply, the same in every dialect.
 
 What it does, by the last user message (lines inside `<system-reminder>` blocks do not count):
 
-- `run: COMMAND` on its own line: a call of the agent's shell tool, then `done: OUTPUT`. Several such lines run in turn.
+- `run: COMMAND` on its own line: a call of the agent's shell tool, then `done: OUTPUT`.
+  Several such lines run in turn.
 - `stream: N chunks every M ms`: N numbered chunks, slowly, ending in `end of stream`.
 - `bulk: N tokens`: N words at full speed, ending in `end of bulk`.
 - anything else: `echo: ` and the message.
@@ -24,7 +25,7 @@ _REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
 _RUN = re.compile(r"^[ \t]*run:[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
 _STREAM = re.compile(r"^\s*stream:\s*(\d+)\s*chunks?\s*every\s*(\d+)\s*ms", re.MULTILINE)
 _BULK = re.compile(r"^\s*bulk:\s*(\d+)\s*tokens?", re.MULTILINE)
-# The shell tools of the agents that we install, by name, before any tool that merely takes a command.
+# The agents' shell tools by name, before any tool that merely takes a command.
 _SHELL_TOOL_NAMES = (
     "Bash", "bash", "shell_command", "exec_command", "shell", "container.exec",
     "run_shell_command", "terminal", "execute_command",
@@ -163,7 +164,7 @@ def _command_property(tool: Tool) -> str | None:
 
 
 def shell_arguments(tool: Tool, command: str) -> dict[str, Any]:
-    """Arguments that the tool's schema accepts: the command, and a sample for each other required property."""
+    """Arguments that the schema accepts: the command, and samples for what else is required."""
     properties: dict[str, Any] = tool.schema.get("properties") or {}
     command_name = _command_property(tool) or "command"
     required = tool.schema.get("required") or []

@@ -1,6 +1,6 @@
-"""Personal access tokens and OAuth tokens: minted, listed, expired, revoked, and remembered after death.
+"""Personal access tokens and OAuth tokens: minted, listed, expired, revoked, remembered when dead.
 
-The store keeps the SHA-256 of each value, never the value, so that no listing of it can leak a token.
+The store keeps the SHA-256 of each value, never the value, so that no listing can leak a token.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The base of every handler: request log, faults, authentication and the platform's error bodies."""
+"""The base of every handler: request log, faults, authentication, error bodies."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import asyncio
 import json
 import time
 import uuid
+from http.client import responses
 from typing import Any, ClassVar
 
-from tornado import httputil, web
+from tornado import web
 from tornado.iostream import StreamClosedError
 
 from jupyter_dbx_agents.emulator import platform_errors as errors
@@ -108,9 +109,7 @@ class WorkspaceHandler(web.RequestHandler):
         self.entry.outcome = "dropped"
         self._note_end()
         self._finished = True
-        connection = self.request.connection
-        assert connection is not None
-        connection.detach().close()  # type: ignore[attr-defined]
+        self.detach().close()
 
     def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> Any:
         """Ends the answer, or loses it if a fault says so."""
@@ -154,7 +153,7 @@ class WorkspaceHandler(web.RequestHandler):
         """Writes the platform's error body."""
         error = kwargs.get("exc_info", (None, None, None))[1]
         if not isinstance(error, PlatformError):
-            reason = httputil.responses.get(status_code, "Error")
+            reason = responses.get(status_code, "Error")
             error = PlatformError(status_code, _code_of(status_code), reason)
         for name, value in error.headers.items():
             self.set_header(name, value)

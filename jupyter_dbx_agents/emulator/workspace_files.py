@@ -1,6 +1,7 @@
 """The workspace's file tree: directories, files and notebooks under `/Users/{user}`.
 
-Names are case-sensitive; `/Workspace` in front of a path is optional. A user reads and writes below the own home only.
+Names are case-sensitive; `/Workspace` in front of a path is optional. A user reads and writes
+below the own home only.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def normalize(path: str) -> str:
 
 
 class WorkspaceTree:
-    """All objects by path, with the API's operations as methods; `owner` is the calling user's name."""
+    """All objects by path, with the API's operations; `owner` is the calling user's name."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -201,7 +202,8 @@ def _require_own(owner: str, target: str, path: str) -> None:
 def _require_replaceable(existing: Node, imported: ImportedObject, overwrite: bool) -> None:
     if existing.kind != imported.kind and (overwrite or existing.kind == "DIRECTORY"):
         raise invalid_parameter(
-            f"Requested node type [{imported.kind}] is different from the existing node type [{existing.kind}]"
+            f"Requested node type [{imported.kind}] is different from"
+            f" the existing node type [{existing.kind}]"
         )
     if not overwrite:
         raise already_exists(f"File already exists at ({imported.path}).")

@@ -37,7 +37,7 @@ class ImportedObject:
 def interpret_import(
     path: str, content: bytes, import_format: str, language: str | None
 ) -> ImportedObject:
-    """Applies the rules of one import format; raises the platform's error for an unusable combination."""
+    """Applies the rules of one import format, or raises the platform's error."""
     if import_format == "RAW":
         return ImportedObject(path, "FILE", content)
     if import_format == "AUTO":
