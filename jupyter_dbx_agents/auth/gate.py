@@ -51,8 +51,8 @@ PAGE = """<!doctype html>
 """
 FORBIDDEN_PAGE = PAGE.format(
     title="This app is for its owner only",
-    text="You are signed in as somebody else, or not at all. Deploy the app yourself to have one. If this"
-    " one is yours, its log names the address that it lets in.",
+    text="You are signed in as somebody else, or not at all. Deploy the app yourself to have one."
+    " If this one is yours, its log names the address that it lets in.",
 )
 UNRESOLVED_PAGE = PAGE.format(
     title="The owner of this app is not known yet",

@@ -32,8 +32,6 @@ PREFERRED: Mapping[str, Mapping[str, object]] = {
         # The platform's proxy is remote and speaks for the public host; the gate is what protects.
         "allow_remote_access": True,
         "trust_xheaders": True,
-        # The file would hold an address that opens nothing, readable to all users.
-        "no_browser_open_file": True,
         "quit_button": False,
         "answer_yes": True,
     },
@@ -161,11 +159,17 @@ def _verify_first_rule(serverapp: ServerApp) -> None:
 def _refuse_strangers_for_a_test(serverapp: ServerApp) -> None:
     """Send forged requests through the router as it is, whatever has been done to it."""
     for path in SELF_TEST_PATHS:
-        start_line = RequestStartLine("GET", f"{serverapp.base_url}{path}", "HTTP/1.1")
         for headers in STRANGERS:
-            request = HTTPServerRequest(start_line=start_line, headers=HTTPHeaders(headers))
+            request = _forged_request(f"{serverapp.base_url}{path}", headers)
             if not isinstance(serverapp.web_app.find_handler(request), Refusal):
-                raise _unsafe(f"a stranger's request to {start_line.path} was not refused")
+                raise _unsafe(f"a stranger's request to {request.path} was not refused")
+
+
+def _forged_request(path: str, headers: Mapping[str, str]) -> HTTPServerRequest:
+    return HTTPServerRequest(
+        start_line=RequestStartLine("GET", path, "HTTP/1.1"),
+        headers=HTTPHeaders({"Host": "selftest.invalid", **headers}),
+    )
 
 
 def _unsafe(what: str) -> ConfigurationError:
