@@ -1,0 +1,118 @@
+"""Replace a file as a whole or not at all, following links and never loosening its mode."""
+
+import contextlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ConfigFileError
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A file as it was read; ``content`` is None when there was none."""
+
+    target: Path
+    content: bytes | None = None
+    mode: int = 0
+    identity: tuple[int, int, int] | None = None
+
+
+def read(path: Path) -> Snapshot:
+    """Read a file, following a link; raises ConfigFileError when it is no readable file."""
+    try:
+        target = path.resolve()
+        if not target.exists():
+            return Snapshot(target)
+        status = target.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ConfigFileError(f"{path} is not a file.", "Move it away.")
+        return Snapshot(
+            target, target.read_bytes(), stat.S_IMODE(status.st_mode), _identity(status)
+        )
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
+        raise _failed(path, "read", error) from None
+
+
+def replace(snapshot: Snapshot, content: bytes, mode: int) -> bool:
+    """Put ``content`` in the place of a snapshot's file; False if that has changed meanwhile.
+
+    The new file has ``mode``, less what the old one did not allow.  Raises ConfigFileError, and
+    then the old file is as it was and no temporary file is left.
+    """
+    target = snapshot.target
+    if snapshot.content is not None:
+        if not snapshot.mode & stat.S_IWUSR:
+            raise ConfigFileError(f"{target} is read-only.", f"Allow it with: chmod u+w {target}")
+        mode &= snapshot.mode
+    # One name, and not a random one: a process that was killed leaves one file, not one a time.
+    # Writers take turns (ManagedFiles holds a lock).
+    temporary = target.with_name(f".{target.name}.jupyter_dbx_agents.tmp")
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write(temporary, content, mode)
+        if _current_identity(target) != snapshot.identity:
+            temporary.unlink()
+            return False
+        temporary.replace(target)
+        _sync_folder(target.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise _failed(target, "write", error) from None
+    return True
+
+
+def tighten(snapshot: Snapshot, mode: int) -> None:
+    """Take away what ``mode`` does not allow from a file whose content is right already."""
+    if snapshot.mode & ~mode:
+        with contextlib.suppress(OSError):
+            snapshot.target.chmod(snapshot.mode & mode)
+
+
+def remove(snapshot: Snapshot) -> None:
+    """Delete a file; raises ConfigFileError."""
+    try:
+        snapshot.target.unlink(missing_ok=True)
+    except OSError as error:
+        raise _failed(snapshot.target, "remove", error) from None
+
+
+def _write(temporary: Path, content: bytes, mode: int) -> None:
+    temporary.unlink(missing_ok=True)
+    # O_EXCL does not follow a link that somebody put there; 0600 from the first byte on.
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        os.fchmod(descriptor, mode)
+        stream.write(content)
+        stream.flush()
+        os.fsync(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _current_identity(target: Path) -> tuple[int, int, int] | None:
+    try:
+        return _identity(target.stat())
+    except FileNotFoundError:
+        return None
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _failed(path: Path, what: str, error: Exception) -> ConfigFileError:
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return ConfigFileError(
+        f"Cannot {what} {path}: {reason}.",
+        "Check the file's and its folder's permissions, and the free space; it was left as it was.",
+    )

@@ -1,0 +1,140 @@
+"""Parse and render the formats, keeping what the user can see: order, comments, indentation."""
+
+import json
+import re
+import tomllib
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigFileError
+from .ini import IniDocument, check_ini, load_ini
+
+Document = MutableMapping[str, Any]
+
+
+class Format(StrEnum):
+    """A format of configuration files."""
+
+    JSON = "json"
+    TOML = "toml"
+    INI = "ini"
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How one format is read and written; ``render`` gets the former text for its style.
+
+    ``load`` is an independent reader, to plain values; it may raise ValueError.
+    """
+
+    parse: Callable[[str, Path], Document]
+    render: Callable[[Document, str], str]
+    load: Callable[[str], dict[str, Any]]
+    new_table: Callable[[Any, bool], Any] = lambda _parent, _holds_only_tables: {}
+
+
+def parse(file_format: Format, content: bytes, path: Path) -> tuple[str, Document]:
+    """Return a file's text and document; raises ConfigFileError naming the file and the line."""
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise _unparsable(path, line, "it is not UTF-8") from None
+    return text, CODECS[file_format].parse(text, path)
+
+
+def _parse_json(text: str, path: Path) -> Document:
+    if not text.strip():
+        return {}
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise _unparsable(path, error.lineno, error.msg) from None
+    except RecursionError:
+        raise _unparsable(path, 1, "it is nested too deeply") from None
+    if not isinstance(document, dict):
+        raise _unparsable(path, 1, "it is not a JSON object")
+    return document
+
+
+def _render_json(document: Document, former: str) -> str:
+    """Render with the former text's indentation, escapes and line endings."""
+    indent = re.search(r"\n([ \t]+)\S", former)
+    compact = bool(former.strip()) and "\n" not in former.strip() and former.strip() != "{}"
+    style: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 2}
+    if indent:
+        style = {"indent": indent[1]}
+    text = json.dumps(document, ensure_ascii=former.isascii() and "\\u" in former, **style)
+    if not former.strip() or former.endswith("\n"):
+        text += "\n"
+    return text.replace("\n", "\r\n") if "\r\n" in former else text
+
+
+def _parse_toml(text: str, path: Path) -> Document:
+    # Lazy: the parser costs 20 ms of start-up and only Codex needs it.
+    import tomlkit  # noqa: PLC0415
+    from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
+
+    try:
+        # The standard parser first: it is the stricter of the two.
+        tomllib.loads(text)
+        return tomlkit.parse(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _unparsable(path, _toml_line(str(error)), str(error)) from None
+    except TOMLKitError as error:
+        raise _unparsable(path, getattr(error, "line", 1), str(error)) from None
+
+
+def _toml_line(message: str) -> int:
+    found = re.search(r"at line (\d+)", message)
+    return int(found[1]) if found else 1
+
+
+def _render_toml(document: Document, former: str) -> str:
+    import tomlkit  # noqa: PLC0415
+
+    text = tomlkit.dumps(document)
+    # The blank line above a table of ours stays behind when the table goes.
+    return text if former.endswith("\n\n") else re.sub(r"\n{2,}\Z", "\n", text)
+
+
+def _toml_table(parent: Any, holds_only_tables: bool) -> Any:
+    """Return a table in the parent's style, without a header when it holds only tables."""
+    import tomlkit  # noqa: PLC0415
+
+    if isinstance(parent, tomlkit.items.InlineTable):
+        return tomlkit.inline_table()
+    return tomlkit.table(is_super_table=holds_only_tables)
+
+
+def _parse_ini(text: str, path: Path) -> Document:
+    problem = check_ini(text)
+    if problem:
+        raise _unparsable(path, problem[1], problem[0])
+    return IniDocument(text)
+
+
+def _render_ini(document: Document, former: str) -> str:
+    assert isinstance(document, IniDocument)  # noqa: S101 parse made it
+    return document.render()
+
+
+def _load_json(text: str) -> dict[str, Any]:
+    return dict(json.loads(text)) if text.strip() else {}
+
+
+CODECS: Mapping[Format, Codec] = {
+    Format.JSON: Codec(_parse_json, _render_json, _load_json),
+    Format.TOML: Codec(_parse_toml, _render_toml, tomllib.loads, _toml_table),
+    Format.INI: Codec(_parse_ini, _render_ini, load_ini),
+}
+
+
+def _unparsable(path: Path, line: int, reason: str) -> ConfigFileError:
+    return ConfigFileError(
+        f"{path}, line {line}, cannot be read: {reason}.",
+        "Correct or move the file away; it was left as it is.",
+    )

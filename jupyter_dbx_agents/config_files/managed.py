@@ -1,0 +1,186 @@
+"""``ManagedFiles``: write our keys into the user's files, and know how to take them out again."""
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigFileError
+from . import atomic
+from .formats import CODECS, Document, Format, parse
+from .merge import Memory, WrongTypeError, merge
+
+# Agents rewrite their own files too; more collisions than this in a row are no coincidence.
+ATTEMPTS = 5
+STATE_FOLDER = Path(".local") / "state" / "jupyter_dbx_agents"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """A file to write: our keys only, nested; a ``Secret`` value is revealed in the file alone."""
+
+    path: Path
+    format: Format
+    keys: Mapping[str, Any]
+    mode: int = 0o600
+
+
+class ManagedFiles:
+    """Writes and removes our keys in the configuration files of one user.
+
+    Every method may raise ConfigFileError, and the file is then as it was.  They block (a few
+    milliseconds, and for another process that writes); they may be called from any thread.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._state_folder = home / STATE_FOLDER
+        self._state_path = self._state_folder / "managed.json"
+        self._turn = threading.Lock()
+
+    def write(self, file: ConfigFile) -> bool:
+        """Make our keys in a file exactly ``file.keys``; return whether the file was changed.
+
+        Keys of ours that ``file.keys`` has no more are taken out.
+        """
+        with self._exclusive():
+            return self._rewrite(file)
+
+    def remove(self, path: Path) -> bool:
+        """Take our keys out of a file; what the user had before us is back, their edits stay."""
+        with self._exclusive():
+            entry = self._read_state().get(str(path))
+            if entry is None:
+                return False
+            changed = self._rewrite(ConfigFile(path, Format(entry["format"]), {}, 0o777))
+            self._save(path, None)
+            return changed
+
+    def paths(self) -> list[Path]:
+        """Return the files that have keys of ours."""
+        return [Path(name) for name in self._read_state()]
+
+    def _rewrite(self, file: ConfigFile) -> bool:
+        for _attempt in range(ATTEMPTS):
+            changed = self._try_rewrite(file)
+            if changed is not None:
+                return changed
+        raise ConfigFileError(
+            f"{file.path} is being changed by another program all the time.",
+            "End that program; it is tried again at the next start.",
+        )
+
+    def _try_rewrite(self, file: ConfigFile) -> bool | None:
+        """Read, merge and replace once; None when somebody else wrote in between."""
+        snapshot = atomic.read(file.path)
+        if snapshot.content is None and not file.keys:
+            return False
+        former = self._memory(file.path)
+        text, document = parse(file.format, snapshot.content or b"", file.path)
+        memory = _merged(document, file, former)
+        if snapshot.content is None:
+            memory = replace(memory, created=True)
+        wanted = _wanted(text, file, former)
+        # ``repr``, since types and order count too: in Python ``True == 1``.
+        if repr(wanted) == repr(CODECS[file.format].load(text)):
+            atomic.tighten(snapshot, file.mode)
+            self._save(file.path, memory, file.format)
+            return False
+        rendered = CODECS[file.format].render(document, text)
+        _verify(rendered, wanted, file)
+        # First the memory, then the file: the other way round a crash in between would make our
+        # own value look like the user's.
+        self._save(file.path, memory, file.format)
+        return self._put(snapshot, rendered, file, former)
+
+    def _put(
+        self, snapshot: atomic.Snapshot, rendered: str, file: ConfigFile, former: Memory
+    ) -> bool | None:
+        try:
+            if not file.keys and former.created and rendered.strip() in {"", "{}"}:
+                atomic.remove(snapshot)
+                return True
+            return atomic.replace(snapshot, rendered.encode(), file.mode) or None
+        except ConfigFileError:
+            with contextlib.suppress(ConfigFileError):
+                self._save(file.path, former, file.format)
+            raise
+
+    def _memory(self, path: Path) -> Memory:
+        entry = self._read_state().get(str(path))
+        return Memory.from_json(entry) if entry else Memory()
+
+    def _read_state(self) -> dict[str, Any]:
+        snapshot = atomic.read(self._state_path)
+        try:
+            state = json.loads(snapshot.content or b"{}")
+            return dict(state.get("files", {}))
+        except (ValueError, AttributeError, TypeError):
+            # Ours, and not worth stopping for: only the way back to old values is lost.
+            _log.warning("%s is damaged; starting a new one.", self._state_path)
+            return {}
+
+    def _save(self, path: Path, memory: Memory | None, file_format: Format | None = None) -> None:
+        state = self._read_state()
+        former = dict(state)
+        state.pop(str(path), None)
+        if memory is not None and file_format is not None and memory != Memory():
+            state[str(path)] = {"format": file_format.value, **memory.to_json()}
+        if state == former:
+            return
+        content = json.dumps({"version": 1, "files": state}, indent=1).encode()
+        atomic.replace(atomic.read(self._state_path), content, 0o600)
+
+    @contextlib.contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        """Take turns, with the threads of this process and with other servers of this user."""
+        with self._turn, contextlib.ExitStack() as stack:
+            try:
+                self._state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path = self._state_folder / "managed.lock"
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                stack.callback(os.close, descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            except OSError as error:
+                raise ConfigFileError(
+                    f"Cannot write in {self._state_folder}: {error.strerror}.",
+                    "Check the folder's permissions and the free space.",
+                ) from None
+            yield
+
+
+def _merged(document: Document, file: ConfigFile, memory: Memory) -> Memory:
+    try:
+        return merge(document, file.keys, memory, CODECS[file.format].new_table)
+    except WrongTypeError as error:
+        raise ConfigFileError(
+            f"In {file.path} the key {'.'.join(error.path)} should be {error.wanted}, "
+            f"but it is of type {error.found}.",
+            "Correct that key or remove it; the file was left as it is.",
+        ) from None
+
+
+def _wanted(text: str, file: ConfigFile, memory: Memory) -> dict[str, Any]:
+    """Return what the file should mean afterwards, made without the editor of its format."""
+    wanted = CODECS[file.format].load(text)
+    _merged(wanted, file, memory)
+    return wanted
+
+
+def _verify(rendered: str, wanted: dict[str, Any], file: ConfigFile) -> None:
+    """Refuse to write what an independent parser reads differently than intended."""
+    try:
+        is_right = CODECS[file.format].load(rendered) == wanted
+    except ValueError:
+        is_right = False
+    if not is_right:
+        raise ConfigFileError(
+            f"Our settings cannot be added to {file.path} without changing yours.",
+            "Simplify the layout of the tables in that file; it was left as it is.",
+        )

@@ -1,0 +1,239 @@
+"""The pure core: put our keys into a document, remember what that did, and take them out again.
+
+A key path is ours as long as its value is one that we wrote; a value the user has changed since is
+theirs, and stays when we go.  Lists are merged as sets: our items are added and later removed.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..secret import Secret
+
+KeyPath = tuple[str, ...]
+# Gets the table it will be in, and whether it will hold tables only.
+NewTable = Callable[[Any, bool], Any]
+_ABSENT = object()
+_SCALARS = (str, int, float, bool, type(None))
+
+
+class WrongTypeError(Exception):
+    """The document has something else where one of our keys needs a table, a list or a value."""
+
+    def __init__(self, path: KeyPath, wanted: str, found: Any) -> None:
+        super().__init__(path, wanted)
+        self.path = path
+        self.wanted = wanted
+        self.found = type(found).__name__
+
+
+@dataclass(frozen=True)
+class OwnValue:
+    """One value of ours: hashes of what we wrote (newest first), and what was there before us."""
+
+    wrote: tuple[str, ...]
+    previous: Any = _ABSENT
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What we did to one file; ``containers`` are the tables and lists that we created."""
+
+    values: Mapping[KeyPath, OwnValue] = field(default_factory=dict)
+    items: Mapping[KeyPath, tuple[str, ...]] = field(default_factory=dict)
+    containers: frozenset[KeyPath] = frozenset()
+    created: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object of it."""
+        values = []
+        for path, own in self.values.items():
+            entry = {"path": list(path), "wrote": list(own.wrote)}
+            if own.previous is not _ABSENT:
+                entry["previous"] = own.previous
+            values.append(entry)
+        return {
+            "created": self.created,
+            "values": values,
+            "items": [{"path": list(p), "wrote": list(h)} for p, h in self.items.items()],
+            "containers": [list(path) for path in sorted(self.containers)],
+        }
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> "Memory":
+        """Return the memory that ``to_json`` described."""
+        return cls(
+            values={
+                tuple(entry["path"]): OwnValue(
+                    tuple(entry["wrote"]), entry.get("previous", _ABSENT)
+                )
+                for entry in state["values"]
+            },
+            items={tuple(entry["path"]): tuple(entry["wrote"]) for entry in state["items"]},
+            containers=frozenset(tuple(path) for path in state["containers"]),
+            created=bool(state["created"]),
+        )
+
+
+def merge(
+    document: MutableMapping[str, Any],
+    keys: Mapping[str, Any],
+    memory: Memory,
+    new_table: NewTable = lambda _parent, _holds_only_tables: {},
+) -> Memory:
+    """Make ``keys`` and nothing else of ours be in ``document``; return the memory of that.
+
+    Keys that are remembered but no longer wanted are released: restored to what the user had.
+    Raises WrongTypeError, and then the document must be thrown away.
+    """
+    wanted = dict(_leaves(keys))
+    containers = set(memory.containers)
+    for path in [*memory.values, *memory.items]:
+        if path not in wanted:
+            _release(document, path, memory)
+    values: dict[KeyPath, OwnValue] = {}
+    items: dict[KeyPath, tuple[str, ...]] = {}
+    for path, value in wanted.items():
+        table = _table(document, path, keys, containers, new_table)
+        if isinstance(value, list):
+            items[path] = _add_items(table, path, value, memory, containers)
+        else:
+            values[path] = _put(table, path, value, memory.values.get(path))
+    kept = _drop_empty(document, containers)
+    return Memory(values, items, kept, memory.created)
+
+
+def fingerprint(value: Any) -> str:
+    """Return a hash by which a value of ours is known again."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _leaves(keys: Mapping[str, Any], above: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    """Walk to the values and lists; this is where secrets are revealed, to be written."""
+    for name, value in keys.items():
+        path = (*above, name)
+        if isinstance(value, Mapping):
+            yield from _leaves(value, path)
+        elif isinstance(value, Secret):
+            yield path, value.reveal()
+        else:
+            yield path, list(value) if isinstance(value, list | tuple) else value
+
+
+def _table(
+    document: MutableMapping[str, Any],
+    path: KeyPath,
+    keys: Mapping[str, Any],
+    containers: set[KeyPath],
+    new_table: NewTable,
+) -> MutableMapping[str, Any]:
+    """Return the table that holds the last name of ``path``, created where it is missing."""
+    table = document
+    for depth, name in enumerate(path[:-1], start=1):
+        keys = keys[name]
+        if name not in table:
+            only_tables = all(isinstance(value, Mapping) for value in keys.values())
+            table[name] = new_table(table, only_tables)
+            containers.add(path[:depth])
+        table = table[name]
+        if not isinstance(table, MutableMapping):
+            raise WrongTypeError(path[:depth], "a table", table)
+    return table
+
+
+def _put(
+    table: MutableMapping[str, Any], path: KeyPath, value: Any, own: OwnValue | None
+) -> OwnValue:
+    current = _plain(table[path[-1]]) if path[-1] in table else _ABSENT
+    if current is not _ABSENT and not isinstance(current, _SCALARS):
+        raise WrongTypeError(path, "a single value", current)
+    was_ours = own is not None and current is not _ABSENT and fingerprint(current) in own.wrote
+    previous = own.previous if own and (was_ours or current is _ABSENT) else current
+    # The hash of what is there stays until it is gone from the disk: the write may yet fail.
+    wrote = dict.fromkeys((fingerprint(value), *([fingerprint(current)] if was_ours else [])))
+    if not _same(current, value):
+        table[path[-1]] = value
+    return OwnValue(tuple(wrote), previous)
+
+
+def _add_items(
+    table: MutableMapping[str, Any],
+    path: KeyPath,
+    wanted: list[Any],
+    memory: Memory,
+    containers: set[KeyPath],
+) -> tuple[str, ...]:
+    """Append the items that are missing; return the hashes of those that are there by us."""
+    if path[-1] not in table:
+        table[path[-1]] = []
+        containers.add(path)
+    present = table[path[-1]]
+    if not isinstance(present, list):
+        raise WrongTypeError(path, "a list", present)
+    former = memory.items.get(path, ())
+    _remove_items(present, set(former) - {fingerprint(item) for item in wanted})
+    ours = []
+    for item in wanted:
+        is_present = item in _plain(present)
+        if not is_present:
+            present.append(item)
+        if not is_present or fingerprint(item) in former:
+            ours.append(fingerprint(item))
+    return tuple(ours)
+
+
+def _release(document: MutableMapping[str, Any], path: KeyPath, memory: Memory) -> None:
+    """Take one path of ours out, or put back what the user had there."""
+    table: Any = document
+    for name in path[:-1]:
+        table = table.get(name) if isinstance(table, MutableMapping) else None
+    if not isinstance(table, MutableMapping) or path[-1] not in table:
+        return
+    current = _plain(table[path[-1]])
+    if path in memory.items:
+        if isinstance(current, list):
+            _remove_items(table[path[-1]], set(memory.items[path]))
+        return
+    own = memory.values[path]
+    if not isinstance(current, _SCALARS) or fingerprint(current) not in own.wrote:
+        return
+    if own.previous is _ABSENT:
+        del table[path[-1]]
+    elif not _same(current, own.previous):
+        table[path[-1]] = own.previous
+
+
+def _remove_items(present: list[Any], hashes: set[str]) -> None:
+    for index in reversed(range(len(present))):
+        item = _plain(present[index])
+        if isinstance(item, _SCALARS) and fingerprint(item) in hashes:
+            del present[index]
+
+
+def _drop_empty(document: MutableMapping[str, Any], containers: set[KeyPath]) -> frozenset[KeyPath]:
+    """Delete the containers of ours that nobody uses any more; return the others."""
+    kept = set()
+    for path in sorted(containers, key=len, reverse=True):
+        table: Any = document
+        for name in path[:-1]:
+            table = table.get(name) if isinstance(table, MutableMapping) else None
+        if not isinstance(table, MutableMapping) or path[-1] not in table:
+            continue
+        container = table[path[-1]]
+        if isinstance(container, MutableMapping | list) and not len(container):
+            del table[path[-1]]
+        else:
+            kept.add(path)
+    return frozenset(kept)
+
+
+def _same(current: Any, value: Any) -> bool:
+    """Compare with types: in Python ``True == 1``, in a configuration file it is not."""
+    return type(current) is type(value) and bool(current == value)
+
+
+def _plain(value: Any) -> Any:
+    """Return a TOML item's value as plain Python."""
+    return value.unwrap() if hasattr(value, "unwrap") else value
