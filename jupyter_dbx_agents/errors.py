@@ -16,7 +16,8 @@
     │   └── PatNeededError            there is none: paste one
     ├── ConfigFileError               a user's file cannot be read or written; it was left alone
     ├── InstallError                  an agent could not be installed
-    └── LocalChannelError             the command found no running server
+    ├── LocalChannelError             the command found no running server
+    └── RequestError                  a REST request that is no request of ours
 
 Messages never contain a secret.  ``http_status`` is what REST answers with.
 """
@@ -115,3 +116,11 @@ class InstallError(DbxAgentsError):
 
 class LocalChannelError(DbxAgentsError):
     """No running server answers on the local channel."""
+
+
+class RequestError(DbxAgentsError):
+    """A REST request cannot be understood; ``status`` is the HTTP status to answer with."""
+
+    def __init__(self, message: str, hint: str = "", *, status: int = 400) -> None:
+        super().__init__(message, hint)
+        self.http_status = status

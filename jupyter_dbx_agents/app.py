@@ -1,0 +1,402 @@
+"""The composition root: builds every part, starts and stops them, and knows all of them.
+
+Nothing else does: parts get what they need as arguments.  On a Databricks App a failure to put the
+owner-only gate in force ends the process (Jupyter itself would carry on with a token login).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.serverapp import ServerApp
+from traitlets import Bool, Unicode
+from traitlets.config import Config
+
+from . import __version__
+from .agents import AGENTS, Agent, AgentContext, AgentInstaller
+from .agents.databricks_cli import databrickscfg
+from .auth import (
+    OwnerIdentityProvider,
+    OwnerResolver,
+    creator_look_up,
+    install_gate,
+    owner_only_config,
+    verify_before_listening,
+    verify_gate,
+)
+from .broker import Broker
+from .config_files import ManagedFiles
+from .environment import (
+    Environment,
+    child_environment,
+    current_environment,
+    extend_environment,
+    forbid_inspection,
+    take_environment,
+    variable,
+)
+from .errors import ConfigurationError, DbxAgentsError, PatError
+from .events import STATUS_SCHEMA_FILE, STATUS_SCHEMA_ID
+from .handlers import Services, local_channel, rest_routes
+from .local_channel import SOCKET_VARIABLE
+from .local_channel.server import LocalChannel
+from .models import ModelTable
+from .pat import PatRotator, PatState, parse_pat
+from .startup import StartupTasks
+from .terminals.manager import HOST_SETTING, DbxTerminalManager, TerminalHost
+from .workspace_api import WorkspaceApi
+
+# Jupyter waits for ``stop_extension`` without limit; the platform kills 15 s after SIGTERM.
+STOP_SECONDS = 10.0
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def fatal(method: Method) -> Method:
+    """End the process when a method fails: an extension's failure is only logged by Jupyter."""
+
+    @functools.wraps(method)
+    def guarded(self: DbxAgentsApp, *arguments: Any, **options: Any) -> Any:
+        try:
+            return method(self, *arguments, **options)
+        except Exception as error:  # whatever it is, the server must not come up without us
+            self.log.debug("Start-up failed", exc_info=True)
+            hint = getattr(error, "hint", "")
+            self.log.critical("jupyter_dbx_agents cannot start: %s %s", error, hint)
+            sys.exit(1)
+
+    return cast(Method, guarded)
+
+
+class DbxAgentsApp(ExtensionApp):
+    """The server extension."""
+
+    name = "jupyter_dbx_agents"
+    description = "AI coding agents in JupyterLab terminals, as you, on your Databricks workspace"
+    default_url = "/lab"
+    load_other_extensions = True
+    classes = [OwnerIdentityProvider, PatRotator, ModelTable, Broker, AgentInstaller]
+
+    projects_folder = Unicode(
+        "projects",
+        help="Where terminals start and projects live, relative to the home folder.",
+    ).tag(config=True)
+    write_token_to_databrickscfg = Bool(
+        True,
+        help="Whether ~/.databrickscfg also holds the current token (rewritten at each rotation), "
+        "for tools that read a literal one. SDKs and the CLI do not need it.",
+    ).tag(config=True)
+    install_agents = Bool(True, help="Whether to install the agents at start.").tag(config=True)
+
+    environment: Environment
+
+    @property
+    def server(self) -> ServerApp:
+        """The Jupyter server that we extend; it links us before it calls anything else."""
+        return cast(ServerApp, self.serverapp)
+
+    # ---- linking: before Jupyter creates its classes
+
+    @fatal
+    def load_config_file(self, suppress_errors: bool = True) -> None:
+        """Read our files, take the environment, and put our classes in force."""
+        super().load_config_file(suppress_errors)
+        self.environment = take_environment()
+        forbid_inspection()
+        config = Config()
+        if self.environment.is_databricks_app:
+            if not self.environment.host:
+                raise ConfigurationError(
+                    "DATABRICKS_HOST is not set.", "The Databricks Apps platform sets it."
+                )
+            config.merge(owner_only_config(self.server))
+        config.merge(self._preferences(self.server))
+        config.TerminalsExtensionApp.terminal_manager_class = DbxTerminalManager
+        self.update_config(config)
+        self.server.update_config(config)
+
+    def _preferences(self, serverapp: ServerApp) -> Config:
+        """Return what we set unless the command line or a file does."""
+        environment = self.environment
+        wanted: dict[str, object] = {
+            # A login shell would reset the PATH to /etc/profile's.
+            "terminado_settings": {"shell_command": [_shell()]},
+            "root_dir": str(environment.home),
+            "open_browser": False,
+        }
+        if environment.is_databricks_app:
+            wanted |= {"ip": "0.0.0.0", "port_retries": 0}  # noqa: S104 the platform's contract
+            if environment.app_port is not None:
+                wanted["port"] = environment.app_port
+        configured = serverapp.config.ServerApp
+        config = Config()
+        config.ServerApp.update({k: v for k, v in wanted.items() if k not in configured})
+        return config
+
+    # ---- building: before the server listens
+
+    @fatal
+    def initialize_settings(self) -> None:
+        """Build every part."""
+        environment = self.environment
+        self.projects = environment.home / self.projects_folder
+        self.api = WorkspaceApi(environment.host)
+        self.resolver: OwnerResolver | None = None
+        if environment.is_databricks_app:
+            self._build_gate(self.server)
+        self.models = ModelTable(environment, parent=self)
+        self.pats = PatRotator(
+            self.api,
+            app_name=environment.app_name,
+            expected_user=self._expected_user,
+            in_use=self._in_use,
+            parent=self,
+        )
+        self.pats.on_change.append(self._pat_changed)
+        self.broker = Broker(
+            pats=self.pats, models=self.models, workspace_host=environment.host, parent=self
+        )
+        self.files = ManagedFiles(environment.home)
+        self.installer = AgentInstaller(environment.home, parent=self)
+        self.startup = StartupTasks(parent=self)
+        self.startup.on_change.append(lambda: self._tell("startup", self.startup.status()))
+        self.services = Services(self.pats, self.status)
+        self.channel: LocalChannel | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._written_pat: object = None
+        self.server.web_app.settings[HOST_SETTING] = TerminalHost(
+            environment=self._terminal_environment,
+            login_command=self._login_command,
+            opened=self.pats.session_opened,
+            folder=self.projects,
+        )
+        self.server.event_logger.register_event_schema(STATUS_SCHEMA_FILE)
+        self._prepare_children()
+
+    def _build_gate(self, serverapp: ServerApp) -> None:
+        provider = serverapp.identity_provider
+        if not isinstance(provider, OwnerIdentityProvider):
+            raise ConfigurationError(
+                f"{type(provider).__name__} is in force instead of OwnerIdentityProvider.",
+                "Remove ServerApp.identity_provider_class from the configuration.",
+            )
+        self.resolver = OwnerResolver(
+            creator_look_up(self.api, self.environment), override=provider.owner, parent=self
+        )
+        provider.resolver = self.resolver
+        install_gate(serverapp.web_app, provider)
+        verify_before_listening(serverapp)
+
+    @fatal
+    def initialize_handlers(self) -> None:
+        """Register the REST routes."""
+        self.handlers.extend(rest_routes(self.services))
+
+    def _prepare_children(self) -> None:
+        """Put what kernels need into this process's environment: they inherit it."""
+        base = current_environment()
+        clean = child_environment(base, self.environment.home, self._agents_environment())
+        extend_environment({name: clean[name] for name in clean if clean[name] != base.get(name)})
+
+    # ---- running
+
+    async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        """Start the parts, in the running loop.  Jupyter only warns about a failure here."""
+        try:
+            if self.resolver is not None:
+                verify_gate(serverapp)  # again: a later extension may have touched the router
+                self.resolver.start()
+            await self.broker.start()
+            self.channel = local_channel(self.services)
+            extend_environment({SOCKET_VARIABLE: str(self.channel.start())})
+        except Exception as error:  # as in ``fatal``; sys.exit would be caught by the loop
+            self.log.critical("jupyter_dbx_agents cannot start: %s", error, exc_info=True)
+            os._exit(1)
+        self._spawn(self.pats.run())
+        self._add_startup_tasks()
+        self._spawn(self.startup.run())
+        if self.environment.token:
+            self._spawn(self._adopt_from_environment())
+
+    async def stop_extension(self) -> None:
+        """Revoke, end the terminals, and close.  Never raises and never hangs: Jupyter would."""
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._stop()
+        except Exception as error:
+            self.log.warning("Not everything could be stopped in order: %s", error)
+            self.log.debug("Stopping failed", exc_info=True)
+
+    async def _stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(self._end_terminals(), self.pats.stop(), return_exceptions=True)
+        await self._write_databrickscfg(None)
+        await self.broker.stop()
+        if self.channel is not None:
+            await self.channel.stop()
+        if self.resolver is not None:
+            await self.resolver.stop()
+        await self.api.close()
+
+    async def _end_terminals(self) -> None:
+        terminals = self._terminals()
+        if terminals is not None:
+            await terminals.terminate_all()
+
+    def _spawn(self, work: Any) -> None:
+        """Run a coroutine beside the server, keeping the reference that asyncio wants kept."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _adopt_from_environment(self) -> None:
+        """Adopt ``DATABRICKS_TOKEN`` as if it had been pasted, once it is known who may."""
+        if self.resolver is not None:
+            await self.resolver.wait()
+        try:
+            await self.pats.adopt(parse_pat(self.environment.token.reveal()))
+        except DbxAgentsError as error:
+            self.log.warning("DATABRICKS_TOKEN is not used: %s %s", error.message, error.hint)
+
+    # ---- start-up tasks
+
+    def _add_startup_tasks(self) -> None:
+        self.startup.add("configure", "Configure the agents", self._configure)
+        if self.install_agents:
+            for agent in AGENTS:
+                install = functools.partial(self.installer.install, agent)
+                self.startup.add(f"install-{agent.name}", f"Install {agent.title}", install)
+
+    async def _configure(self, _progress: Any = None) -> None:
+        self.projects.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(self._write_agent_files)
+        await self._write_databrickscfg(self._literal_token())
+
+    def _write_agent_files(self) -> None:
+        """Write each agent's files; one user's broken file must not stop the others."""
+        problems: list[DbxAgentsError] = []
+        for agent in AGENTS:
+            try:
+                for file in agent.config_files(self._context(agent)):
+                    self.files.write(file)
+            except DbxAgentsError as error:
+                problems.append(error)
+        if problems:
+            raise problems[0]
+
+    def _context(self, agent: Agent) -> AgentContext:
+        return AgentContext(
+            home=self.environment.home,
+            broker_url=self.broker.url,
+            capability=self.broker.capability(agent.name),
+            models=self.models,
+            projects=self.projects,
+            git_roots=_git_roots(self.projects),
+        )
+
+    # ---- what the parts ask of the application
+
+    def _expected_user(self) -> str | None:
+        if self.resolver is None:
+            return None
+        if self.resolver.owner is None:
+            raise PatError("It is not known yet who the owner of this app is.", "Try again soon.")
+        return self.resolver.owner
+
+    def _in_use(self) -> bool:
+        """Whether a session is active: any terminal or kernel counts, connected to or not."""
+        terminals = self._terminals()
+        return bool(terminals and terminals.terminals) or bool(
+            len(self.server.kernel_manager.list_kernel_ids())
+        )
+
+    def _terminals(self) -> DbxTerminalManager | None:
+        manager = self.server.web_app.settings.get("terminal_manager")
+        return manager if isinstance(manager, DbxTerminalManager) else None
+
+    def _terminal_environment(self, base: Mapping[str, str]) -> dict[str, str]:
+        return child_environment(base, self.environment.home, self._agents_environment())
+
+    def _agents_environment(self) -> dict[str, str]:
+        return {name: value for agent in AGENTS for name, value in agent.environment.items()}
+
+    def _login_command(self) -> Sequence[str]:
+        """Return what asks for a PAT before the shell starts; nothing when one is at hand."""
+        if self.pats.current() is not None or not self.environment.host:
+            return ()
+        # Isolated: the current folder's modules must not stand in for the standard library's.
+        return (sys.executable, "-I", "-m", "jupyter_dbx_agents.login_prompt", "--")
+
+    # ---- following the credential
+
+    def _pat_changed(self) -> None:
+        self._tell("pat", self.pats.status())
+        if self.pats.current() != self._written_pat:
+            self._written_pat = self.pats.current()
+            self._spawn(self._follow_pat())
+
+    async def _follow_pat(self) -> None:
+        """Write the new token where literal readers look, and choose the gateway anew."""
+        try:
+            await self._write_databrickscfg(self._literal_token())
+        except DbxAgentsError as error:
+            self.log.warning("%s %s", error.message, error.hint)
+        current = self.pats.current()
+        if current is not None and self.pats.state is PatState.ACTIVE:
+            await self.models.choose_gateway(self.api, current)
+
+    def _literal_token(self) -> Any:
+        return self.pats.current() if self.write_token_to_databrickscfg else None
+
+    async def _write_databrickscfg(self, token: Any) -> None:
+        if not self.environment.host:
+            return
+        file = databrickscfg(
+            home=self.environment.home,
+            host=self.environment.host,
+            metadata_service_url=self.broker.metadata_service_url,
+            token=token,
+        )
+        await asyncio.to_thread(self.files.write, file)
+
+    def _tell(self, part: str, model: Any) -> None:
+        self.server.event_logger.emit(schema_id=STATUS_SCHEMA_ID, data={"part": part, part: model})
+
+    def status(self) -> dict[str, Any]:
+        """Return the REST model of the whole server, without any secret."""
+        terminals = self._terminals()
+        gateway = self.models.gateway
+        return {
+            "version": __version__,
+            "workspace": self.environment.host,
+            "owner": self.resolver.owner if self.resolver else None,
+            "pat": self.pats.status(),
+            "gateway": {"kind": gateway.kind, "reason": gateway.reason},
+            "startup": self.startup.status(),
+            "sessions": {
+                "terminals": len(terminals.terminals) if terminals else 0,
+                "kernels": len(self.server.kernel_manager.list_kernel_ids()),
+            },
+        }
+
+
+def _shell() -> str:
+    """Return the user's shell; bash where the account has none (``nologin`` on the platform)."""
+    shell = variable("SHELL")
+    if shell and Path(shell).name not in {"nologin", "false"} and shutil.which(shell):
+        return shell
+    return shutil.which("bash") or "/bin/sh"
+
+
+def _git_roots(projects: Path) -> tuple[Path, ...]:
+    """Return the repositories directly under the projects' folder."""
+    return tuple(sorted(path.parent for path in projects.glob("*/.git")))

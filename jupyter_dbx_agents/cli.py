@@ -1,0 +1,115 @@
+"""``jupyter dbx-agents``: start the server or a demo, and talk to a running one."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from . import __version__
+from .errors import DbxAgentsError
+from .local_channel.client import call
+from .login_prompt import PAT_PATH, log_in
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run a command; exit with 0, with 1 for an error that is said, with 2 for wrong usage."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["serve"]:  # its options are Jupyter's: argparse must not touch them
+        _serve(arguments[1:])
+        return
+    options = _parser().parse_args(arguments)
+    try:
+        sys.exit(options.run(options))
+    except DbxAgentsError as error:
+        print(f"{error.message} {error.hint}".strip(), file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)  # as shells report the signal
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="jupyter dbx-agents", description=__doc__)
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands.add_parser("serve", help="start the server (all options of “jupyter server”)")
+    demo = commands.add_parser("demo", help="try it here, against a local workspace")
+    demo.add_argument("--port", type=int, default=8900, help="port to open in the browser")
+    demo.add_argument("--home", help="home folder to use (default: a fresh one in .demo/)")
+    demo.add_argument("--no-browser", action="store_true", help="do not open a browser")
+    demo.add_argument("--owner", default="owner@example.com", help="who the owner is")
+    demo.add_argument("server_arguments", nargs="*", help="after “--”: options of “serve”")
+    demo.set_defaults(run=_demo)
+    _add_client_command(commands, "login", _login, "paste a Databricks token")
+    _add_client_command(commands, "logout", _logout, "revoke the app's tokens and forget them")
+    _add_client_command(commands, "rotate", _rotate, "replace the token now")
+    _add_client_command(commands, "status", _status, "show the credential, agents and sessions")
+    return parser
+
+
+def _add_client_command(commands: Any, name: str, run: Any, text: str) -> None:
+    commands.add_parser(name, help=text, description=text).set_defaults(run=run)
+
+
+def _serve(arguments: list[str]) -> None:
+    from .app import DbxAgentsApp  # noqa: PLC0415 a second of imports that no client needs
+
+    DbxAgentsApp.launch_instance(arguments)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from .demo import run_demo  # noqa: PLC0415 only this command needs the local workspace
+
+    return run_demo(
+        port=options.port,
+        home=options.home,
+        owner=options.owner,
+        opens_browser=not options.no_browser,
+        server_arguments=options.server_arguments,
+    )
+
+
+def _login(_options: argparse.Namespace) -> int:
+    pat = call("GET", PAT_PATH)
+    if pat["expires_at"] is not None:
+        print(f"You are {pat['user']} already. “jupyter dbx-agents logout” comes before another.")
+        return 0
+    return 0 if log_in() else 1
+
+
+def _logout(_options: argparse.Namespace) -> int:
+    print(call("DELETE", PAT_PATH)["message"])
+    return 0
+
+
+def _rotate(_options: argparse.Namespace) -> int:
+    pat = call("POST", f"{PAT_PATH}/rotate")
+    print(f"Rotated; the new token lives until {pat['expires_at']}.")
+    return 0
+
+
+def _status(_options: argparse.Namespace) -> int:
+    for line in status_lines(call("GET", "/dbx-agents/api/status")):
+        print(line)
+    return 0
+
+
+def status_lines(status: dict[str, Any]) -> list[str]:
+    """Return a status model as lines for people."""
+    pat, sessions = status["pat"], status["sessions"]
+    lines = [
+        f"Workspace  {status['workspace'] or '(none)'}",
+        f"Token      {pat['state']}: {pat['message']} {pat['hint']}".rstrip(),
+    ]
+    if pat["expires_at"]:
+        lines.append(f"           of {pat['user']}, until {pat['expires_at']}")
+        lines.append(f"           next rotation {pat['next_rotation_at']}, {pat['rotations']} done")
+    if pat["pasted"]["message"]:
+        lines.append(f"Pasted     {pat['pasted']['message']}")
+    lines.append(f"Models     {status['gateway']['kind']}: {status['gateway']['reason']}")
+    lines.append(f"Sessions   {sessions['terminals']} terminals, {sessions['kernels']} kernels")
+    for task in status["startup"]:
+        said = " ".join(filter(None, (task.get("message"), task.get("hint"))))
+        lines.append(f"Start-up   {task['title']}: {task['state']} {said}".rstrip())
+    return lines

@@ -1,0 +1,220 @@
+"""REST, thin: each operation is a function of the services and the body.
+
+The same table of operations answers the browser (behind the gate, Jupyter's identity provider and
+XSRF check) and the commands in a terminal (on the local socket, see ``local_channel``).
+``rest-api.yml`` beside this file describes it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import APIHandler
+from jupyter_server.extension.handler import ExtensionHandlerMixin
+from tornado import web
+
+from .errors import DbxAgentsError, RequestError, WorkspaceUnavailableError
+from .local_channel.server import LocalChannel, is_same_user
+from .pat import PatRotator, parse_pat
+
+MOST_BODY_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the operations work on; ``status`` returns the model of the whole server."""
+
+    pats: PatRotator
+    status: Callable[[], dict[str, Any]]
+
+
+Body = Mapping[str, Any]
+Operation = Callable[[Services, Body], Awaitable[dict[str, Any]]]
+
+
+async def get_status(services: Services, _body: Body) -> dict[str, Any]:
+    """Return everything that there is to know."""
+    return services.status()
+
+
+async def get_pat(services: Services, _body: Body) -> dict[str, Any]:
+    """Return the credential's model."""
+    return services.pats.status()
+
+
+async def post_pat(services: Services, body: Body) -> dict[str, Any]:
+    """Adopt the pasted token."""
+    await services.pats.adopt(parse_pat(_text(body, "token")))
+    return services.pats.status()
+
+
+async def delete_pat(services: Services, _body: Body) -> dict[str, Any]:
+    """Log out: revoke our tokens and forget them."""
+    await services.pats.log_out()
+    return services.pats.status()
+
+
+async def post_rotate(services: Services, _body: Body) -> dict[str, Any]:
+    """Rotate now."""
+    await services.pats.rotate()
+    return services.pats.status()
+
+
+async def post_revoke_pasted(services: Services, body: Body) -> dict[str, Any]:
+    """Revoke the token that the owner picked as the pasted one."""
+    await services.pats.revoke_pasted(_text(body, "token_id"))
+    return services.pats.status()
+
+
+OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
+    "/dbx-agents/api/status": {"GET": get_status},
+    "/dbx-agents/api/pat": {"GET": get_pat, "POST": post_pat, "DELETE": delete_pat},
+    "/dbx-agents/api/pat/rotate": {"POST": post_rotate},
+    "/dbx-agents/api/pat/revoke-pasted": {"POST": post_revoke_pasted},
+}
+
+
+class RestHandler(ExtensionHandlerMixin, APIHandler):
+    """The owner's browser asks."""
+
+    auth_resource = "dbx_agents"
+
+    def initialize(  # type: ignore[override]  # tornado hands each handler its own arguments
+        self, services: Services, operations: Mapping[str, Operation], name: str
+    ) -> None:
+        """Take what the route was registered with."""
+        super().initialize(name)
+        self.services, self.operations = services, operations
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Answer GET."""
+        await answer(self, self.services, self.operations)
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        """Answer POST."""
+        await answer(self, self.services, self.operations)
+
+    @web.authenticated
+    @authorized
+    async def delete(self) -> None:
+        """Answer DELETE."""
+        await answer(self, self.services, self.operations)
+
+
+class UnknownPathHandler(ExtensionHandlerMixin, APIHandler):
+    """A path under ours that is none: said in our own error shape, for every method."""
+
+    auth_resource = "dbx_agents"
+
+    @web.authenticated
+    @authorized
+    async def get(self, *_arguments: str) -> None:
+        """Answer 404."""
+        await answer(self, None, {})
+
+    post = put = patch = delete = get
+
+
+class LocalHandler(web.RequestHandler):
+    """A command on the local socket asks."""
+
+    def initialize(self, services: Services, operations: Mapping[str, Operation]) -> None:
+        """Take what the route was registered with."""
+        self.services, self.operations = services, operations
+
+    def prepare(self) -> None:
+        """Refuse other users of this machine."""
+        if not is_same_user(self.request):
+            raise web.HTTPError(HTTPStatus.FORBIDDEN)
+
+    async def get(self) -> None:
+        """Answer GET."""
+        await answer(self, self.services, self.operations)
+
+    post = delete = get
+
+
+def rest_routes(services: Services) -> list[tuple[str, type[web.RequestHandler], dict[str, Any]]]:
+    """Return the routes for Jupyter's web application, without its base URL."""
+    routes: list[tuple[str, type[web.RequestHandler], dict[str, Any]]] = [
+        (path, RestHandler, {"services": services, "operations": operations})
+        for path, operations in OPERATIONS.items()
+    ]
+    return [*routes, (r"/dbx-agents/api/(.*)", UnknownPathHandler, {})]
+
+
+def local_channel(services: Services) -> LocalChannel:
+    """Return the channel on which commands in a terminal ask the same."""
+    routes = [
+        (path, LocalHandler, {"services": services, "operations": operations})
+        for path, operations in OPERATIONS.items()
+    ]
+    return LocalChannel(web.Application(routes, log_function=_no_access_log))
+
+
+async def answer(
+    handler: web.RequestHandler, services: Services | None, operations: Mapping[str, Operation]
+) -> None:
+    """Run the operation and write its reply, or the error's message and hint."""
+    try:
+        if services is None:
+            raise RequestError("There is no such address.", "See rest-api.yml.", status=404)
+        reply = await _operation(handler, operations)(services, _body(handler.request.body))
+    except DbxAgentsError as error:
+        handler.set_status(error.http_status)
+        if isinstance(error, WorkspaceUnavailableError):
+            handler.set_header("Retry-After", str(int(error.retry_after_seconds) or 2))
+        reply = {"message": error.message, "hint": error.hint}
+    handler.set_header("Content-Type", "application/json")
+    handler.set_header("Cache-Control", "no-store")
+    handler.finish(json.dumps(reply))
+
+
+def _operation(handler: web.RequestHandler, operations: Mapping[str, Operation]) -> Operation:
+    operation = operations.get(handler.request.method or "")
+    if operation is None:
+        raise RequestError(
+            f"{handler.request.method} is not possible here.",
+            f"Use {' or '.join(operations)}.",
+            status=HTTPStatus.METHOD_NOT_ALLOWED,
+        )
+    return operation
+
+
+def _body(data: bytes) -> Body:
+    """Return a request's JSON object ({} for an empty body).  Raises RequestError."""
+    if len(data) > MOST_BODY_BYTES:
+        raise RequestError(
+            f"The body has {len(data)} bytes; at most {MOST_BODY_BYTES} are taken.",
+            "A token is some 40 characters long: was something else pasted?",
+            status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        )
+    if not data.strip():
+        return {}
+    try:
+        body = json.loads(data)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise RequestError("The body is no JSON object.", 'Send an object such as {"token": "…"}.')
+    return body
+
+
+def _text(body: Body, key: str) -> str:
+    value = body.get(key)
+    if not isinstance(value, str):
+        raise RequestError(f"The body lacks the text “{key}”.", f'Send {{"{key}": "…"}}.')
+    return value
+
+
+def _no_access_log(_handler: web.RequestHandler) -> None:
+    """Local calls are frequent and say nothing."""
