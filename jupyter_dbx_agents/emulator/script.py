@@ -1,6 +1,6 @@
 """The scripted model: a pure function from a conversation to a reply, the same in every dialect.
 
-What it does, by the last user message (lines inside `<system-reminder>` blocks do not count):
+What it does, by the last user message (`<system-reminder>` blocks and their like do not count):
 
 - `run: COMMAND` on its own line: a call of the agent's shell tool, then `done: OUTPUT`.
   Several such lines run in turn.
@@ -21,8 +21,17 @@ ECHO_LIMIT_CHARACTERS = 2_000
 OUTPUT_LIMIT_CHARACTERS = 400
 _MAX_CHUNKS = 100_000
 
-_REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
-_RUN = re.compile(r"^[ \t]*run:[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
+# What agents put around a prompt: Claude Code, Codex, Gemini CLI.
+_SURROUNDINGS = re.compile(
+    r"<(system-reminder|environment_context|session_context)>.*?</\1>", re.DOTALL
+)
+# `opencode run` puts quotation marks around a prompt of several words.
+_RUN = re.compile(r"^[ \t]*(\"?)run:[ \t]*(\S.*?)[ \t]*\1$", re.MULTILINE)
+# Codex and Gemini CLI report on a command before its output, and Gemini CLI behind it.
+_REPORT_HEAD = re.compile(r"\A.*?^Output:\s", re.DOTALL | re.MULTILINE)
+_REPORT_TAIL = re.compile(r"^(Process Group PGID:|</untrusted_context>).*", re.DOTALL | re.M)
+    r"^(Process Group PGID:|</untrusted_context>).*", re.DOTALL | re.MULTILINE
+)
 _STREAM = re.compile(r"^\s*stream:\s*(\d+)\s*chunks?\s*every\s*(\d+)\s*ms", re.MULTILINE)
 _BULK = re.compile(r"^\s*bulk:\s*(\d+)\s*tokens?", re.MULTILINE)
 # The agents' shell tools by name, before any tool that merely takes a command.
@@ -111,13 +120,13 @@ def _decide(conversation: Conversation) -> _Decision:
     if conversation.json_schema is not None:
         return (json.dumps(sample_of(conversation.json_schema)),), None, 0.0, None
     prompt, results = _prompt_and_results(conversation.turns)
-    commands = _RUN.findall(prompt)
+    commands = [match[2] for match in _RUN.finditer(prompt)]
     tool = shell_tool(conversation.tools)
     if tool is not None and len(results) < len(commands):
         command = commands[len(results)]
         return ("Running it. ",), ToolCall(tool.name, shell_arguments(tool, command)), 0.0, None
     if results:
-        return _words(f"done: {results[-1].strip()[:OUTPUT_LIMIT_CHARACTERS]}"), None, 0.0, None
+        return _words(f"done: {_tool_output(results[-1])}"), None, 0.0, None
     return _speak(prompt)
 
 
@@ -136,12 +145,18 @@ def _prompt_and_results(turns: tuple[Turn, ...]) -> tuple[str, list[str]]:
     """The last user text, and the tool results that came after it."""
     results: list[str] = []
     for turn in reversed(turns):
-        text = _REMINDER.sub("", turn.text).strip()
+        text = _SURROUNDINGS.sub("", turn.text).strip()
         if turn.role == "tool":
             results.insert(0, turn.text)
         elif turn.role == "user" and text:
             return text, results
     return "", results
+
+
+def _tool_output(result: str) -> str:
+    """The first part of a result, without what agents wrap around it."""
+    output = _REPORT_TAIL.sub("", _REPORT_HEAD.sub("", _SURROUNDINGS.sub("", result), count=1))
+    return output.strip()[:OUTPUT_LIMIT_CHARACTERS]
 
 
 def _words(text: str) -> tuple[str, ...]:

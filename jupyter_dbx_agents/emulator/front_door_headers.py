@@ -1,0 +1,80 @@
+"""What the Apps front door does to a request's headers: pure functions."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from tornado.httputil import HTTPHeaders
+
+# RFC 9110 §7.6.1: these belong to one connection and are never passed on.
+_HOP_BY_HOP = (
+    "Connection",
+    "Expect",
+    "Keep-Alive",
+    "Proxy-Authenticate",
+    "Proxy-Authorization",
+    "Proxy-Connection",
+    "Te",
+    "Trailer",
+    "Transfer-Encoding",
+    "Upgrade",
+)
+_IDENTITY_HEADERS = ("Forwarded", "X-Real-Ip", "X-Request-Id")
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """The signed-in person at the door, as the identity provider knows them."""
+
+    email: str
+    user_id: str
+    preferred_username: str
+    access_token: str | None = None
+
+
+def without_hop_by_hop(headers: HTTPHeaders) -> HTTPHeaders:
+    """The end-to-end headers: without the hop-by-hop ones, and those that `Connection` names."""
+    named = {name.strip().lower() for name in headers.get("Connection", "").split(",")}
+    dropped = named | {name.lower() for name in _HOP_BY_HOP}
+    kept = HTTPHeaders()
+    for name, value in headers.get_all():
+        if name.lower() not in dropped:
+            kept.add(name, value)
+    return kept
+
+
+def forwarded_headers(
+    headers: HTTPHeaders, visitor: Visitor, *, client_ip: str, scheme: str, app_host: str | None
+) -> HTTPHeaders:
+    """The headers that the app sees: the visitor's identity, and none that the client made up.
+
+    The platform strips client-sent `X-Forwarded-*`; without that anyone could be the owner.
+    """
+    forwarded = HTTPHeaders()
+    for name, value in without_hop_by_hop(headers).get_all():
+        if not _is_identity(name):
+            forwarded.add(name, value)
+    host = headers.get("Host", "")
+    forwarded["Host"] = app_host or host
+    forwarded["X-Forwarded-Host"] = host
+    forwarded["X-Forwarded-Proto"] = scheme
+    forwarded["X-Forwarded-Email"] = visitor.email
+    forwarded["X-Forwarded-User"] = visitor.user_id
+    forwarded["X-Forwarded-Preferred-Username"] = visitor.preferred_username
+    forwarded["X-Real-Ip"] = client_ip
+    forwarded["X-Request-Id"] = str(uuid.uuid4())
+    if visitor.access_token is not None:
+        forwarded["X-Forwarded-Access-Token"] = visitor.access_token
+    return forwarded
+
+
+def is_websocket(headers: HTTPHeaders) -> bool:
+    """Whether the request asks for a websocket."""
+    return headers.get("Upgrade", "").lower() == "websocket"
+
+
+def _is_identity(name: str) -> bool:
+    # Some servers read `X_Forwarded_Email` as the dashed name, so both spellings are stripped.
+    plain = name.replace("_", "-").title()
+    return plain.startswith("X-Forwarded-") or plain in _IDENTITY_HEADERS
