@@ -103,7 +103,7 @@ class ControlClient:
         return self._call("GET", "/switches")
 
     def switch(self, **changes: Any) -> Json:
-        """Turns switches: `tokens_disabled`, `token_quota`, `token_id_scheme`, `gateway_present` …"""
+        """Turns switches: `tokens_disabled`, `token_quota`, `token_id_scheme` and so on."""
         return self._call("PATCH", "/switches", changes)
 
     def add_app(self, name: str, creator: str) -> Json:

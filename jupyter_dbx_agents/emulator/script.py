@@ -30,8 +30,6 @@ _RUN = re.compile(r"^[ \t]*(\"?)run:[ \t]*(\S.*?)[ \t]*\1$", re.MULTILINE)
 # Codex and Gemini CLI report on a command before its output, and Gemini CLI behind it.
 _REPORT_HEAD = re.compile(r"\A.*?^Output:\s", re.DOTALL | re.MULTILINE)
 _REPORT_TAIL = re.compile(r"^(Process Group PGID:|</untrusted_context>).*", re.DOTALL | re.M)
-    r"^(Process Group PGID:|</untrusted_context>).*", re.DOTALL | re.MULTILINE
-)
 _STREAM = re.compile(r"^\s*stream:\s*(\d+)\s*chunks?\s*every\s*(\d+)\s*ms", re.MULTILINE)
 _BULK = re.compile(r"^\s*bulk:\s*(\d+)\s*tokens?", re.MULTILINE)
 # The agents' shell tools by name, before any tool that merely takes a command.
