@@ -30,3 +30,8 @@ class SystemClock:
         except TimeoutError:
             return
         wake.clear()
+
+
+def iso(instant: datetime | None) -> str | None:
+    """Return an instant as the REST models show it: ISO 8601 in UTC, whole seconds."""
+    return None if instant is None else instant.astimezone(UTC).isoformat(timespec="seconds")

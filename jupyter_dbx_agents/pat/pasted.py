@@ -22,6 +22,7 @@ from enum import StrEnum
 from ..errors import PatShapeError
 from ..secret import Secret
 from ..workspace_api import MintedToken, TokenInfo
+from .clock import iso
 
 # 32 hex digits, and on Azure the number of a replica.  Any other "dapi…" is left to the workspace.
 _PAT = re.compile(r"dapi[0-9A-Za-z_-]{8,200}")
@@ -52,6 +53,22 @@ class PastedOutcome:
     state: PastedState = PastedState.NONE
     message: str = ""
     candidates: list[TokenInfo] = field(default_factory=list)
+
+    def status(self) -> dict[str, object]:
+        """Return the REST model; the ids are those of the token API, not secret."""
+        return {
+            "state": self.state.value,
+            "message": self.message,
+            "candidates": [
+                {
+                    "token_id": info.token_id,
+                    "comment": info.comment,
+                    "created_at": iso(info.created_at),
+                    "expires_at": iso(info.expires_at),
+                }
+                for info in self.candidates
+            ],
+        }
 
 
 def parse_pat(text: str) -> Secret:

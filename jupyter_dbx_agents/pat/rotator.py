@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from traitlets import Enum, Float, Integer
@@ -22,7 +22,7 @@ from ..errors import (
 )
 from ..secret import Secret
 from ..workspace_api import TokenInfo, WorkspaceApi
-from .clock import Clock, SystemClock
+from .clock import Clock, SystemClock, iso
 from .mint import Mint, owner_of_pasted, token_page
 from .plan import Action, Situation, next_step, retry_delay_seconds
 from .revocation import PastedRevoker
@@ -219,23 +219,18 @@ class PatRotator(LoggingConfigurable):
     def status(self) -> dict[str, Any]:
         """Return the credential's REST model: never a token, instants in ISO 8601 or None."""
         pat = self._store.current(self._clock.now())
-        outcome = self._revoker.outcome
         return {
             "state": self._state.value,
             "message": self._message,
             "hint": self._hint,
             "user": self.user,
-            "created_at": _iso(pat.created_at if pat else None),
-            "expires_at": _iso(pat.expires_at if pat else None),
-            "next_rotation_at": _iso((self._retry_at or self._rotate_at) if pat else None),
+            "created_at": iso(pat.created_at if pat else None),
+            "expires_at": iso(pat.expires_at if pat else None),
+            "next_rotation_at": iso((self._retry_at or self._rotate_at) if pat else None),
             "rotations": self.rotations,
             "awaiting_revocation": len(self._store.retired),
             "token_page": token_page(self._api.host),
-            "pasted": {
-                "state": outcome.state.value,
-                "message": outcome.message,
-                "candidates": [_candidate(info) for info in outcome.candidates],
-            },
+            "pasted": self._revoker.outcome.status(),
         }
 
     # ---- adoption
@@ -400,16 +395,3 @@ class PatRotator(LoggingConfigurable):
     def _changed(self) -> None:
         for notify in self.on_change:
             notify()
-
-
-def _iso(instant: datetime | None) -> str | None:
-    return None if instant is None else instant.astimezone(UTC).isoformat(timespec="seconds")
-
-
-def _candidate(info: TokenInfo) -> dict[str, str | None]:
-    return {
-        "token_id": info.token_id,
-        "comment": info.comment,
-        "created_at": _iso(info.created_at),
-        "expires_at": _iso(info.expires_at),
-    }

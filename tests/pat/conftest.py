@@ -1,0 +1,111 @@
+"""A rotator against the local workspace, in one loop and on one clock that tests move."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pytest
+
+from jupyter_dbx_agents.emulator.server import LocalWorkspace
+from jupyter_dbx_agents.emulator.state import Workspace
+from jupyter_dbx_agents.pat import PatRotator
+from jupyter_dbx_agents.secret import Secret
+from jupyter_dbx_agents.workspace_api import WorkspaceApi
+
+OWNER = "owner@example.com"
+
+
+class SharedClock:
+    """The workspace's own clock; waits end at each move of it, as spurious wake-ups may."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._moved = asyncio.Event()
+
+    def now(self) -> datetime:
+        return self._workspace.clock()
+
+    async def wait(self, wake: asyncio.Event, seconds: float | None) -> None:
+        moved = self._moved
+        waits = [asyncio.ensure_future(wake.wait()), asyncio.ensure_future(moved.wait())]
+        _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in pending:
+            wait.cancel()
+        wake.clear()
+
+    def advance(self, seconds: float) -> None:
+        self._workspace.clock.advance(seconds)
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+
+@dataclass
+class Scene:
+    """What a test plays with; ``in_use`` says whether a session is open."""
+
+    workspace: Workspace
+    api: WorkspaceApi
+    clock: SharedClock
+    pats: PatRotator
+    in_use: list[bool] = field(default_factory=lambda: [True])
+    states: list[str] = field(default_factory=list)
+
+    def sample(self, **options: object) -> Secret:
+        """Mint a PAT of the owner, past the API."""
+        value, _ = self.workspace.tokens.mint(options.pop("user", OWNER), **options)
+        return Secret(value)
+
+    def token(self, secret: Secret):
+        """The workspace's record of a token."""
+        token_id = self.workspace.tokens.id_of(secret.reveal())
+        return next(t for t in self.workspace.tokens.all() if t.token_id == token_id)
+
+    def status_of(self, secret: Secret) -> str:
+        return self.token(secret).status(self.workspace.clock())
+
+    def living(self) -> list[str]:
+        """Comments of the owner's live tokens."""
+        return [token.comment for token in self.workspace.tokens.live_of(OWNER)]
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for a condition, which other tasks of this loop bring about."""
+        async with asyncio.timeout(20):
+            while not condition():
+                await asyncio.sleep(0.005)
+
+
+@contextlib.asynccontextmanager
+async def scene(**traits: object) -> AsyncIterator[Scene]:
+    workspace = Workspace()
+    workspace.add_user(OWNER)
+    server = LocalWorkspace(workspace)
+    await server.start()
+    api = WorkspaceApi(server.url)
+    clock = SharedClock(workspace)
+    in_use = [True]
+    pats = PatRotator(
+        api,
+        app_name="my-app",
+        expected_user=lambda: OWNER,
+        in_use=lambda: in_use[0],
+        clock=clock,
+        **traits,
+    )
+    made = Scene(workspace, api, clock, pats, in_use)
+    pats.on_change.append(lambda: made.states.append(pats.state.value))
+    task = asyncio.ensure_future(pats.run())
+    try:
+        yield made
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await api.close()
+        await server.stop()
+
+
+@pytest.fixture(name="scene")
+def _scene() -> contextlib.AbstractAsyncContextManager[Scene]:
+    """A fresh scene, entered in the test's own loop."""
+    return scene()

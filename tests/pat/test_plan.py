@@ -1,0 +1,87 @@
+"""The policy of rotation, without a socket or a clock."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from jupyter_dbx_agents.pat.plan import (
+    Action,
+    Situation,
+    Step,
+    lifetime_of,
+    next_step,
+    retry_delay_seconds,
+)
+from jupyter_dbx_agents.pat.store import Pat, PatStore, Retired
+from jupyter_dbx_agents.secret import Secret
+
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return T0 + timedelta(seconds=seconds)
+
+
+def pat(name: str = "a", born: float = 0, lives: float = 900) -> Pat:
+    return Pat(Secret(f"dapi{name}"), name, at(born), at(born + lives))
+
+
+@pytest.mark.parametrize(
+    ("situation", "now", "step"),
+    [
+        (Situation(None), 0, Step(Action.NOTHING)),
+        (Situation(pat(), rotate_at=at(600)), 0, Step(Action.NOTHING, 600)),
+        (Situation(pat(), rotate_at=at(600)), 600, Step(Action.ROTATE)),
+        (Situation(pat(), rotate_at=at(600), in_use=False), 700, Step(Action.NOTHING, 200)),
+        (Situation(pat(), rotate_at=at(600), retry_at=at(630)), 610, Step(Action.NOTHING, 20)),
+        (Situation(pat(), rotate_at=at(600), retry_at=at(630)), 630, Step(Action.ROTATE)),
+        (Situation(pat(), rotate_at=at(600)), 900, Step(Action.EXPIRE)),
+        (Situation(pat(), (Retired(pat("b"), at(780)),)), 700, Step(Action.NOTHING, 80)),
+        (Situation(pat(), (Retired(pat("b"), at(780)),)), 780, Step(Action.REVOKE)),
+        (Situation(None, (Retired(pat("b"), at(780)),)), 800, Step(Action.NOTHING)),
+        (Situation(pat(), tidy_at=at(5)), 5, Step(Action.TIDY)),
+    ],
+)
+def test_what_is_due_follows_from_the_situation(situation, now, step):
+    assert next_step(situation, at(now)) == step
+
+
+def test_retries_double_up_to_a_bound():
+    assert [retry_delay_seconds(n, 2, 30) for n in range(6)] == [2, 4, 8, 16, 30, 30]
+    assert retry_delay_seconds(10_000, 2, 30) == 30
+
+
+def test_a_lifetime_is_the_workspaces_own_difference_whatever_its_clock_says():
+    skewed = at(86_400)
+    assert lifetime_of(skewed, skewed + timedelta(seconds=300), 900) == timedelta(seconds=300)
+    assert lifetime_of(skewed, None, 900) == timedelta(seconds=900)
+
+
+def store() -> PatStore:
+    return PatStore(promise_seconds=120, expiry_margin_seconds=30, in_flight_seconds=60)
+
+
+def test_old_pat_outlives_every_promise():
+    keeper = store()
+    keeper.publish(pat("a"), at(0))
+    promises = [keeper.promise(at(second)) for second in (0, 300, 599)]
+    keeper.publish(pat("b", born=600), at(600))
+    (old,) = keeper.retired
+    assert max(p.expires_on for p in promises) == int(at(599 + 120).timestamp())
+    assert old.revoke_at == at(599 + 120 + 60)
+
+
+def test_a_pat_that_was_never_promised_waits_only_for_calls_in_flight():
+    keeper = store()
+    keeper.publish(pat("a"), at(0))
+    keeper.publish(pat("b", born=600), at(600))
+    assert keeper.retired[0].revoke_at == at(660)
+
+
+def test_no_promise_outlives_its_token():
+    keeper = store()
+    keeper.publish(pat("a"), at(0))
+    assert keeper.promise(at(800)).expires_on == int(at(870).timestamp())
+    assert keeper.promise(at(880)).expires_on == int(at(900).timestamp())
+    assert keeper.promise(at(900)) is None
+    assert keeper.current(at(900)) is None
