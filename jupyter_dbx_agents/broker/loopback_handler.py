@@ -1,0 +1,127 @@
+"""What the broker's handlers share: the checks that come before a body is read, and refusals.
+
+tornado reads a body after ``prepare``.  A refusal is therefore sent in ``prepare``, and what the
+client goes on sending is thrown away for a while: closing at once would reset the connection, and a
+client that still writes would see that and not the refusal.
+"""
+
+import asyncio
+from http.client import responses
+from typing import TYPE_CHECKING, Any, cast
+
+from tornado import web
+from tornado.http1connection import HTTP1Connection
+
+from ..models import Dialect
+from .access import attack
+from .access_log import Call
+from .refusals import Refusal, from_browser, render
+
+if TYPE_CHECKING:
+    from .server import Broker
+
+# After a refusal, how long a client may take to end its body before it is cut off.
+LINGER_SECONDS = 2.0
+
+
+@web.stream_request_body
+class LoopbackHandler(web.RequestHandler):
+    """A handler that refuses before it reads, and writes one line to the access log."""
+
+    dialect: Dialect | None = None
+
+    def initialize(self, broker: "Broker") -> None:
+        """Take the broker whose handler this is."""
+        self.broker = broker
+        self.call = Call(self.request.method or "", self.request.path)
+        self._refused = False
+        self._recorded = False
+
+    @property
+    def connection(self) -> HTTP1Connection:
+        """The client's connection."""
+        return cast(HTTP1Connection, self.request.connection)
+
+    def refusal(self) -> Refusal | None:
+        """Return why this request is refused before its body is read; for subclasses."""
+        return None
+
+    async def prepare(self) -> None:
+        """Check the request before its body is read."""
+        self.connection.stream.set_nodelay(True)
+        reason = attack(self.request.headers, self.broker.port)
+        refusal = from_browser(reason) if reason else self.refusal()
+        if refusal is not None:
+            await self.refuse(refusal)
+
+    def data_received(self, chunk: bytes) -> None:
+        """Throw a body away; subclasses keep it."""
+
+    async def refuse(self, refusal: Refusal) -> None:
+        """Answer with a refusal; what is still to come of the request is not looked at."""
+        self._refused = True
+        headers, body = render(refusal, self.dialect)
+        self.answer_head(refusal.status, list(headers.items()))
+        self.set_header("Content-Length", str(len(body)))
+        self.call.saw_first_byte()
+        self.call.bytes_out += len(body)
+        self.write(body)
+        if "Expect" in self.request.headers:
+            # Else tornado would send "100 Continue" after our answer.
+            self.set_header("Connection", "close")
+            self.finish()
+            return
+        loop = asyncio.get_running_loop()
+        self._cut = loop.call_later(LINGER_SECONDS, self.connection.stream.close)
+        await self.flush()
+
+    def answer_head(self, status: int, headers: list[tuple[str, str]]) -> None:
+        """Set the status and exactly these headers."""
+        self.call.status = status
+        self.set_status(status, None if status in responses else "Unknown")
+        for name in ("Server", "Content-Type", "Date"):
+            self.clear_header(name)
+        for name, value in headers:
+            self.add_header(name, value)
+
+    async def respond(self) -> None:
+        """Answer a request that was not refused, whatever its method; for subclasses."""
+        raise NotImplementedError
+
+    async def _any_method(self, *_: Any) -> None:
+        if not self._refused:
+            await self.respond()
+
+    get = head = post = put = patch = delete = options = _any_method
+
+    def on_finish(self) -> None:
+        """Write the line of a call that was answered."""
+        if hasattr(self, "_cut"):
+            self._cut.cancel()
+        self._record()
+
+    def on_connection_close(self) -> None:
+        """Write the line of a call whose client is gone."""
+        self.call.ending = self.call.ending or "client went away"
+        self._record()
+        super().on_connection_close()
+
+    def compute_etag(self) -> None:
+        """Add nothing to an answer."""
+
+    def _record(self) -> None:
+        if not self._recorded:
+            self._recorded = True
+            self.broker.access_log.record(self.call)
+
+    def write_error(self, status_code: int, **_: Any) -> None:
+        """Answer a method that HTTP does not know, or a fault of ours, in the shape of an API."""
+        refusal = Refusal(status_code, "broker_error", "The broker cannot answer this request.")
+        headers, body = render(refusal, self.dialect)
+        self.answer_head(status_code, list(headers.items()))
+        self.finish(body)
+
+    def log_exception(self, *args: Any) -> None:
+        """Log a fault by its type: tornado's own line contains the path, which may be a secret."""
+        kind = getattr(args[0], "__name__", "an exception")
+        self.broker.log.error("The broker failed to answer a call (%s).", kind)

@@ -1,0 +1,126 @@
+"""Model calls: a body held for a replay, an answer streamed as fast as the agent reads it."""
+
+import asyncio
+from http import HTTPStatus
+
+import httpx
+from tornado import web
+from tornado.httputil import HTTPHeaders
+from tornado.iostream import StreamClosedError
+
+from .access_log import printable_path
+from .loopback_handler import LoopbackHandler
+from .message_headers import to_agent
+from .refusals import Refusal, no_capability, not_served, too_large
+from .routes import GREETINGS, Route, dialect_of, route_of
+from .upstream import ModelCall, Reply
+
+
+@web.stream_request_body
+class ModelProxyHandler(LoopbackHandler):
+    """Any path but the metadata service's: a model call, a greeting, or nothing of ours."""
+
+    def refusal(self) -> Refusal | None:
+        """Return why a call is not forwarded, as far as its head tells."""
+        path, method = self.request.path, self.request.method or ""
+        self._body: list[bytes] = []
+        self._forwarding: asyncio.Task[None] | None = None
+        self._route: Route | None = None
+        self.dialect = dialect_of(path)
+        self.call.dialect = self.dialect or "-"
+        if method == "HEAD" and path in GREETINGS:
+            return None
+        self._route = route_of(method, path)
+        if self._route is None:
+            return not_served(printable_path(path))
+        return self._refusal_of_caller()
+
+    def _refusal_of_caller(self) -> Refusal | None:
+        agent = self.broker.capabilities.holder(self.request.headers)
+        if agent is None:
+            return no_capability()
+        self.call.agent = agent
+        if self.request.version != "HTTP/1.1":
+            # Without chunks a truncated answer would look complete.
+            return Refusal(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "http", "HTTP/1.1 is needed.")
+        if content_length(self.request.headers) > self.broker.max_body_bytes:
+            return too_large(self.broker.max_body_bytes)
+        return None
+
+    async def data_received(self, chunk: bytes) -> None:  # type: ignore[override]
+        """Hold the body, up to the limit; one without a length is counted as it comes."""
+        if self._refused:
+            return
+        self.call.bytes_in += len(chunk)
+        if self.call.bytes_in > self.broker.max_body_bytes:
+            self._body.clear()
+            await self.refuse(too_large(self.broker.max_body_bytes))
+            return
+        self._body.append(chunk)
+
+    async def respond(self) -> None:
+        """Answer a greeting, or forward the call for as long as its client is there."""
+        if self._route is None:
+            self.answer_head(HTTPStatus.OK, [("Content-Length", "0")])
+            return
+        self._forwarding = asyncio.create_task(self._forward(self._route))
+        self.broker.keep(self._forwarding)
+        try:
+            await self._forwarding
+        except asyncio.CancelledError:
+            # Either the client is gone or the broker stops; in both cases nobody is to be answered
+            # and no end is to be sent that would make a truncated answer look complete.
+            self._abort(self.call.ending or "broker stopped")
+
+    def on_connection_close(self) -> None:
+        """Stop the call to the gateway: nobody reads its answer."""
+        if self._forwarding is not None:
+            self.call.ending = self.call.ending or "client went away"
+            self._forwarding.cancel()
+        super().on_connection_close()
+
+    async def _forward(self, route: Route) -> None:
+        answer = await self.broker.upstream.send(self._model_call(route))
+        if isinstance(answer, Refusal):
+            await self.refuse(answer)
+            return
+        try:
+            await self._stream(answer)
+        except httpx.HTTPError as error:
+            self._abort(f"gateway broke off: {type(error).__name__}")
+        except StreamClosedError:
+            self._abort("client went away")
+        finally:
+            await answer.close()
+
+    async def _stream(self, answer: Reply) -> None:
+        """Pass on the head and each chunk when it comes; the next is read when this one is sent."""
+        self.answer_head(answer.status, to_agent(answer.headers))
+        self.call.saw_first_byte()
+        await self.flush()
+        async for chunk in answer.chunks():
+            self.call.bytes_out += len(chunk)
+            self.write(chunk)
+            await self.flush()
+
+    def _model_call(self, route: Route) -> ModelCall:
+        base_url = self.broker.models.gateway.base_urls[route.dialect]
+        query = f"?{self.request.query}" if self.request.query else ""
+        return ModelCall(
+            route.dialect,
+            self.request.method or "",
+            base_url + route.rest + query,
+            list(self.request.headers.get_all()),
+            b"".join(self._body),
+        )
+
+    def _abort(self, ending: str) -> None:
+        """Break the connection off, so that the client knows that the answer is not complete."""
+        self.call.ending = ending
+        self.connection.stream.close()
+
+
+def content_length(headers: HTTPHeaders) -> int:
+    """Return the announced size of a body in bytes; 0 if it is not announced."""
+    text = headers.get("Content-Length", "0").strip()
+    return int(text) if text.isascii() and text.isdecimal() else 0

@@ -1,0 +1,153 @@
+"""The broker's own answers, in the error shape of the API that an agent speaks.
+
+So that an agent shows our message, and at once: which status does that was measured with the real
+programs (one-shot and in their terminal interface), and is written down at ``NEEDED_STATUS``.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from ..models import Dialect
+from ..pat import PatSource, PatState
+
+# Long enough for a rotation or a restart at the other end, short enough not to be noticed.
+RETRY_AFTER_SECONDS = 2
+HAS_NO_TOKEN = frozenset({PatState.NEEDED, PatState.EXPIRED})
+NEEDED_STATUS: Mapping[Dialect, HTTPStatus] = {
+    Dialect.ANTHROPIC: HTTPStatus.BAD_REQUEST,
+    Dialect.RESPONSES: HTTPStatus.BAD_REQUEST,
+    Dialect.CHAT: HTTPStatus.BAD_REQUEST,
+    Dialect.GEMINI: HTTPStatus.BAD_REQUEST,
+}
+ANTHROPIC_TYPES: Mapping[int, str] = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+}
+GEMINI_STATUSES: Mapping[int, str] = {
+    400: "FAILED_PRECONDITION",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    413: "INVALID_ARGUMENT",
+    503: "UNAVAILABLE",
+}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a call gets no answer of the gateway: a status, a sentence, and when to try again."""
+
+    status: int
+    code: str
+    message: str
+    retry_after_seconds: int | None = None
+
+
+TOKEN_ON_ITS_WAY = Refusal(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "token_on_its_way",
+    "A Databricks token is on its way. Try again in a moment.",
+    RETRY_AFTER_SECONDS,
+)
+
+
+def no_capability() -> Refusal:
+    """Refuse a caller without the secret of this process."""
+    return Refusal(
+        HTTPStatus.UNAUTHORIZED,
+        "invalid_capability",
+        "This call lacks the secret of the running server. Its agent was configured by an earlier "
+        "one: start the agent again in a new terminal.",
+    )
+
+
+def not_served(path: str) -> Refusal:
+    """Refuse a path that is not forwarded."""
+    return Refusal(HTTPStatus.NOT_FOUND, "not_found", f"The broker does not serve {path}.")
+
+
+def from_browser(reason: str) -> Refusal:
+    """Refuse what looks like a web page's doing."""
+    return Refusal(HTTPStatus.FORBIDDEN, "forbidden", reason)
+
+
+def too_large(max_body_bytes: int) -> Refusal:
+    """Refuse a body that is not to be held in memory."""
+    return Refusal(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "request_too_large",
+        f"The request is larger than {max_body_bytes} bytes. Send less, or raise "
+        "Broker.max_body_bytes.",
+    )
+
+
+def unreachable(host: str, error: Exception) -> Refusal:
+    """Answer for a gateway that does not: agents try again."""
+    return Refusal(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "gateway_unreachable",
+        f"{host} does not answer ({type(error).__name__}). Try again; if it lasts, check the "
+        "workspace and the network.",
+        RETRY_AFTER_SECONDS,
+    )
+
+
+def redirected(host: str) -> Refusal:
+    """Answer for a gateway that points elsewhere, whither no PAT is sent."""
+    return Refusal(
+        HTTPStatus.BAD_GATEWAY,
+        "gateway_redirects",
+        f"{host} answered with a redirect, which is not followed since it would carry the token "
+        "away. Check DATABRICKS_HOST and DATABRICKS_GATEWAY_HOST.",
+    )
+
+
+def still_refused(host: str) -> Refusal:
+    """Answer for a gateway that refuses a token which the workspace accepts: it may lag behind."""
+    return Refusal(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "token_not_yet_known",
+        f"{host} refuses the Databricks token although the workspace accepts it. Try again; if it "
+        "lasts, ask a workspace admin whether personal access tokens may call models.",
+        RETRY_AFTER_SECONDS,
+    )
+
+
+def without_pat(pats: PatSource, dialect: Dialect) -> Refusal:
+    """Answer an agent without a PAT: "try again" while one is on its way, else what to do."""
+    if pats.state in HAS_NO_TOKEN:
+        return Refusal(NEEDED_STATUS[dialect], "token_needed", pats.message)
+    return TOKEN_ON_ITS_WAY
+
+
+def metadata_unavailable(pats: PatSource) -> Refusal:
+    """Answer an SDK without a PAT; never 404, which SDKs take for "not configured"."""
+    if pats.state in HAS_NO_TOKEN:
+        return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "token_needed", pats.message)
+    return TOKEN_ON_ITS_WAY
+
+
+def render(refusal: Refusal, dialect: Dialect | None) -> tuple[dict[str, str], bytes]:
+    """Return the headers and the body of a refusal."""
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    if refusal.retry_after_seconds is not None:
+        headers["Retry-After"] = str(refusal.retry_after_seconds)
+    return headers, json.dumps(_shape(refusal, dialect)).encode()
+
+
+def _shape(refusal: Refusal, dialect: Dialect | None) -> dict[str, Any]:
+    status, message = int(refusal.status), refusal.message
+    if dialect is Dialect.ANTHROPIC:
+        kind = ANTHROPIC_TYPES.get(status, "api_error")
+        return {"type": "error", "error": {"type": kind, "message": message}}
+    if dialect is Dialect.GEMINI:
+        name = GEMINI_STATUSES.get(status, "INTERNAL")
+        return {"error": {"code": status, "message": message, "status": name}}
+    kind = "server_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
+    return {"error": {"message": message, "type": kind, "param": None, "code": refusal.code}}

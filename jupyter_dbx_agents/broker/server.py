@@ -1,0 +1,99 @@
+"""The broker's server: its port, its URL map, and what its handlers share."""
+
+import asyncio
+import logging
+import sys
+from typing import Any
+
+from tornado import httpserver, netutil, web
+from traitlets import Integer, TraitError, validate
+from traitlets.config import LoggingConfigurable
+
+from ..models import ModelTable
+from ..pat import PatSource
+from ..secret import Secret
+from .access import Capabilities, new_secret
+from .access_log import AccessLog
+from .metadata_service import MetadataServiceHandler
+from .model_proxy import ModelProxyHandler
+from .upstream import Upstream
+
+LOOPBACK = "127.0.0.1"
+# httpx logs every URL at INFO, httpcore every answer's headers (cookies among them) at DEBUG.
+TALKATIVE_LOGGERS = ("httpx", "httpcore")
+URL_MAP = [(r"/metadata/.*", MetadataServiceHandler), (r".*", ModelProxyHandler)]
+
+
+class Broker(LoggingConfigurable):
+    """A loopback server that lends the current PAT to agents and SDKs."""
+
+    max_body_bytes = Integer(
+        64 * 1024 * 1024,
+        help="Largest request of an agent, in bytes; it is held in memory, so that the call can be "
+        "repeated with a new token. Images and long conversations make requests of some MiB.",
+    ).tag(config=True)
+
+    def __init__(
+        self, *, pats: PatSource, models: ModelTable, workspace_host: str, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.pats = pats
+        self.models = models
+        self.workspace_host = workspace_host
+        self.capabilities = Capabilities()
+        self.metadata_path = Secret(f"/metadata/{new_secret().reveal()}")
+        self.access_log = AccessLog(self.log)
+        self.port = 0
+        self._calls: set[asyncio.Task[None]] = set()
+
+    @validate("max_body_bytes")
+    def _validate_max_body_bytes(self, proposal: dict[str, Any]) -> int:
+        if proposal["value"] <= 0:
+            raise TraitError("Broker.max_body_bytes must be positive.")
+        return int(proposal["value"])
+
+    @property
+    def url(self) -> str:
+        """Where agents find the broker, once it is started."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def metadata_service_url(self) -> Secret:
+        """Where SDKs get tokens, once the broker is started; whoever has it gets them."""
+        return Secret(self.url + self.metadata_path.reveal())
+
+    def capability(self, agent: str) -> Secret:
+        """Return the secret with which an agent calls; it lives as long as this process."""
+        return self.capabilities.of(agent)
+
+    async def start(self) -> None:
+        """Listen on a free port of the loopback interface."""
+        for name in TALKATIVE_LOGGERS:
+            logging.getLogger(name).setLevel(logging.WARNING)
+        self.upstream = Upstream(self.pats)
+        (socket,) = netutil.bind_sockets(0, LOOPBACK)
+        self.port = socket.getsockname()[1]
+        self._server = httpserver.HTTPServer(
+            web.Application(
+                [(pattern, handler, {"broker": self}) for pattern, handler in URL_MAP],
+                log_function=lambda _: None,  # tornado's line contains the path; ours does not
+            ),
+            # No limit here, so that the handlers are asked, which count and answer 413 in the
+            # agent's shape; tornado's own answer has none.
+            max_body_size=sys.maxsize,
+        )
+        self._server.add_sockets([socket])
+
+    async def stop(self) -> None:
+        """Break off the calls in flight and close every connection."""
+        self._server.stop()
+        for call in self._calls:
+            call.cancel()
+        await asyncio.gather(*self._calls, return_exceptions=True)
+        await self._server.close_all_connections()
+        await self.upstream.close()
+
+    def keep(self, call: asyncio.Task[None]) -> None:
+        """Hold a call's task while it lasts, so that it is neither lost nor outlives the broker."""
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)

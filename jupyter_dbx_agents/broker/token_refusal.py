@@ -1,0 +1,54 @@
+"""Whether an answer of the gateway says that the PAT is dead.
+
+Status alone does not tell: 403 is also what a user gets who lacks a permission, and 400 is what the
+AI Gateway says to a bad token as well as to a bad request.  So the beginning of the body is read.
+"""
+
+import json
+import re
+import zlib
+from http import HTTPStatus
+
+from ..workspace_api import is_token_refusal
+
+# A refusal of a token is a line of JSON; what is longer than this is some other error.
+PEEK_BYTES = 64 * 1024
+SUSPECT = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+# These are worth one more try with a token that was looked at anew, whatever the body says: a
+# gateway that does not know a new token yet may word it as a lack of permission.
+WORTH_A_REPLAY = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+# The gateway's words in full: "invalid token" may also occur in a complaint about a prompt.
+GATEWAY_REFUSAL = re.compile(r"invalid (access )?token[.!]?( \[ReqId: [^\]]*\])?", re.IGNORECASE)
+GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+
+
+def says_token_is_dead(status: int, encoding: str, body: bytes) -> bool:
+    """Whether a reply refuses the token itself; ``body`` is its beginning, raw."""
+    if status not in SUSPECT:
+        return False
+    message = _message(_decoded(encoding, body))
+    if status == HTTPStatus.BAD_REQUEST:
+        return GATEWAY_REFUSAL.fullmatch(message.strip()) is not None
+    return is_token_refusal(status, message)
+
+
+def _decoded(encoding: str, body: bytes) -> str:
+    if encoding in ("gzip", "deflate"):
+        try:
+            body = zlib.decompressobj(GZIP_OR_ZLIB).decompress(body, PEEK_BYTES)
+        except zlib.error:
+            return ""
+    return body.decode("utf-8", "replace")
+
+
+def _message(text: str) -> str:
+    """Return the message in an error body of the platform's or of a model API's shape."""
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return text
+    if isinstance(body, dict) and isinstance(body.get("error"), dict):
+        body = body["error"]
+    if isinstance(body, dict):
+        body = body.get("message") or body.get("error")
+    return body if isinstance(body, str) else ""
