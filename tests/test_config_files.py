@@ -253,6 +253,19 @@ def test_a_key_that_is_wanted_no_more_is_released(home):
     assert "auth_type = metadata-service" in path.read_text()
 
 
+def test_a_key_that_must_be_absent_is_put_back_at_removal(home):
+    path = put(home / "file", INI_BEFORE)
+    files = ManagedFiles(home)
+    for token in (Secret("dapi-1"), None, Secret("dapi-2"), None):
+        keys = {"DEFAULT": {**INI_KEYS["DEFAULT"], "token": token}}
+        files.write(ConfigFile(path, Format.INI, keys))
+        assert "dapi-mine" not in path.read_text()
+        assert ("token" in path.read_text()) is bool(token)
+        assert files.write(ConfigFile(path, Format.INI, keys)) is False
+    files.remove(path)
+    assert "token = dapi-mine" in path.read_text()
+
+
 def test_only_our_items_of_a_list_are_removed(home):
     path = put(home / "file", '{"deny": ["WebSearch", "Mine"]}')
     files = ManagedFiles(home)

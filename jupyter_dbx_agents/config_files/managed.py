@@ -24,7 +24,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """A file to write: our keys only, nested; a ``Secret`` value is revealed in the file alone."""
+    """A file to write: our keys only, nested.
+
+    A ``Secret`` value is revealed in the file alone; a key with the value None is kept out.
+    """
 
     path: Path
     format: Format

@@ -85,7 +85,8 @@ def merge(
 ) -> Memory:
     """Make ``keys`` and nothing else of ours be in ``document``; return the memory of that.
 
-    Keys that are remembered but no longer wanted are released: restored to what the user had.
+    A key whose value is None is kept out.  Keys that are remembered but no longer wanted are
+    released: restored to what the user had.
     Raises WrongTypeError, and then the document must be thrown away.
     """
     wanted = dict(_leaves(keys))
@@ -153,7 +154,9 @@ def _put(
     previous = own.previous if own and (was_ours or current is _ABSENT) else current
     # The hash of what is there stays until it is gone from the disk: the write may yet fail.
     wrote = dict.fromkeys((fingerprint(value), *([fingerprint(current)] if was_ours else [])))
-    if not _same(current, value):
+    if value is None:
+        table.pop(path[-1], None)
+    elif not _same(current, value):
         table[path[-1]] = value
     return OwnValue(tuple(wrote), previous)
 
@@ -189,9 +192,9 @@ def _release(document: MutableMapping[str, Any], path: KeyPath, memory: Memory) 
     table: Any = document
     for name in path[:-1]:
         table = table.get(name) if isinstance(table, MutableMapping) else None
-    if not isinstance(table, MutableMapping) or path[-1] not in table:
+    if not isinstance(table, MutableMapping):
         return
-    current = _plain(table[path[-1]])
+    current = _plain(table.get(path[-1]))
     if path in memory.items:
         if isinstance(current, list):
             _remove_items(table[path[-1]], set(memory.items[path]))
@@ -200,7 +203,7 @@ def _release(document: MutableMapping[str, Any], path: KeyPath, memory: Memory) 
     if not isinstance(current, _SCALARS) or fingerprint(current) not in own.wrote:
         return
     if own.previous is _ABSENT:
-        del table[path[-1]]
+        table.pop(path[-1], None)
     elif not _same(current, own.previous):
         table[path[-1]] = own.previous
 

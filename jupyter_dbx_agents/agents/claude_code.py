@@ -1,0 +1,81 @@
+"""Claude Code: https://code.claude.com/docs/en/settings and ``facts`` measured with 2.1.
+
+Decided
+- The token is the capability in ``settings.json``, not an ``apiKeyHelper``: the broker rotates
+  behind it, so that there is nothing to fetch again and no process to start.
+- ``permissions.defaultMode`` is ``default`` (ask).  The newer ``auto`` lets a second model judge
+  each shell command first, in a call of its own form; where the workspace does not serve that model
+  or refuses the form, no command runs at all.  A person can still choose another mode with
+  Shift-Tab or ``--permission-mode``.
+- WebSearch is denied: it is a tool hosted by the vendor, and the gateway refuses requests with it.
+"""
+
+from ..config_files import ConfigFile, Format
+from ..models import Dialect
+from .base import Agent, AgentContext
+
+
+def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
+    """Return ``~/.claude/settings.json`` and ``~/.claude.json``."""
+    trusted = {"hasTrustDialogAccepted": True}
+    folders = (context.projects, *context.git_roots)
+    return (
+        ConfigFile(
+            context.home / ".claude" / "settings.json",
+            Format.JSON,
+            {
+                "env": _variables(context),
+                "permissions": {"deny": ["WebSearch"], "defaultMode": "default"},
+            },
+        ),
+        ConfigFile(
+            context.home / ".claude.json",
+            Format.JSON,
+            {
+                "hasCompletedOnboarding": True,  # else: theme picker, then log-in
+                "projects": {str(folder): trusted for folder in folders},
+            },
+        ),
+    )
+
+
+def _variables(context: AgentContext) -> dict[str, object]:
+    """These beat the process environment, and Claude Code reads them again when they change."""
+    models = context.models
+    return {
+        "ANTHROPIC_BASE_URL": f"{context.broker_url}/anthropic",
+        "ANTHROPIC_AUTH_TOKEN": context.capability,
+        "ANTHROPIC_MODEL": models.anthropic_model,
+        # Without these four its aliases and side jobs ask for the vendor's own model names.
+        "ANTHROPIC_DEFAULT_OPUS_MODEL": models.anthropic_model,
+        "ANTHROPIC_DEFAULT_FABLE_MODEL": models.anthropic_model,
+        "ANTHROPIC_DEFAULT_SONNET_MODEL": models.anthropic_sonnet_model,
+        "ANTHROPIC_DEFAULT_HAIKU_MODEL": models.anthropic_small_model,
+        "ANTHROPIC_CUSTOM_HEADERS": "x-databricks-use-coding-agent-mode: true",
+        # Fields and tools of unreleased APIs, which a gateway refuses.
+        "CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1",
+        # No name outside the workspace is needed; failed telemetry would pile up in ~/.claude.
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL": "1",
+        "DISABLE_AUTOUPDATER": "1",  # the version is the lock file's
+    }
+
+
+CLAUDE_CODE = Agent(
+    name="claude-code",
+    title="Claude Code",
+    command="claude",
+    package="@anthropic-ai/claude-code",
+    # The platform package's own program: the one in ``bin`` is a stub until an install script of
+    # the package has run, and none is run here.
+    programs=(
+        "@anthropic-ai/claude-code-{platform}/claude",
+        "@anthropic-ai/claude-code-{platform}-musl/claude",
+    ),
+    installed_bytes=382_000_000,
+    dialect=Dialect.ANTHROPIC,
+    config_files=config_files,
+    # Trust is asked per repository; this answers for those made later, too.  It counts only in the
+    # process environment, not in settings.json.
+    environment={"CLAUDE_CODE_SANDBOXED": "1"},
+)

@@ -1,0 +1,146 @@
+"""What happens once at every start, in the background: its order, progress and result.
+
+A task that fails is reported and the others go on: without one agent, or without a gateway, the
+terminals are still useful.
+"""
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from traitlets.config import LoggingConfigurable
+
+Progress = Callable[[float | None, str], None]
+Work = Callable[[Progress], Awaitable[Any]]
+
+
+class TaskState(StrEnum):
+    """How far a start-up task is."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass
+class StartupTask:
+    """One task; ``progress`` is 0 to 1, or None while that is not known."""
+
+    name: str
+    title: str
+    work: Work
+    after: tuple[str, ...]
+    state: TaskState = TaskState.PENDING
+    progress: float | None = None
+    message: str = ""
+    hint: str = ""
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def model(self) -> dict[str, Any]:
+        """Return the REST model."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "state": self.state.value,
+            "progress": self.progress,
+            "message": self.message,
+            "hint": self.hint,
+        }
+
+
+class StartupTasks(LoggingConfigurable):
+    """Runs tasks side by side, each when those it comes after have ended, well or not.
+
+    ``on_change`` holds functions that are called without arguments after each change of state or
+    progress.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.on_change: list[Callable[[], None]] = []
+        self._tasks: dict[str, StartupTask] = {}
+
+    def add(self, name: str, title: str, work: Work, *, after: tuple[str, ...] = ()) -> None:
+        """Add a task; ``after`` names tasks that were added before, so that none waits in a ring.
+
+        ``work`` gets a function to tell its progress with.  Raises ValueError for a name that is
+        taken or not known.
+        """
+        if name in self._tasks:
+            raise ValueError(f"there is a start-up task {name!r} already")
+        unknown = [other for other in after if other not in self._tasks]
+        if unknown:
+            raise ValueError(f"start-up task {name!r} is after {unknown[0]!r}, which is not there")
+        self._tasks[name] = StartupTask(name, title, work, after)
+
+    def status(self) -> list[dict[str, Any]]:
+        """Return the REST models of all tasks, in the order in which they were added."""
+        return [task.model() for task in self._tasks.values()]
+
+    async def run(self) -> None:
+        """Run all tasks and return when they have ended; cancelling this cancels them."""
+        async with asyncio.TaskGroup() as group:
+            for task in self._tasks.values():
+                group.create_task(self._run_in_turn(task), name=task.name)
+
+    async def run_again(self, name: str) -> None:
+        """Run one task once more, such as an install that failed; a running one is left to run.
+
+        Raises KeyError for a name that is not known.
+        """
+        task = self._tasks[name]
+        if task.state is not TaskState.RUNNING:
+            await self._run(task)
+
+    async def _run_in_turn(self, task: StartupTask) -> None:
+        for name in task.after:
+            await self._tasks[name].ended.wait()
+        await self._run(task)
+
+    async def _run(self, task: StartupTask) -> None:
+        def report(progress: float | None, message: str) -> None:
+            if task.state is TaskState.RUNNING:
+                self._change(task, TaskState.RUNNING, progress, message)
+
+        self._change(task, TaskState.RUNNING, None, "")
+        try:
+            await task.work(report)
+        except asyncio.CancelledError:
+            self._change(task, TaskState.FAILED, None, "It was stopped.")
+            raise
+        except Exception as error:  # one task must not take the others with it
+            self._failed(task, error)
+        else:
+            self._change(task, TaskState.DONE, 1.0, task.message)
+        finally:
+            task.ended.set()
+
+    def _failed(self, task: StartupTask, error: Exception) -> None:
+        message = str(error) or type(error).__name__
+        hint = str(getattr(error, "hint", ""))
+        self.log.warning("%s failed: %s", task.title, " ".join(f"{message} {hint}".split()))
+        self.log.debug("%s", "".join(traceback.format_exception(error)))
+        self._change(task, TaskState.FAILED, None, message, hint)
+
+    def _change(
+        self,
+        task: StartupTask,
+        state: TaskState,
+        progress: float | None,
+        message: str,
+        hint: str = "",
+    ) -> None:
+        before = task.model()
+        task.state, task.progress = state, progress
+        task.message, task.hint = message, hint
+        if task.model() == before:
+            return
+        for tell in self.on_change:
+            try:
+                tell()
+            except Exception as error:  # a listener's fault must not fail the task
+                self.log.warning("Telling of start-up progress failed: %s", error)
