@@ -149,7 +149,7 @@ class _Passage(httputil.HTTPMessageDelegate):
         await self._begin(stream, start_line, forwarded)
         return None
 
-    async def data_received(self, chunk: bytes) -> None:  # type: ignore[override]
+    async def data_received(self, chunk: bytes) -> None:
         """Passes a piece of the body on; an app that has already answered may not take it."""
         if self._app is not None:
             with contextlib.suppress(StreamClosedError):
@@ -242,7 +242,7 @@ class _AnswerCarrier(httputil.HTTPMessageDelegate):
         self.has_started = True
         await self._visitor.write_headers(start_line, without_hop_by_hop(headers))
 
-    async def data_received(self, chunk: bytes) -> None:  # type: ignore[override]
+    async def data_received(self, chunk: bytes) -> None:
         await self._visitor.write(chunk)
 
     def finish(self) -> None:
