@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from jupyter_events import EventLogger
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from traitlets import Bool, Unicode
@@ -47,6 +48,7 @@ from .errors import ConfigurationError, DbxAgentsError, PatError
 from .events import STATUS_SCHEMA_FILE, STATUS_SCHEMA_ID
 from .handlers import Services, local_channel, rest_routes
 from .local_channel import SOCKET_VARIABLE
+from .local_channel.command import isolated_call, write_command
 from .local_channel.server import LocalChannel
 from .models import ModelTable
 from .pat import PatRotator, PatState, parse_pat
@@ -105,9 +107,9 @@ class DbxAgentsApp(ExtensionApp):
     # ---- linking: before Jupyter creates its classes
 
     @fatal
-    def load_config_file(self, suppress_errors: bool = True) -> None:
+    def load_config_file(self, *arguments: Any, **options: Any) -> None:
         """Read our files, take the environment, and put our classes in force."""
-        super().load_config_file(suppress_errors)
+        super().load_config_file(*arguments, **options)
         self.environment = take_environment()
         forbid_inspection()
         config = Config()
@@ -177,7 +179,8 @@ class DbxAgentsApp(ExtensionApp):
             opened=self.pats.session_opened,
             folder=self.projects,
         )
-        self.server.event_logger.register_event_schema(STATUS_SCHEMA_FILE)
+        self.events = cast(EventLogger, self.server.event_logger)
+        self.events.register_event_schema(STATUS_SCHEMA_FILE)
         self._prepare_children()
 
     def _build_gate(self, serverapp: ServerApp) -> None:
@@ -278,6 +281,7 @@ class DbxAgentsApp(ExtensionApp):
 
     async def _configure(self, _progress: Any = None) -> None:
         self.projects.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(write_command, self.environment.home)
         await asyncio.to_thread(self._write_agent_files)
         await self._write_databrickscfg(self._literal_token())
 
@@ -333,8 +337,7 @@ class DbxAgentsApp(ExtensionApp):
         """Return what asks for a PAT before the shell starts; nothing when one is at hand."""
         if self.pats.current() is not None or not self.environment.host:
             return ()
-        # Isolated: the current folder's modules must not stand in for the standard library's.
-        return (sys.executable, "-I", "-m", "jupyter_dbx_agents.login_prompt", "--")
+        return (*isolated_call("login_prompt"), "--")
 
     # ---- following the credential
 
@@ -369,7 +372,7 @@ class DbxAgentsApp(ExtensionApp):
         await asyncio.to_thread(self.files.write, file)
 
     def _tell(self, part: str, model: Any) -> None:
-        self.server.event_logger.emit(schema_id=STATUS_SCHEMA_ID, data={"part": part, part: model})
+        self.events.emit(schema_id=STATUS_SCHEMA_ID, data={"part": part, part: model})
 
     def status(self) -> dict[str, Any]:
         """Return the REST model of the whole server, without any secret."""

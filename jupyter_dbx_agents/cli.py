@@ -55,7 +55,7 @@ def _add_client_command(commands: Any, name: str, run: Any, text: str) -> None:
 def _serve(arguments: list[str]) -> None:
     from .app import DbxAgentsApp  # noqa: PLC0415 a second of imports that no client needs
 
-    DbxAgentsApp.launch_instance(arguments)
+    DbxAgentsApp.launch_instance(arguments)  # type: ignore[no-untyped-call]
 
 
 def _demo(options: argparse.Namespace) -> int:

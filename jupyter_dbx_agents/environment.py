@@ -97,14 +97,14 @@ def child_environment(
 ) -> dict[str, str]:
     """Return the environment of a terminal or tool: no Databricks variable, agents on the PATH.
 
-    The locale is forced to UTF-8 where none is set, since agents draw with more than ASCII.
+    Behind the agents, this Python's own folder: it holds ``jupyter`` and the SDK.  The locale is
+    forced to UTF-8 where none is set, since agents draw with more than ASCII.
     """
     clean = {name: value for name, value in base.items() if not _is_ours(name)}
-    bin_folder = str(home / ".local" / "bin")
-    path = clean.get("PATH", os.defpath)
-    if bin_folder not in path.split(os.pathsep):
-        path = os.pathsep.join((bin_folder, path))
-    clean.update(PATH=path, HOME=str(home))
+    wanted = (str(home / ".local" / "bin"), str(Path(sys.executable).parent))
+    present = clean.get("PATH", os.defpath).split(os.pathsep)
+    path = [folder for folder in wanted if folder not in present] + present
+    clean.update(PATH=os.pathsep.join(path), HOME=str(home))
     if not any("UTF-8" in clean.get(name, "").upper() for name in ("LC_ALL", "LC_CTYPE", "LANG")):
         clean["LANG"] = "C.UTF-8"
     clean.update(extra)

@@ -1,7 +1,7 @@
 """Ask for a PAT in a terminal, hidden, then become the user's shell.
 
-``python -m jupyter_dbx_agents.login_prompt -- SHELL ARG…`` is what a terminal runs that opens while
-no PAT is usable.  Whatever goes wrong, the shell comes: a terminal without a token is still one.
+``login_prompt -- SHELL ARG…`` is what a terminal runs that opens while no PAT is usable.
+Whatever goes wrong, the shell comes: a terminal without a token is still one.
 """
 
 from __future__ import annotations
@@ -133,7 +133,3 @@ def _without_echo(descriptor: int) -> Iterator[None]:
 def _say(*lines: str) -> None:
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

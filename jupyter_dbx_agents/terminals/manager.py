@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from jupyter_server.serverapp import ServerApp
 from jupyter_server_terminals.terminalmanager import TerminalManager
 from terminado.management import PtyWithClients
 from tornado import web
@@ -40,12 +41,12 @@ class DbxTerminalManager(TerminalManager):
     @property
     def host(self) -> TerminalHost:
         """The application's side; it is set before the server listens."""
-        host: TerminalHost = self.parent.web_app.settings[HOST_SETTING]
-        return host
+        server = cast(ServerApp, self.parent)
+        return cast(TerminalHost, server.web_app.settings[HOST_SETTING])
 
-    def make_term_env(self, **kwargs: Any) -> dict[str, str]:
+    def make_term_env(self, *args: Any, **kwargs: Any) -> dict[str, str]:
         """Return terminado's environment, cleaned of credentials."""
-        return self.host.environment(super().make_term_env(**kwargs))
+        return self.host.environment(super().make_term_env(*args, **kwargs))
 
     def new_terminal(self, **kwargs: Any) -> PtyWithClients:
         """Start a terminal in the projects' folder, behind the PAT prompt when one is needed.

@@ -1,0 +1,48 @@
+# The words of this project: demo, test, check, bench, lock.  Each does its own set-up, in .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO_ARGS ?=
+TEST_ARGS ?=
+SOURCES := jupyter_dbx_agents tests benchmarks
+
+.PHONY: demo test check bench lock clean
+
+demo: $(VENV)/.installed
+	exec $(BIN)/python -m jupyter_dbx_agents demo $(DEMO_ARGS)
+
+# Root hands over to a user without privileges, as which the platform runs the app.
+test:
+	@if [ "$$(id -u)" = 0 ]; then exec sh tests/as_unprivileged.sh $(MAKE) test; \
+	 else $(MAKE) check && exec $(BIN)/python -m pytest $(TEST_ARGS); fi
+
+check: $(VENV)/.installed-test
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed-test
+	$(BIN)/python -m benchmarks
+
+# Needs uv.  A lock holds hashes and no address: it serves whatever index is configured.
+lock:
+	uv pip compile pyproject.toml $(LOCK_OPTIONS) -o requirements.txt
+	uv pip compile pyproject.toml --extra test $(LOCK_OPTIONS) -o requirements-test.txt
+
+LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock"
+
+clean:
+	rm -rf $(VENV) .demo
+
+$(VENV)/.installed: requirements.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.installed-test: requirements-test.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $(VENV)/.installed $@
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)

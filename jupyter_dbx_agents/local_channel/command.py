@@ -1,0 +1,40 @@
+"""``jupyter dbx-agents`` for terminals, also when the package runs from its source folder.
+
+The Databricks Apps platform installs our requirements, not us, so that there is no console script.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+from ..config_files import atomic
+
+PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+_MARK = "# Written by jupyter_dbx_agents at start-up."
+
+
+def isolated_call(module: str) -> list[str]:
+    """Return the words that run a module's ``main`` whatever the current folder and environment.
+
+    Isolated (``-I``), because with ``-m`` a ``json.py`` in the user's project would stand in for
+    the standard library's.
+    """
+    code = (
+        f"import sys; sys.path.insert(0, {str(PACKAGE_ROOT)!r}); "
+        f"from jupyter_dbx_agents.{module} import main; main(sys.argv[1:])"
+    )
+    return [sys.executable, "-I", "-c", code]
+
+
+def write_command(home: Path) -> None:
+    """Write ``~/.local/bin/jupyter-dbx-agents``; a file there that is not ours is left alone.
+
+    Raises ConfigFileError.
+    """
+    there = atomic.read(home / ".local" / "bin" / "jupyter-dbx-agents")
+    if there.content is not None and _MARK.encode() not in there.content:
+        return
+    text = f'#!/bin/sh\n{_MARK}\nexec {shlex.join(isolated_call("cli"))} "$@"\n'
+    atomic.replace(there, text.encode(), 0o755)
