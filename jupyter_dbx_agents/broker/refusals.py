@@ -1,7 +1,7 @@
 """The broker's own answers, in the error shape of the API that an agent speaks.
 
 So that an agent shows our message, and at once: which status does that was measured with the real
-programs (one-shot and in their terminal interface), and is written down at ``NEEDED_STATUS``.
+programs and is written down at ``NEEDED_STATUS``.
 """
 
 import json
@@ -16,10 +16,20 @@ from ..pat import PatSource, PatState
 # Long enough for a rotation or a restart at the other end, short enough not to be noticed.
 RETRY_AFTER_SECONDS = 2
 HAS_NO_TOKEN = frozenset({PatState.NEEDED, PatState.EXPIRED})
+# How to tell an agent that somebody has to paste a token.  Seen with the real programs, each
+# one-shot and interactive, each recovering on its next prompt once the call is answered:
 NEEDED_STATUS: Mapping[Dialect, HTTPStatus] = {
+    # Claude Code 2.1.330: 400, 402, 422, 428 are shown after one try (0.8 s); 403 too, but as
+    # "Failed to authenticate", "Please run /login", which leads astray; 401, 409 and 503 are tried
+    # again for more than a minute without a word in one-shot use.
     Dialect.ANTHROPIC: HTTPStatus.BAD_REQUEST,
+    # Codex 0.169: 400 alone is shown after one try (0.4 s), with its body as it is; 402, 403, 409,
+    # 422, 428 after 6 tries (6-7 s), 503 after 30 (29 s).
     Dialect.RESPONSES: HTTPStatus.BAD_REQUEST,
+    # OpenCode 1.18: 400, 402, 422, 428 are shown after one try; 409 is tried again for more than
+    # a minute.
     Dialect.CHAT: HTTPStatus.BAD_REQUEST,
+    # Gemini CLI 0.61: any of 400, 402, 403, 409, 422, 428 is shown after one try (2.5-3.4 s).
     Dialect.GEMINI: HTTPStatus.BAD_REQUEST,
 }
 ANTHROPIC_TYPES: Mapping[int, str] = {
@@ -138,6 +148,10 @@ def render(refusal: Refusal, dialect: Dialect | None) -> tuple[dict[str, str], b
     headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
     if refusal.retry_after_seconds is not None:
         headers["Retry-After"] = str(refusal.retry_after_seconds)
+    if dialect is Dialect.RESPONSES and refusal.status == HTTPStatus.BAD_REQUEST:
+        # Codex shows the whole body of a 400: let it be the sentence alone.
+        headers["Content-Type"] = "text/plain; charset=utf-8"
+        return headers, refusal.message.encode()
     return headers, json.dumps(_shape(refusal, dialect)).encode()
 
 
