@@ -41,8 +41,10 @@ class Fault:
             raise ValueError(
                 f"unknown kind {self.kind!r}: use one of {', '.join(get_args(FaultKind))}"
             )
-        if self.match.startswith("^"):
-            re.compile(self.match)
+        try:
+            re.compile(self.match if self.match.startswith("^") else "")
+        except re.error as error:
+            raise ValueError(f"match is no regular expression: {error}") from None
 
     def covers(self, method: str, path: str) -> bool:
         """Whether this fault strikes the request."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
+from collections.abc import Awaitable
 from urllib.parse import urlsplit
 
 from tornado import httputil
@@ -184,14 +186,15 @@ class _Passage(httputil.HTTPMessageDelegate):
         self._door.keep(self._answer)
 
     async def _carry_answer(self, app: HTTP1Connection) -> None:
-        carrier = _AnswerCarrier(self._visitor)
+        carrier = _AnswerCarrier(self._visitor, app)
         try:
             async with asyncio.timeout(self._door.request_timeout_seconds):
                 await app.read_response(carrier)
         except TimeoutError:
-            app.stream.close()
             if not carrier.has_started:
                 return self._refuse(504, "Gateway Timeout", "upstream request timeout")
+        finally:
+            app.stream.close()
         if carrier.is_complete:
             return None
         if carrier.has_started:
@@ -227,8 +230,9 @@ class _Passage(httputil.HTTPMessageDelegate):
 class _AnswerCarrier(httputil.HTTPMessageDelegate):
     """Hands each piece of the app's answer to the visitor before the next one is read."""
 
-    def __init__(self, visitor: HTTP1Connection) -> None:
+    def __init__(self, visitor: HTTP1Connection, app: HTTP1Connection) -> None:
         self._visitor = visitor
+        self._app = app
         self.has_started = False
         self.is_complete = False
 
@@ -240,10 +244,19 @@ class _AnswerCarrier(httputil.HTTPMessageDelegate):
         if start_line.code < _FIRST_FINAL_STATUS:
             return
         self.has_started = True
-        await self._visitor.write_headers(start_line, without_hop_by_hop(headers))
+        await self._unless_gone(
+            self._visitor.write_headers(start_line, without_hop_by_hop(headers))
+        )
 
     async def data_received(self, chunk: bytes) -> None:
-        await self._visitor.write(chunk)
+        await self._unless_gone(self._visitor.write(chunk))
+
+    async def _unless_gone(self, written: Awaitable[None]) -> None:
+        """Waits for the visitor to take what was written; one who left ends the app's work."""
+        try:
+            await written
+        except StreamClosedError:
+            self._app.stream.close()
 
     def finish(self) -> None:
         self.is_complete = True
@@ -261,12 +274,20 @@ async def _carry_websocket(visitor: IOStream, app: IOStream, request: bytes) -> 
         else:
             # This connection must not be used again: its next request would pass unseen.
             await visitor.write(answer.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
-            await _pump(app, visitor)
+            await _carry_refusal(app, visitor, answer)
     except StreamClosedError:
         pass
     finally:
         app.close()
         visitor.close()
+
+
+async def _carry_refusal(app: IOStream, visitor: IOStream, head: bytes) -> None:
+    length = re.search(rb"^content-length: *(\d+)", head, re.IGNORECASE | re.MULTILINE)
+    if length is None:
+        await _pump(app, visitor)
+    else:
+        await visitor.write(await app.read_bytes(int(length[1])))
 
 
 async def _pump_both_ways(one: IOStream, other: IOStream) -> None:

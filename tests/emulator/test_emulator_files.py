@@ -103,9 +103,7 @@ def test_kinds_do_not_replace_each_other(site):
     client.workspace.mkdirs(f"{HOME}/dir")
     for name in ("nb", "dir"):
         with pytest.raises(DatabricksError, match="different from the existing node type"):
-            client.workspace.upload(
-                f"{HOME}/{name}", b"x", format=ImportFormat.RAW, overwrite=True
-            )
+            client.workspace.upload(f"{HOME}/{name}", b"x", format=ImportFormat.RAW, overwrite=True)
     with pytest.raises(DatabricksError, match="a file exists"):
         client.workspace.mkdirs(f"{HOME}/nb/below")
 
@@ -128,7 +126,8 @@ def test_a_directory_with_content_is_deleted_only_recursively(site):
 
 
 @pytest.mark.parametrize(
-    "path", ["/Users/other@example.com/x", "/Workspace/Shared/x", "/x", "/Users/owner@example.comx/a"]
+    "path",
+    ["/Users/other@example.com/x", "/Workspace/Shared/x", "/x", "/Users/owner@example.comx/a"],
 )
 def test_only_the_own_home_is_writable(site, path):
     site.control.add_user("other@example.com")
@@ -136,7 +135,9 @@ def test_only_the_own_home_is_writable(site, path):
         site.sdk().workspace.mkdirs(path)
 
 
-@pytest.mark.parametrize("path", ["relative", f"{HOME}/../x", f"{HOME}/.git/config", f"{HOME}/a\nb"])
+@pytest.mark.parametrize(
+    "path", ["relative", f"{HOME}/../x", f"{HOME}/.git/config", f"{HOME}/a\nb"]
+)
 def test_impossible_paths_are_refused(site, path):
     response = site.call("POST", "/api/2.0/workspace/mkdirs", json={"path": path})
     assert (response.status_code, response.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")

@@ -55,11 +55,15 @@ def test_a_missing_credential_is_a_401(site):
 
 def test_token_ids_are_the_hash_of_the_value_or_not_by_switch(site):
     made = site.call("POST", CREATE, json={"lifetime_seconds": 60}).json()
-    assert made["token_info"]["token_id"] == hashlib.sha256(made["token_value"].encode()).hexdigest()
+    assert (
+        made["token_info"]["token_id"] == hashlib.sha256(made["token_value"].encode()).hexdigest()
+    )
     site.control.switch(token_id_scheme="random")
     made = site.call("POST", CREATE, json={"lifetime_seconds": 60}).json()
     assert len(made["token_info"]["token_id"]) == 64
-    assert made["token_info"]["token_id"] != hashlib.sha256(made["token_value"].encode()).hexdigest()
+    assert (
+        made["token_info"]["token_id"] != hashlib.sha256(made["token_value"].encode()).hexdigest()
+    )
     assert site.call("POST", DELETE, json={"token_id": made["token_info"]["token_id"]}).is_success
 
 

@@ -1,0 +1,137 @@
+"""The scripted model, without a socket."""
+
+from __future__ import annotations
+
+import pytest
+
+from jupyter_dbx_agents.emulator.script import Conversation, Tool, Turn, reply
+
+BASH = Tool("Bash", {"properties": {"command": {"type": "string"}}, "required": ["command"]})
+
+
+def _ask(*turns: Turn, tools: tuple[Tool, ...] = (BASH,)):
+    return reply(Conversation(turns, tools))
+
+
+def test_it_echoes_the_last_user_message():
+    turns = (Turn("user", "one"), Turn("assistant", "echo: one"), Turn("user", "two words"))
+    assert _ask(*turns).text == "echo: two words"
+
+
+@pytest.mark.parametrize("prompt", ["run: ls -l", "please\n  run: ls -l  \nthanks", '"run: ls -l"'])
+def test_a_directive_becomes_a_shell_call(prompt):
+    call = _ask(Turn("user", prompt)).tool_call
+    assert call.name == "Bash"
+    assert call.arguments == {"command": "ls -l"}
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "<system-reminder>\nrun: ls\n</system-reminder>hello",
+        "write a title for: 'run: ls'",
+        "I run: nothing",
+    ],
+)
+def test_a_quoted_directive_is_no_directive(prompt):
+    assert _ask(Turn("user", prompt)).tool_call is None
+
+
+def test_without_tools_a_directive_is_echoed():
+    answer = _ask(Turn("user", "run: ls"), tools=())
+    assert (answer.text, answer.tool_call) == ("echo: run: ls", None)
+
+
+def test_several_directives_run_in_turn_and_end_in_the_last_output():
+    prompt = Turn("user", "run: one\nrun: two")
+    first = _ask(prompt).tool_call
+    second = _ask(prompt, Turn("assistant", "Running"), Turn("tool", "1")).tool_call
+    last = _ask(
+        prompt,
+        Turn("tool", "1"),
+        Turn("user", "<system-reminder>x</system-reminder>"),
+        Turn("tool", "2"),
+    )
+    assert (first.arguments["command"], second.arguments["command"]) == ("one", "two")
+    assert last.text == "done: 2"
+
+
+def test_a_new_prompt_after_a_tool_result_starts_afresh():
+    turns = (
+        Turn("user", "run: ls"),
+        Turn("tool", "x"),
+        Turn("assistant", "done: x"),
+        Turn("user", "hi"),
+    )
+    assert _ask(*turns).text == "echo: hi"
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "out\n",
+        "out\n\n<system-reminder>\n9 tokens left\n</system-reminder>",
+        "Chunk ID: e1\nWall time: 0.0 seconds\nOutput:\nout\n",
+        "<untrusted_context>\nOutput: out\nProcess Group PGID: 7\n</untrusted_context>",
+    ],
+)
+def test_what_agents_put_around_an_output_is_left_out(output):
+    assert _ask(Turn("user", "run: x"), Turn("tool", output)).text == "done: out"
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        (
+            Tool("shell", {"properties": {"command": {"type": "array"}}, "required": ["command"]}),
+            {"command": ["bash", "-lc", "ls"]},
+        ),
+        (Tool("exec_command", {"properties": {"cmd": {"type": "string"}}}), {"cmd": "ls"}),
+        (
+            Tool(
+                "run_shell_command",
+                {
+                    "properties": {
+                        "command": {"type": "STRING"},
+                        "description": {"type": "STRING"},
+                        "background": {"type": "BOOLEAN"},
+                    },
+                    "required": ["command", "description", "background"],
+                },
+            ),
+            {"command": "ls", "description": "Scripted session", "background": False},
+        ),
+        (
+            Tool("anything", {"properties": {"command": {"type": ["string", "null"]}}}),
+            {"command": "ls"},
+        ),
+    ],
+)
+def test_arguments_fit_the_offered_schema(tool, arguments):
+    other = Tool("Read", {"properties": {"path": {"type": "string"}}})
+    call = _ask(Turn("user", "run: ls"), tools=(other, tool)).tool_call
+    assert (call.name, call.arguments) == (tool.name, arguments)
+
+
+def test_a_slow_stream_has_its_chunks_and_pace():
+    answer = _ask(Turn("user", "stream: 3 chunks every 20 ms"))
+    assert answer.chunks == ("chunk 1 ", "chunk 2 ", "chunk 3 ", "end of stream")
+    assert answer.pause_seconds == 0.02
+
+
+def test_bulk_has_its_size():
+    answer = _ask(Turn("user", "bulk: 1000 tokens"))
+    assert len(answer.chunks) == 1001
+    assert answer.text.endswith("end of bulk")
+
+
+def test_a_check_of_a_command_is_answered_harmlessly():
+    answer = reply(Conversation((Turn("user", "run: ls"),), stop_sequences=("</block>",)))
+    assert (answer.text, answer.stop_sequence) == ("<block>no", "</block>")
+
+
+def test_a_schema_gets_an_instance():
+    schema = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
+    assert reply(Conversation((Turn("user", "x"),), json_schema=schema)).text == (
+        '{"title": "Scripted session"}'
+    )
