@@ -1,0 +1,162 @@
+"""The demo as a process, and what a browser does with it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+from websockets.sync.client import connect
+
+from jupyter_dbx_agents.emulator.control_client import ControlClient
+
+ANSI = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[()][0-9A-B]|[=>])")
+STOP_SECONDS = 20
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 30.0, what: str = "") -> Any:
+    """Return the condition's first true value; fail loudly when there is none in time."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what or condition}"
+        time.sleep(0.05)
+    return value
+
+
+class Browser:
+    """A client of one front door: cookies and XSRF as JupyterLab does it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.http = httpx.Client(base_url=url, timeout=60, trust_env=False)
+        self.http.get("/lab")
+        # httpx keeps Secure cookies from a plain-http origin to itself; Chromium does not.
+        self.xsrf = self.http.cookies.get("_xsrf") or ""
+        self.http.headers.update({"X-XSRFToken": self.xsrf, "Cookie": f"_xsrf={self.xsrf}"})
+
+    def json(self, method: str, path: str, body: Any = None) -> Any:
+        response = self.http.request(method, path, json=body)
+        assert response.is_success, f"{method} {path}: {response.status_code} {response.text}"
+        return response.json() if response.content else None
+
+    @contextlib.contextmanager
+    def terminal(self, **body: Any) -> Iterator[Terminal]:
+        """A new terminal, deleted at the end."""
+        name = self.json("POST", "/api/terminals", body)["name"]
+        address = f"{self.url.replace('http', 'ws', 1)}/terminals/websocket/{name}"
+        headers = {"Cookie": f"_xsrf={self.xsrf}", "Origin": self.url}
+        with connect(address, additional_headers=headers, max_size=None) as socket:
+            yield Terminal(name, socket)
+        self.http.delete(f"/api/terminals/{name}")
+
+
+class Terminal:
+    """One end of a terminal's websocket, speaking JupyterLab's protocol."""
+
+    def __init__(self, name: str, socket: Any) -> None:
+        self.name = name
+        self.output = ""
+        self._socket = socket
+        self._send("set_size", 40, 200, 800, 1600)
+
+    def type(self, text: str) -> None:
+        self._send("stdin", text)
+
+    def expect(self, pattern: str, seconds: float = 60.0) -> re.Match[str]:
+        """Return the first match in what came since the last one, without escape sequences."""
+        deadline = time.monotonic() + seconds
+        while not (match := re.search(pattern, self.output)):
+            left = deadline - time.monotonic()
+            assert left > 0, f"{pattern!r} did not come within {seconds} s; came:\n{self.output}"
+            with contextlib.suppress(TimeoutError):
+                self._take(self._socket.recv(timeout=left))
+        self.output = self.output[match.end() :]
+        return match
+
+    def run(self, command: str, seconds: float = 120.0) -> str:
+        """Run a shell command; return its output.  A non-zero exit fails the test."""
+        code, output = self.run_any(command, seconds)
+        assert code == 0, f"{command} ended with {code}:\n{output}"
+        return output
+
+    def run_any(self, command: str, seconds: float = 120.0) -> tuple[int, str]:
+        """Run a shell command; return its exit code and output."""
+        mark = f"m{time.monotonic_ns()}"
+        self.type(f"{command}; echo {mark[:2]}''{mark[2:]}:$?:\n")
+        match = self.expect(rf"(?s)(.*?){mark}:(\d+):\r?\n", seconds)
+        lines = match[1].replace("\r", "").split("\n")
+        return int(match[2]), "\n".join(lines[1:] if command in lines[0] else lines)
+
+    def _take(self, message: str | bytes) -> None:
+        kind, *content = json.loads(message)
+        if kind == "stdout":
+            self.output = ANSI.sub("", self.output + content[0])
+
+    def _send(self, *message: Any) -> None:
+        self._socket.send(json.dumps(message))
+
+
+class RunningApp:
+    """``jupyter dbx-agents demo`` as a process of its own."""
+
+    def __init__(self, home: Path, log: Path, *server_arguments: str) -> None:
+        self.home, self.log = home, log
+        command = [sys.executable, "-m", "jupyter_dbx_agents", "demo", "--no-browser"]
+        command += ["--port", "0", "--home", str(home), "--", *server_arguments]
+        with log.open("w") as stream:
+            self.process = subprocess.Popen(
+                command, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        eventually(self._is_ready, 90, f"ready in {log}")
+        self.lines = dict(re.findall(r"^(\w+): (\S+)$", log.read_text(), re.M))
+        self.owner = Browser(self.lines["open"])
+        self.control = ControlClient(self.lines["control"])
+
+    def _is_ready(self) -> bool:
+        assert self.process.poll() is None, self.log.read_text()
+        return "\nready\n" in self.log.read_text()
+
+    def pat(self) -> dict[str, Any]:
+        return self.owner.json("GET", "/dbx-agents/api/pat")
+
+    def status(self) -> dict[str, Any]:
+        return self.owner.json("GET", "/dbx-agents/api/status")
+
+    def server_pid(self) -> int:
+        """The production server's process, a child of the demo's."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return int(children.split()[0])
+
+    def until_installed(self) -> None:
+        """Wait for the agents; a failed task fails the test with its message."""
+
+        def ended() -> bool:
+            tasks = self.status()["startup"]
+            failed = [task for task in tasks if task["state"] == "failed"]
+            assert not failed, failed
+            return bool(tasks) and all(task["state"] == "done" for task in tasks)
+
+        eventually(ended, 600, "the agents' installation")
+
+    def log_in(self) -> None:
+        """Paste a fresh sample PAT over REST, unless there is one."""
+        if self.pat()["expires_at"] is None:
+            token = self.control.mint(self.lines["owner"]).token_value
+            self.owner.json("POST", "/dbx-agents/api/pat", {"token": token})
+
+    def stop(self) -> int:
+        self.owner.http.close()
+        self.control.close()
+        self.process.send_signal(signal.SIGINT)
+        try:
+            return self.process.wait(STOP_SECONDS)
+        finally:
+            self.process.kill()
