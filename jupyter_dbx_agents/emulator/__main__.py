@@ -23,6 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--app", default="dbx-agents", help="name of the sample app, created by the owner"
     )
+    parser.add_argument("--app-creator", help="e-mail or UUID of the app's creator (the owner)")
     parser.add_argument("--workspace-id", default=DEFAULT_WORKSPACE_ID)
     parser.add_argument(
         "--random-token-ids", action="store_true", help="token ids that are not the value's SHA-256"
@@ -35,7 +36,7 @@ def build_workspace(arguments: argparse.Namespace) -> Workspace:
     """The workspace that the command line describes."""
     workspace = Workspace(workspace_id=arguments.workspace_id)
     workspace.add_user(arguments.owner)
-    workspace.apps.add(App(arguments.app, arguments.owner))
+    workspace.apps.add(App(arguments.app, arguments.app_creator or arguments.owner))
     workspace.tokens.id_scheme = "random" if arguments.random_token_ids else "sha256"
     workspace.switches.is_gateway_present = not arguments.no_gateway
     return workspace

@@ -13,7 +13,7 @@
   after_frames?, times?}` → `{fault_id}`; the kinds are in `faults.py`
 - `GET /faults` → `{faults: […]}`; `DELETE /faults` and `DELETE /faults/{id}` → `{}`
 - `GET /switches`, `PATCH /switches {…}` → `{tokens_disabled, token_quota, token_id_scheme:
-  sha256|random, gateway_present, gateway_strict, max_file_bytes}`
+  sha256|random, revocation_delay_seconds, gateway_present, gateway_strict, max_file_bytes}`
 - `POST /apps {name, creator}` and `PATCH /apps/{name} {creator?, get_status?, description?}` → the
   app; `get_status` 403, 404, 500 … is answered instead of its record, 0 is the record
 - `POST /users {user, display_name?, is_active?}` → the user's SCIM record
@@ -180,6 +180,7 @@ class SwitchesHandler(ControlHandler):
         tokens.are_disabled = bool(new["tokens_disabled"])
         tokens.quota = int(new["token_quota"])
         tokens.id_scheme = new["token_id_scheme"]
+        tokens.revocation_delay_seconds = float(new["revocation_delay_seconds"])
         switches.is_gateway_present = bool(new["gateway_present"])
         switches.is_gateway_strict = bool(new["gateway_strict"])
         self.workspace.files.max_file_bytes = int(new["max_file_bytes"])
@@ -191,6 +192,7 @@ class SwitchesHandler(ControlHandler):
             "tokens_disabled": tokens.are_disabled,
             "token_quota": tokens.quota,
             "token_id_scheme": tokens.id_scheme,
+            "revocation_delay_seconds": tokens.revocation_delay_seconds,
             "gateway_present": switches.is_gateway_present,
             "gateway_strict": switches.is_gateway_strict,
             "max_file_bytes": self.workspace.files.max_file_bytes,

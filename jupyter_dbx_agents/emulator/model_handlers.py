@@ -24,13 +24,17 @@ class ServingRoute(WorkspaceHandler):
     def initialize(self, workspace: Workspace, is_gateway: bool = False) -> None:
         """Notes which of the two front ends this route belongs to."""
         super().initialize(workspace)
-        self.is_gateway_route = is_gateway  # type: ignore[misc]
+        self._is_gateway = is_gateway
 
     async def prepare(self) -> None:
         """Answers 404 in a workspace without a gateway, before it looks at the token."""
-        if self.is_gateway_route and not self.workspace.switches.is_gateway_present:
+        if self._is_gateway and not self.workspace.switches.is_gateway_present:
             raise errors.no_such_route(self.request.method or "", self.request.path)
         await super().prepare()
+
+    def invalid_token(self) -> PlatformError:
+        """The gateway's answer to a dead token differs from the REST APIs'."""
+        return errors.invalid_gateway_token() if self._is_gateway else super().invalid_token()
 
 
 class ModelHandler(ServingRoute):

@@ -40,15 +40,22 @@ class Token:
     expires_at: datetime
     created_by_token_id: str | None = None
     revoked_at: datetime | None = None
+    refused_from_at: datetime | None = None
     last_used_at: datetime | None = None
     accepted_count: int = 0
     refused_count: int = 0
 
     def status(self, now: datetime) -> TokenStatus:
-        """Whether the token is accepted at `now`, and if not why."""
+        """Whether the token is listed at `now`, and if not why."""
         if self.revoked_at is not None:
             return "revoked"
         return "expired" if now >= self.expires_at else "live"
+
+    def is_accepted(self, now: datetime) -> bool:
+        """Whether servers take the token; a revocation may still be on its way to them."""
+        if self.refused_from_at is not None and now >= self.refused_from_at:
+            return False
+        return now < self.expires_at
 
     def allows(self, scope: str) -> bool:
         """Whether the token may be used for APIs of `scope`; `serving` covers `serving.*`."""
@@ -92,6 +99,8 @@ class TokenStore:
         self._tokens: dict[str, Token] = {}
         self.id_scheme: IdScheme = "sha256"
         self.quota = DEFAULT_QUOTA
+        # How long a revoked token is still accepted: revocation takes time to reach every server.
+        self.revocation_delay_seconds = 0.0
         self.are_disabled = False
 
     def mint(
@@ -165,7 +174,7 @@ class TokenStore:
         if token is None:
             return None
         now = self._clock()
-        if token.status(now) != "live":
+        if not token.is_accepted(now):
             token.refused_count += 1
             return None
         token.last_used_at = now
@@ -182,7 +191,7 @@ class TokenStore:
         self.require_enabled()
         for token in self.live_of(principal):
             if token.token_id == token_id:
-                token.revoked_at = self._clock()
+                self._revoke(token)
                 return
         raise not_found(f"Token {token_id} does not exist!")
 
@@ -190,9 +199,15 @@ class TokenStore:
         """Revokes any token from outside, as an administrator does; again is no change."""
         for token in self._tokens.values():
             if token.token_id == token_id:
-                token.revoked_at = token.revoked_at or self._clock()
+                self._revoke(token)
                 return token
         raise not_found(f"Token {token_id} does not exist!")
+
+    def _revoke(self, token: Token) -> None:
+        if token.revoked_at is None:
+            token.revoked_at = self._clock()
+            delay = timedelta(seconds=self.revocation_delay_seconds)
+            token.refused_from_at = token.revoked_at + delay
 
     def all(self) -> list[Token]:
         """Every token ever minted, oldest first."""

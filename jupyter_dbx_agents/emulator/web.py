@@ -29,8 +29,6 @@ class WorkspaceHandler(web.RequestHandler):
     needs_token: ClassVar[bool] = True
     # The API scope that a scoped token must hold, None for "any live token".
     required_scope: ClassVar[str | None] = None
-    # AI Gateway routes refuse a dead token with another status than the REST APIs.
-    is_gateway_route: ClassVar[bool] = False
 
     entry: LoggedRequest
     _token: Token | None
@@ -108,7 +106,6 @@ class WorkspaceHandler(web.RequestHandler):
         """Closes the connection as it stands, without another byte of answer."""
         self.entry.outcome = "dropped"
         self._note_end()
-        self._finished = True
         self.detach().close()
 
     def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> Any:
@@ -143,7 +140,6 @@ class WorkspaceHandler(web.RequestHandler):
         """Gives a `PlatformError` its own status; everything else is the platform's 500."""
         error = kwargs.get("exc_info", (None, None, None))[1]
         if isinstance(error, StreamClosedError):
-            self._finished = True
             return
         if isinstance(error, PlatformError):
             status_code = error.status
@@ -169,6 +165,10 @@ class WorkspaceHandler(web.RequestHandler):
         scheme, _, value = self.request.headers.get("Authorization", "").partition(" ")
         return value.strip() if scheme.lower() == "bearer" and value.strip() else None
 
+    def invalid_token(self) -> PlatformError:
+        """The answer to a dead token; the AI Gateway has its own."""
+        return errors.invalid_access_token()
+
     def _note_token(self) -> None:
         value = self.bearer()
         self.entry.token_id = self.workspace.tokens.id_of(value) if value else None
@@ -179,11 +179,7 @@ class WorkspaceHandler(web.RequestHandler):
             raise errors.credential_missing()
         token = self.workspace.tokens.authenticate(value)
         if token is None:
-            raise (
-                errors.invalid_gateway_token()
-                if self.is_gateway_route
-                else errors.invalid_access_token()
-            )
+            raise self.invalid_token()
         self.entry.principal = token.principal
         if self.required_scope is not None and not token.allows(self.required_scope):
             raise errors.missing_scope(self.required_scope)

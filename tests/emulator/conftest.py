@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
@@ -51,7 +52,8 @@ class Site:
         self.url = self.server.url
         self.control = ControlClient(self.server.control_url)
         self.pat = self.control.mint(OWNER).token_value
-        self.http = httpx.Client(base_url=self.url, timeout=10, trust_env=False)
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self.http = httpx.Client(base_url=self.url, timeout=10, trust_env=False, verify=tls)
 
     def sdk(self, token: str | None = None, **options: Any) -> WorkspaceClient:
         return WorkspaceClient(host=self.url, token=token or self.pat, auth_type="pat", **options)

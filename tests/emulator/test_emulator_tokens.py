@@ -135,3 +135,13 @@ def test_unknown_routes_and_methods_answer_in_the_platforms_form(site):
     assert site.call("GET", "/api/2.0/nothing").json()["error_code"] == "ENDPOINT_NOT_FOUND"
     assert site.call("GET", "/api/2.0/nothing").status_code == 404
     assert site.call("DELETE", CREATE).status_code == 405
+
+
+def test_a_revocation_may_take_its_time(site):
+    site.control.switch(revocation_delay_seconds=30)
+    sample = site.control.mint("owner@example.com")
+    site.call("POST", DELETE, json={"token_id": sample.token_id})
+    assert sample.token_id not in site.call("GET", LIST).text
+    assert site.call("GET", ME, sample.token_value).status_code == 200
+    site.control.advance_clock(30)
+    assert site.call("GET", ME, sample.token_value).status_code == 403
