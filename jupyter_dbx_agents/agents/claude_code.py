@@ -33,6 +33,7 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
             Format.JSON,
             {
                 "hasCompletedOnboarding": True,  # else: theme picker, then log-in
+                "hasSeenAutoDefaultNudge": True,  # else it offers ``auto``, with Yes preselected
                 "projects": {str(folder): trusted for folder in folders},
             },
         ),

@@ -4,7 +4,9 @@ Decided
 - ``experimental_bearer_token`` is the capability; ``env_key`` would need it in the environment of
   every terminal, and a helper command is not run again on 403.
 - No daemon: it copies 400 MB, outlives the terminal and keeps the settings it was started with.
-- No multi-agent tools: their type is one that a strict gateway refuses.
+- No multi-agent tools, and none for the threads of the screen (an MCP server of Codex' own; one of
+  the same name in the file, even disabled, takes its place): they are of the type ``namespace``,
+  which a strict gateway refuses.
 """
 
 from ..config_files import ConfigFile, Format
@@ -28,6 +30,7 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
                 "analytics": {"enabled": False},
                 "features": {"plugins": False, "daemon_auto_start": False},
                 "agents": {"enabled": False},
+                "mcp_servers": {"codex_tui": {"command": "true", "enabled": False}},
                 "model_providers": {PROVIDER: _provider(context)},
                 # Only the root of a repository counts, not the folders above it.
                 "projects": {
