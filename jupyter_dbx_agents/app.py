@@ -173,6 +173,7 @@ class DbxAgentsApp(ExtensionApp):
         self.channel: LocalChannel | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._written_pat: object = None
+        self._following = asyncio.Lock()
         self.server.web_app.settings[HOST_SETTING] = TerminalHost(
             environment=self._terminal_environment,
             login_command=self._login_command,
@@ -349,10 +350,11 @@ class DbxAgentsApp(ExtensionApp):
 
     async def _follow_pat(self) -> None:
         """Write the new token where literal readers look, and choose the gateway anew."""
-        try:
-            await self._write_databrickscfg(self._literal_token())
-        except DbxAgentsError as error:
-            self.log.warning("%s %s", error.message, error.hint)
+        async with self._following:  # one after another, so that the last token is the last written
+            try:
+                await self._write_databrickscfg(self._literal_token())
+            except DbxAgentsError as error:
+                self.log.warning("%s %s", error.message, error.hint)
         current = self.pats.current()
         if current is not None and self.pats.state is PatState.ACTIVE:
             await self.models.choose_gateway(self.api, current)

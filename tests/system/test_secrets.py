@@ -1,0 +1,100 @@
+"""No secret where it does not belong, after everything else has run."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from .running_app import RunningApp, eventually
+
+PAT = re.compile(rb"dapi[0-9a-f]{32}")
+PROGRAM = "'from databricks.sdk import WorkspaceClient as W; W().current_user.me()'"
+CAPABILITY_FILES = {".claude/settings.json", ".codex/config.toml"}
+
+
+def family(pid: int) -> list[Path]:
+    """The process folders of a process and all that it started."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [Path(f"/proc/{pid}"), *(f for child in children for f in family(int(child)))]
+
+
+@pytest.fixture
+def secrets(app: RunningApp) -> list[bytes]:
+    """Every secret of this app that is no PAT, and a rotation so that there are fresh ones."""
+    app.log_in()
+    app.owner.json("POST", "/dbx-agents/api/pat/rotate")
+    config = json.loads((app.home / ".claude/settings.json").read_text())
+    capability = config["env"]["ANTHROPIC_AUTH_TOKEN"]
+    metadata = re.search(r"/metadata/(\S+)", (app.home / ".databrickscfg").read_text())
+    client_secrets = [a["client_secret"] for a in app.control.overview()["apps"]]
+    return [secret.encode() for secret in (capability, metadata[1], *client_secrets)]
+
+
+def test_no_secret_is_in_the_log_at_debug(app: RunningApp, secrets: list[bytes]):
+    with app.owner.terminal() as terminal:
+        terminal.run(f"python -c {PROGRAM}")
+    lines = [x for x in app.log.read_bytes().splitlines() if not x.startswith(b"paste: ")]
+    text = b"\n".join(lines)
+    assert b"[D " in text
+    assert not PAT.search(text)
+    assert not [secret for secret in secrets if secret in text]
+
+
+def test_no_secret_is_in_any_environment_or_argument(app: RunningApp, secrets: list[bytes]):
+    kernel = app.owner.json("POST", "/api/kernels")
+    with app.owner.terminal() as terminal:
+        terminal.run("sleep 30 & true")
+        folders = family(app.server_pid())
+        assert len(folders) >= 3
+        for folder in folders:
+            for name in ("environ", "cmdline"):
+                try:
+                    content = (folder / name).read_bytes()
+                except (PermissionError, FileNotFoundError, ProcessLookupError):
+                    continue  # closed to us, or ended meanwhile
+                assert not PAT.search(content), f"{folder}/{name}"
+                assert not [s for s in secrets if s in content], f"{folder}/{name}"
+                if name == "environ" and folder.name != str(app.server_pid()):
+                    assert b"DATABRICKS_" not in content, folder
+    app.owner.json("DELETE", f"/api/kernels/{kernel['id']}")
+
+
+def test_a_terminal_cannot_look_into_the_server(app: RunningApp, secrets: list[bytes]):
+    if os.geteuid() == 0:
+        pytest.skip("root may look into everything; the suite runs without privileges")
+    pid = app.server_pid()
+    with app.owner.terminal() as terminal:
+        for name in ("environ", "mem", "maps"):
+            code, said = terminal.run_any(f"head -c 1 /proc/{pid}/{name}")
+            assert (code, "ermission denied" in said) == (1, True), name
+
+
+def test_no_pat_is_in_any_file_but_databrickscfg(app: RunningApp, secrets: list[bytes]):
+    config = app.home / ".databrickscfg"
+    assert PAT.search(config.read_bytes())
+    assert config.stat().st_mode & 0o777 == 0o600
+    holders, capability_holders = set(), set()
+    for path in app.home.rglob("*"):
+        relative = str(path.relative_to(app.home))
+        if path.is_symlink() or not path.is_file() or "node_modules" in path.parts:
+            continue
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            continue
+        if PAT.search(content):
+            holders.add(relative)
+        if secrets[0] in content:
+            capability_holders.add(relative)
+            assert path.stat().st_mode & 0o077 == 0, relative
+    assert holders == {".databrickscfg"}
+    assert capability_holders <= CAPABILITY_FILES
+
+
+def test_the_literal_token_follows_each_rotation(app: RunningApp, secrets: list[bytes]):
+    config = app.home / ".databrickscfg"
+    before = PAT.search(config.read_bytes())[0]
+    with app.owner.terminal():  # rotation is for those at work
+        eventually(lambda: PAT.search(config.read_bytes())[0] != before, 30)
