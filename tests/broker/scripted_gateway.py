@@ -192,7 +192,7 @@ async def broker_for(
         headers = {"Authorization": f"Bearer {broker.capability('claude-code').reveal()}"}
         try:
             async with httpx.AsyncClient(
-                base_url=broker.url, headers=headers, trust_env=False, timeout=PATIENCE_SECONDS
+                base_url=broker.url, headers=headers, verify=False, timeout=PATIENCE_SECONDS
             ) as agent:
                 yield Site(broker, gateway, pats, agent)
         finally:
