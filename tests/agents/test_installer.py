@@ -1,0 +1,330 @@
+"""Installing agents: pinned, all or nothing, each for itself; with the real npm."""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from npm_registry import Registry
+
+from jupyter_dbx_agents.agents import AGENTS, Agent, AgentInstaller
+from jupyter_dbx_agents.agents.lock import npm_platform
+from jupyter_dbx_agents.agents.npm import explain_npm
+from jupyter_dbx_agents.errors import InstallError
+from jupyter_dbx_agents.models import Dialect
+
+PROGRAM = '#!/bin/sh\n[ "$1" = sleep ] && { read line; exit; }\nenv > "$HOME/seen"\necho works\n'
+BROKEN = "#!/bin/sh\necho no such libc\nexit 127\n"
+OS, CPU = npm_platform().split("-")
+
+
+def agent_of(name: str) -> Agent:
+    return Agent(
+        name=f"{name}-agent",
+        title=name.title(),
+        command=name,
+        package=name,
+        programs=(f"{name}-{{platform}}/{name}", f"{name}-{{platform}}-musl/{name}"),
+        installed_bytes=1000,
+        dialect=Dialect.CHAT,
+        config_files=lambda _context: (),
+    )
+
+
+TOOL, OTHER = agent_of("tool"), agent_of("other")
+
+
+def publish(registry: Registry, name: str, version: str = "1.0.0", glibc: str = BROKEN) -> None:
+    """Publish a package whose programs are optional packages, one for each libc."""
+    natives = {f"{name}-{npm_platform()}": glibc, f"{name}-{npm_platform()}-musl": PROGRAM}
+    for native, text in natives.items():
+        registry.add(native, version, {name: text}, os=[OS], cpu=[CPU], optional=True)
+    foreign = f"{name}-sunos-sparc"
+    registry.add(foreign, version, {name: BROKEN}, os=["sunos"], optional=True)
+    registry.add(
+        name,
+        version,
+        {"stub.js": "#!/usr/bin/env node\nprocess.exit(9)"},
+        bin={name: "stub.js"},
+        hasInstallScript=True,
+        scripts={"postinstall": "touch $HOME/a-script-ran"},
+        optionalDependencies=dict.fromkeys([*natives, foreign], version),
+    )
+
+
+@pytest.fixture
+def home(tmp_path):
+    (tmp_path / "home").mkdir()
+    yield tmp_path / "home"
+    shutil.rmtree(tmp_path / "home")  # the real agents are 700 MB
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    with Registry() as registry:
+        publish(registry, "tool")
+        publish(registry, "other")
+        monkeypatch.setenv("npm_config_registry", registry.url)
+        monkeypatch.setenv("npm_config_fetch_retries", "0")
+        yield registry
+
+
+def installer_of(home: Path, registry: Registry, *roots: str) -> AgentInstaller:
+    installer = AgentInstaller(home)
+    installer.lock = registry.lock(*roots)
+    return installer
+
+
+def remains(home: Path) -> list[str]:
+    """What an install that did not happen left behind, npm's own cache apart."""
+    kept = (path for path in (home / ".local").rglob("*") if not path.is_dir())
+    return [path.name for path in kept if path.name != ".lock"]
+
+
+def processes_in(home: Path) -> list[int]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "cwd").readlink().is_relative_to(home):
+                found.append(int(process.name))
+    return found
+
+
+def test_the_program_that_runs_here_is_linked_and_no_package_ran_a_script(home, registry):
+    seen = []
+    installation = asyncio.run(
+        installer_of(home, registry).install(TOOL, lambda *report: seen.append(report))
+    )
+    link = home / ".local" / "bin" / "tool"
+    assert link.is_symlink()
+    assert link.resolve() == installation.program
+    assert f"tool-{npm_platform()}-musl" in str(installation.program)
+    assert subprocess.run([link], capture_output=True, text=True, check=True).stdout == "works\n"
+    assert not (home / "a-script-ran").exists()
+    assert [path for path in registry.requests if "sunos" in path and "tgz" in path] == []
+    fractions = [fraction for fraction, _message in seen if fraction is not None]
+    assert fractions == sorted(fractions)
+    assert seen[-1] == (1.0, "Tool 1.0.0.")
+
+
+def test_a_child_of_the_installer_sees_no_databricks_variable(home, registry, monkeypatch):
+    monkeypatch.setenv("DATABRICKS_TOKEN", "dapi-secret")
+    asyncio.run(installer_of(home, registry).install(TOOL))
+    seen = (home / "seen").read_text()
+    assert "DATABRICKS" not in seen
+    assert f"HOME={home}" in seen
+
+
+def test_a_second_install_does_nothing(home, registry):
+    installer = installer_of(home, registry)
+    first = asyncio.run(installer.install(TOOL))
+    asked = len(registry.requests)
+    started = time.perf_counter()
+    assert asyncio.run(installer_of(home, registry).install(TOOL)) == first
+    assert time.perf_counter() - started < 0.05
+    assert len(registry.requests) == asked
+
+
+def test_two_servers_at_once_install_once(home, registry):
+    async def scenario():
+        return await asyncio.gather(*(installer_of(home, registry).install(TOOL) for _ in range(2)))
+
+    first, second = asyncio.run(scenario())
+    assert first == second
+    assert registry.requests.count("tool-1.0.0.tgz") == 1
+
+
+def test_a_package_with_other_content_is_refused_and_leaves_nothing(home, registry):
+    installer = installer_of(home, registry)
+    native = installer.lock["packages"][f"node_modules/tool-{npm_platform()}-musl"]
+    stub = installer.lock["packages"]["node_modules/tool"]
+    stub["integrity"] = native["integrity"]
+    with pytest.raises(InstallError, match="not the one that the lock file names") as caught:
+        asyncio.run(installer.install(TOOL))
+    assert "EINTEGRITY" in caught.value.message
+    assert remains(home) == []
+
+
+def test_one_agents_failure_does_not_touch_another(home, registry):
+    installer = installer_of(home, registry)
+    installer.lock["packages"]["node_modules/tool"]["version"] = "9.9.9"
+
+    async def scenario():
+        return await asyncio.gather(
+            installer.install(TOOL), installer.install(OTHER), return_exceptions=True
+        )
+
+    failed, installed = asyncio.run(scenario())
+    assert isinstance(failed, InstallError)
+    assert failed.hint
+    assert installed.program.exists()
+
+
+def test_no_more_than_max_parallel_agents_are_installed_at_once(home, registry):
+    registry.stalled = {"tool"}
+    installer = AgentInstaller(home, max_parallel=1)
+    installer.lock = registry.lock()
+    seen = []
+
+    async def scenario():
+        first = asyncio.create_task(installer.install(TOOL))
+        await asyncio.to_thread(registry.stall_begun.wait)
+        second = asyncio.create_task(installer.install(OTHER, lambda *r: seen.append(r)))
+        await asyncio.sleep(0)
+        asked = list(registry.requests)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        await second
+        return asked
+
+    assert not [path for path in asyncio.run(scenario()) if path.startswith("other")]
+    assert seen[0] == (None, "waiting")
+
+
+def test_cancelling_ends_npm_and_leaves_nothing_and_the_next_start_installs(home, registry):
+    registry.stalled = {"tool"}
+    installer = installer_of(home, registry)
+
+    async def scenario():
+        task = asyncio.create_task(installer.install(TOOL))
+        await asyncio.to_thread(registry.stall_begun.wait)
+        assert processes_in(home)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(scenario())
+    assert processes_in(home) == []
+    assert remains(home) == []
+    registry.stalled = set()
+    assert asyncio.run(installer.install(TOOL)).program.exists()
+
+
+def test_an_install_without_end_is_ended_and_says_so(home, registry):
+    registry.stalled = {"tool"}
+    installer = AgentInstaller(home, timeout_seconds=2.0)
+    installer.lock = registry.lock()
+    with pytest.raises(InstallError, match="took longer than 2 s"):
+        asyncio.run(installer.install(TOOL))
+    assert remains(home) == []
+
+
+def test_missing_npm_says_what_to_install(home, registry, monkeypatch):
+    monkeypatch.setenv("PATH", str(home))
+    with pytest.raises(InstallError, match="not found on the PATH") as caught:
+        asyncio.run(installer_of(home, registry).install(TOOL))
+    assert "Node.js" in caught.value.hint
+    assert remains(home) == []
+
+
+def test_an_unreachable_registry_is_named_as_the_cause(home, registry, monkeypatch):
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
+    with pytest.raises(InstallError, match="cannot be reached") as caught:
+        asyncio.run(installer_of(home, registry).install(TOOL))
+    assert "proxy" in caught.value.hint
+    assert remains(home) == []
+
+
+def test_a_program_that_runs_nowhere_is_not_put_in_place(home, registry):
+    only_glibc = replace(TOOL, programs=TOOL.programs[:1])
+    with pytest.raises(InstallError, match="does not run on this machine") as caught:
+        asyncio.run(installer_of(home, registry).install(only_glibc))
+    assert "no such libc" in caught.value.hint
+    assert remains(home) == []
+
+
+def test_a_home_that_cannot_be_written_is_reported(home, registry):
+    (home / ".local").write_text("a file")
+    with pytest.raises(InstallError, match="cannot be installed"):
+        asyncio.run(installer_of(home, registry).install(TOOL))
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_a_command_of_the_users_own_stays_and_is_reported(home, registry, kind):
+    own = home / ".local" / "bin" / "tool"
+    own.parent.mkdir(parents=True)
+    if kind == "file":
+        own.write_text("mine")
+    else:
+        own.symlink_to("/nowhere/mine")
+    before = os.lstat(own).st_ino, os.lstat(own).st_mtime_ns
+    installation = asyncio.run(installer_of(home, registry).install(TOOL))
+    assert (os.lstat(own).st_ino, os.lstat(own).st_mtime_ns) == before
+    assert str(own) in installation.note
+    assert installation.program.exists()
+
+
+def test_a_new_version_replaces_the_old_one_unless_that_still_runs(home, registry):
+    publish(registry, "tool", "2.0.0")
+    publish(registry, "tool", "3.0.0")
+    versions = home / ".local/share/jupyter_dbx_agents/agents/tool-agent"
+
+    def install(version: str) -> list[str]:
+        names = [n for n in ("tool", *registry.lock()["packages"]) if "tool" in n]
+        roots = {n.removeprefix("node_modules/") + f"@{version}" for n in names}
+        asyncio.run(installer_of(home, registry, *roots).install(TOOL))
+        return sorted(path.name for path in versions.iterdir() if path.is_dir())
+
+    assert install("1.0.0") == ["1.0.0"]
+    link = home / ".local" / "bin" / "tool"
+    with subprocess.Popen([link.resolve(), "sleep"], stdin=subprocess.PIPE) as running:
+        assert install("2.0.0") == ["1.0.0", "2.0.0"]
+        running.communicate(b"\n")
+    assert install("3.0.0") == ["3.0.0"]
+    assert "3.0.0" in str(link.resolve())
+
+
+def test_what_a_killed_server_left_is_swept_and_a_damaged_marker_is_installed_anew(home, registry):
+    folder = home / ".local/share/jupyter_dbx_agents/agents/tool-agent"
+    (folder / ".partial-dead" / "node_modules").mkdir(parents=True)
+    (folder / "1.0.0").mkdir()
+    (folder / "1.0.0" / "installed.json").write_text("{half")
+    assert asyncio.run(installer_of(home, registry).install(TOOL)).program.exists()
+    assert sorted(path.name for path in folder.iterdir()) == [".lock", "1.0.0"]
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        ("npm error code ENOSPC", "the disk is full"),
+        ("npm error code EINTEGRITY", "not the one that the lock file names"),
+        ("npm error code EAI_AGAIN", "cannot be looked up"),
+        ("npm error code E404", "does not have a package"),
+        ("npm error something else", "exit status 7"),
+    ],
+)
+def test_npms_failures_are_told_in_words_with_its_last_lines(line, cause):
+    error = explain_npm(7, ["first", line])
+    assert cause in error.message
+    assert line in error.hint
+
+
+@pytest.mark.timeout(300)
+def test_the_real_agents_are_installed_from_the_registry_and_run(home):
+    installer = AgentInstaller(home)
+
+    async def scenario():
+        return await asyncio.gather(*(installer.install(agent) for agent in AGENTS))
+
+    for agent, installation in zip(AGENTS, asyncio.run(scenario()), strict=True):
+        command = [home / ".local" / "bin" / agent.command, "--version"]
+        environment = os.environ | {"HOME": str(home)}
+        answer = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=True, timeout=60
+        )
+        assert installation.version in answer.stdout
+        marker = json.loads((installation_root(installation) / "installed.json").read_text())
+        assert marker["lock"]
+    started = time.perf_counter()
+    asyncio.run(scenario())
+    assert time.perf_counter() - started < 0.1
+
+
+def installation_root(installation) -> Path:
+    return next(p for p in installation.program.parents if p.name == installation.version)
