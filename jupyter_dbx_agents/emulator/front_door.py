@@ -190,6 +190,8 @@ class _Passage(httputil.HTTPMessageDelegate):
         try:
             async with asyncio.timeout(self._door.request_timeout_seconds):
                 await app.read_response(carrier)
+        except StreamClosedError:
+            pass  # The visitor left, or the app broke off: what has started says which.
         except TimeoutError:
             if not carrier.has_started:
                 return self._refuse(504, "Gateway Timeout", "upstream request timeout")

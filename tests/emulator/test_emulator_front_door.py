@@ -178,16 +178,18 @@ async def test_an_answer_passes_as_it_comes():
     assert arrived[2][0] - arrived[0][0] > 0.2
 
 
-async def test_a_visitor_that_does_not_read_stops_the_app():
+async def test_a_visitor_that_does_not_read_stops_the_app_until_it_does():
     Firehose.written = 0
-    async with passage() as (_, client):
-        async with client.stream("GET", "/firehose") as response:
-            await anext(response.aiter_raw())
-            before = -1
-            while before != Firehose.written:
-                before = Firehose.written
-                await asyncio.sleep(0.3)
-        assert Firehose.written < 50_000_000
+    async with passage() as (_, client), client.stream("GET", "/firehose") as response:
+        pieces = response.aiter_raw()
+        size = len(await anext(pieces))
+        before = -1
+        while before != Firehose.written:
+            before = Firehose.written
+            await asyncio.sleep(0.3)
+        assert before < 50_000_000
+        size += sum([len(piece) async for piece in pieces])
+        assert size == Firehose.written == 100_000_000
 
 
 async def test_a_visitor_who_leaves_ends_the_apps_work():
