@@ -154,7 +154,15 @@ def _prompt_and_results(turns: tuple[Turn, ...]) -> tuple[str, list[str]]:
 def _tool_output(result: str) -> str:
     """The first part of a result, without what agents wrap around it."""
     output = _REPORT_TAIL.sub("", _REPORT_HEAD.sub("", _SURROUNDINGS.sub("", result), count=1))
-    return output.strip()[:OUTPUT_LIMIT_CHARACTERS]
+    return _unwrapped(output).strip()[:OUTPUT_LIMIT_CHARACTERS]
+
+
+def _unwrapped(output: str) -> str:
+    """The `output` of a JSON object, which is Hermes' form of a result."""
+    try:
+        return str(json.loads(output)["output"])
+    except (ValueError, TypeError, KeyError):
+        return output
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -70,6 +70,7 @@ def test_a_new_prompt_after_a_tool_result_starts_afresh():
     "output",
     [
         "out\n",
+        '{"output": "out", "exit_code": 0, "error": null}',
         "out\n\n<system-reminder>\n9 tokens left\n</system-reminder>",
         "Chunk ID: e1\nWall time: 0.0 seconds\nOutput:\nout\n",
         "<untrusted_context>\nOutput: out\nProcess Group PGID: 7\n</untrusted_context>",
