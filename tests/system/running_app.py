@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -31,12 +33,25 @@ def eventually(condition: Callable[[], Any], seconds: float = 30.0, what: str = 
     return value
 
 
-class Browser:
-    """A client of one front door: cookies and XSRF as JupyterLab does it."""
+def is_running(pid: int) -> bool:
+    """Whether a process runs; one that ended and was not yet waited for does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
 
-    def __init__(self, url: str) -> None:
+
+class Browser:
+    """A client of one front door: cookies and XSRF as JupyterLab does it.
+
+    With ``email`` it is its own front door, for a server that has none.
+    """
+
+    def __init__(self, url: str, email: str = "") -> None:
         self.url = url
-        self.http = httpx.Client(base_url=url, timeout=60, trust_env=False)
+        self.signed_in = {"X-Forwarded-Email": email} if email else {}
+        self.http = httpx.Client(base_url=url, timeout=60, trust_env=False, headers=self.signed_in)
         self.http.get("/lab")
         # httpx keeps Secure cookies from a plain-http origin to itself; Chromium does not.
         self.xsrf = self.http.cookies.get("_xsrf") or ""
@@ -52,10 +67,11 @@ class Browser:
         """A new terminal, deleted at the end."""
         name = self.json("POST", "/api/terminals", body)["name"]
         address = f"{self.url.replace('http', 'ws', 1)}/terminals/websocket/{name}"
-        headers = {"Cookie": f"_xsrf={self.xsrf}", "Origin": self.url}
+        headers = {"Cookie": f"_xsrf={self.xsrf}", "Origin": self.url, **self.signed_in}
         with connect(address, additional_headers=headers, max_size=None) as socket:
             yield Terminal(name, socket)
-        self.http.delete(f"/api/terminals/{name}")
+        with contextlib.suppress(httpx.HTTPError):  # the test may have stopped the server
+            self.http.delete(f"/api/terminals/{name}")
 
 
 class Terminal:
@@ -102,6 +118,87 @@ class Terminal:
 
     def _send(self, *message: Any) -> None:
         self._socket.send(json.dumps(message))
+
+
+class LocalWorkspaceProcess:
+    """``python -m jupyter_dbx_agents.emulator``: a workspace that outlives the servers on it."""
+
+    def __init__(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "jupyter_dbx_agents.emulator", *arguments]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.lines: dict[str, str] = {}
+        for line in self.process.stdout or ():
+            if line == "ready\n":
+                break
+            name, _, value = line.strip().partition(": ")
+            self.lines[name] = value
+        self.url = self.lines["workspace"]
+        self.control = ControlClient(self.lines["control"])
+
+    def app_variables(self) -> dict[str, str]:
+        """What the platform would set for the sample app."""
+        (app,) = self.control.overview()["apps"]
+        return {
+            "DATABRICKS_APP_NAME": app["name"],
+            "DATABRICKS_HOST": self.url,
+            "DATABRICKS_CLIENT_ID": app["client_id"],
+            "DATABRICKS_CLIENT_SECRET": app["client_secret"],
+        }
+
+    def stop(self) -> None:
+        self.control.close()
+        self.process.terminate()
+        self.process.wait(STOP_SECONDS)
+        if self.process.stdout:
+            self.process.stdout.close()
+
+
+class Server:
+    """``jupyter dbx-agents serve`` as the platform starts it, on a free loopback port."""
+
+    def __init__(self, home: Path, variables: dict[str, str], *arguments: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("DATABRICKS_")}
+        environment |= {"HOME": str(home), "DATABRICKS_APP_PORT": str(self.port), **variables}
+        root = [] if os.geteuid() else ["--allow-root"]
+        command = [sys.executable, "-m", "jupyter_dbx_agents", "serve", "--ServerApp.ip=127.0.0.1"]
+        self.home = home
+        home.mkdir(exist_ok=True)
+        self.log = home / "server.log"
+        with self.log.open("a") as stream:
+            self.process = subprocess.Popen(
+                [*command, *root, *arguments], env=environment, stderr=stream, stdout=stream
+            )
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def until_open(self, email: str) -> Browser:
+        """Wait until the owner gets in; return their browser."""
+
+        def is_open() -> bool:
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                headers = {"X-Forwarded-Email": email}
+                return httpx.get(f"{self.url}/api/status", headers=headers).is_success
+            except httpx.HTTPError:
+                return False
+
+        eventually(is_open, 60, f"open: {self.log}")
+        return Browser(self.url, email)
+
+    def ended(self, seconds: float = 60) -> str:
+        """Wait for the end; return the log."""
+        self.process.wait(seconds)
+        return self.log.read_text()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_SECONDS)
+        finally:
+            self.process.kill()
+            self.process.wait()
 
 
 class RunningApp:

@@ -89,7 +89,8 @@ def test_no_pat_is_in_any_file_but_databrickscfg(app: RunningApp, secrets: list[
         if secrets[0] in content:
             capability_holders.add(relative)
             assert path.stat().st_mode & 0o077 == 0, relative
-    assert holders == {".databrickscfg"}
+    # A rotation may be replacing the file at this very moment.
+    assert holders - {"..databrickscfg.jupyter_dbx_agents.tmp"} == {".databrickscfg"}
     assert capability_holders <= CAPABILITY_FILES
 
 

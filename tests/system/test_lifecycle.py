@@ -1,0 +1,173 @@
+"""Starting and stopping the production server as the platform does."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from .running_app import LocalWorkspaceProcess, Server, eventually, is_running
+
+OWNER = "owner@example.com"
+NO_AGENTS = "--DbxAgentsApp.install_agents=False"
+STRANGE_PROVIDER = "jupyter_server.auth.identity.PasswordIdentityProvider"
+PAT = "/dbx-agents/api/pat"
+
+
+@pytest.fixture(scope="module")
+def workspace() -> Iterator[LocalWorkspaceProcess]:
+    """A workspace for all tests of this file."""
+    running = LocalWorkspaceProcess()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def start(workspace: LocalWorkspaceProcess, tmp_path: Path) -> Iterator:
+    """Start servers on that workspace; what still runs at the end is stopped."""
+    started: list[Server] = []
+
+    def run(*arguments: str, **variables: str) -> Server:
+        merged = {**workspace.app_variables(), **variables}
+        started.append(Server(tmp_path / "home", merged, NO_AGENTS, *arguments))
+        return started[-1]
+
+    yield run
+    for server in started:
+        server.stop()
+
+
+def live_comments(workspace: LocalWorkspaceProcess) -> list[str]:
+    return [t["comment"] for t in workspace.control.tokens(OWNER) if t["status"] == "live"]
+
+
+def test_sigterm_revokes_the_pats_ends_the_terminals_and_exits_in_time(workspace, start):
+    server = start()
+    browser = server.until_open(OWNER)
+    token = workspace.control.mint(OWNER, comment="pasted").token_value
+    browser.json("POST", PAT, {"token": token})
+    browser.json("POST", f"{PAT}/rotate")
+    with browser.terminal() as terminal:
+        shell = int(terminal.run("echo $$").strip())
+        stubborn = 'trap "" HUP TERM; while :; do sleep 0.2; done'
+        child = int(terminal.run(f"bash -c '{stubborn}' & echo $!").split()[-1])
+        began = time.monotonic()
+        server.process.terminate()
+        assert server.process.wait(15) == 0
+        assert time.monotonic() - began < 10
+    browser.http.close()
+    assert "pasted" not in live_comments(workspace)
+    assert not [c for c in live_comments(workspace) if c.startswith("jupyter_dbx_agents")]
+    assert not [pid for pid in (shell, child) if is_running(pid)]
+    assert "dapi" not in (server.home / ".databrickscfg").read_text()
+
+
+def test_closing_a_terminal_ends_everything_in_it(workspace, start):
+    browser = start().until_open(OWNER)
+    token = workspace.control.mint(OWNER).token_value
+    browser.json("POST", PAT, {"token": token})
+    with browser.terminal() as terminal:
+        child = int(terminal.run("bash -c 'trap \"\" HUP; sleep 999 & wait' & echo $!").split()[-1])
+        assert is_running(child)
+    eventually(lambda: not is_running(child), 10)
+    browser.http.close()
+
+
+def test_a_token_in_the_environment_is_adopted_like_a_pasted_one(workspace, start):
+    sample = workspace.control.mint(OWNER, comment="from the environment")
+    server = start(DATABRICKS_TOKEN=f" {sample.token_value}\n")
+    browser = server.until_open(OWNER)
+    eventually(lambda: browser.json("GET", PAT)["state"] == "active", 30)
+    eventually(lambda: "from the environment" not in live_comments(workspace), 10)
+    environ = Path(f"/proc/{server.process.pid}/environ")
+    if os.access(environ, os.R_OK):
+        assert sample.token_value.encode() not in environ.read_bytes()
+    browser.http.close()
+
+
+def test_while_the_owner_is_unknown_nobody_enters_and_then_the_owner_does(workspace, start):
+    (app,) = workspace.control.overview()["apps"]
+    workspace.control.change_app(app["name"], get_status=500)
+    server = start("--OwnerResolver.longest_retry_seconds=1")
+    headers = {"X-Forwarded-Email": OWNER}
+
+    def status(path: str = "/lab") -> int:
+        try:
+            return httpx.get(server.url + path, headers=headers).status_code
+        except httpx.HTTPError:
+            return 0
+
+    eventually(lambda: status() == 503, 30)
+    assert status("/api/terminals") == 503
+    assert status("/dbx-agents/healthz") == 200
+    workspace.control.change_app(app["name"], get_status=0)
+    eventually(lambda: status() == 200, 30)
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        f"--ServerApp.identity_provider_class={STRANGE_PROVIDER}",
+        "--ServerApp.authorizer_class=jupyter_server.auth.AllowAllAuthorizer",
+        "--ServerApp.allow_unauthenticated_access=True",
+        "--ServerApp.disable_check_xsrf=True",
+        "--ServerApp.tornado_settings={'disable_check_xsrf': True}",
+        "--ServerApp.tornado_settings={'allow_unauthenticated_access': True}",
+        "--ServerApp.allow_origin=*",
+    ],
+)
+def test_a_configuration_that_opens_the_app_keeps_it_from_starting(start, argument: str):
+    server = start(argument)
+    said = server.ended()
+    assert server.process.returncode != 0
+    assert "cannot start" in said or "does not start" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("DATABRICKS_HOST", ""), ("DATABRICKS_APP_PORT", "eighty")]
+)
+def test_a_missing_or_malformed_variable_keeps_it_from_starting(start, name: str, value: str):
+    server = start(**{name: value})
+    assert name in server.ended()
+    assert server.process.returncode != 0
+
+
+def test_the_extension_disabled_by_a_file_is_in_force_all_the_same(start, tmp_path: Path):
+    folder = tmp_path / "home" / ".jupyter"
+    folder.mkdir(parents=True)
+    disabled = {"ServerApp": {"jpserver_extensions": {"jupyter_dbx_agents": False}}}
+    (folder / "jupyter_server_config.json").write_text(json.dumps(disabled))
+    server = start()
+    browser = server.until_open(OWNER)
+    assert browser.http.get("/lab").status_code == 200
+    assert httpx.get(f"{server.url}/lab").status_code == 403
+    browser.http.close()
+
+
+@pytest.mark.parametrize("module", ["auth", "broker", "app"])
+def test_a_part_that_cannot_be_imported_keeps_it_from_starting(start, tmp_path: Path, module: str):
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import sys; sys.modules['jupyter_dbx_agents.{module}'] = None\n"
+    )
+    server = start(PYTHONPATH=str(tmp_path))
+    assert f"jupyter_dbx_agents.{module}" in server.ended()
+    assert server.process.returncode != 0
+
+
+def test_off_the_platform_jupyters_own_token_login_stays(tmp_path: Path):
+    server = Server(tmp_path / "home", {}, NO_AGENTS)
+    try:
+        runtime = server.home / ".local/share/jupyter/runtime"
+        path = eventually(lambda: next(runtime.glob("jpserver-*.json"), None), 30)
+        info = json.loads(eventually(path.read_text))
+        address = f"http://127.0.0.1:{info['port']}/api/terminals"
+        assert httpx.get(address).status_code == 403
+        assert httpx.get(address, headers={"X-Forwarded-Email": OWNER}).status_code == 403
+        headers = {"Authorization": f"token {info['token']}"}
+        assert httpx.get(address, headers=headers).status_code == 200
+    finally:
+        server.stop()
+    assert server.process.returncode == 0, server.log.read_text()
