@@ -445,32 +445,47 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(home):
     assert files.paths() == []
 
 
-def test_a_kill_between_write_and_rename_leaves_the_old_file_and_the_next_write_works(home):
-    path = put(home / "file", '{"model": "mine"}')
-    program = textwrap.dedent(
-        """
-        import os, signal, sys
-        from pathlib import Path
-        from jupyter_dbx_agents.config_files import ConfigFile, Format, ManagedFiles
-        real = Path.replace
-        def kill_instead(self, target):
-            if Path(target).name == "file":
-                os.kill(os.getpid(), signal.SIGKILL)
-            return real(self, target)
-        Path.replace = kill_instead
-        home = Path(sys.argv[1])
-        ManagedFiles(home).write(ConfigFile(home / "file", Format.JSON, {"model": "ours"}))
-        """
-    )
-    done = subprocess.run([sys.executable, "-c", program, str(home)], check=False)
+KILLED_WRITE = """
+import os, signal, sys
+from pathlib import Path
+from jupyter_dbx_agents.config_files import ConfigFile, Format, ManagedFiles
+real = Path.replace
+def kill_instead(self, target):
+    if Path(target).name == "file":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(self, target)
+Path.replace = kill_instead
+home = Path(sys.argv[1])
+ManagedFiles(home).write(ConfigFile(home / "file", Format.JSON, {"key": sys.argv[2]}))
+"""
+
+
+def killed_write(home: Path, value: str) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED_WRITE, str(home), value], check=False)
     assert done.returncode == -signal.SIGKILL
-    assert path.read_text() == '{"model": "mine"}'
+
+
+def test_a_kill_between_write_and_rename_leaves_the_old_file_and_the_next_write_works(home):
+    path = put(home / "file", '{"key": "mine"}')
+    killed_write(home, "ours")
+    assert path.read_text() == '{"key": "mine"}'
     assert len(leftovers(home)) == 1
     files = ManagedFiles(home)
-    files.write(ConfigFile(path, Format.JSON, {"model": "ours"}))
+    files.write(ConfigFile(path, Format.JSON, {"key": "ours"}))
     assert not leftovers(home)
     files.remove(path)
-    assert json.loads(path.read_text()) == {"model": "mine"}
+    assert json.loads(path.read_text()) == {"key": "mine"}
+
+
+def test_after_a_kill_our_own_old_secret_is_not_taken_for_the_users(home):
+    path = put(home / "file", '{"key": "mine"}')
+    files = ManagedFiles(home)
+    files.write(ConfigFile(path, Format.JSON, {"key": Secret("dapi-1")}))
+    killed_write(home, "dapi-2")
+    files.write(ConfigFile(path, Format.JSON, {"key": Secret("dapi-3")}))
+    assert "dapi" not in (home / STATE).read_text()
+    files.remove(path)
+    assert json.loads(path.read_text()) == {"key": "mine"}
 
 
 def test_a_reader_never_sees_half_a_file(home):

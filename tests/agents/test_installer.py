@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -166,25 +167,25 @@ def test_one_agents_failure_does_not_touch_another(home, registry):
     assert installed.program.exists()
 
 
-def test_no_more_than_max_parallel_agents_are_installed_at_once(home, registry):
-    registry.stalled = {"tool"}
-    installer = AgentInstaller(home, max_parallel=1)
+@pytest.mark.parametrize("max_parallel", [1, 2])
+def test_no_more_than_max_parallel_agents_are_installed_at_once(home, registry, max_parallel):
+    installer = AgentInstaller(home, max_parallel=max_parallel)
     installer.lock = registry.lock()
-    seen = []
+    running, most = set(), 0
+
+    def report(agent, fraction, _message):
+        nonlocal most
+        if fraction is not None:
+            (running.discard if fraction == 1.0 else running.add)(agent.name)
+        most = max(most, len(running))
 
     async def scenario():
-        first = asyncio.create_task(installer.install(TOOL))
-        await asyncio.to_thread(registry.stall_begun.wait)
-        second = asyncio.create_task(installer.install(OTHER, lambda *r: seen.append(r)))
-        await asyncio.sleep(0)
-        asked = list(registry.requests)
-        first.cancel()
-        await asyncio.gather(first, return_exceptions=True)
-        await second
-        return asked
+        await asyncio.gather(
+            *(installer.install(agent, partial(report, agent)) for agent in (TOOL, OTHER))
+        )
 
-    assert not [path for path in asyncio.run(scenario()) if path.startswith("other")]
-    assert seen[0] == (None, "waiting")
+    asyncio.run(scenario())
+    assert most == max_parallel
 
 
 def test_cancelling_ends_npm_and_leaves_nothing_and_the_next_start_installs(home, registry):
