@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from dataclasses import replace
 from functools import partial
@@ -218,6 +219,7 @@ def test_an_install_without_end_is_ended_and_says_so(home, registry):
 
 def test_missing_npm_says_what_to_install(home, registry, monkeypatch):
     monkeypatch.setenv("PATH", str(home))
+    monkeypatch.setattr(sys, "executable", str(home / "python"))  # its folder is searched, too
     with pytest.raises(InstallError, match="not found on the PATH") as caught:
         asyncio.run(installer_of(home, registry).install(TOOL))
     assert "Node.js" in caught.value.hint
