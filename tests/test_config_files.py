@@ -292,6 +292,7 @@ UNPARSABLE = [
     (Format.JSON, b'{"a":' + b"[" * 200_000, "line 1"),
     (Format.TOML, b"a = 1\nb = \n", "line 2"),
     (Format.TOML, b"a = 1\na = 2\n", "line 2"),
+    (Format.TOML, b"a = 1\nb = [1,\n", "line 2"),
     (Format.INI, b"host = x\n", "line 1"),
     (Format.INI, b"[DEFAULT]\nhost = x\nnonsense\n", "line 3"),
     (Format.INI, b"[DEFAULT]\nhost = x\n[DEFAULT]\n", "line 3"),

@@ -83,14 +83,15 @@ def _parse_toml(text: str, path: Path) -> Document:
         tomllib.loads(text)
         return tomlkit.parse(text)
     except tomllib.TOMLDecodeError as error:
-        raise _unparsable(path, _toml_line(str(error)), str(error)) from None
+        raise _unparsable(path, _toml_line(str(error), text), str(error)) from None
     except TOMLKitError as error:
         raise _unparsable(path, getattr(error, "line", 1), str(error)) from None
 
 
-def _toml_line(message: str) -> int:
+def _toml_line(message: str, text: str) -> int:
+    """Return the line that an error names; without one it is the end of the document."""
     found = re.search(r"at line (\d+)", message)
-    return int(found[1]) if found else 1
+    return int(found[1]) if found else text.rstrip().count("\n") + 1
 
 
 def _render_toml(document: Document, former: str) -> str:
