@@ -13,7 +13,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-import sweep
 from apps_api import AppsApi, serving_in_a_thread
 from guarded_server import OPTIONS, OWNER, GuardedServer, environment, guarded_server
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
@@ -21,6 +20,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from jupyter_dbx_agents.auth.gate import RefusalLog
+from tests import sweep
 
 EMAIL = {"X-Forwarded-Email": OWNER}
 XSRF = {"Cookie": "_xsrf=t", "X-XSRFToken": "t"}
