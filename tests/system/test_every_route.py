@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests import sweep
@@ -67,8 +68,7 @@ def test_every_route_and_method_and_websocket_refuses_everybody_else(
     assert not [answer for answer in answers if OWNER.encode() in answer.body]
 
 
-def test_the_same_requests_of_the_owner_are_let_in(server: Server, routes: list[sweep.Route]):
-    owner = {"owner": [("X-Forwarded-Email", OWNER.upper().encode())]}
-    paths = ["/lab", "/api/terminals", "/dbx-agents/api/status", "/api/me"]
-    answers = asyncio.run(sweep.sweep(server.port, paths, owner))
-    assert [a.status for a in answers if a.method == "GET"] == [200] * len(paths)
+@pytest.mark.parametrize("path", ["/lab", "/api/terminals", "/dbx-agents/api/status", "/api/me"])
+def test_the_owner_is_let_in_however_the_address_is_written(server: Server, path: str):
+    headers = {"X-Forwarded-Email": OWNER.upper()}
+    assert httpx.get(server.url + path, headers=headers).status_code == 200
