@@ -51,23 +51,23 @@ NOT_RETURNED = HOP_BY_HOP | frozenset(
 NOT_RETURNED_PREFIXES = ("access-control-", "proxy-")
 
 
-def to_gateway(headers: Iterable[tuple[str, str]], token: str) -> list[tuple[bytes, bytes]]:
+def to_gateway(headers: Iterable[tuple[str, str]], token: str) -> list[tuple[str, str]]:
     """Return an agent's headers as the gateway may see them, with the PAT."""
     pairs = list(headers)
     barred = NOT_SENT | _nominated(pairs)
     passed = [
-        (name.encode("latin-1"), value.encode("latin-1"))
+        (name, value)
         for name, value in pairs
         if (lower := name.lower()) not in barred and not lower.startswith(NOT_SENT_PREFIXES)
     ]
-    passed.append((b"Authorization", b"Bearer " + token.encode("latin-1")))
-    passed.append((b"Accept-Encoding", b"identity"))
+    passed.append(("Authorization", f"Bearer {token}"))
+    passed.append(("Accept-Encoding", "identity"))
     return passed
 
 
-def to_agent(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+def to_agent(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return the gateway's headers as an agent may see them."""
-    pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+    pairs = list(headers)
     barred = NOT_RETURNED | _nominated(pairs)
     return [
         (name, value.replace("\t", " "))  # a tab is legal, but tornado takes none

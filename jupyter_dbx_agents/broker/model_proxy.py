@@ -2,8 +2,8 @@
 
 import asyncio
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
-import httpx
 from tornado import web
 from tornado.httputil import HTTPHeaders
 from tornado.iostream import StreamClosedError
@@ -13,7 +13,7 @@ from .loopback_handler import LoopbackHandler
 from .message_headers import to_agent
 from .refusals import Refusal, no_capability, not_served, too_large
 from .routes import GREETINGS, Route, dialect_of, route_of
-from .upstream import ModelCall, Reply
+from .upstream import BROKEN, ModelCall, Reply
 
 
 @web.stream_request_body
@@ -86,12 +86,12 @@ class ModelProxyHandler(LoopbackHandler):
             return
         try:
             await self._stream(answer)
-        except httpx.HTTPError as error:
-            self._abort(f"gateway broke off: {type(error).__name__}")
+        except BROKEN as error:
+            self._abort(f"gateway broke off: {error}")
         except StreamClosedError:
             self._abort("client went away")
         finally:
-            await answer.close()
+            answer.close()
 
     async def _stream(self, answer: Reply) -> None:
         """Pass on the head and each chunk when it comes; the next is read when this one is sent."""
@@ -105,11 +105,13 @@ class ModelProxyHandler(LoopbackHandler):
 
     def _model_call(self, route: Route) -> ModelCall:
         base_url = self.broker.models.gateway.base_urls[route.dialect]
+        base = urlsplit(base_url)
         query = f"?{self.request.query}" if self.request.query else ""
         return ModelCall(
             route.dialect,
             self.request.method or "",
-            base_url + route.rest + query,
+            f"{base.scheme}://{base.netloc}",
+            base.path + route.rest + query,
             list(self.request.headers.get_all()),
             b"".join(self._body),
         )

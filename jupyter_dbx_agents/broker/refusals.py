@@ -97,12 +97,12 @@ def too_large(max_body_bytes: int) -> Refusal:
     )
 
 
-def unreachable(host: str, error: Exception) -> Refusal:
+def unreachable(host: str, reason: str) -> Refusal:
     """Answer for a gateway that does not: agents try again."""
     return Refusal(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "gateway_unreachable",
-        f"{host} does not answer ({type(error).__name__}). Try again; if it lasts, check the "
+        f"{host} does not answer ({reason}). Try again; if it lasts, check the "
         "workspace and the network.",
         RETRY_AFTER_SECONDS,
     )

@@ -1,7 +1,6 @@
 """The broker's server: its port, its URL map, and what its handlers share."""
 
 import asyncio
-import logging
 import sys
 from typing import Any
 
@@ -19,8 +18,6 @@ from .model_proxy import ModelProxyHandler
 from .upstream import Upstream
 
 LOOPBACK = "127.0.0.1"
-# httpx logs every URL at INFO, httpcore every answer's headers (cookies among them) at DEBUG.
-TALKATIVE_LOGGERS = ("httpx", "httpcore")
 URL_MAP = [(r"/metadata/.*", MetadataServiceHandler), (r".*", ModelProxyHandler)]
 
 
@@ -68,8 +65,6 @@ class Broker(LoggingConfigurable):
 
     async def start(self) -> None:
         """Listen on a free port of the loopback interface."""
-        for name in TALKATIVE_LOGGERS:
-            logging.getLogger(name).setLevel(logging.WARNING)
         self.upstream = Upstream(self.pats)
         (socket,) = netutil.bind_sockets(0, LOOPBACK)
         self.port = socket.getsockname()[1]
@@ -91,7 +86,7 @@ class Broker(LoggingConfigurable):
             call.cancel()
         await asyncio.gather(*self._calls, return_exceptions=True)
         await self._server.close_all_connections()
-        await self.upstream.close()
+        self.upstream.close()
 
     def keep(self, call: asyncio.Task[None]) -> None:
         """Hold a call's task while it lasts, so that it is neither lost nor outlives the broker."""

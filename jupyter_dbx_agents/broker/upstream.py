@@ -15,52 +15,57 @@ byte of an answer, and
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
-
-import httpx
+from urllib.parse import urlsplit
 
 from ..models import Dialect
 from ..pat import PatSource
 from ..secret import Secret
+from .connections import Connections
+from .gateway_connection import GatewayConnection, GatewayGoneError
 from .message_headers import to_gateway
 from .refusals import Refusal, redirected, still_refused, unreachable, without_pat
+from .response_parts import Head, MalformedResponseError
 from .token_refusal import PEEK_BYTES, SUSPECT, WORTH_A_REPLAY, says_token_is_dead
 
-CONNECT_SECONDS = 10.0
-# A model may think for minutes before its first byte; nothing shorter than the agents' own limits.
-READ_SECONDS = 600.0
-# Below the 60 s after which load balancers commonly drop an idle connection.
-KEEP_ALIVE_SECONDS = 50.0
-IDLE_CONNECTIONS = 20
 # A round trip to a workspace in another continent, doubled.
 STALE_SECONDS = 1.0
-NO_ANSWER = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+BROKEN = (GatewayGoneError, MalformedResponseError)
 
 
 @dataclass(frozen=True)
 class ModelCall:
-    """What an agent asked for, and the gateway's URL for it."""
+    """What an agent asked for, and the gateway's URL for it: an origin, and a path with a query."""
 
     dialect: Dialect
     method: str
-    url: str
+    origin: str
+    target: str
     headers: list[tuple[str, str]]
     body: bytes
+
+    @property
+    def host(self) -> str:
+        """The gateway's name, for messages."""
+        return urlsplit(self.origin).hostname or self.origin
 
 
 class Reply:
     """The gateway's answer, of which a beginning may have been read; to be closed."""
 
-    def __init__(self, response: httpx.Response) -> None:
-        self._response = response
-        self._chunks = response.aiter_raw()
+    def __init__(
+        self, head: Head, connection: GatewayConnection, connections: Connections, origin: str
+    ) -> None:
+        self.status = head.status
+        self.headers = list(head.headers.get_all())
+        self._encoding = head.headers.get("Content-Encoding", "")
+        self._chunks = connection.chunks()
         self._peeked: list[bytes] = []
-        self.status = response.status_code
-        self.headers = response.headers.raw
+        self._connection = connection
+        self._connections = connections
+        self._origin = origin
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes, not decoded."""
+        """Yield the body as it comes, not decoded; raises one of BROKEN if it breaks off."""
         for chunk in self._peeked:
             yield chunk
         async for chunk in self._chunks:
@@ -70,13 +75,16 @@ class Reply:
         """Whether this is a refusal of the token, for which the beginning of the body is read."""
         if self.status not in SUSPECT:
             return False
-        await self._peek()
-        encoding = self._response.headers.get("content-encoding", "")
-        return says_token_is_dead(self.status, encoding, b"".join(self._peeked))
+        try:
+            await self._peek()
+        except BaseException:  # also when the agent goes away: the gateway is to know it
+            self.close()
+            raise
+        return says_token_is_dead(self.status, self._encoding, b"".join(self._peeked))
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Give the connection back, or close it if there is more to read."""
-        await self._response.aclose()
+        self._connections.give_back(self._origin, self._connection)
 
     async def _peek(self) -> None:
         size = sum(map(len, self._peeked))
@@ -93,23 +101,18 @@ class Upstream:
 
     def __init__(self, pats: PatSource) -> None:
         self._pats = pats
-        context = httpx.create_ssl_context()
-        timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
-        self._pooled = _client(context, timeout, idle_connections=IDLE_CONNECTIONS)
-        self._fresh = _client(context, timeout, idle_connections=0)
+        self._connections = Connections()
 
-    async def close(self) -> None:
-        """Close all connections."""
-        await self._pooled.aclose()
-        await self._fresh.aclose()
+    def close(self) -> None:
+        """Close all idle connections."""
+        self._connections.close()
 
     async def send(self, call: ModelCall) -> Reply | Refusal:
         """Return the gateway's answer, or ours if there is none."""
         try:
             return await self._send(call)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            # Its text and its request are left behind: they may contain the token.
-            return unreachable(_host(call), error)
+        except BROKEN as error:
+            return unreachable(call.host, str(error))
 
     async def _send(self, call: ModelCall) -> Reply | Refusal:
         token = self._pats.current()
@@ -118,7 +121,7 @@ class Upstream:
         answer = await self._attempt(call, token)
         if isinstance(answer, Refusal) or not await _is_refused(answer):
             return answer
-        await answer.close()
+        answer.close()
         token = await self._pats.replace_refused(token)
         if token is None:
             return without_pat(self._pats, call.dialect)
@@ -127,60 +130,58 @@ class Upstream:
     async def _second_attempt(self, call: ModelCall, token: Secret) -> Reply | Refusal:
         answer = await self._attempt(call, token)
         if isinstance(answer, Reply) and await answer.says_token_is_dead():
-            await answer.close()
-            return still_refused(_host(call))
+            answer.close()
+            return still_refused(call.host)
         return answer
 
     async def _attempt(self, call: ModelCall, token: Secret) -> Reply | Refusal:
-        response = await self._send_even_if_stale(call, token)
-        if response.is_redirect:
-            await response.aclose()
-            return redirected(_host(call))
-        return Reply(response)
+        request = render_request(call, token)
+        answer = await self._ask_idle(call.origin, request)
+        if answer is None:
+            connection = await self._connections.open(call.origin)
+            answer = await self._ask(call.origin, connection, request)
+        if 300 <= answer.status < 400:  # noqa: PLR2004 all that point elsewhere
+            answer.close()
+            return redirected(call.host)
+        return answer
 
-    async def _send_even_if_stale(self, call: ModelCall, token: Secret) -> httpx.Response:
-        request = _request(call, token)
-        opened = False
-
-        async def trace(event: str, _: dict[str, Any]) -> None:
-            nonlocal opened
-            opened = opened or event == "connection.connect_tcp.started"
-
-        request.extensions["trace"] = trace
-        sent = time.monotonic()
+    async def _ask_idle(self, origin: str, request: bytes) -> Reply | None:
+        """Ask on a connection that lay idle; None if there is none, or it had gone stale."""
+        connection = self._connections.take_idle(origin)
+        if connection is None:
+            return None
+        sent_at = time.monotonic()
         try:
-            return await self._pooled.send(request, stream=True)
-        except NO_ANSWER:
-            if opened or time.monotonic() - sent > STALE_SECONDS:
+            return await self._ask(origin, connection, request)
+        except GatewayGoneError as error:
+            if error.answer_begun or time.monotonic() - sent_at > STALE_SECONDS:
                 raise
-        return await self._fresh.send(_request(call, token), stream=True)
+            return None
+
+    async def _ask(self, origin: str, connection: GatewayConnection, request: bytes) -> Reply:
+        try:
+            head = await connection.ask(request)
+        except BaseException:
+            connection.abort()
+            raise
+        return Reply(head, connection, self._connections, origin)
 
 
 async def _is_refused(reply: Reply) -> bool:
     return reply.status in WORTH_A_REPLAY or await reply.says_token_is_dead()
 
 
-def _client(context: Any, timeout: httpx.Timeout, *, idle_connections: int) -> httpx.AsyncClient:
-    limits = httpx.Limits(
-        max_connections=None,  # a call must not wait for another one
-        max_keepalive_connections=idle_connections,
-        keepalive_expiry=KEEP_ALIVE_SECONDS,
-    )
-    # TCP_NODELAY is the default of the event loop's sockets.  A proxy named by the environment
-    # applies, as it does for the workspace's other APIs.
-    return httpx.AsyncClient(verify=context, timeout=timeout, limits=limits, follow_redirects=False)
+def render_request(call: ModelCall, token: Secret) -> bytes:
+    """Return the bytes of a request; raises MalformedResponseError for a token that is no header.
 
-
-def _request(call: ModelCall, token: Secret) -> httpx.Request:
-    """Build the request here, not with the client: that one would add its headers and cookies."""
-    headers = to_gateway(call.headers, token.reveal())
-    return httpx.Request(call.method, _url(call.url), headers=headers, content=call.body or None)
-
-
-@lru_cache(maxsize=64)  # parsing one takes as long as the rest of the request
-def _url(url: str) -> httpx.URL:
-    return httpx.URL(url)
-
-
-def _host(call: ModelCall) -> str:
-    return _url(call.url).host
+    Nothing of the call can end a line: its headers were read from lines, its path was matched
+    letter by letter, and its query came in a request line.
+    """
+    bearer = token.reveal()
+    if not (bearer.isascii() and bearer.isprintable()):
+        raise MalformedResponseError("the token cannot be sent")
+    lines = [f"{call.method} {call.target} HTTP/1.1", f"Host: {urlsplit(call.origin).netloc}"]
+    lines += [f"{name}: {value}" for name, value in to_gateway(call.headers, bearer)]
+    if call.body or call.method == "POST":
+        lines.append(f"Content-Length: {len(call.body)}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + call.body
