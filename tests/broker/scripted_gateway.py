@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -159,15 +160,18 @@ def environment(host: str, gateway: str | None = None) -> Environment:
 
 
 @contextlib.asynccontextmanager
-async def scripted_gateway(answer: Answer) -> AsyncIterator[ScriptedGateway]:
+async def scripted_gateway(
+    answer: Answer, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[ScriptedGateway]:
     gateway = ScriptedGateway(answer)
     tasks: set[asyncio.Task[None]] = set()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         tasks.add(asyncio.create_task(gateway.serve(reader, writer)))
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    gateway.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
+    scheme = "http" if tls is None else "https"
+    gateway.url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield gateway
     finally:
