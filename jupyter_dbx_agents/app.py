@@ -304,7 +304,9 @@ class DbxAgentsApp(ExtensionApp):
             broker_url=self.broker.url,
             capability=self.broker.capability(agent.name),
             models=self.models,
+            model=agent.default_model(self.models),
             projects=self.projects,
+            own_folder=self.installer.own_folder(agent),
             git_roots=_git_roots(self.projects),
         )
 

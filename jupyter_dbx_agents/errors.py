@@ -111,7 +111,11 @@ class ConfigFileError(DbxAgentsError):
 
 
 class InstallError(DbxAgentsError):
-    """An agent could not be installed."""
+    """An agent could not be installed; ``is_temporary`` if the cause may pass by itself."""
+
+    def __init__(self, message: str, hint: str = "", *, is_temporary: bool = False) -> None:
+        super().__init__(message, hint)
+        self.is_temporary = is_temporary
 
 
 class LocalChannelError(DbxAgentsError):

@@ -1,12 +1,33 @@
 """What an agent is: declarations only; the installer and the file writers do the work."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
 from ..config_files import ConfigFile
 from ..models import Dialect, ModelTable
 from ..secret import Secret
+
+
+class Recipe(Protocol):
+    """How an agent's program comes to be."""
+
+    @property
+    def installed_bytes(self) -> int:
+        """About what it takes on the disk, for the progress shown."""
+
+    def version(self) -> str:
+        """Return the pinned version."""
+
+    def fingerprint(self) -> str:
+        """Return a hash that changes whenever what would be installed does."""
+
+    async def build(self, folder: Path, environment: Mapping[str, str]) -> tuple[str, ...]:
+        """Install into an empty folder; return the programs to try, as paths below it.
+
+        What is built must still work when the folder is renamed.  Raises InstallError and OSError.
+        """
 
 
 @dataclass(frozen=True)
@@ -15,32 +36,40 @@ class AgentContext:
 
     ``capability`` is the loopback secret that the broker knows this agent by; ``git_roots`` are
     the repositories below ``projects``, which some agents want to be told to trust one by one.
+    ``model`` is the agent's main model.  ``mcp_servers`` are the user's further ones, by name, each
+    with ``url`` and ``headers`` or with ``command``, ``args`` and ``env``.  ``own_folder`` is where
+    files lie that only we write.
     """
 
     home: Path
     broker_url: str
     capability: Secret
     models: ModelTable
+    model: str
     projects: Path
+    own_folder: Path
     git_roots: tuple[Path, ...] = ()
+    mcp_servers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Agent:
     """One coding agent.
 
-    ``package`` is its npm package, whose version the lock file says.  ``programs`` are the places
-    of its executable below ``node_modules``, first choice first; ``{platform}`` stands for npm's
-    name of this machine, such as ``linux-x64``.  ``installed_bytes`` is about what it takes on the
-    disk, for the progress shown.  ``environment`` is for the terminals.
+    ``default_model`` picks its main model from the model table.  ``environment`` is for the
+    terminals.  ``links`` are symbolic links in the home, with what they point to (both below it).
+    ``prepare`` asks the installed program for what its files need, and raises InstallError.
+    ``trusts_each_repository`` if its files name every repository.
     """
 
     name: str
     title: str
     command: str
-    package: str
-    programs: tuple[str, ...]
-    installed_bytes: int
+    recipe: Recipe
     dialect: Dialect
+    default_model: Callable[[ModelTable], str]
     config_files: Callable[[AgentContext], tuple[ConfigFile, ...]]
     environment: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+    prepare: Callable[[AgentContext, Path, Mapping[str, str]], Awaitable[None]] | None = None
+    trusts_each_repository: bool = False

@@ -13,6 +13,7 @@ Decided
 from ..config_files import ConfigFile, Format
 from ..models import Dialect
 from .base import Agent, AgentContext
+from .npm import NpmPackage
 
 
 def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
@@ -46,10 +47,10 @@ def _variables(context: AgentContext) -> dict[str, object]:
     return {
         "ANTHROPIC_BASE_URL": f"{context.broker_url}/anthropic",
         "ANTHROPIC_AUTH_TOKEN": context.capability,
-        "ANTHROPIC_MODEL": models.anthropic_model,
+        "ANTHROPIC_MODEL": context.model,
         # Without these four its aliases and side jobs ask for the vendor's own model names.
-        "ANTHROPIC_DEFAULT_OPUS_MODEL": models.anthropic_model,
-        "ANTHROPIC_DEFAULT_FABLE_MODEL": models.anthropic_model,
+        "ANTHROPIC_DEFAULT_OPUS_MODEL": context.model,
+        "ANTHROPIC_DEFAULT_FABLE_MODEL": context.model,
         "ANTHROPIC_DEFAULT_SONNET_MODEL": models.anthropic_sonnet_model,
         "ANTHROPIC_DEFAULT_HAIKU_MODEL": models.anthropic_small_model,
         "ANTHROPIC_CUSTOM_HEADERS": "x-databricks-use-coding-agent-mode: true",
@@ -66,15 +67,18 @@ CLAUDE_CODE = Agent(
     name="claude-code",
     title="Claude Code",
     command="claude",
-    package="@anthropic-ai/claude-code",
-    # The platform package's own program: the one in ``bin`` is a stub until an install script of
-    # the package has run, and none is run here.
-    programs=(
-        "@anthropic-ai/claude-code-{platform}/claude",
-        "@anthropic-ai/claude-code-{platform}-musl/claude",
+    recipe=NpmPackage(
+        "@anthropic-ai/claude-code",
+        # The platform package's own program: the one in ``bin`` is a stub until an install script
+        # of the package has run, and none is run here.
+        programs=(
+            "@anthropic-ai/claude-code-{platform}/claude",
+            "@anthropic-ai/claude-code-{platform}-musl/claude",
+        ),
+        installed_bytes=382_000_000,
     ),
-    installed_bytes=382_000_000,
     dialect=Dialect.ANTHROPIC,
+    default_model=lambda models: models.anthropic_model,
     config_files=config_files,
     # Trust is asked per repository; this answers for those made later, too.  It counts only in the
     # process environment, not in settings.json.

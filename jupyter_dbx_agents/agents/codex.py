@@ -12,6 +12,7 @@ Decided
 from ..config_files import ConfigFile, Format
 from ..models import Dialect
 from .base import Agent, AgentContext
+from .npm import NpmPackage
 
 PROVIDER = "dbx"
 
@@ -23,7 +24,7 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
             context.home / ".codex" / "config.toml",
             Format.TOML,
             {
-                "model": context.models.codex_model,
+                "model": context.model,
                 "model_provider": PROVIDER,
                 "web_search": "disabled",  # a tool hosted by the vendor
                 "check_for_update_on_startup": False,  # the version is the lock file's
@@ -56,10 +57,13 @@ CODEX = Agent(
     name="codex",
     title="Codex",
     command="codex",
-    package="@openai/codex",
-    # A node script that finds the platform package's program and its companions.
-    programs=("@openai/codex/bin/codex.js",),
-    installed_bytes=405_000_000,
+    recipe=NpmPackage(
+        "@openai/codex",
+        # A node script that finds the platform package's program and its companions.
+        programs=("@openai/codex/bin/codex.js",),
+        installed_bytes=405_000_000,
+    ),
     dialect=Dialect.RESPONSES,
+    default_model=lambda models: models.codex_model,
     config_files=config_files,
 )

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
+import platform
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -23,8 +24,8 @@ from traitlets.config import LoggingConfigurable
 from ..environment import child_environment, current_environment
 from ..errors import InstallError
 from .base import Agent
-from .lock import lock_hash, locked_version, manifest, npm_platform, read_lock, sub_lock
-from .npm import npm_install, run_program
+from .links import point_link, remove_link
+from .program import run_program
 
 Progress = Callable[[float | None, str], None]
 PROGRESS_INTERVAL_SECONDS = 0.5
@@ -49,7 +50,7 @@ class AgentInstaller(LoggingConfigurable):
         2, min=1, help="How many agents are installed at once; each keeps one core busy."
     ).tag(config=True)
     timeout_seconds = Float(
-        900.0, help="An install that takes longer (seconds) is ended; the next start resumes it."
+        900.0, help="An install that takes longer (seconds) is ended and resumed later."
     ).tag(config=True)
 
     def __init__(self, home: Path, **kwargs: object) -> None:
@@ -57,7 +58,6 @@ class AgentInstaller(LoggingConfigurable):
         self._home = home
         self._root = home / ".local" / "share" / "jupyter_dbx_agents" / "agents"
         self._slots = asyncio.Semaphore(self.max_parallel)
-        self.lock = read_lock()
 
     def installed(self, agent: Agent) -> Installation | None:
         """Return the installation that the lock asks for, None when it is not there."""
@@ -66,7 +66,7 @@ class AgentInstaller(LoggingConfigurable):
             marker = json.loads((prefix / MARKER).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        if marker.get("lock") != lock_hash(sub_lock(self.lock, agent.package)):
+        if marker.get("lock") != agent.recipe.fingerprint():
             return None
         program = prefix / str(marker["program"])
         return Installation(agent.name, prefix.name, program) if program.exists() else None
@@ -83,23 +83,24 @@ class AgentInstaller(LoggingConfigurable):
             report(None, "waiting")
             async with self._slots, self._exclusive(agent):
                 found = self.installed(agent) or await self._build(agent, report)
-                await asyncio.to_thread(self._prune, agent)
-        note = self._link(agent, found.program)
+                await asyncio.to_thread(self._delete_unused, agent, self._prefix(agent))
+        note = self.link(agent)
         report(1.0, " ".join(filter(None, (f"{agent.title} {found.version}.", note))))
         return Installation(found.agent, found.version, found.program, note)
 
     async def _build(self, agent: Agent, report: Progress) -> Installation:
         partial = self._partial_folder(agent)
-        progress = asyncio.create_task(_watch(partial, agent.installed_bytes, report))
+        progress = asyncio.create_task(_watch(partial, agent.recipe.installed_bytes, report))
         try:
             async with asyncio.timeout(self.timeout_seconds):
-                await npm_install(partial, self._environment())
-                program = await self._working_program(agent, partial)
+                programs = await agent.recipe.build(partial, self._environment())
+                program = await self._working_program(agent, partial, programs)
             return self._finish(agent, partial, program)
         except TimeoutError:
             raise InstallError(
                 f"Installing {agent.title} took longer than {self.timeout_seconds:.0f} s.",
-                "Start again: what was downloaded is kept.",
+                "What was downloaded is kept.",
+                is_temporary=True,
             ) from None
         except OSError as error:
             raise _disk_error(agent, error) from None
@@ -108,45 +109,38 @@ class AgentInstaller(LoggingConfigurable):
             await asyncio.to_thread(shutil.rmtree, partial, ignore_errors=True)
 
     def _partial_folder(self, agent: Agent) -> Path:
-        """Make a folder to build in, with this agent's part of the lock."""
+        """Make a folder to build in."""
         folder = self._folder(agent)
         try:
             for stale in folder.glob(PARTIAL + "*"):
                 shutil.rmtree(stale, ignore_errors=True)
-            partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder))
-            files = {
-                "package.json": manifest(self.lock, agent.package),
-                "package-lock.json": sub_lock(self.lock, agent.package),
-            }
-            for name, content in files.items():
-                (partial / name).write_text(json.dumps(content, indent=2), encoding="utf-8")
+            return Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder))
         except OSError as error:
             raise _disk_error(agent, error) from None
-        return partial
 
-    async def _working_program(self, agent: Agent, partial: Path) -> str:
+    async def _working_program(self, agent: Agent, partial: Path, programs: tuple[str, ...]) -> str:
         """Return which of the agent's programs runs here (its path below the prefix).
 
         Asking beats guessing: there are builds for glibc and for musl.
         """
         output: list[str] = []
-        for template in agent.programs:
-            program = f"node_modules/{template.format(platform=npm_platform())}"
-            if not (partial / program).exists():
-                continue
-            command = (str(partial / program), "--version")
-            code, output = await run_program(command, partial, self._environment())
-            if code == 0:
-                return program
+        with tempfile.TemporaryDirectory() as elsewhere:  # some leave files in the home at once
+            environment = self._environment() | {"HOME": elsewhere}
+            for program in programs:
+                command = (str(partial / program), "--version")
+                code, output = await run_program(command, partial, environment)
+                if code == 0:
+                    return program
         raise InstallError(
-            f"{agent.title} is installed but does not run on this machine ({npm_platform()}).",
+            f"{agent.title} is installed but does not run on this machine "
+            f"({platform.system()} {platform.machine()}).",
             " ".join(output),
         )
 
     def _finish(self, agent: Agent, partial: Path, program: str) -> Installation:
         """Mark the folder as complete and put it in its place."""
         prefix = self._prefix(agent)
-        marker = {"lock": lock_hash(sub_lock(self.lock, agent.package)), "program": program}
+        marker = {"lock": agent.recipe.fingerprint(), "program": program}
         (partial / MARKER).write_text(json.dumps(marker), encoding="utf-8")
         partial.chmod(0o755)
         if prefix.exists():
@@ -155,29 +149,44 @@ class AgentInstaller(LoggingConfigurable):
         partial.rename(prefix)
         return Installation(agent.name, prefix.name, prefix / program)
 
-    def _link(self, agent: Agent, program: Path) -> str:
-        """Point ``~/.local/bin/<command>`` at the program; a file of the user's own stays."""
-        link = self._home / ".local" / "bin" / agent.command
+    def link(self, agent: Agent) -> str:
+        """Point ``~/.local/bin/<command>`` at the program; a file of the user's own stays.
+
+        Returns what the user should know, if anything; raises InstallError.
+        """
+        found = self.installed(agent)
+        if found is None:
+            return ""
+        link = self._link_path(agent)
         try:
-            if link.is_symlink() and link.readlink() == program:
+            if point_link(link, found.program, self._root):
                 return ""
-            is_ours = link.is_symlink() and link.readlink().is_relative_to(self._root)
-            if not is_ours and (link.exists() or link.is_symlink()):
-                note = f"{link} is not ours and stays; the installed program is {program}."
-                self.log.warning("%s", note)
-                return note
-            link.parent.mkdir(parents=True, exist_ok=True)
-            fresh = link.with_name(f".{agent.command}.jupyter_dbx_agents")
-            fresh.unlink(missing_ok=True)
-            fresh.symlink_to(program)
-            fresh.replace(link)
         except OSError as error:
             raise _disk_error(agent, error) from None
-        return ""
+        note = f"{link} is not ours and stays; the installed program is {found.program}."
+        self.log.warning("%s", note)
+        return note
 
-    def _prune(self, agent: Agent) -> None:
+    def unlink(self, agent: Agent) -> None:
+        """Take the command away; the program stays on the disk."""
+        remove_link(self._link_path(agent), self._root)
+
+    async def remove(self, agent: Agent) -> None:
+        """Take the command away and delete the program, unless it runs."""
+        self.unlink(agent)
+        if self._folder(agent).exists():
+            async with self._exclusive(agent):
+                await asyncio.to_thread(self._delete_unused, agent, None)
+
+    def own_folder(self, agent: Agent) -> Path:
+        """Return the folder of this agent's version, for files that go when it goes."""
+        return self._prefix(agent)
+
+    def _link_path(self, agent: Agent) -> Path:
+        return self._home / ".local" / "bin" / agent.command
+
+    def _delete_unused(self, agent: Agent, wanted: Path | None) -> None:
         """Delete other versions and leftovers, except those that a process still runs from."""
-        wanted = self._prefix(agent)
         in_use = _paths_in_use()
         for folder in self._folder(agent).iterdir():
             is_used = any(path.startswith(f"{folder}/") for path in in_use)
@@ -207,7 +216,7 @@ class AgentInstaller(LoggingConfigurable):
         return self._root / agent.name
 
     def _prefix(self, agent: Agent) -> Path:
-        return self._folder(agent) / locked_version(self.lock, agent.package)
+        return self._folder(agent) / agent.recipe.version()
 
 
 async def _watch(folder: Path, expected_bytes: int, report: Progress) -> None:
@@ -253,7 +262,8 @@ def _try_lock(descriptor: int) -> bool:
 def _disk_error(agent: Agent, error: OSError) -> InstallError:
     return InstallError(
         f"{agent.title} cannot be installed: {error.strerror} ({error.filename}).",
-        "Check the free space and the permissions of ~/.local, and start again.",
+        "Check the free space and the permissions of ~/.local, then: "
+        f"jupyter dbx-agents agents install {agent.name}",
     )
 
 

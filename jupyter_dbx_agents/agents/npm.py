@@ -1,22 +1,20 @@
-"""Run npm: its command, its progress, and what its failures mean to a person.
+"""An agent that is an npm package: what its build is, and what npm's failures mean to a person.
 
 ``--ignore-scripts``: no package runs code of its own at install time.  The registry, proxy and CA
 are the user's (``~/.npmrc``, environment): nothing here overrides them.
 """
 
-import asyncio
-import contextlib
-import os
+import json
 import shutil
-import signal
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import InstallError
+from .lock import lock_hash, locked_version, manifest, npm_platform, read_lock, sub_lock
+from .program import run_program
 
-# npm puts the error's code before a long text.
-OUTPUT_LINES = 200
 # Enough to tell what went wrong, too little to fill a screen.
 SHOWN_LINES = 8
 INSTALL_COMMAND = (
@@ -33,8 +31,11 @@ INSTALL_COMMAND = (
 NODE_HINT = "Install Node.js 22 or newer, which includes npm, and start again."
 _NETWORK_HINT = (
     "Check the network and npm's registry and proxy settings (npm config list); "
-    "what was downloaded is kept, and the next start tries again."
+    "what was downloaded is kept."
 )
+# Causes that may pass by themselves: the install is tried again.
+TEMPORARY = {"ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "E429", "E502",
+             "E503", "E504", "ERR_SOCKET_TIMEOUT"}  # fmt: skip
 # npm's error code -> what it means, and what to do.
 _CAUSES = {
     "EINTEGRITY": (
@@ -54,6 +55,10 @@ _CAUSES = {
     "ECONNRESET": ("the connection to the registry broke", _NETWORK_HINT),
     "ETIMEDOUT": ("the registry does not answer", _NETWORK_HINT),
     "ERR_SOCKET_TIMEOUT": ("the registry does not answer", _NETWORK_HINT),
+    "E429": ("the registry is asked too often", _NETWORK_HINT),
+    "E502": ("the registry is out of order", _NETWORK_HINT),
+    "E503": ("the registry is out of order", _NETWORK_HINT),
+    "E504": ("the registry does not answer", _NETWORK_HINT),
     "SELF_SIGNED_CERT_IN_CHAIN": (
         "the registry's certificate is not known",
         "Set npm's cafile to your company's certificates.",
@@ -61,11 +66,45 @@ _CAUSES = {
 }
 
 
-async def npm_install(folder: Path, environment: Mapping[str, str]) -> None:
-    """Install what the lock in ``folder`` says.
+@dataclass(frozen=True)
+class NpmPackage:
+    """A package of the lock.
 
-    Cancelling ends npm and everything it started.  Raises InstallError.
+    ``programs`` are the places of its executable below ``node_modules``, first choice first;
+    ``{platform}`` stands for npm's name of this machine, such as ``linux-x64``.
+    ``installed_bytes`` is about what it takes on the disk, for the progress shown.
     """
+
+    package: str
+    programs: tuple[str, ...]
+    installed_bytes: int
+    lock: Callable[[], Mapping[str, Any]] = read_lock
+
+    def version(self) -> str:
+        """Return the version that the lock pins."""
+        return locked_version(self.lock(), self.package)
+
+    def fingerprint(self) -> str:
+        """Return a hash of this package's part of the lock."""
+        return lock_hash(sub_lock(self.lock(), self.package))
+
+    async def build(self, folder: Path, environment: Mapping[str, str]) -> tuple[str, ...]:
+        """Install into an empty folder; return the programs that are there.
+
+        Raises InstallError and OSError.
+        """
+        files = {
+            "package.json": manifest(self.lock(), self.package),
+            "package-lock.json": sub_lock(self.lock(), self.package),
+        }
+        for name, content in files.items():
+            (folder / name).write_text(json.dumps(content, indent=2), encoding="utf-8")
+        await _npm_install(folder, environment)
+        places = (f"node_modules/{t.format(platform=npm_platform())}" for t in self.programs)
+        return tuple(place for place in places if (folder / place).exists())
+
+
+async def _npm_install(folder: Path, environment: Mapping[str, str]) -> None:
     npm = shutil.which("npm", path=environment.get("PATH"))
     if npm is None or shutil.which("node", path=environment.get("PATH")) is None:
         raise InstallError("Node.js and npm were not found on the PATH.", NODE_HINT)
@@ -74,61 +113,15 @@ async def npm_install(folder: Path, environment: Mapping[str, str]) -> None:
         raise explain_npm(code, lines)
 
 
-async def run_program(
-    command: tuple[str, ...], folder: Path, environment: Mapping[str, str]
-) -> tuple[int, list[str]]:
-    """Run a program in a process group of its own; return its exit status and last lines.
-
-    Cancelling ends the whole group.  Raises InstallError if it cannot be started.
-    """
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            cwd=folder,
-            env=dict(environment),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise InstallError(f"{command[0]} cannot be started: {error.strerror}.") from None
-    try:
-        return await _output(process)
-    finally:
-        await _end_group(process)
-
-
-async def _output(process: asyncio.subprocess.Process) -> tuple[int, list[str]]:
-    assert process.stdout is not None  # noqa: S101 it is a pipe
-    lines: deque[str] = deque(maxlen=OUTPUT_LINES)
-    # By blocks and not by lines: a line may be longer than asyncio's limit.
-    rest = ""
-    while block := await process.stdout.read(8192):
-        *complete, rest = (rest + block.decode(errors="replace"))[-65_536:].split("\n")
-        lines.extend(line.rstrip() for line in complete if line.strip())
-    if rest.strip():
-        lines.append(rest.strip())
-    return await process.wait(), list(lines)
-
-
-async def _end_group(process: asyncio.subprocess.Process) -> None:
-    """End what is left of a group; the leader's id stays taken until it has been waited for.
-
-    At once, with SIGKILL: on SIGTERM npm waits for its downloads.  Nothing is lost by it, since the
-    folder is thrown away and npm's cache takes in complete files only.
-    """
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-
-
 def explain_npm(code: int, lines: list[str]) -> InstallError:
     """Return the error that npm's output amounts to."""
     text = "\n".join(lines[-SHOWN_LINES:])
     codes = {line.split()[-1] for line in lines if line.startswith("npm error code ")}
     for name, (cause, hint) in _CAUSES.items():
         if name in codes:
-            return InstallError(f"npm failed: {cause} ({name}).", f"{hint} npm said: {text}")
+            return InstallError(
+                f"npm failed: {cause} ({name}).",
+                f"{hint} npm said: {text}",
+                is_temporary=name in TEMPORARY,
+            )
     return InstallError(f"npm failed with exit status {code}.", f"npm said: {text}" if text else "")

