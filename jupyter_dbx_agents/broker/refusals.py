@@ -16,8 +16,8 @@ from ..pat import PatSource, PatState
 # Long enough for a rotation or a restart at the other end, short enough not to be noticed.
 RETRY_AFTER_SECONDS = 2
 HAS_NO_TOKEN = frozenset({PatState.NEEDED, PatState.EXPIRED})
-# How to tell an agent that somebody has to paste a token.  Seen with the real programs, each
-# one-shot and interactive, each recovering on its next prompt once the call is answered:
+# How to tell an agent that somebody has to paste a token.  Seen with the real programs, one-shot
+# and (but for OpenCode) interactive, where the next prompt works once there is a token:
 NEEDED_STATUS: Mapping[Dialect, HTTPStatus] = {
     # Claude Code 2.1.330: 400, 402, 422, 428 are shown after one try (0.8 s); 403 too, but as
     # "Failed to authenticate", "Please run /login", which leads astray; 401, 409 and 503 are tried
@@ -148,6 +148,10 @@ def render(refusal: Refusal, dialect: Dialect | None) -> tuple[dict[str, str], b
     headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
     if refusal.retry_after_seconds is not None:
         headers["Retry-After"] = str(refusal.retry_after_seconds)
+    else:
+        # The SDKs that agents are built on obey it: Claude Code shows a 401 after one try (0.9 s)
+        # which it would else repeat for more than a minute.
+        headers["x-should-retry"] = "false"
     if dialect is Dialect.RESPONSES and refusal.status == HTTPStatus.BAD_REQUEST:
         # Codex shows the whole body of a 400: let it be the sentence alone.
         headers["Content-Type"] = "text/plain; charset=utf-8"

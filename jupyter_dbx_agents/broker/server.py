@@ -41,6 +41,7 @@ class Broker(LoggingConfigurable):
         self.metadata_path = Secret(f"/metadata/{new_secret().reveal()}")
         self.access_log = AccessLog(self.log)
         self.port = 0
+        self._server: httpserver.HTTPServer | None = None
         self._calls: set[asyncio.Task[None]] = set()
 
     @validate("max_body_bytes")
@@ -80,7 +81,9 @@ class Broker(LoggingConfigurable):
         self._server.add_sockets([socket])
 
     async def stop(self) -> None:
-        """Break off the calls in flight and close every connection."""
+        """Break off the calls in flight and close every connection; nothing if not started."""
+        if self._server is None:
+            return
         self._server.stop()
         for call in self._calls:
             call.cancel()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -22,6 +23,13 @@ FIRST_PAT = "dapi00000000000000000000000000000001"
 NEXT_PAT = "dapi00000000000000000000000000000002"
 PASTE = "No Databricks token. Paste a token: run `jupyter dbx-agents login`."
 MESSAGES = "/anthropic/v1/messages"
+ONE_PATH_PER_DIALECT = [
+    MESSAGES,
+    "/openai/v1/responses",
+    "/mlflow/v1/chat/completions",
+    "/gemini/v1beta/models/m:generateContent",
+]
+EVERY_BYTE = bytes(range(256)) * 3
 PATIENCE_SECONDS = 10
 DEAD_TOKEN = (403, b'{"error_code":403,"message":"Invalid access token. [ReqId: 1]"}')
 
@@ -224,3 +232,18 @@ async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not condition():
             await asyncio.sleep(0.005)
+
+
+def message_of(path: str, reply: httpx.Response) -> str:
+    """Return the message at the place where the API of the path has it."""
+    if path == "/openai/v1/responses" and reply.status_code == 400:
+        return reply.text
+    body = json.loads(reply.content)
+    if path == MESSAGES:
+        assert body["type"] == "error"
+    elif path.startswith("/gemini"):
+        assert body["error"]["code"] == reply.status_code
+        assert body["error"]["status"].isupper()
+    else:
+        assert body["error"]["code"]
+    return body["error"]["message"]
