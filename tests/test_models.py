@@ -108,7 +108,8 @@ def test_an_empty_gateway_address_means_serving_endpoints():
 
 
 @pytest.mark.parametrize(
-    "address", ["http://gateway.example", "https:///x", "https://u:p@h", "https://h/?a=b", "ftp://h"]
+    "address",
+    ["http://gateway.example", "https:///x", "https://u:p@h", "https://h/?a=b", "ftp://h"],
 )
 def test_an_address_unfit_for_a_token_is_refused_with_advice(address):
     with pytest.raises(TraitError, match="DATABRICKS_GATEWAY_HOST"):
