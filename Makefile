@@ -29,6 +29,11 @@ bench: $(VENV)/.installed-test
 lock:
 	uv pip compile pyproject.toml $(LOCK_OPTIONS) -o requirements.txt
 	uv pip compile pyproject.toml --extra test $(LOCK_OPTIONS) -o requirements-test.txt
+	uv pip compile $(AGENTS)/python/hermes.in $(LOCK_OPTIONS) -o $(AGENTS)/python/hermes.txt
+	cd $(AGENTS)/npm && npm install --package-lock-only --ignore-scripts --no-audit --no-fund \
+		--omit-lockfile-registry-resolved
+
+AGENTS := jupyter_dbx_agents/agents
 
 LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"

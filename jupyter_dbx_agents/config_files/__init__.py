@@ -1,6 +1,6 @@
 """Atomic, merging writers of other programs' configuration files: our keys only, removable again.
 
-``formats`` parses and renders, ``ini`` is the one format that needs an editor of its own,
+``formats`` parses and renders; ``ini``, ``yaml``, ``dotenv`` and ``text`` are the editors it needs,
 ``merge`` is the pure core (what changes, what is remembered), ``atomic`` puts bytes on the disk,
 ``managed`` ties them together and is what the rest of the package uses.
 

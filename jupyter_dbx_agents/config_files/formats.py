@@ -10,17 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigFileError
+from .dotenv import DotenvDocument
 from .ini import IniDocument, check_ini, load_ini
+from .text import BEGIN, load_text, parse_text, render_text
+from .yaml import YamlError, load_yaml, parse_yaml, render_yaml
 
 Document = MutableMapping[str, Any]
 
 
 class Format(StrEnum):
-    """A format of configuration files."""
+    """A format of configuration files; TEXT is for people, with one marked section of ours."""
 
     JSON = "json"
     TOML = "toml"
     INI = "ini"
+    YAML = "yaml"
+    DOTENV = "dotenv"
+    TEXT = "text"
 
 
 @dataclass(frozen=True)
@@ -118,8 +124,30 @@ def _parse_ini(text: str, path: Path) -> Document:
     return IniDocument(text)
 
 
-def _render_ini(document: Document, former: str) -> str:
-    assert isinstance(document, IniDocument)  # noqa: S101 parse made it
+def _parse_yaml(text: str, path: Path) -> Document:
+    try:
+        return parse_yaml(text)
+    except YamlError as error:
+        raise _unparsable(path, error.line, str(error)) from None
+
+
+def _parse_dotenv(text: str, path: Path) -> Document:
+    try:
+        return DotenvDocument(text)
+    except ValueError as error:
+        raise _unparsable(path, text.count("\n") or 1, str(error)) from None
+
+
+def _parse_text(text: str, path: Path) -> Document:
+    try:
+        return parse_text(text)
+    except ValueError as error:
+        line = text[: text.index(BEGIN)].count("\n") + 1
+        raise _unparsable(path, line, str(error)) from None
+
+
+def _render_lines(document: Document, former: str) -> str:
+    assert isinstance(document, IniDocument | DotenvDocument)  # noqa: S101 parse made it
     return document.render()
 
 
@@ -130,7 +158,10 @@ def _load_json(text: str) -> dict[str, Any]:
 CODECS: Mapping[Format, Codec] = {
     Format.JSON: Codec(_parse_json, _render_json, _load_json),
     Format.TOML: Codec(_parse_toml, _render_toml, tomllib.loads, _toml_table),
-    Format.INI: Codec(_parse_ini, _render_ini, load_ini),
+    Format.INI: Codec(_parse_ini, _render_lines, load_ini),
+    Format.YAML: Codec(_parse_yaml, render_yaml, load_yaml),
+    Format.DOTENV: Codec(_parse_dotenv, _render_lines, lambda text: dict(DotenvDocument(text))),
+    Format.TEXT: Codec(_parse_text, lambda document, _former: render_text(document), load_text),
 }
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import ConfigFileError
 from . import atomic
 from .formats import CODECS, Document, Format, parse
-from .merge import Memory, WrongTypeError, merge
+from .merge import Memory, WrongTypeError, lost_memory, merge
 
 # Agents rewrite their own files too; more collisions than this in a row are no coincidence.
 ATTEMPTS = 5
@@ -86,6 +86,8 @@ class ManagedFiles:
             return False
         former = self._memory(file.path)
         text, document = parse(file.format, snapshot.content or b"", file.path)
+        if former == Memory():
+            former = lost_memory(document, file.keys)
         memory = _merged(document, file, former)
         if snapshot.content is None:
             memory = replace(memory, created=True)
@@ -117,7 +119,11 @@ class ManagedFiles:
 
     def _memory(self, path: Path) -> Memory:
         entry = self._read_state().get(str(path))
-        return Memory.from_json(entry) if entry else Memory()
+        try:
+            return Memory.from_json(entry) if entry else Memory()
+        except (KeyError, TypeError, ValueError, AttributeError):
+            _log.warning("%s is damaged where it tells of %s.", self._state_path, path)
+            return Memory()
 
     def _read_state(self) -> dict[str, Any]:
         snapshot = atomic.read(self._state_path)

@@ -6,6 +6,7 @@ theirs, and stays when we go.  Lists are merged as sets: our items are added and
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,9 @@ KeyPath = tuple[str, ...]
 # Gets the table it will be in, and whether it will hold tables only.
 NewTable = Callable[[Any, bool], Any]
 _ABSENT = object()
+# A loopback address and the first part of its path; a secret of 32 random bytes at the end.
+_OWN_ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+(/[^/]+)")
+_OWN_SECRET = re.compile(r"(?<![\w-])[\w-]{43}\Z")
 _SCALARS = (str, int, float, bool, type(None))
 
 
@@ -104,6 +108,58 @@ def merge(
             values[path] = _put(table, path, value, memory.values.get(path))
     kept = _drop_empty(document, containers)
     return Memory(values, items, kept, memory.created)
+
+
+def lost_memory(document: Mapping[str, Any], keys: Mapping[str, Any]) -> Memory:
+    """Return what must be remembered of a document that we wrote when the memory of it is lost.
+
+    It is one of ours when an address of this machine stands where one of ours would, with the same
+    beginning, and a secret of our shape where one of ours would: the user's own could hardly have
+    both.  Then all under our keys is ours; without this, our own old secret would be remembered as
+    the user's and come back when we go.
+    """
+    leaves = list(_leaves(keys))
+    if not _bears_our_marks(document, keys, leaves):
+        return Memory()
+    values, items, containers = {}, {}, set()
+    for path, wanted in leaves:
+        current = _plain(_at(document, path))
+        if isinstance(wanted, list) and isinstance(current, list):
+            items[path] = tuple(fingerprint(item) for item in wanted if item in current)
+            containers.add(path)
+        elif current is not _ABSENT:
+            values[path] = OwnValue((fingerprint(current),))
+        containers |= {path[:depth] for depth in range(1, len(path))}
+    return Memory(values, items, frozenset(containers))
+
+
+def _bears_our_marks(
+    document: Mapping[str, Any], keys: Mapping[str, Any], leaves: list[tuple[KeyPath, Any]]
+) -> bool:
+    addresses = [
+        (_OWN_ADDRESS.match(value), _OWN_ADDRESS.match(str(_at(document, path))))
+        for path, value in leaves
+        if isinstance(value, str)
+    ]
+    has_address = any(ours and theirs and ours[1] == theirs[1] for ours, theirs in addresses)
+    secrets = (str(_at(document, path)) for path in _secret_paths(keys))
+    return has_address and any(_OWN_SECRET.search(text) for text in secrets)
+
+
+def _secret_paths(keys: Mapping[str, Any], above: KeyPath = ()) -> Iterator[KeyPath]:
+    for name, value in keys.items():
+        if isinstance(value, Mapping):
+            yield from _secret_paths(value, (*above, name))
+        elif isinstance(value, Secret):
+            yield (*above, name)
+
+
+def _at(document: Any, path: KeyPath) -> Any:
+    for name in path:
+        if not isinstance(document, Mapping) or name not in document:
+            return _ABSENT
+        document = document[name]
+    return document
 
 
 def fingerprint(value: Any) -> str:
@@ -238,5 +294,12 @@ def _same(current: Any, value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Return a TOML item's value as plain Python."""
-    return value.unwrap() if hasattr(value, "unwrap") else value
+    """Return the value of an editor's item (tomlkit, ruamel.yaml) as plain Python."""
+    if hasattr(value, "unwrap"):
+        return value.unwrap()
+    for plain in (str, float):  # ruamel.yaml's remember how they were written
+        if isinstance(value, plain):
+            return plain(value)
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value
