@@ -156,7 +156,9 @@ class LocalWorkspaceProcess:
 class Server:
     """``jupyter dbx-agents serve`` as the platform starts it, on a free loopback port."""
 
-    def __init__(self, home: Path, variables: dict[str, str], *arguments: str) -> None:
+    def __init__(
+        self, home: Path, variables: dict[str, str], *arguments: str, cwd: Path | None = None
+    ) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -169,7 +171,11 @@ class Server:
         self.log = home / "server.log"
         with self.log.open("a") as stream:
             self.process = subprocess.Popen(
-                [*command, *root, *arguments], env=environment, stderr=stream, stdout=stream
+                [*command, *root, *arguments],
+                env=environment,
+                stderr=stream,
+                stdout=stream,
+                cwd=cwd,
             )
         self.url = f"http://127.0.0.1:{self.port}"
 

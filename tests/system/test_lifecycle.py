@@ -8,9 +8,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 from .running_app import LocalWorkspaceProcess, Server, eventually, is_running
 
+ROOT = Path(__file__).resolve().parents[2]
 OWNER = "owner@example.com"
 NO_AGENTS = "--DbxAgentsApp.install_agents=False"
 STRANGE_PROVIDER = "jupyter_server.auth.identity.PasswordIdentityProvider"
@@ -155,6 +157,21 @@ def test_a_part_that_cannot_be_imported_keeps_it_from_starting(start, tmp_path: 
     server = start(PYTHONPATH=str(tmp_path))
     assert f"jupyter_dbx_agents.{module}" in server.ended()
     assert server.process.returncode != 0
+
+
+def test_the_command_of_app_yaml_serves_from_the_source_folder(
+    workspace: LocalWorkspaceProcess, tmp_path: Path
+):
+    app_yaml = yaml.safe_load((ROOT / "app.yaml").read_text(encoding="utf-8"))
+    options = app_yaml["command"][app_yaml["command"].index("serve") + 1 :]
+    server = Server(tmp_path / "home", workspace.app_variables(), NO_AGENTS, *options, cwd=ROOT)
+    browser = server.until_open(OWNER)
+    with browser.terminal() as terminal:
+        terminal.type("\n")
+        terminal.expect("No token for now")
+        assert "needed" in terminal.run("cd / && jupyter dbx-agents status")
+    browser.http.close()
+    server.stop()
 
 
 def test_off_the_platform_jupyters_own_token_login_stays(tmp_path: Path):
