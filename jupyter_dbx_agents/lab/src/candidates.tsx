@@ -1,0 +1,41 @@
+/** Which of the user's tokens was the pasted one?  Asked when the workspace could not tell. */
+
+import type { TranslationBundle } from '@jupyterlab/translation';
+import * as React from 'react';
+import type { Candidate, Pat } from './model';
+
+interface Props {
+  pasted: NonNullable<Pat['pasted']>;
+  trans: TranslationBundle;
+  revoke: (candidate: Candidate) => void;
+}
+
+/** The candidates, each with a button that revokes it; nothing when there is nothing to choose. */
+export function Candidates({ pasted, trans, revoke }: Props): React.ReactElement | null {
+  if (pasted.state !== 'kept' || !pasted.candidates?.length) {
+    return null;
+  }
+  return (
+    <div className="jp-DbxAgents-candidates">
+      <p>{pasted.message}</p>
+      <ul>
+        {pasted.candidates.map(candidate => (
+          <li key={candidate.token_id}>
+            <span>{described(candidate, trans)}</span>
+            <button type="button" className="jp-mod-styled" onClick={() => revoke(candidate)}>
+              {trans.__('Revoke')}
+            </button>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+function described(candidate: Candidate, trans: TranslationBundle): string {
+  const name = candidate.comment || trans.__('without a comment');
+  if (!candidate.created_at) {
+    return name;
+  }
+  return trans.__('%1, created %2', name, new Date(candidate.created_at).toLocaleString());
+}

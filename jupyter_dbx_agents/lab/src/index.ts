@@ -1,0 +1,75 @@
+/** The plug-in: every part of JupyterLab is optional, and none is waited for. */
+
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ICommandPalette } from '@jupyterlab/apputils';
+import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
+import { ILauncher } from '@jupyterlab/launcher';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { IStatusBar } from '@jupyterlab/statusbar';
+import { ITerminalTracker } from '@jupyterlab/terminal';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { AgentLauncher } from './launch';
+import { PatFlow } from './pat_flow';
+import { Settings } from './settings';
+import { StatusItem } from './status_item';
+import { StatusStore } from './store';
+
+const ID = 'jupyter-dbx-agents:plugin';
+const OPEN_PANEL = 'dbx-agents:open-panel';
+
+function activate(
+  app: JupyterFrontEnd,
+  terminals: ITerminalTracker | null,
+  statusBar: IStatusBar | null,
+  launcher: ILauncher | null,
+  palette: ICommandPalette | null,
+  browser: IDefaultFileBrowser | null,
+  registry: ISettingRegistry | null,
+  translator: ITranslator | null
+): void {
+  const trans = (translator ?? nullTranslator).load('jupyter_dbx_agents');
+  const store = new StatusStore();
+  const settings = new Settings();
+  const flow = new PatFlow(
+    store,
+    trans,
+    () => settings.askForToken,
+    () => focus(terminals)
+  );
+  new AgentLauncher(app, store, { launcher, palette, browser }, trans);
+  statusBar?.registerStatusItem(ID, {
+    item: new StatusItem(store, trans, () => void app.commands.execute(OPEN_PANEL)),
+    align: 'right',
+    rank: 1
+  });
+  terminals?.widgetAdded.connect(() => flow.offerIfWanted());
+  void Promise.all([registry && settings.follow(registry, ID), app.restored]).then(() =>
+    store.start()
+  );
+}
+
+/** Give the keyboard back to the terminal in front, if that is what is in front. */
+function focus(terminals: ITerminalTracker | null): void {
+  const panel = terminals?.currentWidget;
+  if (panel?.isVisible) {
+    panel.content.activate();
+  }
+}
+
+const plugin: JupyterFrontEndPlugin<void> = {
+  id: ID,
+  description: 'Token, status, agents and terminals of jupyter_dbx_agents.',
+  autoStart: true,
+  optional: [
+    ITerminalTracker,
+    IStatusBar,
+    ILauncher,
+    ICommandPalette,
+    IDefaultFileBrowser,
+    ISettingRegistry,
+    ITranslator
+  ],
+  activate
+};
+
+export default plugin;

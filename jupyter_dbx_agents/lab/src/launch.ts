@@ -1,0 +1,158 @@
+/** Agents in the launcher and the command palette: one click, in the folder that is open. */
+
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import type { ICommandPalette } from '@jupyterlab/apputils';
+import { Notification } from '@jupyterlab/apputils';
+import { PageConfig } from '@jupyterlab/coreutils';
+import type { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
+import type { ILauncher } from '@jupyterlab/launcher';
+import { ServerConnection } from '@jupyterlab/services';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { DisposableSet } from '@lumino/disposable';
+import { agentIcon } from './icons';
+import { type Agent, isReady } from './model';
+import { errorOf, errorText } from './server';
+import type { StatusStore } from './store';
+
+const PREFIX = 'dbx-agents:start-';
+
+export interface Places {
+  launcher: ILauncher | null;
+  palette: ICommandPalette | null;
+  browser: IDefaultFileBrowser | null;
+}
+
+/** Keeps one command, card and palette entry for each enabled agent. */
+export class AgentLauncher {
+  private _shown = new DisposableSet();
+  private _names = '';
+
+  constructor(
+    private _app: JupyterFrontEnd,
+    private _store: StatusStore,
+    private _places: Places,
+    private _trans: TranslationBundle
+  ) {
+    _store.changed.connect(this._follow, this);
+    this._follow();
+  }
+
+  /** Start an agent in a terminal of its own; `cwd` is an absolute folder. */
+  async start(name: string, cwd?: string): Promise<void> {
+    const agent = this._agents().find(one => one.name === name);
+    if (!agent) {
+      return;
+    }
+    if (!isReady(agent)) {
+      Notification.warning(this._whyNot(agent), { autoClose: 5000 });
+      return;
+    }
+    try {
+      await openTerminal(this._app, {
+        shell_command: shellThatStarts(agent.command),
+        cwd: cwd ?? this._folder()
+      });
+    } catch (error) {
+      Notification.error(`${agent.title}: ${errorText(error)}`, { autoClose: false });
+    }
+  }
+
+  private _agents(): Agent[] {
+    return (this._store.status.agents ?? []).filter(agent => agent.enabled !== false);
+  }
+
+  private _follow(): void {
+    const names = JSON.stringify(this._agents().map(agent => [agent.name, agent.title]));
+    if (names !== this._names) {
+      this._names = names;
+      this._shown.dispose();
+      this._shown = new DisposableSet();
+      this._agents().forEach((agent, rank) => {
+        this._show(agent, rank);
+      });
+    }
+    this._app.commands.notifyCommandChanged();
+  }
+
+  private _show({ name, title }: Agent, rank: number): void {
+    const command = PREFIX + name;
+    const current = () => this._agents().find(agent => agent.name === name);
+    const { launcher, palette } = this._places;
+    this._shown.add(
+      this._app.commands.addCommand(command, {
+        label: args => (args.isPalette ? this._trans.__('Start %1', title) : title),
+        caption: () => this._caption(current()),
+        icon: agentIcon(name, title),
+        execute: args =>
+          this.start(name, typeof args.cwd === 'string' ? this._absolute(args.cwd) : undefined)
+      })
+    );
+    if (launcher) {
+      this._shown.add(launcher.add({ command, category: this._trans.__('Agents'), rank }));
+    }
+    if (palette) {
+      const category = this._trans.__('Agents');
+      this._shown.add(palette.addItem({ command, category, args: { isPalette: true } }));
+    }
+  }
+
+  private _caption(agent: Agent | undefined): string {
+    return agent && !isReady(agent)
+      ? this._whyNot(agent)
+      : this._trans.__('Start %1 in a terminal, in the current folder', agent?.title ?? '');
+  }
+
+  private _whyNot(agent: Agent): string {
+    const why = [agent.message, agent.hint].filter(Boolean).join(' ');
+    return this._trans.__('%1 is not ready yet.', agent.title) + (why ? ` ${why}` : '');
+  }
+
+  private _folder(): string | undefined {
+    return this._absolute(this._places.browser?.model.path ?? '');
+  }
+
+  /** The browser's folder; none at its root, for which the server has a better place. */
+  private _absolute(path: string): string | undefined {
+    const folder = path.replace(/^[^/:]*:/, '').replace(/^\/+/, '');
+    const root = PageConfig.getOption('serverRoot');
+    if (!folder) {
+      return undefined;
+    }
+    return root.startsWith('/') ? `${root.replace(/\/$/, '')}/${folder}` : folder;
+  }
+}
+
+/**
+ * Return the words of an interactive shell that begins with a command.
+ *
+ * The command runs at the first prompt, so that it can be stopped and continued as any job, and the
+ * shell is there when it ends.  It is not typed: a prompt for a token may come first.
+ */
+export function shellThatStarts(command: string): string[] {
+  const start = [
+    '[ -f ~/.bashrc ] && . ~/.bashrc',
+    '_begun=$PROMPT_COMMAND',
+    `PROMPT_COMMAND='PROMPT_COMMAND=$_begun; unset _begun; history -s ${command}; ${command}'`
+  ];
+  return ['bash', '-c', `exec bash --rcfile <(printf '%s\\n' "$@") -i`, 'bash', ...start];
+}
+
+/** Start a terminal on the server and open its tab; return its name.  Raises ServerError. */
+export async function openTerminal(
+  app: JupyterFrontEnd,
+  body: { shell_command?: string[]; cwd?: string | undefined }
+): Promise<string> {
+  const settings = ServerConnection.makeSettings();
+  const response = await ServerConnection.makeRequest(
+    `${settings.baseUrl}api/terminals`,
+    { method: 'POST', body: JSON.stringify(body) },
+    settings
+  );
+  const reply = await response.json().catch(() => ({}));
+  if (!response.ok) {
+    throw errorOf(response.status, reply);
+  }
+  await app.serviceManager.terminals.refreshRunning();
+  await app.commands.execute('terminal:open', { name: reply.name });
+  return reply.name;
+}

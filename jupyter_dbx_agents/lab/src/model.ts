@@ -1,0 +1,104 @@
+/**
+ * What the server says, as `rest-api.yml` describes it.
+ *
+ * Every part is optional: a newer or older server may have more or fewer, and states of its own.
+ */
+
+export interface Candidate {
+  token_id: string;
+  comment: string;
+  created_at: string | null;
+  expires_at: string | null;
+}
+
+export interface Pat {
+  state: string;
+  message: string;
+  hint: string;
+  user: string;
+  expires_at: string | null;
+  next_rotation_at: string | null;
+  rotations: number;
+  token_page: string;
+  pasted?: { state: string; message: string; candidates: Candidate[] };
+}
+
+export interface Task {
+  name: string;
+  title: string;
+  state: string;
+  progress: number | null;
+  message: string;
+  hint: string;
+}
+
+export interface Agent {
+  name: string;
+  title: string;
+  command: string;
+  enabled?: boolean;
+  state?: string;
+  message?: string;
+  hint?: string;
+  version?: string;
+  model?: string;
+  models?: string[];
+}
+
+export interface Usage {
+  agent: string;
+  calls: number;
+  failures?: number;
+  input_tokens?: number;
+  output_tokens?: number;
+  median_seconds?: number;
+  recent_seconds?: number[];
+}
+
+export interface Project {
+  name: string;
+  state: string;
+  message?: string;
+  hint?: string;
+  synced_at?: string | null;
+  path?: string;
+}
+
+export interface Status {
+  version?: string;
+  workspace?: string;
+  owner?: string | null;
+  pat?: Pat;
+  gateway?: { kind: string; reason: string };
+  startup?: Task[];
+  agents?: Agent[];
+  usage?: Usage[];
+  projects?: Project[];
+  sessions?: { terminals: number; kernels: number };
+  memory?: { used_bytes: number; limit_bytes: number | null };
+}
+
+/** Whether the credential can be used now, whatever its state is called. */
+export function isUsable(pat: Pat | undefined): boolean {
+  return pat !== undefined && typeof pat.expires_at === 'string';
+}
+
+/** Whether the server waits for somebody to paste a token. */
+export function isNeeded(status: Status): boolean {
+  const { pat, workspace } = status;
+  return Boolean(workspace && pat) && !isUsable(pat) && pat?.state !== 'adopting';
+}
+
+/** Whether an agent can be started; a server that does not say so has it. */
+export function isReady(agent: Agent): boolean {
+  return agent.enabled !== false && (agent.state === undefined || agent.state === 'ready');
+}
+
+/** Return a status with one part replaced, as an event tells it; null if it does not carry it. */
+export function withPart(status: Status, event: Record<string, unknown>): Status | null {
+  const part = event.part;
+  if (typeof part !== 'string' || !(part in event)) {
+    return null;
+  }
+  return { ...status, [part]: event[part] };
+}

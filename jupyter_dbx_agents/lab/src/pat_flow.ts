@@ -1,0 +1,103 @@
+/**
+ * When the token dialog comes and goes.
+ *
+ * It comes when the server starts to need a token and when a terminal opens while it does; it goes
+ * by itself when the token was given elsewhere: in another tab, or at the prompt in a terminal.
+ */
+
+import { Dialog, ReactWidget } from '@jupyterlab/apputils';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type { Widget } from '@lumino/widgets';
+import * as React from 'react';
+import { Candidates } from './candidates';
+import { isNeeded, isUsable, type Pat } from './model';
+import { PatDialog } from './pat_dialog';
+import { ask } from './server';
+import type { StatusStore } from './store';
+
+export class PatFlow {
+  private _dialog: PatDialog | null = null;
+  private _wasNeeded = false;
+
+  /** `focusBack` is called when the dialog has gone. */
+  constructor(
+    private _store: StatusStore,
+    private _trans: TranslationBundle,
+    private _isWanted: () => boolean,
+    private _focusBack: () => void
+  ) {
+    _store.changed.connect(this._follow, this);
+  }
+
+  /** Ask for a token if one is needed and nobody is being asked; resolves when that has ended. */
+  async offer(): Promise<void> {
+    const { pat } = this._store.status;
+    if (this._dialog || !pat || !isNeeded(this._store.status)) {
+      return;
+    }
+    this._dialog = new PatDialog(pat, token => this._adopt(token), this._trans);
+    try {
+      await this._dialog.launch();
+    } finally {
+      this._dialog = null;
+      this._focusBack();
+    }
+    await this._offerCandidates();
+  }
+
+  /** Ask unless the user wants to be left alone. */
+  offerIfWanted(): void {
+    if (this._isWanted()) {
+      void this.offer();
+    }
+  }
+
+  /** Log out, without asking for the next token at once. */
+  async logOut(): Promise<void> {
+    this._wasNeeded = true;
+    this._store.put({ pat: await ask<Pat>('pat', 'DELETE') });
+  }
+
+  private async _adopt(token: string): Promise<void> {
+    this._store.put({ pat: await ask<Pat>('pat', 'POST', { token }) });
+  }
+
+  private _follow(): void {
+    const isAsked = isNeeded(this._store.status);
+    if (isAsked && !this._wasNeeded) {
+      this.offerIfWanted();
+    }
+    if (isUsable(this._store.status.pat)) {
+      this._dialog?.reject();
+    }
+    this._wasNeeded = isAsked;
+  }
+
+  private async _offerCandidates(): Promise<void> {
+    const pasted = this._store.status.pat?.pasted;
+    if (pasted?.state !== 'kept' || !pasted.candidates?.length) {
+      return;
+    }
+    const dialog: Dialog<unknown> = new Dialog({
+      title: this._trans.__('Which one did you paste?'),
+      body: this._candidates(pasted, () => dialog.resolve(0)),
+      buttons: [Dialog.cancelButton({ label: this._trans.__('Keep it') })]
+    });
+    await dialog.launch();
+    this._focusBack();
+  }
+
+  private _candidates(pasted: NonNullable<Pat['pasted']>, done: () => void): Widget {
+    const revoke = async (token_id: string): Promise<void> => {
+      this._store.put({ pat: await ask<Pat>('pat/revoke-pasted', 'POST', { token_id }) });
+      done();
+    };
+    return ReactWidget.create(
+      React.createElement(Candidates, {
+        pasted,
+        trans: this._trans,
+        revoke: candidate => void revoke(candidate.token_id)
+      })
+    );
+  }
+}

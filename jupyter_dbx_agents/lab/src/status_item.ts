@@ -1,0 +1,97 @@
+/** The status bar's item: the credential in a few words, with a countdown to the next rotation. */
+
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { Widget } from '@lumino/widgets';
+import { isNeeded } from './model';
+import type { StatusStore } from './store';
+import { clock, secondsUntil } from './text';
+
+const TICK_MILLISECONDS = 1000;
+
+export class StatusItem extends Widget {
+  private _button = document.createElement('button');
+  private _timer = 0;
+
+  constructor(
+    private _store: StatusStore,
+    private _trans: TranslationBundle,
+    onClick: () => void
+  ) {
+    super();
+    this.addClass('jp-DbxAgents-StatusItem');
+    this._button.type = 'button';
+    this._button.onclick = onClick;
+    this.node.append(this._button);
+    _store.changed.connect(this._update, this);
+    document.addEventListener('visibilitychange', this._onVisible);
+    this._update();
+  }
+
+  override dispose(): void {
+    window.clearTimeout(this._timer);
+    document.removeEventListener('visibilitychange', this._onVisible);
+    this._store.changed.disconnect(this._update, this);
+    super.dispose();
+  }
+
+  private _onVisible = (): void => this._update();
+
+  private _update(): void {
+    window.clearTimeout(this._timer);
+    const { text, title, level } = describe(this._store, this._trans, Date.now());
+    this._button.textContent = text;
+    this._button.title = title;
+    this._button.dataset.level = level;
+    // A clock for somebody who looks: nothing is asked of the server, nothing runs when hidden.
+    if (!document.hidden && this._store.status.pat?.next_rotation_at) {
+      this._timer = window.setTimeout(() => this._update(), TICK_MILLISECONDS);
+    }
+  }
+}
+
+interface Description {
+  text: string;
+  title: string;
+  level: 'good' | 'warning' | 'bad' | 'none';
+}
+
+function describe(store: StatusStore, trans: TranslationBundle, now: number): Description {
+  const { pat, workspace } = store.status;
+  if (!store.isKnown) {
+    return { text: 'Databricks …', title: trans.__('Waiting for the server'), level: 'none' };
+  }
+  if (!workspace || !pat) {
+    return {
+      text: trans.__('No workspace'),
+      title: trans.__('DATABRICKS_HOST is not set'),
+      level: 'none'
+    };
+  }
+  if (!store.isConnected) {
+    const title = trans.__('The connection to the server is lost; trying again');
+    return { text: trans.__('Databricks: reconnecting …'), title, level: 'warning' };
+  }
+  const title = [pat.message, pat.hint].filter(Boolean).join(' ');
+  if (isNeeded(store.status)) {
+    return { text: trans.__('Databricks: token needed'), title, level: 'bad' };
+  }
+  return {
+    text: usable(pat, trans, now),
+    title,
+    level: pat.state === 'active' ? 'good' : 'warning'
+  };
+}
+
+function usable(
+  pat: NonNullable<StatusStore['status']['pat']>,
+  trans: TranslationBundle,
+  now: number
+): string {
+  if (pat.state === 'adopting') {
+    return trans.__('Databricks: checking the token …');
+  }
+  const seconds = secondsUntil(pat.next_rotation_at ?? pat.expires_at, now);
+  const state = pat.state === 'active' ? '' : ` (${pat.state})`;
+  const countdown = seconds === null ? '' : ` ⟳ ${clock(seconds)}`;
+  return `${pat.user || 'Databricks'}${state}${countdown}`;
+}

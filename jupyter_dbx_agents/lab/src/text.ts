@@ -1,0 +1,58 @@
+/** Pure functions that turn figures into text and names into safe ones. */
+
+/** Return the whole seconds until an instant, none below 0; null for no or a broken instant. */
+export function secondsUntil(instant: string | null | undefined, now: number): number | null {
+  const at = instant ? Date.parse(instant) : Number.NaN;
+  return Number.isNaN(at) ? null : Math.max(0, Math.ceil((at - now) / 1000));
+}
+
+/** Return seconds as a clock shows them, such as 9:05 or 1:00:00. */
+export function clock(seconds: number): string {
+  const two = (n: number) => String(n).padStart(2, '0');
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  const rest = two(Math.floor(seconds % 60));
+  return hours ? `${hours}:${two(minutes)}:${rest}` : `${minutes}:${rest}`;
+}
+
+/** Return a number of bytes for people. */
+export function byteText(bytes: number): string {
+  const units = ['B', 'KB', 'MB', 'GB', 'TB'];
+  let [value, unit] = [bytes, 0];
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${value < 10 && unit ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}
+
+/** Return a count for people, such as 12.3k. */
+export function countText(count: number): string {
+  if (count < 1000) {
+    return String(count);
+  }
+  return count < 1e6 ? `${(count / 1e3).toFixed(1)}k` : `${(count / 1e6).toFixed(1)}M`;
+}
+
+/** Quote a path for a POSIX shell, and for agents that unquote as shells do. */
+export function quoted(path: string): string {
+  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}
+
+/** Return the text of a base64 one in UTF-8; null if it is none. */
+export function fromBase64(text: string): string | null {
+  try {
+    const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
+/** Return the points of a line chart in a box, the highest value at the top. */
+export function chartPoints(values: number[], width: number, height: number): string {
+  const highest = Math.max(...values, 1e-9);
+  const step = values.length > 1 ? width / (values.length - 1) : 0;
+  return values
+    .map((v, i) => `${(i * step).toFixed(1)},${(height - (v / highest) * height).toFixed(1)}`)
+    .join(' ');
+}

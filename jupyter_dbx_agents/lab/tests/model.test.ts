@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isNeeded, isReady, isUsable, type Pat, type Status, withPart } from '../src/model';
+
+const pat = (state: string, expires_at: string | null): Pat => ({
+  state,
+  expires_at,
+  message: '',
+  hint: '',
+  user: '',
+  next_rotation_at: null,
+  rotations: 0,
+  token_page: ''
+});
+
+test('a state of a newer server does not matter: a token that lives is usable', () => {
+  assert.ok(isUsable(pat('hibernating', '2030-01-01T00:00:00Z')));
+  assert.ok(!isUsable(pat('hibernating', null)));
+  assert.ok(!isUsable(undefined));
+});
+
+test('a token is needed only where there is a workspace, and not while one is checked', () => {
+  const status = (workspace: string, state: string): Status => ({
+    workspace,
+    pat: pat(state, null)
+  });
+  assert.ok(isNeeded(status('https://w', 'needed')));
+  assert.ok(isNeeded(status('https://w', 'expired')));
+  assert.ok(!isNeeded(status('https://w', 'adopting')));
+  assert.ok(!isNeeded(status('', 'needed')));
+  assert.ok(!isNeeded({}));
+});
+
+test('an event replaces its part, known or not, and nothing else', () => {
+  const before: Status = { version: '1', workspace: 'https://w' };
+  assert.deepEqual(withPart(before, { part: 'weather', weather: ['sunny'] }), {
+    ...before,
+    weather: ['sunny']
+  });
+  assert.equal(withPart(before, { part: 'weather' }), null);
+  assert.equal(withPart(before, {}), null);
+});
+
+test('an agent is ready unless the server says otherwise', () => {
+  const agent = { name: 'a', title: 'A', command: 'a' };
+  assert.ok(isReady(agent));
+  assert.ok(isReady({ ...agent, enabled: true, state: 'ready' }));
+  assert.ok(!isReady({ ...agent, state: 'installing' }));
+  assert.ok(!isReady({ ...agent, enabled: false }));
+});

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  byteText,
+  chartPoints,
+  clock,
+  countText,
+  fromBase64,
+  quoted,
+  secondsUntil
+} from '../src/text';
+
+test('a countdown ends at 0 and has no number for a broken instant', () => {
+  const now = Date.parse('2030-01-01T00:00:00Z');
+  assert.equal(secondsUntil('2030-01-01T00:09:59.500+00:00', now), 600);
+  assert.equal(secondsUntil('2029-01-01T00:00:00Z', now), 0);
+  for (const none of [null, undefined, '', 'soon']) {
+    assert.equal(secondsUntil(none, now), null);
+  }
+});
+
+test('a clock has minutes and seconds, and hours when there are any', () => {
+  assert.deepEqual([5, 65, 600, 3661].map(clock), ['0:05', '1:05', '10:00', '1:01:01']);
+});
+
+test('bytes and counts are short', () => {
+  assert.deepEqual([0, 999, 1000, 1.5e6, 33.4e6].map(byteText), [
+    '0 B',
+    '999 B',
+    '1.0 KB',
+    '1.5 MB',
+    '33 MB'
+  ]);
+  assert.deepEqual([7, 1234, 5.6e6].map(countText), ['7', '1.2k', '5.6M']);
+});
+
+test('a path is quoted only when a shell would take it apart', () => {
+  assert.equal(quoted('/home/me/uploads/a-1.png'), '/home/me/uploads/a-1.png');
+  assert.equal(quoted("/a b/it's $HOME.png"), "'/a b/it'\\''s $HOME.png'");
+  assert.equal(quoted('/größe'), "'/größe'");
+  assert.equal(quoted('~/x'), "'~/x'");
+});
+
+test('base64 that is none, or no text, gives nothing', () => {
+  assert.equal(fromBase64(Buffer.from('grüß dich').toString('base64')), 'grüß dich');
+  assert.equal(fromBase64('*'), null);
+  assert.equal(fromBase64(Buffer.from([255, 254]).toString('base64')), null);
+});
+
+test('a chart fills its box', () => {
+  assert.equal(chartPoints([0, 1, 2], 10, 4), '0.0,4.0 5.0,2.0 10.0,0.0');
+  assert.equal(chartPoints([3], 10, 4), '0.0,0.0');
+  assert.equal(chartPoints([0, 0], 10, 4), '0.0,4.0 10.0,4.0');
+});
