@@ -5,9 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_ARGS ?=
 TEST_ARGS ?=
+LAB := jupyter_dbx_agents/lab
 SOURCES := jupyter_dbx_agents tests benchmarks
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test check bench lock lab clean
 
 demo: $(VENV)/.installed
 	exec $(BIN)/python -m jupyter_dbx_agents demo $(DEMO_ARGS)
@@ -17,10 +18,15 @@ test:
 	@if [ "$$(id -u)" = 0 ]; then exec sh tests/as_unprivileged.sh $(MAKE) test; \
 	 else $(MAKE) check && exec $(BIN)/python -m pytest $(TEST_ARGS); fi
 
-check: $(VENV)/.installed-test
+check: $(VENV)/.installed-test $(LAB)/node_modules/.installed
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
+	cd $(LAB) && npm run --silent check
+
+# The front end's built assets are committed: who installs or deploys this needs no node.
+lab: $(LAB)/node_modules/.installed
+	cd $(LAB) && npm run --silent build
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks
@@ -39,7 +45,7 @@ LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no
 	--custom-compile-command "make lock"
 
 clean:
-	rm -rf $(VENV) .demo
+	rm -rf $(VENV) .demo $(LAB)/node_modules $(LAB)/lib $(LAB)/build
 
 $(VENV)/.installed: requirements.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
@@ -48,6 +54,10 @@ $(VENV)/.installed: requirements.txt | $(BIN)/python
 $(VENV)/.installed-test: requirements-test.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $(VENV)/.installed $@
+
+$(LAB)/node_modules/.installed: $(LAB)/package-lock.json
+	cd $(LAB) && npm ci --silent
+	@touch $@
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

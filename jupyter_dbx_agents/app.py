@@ -58,6 +58,7 @@ from .workspace_api import WorkspaceApi
 
 # Jupyter waits for ``stop_extension`` without limit; the platform kills 15 s after SIGTERM.
 STOP_SECONDS = 10.0
+LAB_EXTENSIONS = Path(__file__).with_name("labextension")
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -140,6 +141,9 @@ class DbxAgentsApp(ExtensionApp):
         configured = serverapp.config.ServerApp
         config = Config()
         config.ServerApp.update({k: v for k, v in wanted.items() if k not in configured})
+        # The platform runs us from our folder, uninstalled; installed as well, it is one extension.
+        if "extra_labextensions_path" not in serverapp.config.LabApp:
+            config.LabApp.extra_labextensions_path = [str(LAB_EXTENSIONS)]
         return config
 
     # ---- building: before the server listens
