@@ -8,7 +8,9 @@ import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITerminalTracker } from '@jupyterlab/terminal';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { Actions } from './actions';
 import { AgentLauncher } from './launch';
+import { StatusPanel } from './panel/panel';
 import { PatFlow } from './pat_flow';
 import { Settings } from './settings';
 import { StatusItem } from './status_item';
@@ -36,7 +38,22 @@ function activate(
     () => settings.askForToken,
     () => focus(terminals)
   );
-  new AgentLauncher(app, store, { launcher, palette, browser }, trans);
+  const agents = new AgentLauncher(app, store, { launcher, palette, browser }, trans);
+  const { commands, serviceManager, shell } = app;
+  const actions = new Actions(
+    store,
+    () => void flow.offer(),
+    () => flow.logOut(),
+    name => void agents.start(name),
+    name => void commands.execute('terminal:open', { name })
+  );
+  const panel = new StatusPanel({ store, actions, terminals: serviceManager.terminals, trans });
+  shell.add(panel, 'left', { rank: 250 });
+  commands.addCommand(OPEN_PANEL, {
+    label: trans.__('Databricks Agents: Show the Status'),
+    execute: () => shell.activateById(panel.id)
+  });
+  palette?.addItem({ command: OPEN_PANEL, category: trans.__('Agents') });
   statusBar?.registerStatusItem(ID, {
     item: new StatusItem(store, trans, () => void app.commands.execute(OPEN_PANEL)),
     align: 'right',

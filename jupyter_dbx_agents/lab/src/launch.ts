@@ -10,7 +10,7 @@ import { ServerConnection } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { DisposableSet } from '@lumino/disposable';
 import { agentIcon } from './icons';
-import { type Agent, isReady } from './model';
+import { type Agent, installOf, isReady } from './model';
 import { errorOf, errorText } from './server';
 import type { StatusStore } from './store';
 
@@ -103,8 +103,14 @@ export class AgentLauncher {
   }
 
   private _whyNot(agent: Agent): string {
-    const why = [agent.message, agent.hint].filter(Boolean).join(' ');
-    return this._trans.__('%1 is not ready yet.', agent.title) + (why ? ` ${why}` : '');
+    const { title, message, hint, progress } = {
+      ...installOf(this._store.status, agent.name),
+      title: agent.title
+    };
+    const percent = typeof progress === 'number' ? `${Math.round(progress * 100)} %` : '';
+    return [this._trans.__('%1 is not installed yet.', title), percent, message, hint]
+      .filter(Boolean)
+      .join(' ');
   }
 
   private _folder(): string | undefined {

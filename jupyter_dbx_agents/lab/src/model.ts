@@ -37,7 +37,8 @@ export interface Agent {
   title: string;
   command: string;
   enabled?: boolean;
-  state?: string;
+  installed?: boolean;
+  dialect?: string;
   message?: string;
   hint?: string;
   version?: string;
@@ -91,7 +92,12 @@ export function isNeeded(status: Status): boolean {
 
 /** Whether an agent can be started; a server that does not say so has it. */
 export function isReady(agent: Agent): boolean {
-  return agent.enabled !== false && (agent.state === undefined || agent.state === 'ready');
+  return agent.enabled !== false && agent.installed !== false;
+}
+
+/** Return the start-up task that installs an agent, if there is one. */
+export function installOf(status: Status, agent: string): Task | undefined {
+  return status.startup?.find(task => task.name === `install-${agent}`);
 }
 
 /** Return a status with one part replaced, as an event tells it; null if it does not carry it. */

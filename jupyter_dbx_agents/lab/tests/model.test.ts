@@ -44,7 +44,7 @@ test('an event replaces its part, known or not, and nothing else', () => {
 test('an agent is ready unless the server says otherwise', () => {
   const agent = { name: 'a', title: 'A', command: 'a' };
   assert.ok(isReady(agent));
-  assert.ok(isReady({ ...agent, enabled: true, state: 'ready' }));
-  assert.ok(!isReady({ ...agent, state: 'installing' }));
+  assert.ok(isReady({ ...agent, enabled: true, installed: true }));
+  assert.ok(!isReady({ ...agent, installed: false }));
   assert.ok(!isReady({ ...agent, enabled: false }));
 });

@@ -1,0 +1,120 @@
+/** Start-up and install progress, and the agents with their switches. */
+
+import { Notification } from '@jupyterlab/apputils';
+import * as React from 'react';
+import { agentIcon } from '../icons';
+import { type Agent, isReady, type Task } from '../model';
+import type { Context } from './panel';
+import { Button, Said, Section, State } from './parts';
+
+const INSTALL = 'install-';
+
+export function Startup({ store, actions, trans }: Context): React.ReactElement | null {
+  const tasks = store.status.startup;
+  if (!tasks?.length) {
+    return null;
+  }
+  const open = tasks.filter(task => task.state !== 'done');
+  return (
+    <Section title={trans.__('Start-up')}>
+      {open.length === 0 && <p>{trans.__('All is installed and configured.')}</p>}
+      <ul>
+        {open.map(task => (
+          <TaskLine key={task.name} task={task} actions={actions} trans={trans} />
+        ))}
+      </ul>
+    </Section>
+  );
+}
+
+type TaskProps = { task: Task } & Pick<Context, 'actions' | 'trans'>;
+
+function TaskLine({ task, actions, trans }: TaskProps): React.ReactElement {
+  const isRunning = task.state === 'running';
+  const agent = task.name.startsWith(INSTALL) ? task.name.slice(INSTALL.length) : '';
+  return (
+    <li>
+      <div className="jp-DbxAgents-line">
+        <span>{task.title}</span> <State state={task.state} />
+      </div>
+      {isRunning && <progress aria-label={task.title} max={1} value={task.progress ?? undefined} />}
+      <Said message={task.message} hint={task.hint} isBad={task.state === 'failed'} />
+      {task.state === 'failed' && agent && (
+        <Button
+          label={trans.__('Try again')}
+          name={trans.__('Try again: %1', task.title)}
+          onClick={() => actions.install(agent)}
+        />
+      )}
+    </li>
+  );
+}
+
+export function Agents({ store, actions, trans }: Context): React.ReactElement | null {
+  const agents = store.status.agents;
+  if (!agents?.length) {
+    return null;
+  }
+  return (
+    <Section title={trans.__('Agents')}>
+      <ul>
+        {agents.map(agent => (
+          <AgentLine key={agent.name} agent={agent} actions={actions} trans={trans} />
+        ))}
+      </ul>
+    </Section>
+  );
+}
+
+type LineProps = { agent: Agent } & Pick<Context, 'actions' | 'trans'>;
+
+function AgentLine({ agent, actions, trans }: LineProps): React.ReactElement {
+  const icon = agentIcon(agent.name, agent.title);
+  return (
+    <li>
+      <div className="jp-DbxAgents-line">
+        <icon.react tag="span" width="18px" height="18px" />
+        <label className="jp-DbxAgents-grow">
+          <input
+            type="checkbox"
+            checked={agent.enabled !== false}
+            onChange={event => actions.changeAgent(agent.name, { enabled: event.target.checked })}
+          />
+          {agent.title} <span className="jp-DbxAgents-quiet">{agent.version}</span>
+        </label>
+        <Button
+          label={trans.__('Start')}
+          name={trans.__('Start %1', agent.title)}
+          disabled={!isReady(agent)}
+          onClick={() => actions.startAgent(agent.name)}
+        />
+      </div>
+      {agent.enabled !== false && <Model agent={agent} actions={actions} trans={trans} />}
+      <Said message={agent.message} hint={agent.hint} isBad />
+    </li>
+  );
+}
+
+function Model({ agent, actions, trans }: LineProps): React.ReactElement | null {
+  if (!agent.models?.length) {
+    return agent.model ? <p className="jp-DbxAgents-quiet">{agent.model}</p> : null;
+  }
+  const models = [...new Set([agent.model ?? '', ...agent.models])].filter(Boolean);
+  return (
+    <select
+      className="jp-mod-styled"
+      aria-label={trans.__('Model of %1', agent.title)}
+      value={agent.model}
+      onChange={event => {
+        actions.changeAgent(agent.name, { model: event.target.value });
+        Notification.info(trans.__('%1 takes the model at its next start.', agent.title), {
+          autoClose: 4000
+        });
+      }}
+    >
+      {models.map(model => (
+        <option key={model}>{model}</option>
+      ))}
+    </select>
+  );
+}

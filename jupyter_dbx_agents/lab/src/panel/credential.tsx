@@ -1,0 +1,58 @@
+/** The credential: its state, its clock, and what to do with it. */
+
+import * as React from 'react';
+import { Candidates } from '../candidates';
+import { isUsable } from '../model';
+import { clock, secondsUntil } from '../text';
+import type { Context } from './panel';
+import { Button, Said, Section, State, useNow } from './parts';
+
+export function Credential({ store, actions, trans }: Context): React.ReactElement | null {
+  const { pat, workspace } = store.status;
+  if (!pat) {
+    return null;
+  }
+  const usable = isUsable(pat);
+  return (
+    <Section title={trans.__('Token')}>
+      <p>
+        <State state={pat.state} /> {pat.user}
+      </p>
+      <Said message={pat.message} hint={pat.hint} isBad={pat.state === 'retrying'} />
+      {usable && <Clock at={pat.next_rotation_at} text={trans.__('Rotates in')} />}
+      {usable && <Clock at={pat.expires_at} text={trans.__('Lives for another')} />}
+      {usable && <p>{trans.__('%1 rotations since it was pasted', pat.rotations)}</p>}
+      {pat.pasted && pat.pasted.state !== 'kept' && <Said message={pat.pasted.message} hint="" />}
+      {pat.pasted && (
+        <Candidates
+          pasted={pat.pasted}
+          trans={trans}
+          revoke={candidate => actions.revokePasted(candidate.token_id)}
+        />
+      )}
+      <div className="jp-DbxAgents-buttons">
+        {usable ? (
+          <>
+            <Button label={trans.__('Rotate now')} onClick={() => actions.rotate()} />
+            <Button label={trans.__('Log out')} onClick={() => actions.logOut()} />
+          </>
+        ) : (
+          <Button
+            label={trans.__('Paste a token …')}
+            disabled={!workspace}
+            onClick={() => actions.enterToken()}
+          />
+        )}
+      </div>
+    </Section>
+  );
+}
+
+function Clock(props: { at: string | null; text: string }): React.ReactElement | null {
+  const seconds = secondsUntil(props.at, useNow());
+  return seconds === null ? null : (
+    <p>
+      {props.text} <span className="jp-DbxAgents-clock">{clock(seconds)}</span>
+    </p>
+  );
+}

@@ -1,0 +1,98 @@
+/** The small parts that the panel's sections are made of. */
+
+import * as React from 'react';
+import { chartPoints } from '../text';
+
+const CHART = { width: 80, height: 18 };
+const TICK_MILLISECONDS = 1000;
+
+/** A heading and what belongs to it. */
+export function Section(props: { title: string; children: React.ReactNode }): React.ReactElement {
+  const id = React.useId();
+  return (
+    <section aria-labelledby={id}>
+      <h2 id={id}>{props.title}</h2>
+      {props.children}
+    </section>
+  );
+}
+
+const LEVELS: Record<string, string> = {
+  active: 'good',
+  done: 'good',
+  ready: 'good',
+  synced: 'good',
+  needed: 'bad',
+  expired: 'bad',
+  failed: 'bad',
+  retrying: 'warning',
+  conflict: 'bad',
+  running: 'warning',
+  installing: 'warning',
+  syncing: 'warning',
+  waiting: 'warning',
+  adopting: 'warning'
+};
+
+/** A state's word behind its colour; a state that is not known has none. */
+export function State(props: { state: string }): React.ReactElement {
+  return (
+    <span className="jp-DbxAgents-state" data-level={LEVELS[props.state] ?? 'none'}>
+      {props.state}
+    </span>
+  );
+}
+
+/** A button that looks like JupyterLab's. */
+export function Button(props: {
+  label: string;
+  name?: string;
+  disabled?: boolean;
+  onClick: () => void;
+}): React.ReactElement {
+  return (
+    <button
+      type="button"
+      className="jp-mod-styled"
+      aria-label={props.name}
+      disabled={props.disabled}
+      onClick={props.onClick}
+    >
+      {props.label}
+    </button>
+  );
+}
+
+/** A message with its hint; nothing when there is neither. */
+export function Said(props: {
+  message: string | undefined;
+  hint: string | undefined;
+  isBad?: boolean;
+}): React.ReactElement | null {
+  const text = [props.message, props.hint].filter(Boolean).join(' ');
+  return text ? <p className={props.isBad ? 'jp-DbxAgents-bad' : undefined}>{text}</p> : null;
+}
+
+/** A small line chart of the latest values. */
+export function Chart(props: { values: number[]; label: string }): React.ReactElement {
+  const { width, height } = CHART;
+  return (
+    <svg viewBox={`0 -1 ${width} ${height + 2}`} width={width} height={height} role="img">
+      <title>{props.label}</title>
+      <polyline points={chartPoints(props.values, width, height)} />
+    </svg>
+  );
+}
+
+/** The time, each second while somebody looks. */
+export function useNow(): number {
+  const [now, setNow] = React.useState(Date.now());
+  React.useEffect(() => {
+    const timer = window.setInterval(
+      () => document.hidden || setNow(Date.now()),
+      TICK_MILLISECONDS
+    );
+    return () => window.clearInterval(timer);
+  }, []);
+  return now;
+}

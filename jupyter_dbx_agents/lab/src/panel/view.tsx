@@ -1,0 +1,45 @@
+/** The panel's content: sections of what the server tells, and nothing for what it does not. */
+
+import { ReactWidget, UseSignal } from '@jupyterlab/apputils';
+import * as React from 'react';
+import { Memory, Models, Projects, Terminals } from './activity';
+import { Agents, Startup } from './agents';
+import { Credential } from './credential';
+import type { Context } from './panel';
+
+const SECTIONS = [Credential, Startup, Agents, Projects, Models, Terminals, Memory];
+
+/** Return the widget that follows the status. */
+export function createView(context: Context): ReactWidget {
+  const { store, terminals } = context;
+  return ReactWidget.create(
+    <UseSignal signal={store.changed}>
+      {() => <UseSignal signal={terminals.runningChanged}>{() => <View {...context} />}</UseSignal>}
+    </UseSignal>
+  );
+}
+
+function View(context: Context): React.ReactElement {
+  const { store, trans } = context;
+  return (
+    <>
+      {!store.isConnected && (
+        <p role="status" className="jp-DbxAgents-bad">
+          {store.isKnown
+            ? trans.__(
+                'The connection to the server is lost; trying again. This is what was known.'
+              )
+            : trans.__('Waiting for the server …')}
+        </p>
+      )}
+      {SECTIONS.map(Part => (
+        <Part key={Part.name} {...context} />
+      ))}
+      {store.status.workspace && (
+        <p className="jp-DbxAgents-quiet">
+          {store.status.workspace} · {store.status.version}
+        </p>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,220 @@
+"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{31(e,t,n){var o=n(29),r=n.n(o),a=n(30),s=(n.n(a))()(r());s.push([e.id,`/* The status bar centres the text of labels, but not of buttons. */
+.jp-DbxAgents-StatusItem {
+  display: flex;
+  align-items: center;
+}
+
+.jp-DbxAgents-StatusItem button {
+  border: 0;
+  background: none;
+  color: inherit;
+  font: inherit;
+  padding: 0 6px;
+  cursor: pointer;
+  white-space: nowrap;
+  font-variant-numeric: tabular-nums;
+}
+
+.jp-DbxAgents-StatusItem button::before {
+  content: "";
+  display: inline-block;
+  width: 8px;
+  height: 8px;
+  margin-right: 6px;
+  border-radius: 50%;
+  background: var(--jp-ui-font-color3);
+}
+
+.jp-DbxAgents-StatusItem button[data-level="good"]::before {
+  background: var(--jp-success-color1);
+}
+
+.jp-DbxAgents-StatusItem button[data-level="warning"]::before {
+  background: var(--jp-warn-color1);
+}
+
+.jp-DbxAgents-StatusItem button[data-level="bad"]::before {
+  background: var(--jp-error-color1);
+}
+
+.jp-DbxAgents-StatusItem button:focus-visible {
+  outline: 2px solid var(--jp-brand-color1);
+  outline-offset: -2px;
+}
+
+.jp-DbxAgents-PatDialog .jp-Dialog-content {
+  width: 460px;
+  max-width: 90vw;
+}
+
+.jp-DbxAgents-PatForm ol {
+  padding-left: 1.4em;
+}
+
+.jp-DbxAgents-PatForm li {
+  margin: 8px 0;
+}
+
+.jp-DbxAgents-PatForm a {
+  color: var(--jp-content-link-color);
+  text-decoration: underline;
+}
+
+.jp-DbxAgents-PatForm input {
+  display: block;
+  box-sizing: border-box;
+  width: 100%;
+  margin-top: 4px;
+}
+
+.jp-DbxAgents-said {
+  min-height: 1.4em;
+  color: var(--jp-error-color1);
+}
+
+.jp-DbxAgents-small {
+  font-size: var(--jp-ui-font-size0);
+  color: var(--jp-ui-font-color1);
+}
+
+.jp-DbxAgents-Panel {
+  overflow: auto;
+  padding: 4px 12px 16px;
+  color: var(--jp-ui-font-color1);
+  background: var(--jp-layout-color1);
+  font-size: var(--jp-ui-font-size1);
+}
+
+.jp-DbxAgents-Panel h2 {
+  margin: 16px 0 6px;
+  font-size: var(--jp-ui-font-size1);
+  font-weight: 600;
+  border-bottom: 1px solid var(--jp-border-color2);
+  padding-bottom: 2px;
+}
+
+.jp-DbxAgents-Panel p {
+  margin: 4px 0;
+  overflow-wrap: anywhere;
+}
+
+.jp-DbxAgents-Panel ul,
+.jp-DbxAgents-candidates ul {
+  list-style: none;
+  margin: 0;
+  padding: 0;
+}
+
+.jp-DbxAgents-Panel li {
+  padding: 4px 0;
+}
+
+.jp-DbxAgents-candidates li,
+.jp-DbxAgents-line {
+  display: flex;
+  align-items: center;
+  gap: 6px;
+}
+
+.jp-DbxAgents-grow,
+.jp-DbxAgents-candidates li span {
+  flex: 1;
+  min-width: 0;
+  overflow-wrap: anywhere;
+}
+
+.jp-DbxAgents-buttons {
+  display: flex;
+  gap: 6px;
+  margin: 6px 0;
+}
+
+.jp-DbxAgents-Panel button.jp-mod-styled,
+.jp-DbxAgents-candidates button.jp-mod-styled {
+  height: 24px;
+  line-height: 24px;
+  padding: 0 10px;
+  border: 1px solid var(--jp-border-color1);
+  border-radius: var(--jp-border-radius);
+  background: var(--jp-layout-color2);
+  color: var(--jp-ui-font-color1);
+  letter-spacing: 0;
+}
+
+.jp-DbxAgents-Panel button.jp-mod-styled:hover:enabled {
+  background: var(--jp-layout-color3);
+}
+
+.jp-DbxAgents-Panel button.jp-mod-styled:disabled {
+  opacity: 0.55;
+  cursor: default;
+}
+
+.jp-DbxAgents-Panel :is(button, input, select):focus-visible {
+  outline: 2px solid var(--jp-brand-color1);
+  outline-offset: 1px;
+}
+
+.jp-DbxAgents-Panel select {
+  width: 100%;
+}
+
+.jp-DbxAgents-Panel progress,
+.jp-DbxAgents-Panel meter {
+  width: 100%;
+}
+
+.jp-DbxAgents-Panel table {
+  width: 100%;
+  border-collapse: collapse;
+  font-size: var(--jp-ui-font-size0);
+}
+
+.jp-DbxAgents-Panel :is(th, td) {
+  padding: 2px 4px 2px 0;
+  text-align: left;
+  font-weight: normal;
+}
+
+.jp-DbxAgents-Panel polyline {
+  fill: none;
+  stroke: var(--jp-brand-color1);
+  stroke-width: 1.5;
+}
+
+.jp-DbxAgents-clock {
+  font-variant-numeric: tabular-nums;
+}
+
+.jp-DbxAgents-quiet {
+  color: var(--jp-ui-font-color2);
+  font-size: var(--jp-ui-font-size0);
+}
+
+.jp-DbxAgents-bad {
+  color: var(--jp-error-color1);
+}
+
+.jp-DbxAgents-state::before {
+  content: "";
+  display: inline-block;
+  width: 8px;
+  height: 8px;
+  margin-right: 5px;
+  border-radius: 50%;
+  background: var(--jp-ui-font-color3);
+}
+
+.jp-DbxAgents-state[data-level="good"]::before {
+  background: var(--jp-success-color1);
+}
+
+.jp-DbxAgents-state[data-level="warning"]::before {
+  background: var(--jp-warn-color1);
+}
+
+.jp-DbxAgents-state[data-level="bad"]::before {
+  background: var(--jp-error-color1);
+}
+`,""]),n.d(t,{},{A:s})},28(e,t,n){var o=n(29),r=n.n(o),a=n(30),s=n.n(a),i=n(31),p=s()(r());p.i(i.A),p.push([e.id,`
+`,""]),n.d(t,{},{A:p})},30(e){e.exports=function(e){var t=[];return t.toString=function(){return this.map(function(t){var n="",o=void 0!==t[5];return t[4]&&(n+="@supports (".concat(t[4],") {")),t[2]&&(n+="@media ".concat(t[2]," {")),o&&(n+="@layer".concat(t[5].length>0?" ".concat(t[5]):""," {")),n+=e(t),o&&(n+="}"),t[2]&&(n+="}"),t[4]&&(n+="}"),n}).join("")},t.i=function(e,n,o,r,a){"string"==typeof e&&(e=[[null,e,void 0]]);var s={};if(o)for(var i=0;i<this.length;i++){var p=this[i][0];null!=p&&(s[p]=!0)}for(var l=0;l<e.length;l++){var c=[].concat(e[l]);o&&s[c[0]]||(void 0!==a&&(void 0===c[5]||(c[1]="@layer".concat(c[5].length>0?" ".concat(c[5]):""," {").concat(c[1],"}")),c[5]=a),n&&(c[2]&&(c[1]="@media ".concat(c[2]," {").concat(c[1],"}")),c[2]=n),r&&(c[4]?(c[1]="@supports (".concat(c[4],") {").concat(c[1],"}"),c[4]=r):c[4]="".concat(r)),t.push(c))}},t}},29(e){e.exports=function(e){return e[1]}},21(e,t,n){n.r(t);var o=n(22),r=n.n(o),a=n(23),s=n.n(a),i=n(24),p=n.n(i),l=n(25),c=n.n(l),d=n(26),u=n.n(d),b=n(27),g=n.n(b),f=n(28),x={};x.styleTagTransform=g(),x.setAttributes=c(),x.insert=p().bind(null,"head"),x.domAPI=s(),x.insertStyleElement=u(),r()(f.A,x);let v=f.A&&f.A.locals?f.A.locals:void 0;n.d(t,{},{default:v})},22(e){var t=[];function n(e){for(var n=-1,o=0;o<t.length;o++)if(t[o].identifier===e){n=o;break}return n}function o(e,o){for(var r={},a=[],s=0;s<e.length;s++){var i=e[s],p=o.base?i[0]+o.base:i[0],l=r[p]||0,c="".concat(p," ").concat(l);r[p]=l+1;var d=n(c),u={css:i[1],media:i[2],sourceMap:i[3],supports:i[4],layer:i[5]};if(-1!==d)t[d].references++,t[d].updater(u);else{var b=function(e,t){var n=t.domAPI(t);return n.update(e),function(t){t?(t.css!==e.css||t.media!==e.media||t.sourceMap!==e.sourceMap||t.supports!==e.supports||t.layer!==e.layer)&&n.update(e=t):n.remove()}}(u,o);o.byIndex=s,t.splice(s,0,{identifier:c,updater:b,references:1})}a.push(c)}return a}e.exports=function(e,r){var a=o(e=e||[],r=r||{});return function(e){e=e||[];for(var s=0;s<a.length;s++){var i=n(a[s]);t[i].references--}for(var p=o(e,r),l=0;l<a.length;l++){var c=n(a[l]);0===t[c].references&&(t[c].updater(),t.splice(c,1))}a=p}}},24(e){var t={};e.exports=function(e,n){var o=function(e){if(void 0===t[e]){var n=document.querySelector(e);if(window.HTMLIFrameElement&&n instanceof window.HTMLIFrameElement)try{n=n.contentDocument.head}catch(e){n=null}t[e]=n}return t[e]}(e);if(!o)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");o.appendChild(n)}},26(e){e.exports=function(e){var t=document.createElement("style");return e.setAttributes(t,e.attributes),e.insert(t,e.options),t}},25(e,t,n){e.exports=function(e){var t=n.nc;t&&e.setAttribute("nonce",t)}},23(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var t=e.insertStyleElement(e);return{update:function(n){var o,r,a;o="",n.supports&&(o+="@supports (".concat(n.supports,") {")),n.media&&(o+="@media ".concat(n.media," {")),(r=void 0!==n.layer)&&(o+="@layer".concat(n.layer.length>0?" ".concat(n.layer):""," {")),o+=n.css,r&&(o+="}"),n.media&&(o+="}"),n.supports&&(o+="}"),(a=n.sourceMap)&&"u">typeof btoa&&(o+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),e.styleTagTransform(o,t,e.options)},remove:function(){var e;null===(e=t).parentNode||e.parentNode.removeChild(e)}}}},27(e){e.exports=function(e,t){if(t.styleSheet)t.styleSheet.cssText=e;else{for(;t.firstChild;)t.removeChild(t.firstChild);t.appendChild(document.createTextNode(e))}}}}]);
