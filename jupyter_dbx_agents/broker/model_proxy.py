@@ -2,18 +2,18 @@
 
 import asyncio
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from tornado import web
 from tornado.httputil import HTTPHeaders
 from tornado.iostream import StreamClosedError
 
 from .access_log import printable_path
+from .gateway_session import GatewayGoneError
 from .loopback_handler import LoopbackHandler
 from .message_headers import to_agent
 from .refusals import Refusal, no_capability, not_served, too_large
 from .routes import GREETINGS, Route, dialect_of, route_of
-from .upstream import BROKEN, ModelCall, Reply
+from .upstream import ModelCall, Reply
 
 
 @web.stream_request_body
@@ -86,7 +86,7 @@ class ModelProxyHandler(LoopbackHandler):
             return
         try:
             await self._stream(answer)
-        except BROKEN as error:
+        except GatewayGoneError as error:
             self._abort(f"gateway broke off: {error}")
         except StreamClosedError:
             self._abort("client went away")
@@ -105,13 +105,11 @@ class ModelProxyHandler(LoopbackHandler):
 
     def _model_call(self, route: Route) -> ModelCall:
         base_url = self.broker.models.gateway.base_urls[route.dialect]
-        base = urlsplit(base_url)
         query = f"?{self.request.query}" if self.request.query else ""
         return ModelCall(
             route.dialect,
             self.request.method or "",
-            f"{base.scheme}://{base.netloc}",
-            base.path + route.rest + query,
+            base_url + route.rest + query,
             list(self.request.headers.get_all()),
             b"".join(self._body),
         )

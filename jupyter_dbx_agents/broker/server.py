@@ -89,7 +89,7 @@ class Broker(LoggingConfigurable):
             call.cancel()
         await asyncio.gather(*self._calls, return_exceptions=True)
         await self._server.close_all_connections()
-        self.upstream.close()
+        await self.upstream.close()
 
     def keep(self, call: asyncio.Task[None]) -> None:
         """Hold a call's task while it lasts, so that it is neither lost nor outlives the broker."""

@@ -20,52 +20,42 @@ from urllib.parse import urlsplit
 from ..models import Dialect
 from ..pat import PatSource
 from ..secret import Secret
-from .connections import Connections
-from .gateway_connection import GatewayConnection, GatewayGoneError
+from .gateway_session import Answer, GatewayGoneError, GatewaySession
 from .message_headers import to_gateway
 from .refusals import Refusal, redirected, still_refused, unreachable, without_pat
-from .response_parts import Head, MalformedResponseError
 from .token_refusal import PEEK_BYTES, SUSPECT, WORTH_A_REPLAY, says_token_is_dead
 
 # A round trip to a workspace in another continent, doubled.
 STALE_SECONDS = 1.0
-BROKEN = (GatewayGoneError, MalformedResponseError)
 
 
 @dataclass(frozen=True)
 class ModelCall:
-    """What an agent asked for, and the gateway's URL for it: an origin, and a path with a query."""
+    """What an agent asked for, and the gateway's URL for it, query included."""
 
     dialect: Dialect
     method: str
-    origin: str
-    target: str
+    url: str
     headers: list[tuple[str, str]]
     body: bytes
 
     @property
     def host(self) -> str:
         """The gateway's name, for messages."""
-        return urlsplit(self.origin).hostname or self.origin
+        return urlsplit(self.url).hostname or self.url
 
 
 class Reply:
     """The gateway's answer, of which a beginning may have been read; to be closed."""
 
-    def __init__(
-        self, head: Head, connection: GatewayConnection, connections: Connections, origin: str
-    ) -> None:
-        self.status = head.status
-        self.headers = list(head.headers.get_all())
-        self._encoding = head.headers.get("Content-Encoding", "")
-        self._chunks = connection.chunks()
+    def __init__(self, answer: Answer) -> None:
+        self.status, self.headers = answer.status, answer.headers
+        self._answer = answer
+        self._chunks = answer.chunks()
         self._peeked: list[bytes] = []
-        self._connection = connection
-        self._connections = connections
-        self._origin = origin
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes, not decoded; raises one of BROKEN if it breaks off."""
+        """Yield the body as it comes, not decoded; raises GatewayGoneError if it breaks off."""
         for chunk in self._peeked:
             yield chunk
         async for chunk in self._chunks:
@@ -80,11 +70,12 @@ class Reply:
         except BaseException:  # also when the agent goes away: the gateway is to know it
             self.close()
             raise
-        return says_token_is_dead(self.status, self._encoding, b"".join(self._peeked))
+        encoding = next((v for n, v in self.headers if n.lower() == "content-encoding"), "")
+        return says_token_is_dead(self.status, encoding, b"".join(self._peeked))
 
     def close(self) -> None:
-        """Give the connection back, or close it if there is more to read."""
-        self._connections.give_back(self._origin, self._connection)
+        """Keep the connection for the next call, or close it if there is more to read."""
+        self._answer.close()
 
     async def _peek(self) -> None:
         size = sum(map(len, self._peeked))
@@ -101,17 +92,17 @@ class Upstream:
 
     def __init__(self, pats: PatSource) -> None:
         self._pats = pats
-        self._connections = Connections()
+        self._session = GatewaySession()
 
-    def close(self) -> None:
-        """Close all idle connections."""
-        self._connections.close()
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._session.close()
 
     async def send(self, call: ModelCall) -> Reply | Refusal:
         """Return the gateway's answer, or ours if there is none."""
         try:
             return await self._send(call)
-        except BROKEN as error:
+        except GatewayGoneError as error:
             return unreachable(call.host, str(error))
 
     async def _send(self, call: ModelCall) -> Reply | Refusal:
@@ -135,53 +126,22 @@ class Upstream:
         return answer
 
     async def _attempt(self, call: ModelCall, token: Secret) -> Reply | Refusal:
-        request = render_request(call, token)
-        answer = await self._ask_idle(call.origin, request)
-        if answer is None:
-            connection = await self._connections.open(call.origin)
-            answer = await self._ask(call.origin, connection, request)
+        sent_at = time.monotonic()
+        try:
+            answer = await self._ask(call, token)
+        except GatewayGoneError as error:
+            if not error.was_idle or time.monotonic() - sent_at > STALE_SECONDS:
+                raise
+            answer = await self._ask(call, token, freshly=True)
         if 300 <= answer.status < 400:  # noqa: PLR2004 all that point elsewhere
             answer.close()
             return redirected(call.host)
-        return answer
+        return Reply(answer)
 
-    async def _ask_idle(self, origin: str, request: bytes) -> Reply | None:
-        """Ask on a connection that lay idle; None if there is none, or it had gone stale."""
-        connection = self._connections.take_idle(origin)
-        if connection is None:
-            return None
-        sent_at = time.monotonic()
-        try:
-            return await self._ask(origin, connection, request)
-        except GatewayGoneError as error:
-            if error.answer_begun or time.monotonic() - sent_at > STALE_SECONDS:
-                raise
-            return None
-
-    async def _ask(self, origin: str, connection: GatewayConnection, request: bytes) -> Reply:
-        try:
-            head = await connection.ask(request)
-        except BaseException:
-            connection.abort()
-            raise
-        return Reply(head, connection, self._connections, origin)
+    async def _ask(self, call: ModelCall, token: Secret, *, freshly: bool = False) -> Answer:
+        headers = to_gateway(call.headers, token.reveal())
+        return await self._session.send(call.method, call.url, headers, call.body, freshly=freshly)
 
 
 async def _is_refused(reply: Reply) -> bool:
     return reply.status in WORTH_A_REPLAY or await reply.says_token_is_dead()
-
-
-def render_request(call: ModelCall, token: Secret) -> bytes:
-    """Return the bytes of a request; raises MalformedResponseError for a token that is no header.
-
-    Nothing of the call can end a line: its headers were read from lines, its path was matched
-    letter by letter, and its query came in a request line.
-    """
-    bearer = token.reveal()
-    if not (bearer.isascii() and bearer.isprintable()):
-        raise MalformedResponseError("the token cannot be sent")
-    lines = [f"{call.method} {call.target} HTTP/1.1", f"Host: {urlsplit(call.origin).netloc}"]
-    lines += [f"{name}: {value}" for name, value in to_gateway(call.headers, bearer)]
-    if call.body or call.method == "POST":
-        lines.append(f"Content-Length: {len(call.body)}")
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + call.body
