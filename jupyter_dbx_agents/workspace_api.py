@@ -124,13 +124,20 @@ class WorkspaceApi:
         _raise_for_error(response)
         return Secret(str(_json_object(response)["access_token"]))
 
+    async def call(self, method: str, path: str, token: Secret, **options: Any) -> httpx.Response:
+        """Send any request with the token; ``options`` are those of ``httpx.AsyncClient.request``.
+
+        Raises a WorkspaceError for an answer that is an error.
+        """
+        headers = {"Authorization": f"Bearer {token.reveal()}", **options.pop("headers", {})}
+        response = await self._request(method, path, headers=headers, **options)
+        _raise_for_error(response)
+        return response
+
     async def _send(
         self, method: str, path: str, token: Secret, payload: dict[str, Any] | None = None
     ) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {token.reveal()}"}
-        response = await self._request(method, path, json=payload, headers=headers)
-        _raise_for_error(response)
-        return response
+        return await self.call(method, path, token, json=payload)
 
     async def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:

@@ -1,0 +1,31 @@
+"""What can go wrong between a repository and the workspace.
+
+::
+
+    GitSyncError
+    ├── GitError             git cannot read or write this repository
+    ├── DestinationError     the workspace folder is somebody else's: the user decides
+    └── RestoreError         a project cannot be brought back
+"""
+
+from __future__ import annotations
+
+from ..errors import DbxAgentsError
+
+
+class GitSyncError(DbxAgentsError):
+    """A project cannot be synced as it is."""
+
+    http_status = 409
+
+
+class GitError(GitSyncError):
+    """Git refused; the message is its own last line."""
+
+
+class DestinationError(GitSyncError):
+    """The workspace folder belongs to something else; nothing there was touched."""
+
+
+class RestoreError(GitSyncError):
+    """A project cannot be restored; nothing here was touched."""

@@ -1,0 +1,135 @@
+"""Whose a folder in the workspace is: ours to sync to, or a reason to ask the user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from .archive import ArchiveStore
+from .destination import Destination
+from .errors import DestinationError, GitError, GitSyncError
+from .marker import FOLDER, Marker
+from .repository import KEPT_REFS, Repository
+
+_TAKE_OVER = (
+    "Rename the project here, or replace what is there with: "
+    "jupyter dbx-agents sync --take-over {project}"
+)
+_MOST_ROOTS = 20
+
+
+async def claim(
+    repository: Repository,
+    destination: Destination,
+    archive: ArchiveStore,
+    *,
+    origin: str,
+    takes_over: bool,
+    other_projects: Callable[[], Iterable[str]],
+) -> Marker:
+    """Return the marker to go on from; raises DestinationError when the folder is not ours."""
+    fresh = Marker(
+        destination.project,
+        repository.identity(),
+        origin,
+        object_format=await repository.object_format(),
+        takes_over=takes_over,
+        roots=tuple(sorted(await repository.roots())[:_MOST_ROOTS]),
+    )
+    try:
+        marker = await destination.load()
+    except DestinationError:
+        if not takes_over:
+            raise
+        return fresh
+    if marker is None:
+        if not takes_over:
+            await _require_empty(destination, other_projects())
+        return fresh
+    if not await _is_related(repository, marker):
+        if not takes_over:
+            raise _refusal(destination.project, "another repository")
+        await _put_aside(destination, marker)
+        return fresh
+    if marker.origin != origin and not takes_over:
+        raise _refusal(destination.project, f"the same project in {marker.origin}")
+    return await _resume(repository, destination, archive, marker, fresh)
+
+
+async def _resume(
+    repository: Repository,
+    destination: Destination,
+    archive: ArchiveStore,
+    marker: Marker,
+    fresh: Marker,
+) -> Marker:
+    """Go on from a marker of this repository, or of an earlier clone of it."""
+    if marker.repository != fresh.repository:
+        await _keep_unpushed(repository, archive, marker)
+    if not await repository.has(marker.tree):
+        await archive.fetch(marker, repository.git)
+        if not await repository.has(marker.tree):
+            if fresh.takes_over:
+                return fresh
+            raise _refusal(destination.project, "a commit that is nowhere any more")
+    is_new_here = (marker.repository, marker.origin) != (fresh.repository, fresh.origin)
+    marker = marker.having(
+        repository=fresh.repository,
+        origin=fresh.origin,
+        takes_over=marker.takes_over or fresh.takes_over,
+    )
+    if is_new_here:
+        await destination.write(marker)
+    if marker.tree and await destination.files.info(destination.folder) is None:
+        return marker.having(commit="", tree="", skipped={}, notes={})  # somebody removed it
+    return marker
+
+
+async def _require_empty(destination: Destination, others: Iterable[str]) -> None:
+    prefix = f"{destination.project}/"
+    own = {other for other in others if other.startswith(prefix)}
+    strangers = await destination.strangers(own)
+    if strangers:
+        what = f"files that are not of this project, such as {strangers[0]}"
+        raise _refusal(destination.project, what)
+
+
+def _refusal(project: str, owner: str) -> DestinationError:
+    return DestinationError(
+        f"The workspace folder projects/{project} holds {owner}.",
+        _TAKE_OVER.format(project=project),
+    )
+
+
+async def _is_related(repository: Repository, marker: Marker) -> bool:
+    """Whether a marker is of this repository: by its id, or by a history that both have."""
+    if marker.repository == repository.identity() or (
+        marker.commit and await repository.has(marker.commit)
+    ):
+        return True
+    return bool(marker.roots) and bool(set(marker.roots) & await repository.roots())
+
+
+async def _put_aside(destination: Destination, marker: Marker) -> None:
+    """Keep the other repository's marker: its archive stays where it is."""
+    await destination.record(
+        f"before-{marker.repository.replace('/', '-')}.json", marker.to_bytes()
+    )
+
+
+async def _keep_unpushed(repository: Repository, archive: ArchiveStore, marker: Marker) -> None:
+    """Show commits that only the archive has, as after a new clone instead of a restore."""
+    heads = {**marker.refs, **({"HEAD": marker.head_commit} if marker.head_commit else {})}
+    missing = await repository.missing(*heads.values())
+    if not missing:
+        return
+    try:
+        await archive.fetch(marker, repository.git)
+        for name, oid in heads.items():
+            if oid in missing:
+                kept = KEPT_REFS + name.removeprefix("refs/")
+                await repository.git.output("update-ref", kept, oid)
+    except GitError as error:
+        raise GitSyncError(
+            f"The history kept in {FOLDER} does not fit this clone: {error.message}",
+            "Use “jupyter dbx-agents restore” in another folder to see it.",
+        ) from error

@@ -1,0 +1,256 @@
+"""One project, one pass: bring the tree of HEAD into the workspace, whatever happened before.
+
+The order of a pass, and why a kill between any two calls loses nothing:
+
+1. the archive gets the commit's objects: they are safe, nobody sees them;
+2. the marker says what is going to change (*pending*): from here on each path in it is known to
+   be perhaps ours, with the blobs that it may hold;
+3. the files change; each call can be repeated;
+4. the marker says that the commit is there.
+
+A new pass starts from the marker: what differs between its tree and HEAD's, and what is pending.
+
+What is never done: overwrite or delete what we did not put there.  New files are created
+exclusively.  When that fails, what is there is compared with what an attempt that was cut off may
+have put; if it is something else, the path is left out and named.  Two limits: a file of ours that
+somebody edited there is still ours, and so is one that somebody put in the place of one that we
+had just deleted when we were cut off.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from . import changes
+from .apply import Applier, Outcome, Work
+from .archive import ArchiveStore, ArchiveTooLargeError, MarkerChangedError
+from .audit import find_damage
+from .content import Blobs
+from .destination import Destination
+from .errors import GitError, GitSyncError
+from .marker import Marker, Pending
+from .ownership import claim
+from .repository import Head, Repository
+
+# What no second attempt can change as long as the commit is the same.
+_FIXED = (changes.SYMLINK, changes.SUBMODULE, changes.NOT_UTF8, changes.CONTROL_CHARACTER)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is the same for all projects."""
+
+    origin: str
+    scratch: Path
+    keeps_history: bool
+    most_history_bytes: int
+    most_file_bytes: int
+    parallel: int
+
+
+class ProjectSync:
+    """Syncs one project; between passes it remembers the marker that it wrote last."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        destination: Destination,
+        settings: Settings,
+        *,
+        log: logging.Logger,
+        progress: Callable[[int, int], None] = lambda _done, _all: None,
+        other_projects: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
+        self.repository, self.destination = repository, destination
+        self._settings, self._log, self._progress = settings, log, progress
+        self._other_projects = other_projects
+        self._archive = ArchiveStore(destination, settings.scratch, settings.most_history_bytes)
+        self._history_is_too_large = False
+        self._retries_left_out = True
+        self._audits = False
+        self.marker: Marker | None = None
+        self.archive_problem = ""
+
+    def forget(self) -> None:
+        """Read the marker anew at the next pass."""
+        self.marker = None
+
+    async def run(self, *, takes_over: bool = False, audits: bool = False) -> Head | None:
+        """Sync HEAD; return what was synced, None when there is no commit yet.
+
+        Raises GitSyncError, WorkspaceError or OSError; then it can be run again.
+        """
+        head = await self.repository.head()
+        if head is None:
+            return None
+        if self.marker is None or takes_over:
+            self.marker = await claim(
+                self.repository,
+                self.destination,
+                self._archive,
+                origin=self._settings.origin,
+                takes_over=takes_over,
+                other_projects=self._other_projects,
+            )
+            self._retries_left_out = True
+            head = await self.repository.head() or head  # claiming may have added refs
+        try:
+            await self._sync(self.marker, head, audits or self._audits)
+        except MarkerChangedError:
+            self.forget()
+            raise
+        return head
+
+    async def _sync(self, marker: Marker, head: Head, audits: bool) -> None:
+        blobs = Blobs(self.repository.git, self.repository.location)
+        try:
+            extra = await self._to_try_again(marker, audits)
+            if not extra and not self._differs(marker, head):
+                return
+            if marker.head_commit != head.commit or marker.refs != head.refs:
+                marker = await self._add_to_archive(marker, head)
+            works = await self._gather(marker, head, extra)
+            outcome = Outcome()
+            if any(work.is_put or work.is_deletion for work in works):
+                marker = marker.having(pending=_pending(works, marker, head))
+                await self.destination.write(marker)
+                self.marker = marker
+                outcome = await self._apply(marker, works, head, blobs)
+            await self._conclude(marker, head, works, outcome)
+        finally:
+            await blobs.close()
+
+    async def _to_try_again(self, marker: Marker, audits: bool) -> set[str]:
+        """Paths that need a look though no commit changed them."""
+        again: set[str] = set()
+        if audits or self._retries_left_out:
+            left_out = {**marker.skipped, **marker.notes}
+            again = {path for path, reason in left_out.items() if reason not in _FIXED}
+        if audits and marker.tree:
+            git, destination = self.repository.git, self.destination
+            damage = await find_damage(git, destination, marker.tree, marker.skipped)
+            again.update(damage)
+        return again
+
+    def _differs(self, marker: Marker, head: Head) -> bool:
+        is_same_head = (marker.commit, marker.tree) == (head.commit, head.tree)
+        if marker.archive.kind == "history":
+            is_same_head &= (marker.head, marker.refs) == (head.name, head.refs)
+        return marker.pending is not None or not is_same_head
+
+    async def _add_to_archive(self, marker: Marker, head: Head) -> Marker:
+        """Keep the objects; what fails here must not keep the files from being synced."""
+        keeps = self._settings.keeps_history and not self._history_is_too_large
+        self.archive_problem = ""
+        try:
+            return await self._archive.add(
+                marker, self.repository, head, "history" if keeps else "trees"
+            )
+        except ArchiveTooLargeError as error:
+            return await self._add_trees(marker, head, error)
+        except MarkerChangedError:
+            raise
+        except (OSError, GitSyncError) as error:
+            self._archive_failed(error)
+            return marker
+
+    async def _add_trees(self, marker: Marker, head: Head, why: GitSyncError) -> Marker:
+        self._history_is_too_large = True
+        self._archive_failed(why)
+        try:
+            return await self._archive.add(marker, self.repository, head, "trees")
+        except (OSError, ArchiveTooLargeError, GitError) as error:
+            self._archive_failed(error)
+            return marker
+
+    def _archive_failed(self, error: Exception) -> None:
+        reason = f"{error} {getattr(error, 'hint', '')}".strip()
+        self.archive_problem = f"The history is not kept in the workspace: {reason}"
+        self._log.warning("%s: %s", self.destination.project, self.archive_problem)
+
+    async def _gather(self, marker: Marker, head: Head, extra: set[str]) -> list[Work]:
+        """Return what is to be done for each path that differs, is pending or wants another try."""
+        git = self.repository.git
+        maybe = marker.pending.paths if marker.pending is not None else {}
+        works = [
+            _work(change, marker, maybe)
+            async for change in changes.diff(git, marker.tree, head.tree)
+        ]
+        differing = {work.path for work in works}
+        others = sorted((maybe.keys() | extra) - differing)
+        old = await changes.look_up(git, marker.tree, others)
+        new = await changes.look_up(git, head.tree, others)
+        nothing = changes.Change("", "", "")
+        for path in others:
+            now = new.get(path, nothing)
+            then = old.get(path, nothing).new
+            works.append(_work(changes.Change(path, then, now.new, now.skip), marker, maybe))
+        return works
+
+    async def _apply(self, marker: Marker, works: list[Work], head: Head, blobs: Blobs) -> Outcome:
+        count = sum(work.is_put or work.is_deletion for work in works)
+        done = 0
+
+        def advance() -> None:
+            nonlocal done
+            done += 1
+            self._progress(done, count)
+
+        applier = Applier(
+            self.destination,
+            blobs,
+            object_format=marker.object_format,
+            most_file_bytes=self._settings.most_file_bytes,
+            parallel=self._settings.parallel,
+            takes_over=marker.takes_over,
+            advance=advance,
+        )
+        return await applier.run(works, marker.tree, head.tree)
+
+    async def _conclude(
+        self, marker: Marker, head: Head, works: list[Work], outcome: Outcome
+    ) -> None:
+        touched = {work.path for work in works}
+        left_out = {work.path: work.skip for work in works if work.skip} | outcome.skipped
+        marker = marker.having(
+            commit=head.commit,
+            tree=head.tree,
+            synced_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            pending=None,
+            takes_over=False,
+            skipped={p: r for p, r in marker.skipped.items() if p not in touched} | left_out,
+            notes={p: r for p, r in marker.notes.items() if p not in touched} | outcome.notes,
+            remotes=await self.repository.remotes(),
+        )
+        await self.destination.write(marker)
+        self.marker = marker
+        self._retries_left_out = False
+        self._audits = outcome.is_disturbed
+        if marker.obsolete:
+            self.marker = await self._archive.tidy(marker)
+        await self._mark(head.commit)
+
+    async def _mark(self, commit: str) -> None:
+        try:
+            await self.repository.mark_synced(commit)
+        except GitError as error:  # a full disk, a read-only repository: only the display suffers
+            self._log.warning("%s: %s", self.destination.project, error)
+
+
+def _work(change: changes.Change, marker: Marker, maybe: dict[str, list[str]]) -> Work:
+    owned = bool(change.old) and change.path not in marker.skipped
+    return Work(change.path, change.new, owned, change.skip, tuple(maybe.get(change.path, ())))
+
+
+def _pending(works: list[Work], marker: Marker, head: Head) -> Pending:
+    paths = {
+        work.path: sorted({*work.maybe, *([work.oid] if work.oid else [])})
+        for work in works
+        if work.is_put or work.is_deletion
+    }
+    earlier = marker.pending.paths if marker.pending is not None else {}
+    return Pending(head.commit, head.tree, {**earlier, **paths})

@@ -1,0 +1,216 @@
+"""Bring projects back from the workspace: with their history, or at least their files."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+from ..errors import WorkspaceError
+from .archive import ArchiveStore
+from .changes import readable
+from .destination import Destination, known_projects
+from .errors import GitError, GitSyncError, RestoreError
+from .git import Git
+from .marker import Marker
+from .repository import SYNCED_REF, Repository, locate
+from .workspace_files import WorkspaceFiles
+
+_COMMITTER = ("-c", "user.name=jupyter_dbx_agents", "-c", "user.email=restored@localhost")
+_SYMLINK_MODE, _EXECUTABLE_MODE = b"120000", b"100755"
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What came back; ``missing`` are files that could not."""
+
+    name: str
+    commit: str
+    has_history: bool
+    missing: tuple[str, ...] = ()
+
+
+class Restorer:
+    """Restores projects below the projects' folder; never over anything that is there."""
+
+    def __init__(
+        self,
+        files: WorkspaceFiles,
+        root: str,
+        projects: Path,
+        environment: Mapping[str, str],
+        origin: str,
+    ) -> None:
+        self._files, self._root, self._projects = files, root, projects
+        self._environment, self._origin = environment, origin
+
+    async def available(self) -> list[str]:
+        """Return the names of the projects in the workspace."""
+        return await known_projects(self._files, self._root)
+
+    async def restore(self, name: str) -> Restored:
+        """Restore one project; raises RestoreError when there is none or its place is taken."""
+        target = self._target(name)
+        destination = Destination(self._files, self._root, name)
+        marker = await destination.load()
+        if marker is None or not (marker.tree or marker.head_commit):
+            raise RestoreError(f"The workspace has no project {name}.", "See: restore --list")
+        _require_free(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=".restoring-", dir=target.parent))
+        try:
+            restored = await self._fill(scratch, destination, marker)
+            _require_free(target)
+            await asyncio.to_thread(_move, scratch, target)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, scratch, True)
+        if marker.origin != self._origin:
+            await destination.write(marker.having(origin=self._origin))
+        return restored
+
+    def _target(self, name: str) -> Path:
+        parts = name.split("/")
+        if any(part in ("", ".", "..", ".git") for part in parts):
+            raise RestoreError(f"“{name}” is no project's name.", "See: restore --list")
+        return self._projects.resolve().joinpath(*parts)
+
+    async def _fill(self, folder: Path, destination: Destination, marker: Marker) -> Restored:
+        repository = await self._initialize(folder, marker)
+        archive = ArchiveStore(destination, folder, 0)
+        has_history = marker.archive.kind == "history"
+        try:
+            await archive.fetch(marker, repository.git)
+            has_history = has_history and await repository.has(marker.head_commit)
+        except GitSyncError:
+            has_history = False
+        if has_history:
+            missing = await self._restore_history(repository, marker)
+        else:
+            missing = await self._restore_files(repository, destination, marker)
+        repository.adopt_identity(marker.repository)
+        if await repository.has(marker.commit):
+            with contextlib.suppress(GitError):
+                await repository.git.output("update-ref", SYNCED_REF, marker.commit)
+        commit = marker.head_commit if has_history else ""
+        return Restored(marker.project, commit, has_history, missing)
+
+    async def _initialize(self, folder: Path, marker: Marker) -> Repository:
+        git_dir = folder if marker.is_bare else folder / ".git"
+        bare = ["--bare"] if marker.is_bare else []
+        git = Git(git_dir, self._environment)
+        await git.output("init", "--quiet", f"--object-format={marker.object_format}", *bare)
+        if not marker.is_bare:
+            # With --git-dir, git writes down the current folder as the working tree's.
+            with contextlib.suppress(GitError):
+                await git.output("config", "--unset", "core.worktree")
+            await git.output("config", "core.bare", "false")
+        location = locate(folder)
+        if location is None:
+            raise RestoreError(f"git made no repository in {folder}.", "Is the disk full?")
+        return Repository(location, self._environment)
+
+    async def _restore_history(self, repository: Repository, marker: Marker) -> tuple[str, ...]:
+        git = repository.git
+        if marker.shallow:
+            (repository.location.common_dir / "shallow").write_text(
+                "\n".join(marker.shallow) + "\n"
+            )
+        lines = [f"update {name} {oid}\n" for name, oid in marker.refs.items()]
+        await git.output("update-ref", "--stdin", stdin="".join(lines).encode())
+        if marker.head:
+            await git.output("symbolic-ref", "HEAD", marker.head)
+            await git.output("update-ref", "HEAD", marker.head_commit)
+        else:
+            await git.output("update-ref", "--no-deref", "HEAD", marker.head_commit)
+        for name, url in marker.remotes.items():
+            await git.output("config", f"remote.{name}.url", url)
+            fetch = f"+refs/heads/*:refs/remotes/{name}/*"
+            await git.output("config", f"remote.{name}.fetch", fetch)
+        return () if marker.is_bare else await self._check_out(repository)
+
+    async def _check_out(self, repository: Repository) -> tuple[str, ...]:
+        """Check out HEAD; return the files that cannot be, without giving up on the others."""
+        git, options = repository.git, _tree_of(repository)
+        await git.output("read-tree", "HEAD")
+        try:
+            await git.output("checkout-index", "--all", "--force", "-u", options=options)
+        except GitError:  # such as a symbolic link to nothing at all
+            deleted = await git.output("ls-files", "-z", "--deleted", options=options)
+            return tuple(readable(raw)[0] for raw in deleted.split(b"\0") if raw)
+        return ()
+
+    async def _restore_files(
+        self, repository: Repository, destination: Destination, marker: Marker
+    ) -> tuple[str, ...]:
+        """Write the files of the synced tree as the workspace has them, and commit them."""
+        git, folder = repository.git, repository.location.folder
+        if not await repository.has(marker.tree):
+            raise RestoreError(
+                f"The list of {marker.project}'s files is not in the workspace any more.",
+                f"Download the folder {destination.folder} by hand.",
+            )
+        missing: list[str] = []
+        async for record in git.records("ls-tree", "-r", "-z", "--full-tree", marker.tree):
+            meta, _, raw = record.partition(b"\t")
+            path, problem = readable(raw)
+            mode = meta.split()[0]
+            left_out = problem or mode == _SYMLINK_MODE or path in marker.skipped
+            if left_out or not await self._download(destination, path, folder, mode):
+                missing.append(path)
+        options = (*_tree_of(repository), *_COMMITTER)
+        await git.output("add", "--all", "--force", options=options)
+        message = f"Restored from the workspace, as of {marker.commit}"
+        arguments = ("commit", "--quiet", "--allow-empty", "--no-verify", "-m", message)
+        await git.output(*arguments, options=options)
+        return tuple(missing)
+
+    async def _download(
+        self, destination: Destination, path: str, folder: Path, mode: bytes
+    ) -> bool:
+        try:
+            data = await self._files.read(f"{destination.folder}/{path}")
+        except WorkspaceError as error:
+            if error.status != HTTPStatus.BAD_REQUEST:  # else it is larger than what is exported
+                raise
+            return False
+        if data is None:
+            return False
+        await asyncio.to_thread(_write, folder / path, data, mode == _EXECUTABLE_MODE)
+        return True
+
+
+def _tree_of(repository: Repository) -> tuple[str, str]:
+    return ("--work-tree", str(repository.location.folder))
+
+
+def _move(scratch: Path, target: Path) -> None:
+    scratch.chmod(0o755)
+    scratch.rename(target)  # takes the place of an empty folder, and of nothing else
+
+
+def _write(path: Path, data: bytes, executable: bool) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    if executable:
+        path.chmod(0o755)
+
+
+def _require_free(target: Path) -> None:
+    """Refuse a place with anything in it.  Raises RestoreError."""
+    try:
+        with os.scandir(target) as entries:
+            is_free = next(entries, None) is None
+    except FileNotFoundError:
+        return
+    except NotADirectoryError:
+        is_free = False
+    if not is_free:
+        raise RestoreError(
+            f"{target} is there already and was left as it is.", "Move it away to restore it."
+        )

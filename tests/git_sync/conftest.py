@@ -1,0 +1,247 @@
+"""A local workspace in the test's own loop, a home with projects, and the sync between them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from jupyter_dbx_agents.emulator.faults import Fault
+from jupyter_dbx_agents.emulator.server import LocalWorkspace
+from jupyter_dbx_agents.emulator.workspace_formats import ImportedObject
+from jupyter_dbx_agents.git_sync import GitSync
+from jupyter_dbx_agents.git_sync.destination import Destination
+from jupyter_dbx_agents.git_sync.git import git_environment
+from jupyter_dbx_agents.git_sync.pace import Pace
+from jupyter_dbx_agents.git_sync.project_sync import ProjectSync, Settings
+from jupyter_dbx_agents.git_sync.repository import Repository, locate
+from jupyter_dbx_agents.git_sync.restore import Restorer
+from jupyter_dbx_agents.git_sync.workspace_files import WorkspaceFiles
+from jupyter_dbx_agents.pat import PatState, Promise
+from jupyter_dbx_agents.secret import Secret
+from jupyter_dbx_agents.workspace_api import WorkspaceApi
+
+OWNER = "owner@example.com"
+ROOT = f"/Workspace/Users/{OWNER}/projects"
+LOG = logging.getLogger("git_sync")
+
+
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+class Killed(BaseException):
+    """What the sync sees of a kill -9: nothing after it happens."""
+
+
+class MortalTransport(httpx.AsyncHTTPTransport):
+    """A connection whose owner dies at the n-th request, before or after its effect."""
+
+    def __init__(self) -> None:
+        super().__init__(verify=_NO_TLS)  # loading certificates takes longer than a whole sync
+        self.dies_at = -1
+        self.dies_after_effect = False
+        self.is_dead = False
+        self.before_request: Callable[[int], None] = lambda _count: None
+        self.count = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.is_dead:
+            raise Killed
+        self.count += 1
+        self.before_request(self.count)
+        dies = self.count == self.dies_at
+        self.is_dead |= dies and not self.dies_after_effect
+        if self.is_dead:
+            raise Killed
+        response = await super().handle_async_request(request)
+        self.is_dead |= dies
+        if self.is_dead:
+            await response.aclose()
+            raise Killed
+        return response
+
+
+class Pats:
+    """The credential, as the test has it."""
+
+    def __init__(self, token: str | None) -> None:
+        self.token = token
+        self.next_token: str | None = None
+        self.state = PatState.ACTIVE
+        self.message = "Paste a token."
+
+    def current(self) -> Secret | None:
+        return Secret(self.token) if self.token else None
+
+    def promise(self) -> Promise | None:
+        return None
+
+    async def replace_refused(self, refused: Secret) -> Secret | None:
+        if self.token == refused.reveal():
+            self.token, self.next_token = self.next_token, None
+        return self.current()
+
+
+class Site:
+    """The workspace and one home; an async context manager."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.projects = home / "projects"
+        self.projects.mkdir(parents=True)
+        self.environment = git_environment(home)
+        self.syncs: list[GitSync] = []
+
+    async def __aenter__(self) -> Site:
+        self.server = LocalWorkspace()
+        self.workspace = self.server.workspace
+        self.workspace.add_user(OWNER, "Olive Owner")
+        await self.server.start()
+        self.pats = Pats(self.mint())
+        self.api = WorkspaceApi(self.server.url)
+        self.clients = [self.api._client]
+        self.connect()
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        for sync in self.syncs:
+            await sync.stop()
+        for client in self.clients:
+            await client.aclose()
+        await self.server.stop()
+
+    def mint(self) -> str:
+        return self.workspace.tokens.mint(OWNER)[0]
+
+    def connect(self) -> None:
+        """A fresh connection, as after a restart."""
+        self.transport = MortalTransport()
+        self.clients.append(httpx.AsyncClient(base_url=self.server.url, transport=self.transport))
+        self.api._client = self.clients[-1]
+        pace = Pace(100_000, 8)
+        self.files = WorkspaceFiles(self.api, self.pats, pace, retry_seconds=0.002)
+
+    # ---- git
+
+    def git(self, folder: Path | str, *arguments: str, stdin: bytes = b"") -> str:
+        path = self.projects / folder
+        command = ["git", "-c", "user.name=n", "-c", "user.email=e@example.com", *arguments]
+        ended = subprocess.run(
+            command, cwd=path, env=self.environment, input=stdin, capture_output=True, check=False
+        )
+        assert ended.returncode == 0, f"{arguments}: {ended.stderr.decode()}"
+        return ended.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
+
+    def make(self, name: str, *options: str, **files: str) -> Path:
+        folder = self.projects / name
+        folder.mkdir(parents=True)
+        self.git(folder, "init", "-q", "-b", "main", *options)
+        if files:
+            self.commit(name, {path.replace("__", "."): text for path, text in files.items()})
+        return folder
+
+    def commit(self, name: Path | str, files: dict[str, str | bytes | None]) -> str:
+        """Write files (None deletes one) and commit all."""
+        for path, content in files.items():
+            target = self.projects / name / path
+            if content is None:
+                target.unlink()
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content if isinstance(content, bytes) else content.encode())
+        self.git(name, "add", "-A", "-f")
+        self.git(name, "commit", "-q", "--allow-empty", "-m", "change")
+        return self.git(name, "rev-parse", "HEAD")
+
+    # ---- the workspace
+
+    def remote(self, name: str) -> dict[str, bytes]:
+        """The files below a project's folder."""
+        prefix = f"/Users/{OWNER}/projects/{name}/"
+        nodes = [n for n in self.workspace.files.all() if n.path.startswith(prefix)]
+        return {n.path[len(prefix) :]: n.content for n in nodes if n.kind != "DIRECTORY"}
+
+    def remote_folders(self, name: str) -> set[str]:
+        prefix = f"/Users/{OWNER}/projects/{name}/"
+        nodes = [n for n in self.workspace.files.all() if n.path.startswith(prefix)]
+        return {n.path[len(prefix) :] for n in nodes if n.kind == "DIRECTORY"}
+
+    def put_foreign(self, path: str, content: bytes, kind: Any = "FILE") -> None:
+        """Somebody else writes below the projects' folder."""
+        target = f"{ROOT}/{path}"
+        self.workspace.files.mkdirs(OWNER, target.rpartition("/")[0])
+        self.workspace.files.put(OWNER, ImportedObject(target, kind, content), overwrite=True)
+
+    def delete_foreign(self, path: str, *, recursive: bool = False) -> None:
+        self.workspace.files.delete(OWNER, f"{ROOT}/{path}", recursive=recursive)
+
+    def fault(self, kind: Any, match: str = "/api/2.0/workspace", **options: Any) -> None:
+        self.workspace.faults.add(Fault(match, kind, **options))
+
+    # ---- the sync
+
+    def settings(self, **changes: Any) -> Settings:
+        values = {
+            "origin": "app",
+            "scratch": self.home,
+            "keeps_history": True,
+            "most_history_bytes": 1 << 30,
+            "most_file_bytes": 500 * 1024**2,
+            "parallel": 4,
+        }
+        return Settings(**{**values, **changes})
+
+    def project_sync(self, name: str, **settings: Any) -> ProjectSync:
+        location = locate(self.projects / name)
+        assert location is not None
+        return ProjectSync(
+            Repository(location, self.environment),
+            Destination(self.files, ROOT, name),
+            self.settings(**settings),
+            log=LOG,
+        )
+
+    def restorer(self, origin: str = "app") -> Restorer:
+        return Restorer(self.files, ROOT, self.projects, self.environment, origin)
+
+    def git_sync(self, **traits: Any) -> GitSync:
+        values = {
+            "requests_per_second": 100_000.0,
+            "trigger_seconds": 0.01,
+            "look_seconds": 0.05,
+            "first_retry_seconds": 0.01,
+            "request_retry_seconds": 0.002,
+        }
+        sync = GitSync(
+            home=self.home,
+            projects=self.projects,
+            origin="app",
+            api=self.api,
+            pats=self.pats,
+            user=lambda: OWNER if self.pats.current() else "",
+            **{**values, **traits},
+        )
+        self.syncs.append(sync)
+        return sync
+
+
+async def until(condition: Callable[[], Any], what: str = "", seconds: float = 20.0) -> Any:
+    """Wait for a condition's first true value."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        await asyncio.sleep(0.01)
+    return value
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path / "home")

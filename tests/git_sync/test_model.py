@@ -1,0 +1,188 @@
+"""Random histories, faults and kills: the workspace ends with HEAD's tree plus others' files.
+
+``GIT_SYNC_SEQUENCES`` sets how many sequences run (default 240), ``GIT_SYNC_SEED`` the first seed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+
+import pytest
+
+from jupyter_dbx_agents.errors import DbxAgentsError
+from jupyter_dbx_agents.git_sync.errors import GitSyncError
+
+from .conftest import OWNER, Killed, Site
+from .random_history import RandomHistory
+
+SEQUENCES = int(os.environ.get("GIT_SYNC_SEQUENCES", "240"))
+FIRST_SEED = int(os.environ.get("GIT_SYNC_SEED", "1"))
+AT_A_TIME = 20
+STEPS = 6
+FAULTS = ["status", "429", "drop_before", "drop_after"]
+
+
+class Sequence:
+    """One project's random life."""
+
+    def __init__(self, site: Site, seed: int) -> None:
+        self.site, self.random, self.name = site, random.Random(seed), f"p{seed}"
+        self.history = RandomHistory(
+            site.projects / self.name, self.random, {**site.environment, "HOME": str(site.home)}
+        )
+        self.foreign: dict[str, bytes] = {}
+        self.sync = None
+        self.log: list[str] = []
+
+    async def run(self) -> None:
+        self.history.initialize()
+        self.sync = self.site.project_sync(self.name)
+        for _ in range(STEPS):
+            for _ in range(self.random.randint(1, 2)):
+                self.log.append(self.history.step())
+            await self.attempt()
+            self.somebody_else()
+            if self.random.random() < 0.1:
+                await self.lose_the_disk()
+        await self.settle()
+        self.check()
+
+    async def attempt(self) -> None:
+        """One pass, among faults; it may be killed between any two calls, or at one."""
+        transport, faults = self.site.transport, self.site.workspace.faults
+        chance = self.random.random()
+        if chance < 0.45:
+            transport.dies_at = transport.count + self.random.randint(1, 14)
+            transport.dies_after_effect = self.random.random() < 0.5
+        if self.random.random() < 0.4:
+            for _ in range(self.random.randint(1, 3)):
+                kind = self.random.choice(FAULTS)
+                times = self.random.choice([1, 2, 5])
+                match = self.random.choice(["/api/2.0/workspace", "^import", "^delete", "^mkdirs"])
+                self.site.fault(kind, match, times=times, status=503)
+        if self.random.random() < 0.1:
+            self.token_dies_at(transport.count + self.random.randint(1, 8))
+        try:
+            await self.sync.run(audits=self.random.random() < 0.1)
+            self.log.append("synced")
+        except Killed:
+            self.log.append("killed")
+            self.restart()
+        except DbxAgentsError as error:
+            self.log.append(f"failed: {error}")
+            assert not isinstance(error, GitSyncError), error
+            self.sync.forget()
+        faults.clear()
+        self.site.transport.dies_at = -1
+        self.site.transport.before_request = lambda _count: None
+
+    def token_dies_at(self, count: int) -> None:
+        pats = self.site.pats
+
+        def die(now: int) -> None:
+            if now == count:
+                token = self.site.workspace.tokens.authenticate(pats.token)
+                pats.next_token = self.site.mint()
+                self.site.workspace.tokens.revoke(token.token_id)
+
+        self.site.transport.before_request = die
+
+    def restart(self) -> None:
+        self.site.connect()
+        self.sync = self.site.project_sync(self.name)
+
+    def somebody_else(self) -> None:
+        """Others write and delete; on names that git may use only while nothing is pending."""
+        marker = self.sync.marker
+        is_quiet = marker is not None and marker.pending is None
+        for _ in range(self.random.choice([0, 0, 1, 2])):
+            chance = self.random.random()
+            if self.foreign and chance < 0.3:
+                path = self.random.choice(list(self.foreign))
+                self.site.delete_foreign(f"{self.name}/{path}")
+                del self.foreign[path]
+            elif chance < 0.4 and self.ours():
+                self.site.delete_foreign(f"{self.name}/{self.random.choice(self.ours())}")
+                self.log.append("vandalised")
+            else:
+                path = self.history._path() if is_quiet else f"their {self.random.random()}"
+                self.put_foreign(path)
+
+    def ours(self) -> list[str]:
+        return sorted(self.site.remote(self.name).keys() - self.foreign.keys())
+
+    def put_foreign(self, path: str) -> None:
+        there, folders = self.site.remote(self.name), self.site.remote_folders(self.name)
+        above = {path.rsplit("/", n)[0] for n in range(1, path.count("/") + 1)}
+        if not there or path in there or path in folders or above & there.keys():
+            return
+        content = b"foreign " + str(self.random.random()).encode()
+        self.site.put_foreign(f"{self.name}/{path}", content)
+        self.foreign[path] = content
+        self.log.append(f"foreign {path!r}")
+
+    async def lose_the_disk(self) -> None:
+        """A restart on the platform: everything here is gone, and comes back."""
+        synced = self.sync.marker.commit if self.sync.marker else ""
+        if not synced:
+            return
+        self.log.append("restored")
+        shutil.rmtree(self.history.folder)
+        self.site.connect()
+        restored = await self.site.restorer().restore(self.name)
+        assert restored.has_history
+        self.sync = self.site.project_sync(self.name)
+        self.history.reload()
+        worktree = {
+            str(path.relative_to(self.history.folder)): path.read_bytes()
+            for path in self.history.folder.rglob("*")
+            if path.is_file() and not path.is_symlink() and ".git" not in path.parts
+        }
+        assert worktree == self.history.files()
+
+    async def settle(self) -> None:
+        """No more faults."""
+        if self.history.head is None:
+            self.history.edit()
+        self.restart()
+        await self.sync.run(audits=True)
+        self.log.append("settled")
+
+    def check(self) -> None:
+        remote, wanted = self.site.remote(self.name), self.history.files()
+        blocked = {path for path in wanted if self.is_blocked(path)}
+        expected = {path: c for path, c in wanted.items() if path not in blocked} | self.foreign
+        assert remote == expected
+        symlinks = {path for path, (mode, _) in self.history.head.tree.items() if mode == "120000"}
+        assert set(self.sync.marker.skipped) == blocked | symlinks
+        assert self.sync.marker.pending is None
+        synced = self.history.git("rev-parse", "refs/dbx/synced").decode().strip()
+        assert synced == self.history.head.oid == self.sync.marker.commit
+
+    def is_blocked(self, path: str) -> bool:
+        """Whether others have something at, above or below a path."""
+        return any(
+            path == theirs or path.startswith(f"{theirs}/") or theirs.startswith(f"{path}/")
+            for theirs in self.foreign
+        )
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("first", range(FIRST_SEED, FIRST_SEED + SEQUENCES, AT_A_TIME))
+async def test_the_workspace_ends_with_heads_tree_plus_what_others_put_there(
+    site: Site, first: int
+) -> None:
+    print(f"seeds {first} to {min(first + AT_A_TIME, FIRST_SEED + SEQUENCES) - 1}")
+    for seed in range(first, min(first + AT_A_TIME, FIRST_SEED + SEQUENCES)):
+        sequence = Sequence(site, seed)
+        try:
+            await sequence.run()
+        except BaseException:
+            print(f"GIT_SYNC_SEED={seed} GIT_SYNC_SEQUENCES=1:", *sequence.log, sep="\n  ")
+            raise
+        shutil.rmtree(sequence.history.folder)
+        with contextlib.suppress(Exception):
+            site.workspace.files.delete(OWNER, f"/Users/{OWNER}/projects", recursive=True)

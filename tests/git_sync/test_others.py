@@ -1,0 +1,131 @@
+"""What is not ours in the workspace stays; what is ours comes back."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from jupyter_dbx_agents.git_sync.apply import FOREIGN
+from jupyter_dbx_agents.git_sync.errors import DestinationError
+
+from .conftest import Site
+
+
+async def test_a_folder_with_something_else_in_it_is_refused_until_taken_over(site: Site) -> None:
+    site.put_foreign("p/theirs", b"t")
+    site.put_foreign("p/a", b"theirs too")
+    site.make("p", a="1")
+    with pytest.raises(DestinationError, match="not of this project"):
+        await site.project_sync("p").run()
+    assert site.remote("p") == {"theirs": b"t", "a": b"theirs too"}
+    await site.project_sync("p").run(takes_over=True)
+    assert site.remote("p") == {"theirs": b"t", "a": b"1"}
+
+
+async def test_another_repository_of_the_same_name_is_refused_until_taken_over(site: Site) -> None:
+    site.make("p", a="1", b="2")
+    await site.project_sync("p").run()
+    shutil.rmtree(site.projects / "p")
+    site.make("p", c="3")
+    with pytest.raises(DestinationError, match="another repository"):
+        await site.project_sync("p").run()
+    assert site.remote("p") == {"a": b"1", "b": b"2"}
+    await site.project_sync("p").run(takes_over=True)
+    assert site.remote("p") == {"a": b"1", "b": b"2", "c": b"3"}
+
+
+async def test_another_app_is_refused_and_a_new_one_may_take_over(site: Site) -> None:
+    site.make("p", a="1")
+    first = site.project_sync("p")
+    await first.run()
+    other = site.project_sync("p", origin="other app")
+    with pytest.raises(DestinationError, match="in app"):
+        await other.run()
+    await other.run(takes_over=True)
+    site.commit("p", {"a": "2"})
+    await other.run()
+    site.commit("p", {"a": "3"})
+    with pytest.raises(Exception, match="have changed"):
+        await first.run()
+    with pytest.raises(DestinationError, match="in other app"):
+        await first.run()
+    assert site.remote("p") == {"a": b"2"}
+
+
+async def test_foreign_files_are_neither_overwritten_nor_deleted(site: Site) -> None:
+    site.make("p", a="1")
+    sync = site.project_sync("p")
+    await sync.run()
+    site.put_foreign("p/notes", b"theirs")
+    site.put_foreign("p/d", b"theirs")
+    site.put_foreign("p/e/theirs", b"theirs")
+    site.put_foreign("p/nb", b"theirs", kind="NOTEBOOK")
+    site.commit("p", {"notes": "ours", "d/x": "ours", "e": "ours", "nb": "ours", "b": "2"})
+    await sync.run()
+    theirs = {"notes": b"theirs", "d": b"theirs", "e/theirs": b"theirs", "nb": b"theirs"}
+    assert site.remote("p") == {"a": b"1", "b": b"2", **theirs}
+    assert sync.marker.skipped.keys() == {"notes", "d/x", "e", "nb"}
+    assert sync.marker.skipped["notes"] == FOREIGN
+    site.commit("p", {"notes": "ours 2"})
+    await sync.run()
+    for path in ("notes", "d/x", "e", "nb"):
+        site.git("p", "rm", "-q", path)
+    site.commit("p", {})
+    await sync.run()
+    assert site.remote("p") == {"a": b"1", "b": b"2", **theirs}
+    assert sync.marker.skipped == {}
+
+
+async def test_a_foreign_file_that_went_away_makes_room_at_the_next_look(site: Site) -> None:
+    site.make("p", a="1")
+    sync = site.project_sync("p")
+    await sync.run()
+    site.put_foreign("p/notes", b"theirs")
+    site.commit("p", {"notes": "ours"})
+    await sync.run()
+    site.delete_foreign("p/notes")
+    await sync.run(audits=True)
+    assert site.remote("p") == {"a": b"1", "notes": b"ours"}
+
+
+async def test_a_removed_folder_is_written_anew(site: Site) -> None:
+    site.make("p")
+    site.commit("p", {"a": "1", "d/b": "2", "d/c": "3"})
+    sync = site.project_sync("p")
+    await sync.run()
+    site.delete_foreign("p/d", recursive=True)
+    site.commit("p", {"d/b": "changed"})
+    await sync.run()
+    await sync.run()  # it met a folder that was gone, and so looks at all of them
+    assert site.remote("p") == {"a": b"1", "d/b": b"changed", "d/c": b"3"}
+    site.delete_foreign("p", recursive=True)
+    await site.project_sync("p").run()
+    assert site.remote("p") == {"a": b"1", "d/b": b"changed", "d/c": b"3"}
+
+
+async def test_a_broken_record_is_said_and_can_be_taken_over(site: Site) -> None:
+    site.make("p", a="1")
+    await site.project_sync("p").run()
+    site.put_foreign(".dbx-agents/p/sync.json", b"{")
+    with pytest.raises(DestinationError, match="broken"):
+        await site.project_sync("p").run()
+    await site.project_sync("p").run(takes_over=True)
+    site.commit("p", {"a": "2"})
+    await site.project_sync("p").run()
+    assert site.remote("p") == {"a": b"2"}
+
+
+async def test_a_new_clone_goes_on_and_keeps_what_was_never_pushed(site: Site) -> None:
+    site.make("origin", a="1")
+    site.git(site.projects, "clone", "-q", "origin", "p")
+    unpushed = site.commit("p", {"b": "2", "c": "3"})
+    await site.project_sync("p").run()
+    shutil.rmtree(site.projects / "p")
+    site.git(site.projects, "clone", "-q", "origin", "p")
+    await site.project_sync("p").run()
+    assert site.remote("p") == {"a": b"1"}
+    assert site.git("p", "rev-parse", "refs/dbx/before/heads/main") == unpushed
+    shutil.rmtree(site.projects / "p")
+    await site.restorer().restore("p")
+    assert site.git("p", "rev-parse", "refs/dbx/before/heads/main") == unpushed

@@ -1,0 +1,143 @@
+"""After a restart, with a fresh home: the same trees and the same history."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from jupyter_dbx_agents.git_sync.errors import RestoreError
+
+from .conftest import ROOT, Site
+
+LOG = ("log", "--all", "--exclude=refs/dbx/*", "--format=%H %P %an %s %D")
+
+
+async def test_restore_gives_the_same_tree_and_the_same_log(site: Site) -> None:
+    site.make("p")
+    site.commit("p", {"a": "1", "d/run.sh": "#!/bin/sh\n"})
+    (site.projects / "p/d/run.sh").chmod(0o755)
+    (site.projects / "p/link").symlink_to("a")
+    sync = site.project_sync("p")
+    for step in range(5):
+        site.commit("p", {"a": f"step {step}"})
+        await sync.run()
+    site.git("p", "checkout", "-q", "-b", "work/x")
+    site.git("p", "tag", "-m", "first", "v1")
+    site.git("p", "remote", "add", "origin", "https://user:secret@example.com/x.git")
+    site.commit("p", {"b": "2"})
+    await sync.run()
+    before = [site.git("p", *LOG), site.git("p", "ls-tree", "-r", "HEAD")]
+    shutil.rmtree(site.projects / "p")
+    restored = await site.restorer().restore("p")
+    assert restored.has_history and restored.missing == ()
+    assert [site.git("p", *LOG), site.git("p", "ls-tree", "-r", "HEAD")] == before
+    assert site.git("p", "status", "--porcelain") == ""
+    assert site.git("p", "branch", "--show-current") == "work/x"
+    assert site.git("p", "config", "remote.origin.url") == "https://example.com/x.git"
+    assert site.git("p", "fsck", "--strict") == ""
+    assert os.access(site.projects / "p/d/run.sh", os.X_OK)
+    site.transport.count = 0
+    await site.project_sync("p").run()
+    assert site.transport.count == 2, "nothing is uploaded again"
+
+
+async def test_restore_refuses_to_overwrite(site: Site) -> None:
+    folder = site.make("p", a="1")
+    await site.project_sync("p").run()
+    (folder / "a").write_text("local work")
+    with pytest.raises(RestoreError, match="there already"):
+        await site.restorer().restore("p")
+    assert (folder / "a").read_text() == "local work"
+    for name in ("../x", "", "a//b", "p/.git", "nothing"):
+        with pytest.raises(RestoreError):
+            await site.restorer().restore(name)
+
+
+async def test_special_repositories_come_back_as_they_were(site: Site) -> None:
+    site.make("sha256", "--object-format=sha256", a="1")
+    site.make("full", a="1")
+    site.commit("full", {"b": "2"})
+    url = f"file://{site.projects / 'full'}"
+    site.git(site.projects, "clone", "-q", "--depth=1", url, "shallow")
+    site.git(site.projects, "clone", "-q", "--bare", url, "bare")
+    site.git("full", "checkout", "-q", "--detach", "HEAD^")
+    names = ["sha256", "full", "shallow", "bare"]
+    commands = [("rev-parse", "HEAD"), ("rev-list", "--all", "--exclude=refs/dbx/*", "--count")]
+    before = {}
+    for name in names:
+        await site.project_sync(name).run()
+        before[name] = [site.git(name, *command) for command in commands]
+        shutil.rmtree(site.projects / name)
+    assert set(await site.restorer().available()) == set(names)
+    for name in names:
+        assert (await site.restorer().restore(name)).has_history, name
+        assert [site.git(name, *command) for command in commands] == before[name]
+        site.git(name, "fsck")
+        await site.project_sync(name).run()
+
+
+async def test_without_history_the_files_come_back(site: Site) -> None:
+    site.make("p")
+    site.commit("p", {"a": "1", "d/run.sh": "2", "big": os.urandom(11 * 1024 * 1024)})
+    (site.projects / "p/d/run.sh").chmod(0o755)
+    (site.projects / "p/link").symlink_to("a")
+    site.commit("p", {})
+    sync = site.project_sync("p", keeps_history=False)
+    await sync.run()
+    site.commit("p", {"a": "changed"})
+    await sync.run()
+    shutil.rmtree(site.projects / "p")
+    restored = await site.restorer().restore("p")
+    assert not restored.has_history
+    assert set(restored.missing) == {"link", "big"}
+    assert (site.projects / "p/a").read_text() == "changed"
+    assert os.access(site.projects / "p/d/run.sh", os.X_OK)
+    assert site.git("p", "status", "--porcelain") == ""
+    await site.project_sync("p", keeps_history=False).run()
+    assert site.remote("p").keys() == {"a", "d/run.sh"}, "what HEAD lacks is gone there too"
+
+
+async def test_history_is_packed_anew_before_it_is_too_many_files(site: Site) -> None:
+    site.make("p", a="1")
+    sync = site.project_sync("p")
+    for step in range(70):
+        site.commit("p", {"a": f"step {step}"})
+        await sync.run()
+    assert len(sync.marker.archive.parts) < 64
+    assert len(site.remote(".dbx-agents/p")) == len(sync.marker.archive.parts) + 1
+    log = site.git("p", *LOG)
+    shutil.rmtree(site.projects / "p")
+    await site.restorer().restore("p")
+    assert site.git("p", *LOG) == log
+
+
+async def test_a_history_that_is_too_large_is_said_and_the_files_are_synced(site: Site) -> None:
+    site.make("p")
+    site.commit("p", {"a": os.urandom(200_000)})
+    sync = site.project_sync("p", most_history_bytes=100_000)
+    await sync.run()
+    assert site.remote("p").keys() == {"a"}
+    assert "history is not kept" in sync.archive_problem
+    assert sync.marker.archive.kind == "trees"
+
+
+async def test_a_single_bundle_is_one_that_git_clones(site: Site, tmp_path) -> None:
+    site.make("p", a="1")
+    await site.project_sync("p").run()
+    [(name, data)] = [
+        item for item in site.remote(".dbx-agents/p").items() if item[0].endswith(".bundle")
+    ]
+    (tmp_path / "x.bundle").write_bytes(data)
+    site.git(site.projects, "clone", "-q", str(tmp_path / "x.bundle"), "clone")
+    assert site.git("clone", "rev-parse", "HEAD") == site.git("p", "rev-parse", "HEAD")
+    assert ROOT.endswith("/projects") and name
+
+
+async def test_restore_by_another_app_makes_it_the_owner(site: Site) -> None:
+    site.make("p", a="1")
+    await site.project_sync("p").run()
+    shutil.rmtree(site.projects / "p")
+    await site.restorer("new app").restore("p")
+    await site.project_sync("p", origin="new app").run()

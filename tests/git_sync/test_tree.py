@@ -1,0 +1,199 @@
+"""What a project's folder in the workspace holds after a commit, and at what price."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+from jupyter_dbx_agents.git_sync import changes
+
+from .conftest import Site
+
+NOTEBOOK = b"# Databricks notebook source\n"
+
+
+def calls(site: Site) -> list[str]:
+    """The API calls since the last time."""
+    made = [entry.path.rpartition("/")[2] for entry in site.workspace.requests.since(0, "")]
+    site.workspace.requests.clear()
+    return made
+
+
+async def test_names_and_bytes_stay_exact(site: Site) -> None:
+    files = {
+        "nb.py": NOTEBOOK,
+        "nb.ipynb": b'{"cells": []}',
+        "broken.ipynb": b"{",
+        "z.zip": b"PK\x05\x06" + bytes(18),
+        "ü %2F#?&+.txt": b"\xff\x00\r\n",
+        " leading and trailing ": b"",
+        'quote"back\\slash': b"1",
+        "deep/er/and/deeper/x": b"2",
+        "--boundary": b"--\r\n\r\n--",
+    }
+    site.make("p")
+    site.commit("p", dict(files))
+    await site.project_sync("p").run()
+    assert site.remote("p") == files
+
+
+async def test_the_commit_is_synced_and_not_the_working_tree(site: Site) -> None:
+    folder = site.make("p", a="committed")
+    (folder / "a").write_text("edited")
+    (folder / "untracked").write_text("u")
+    site.git("p", "add", "untracked")
+    await site.project_sync("p").run()
+    assert site.remote("p") == {"a": b"committed"}
+
+
+async def test_calls_follow_the_change_and_not_the_repository(site: Site) -> None:
+    site.make("p")
+    site.commit("p", {f"d{i % 20}/f{i}": str(i) for i in range(300)})
+    sync = site.project_sync("p")
+    await sync.run()
+    calls(site)
+    for changed in (1, 10):
+        site.commit("p", {f"d{i % 20}/f{i}": f"{changed}.{i}" for i in range(changed)})
+        await sync.run()
+        assert len(calls(site)) == changed + 3
+    site.commit("p", {"d1/f1": None})
+    await sync.run()
+    assert len(calls(site)) == 1 + 3
+    await sync.run()
+    assert calls(site) == []
+
+
+async def test_a_mode_alone_costs_no_upload(site: Site) -> None:
+    folder = site.make("p", a="1")
+    sync = site.project_sync("p")
+    await sync.run()
+    calls(site)
+    (folder / "a").chmod(0o755)
+    site.commit("p", {})
+    await sync.run()
+    assert len(calls(site)) == 2  # the history and the marker
+
+
+async def test_renames_case_and_kinds_change_places(site: Site) -> None:
+    site.make("p")
+    site.commit("p", {"V.txt": "1", "d/f": "2", "e": "3", "Dir/x": "4"})
+    sync = site.project_sync("p")
+    await sync.run()
+    site.git("p", "mv", "V.txt", "v.txt")
+    site.git("p", "rm", "-q", "-r", "d", "e", "Dir")
+    site.commit("p", {"d": "now a file", "e/f": "now a folder", "dir/x": "4"})
+    await sync.run()
+    assert site.remote("p").keys() == {"v.txt", "d", "e/f", "dir/x"}
+    assert site.remote_folders("p") == {"e", "dir"}
+
+
+async def test_symlinks_and_submodules_are_left_out_and_named(site: Site) -> None:
+    folder = site.make("p", a="1", b="2")
+    sync = site.project_sync("p")
+    await sync.run()
+    (folder / "b").unlink()
+    (folder / "b").symlink_to("a")
+    oid = site.git("p", "rev-parse", "HEAD")
+    site.git("p", "update-index", "--add", "--cacheinfo", f"160000,{oid},sub")
+    site.git("p", "add", "b")
+    site.git("p", "commit", "-q", "-m", "links")
+    await sync.run()
+    assert site.remote("p") == {"a": b"1"}
+    assert sync.marker.skipped == {"b": changes.SYMLINK, "sub": changes.SUBMODULE}
+    site.git("p", "rm", "-q", "--cached", "b", "sub")
+    site.git("p", "commit", "-q", "-m", "no links")
+    await sync.run()
+    assert sync.marker.skipped == {}
+
+
+async def test_impossible_names_are_left_out_and_named(site: Site) -> None:
+    folder = site.make("p", fine="1")
+    for name in (b"latin-\xe9", b"new\nline"):
+        (folder / os.fsdecode(name)).write_text("x")
+    site.commit("p", {})
+    sync = site.project_sync("p")
+    await sync.run()
+    assert site.remote("p") == {"fine": b"1"}
+    assert sync.marker.skipped == {
+        "latin-\\xe9": changes.NOT_UTF8,
+        "new\\nline": changes.CONTROL_CHARACTER,
+    }
+
+
+async def test_large_files_are_streamed_or_named(site: Site) -> None:
+    site.make("p")
+    site.commit("p", {"big.bin": os.urandom(11 * 1024 * 1024), "huge": b"x" * 3_000_000, "s": "1"})
+    sync = site.project_sync("p", most_file_bytes=12 * 1024 * 1024)
+    await sync.run()
+    assert len(site.remote("p")["big.bin"]) == 11 * 1024 * 1024
+    sync = site.project_sync("p", most_file_bytes=2_000_000)
+    site.commit("p", {"huge": b"y" * 3_000_000})
+    await sync.run()
+    assert "3 MB" in sync.marker.skipped["huge"]
+    assert site.remote("p")["huge"] == b"x" * 3_000_000
+
+
+async def test_a_tenant_with_a_low_limit_names_what_it_refuses(site: Site) -> None:
+    site.make("p")
+    site.commit("p", {"a.zip": os.urandom(20_000), "b.bin": os.urandom(20_000), "c": "1"})
+    site.workspace.files.max_file_bytes = 10_000
+    sync = site.project_sync("p", keeps_history=False)
+    await sync.run()
+    assert site.remote("p") == {"c": b"1"}
+    assert sync.marker.skipped.keys() == {"a.zip", "b.bin"}
+    site.workspace.files.max_file_bytes = 1_000_000
+    await sync.run(audits=True)
+    assert site.remote("p").keys() == {"a.zip", "b.bin", "c"}
+    assert sync.marker.skipped == {}
+
+
+async def test_lfs_content_is_synced_or_its_absence_named(site: Site) -> None:
+    content = b"large " * 1000
+    oid = hashlib.sha256(content).hexdigest()
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {len(content)}\n"
+    folder = site.make("p")
+    site.commit("p", {"there": pointer, "gone": pointer.replace(oid, "0" * 64)})
+    store = folder / ".git/lfs/objects" / oid[:2] / oid[2:4]
+    store.mkdir(parents=True)
+    (store / oid).write_bytes(content)
+    sync = site.project_sync("p")
+    await sync.run()
+    assert site.remote("p")["there"] == content
+    assert b"git-lfs" in site.remote("p")["gone"]
+    assert sync.marker.notes.keys() == {"gone"}
+
+
+async def test_sha256_shallow_bare_and_detached_repositories_are_synced(site: Site) -> None:
+    site.make("sha256", "--object-format=sha256", a="1")
+    site.make("full", a="1")
+    site.commit("full", {"b": "2"})
+    url = f"file://{site.projects / 'full'}"
+    site.git(site.projects, "clone", "-q", "--depth=1", url, "shallow")
+    site.git(site.projects, "clone", "-q", "--bare", url, "bare")
+    site.git("full", "checkout", "-q", "--detach", "HEAD^")
+    for name, names in (
+        ("sha256", {"a"}),
+        ("full", {"a"}),
+        ("shallow", {"a", "b"}),
+        ("bare", {"a", "b"}),
+    ):
+        await site.project_sync(name).run()
+        assert site.remote(name).keys() == names
+
+
+async def test_an_empty_repository_waits_for_its_first_commit(site: Site) -> None:
+    site.make("p")
+    sync = site.project_sync("p")
+    assert await sync.run() is None
+    site.commit("p", {})
+    assert await sync.run()
+    assert site.remote("p") == {}
+    site.commit("p", {"a": "1"})
+    await sync.run()
+    assert site.remote("p") == {"a": b"1"}
+
+
+async def test_the_synced_commit_is_a_ref_in_git(site: Site) -> None:
+    site.make("p", a="1")
+    await site.project_sync("p").run()
+    assert site.git("p", "rev-parse", "refs/dbx/synced") == site.git("p", "rev-parse", "HEAD")
