@@ -11,7 +11,6 @@ import os
 import select
 import sys
 import termios
-from collections.abc import Iterator
 
 from .errors import DbxAgentsError
 from .local_channel.client import call
@@ -26,10 +25,15 @@ _PASTE_MARKERS = (b"\x1b[200~", b"\x1b[201~")
 
 
 def main(arguments: list[str]) -> None:
-    """Ask until there is a token or the user goes on without, then run the command."""
+    """Ask until there is a token or the user goes on without, then run the command.
+
+    The terminal was made without echo (see ``terminals``), so that nothing that is pasted early
+    shows; the command gets it with echo.
+    """
     command = arguments[1:] if arguments[:1] == ["--"] else arguments
     with contextlib.suppress(DbxAgentsError, KeyboardInterrupt, EOFError):
         log_in()
+    _set_echo(True)
     if command:
         os.execvp(command[0], command)  # noqa: S606 no shell: the words are the command
 
@@ -83,24 +87,27 @@ def _read_hidden(prompt: str) -> str | None:
 
     Raises EOFError at the end of input and KeyboardInterrupt at Ctrl-C.
     """
-    sys.stdout.write(prompt)
-    sys.stdout.flush()
-    descriptor = sys.stdin.fileno()
+    was_echoing = _set_echo(False)  # before the prompt: what answers it must not show
+    try:
+        sys.stdout.write(prompt)
+        sys.stdout.flush()
+        line = _read_line(sys.stdin.fileno())
+    finally:
+        sys.stdout.write("\n")
+        _set_echo(was_echoing)
+    return line
+
+
+def _read_line(descriptor: int) -> str | None:
     data = b""
-    with _without_echo(descriptor):
-        while b"\n" not in data:
-            if not select.select([descriptor], [], [], POLL_SECONDS)[0]:
-                if _has_token():
-                    sys.stdout.write("\n")
-                    return None
-                continue
+    while b"\n" not in data and len(data) < MOST_LINE_BYTES:
+        if select.select([descriptor], [], [], POLL_SECONDS)[0]:
             read = os.read(descriptor, 4096)
             if not read:
                 raise EOFError
-            data = (data + read)[:MOST_LINE_BYTES]
-            if len(data) == MOST_LINE_BYTES:
-                break
-    sys.stdout.write("\n")
+            data += read
+        elif _has_token():
+            return None
     for marker in _PASTE_MARKERS:
         data = data.replace(marker, b"")
     return data.partition(b"\n")[0].decode(errors="replace")
@@ -113,21 +120,17 @@ def _has_token() -> bool:
         return False
 
 
-@contextlib.contextmanager
-def _without_echo(descriptor: int) -> Iterator[None]:
-    """Switch echo off for a while; input that came too early is kept (it may be the paste)."""
+def _set_echo(echoes: bool) -> bool:
+    """Switch the terminal's echo, keeping what was typed already; return how it was."""
+    descriptor = sys.stdin.fileno()
     try:
-        before = termios.tcgetattr(descriptor)
+        modes = termios.tcgetattr(descriptor)
     except termios.error:  # no terminal: a pipe, which echoes nothing
-        yield
-        return
-    hidden = list(before)
-    hidden[3] &= ~termios.ECHO  # the local modes, see termios(3)
-    termios.tcsetattr(descriptor, termios.TCSADRAIN, hidden)
-    try:
-        yield
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        return False
+    was_echoing = bool(modes[3] & termios.ECHO)  # 3: the local modes, see termios(3)
+    modes[3] = modes[3] | termios.ECHO if echoes else modes[3] & ~termios.ECHO
+    termios.tcsetattr(descriptor, termios.TCSADRAIN, modes)
+    return was_echoing
 
 
 def _say(*lines: str) -> None:
