@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from traitlets.config import LoggingConfigurable
 from ..errors import ConfigFileError, DbxAgentsError
 from ..pat import PatSource
 from ..workspace_api import WorkspaceApi
+from .changes import readable
 from .destination import Destination
 from .errors import GitSyncError
 from .git import git_environment
@@ -110,6 +112,7 @@ class GitSync(LoggingConfigurable):
         self._unfit: dict[str, str] = {}
         self._background: set[asyncio.Task[Any]] = set()
         self._identity_of = ""
+        self._configuring = asyncio.Lock()
         self._told_at = 0.0
         self._telling: asyncio.TimerHandle | None = None
 
@@ -171,8 +174,8 @@ class GitSync(LoggingConfigurable):
         if name is not None and name not in self._workers:
             raise GitSyncError(f"There is no project {name}.", f"Look into {self._projects}.")
         names = list(self._workers) if name is None else [name]
-        await asyncio.gather(*(self._workers[n].sync_now(takes_over=takes_over) for n in names))
-        return [self._workers[each].model() for each in names if each in self._workers]
+        workers = [self._workers[each] for each in names]
+        return await asyncio.gather(*(w.sync_now(takes_over=takes_over) for w in workers))
 
     async def restorable(self) -> list[str]:
         """Return the projects in the workspace that are not here."""
@@ -205,7 +208,7 @@ class GitSync(LoggingConfigurable):
     async def _know(self, name: str, location: Location) -> None:
         """Start a worker for a project that is new, and see to its hooks."""
         if problem := name_problem(name):
-            self._unfit[name.encode("utf-8", "backslashreplace").decode()] = problem
+            self._unfit[readable(os.fsencode(name))[0]] = problem
             return
         worker = self._workers.get(name)
         if worker is None or worker.location != location:
@@ -326,7 +329,10 @@ class GitSync(LoggingConfigurable):
 
     async def _write_config(self, identity: Identity | None) -> None:
         try:
-            await asyncio.to_thread(self._config.install, identity)
+            async with self._configuring:
+                await asyncio.to_thread(
+                    self._config.install, identity, with_template=self.installs_hooks
+                )
         except (ConfigFileError, OSError) as error:
             self.log.warning("git's settings are not set: %s %s", error, getattr(error, "hint", ""))
 

@@ -55,6 +55,8 @@ class _Git:
     def is_untouched(self) -> bool:
         """Whether the repository has remotes, and they have every commit of every branch here."""
         git_dir = self._source / ".git"
+        if (git_dir / "worktrees").exists() or (git_dir / "modules").exists():
+            return False  # others live on this repository
         if not self._run(git_dir, "remote").strip():
             return False
         if self._run(git_dir, "for-each-ref", "refs/stash", "refs/dbx").strip():

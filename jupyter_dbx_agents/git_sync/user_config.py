@@ -51,10 +51,15 @@ class UserConfig:
         folder = Path(base) if base.startswith("/") else self._home / ".config"
         return folder / "git" / "config"
 
-    def install(self, identity: Identity | None) -> None:
-        """Write our template and settings, and include them."""
-        self._write_template()
-        _write(self.file, self._settings(identity))
+    def install(self, identity: Identity | None, *, with_template: bool = True) -> None:
+        """Write our template and settings, and include them.
+
+        Without an identity the last one stays: nobody may have pasted a token yet.
+        """
+        if with_template:
+            self._write_template()
+        if identity is not None or not self.file.exists():
+            _write(self.file, self._settings(identity, with_template))
         self._include(wanted=True)
 
     def uninstall(self) -> list[Path]:
@@ -65,8 +70,10 @@ class UserConfig:
         shutil.rmtree(self._own, ignore_errors=True)
         return removed
 
-    def _settings(self, identity: Identity | None) -> str:
-        lines = [MARK, "[init]", f"\ttemplateDir = {_quoted(str(self.template))}"]
+    def _settings(self, identity: Identity | None, with_template: bool) -> str:
+        lines = [MARK]
+        if with_template:
+            lines += ["[init]", f"\ttemplateDir = {_quoted(str(self.template))}"]
         if identity is not None and not self._system_has_identity():
             lines += ["[user]", f"\tname = {_quoted(identity.name)}"]
             lines.append(f"\temail = {_quoted(identity.email)}")

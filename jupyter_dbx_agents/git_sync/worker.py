@@ -65,8 +65,9 @@ class ProjectWorker:
         self._progress = (0, 0)
         self._woken = asyncio.Event()
         self._asked = self._answered = 0
+        self._answer_model: dict[str, Any] = {}
         self._answer = asyncio.Condition()
-        self._takes_over = self._audits = False
+        self._takes_over = self._audits = self._is_over = False
 
     @property
     def is_idle(self) -> bool:
@@ -81,18 +82,26 @@ class ProjectWorker:
         """HEAD may have moved."""
         self._woken.set()
 
-    async def sync_now(self, *, takes_over: bool = False) -> None:
-        """Sync and look at every folder in the workspace; return when that was tried once."""
+    async def sync_now(self, *, takes_over: bool = False) -> dict[str, Any]:
+        """Sync and look at every folder in the workspace; return the model after one try."""
         self._takes_over |= takes_over
         self._audits = True
         self._asked += 1
         mine = self._asked
         self.wake()
         async with self._answer:
-            await self._answer.wait_for(lambda: self._answered >= mine)
+            await self._answer.wait_for(lambda: self._answered >= mine or self._is_over)
+        return self._answer_model
 
     async def run(self) -> None:
         """Work until cancelled."""
+        try:
+            await self._work()
+        finally:
+            self._is_over = True
+            await self._answer_all()
+
+    async def _work(self) -> None:
         failures = 0
         self.wake()
         while True:
@@ -101,11 +110,16 @@ class ProjectWorker:
             asked = self._asked
             is_done = await self._attempt()
             failures = 0 if is_done else failures + 1
-            async with self._answer:
-                self._answered = asked
-                self._answer.notify_all()
+            self._answered = asked
+            await self._answer_all()
             if not is_done:
                 await self._pause(failures)
+
+    async def _answer_all(self) -> None:
+        """Let those who asked go on; also when the project is gone and nothing more will come."""
+        async with self._answer:
+            self._answer_model = self.model()
+            self._answer.notify_all()
 
     async def _pause(self, failures: int) -> None:
         """Wait before another try; a new commit or the user makes it come at once."""
@@ -226,6 +240,13 @@ def _history(sync: ProjectSync | None) -> dict[str, Any]:
 
 
 def _as_ours(error: Exception) -> DbxAgentsError:
+    if isinstance(error, WorkspacePermissionError):
+        return WorkspacePermissionError(
+            f"The workspace says: {error.message}",
+            "Ask for the right to write to your own folder and this token's scopes; then sync now.",
+            status=error.status,
+            error_code=error.error_code,
+        )
     if isinstance(error, WorkspaceError) and not error.hint:
         return WorkspaceError(
             f"The workspace says: {error.message}",

@@ -1,0 +1,358 @@
+"""The whole: from a commit to the workspace, through outages, without a token, and again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from jupyter_dbx_agents.git_sync.errors import GitSyncError, RestoreError
+
+from .conftest import OWNER, Site, until
+
+
+def model(sync, name: str) -> dict:
+    return next((each for each in sync.status() if each["name"] == name), {"state": "unknown"})
+
+
+async def synced(site: Site, sync, name: str) -> dict:
+    head = site.git(name, "rev-parse", "HEAD")
+
+    def is_synced() -> bool:
+        now = model(sync, name)
+        return now["state"] == "synced" and now["commit"] == head
+
+    await until(is_synced, f"{name}: {model(sync, name)}")
+    return model(sync, name)
+
+
+async def test_commits_arrive_through_the_hook_alone(site: Site) -> None:
+    site.make("p", a="1")
+    sync = site.git_sync(look_seconds=1000.0)
+    told = []
+    sync.on_change.append(lambda: told.append(sync.status()))
+    await sync.start()
+    await synced(site, sync, "p")
+    for step in range(3):
+        site.commit("p", {"a": f"step {step}"})
+        await synced(site, sync, "p")
+        assert site.remote("p") == {"a": f"step {step}".encode()}
+    site.make("new", a="1")
+    await until(lambda: site.remote("new"), "a project made after the start")
+    assert await until(lambda: told)
+
+
+async def test_what_no_hook_saw_arrives_all_the_same(site: Site) -> None:
+    site.make("p", a="1")
+    site.commit("p", {"a": "2"})
+    sync = site.git_sync(installs_hooks=False, sets_identity=False)
+    await sync.start()
+    await synced(site, sync, "p")
+    site.git("p", "reset", "-q", "--hard", "HEAD^")
+    await synced(site, sync, "p")
+    site.git("p", "pack-refs", "--all")
+    site.commit("p", {"a": "3"})
+    await synced(site, sync, "p")
+    assert site.remote("p") == {"a": b"3"}
+    assert not (site.projects / "p/.git/hooks/post-commit").exists()
+    assert not (site.home / ".config/git").exists()
+
+
+async def test_repositories_inside_others_of_the_same_name_and_worktrees(site: Site) -> None:
+    for name in ("one", "two"):
+        site.make(name, own=name)
+        site.make(f"{name}/lib", lib=f"of {name}")
+    site.make("group/deep", a="1")
+    site.git("one", "worktree", "add", "-q", "-b", "side", "../tree")
+    site.git("one", "worktree", "add", "-q", "-b", "agent", ".claude/worktrees/agent")
+    site.commit("tree", {"side": "s"})
+    sync = site.git_sync()
+    await sync.start()
+    names = [
+        "one",
+        "two",
+        "one/lib",
+        "two/lib",
+        "group/deep",
+        "tree",
+        "one/.claude/worktrees/agent",
+    ]
+    for name in names:
+        await synced(site, sync, name)
+    assert site.remote("one/lib") == {"lib": b"of one"}
+    assert site.remote("two/lib") == {"lib": b"of two"}
+    assert site.remote("tree") == {"own": b"one", "side": b"s"}
+    assert site.remote("one") == {
+        "own": b"one",
+        "lib/lib": b"of one",
+        ".claude/worktrees/agent/own": b"one",
+    }
+    assert site.git("tree", "rev-parse", "refs/worktree/dbx/synced") != site.git(
+        "one", "rev-parse", "refs/dbx/synced"
+    )
+
+
+async def test_a_home_behind_a_link(site: Site, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(site.home)
+    site.home, site.projects = link, link / "projects"
+    site.make("p", a="1")
+    sync = site.git_sync(look_seconds=1000.0)
+    await sync.start()
+    await synced(site, sync, "p")
+    site.commit("p", {"a": "2"})
+    await synced(site, sync, "p")
+    assert site.remote("p") == {"a": b"2"}
+
+
+async def test_without_a_token_it_waits_and_then_goes_on(site: Site) -> None:
+    token, site.pats.token = site.pats.token, None
+    site.make("p", a="1")
+    sync = site.git_sync()
+    await sync.start()
+    await until(lambda: model(sync, "p")["state"] == "waiting")
+    assert "Paste a token" in model(sync, "p")["message"]
+    with pytest.raises(GitSyncError):
+        await sync.restore("p")
+    site.pats.token = token
+    sync.pat_changed()
+    await synced(site, sync, "p")
+
+
+async def test_a_token_that_dies_half_way_is_replaced(site: Site) -> None:
+    site.make("p")
+    site.commit("p", {f"f{i}": str(i) for i in range(50)})
+    dead = site.workspace.tokens.authenticate(site.pats.token)
+
+    def die(count: int) -> None:
+        if count == 20:
+            site.workspace.tokens.revoke(dead.token_id)
+
+    site.transport.before_request = die
+    sync = site.git_sync()
+    await sync.start()
+    await until(lambda: model(sync, "p")["state"] == "waiting", "the end of the token")
+    site.pats.token = site.mint()
+    sync.pat_changed()
+    await synced(site, sync, "p")
+    assert len(site.remote("p")) == 50
+
+
+async def test_an_outage_is_said_and_resumed_after(site: Site) -> None:
+    site.make("p", a="1")
+    site.fault("status", status=503)
+    sync = site.git_sync(first_retry_seconds=0.5)
+    await sync.start()
+    await until(lambda: model(sync, "p")["next_try_at"], "a next try")
+    now = model(sync, "p")
+    assert now["state"] == "retrying" and "503" in now["message"] and now["hint"]
+    site.workspace.faults.clear()
+    await synced(site, sync, "p")
+    assert model(sync, "p")["message"] == ""
+
+
+async def test_a_refusal_is_said_and_not_repeated(site: Site) -> None:
+    site.make("p", a="1")
+    site.fault("status", status=403, error_code="PERMISSION_DENIED", message="No such right.")
+    sync = site.git_sync()
+    await sync.start()
+    await until(lambda: model(sync, "p")["state"] == "refused")
+    assert "No such right." in model(sync, "p")["message"]
+    site.workspace.faults.clear()
+    [now] = await sync.sync_now("p")
+    assert now["state"] == "synced"
+
+
+async def test_a_quota_is_said_and_tried_again(site: Site) -> None:
+    site.make("p", a="1")
+    site.fault(
+        "status",
+        "/api/2.0/workspace/import",
+        status=400,
+        error_code="QUOTA_EXCEEDED",
+        message="Full.",
+    )
+    sync = site.git_sync(first_retry_seconds=0.05)
+    await sync.start()
+    await until(lambda: "Full." in model(sync, "p").get("message", ""))
+    site.workspace.faults.clear()
+    await synced(site, sync, "p")
+
+
+async def test_retry_after_holds_everybody_back(site: Site) -> None:
+    site.make("p", a="1")
+    site.fault("429", retry_after="1", times=1)
+    sync = site.git_sync()
+    started = asyncio.get_running_loop().time()
+    await sync.start()
+    await synced(site, sync, "p")
+    assert asyncio.get_running_loop().time() - started >= 1
+
+
+async def test_a_broken_repository_hurts_no_other(site: Site) -> None:
+    for name in ("broken", "partly", "fine"):
+        site.make(name)
+        site.commit(name, {"a": f"a of {name}", "b": f"b of {name}"})
+    (site.projects / "broken/.git/HEAD").write_text("rubbish")
+    blob = site.git("partly", "rev-parse", "HEAD:a")
+    (site.projects / "partly/.git/objects" / blob[:2] / blob[2:]).unlink()
+    (site.projects / "empty").mkdir()
+    (site.projects / "empty/.git").mkdir()
+    sync = site.git_sync()
+    await sync.start()
+    await synced(site, sync, "fine")
+    partly = await synced(site, sync, "partly")
+    assert site.remote("partly") == {"b": b"b of partly"}
+    assert [each["path"] for each in partly["skipped"]] == ["a"]
+    assert "fsck" in partly["skipped"][0]["reason"]
+    assert "history is not kept" in partly["history"]["message"]
+    await until(lambda: model(sync, "broken")["state"] == "retrying")
+    assert model(sync, "broken")["hint"]
+    assert site.remote("broken") == {} == site.remote("empty")
+
+
+async def test_a_full_disk_costs_the_history_and_not_the_files(site: Site) -> None:
+    site.make("p")
+    site.commit("p", {"a": os.urandom(100_000)})
+    sync = site.project_sync("p")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    try:
+        await sync.run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert site.remote("p").keys() == {"a"}
+    assert "history is not kept" in sync.archive_problem
+    site.commit("p", {"b": "2"})
+    await sync.run()
+    assert sync.archive_problem == ""
+    shutil.rmtree(site.projects / "p")
+    assert (await site.restorer().restore("p")).has_history
+
+
+async def test_stop_flushes_what_was_committed_just_now(site: Site) -> None:
+    site.make("p", a="1")
+    sync = site.git_sync(look_seconds=1000.0, trigger_seconds=1000.0)
+    await sync.start()
+    await synced(site, sync, "p")
+    site.commit("p", {"a": "last words"})
+    await sync.stop(flush_seconds=10)
+    assert site.remote("p") == {"a": b"last words"}
+
+
+async def test_restore_all_after_a_restart(site: Site) -> None:
+    for name in ("one", "two", "one/lib"):
+        site.make(name, a=name)
+    sync = site.git_sync()
+    await sync.start()
+    for name in ("one", "two", "one/lib"):
+        await synced(site, sync, name)
+    before = {name: site.git(name, "log", "--format=%H") for name in ("one", "two", "one/lib")}
+    await sync.stop()
+    shutil.rmtree(site.home)
+    site.projects.mkdir(parents=True)
+    fresh = site.git_sync()
+    await fresh.start()
+    assert await fresh.restorable() == ["one", "one/lib", "two"]
+    restored = await fresh.restore()
+    assert [each.name for each in restored] == ["one", "one/lib", "two"]
+    assert {n: site.git(n, "log", "--format=%H") for n in before} == before
+    site.commit("one", {"a": "goes on"})
+    await synced(site, fresh, "one")
+    with pytest.raises(RestoreError):
+        await fresh.restore("two")
+
+
+async def test_the_identity_is_the_workspace_users(site: Site) -> None:
+    folder = site.make("p")
+    sync = site.git_sync()
+    await sync.start()
+
+    def says() -> str:
+        path = site.home / ".local/share/jupyter_dbx_agents/git/config"
+        return path.read_text() if path.exists() else ""
+
+    await until(lambda: "Olive Owner" in says() and OWNER in says())
+    await sync.install_hooks()
+    assert "Olive Owner" in says(), "a terminal that opens does not undo it"
+    assert folder.exists()
+
+
+async def test_a_project_whose_name_cannot_be_is_named(site: Site) -> None:
+    bad = os.fsdecode(os.fsencode(site.projects) + b"/b\xe9")
+    shutil.copytree(site.make("p", a="1"), bad)
+    sync = site.git_sync()
+    await sync.start()
+    await synced(site, sync, "p")
+    assert model(sync, "b\\xe9")["state"] == "refused"
+
+
+async def test_only_projects_are_synced(site: Site) -> None:
+    outside = site.home / "outside"
+    outside.mkdir()
+    site.git(outside, "init", "-q")
+    site.make("p/.cache/clone", a="1")
+    site.make("p/node_modules/x", a="1")
+    sync = site.git_sync()
+    await sync.start()
+    site.git(outside, "-c", "core.hooksPath=/dev/null", "commit", "-q", "--allow-empty", "-m", "m")
+    site.commit("p/.cache/clone", {"a": "2"})
+    site.make("q", a="1")
+    await synced(site, sync, "q")
+    assert [each["name"] for each in sync.status()] == ["q"]
+
+
+WORKER = """
+import asyncio, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from tests.git_sync.conftest import Pats, OWNER
+from jupyter_dbx_agents.git_sync import GitSync
+from jupyter_dbx_agents.workspace_api import WorkspaceApi
+
+async def main():
+    home = Path(sys.argv[3])
+    sync = GitSync(home=home, projects=home / "projects", origin="app",
+        api=WorkspaceApi(sys.argv[2]), pats=Pats(sys.argv[4]), user=lambda: OWNER,
+        requests_per_second=1e5, request_retry_seconds=0.01)
+    await sync.start()
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_kill_minus_nine_of_the_real_process_at_any_call_loses_nothing(site: Site) -> None:
+    site.make("p")
+    files = {f"d{i % 3}/f{i}": str(i) for i in range(12)}
+    site.commit("p", files)
+    for kill_at in (1, 3, 5, 9, 14):
+        site.commit("p", {path: f"{kill_at} {path}" for path in files} | {f"new{kill_at}": "1"})
+        site.workspace.requests.clear()
+        # Each import takes its time, so that the kill comes in the middle of some.
+        site.fault("latency", "/api/2.0/workspace", seconds=0.02)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            WORKER,
+            str(Path(__file__).parents[2]),
+            site.server.url,
+            str(site.home),
+            site.pats.token,
+            env=site.environment,
+        )
+        try:
+            await until(lambda n=kill_at: len(site.workspace.requests.since(0, "")) >= n, "", 60)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+        site.workspace.faults.clear()
+    await site.project_sync("p").run()
+    names = site.git("p", "ls-tree", "-r", "--name-only", "HEAD").splitlines()
+    assert site.remote("p") == {n: (site.projects / "p" / n).read_bytes() for n in names}
