@@ -64,7 +64,8 @@ def choices(*rounds: dict[str, int], settings: Iterable[tuple[str, str]] = ()) -
             for answers_now in rounds:
                 answers.clear()
                 answers.update(answers_now)
-                chosen.append(await table.choose_gateway(api, Secret("dapi1")))
+                await table.choose_gateway(api, Secret("dapi1"))
+                chosen.append(table.gateway)
             await api.close()
             return chosen
 

@@ -1,0 +1,124 @@
+"""What the workspace serves, in which dialects.
+
+Two lists are joined: the foundation models, which say what each of them speaks, and the models in
+Unity Catalog, under the names by which the gateway knows them, which do not.  Where neither can be
+read, the list of serving endpoints remains, which is documented but says no dialect either.
+
+Sources: the listings as ``databricks/ucode`` reads them, and the serving endpoints' API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import TokenRefusedError, WorkspaceError, WorkspaceUnavailableError
+from ..secret import Secret
+from ..workspace_api import WorkspaceApi
+from .gateway import Dialect
+from .names import dialects_by_name, stem_of
+
+FOUNDATION_MODELS = "/api/2.0/serving-endpoints:foundation-models"
+SERVING_ENDPOINTS = "/api/2.0/serving-endpoints"
+# An unlimited page is refused (499) by workspaces with many models.
+MODEL_SERVICES = "/api/2.1/unity-catalog/model-services?parent=schemas/system.ai&page_size=100"
+MOST_PAGES = 20
+CHAT_TASK = "llm/v1/chat"
+API_TYPES: Mapping[str, Dialect] = {
+    "anthropic/v1/messages": Dialect.ANTHROPIC,
+    "openai/v1/responses": Dialect.RESPONSES,
+    "gemini/v1/generateContent": Dialect.GEMINI,
+    "mlflow/v1/chat/completions": Dialect.CHAT,
+}
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ServedModels:
+    """The names that may be called, each with the dialects that it speaks."""
+
+    dialects: Mapping[str, frozenset[Dialect]] = field(default_factory=dict)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether they could be listed, so that something follows from a name's absence."""
+        return bool(self.dialects)
+
+    def speaking(self, dialect: Dialect) -> list[str]:
+        """Return the models that speak a dialect."""
+        return sorted(name for name, spoken in self.dialects.items() if dialect in spoken)
+
+    def serves(self, name: str, dialect: Dialect) -> bool:
+        """Whether a model is served in a dialect; names are taken letter by letter."""
+        return dialect in self.dialects.get(name, frozenset())
+
+
+async def discover(api: WorkspaceApi, token: Secret, *, through_gateway: bool) -> ServedModels:
+    """List what is served; nothing known if no list may be read.
+
+    Raises WorkspaceUnavailableError and TokenRefusedError.
+    """
+    endpoints = _objects(await _read(api, FOUNDATION_MODELS, token), "endpoints")
+    spoken = {_name(endpoint): _spoken(endpoint) for endpoint in endpoints}
+    if through_gateway:  # the serving endpoints do not know these names
+        by_stem = {stem_of(name): dialects for name, dialects in spoken.items()}
+        for name in await _unity_catalog_names(api, token):
+            spoken[name] = by_stem.get(stem_of(name), dialects_by_name(name))
+    served = {name: dialects for name, dialects in spoken.items() if name and dialects}
+    if not served:
+        endpoints = _objects(await _read(api, SERVING_ENDPOINTS, token), "endpoints")
+        served = {
+            name: dialects_by_name(name)
+            for e in endpoints
+            if (name := _name(e)) and _is_ready(e) and e.get("task") == CHAT_TASK
+        }
+    return ServedModels(served)
+
+
+async def _unity_catalog_names(api: WorkspaceApi, token: Secret) -> list[str]:
+    names: list[str] = []
+    path = MODEL_SERVICES
+    for _ in range(MOST_PAGES):
+        page = await _read(api, path, token)
+        services = _objects(page, "model_services")
+        names += [str(s.get("name", "")).removeprefix("model-services/") for s in services]
+        following = page.get("next_page_token")
+        if not following:
+            break
+        path = f"{MODEL_SERVICES}&page_token={following}"
+    return [name for name in names if name]
+
+
+async def _read(api: WorkspaceApi, path: str, token: Secret) -> Json:
+    """Return a list's page; empty where this workspace has no such list for this user."""
+    try:
+        return await api.get_json(path, token)
+    except (WorkspaceUnavailableError, TokenRefusedError):
+        raise
+    except WorkspaceError:
+        return {}
+
+
+def _spoken(endpoint: Json) -> frozenset[Dialect]:
+    if not _is_ready(endpoint):
+        return frozenset()
+    return frozenset(
+        API_TYPES[api_type]
+        for entity in _objects(endpoint.get("config") or {}, "served_entities")
+        for api_type in (entity.get("foundation_model") or {}).get("api_types") or ()
+        if api_type in API_TYPES
+    )
+
+
+def _is_ready(endpoint: Json) -> bool:
+    return (endpoint.get("state") or {}).get("ready") == "READY"
+
+
+def _name(endpoint: Json) -> str:
+    return str(endpoint.get("name", ""))
+
+
+def _objects(parent: Json, key: str) -> list[Json]:
+    value = parent.get(key)
+    return [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []

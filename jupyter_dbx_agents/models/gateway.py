@@ -1,0 +1,194 @@
+"""The addresses at which a workspace serves models, and which of them answers.
+
+In this order: a host that the user names, which is trusted (named but empty means: none); the
+workspace's own ``/ai-gateway``, or the host derived from the workspace id and the cloud, each only
+if it answers; the serving endpoints, which every workspace has.
+
+Why ``/ai-gateway`` goes before the derived host: it is the workspace's origin, so that the token
+goes nowhere else, and it is where the platform's own tools go now.  On Azure no host can be
+derived: its name has a number in it that the workspace id does not tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from traitlets import TraitError
+
+from ..environment import Environment, normalise_host
+from ..errors import TokenRefusedError, WorkspaceError, WorkspaceUnavailableError
+from ..secret import Secret
+from ..workspace_api import WorkspaceApi
+
+# The first lists the gateway's endpoints and may be closed to a scoped token; the second is open
+# to whoever may call a model.
+LISTING_PROBE = "/api/ai-gateway/v2/endpoints?page_size=1"
+MODELS_PROBE = "/ai-gateway/anthropic/v1/models"
+DERIVED_GATEWAY_PROBE = "/anthropic/v1/models"
+DERIVED_GATEWAY_HOSTS = {  # end of the workspace's host name -> end of the gateway's
+    ".gcp.databricks.com": ".ai-gateway.gcp.databricks.com",
+    ".cloud.databricks.com": ".ai-gateway.cloud.databricks.com",
+}
+# The workspace could not be asked: nothing follows from that about the gateway.
+UNANSWERED = (WorkspaceUnavailableError, TokenRefusedError)
+
+
+class Dialect(StrEnum):
+    """The API in which an agent speaks to its model."""
+
+    ANTHROPIC = "anthropic"
+    RESPONSES = "responses"
+    CHAT = "chat"
+    GEMINI = "gemini"
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """Where model calls go: the base URL of each dialect, and why this gateway was chosen.
+
+    ``kind`` is ``gateway-host``, ``workspace-gateway`` or ``serving-endpoints``.
+    """
+
+    kind: str
+    base_urls: Mapping[Dialect, str]
+    reason: str
+
+
+def gateway_host(host: str, reason: str) -> Gateway:
+    """Return the layout of a gateway that has a host name of its own."""
+    paths = {
+        Dialect.ANTHROPIC: "/anthropic",
+        Dialect.RESPONSES: "/openai/v1",
+        Dialect.CHAT: "/mlflow/v1",
+        Dialect.GEMINI: "/gemini",
+    }
+    return _gateway("gateway-host", host, paths, reason)
+
+
+def workspace_gateway(host: str, reason: str) -> Gateway:
+    """Return the layout of ``/ai-gateway`` on a workspace."""
+    paths = {
+        Dialect.ANTHROPIC: "/ai-gateway/anthropic",
+        Dialect.RESPONSES: "/ai-gateway/codex/v1",
+        Dialect.CHAT: "/ai-gateway/mlflow/v1",
+        Dialect.GEMINI: "/ai-gateway/gemini",
+    }
+    return _gateway("workspace-gateway", host, paths, reason)
+
+
+def serving_endpoints(host: str, reason: str) -> Gateway:
+    """Return the layout of a workspace's serving endpoints, without a gateway."""
+    paths = {
+        Dialect.ANTHROPIC: "/serving-endpoints/anthropic",
+        Dialect.RESPONSES: "/serving-endpoints",
+        Dialect.CHAT: "/serving-endpoints",
+        Dialect.GEMINI: "/serving-endpoints/google",
+    }
+    return _gateway("serving-endpoints", host, paths, reason)
+
+
+def explicit_gateway(address: str) -> Gateway:
+    """Return the layout of the address that the user names."""
+    reason = "It is the configured address (gateway_host, DATABRICKS_GATEWAY_HOST)."
+    if address.endswith("/ai-gateway"):
+        return workspace_gateway(address.removesuffix("/ai-gateway"), reason)
+    return gateway_host(address, reason)
+
+
+def derived_gateway_host(workspace_host: str, workspace_id: str) -> str:
+    """Return the address of a workspace's gateway by its cloud's rule, '' where there is none."""
+    name = urlsplit(workspace_host).hostname or ""
+    if not (workspace_id.isascii() and workspace_id.isdecimal()):
+        return ""
+    for ending, gateway_ending in DERIVED_GATEWAY_HOSTS.items():
+        if name.endswith(ending):
+            return f"https://{workspace_id}{gateway_ending}"
+    return ""
+
+
+def checked_address(text: str) -> str:
+    """Return an address to which the user's token may go; raises TraitError for any other."""
+    address = normalise_host(text)
+    parts = urlsplit(address)
+    plain = bool(parts.hostname) and not (parts.query or parts.fragment or parts.username)
+    if plain and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts))):
+        return address
+    raise TraitError(
+        f"The gateway's address {text!r} is no https:// address. Set DATABRICKS_GATEWAY_HOST (or "
+        "ModelTable.gateway_host) to one such as https://<workspace>/ai-gateway, or leave it unset."
+    )
+
+
+async def find_gateway(environment: Environment, api: WorkspaceApi, token: Secret) -> Gateway:
+    """Ask the workspace for its gateway; raises one of UNANSWERED if it cannot be asked now."""
+    host = environment.host
+    for path in (LISTING_PROBE, MODELS_PROBE):
+        if await _answers(api, path, token):
+            return workspace_gateway(host, f"The workspace answers {path.partition('?')[0]}.")
+    derived = derived_gateway_host(host, environment.workspace_id)
+    if derived and await _host_answers(derived, token):
+        return gateway_host(derived, f"{derived}, derived from the workspace's id, answers.")
+    return serving_endpoints(host, "No AI Gateway of this workspace answers.")
+
+
+async def gateway_works(gateway: Gateway, api: WorkspaceApi, token: Secret) -> bool:
+    """Whether a gateway that was found serves models now, asked where models are called.
+
+    Raises one of UNANSWERED if the workspace itself does not answer: it is no worse then.
+    """
+    if gateway.kind == "gateway-host":
+        base = gateway.base_urls[Dialect.ANTHROPIC].removesuffix("/anthropic")
+        return await _host_answers(base, token)
+    try:
+        if await _answers(api, MODELS_PROBE, token):
+            return True
+    except WorkspaceUnavailableError as error:
+        if not error.status:
+            raise
+        await _answers(api, "/api/2.0/preview/scim/v2/Me", token)  # raises if all of it is down
+        return False
+    return await _answers(api, LISTING_PROBE, token)
+
+
+async def _answers(api: WorkspaceApi, path: str, token: Secret) -> bool:
+    """Whether a path exists for this user; raises one of UNANSWERED if that cannot be told now."""
+    try:
+        await api.get_json(path, token)
+    except WorkspaceUnavailableError as error:
+        # 501 is the answer of a server that has no such thing, and will be tomorrow too.
+        if error.status != HTTPStatus.NOT_IMPLEMENTED:
+            raise
+        return False
+    except TokenRefusedError:
+        raise
+    except WorkspaceError:
+        return False
+    return True
+
+
+async def _host_answers(host: str, token: Secret) -> bool:
+    """Whether a derived host is there; one that has no address is none."""
+    api = WorkspaceApi(host)
+    try:
+        return await _answers(api, DERIVED_GATEWAY_PROBE, token)
+    except UNANSWERED:
+        return False
+    finally:
+        await api.close()
+
+
+def _gateway(kind: str, host: str, paths: Mapping[Dialect, str], reason: str) -> Gateway:
+    return Gateway(kind, {dialect: host + path for dialect, path in paths.items()}, reason)
+
+
+def _is_loopback(parts: Any) -> bool:
+    try:
+        return ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return bool(parts.hostname == "localhost")

@@ -1,0 +1,109 @@
+"""How models are called: family and version, of which the platform makes one name.
+
+``databricks-claude-opus-4-7`` and ``system.ai.claude-opus-4-7`` are two names of one model; its
+family is ``claude-opus`` and its version (4, 7).  Versions are compared as numbers: 4-10 is newer
+than 4-9, and a name without a number is the oldest.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .gateway import Dialect
+
+PREFIXES = ("databricks-", "system.ai.")
+# More digits than a version has: a date, which tells apart what has the same version.
+DATE = re.compile(r"\d{4,}")
+NUMBER = re.compile(r"\d{1,3}")
+LETTER_AND_NUMBER = re.compile(r"([a-z])(\d{1,3})")  # as in kimi-k2-7; not the size in 120b
+NO_CHAT = re.compile(r"gte|bge|.*embed|.*rerank")
+# Words for the smaller models of a vendor, which do not take a large one's place.
+SMALL = frozenset({"haiku", "mini", "nano", "lite", "flash"})
+# Whose names tell more than that they speak chat completions, which the others do.
+OWN_DIALECTS = (
+    (re.compile(r"claude"), Dialect.ANTHROPIC),
+    (re.compile(r"gpt-oss"), Dialect.CHAT),
+    (re.compile(r"gpt|codex|o\d"), Dialect.RESPONSES),
+    (re.compile(r"gemini"), Dialect.GEMINI),
+)
+
+
+@dataclass(frozen=True)
+class ModelName:
+    """A model's name, taken apart; ``full`` is as the workspace has it."""
+
+    full: str
+    stem: str
+    family: str
+    version: tuple[int, ...]
+    dates: tuple[int, ...]
+
+    @property
+    def vendor(self) -> str:
+        """The family's first word, such as ``claude``."""
+        return self.family.partition("-")[0]
+
+    @property
+    def age(self) -> tuple[tuple[int, ...], tuple[int, ...], bool]:
+        """What to compare: the greater, the newer.
+
+        Of two names of one model the one with ``databricks-`` is the greater: agents know it.
+        """
+        return self.version, self.dates, self.full.startswith(PREFIXES[0])
+
+
+def parse_name(full: str) -> ModelName:
+    """Take a name apart."""
+    stem = stem_of(full)
+    words: list[str] = []
+    version: list[int] = []
+    dates: list[int] = []
+    for word in re.split(r"[-_.]", stem):
+        if NUMBER.fullmatch(word):
+            version.append(int(word))
+        elif DATE.fullmatch(word):
+            dates.append(int(word))
+        elif match := LETTER_AND_NUMBER.fullmatch(word):
+            words.append(match[1])
+            version.append(int(match[2]))
+        else:
+            words.append(word)
+    return ModelName(full, stem, "-".join(words), tuple(version), tuple(dates))
+
+
+def stem_of(full: str) -> str:
+    """Return a name without the platform's prefix."""
+    for prefix in PREFIXES:
+        full = full.removeprefix(prefix)
+    return full
+
+
+def dialects_by_name(full: str) -> frozenset[Dialect]:
+    """Return the dialects that a model of this name speaks, for lists that do not say it."""
+    stem = stem_of(full)
+    if NO_CHAT.match(stem):
+        return frozenset()
+    for pattern, dialect in OWN_DIALECTS:
+        if pattern.match(stem):
+            return frozenset({dialect, Dialect.CHAT})
+    return frozenset({Dialect.CHAT})
+
+
+def newest_per_family(names: Iterable[str]) -> list[str]:
+    """Return the newest model of each family, by family."""
+    newest: dict[str, ModelName] = {}
+    for name in sorted(map(parse_name, names), key=lambda name: name.age):
+        newest[name.family] = name
+    return [newest[family].full for family in sorted(newest)]
+
+
+def alternatives(wanted: str, names: Iterable[str]) -> list[str]:
+    """Return the newest model of each family; those nearest to the wanted one come first."""
+    model = parse_name(wanted)
+
+    def distance(name: str) -> tuple[bool, bool, bool]:
+        other = parse_name(name)
+        is_small = not SMALL.isdisjoint(other.family.split("-"))
+        return other.family != model.family, other.vendor != model.vendor, is_small
+
+    return sorted(newest_per_family(names), key=distance)

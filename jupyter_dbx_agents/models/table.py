@@ -1,0 +1,283 @@
+"""The agents' models: what is configured, what the workspace serves, and what follows.
+
+A name that somebody chose, in the configuration or by a variable, is in force whether it is served
+or not; it is reported with what could be used instead.  A default of ours that is not served gives
+way to the newest model that is, the nearest family first: no two regions serve the same ones, and a
+small model that answers 404 would stop an agent in the middle of its work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Any
+
+from traitlets import Unicode, default, validate
+from traitlets.config import LoggingConfigurable
+
+from ..environment import Environment
+from ..errors import WorkspaceError
+from ..secret import Secret
+from ..workspace_api import WorkspaceApi
+from .discovery import ServedModels, discover
+from .gateway import (
+    UNANSWERED,
+    Dialect,
+    Gateway,
+    checked_address,
+    explicit_gateway,
+    find_gateway,
+    serving_endpoints,
+)
+from .names import alternatives, parse_name
+
+# Of each trait that names a model: the variable that sets it, our default, and what it must speak.
+VARIABLES: Mapping[str, str] = MappingProxyType(
+    {
+        "anthropic_model": "ANTHROPIC_MODEL",
+        "codex_model": "CODEX_MODEL",
+        "gemini_model": "GEMINI_MODEL",
+        "hermes_model": "HERMES_MODEL",
+    }
+)
+DEFAULTS: Mapping[str, tuple[str, Dialect]] = MappingProxyType(
+    {
+        "anthropic_model": ("databricks-claude-opus-4-7", Dialect.ANTHROPIC),
+        "anthropic_sonnet_model": ("databricks-claude-sonnet-4-6", Dialect.ANTHROPIC),
+        "anthropic_small_model": ("databricks-claude-haiku-4-5", Dialect.ANTHROPIC),
+        "codex_model": ("databricks-gpt-5-5", Dialect.RESPONSES),
+        "gemini_model": ("databricks-gemini-2-5-pro", Dialect.GEMINI),
+        "hermes_model": ("databricks-claude-opus-4-7", Dialect.CHAT),
+    }
+)
+# Where Claude Code turns for side jobs when there is neither its default nor a newer one of that
+# family: to the model that does the work.
+SIDE_MODELS = ("anthropic_sonnet_model", "anthropic_small_model")
+MOST_ALTERNATIVES = 6
+
+
+@dataclass(frozen=True)
+class ModelReport:
+    """What is known of a model that an agent is to use.
+
+    ``model`` is in force, ``configured`` is what was asked for; ``served`` is None while the
+    workspace was not asked.  ``problem`` is '' if there is none.
+    """
+
+    model: str
+    configured: str
+    served: bool | None
+    alternatives: tuple[str, ...]
+    problem: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the REST model."""
+        return {**asdict(self), "alternatives": list(self.alternatives)}
+
+
+class ModelTable(LoggingConfigurable):
+    """The agents' models and the gateway that serves them.
+
+    Once the workspace was asked, the traits hold what is in force and ``configured`` what was asked
+    for.  ``on_change`` is called after any of that, or the gateway, has changed.
+    """
+
+    anthropic_model = Unicode(
+        help="Claude Code's model. Default: the variable ANTHROPIC_MODEL, "
+        "or databricks-claude-opus-4-7.",
+    ).tag(config=True)
+    anthropic_sonnet_model = Unicode(
+        help="What Claude Code uses where it asks for 'sonnet', as its auto mode does. "
+        "Default: databricks-claude-sonnet-4-6.",
+    ).tag(config=True)
+    anthropic_small_model = Unicode(
+        help="What Claude Code and OpenCode use for small side jobs, and Claude Code where it asks "
+        "for 'haiku'. Default: databricks-claude-haiku-4-5.",
+    ).tag(config=True)
+    codex_model = Unicode(
+        help="Codex' model. Default: the variable CODEX_MODEL, or databricks-gpt-5-5.",
+    ).tag(config=True)
+    gemini_model = Unicode(
+        help="Gemini CLI's model. Default: the variable GEMINI_MODEL, "
+        "or databricks-gemini-2-5-pro.",
+    ).tag(config=True)
+    hermes_model = Unicode(
+        help="Hermes' model. Default: the variable HERMES_MODEL, or databricks-claude-opus-4-7.",
+    ).tag(config=True)
+    gateway_host = Unicode(
+        None,
+        allow_none=True,
+        help="Address of the AI Gateway, such as https://1.ai-gateway.cloud.databricks.com or "
+        "https://<workspace>/ai-gateway; it is trusted with the user's token. Empty: use no "
+        "gateway but the serving endpoints. None: find out. Default: the variable "
+        "DATABRICKS_GATEWAY_HOST.",
+    ).tag(config=True)
+
+    def __init__(self, environment: Environment, **kwargs: Any) -> None:
+        self._environment = environment
+        super().__init__(**kwargs)
+        self.gateway = self._gateway_before_asking()
+        self.served = ServedModels()
+        self.on_change: list[Callable[[], None]] = []
+        self.chosen = frozenset(name for name in DEFAULTS if self._is_chosen(name))
+        self.configured: Mapping[str, str] = {name: getattr(self, name) for name in DEFAULTS}
+
+    @default("anthropic_model")
+    def _default_anthropic_model(self) -> str:
+        return self._setting("anthropic_model")
+
+    @default("anthropic_sonnet_model")
+    def _default_anthropic_sonnet_model(self) -> str:
+        return self._setting("anthropic_sonnet_model")
+
+    @default("anthropic_small_model")
+    def _default_anthropic_small_model(self) -> str:
+        return self._setting("anthropic_small_model")
+
+    @default("codex_model")
+    def _default_codex_model(self) -> str:
+        return self._setting("codex_model")
+
+    @default("gemini_model")
+    def _default_gemini_model(self) -> str:
+        return self._setting("gemini_model")
+
+    @default("hermes_model")
+    def _default_hermes_model(self) -> str:
+        return self._setting("hermes_model")
+
+    @default("gateway_host")
+    def _default_gateway_host(self) -> str | None:
+        host = self._environment.settings.get("DATABRICKS_GATEWAY_HOST")
+        return checked_address(host) if host else host  # traitlets validates no default
+
+    @validate("gateway_host")
+    def _validate_gateway_host(self, proposal: dict[str, Any]) -> str | None:
+        host: str | None = proposal["value"]
+        return checked_address(host) if host else host
+
+    def _setting(self, trait: str) -> str:
+        return self._of_variable(trait) or DEFAULTS[trait][0]
+
+    def _of_variable(self, trait: str) -> str:
+        return self._environment.settings.get(VARIABLES.get(trait, ""), "")
+
+    def _is_chosen(self, trait: str) -> bool:
+        return self.trait_has_value(trait) or bool(self._of_variable(trait))
+
+    # ---- the gateway
+
+    @property
+    def is_gateway_configured(self) -> bool:
+        """Whether the user named the gateway, or said that there is none."""
+        return self.gateway_host is not None
+
+    async def choose_gateway(self, api: WorkspaceApi, token: Secret) -> bool:
+        """Choose the gateway, asking the workspace with ``token`` if need be; never raises.
+
+        Whether it could be asked: if not, the choice so far stands, and this may be called again.
+        """
+        if self.is_gateway_configured:
+            return True
+        try:
+            self.use_gateway(await find_gateway(self._environment, api, token))
+        except UNANSWERED as error:
+            self.log.warning(
+                "Could not ask for the AI Gateway (%s) Models are called through %s meanwhile.",
+                error.message,
+                self.gateway.kind,
+            )
+            return False
+        return True
+
+    def use_gateway(self, gateway: Gateway) -> None:
+        """Call models through a gateway from now on."""
+        if gateway != self.gateway:
+            self.gateway = gateway
+            self.log.info("Models are called through %s: %s", gateway.kind, gateway.reason)
+            self._tell()
+
+    def without_gateway(self, reason: str) -> Gateway:
+        """Return the serving endpoints."""
+        return serving_endpoints(self._environment.host, reason)
+
+    def _gateway_before_asking(self) -> Gateway:
+        if self.gateway_host:
+            return explicit_gateway(self.gateway_host)
+        if self.gateway_host is None:
+            return self.without_gateway("The workspace was not yet asked for its AI Gateway.")
+        return self.without_gateway("The gateway's address is configured to be empty.")
+
+    # ---- the models
+
+    async def discover(self, api: WorkspaceApi, token: Secret) -> bool:
+        """Ask what is served and put it in force; whether it could be asked.  Never raises."""
+        through_gateway = self.gateway.kind != "serving-endpoints"
+        try:
+            served = await discover(api, token, through_gateway=through_gateway)
+        except WorkspaceError as error:
+            self.log.info("The served models cannot be listed now: %s", error.message)
+            return False
+        self.use_served(served)
+        return True
+
+    def use_served(self, served: ServedModels) -> None:
+        """Put in force what is served; one warning names everything that is configured but not."""
+        if served == self.served:
+            return
+        self.served = served
+        for trait in DEFAULTS:
+            setattr(self, trait, self._in_force(trait))
+        problems = [report.problem for report in self.reports().values() if report.problem]
+        if problems:
+            self.log.warning("%s", " ".join(dict.fromkeys(problems)))
+        self._tell()
+
+    def reports(self) -> dict[str, ModelReport]:
+        """Return what is known of the model of each trait."""
+        return {
+            trait: self.report(getattr(self, trait), self.configured[trait], dialect)
+            for trait, (_, dialect) in DEFAULTS.items()
+        }
+
+    def report(self, model: str, configured: str, *dialects: Dialect) -> ModelReport:
+        """Return what is known of a model that is to be called in one of some dialects."""
+        if not self.served.is_known:
+            return ModelReport(model, configured, None, (), "")
+        others = sorted({name for d in dialects for name in self.served.speaking(d)})
+        near = tuple(alternatives(configured, others)[:MOST_ALTERNATIVES])
+        served = model in others
+        return ModelReport(
+            model, configured, served, near, _problem(model, configured, served, near)
+        )
+
+    def _in_force(self, trait: str) -> str:
+        """Return the configured model, or what takes the place of a default that is not served."""
+        wanted, dialect = self.configured[trait], DEFAULTS[trait][1]
+        others = self.served.speaking(dialect)
+        if trait in self.chosen or wanted in others or not others:
+            return wanted
+        nearest = alternatives(wanted, others)
+        main = self.anthropic_model
+        if (
+            trait in SIDE_MODELS
+            and main in others
+            and parse_name(nearest[0]).family != parse_name(wanted).family
+        ):
+            return main
+        return nearest[0]
+
+    def _tell(self) -> None:
+        for tell in self.on_change:
+            tell()
+
+
+def _problem(model: str, configured: str, served: bool, near: tuple[str, ...]) -> str:
+    if served:
+        if model == configured:
+            return ""
+        return f"The workspace does not serve {configured}; {model} is used instead."
+    if not near:
+        return f"The workspace serves no model for {configured}."
+    return f"The workspace does not serve {configured}. It serves {', '.join(near)}."

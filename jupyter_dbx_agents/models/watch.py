@@ -1,0 +1,139 @@
+"""When to ask the workspace again: for its models rarely, for a gateway that failed soon.
+
+A gateway that was found and stops answering gives way to the serving endpoints until it answers
+again.  A configured one does not: its user may have named it so that every call goes through it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from traitlets import Float
+from traitlets.config import LoggingConfigurable
+
+from ..secret import Secret
+from ..workspace_api import WorkspaceApi
+from .gateway import UNANSWERED, Gateway, gateway_works
+from .table import ModelTable
+
+AGAIN = " It had been silent for a while."
+
+
+class ModelWatch(LoggingConfigurable):
+    """Keeps a model table true while the server runs; never in anybody's way."""
+
+    interval_seconds = Float(
+        3600.0, min=1.0, help="How often (seconds) to ask the workspace what it serves."
+    ).tag(config=True)
+    first_pause_seconds = Float(
+        2.0, min=0.01, help="How long to wait (seconds) before asking again after a failure."
+    ).tag(config=True)
+    longest_pause_seconds = Float(
+        300.0, min=0.01, help="The longest such pause (seconds): each is twice the one before."
+    ).tag(config=True)
+
+    def __init__(
+        self,
+        models: ModelTable,
+        api: WorkspaceApi,
+        current_token: Callable[[], Secret | None],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._models, self._api, self._current_token = models, api, current_token
+        self._wake = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._failures = 0
+        self._lost: Gateway | None = None
+        self._checked_at_seconds = -self.first_pause_seconds  # of the monotonic clock
+
+    def token_changed(self) -> None:
+        """Take note that there may be a token now; asks at once unless all is known already."""
+        if not self._models.served.is_known or self._failures or self._lost is not None:
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Ask whenever it is time, until cancelled."""
+        while True:
+            self._wake.clear()
+            try:
+                done = await self._look()
+            except Exception:  # a list of a new shape must not end this loop
+                self.log.warning("The workspace's models could not be read.", exc_info=True)
+                done = False
+            self._failures = 0 if done else self._failures + 1
+            try:
+                async with asyncio.timeout(self._pause_seconds()):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def gateway_failed(self, gateway: Gateway) -> bool:
+        """Look at a gateway through which a call failed; whether another one is in force now."""
+        if self._models.is_gateway_configured or gateway.kind == "serving-endpoints":
+            return False
+        async with self._turn:
+            token = self._current_token()
+            if self._models.gateway == gateway and token is not None and self._may_check():
+                await self._fall_back_unless_it_works(gateway, token)
+        return self._models.gateway != gateway
+
+    def _may_check(self) -> bool:
+        """Whether the last check is long enough ago: many calls may fail at the same time."""
+        now = time.monotonic()
+        if now - self._checked_at_seconds < self.first_pause_seconds:
+            return False
+        self._checked_at_seconds = now
+        return True
+
+    async def _fall_back_unless_it_works(self, gateway: Gateway, token: Secret) -> None:
+        if await self._works(gateway, token):
+            return
+        self._lost = gateway
+        self._models.use_gateway(
+            self._models.without_gateway(
+                f"The {gateway.kind} does not answer; it is asked again and again."
+            )
+        )
+        self.log.warning("%s", self._models.gateway.reason)
+        self._wake.set()
+
+    async def _works(self, gateway: Gateway, token: Secret) -> bool:
+        try:
+            return await gateway_works(gateway, self._api, token)
+        except UNANSWERED:
+            return True  # the whole workspace is silent; the serving endpoints would be, too
+
+    async def _look(self) -> bool:
+        """Ask for everything; whether nothing has to be asked again soon."""
+        token = self._current_token()
+        if token is None:
+            return True
+        async with self._turn:
+            if self._lost is None:
+                is_chosen = await self._models.choose_gateway(self._api, token)
+            else:
+                is_chosen = await self._came_back(self._lost, token)
+        return is_chosen and await self._models.discover(self._api, token)
+
+    async def _came_back(self, gateway: Gateway, token: Secret) -> bool:
+        try:
+            works = await gateway_works(gateway, self._api, token)
+        except UNANSWERED:
+            return False
+        if works:
+            self._lost = None
+            reason = f"{gateway.reason.removesuffix(AGAIN)}{AGAIN}"
+            self._models.use_gateway(replace(gateway, reason=reason))
+        return works
+
+    def _pause_seconds(self) -> float:
+        if not self._failures:
+            return self.interval_seconds
+        return min(
+            self.first_pause_seconds * 2.0 ** (self._failures - 1), self.longest_pause_seconds
+        )

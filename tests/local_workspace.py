@@ -1,0 +1,45 @@
+"""A local workspace in this process, with a token for it, and the faults that tests arm."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from jupyter_dbx_agents.emulator.catalog import ServedModel
+from jupyter_dbx_agents.emulator.faults import Fault
+from jupyter_dbx_agents.emulator.server import LocalWorkspace
+from jupyter_dbx_agents.environment import Environment
+from jupyter_dbx_agents.secret import Secret
+from jupyter_dbx_agents.workspace_api import WorkspaceApi
+
+OWNER = "owner@example.com"
+
+
+def environment(host: str = "https://ws", **settings: str) -> Environment:
+    nothing = Secret("")
+    return Environment("", host, "", None, "", nothing, nothing, Path("/nowhere"), settings)
+
+
+@contextlib.asynccontextmanager
+async def local_workspace(
+    *models: ServedModel,
+) -> AsyncIterator[tuple[LocalWorkspace, WorkspaceApi, Secret]]:
+    server = LocalWorkspace()
+    await server.start()
+    if models:
+        server.workspace.models.replace(models)
+    server.workspace.add_user(OWNER)
+    pat, _ = server.workspace.tokens.mint(OWNER, lifetime_seconds=900)
+    api = WorkspaceApi(server.url)
+    try:
+        yield server, api, Secret(pat)
+    finally:
+        await api.close()
+        await server.stop()
+
+
+def fault(match: str, status: int) -> Fault:
+    """Answer a path with a status."""
+    code = "PERMISSION_DENIED" if status == 403 else "FAULT"
+    return Fault(match, "status", status=status, error_code=code, message="no")
