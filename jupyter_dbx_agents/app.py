@@ -34,6 +34,7 @@ from .auth import (
     verify_gate,
 )
 from .broker import Broker
+from .browser_routes import browser_routes
 from .config_files import ManagedFiles
 from .environment import (
     Environment,
@@ -58,6 +59,7 @@ from .workspace_api import WorkspaceApi
 
 # Jupyter waits for ``stop_extension`` without limit; the platform kills 15 s after SIGTERM.
 STOP_SECONDS = 10.0
+UPLOADS_FOLDER = "uploads"
 LAB_EXTENSIONS = Path(__file__).with_name("labextension")
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -205,6 +207,8 @@ class DbxAgentsApp(ExtensionApp):
     @fatal
     def initialize_handlers(self) -> None:
         """Register the REST routes."""
+        uploads = self.environment.home / UPLOADS_FOLDER
+        self.handlers.extend(browser_routes(self.services, uploads))
         self.handlers.extend(rest_routes(self.services))
 
     def _prepare_children(self) -> None:

@@ -15,8 +15,10 @@ LEVELS = (
     {"environment"},
     {"workspace_api"},
     {"pat", "models", "config_files", "content_filters", "events"},
-    {"auth", "terminals", "git_sync", "startup", "broker", "agents", "local_channel"},
+    {"auth", "terminals", "git_sync", "startup", "broker", "agents", "local_channel"}
+    | {"plain_page", "uploads"},
     {"handlers", "login_prompt"},
+    {"browser_routes"},
     {"app", "demo"},
     {"cli"},
 )

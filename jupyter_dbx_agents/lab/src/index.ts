@@ -15,6 +15,7 @@ import { PatFlow } from './pat_flow';
 import { Settings } from './settings';
 import { StatusItem } from './status_item';
 import { StatusStore } from './store';
+import { attach } from './terminals/attach';
 
 const ID = 'jupyter-dbx-agents:plugin';
 const OPEN_PANEL = 'dbx-agents:open-panel';
@@ -59,7 +60,10 @@ function activate(
     align: 'right',
     rank: 1
   });
-  terminals?.widgetAdded.connect(() => flow.offerIfWanted());
+  terminals?.widgetAdded.connect((_, panel) => {
+    flow.offerIfWanted();
+    void attach(panel, store, settings, trans);
+  });
   void Promise.all([registry && settings.follow(registry, ID), app.restored]).then(() =>
     store.start()
   );

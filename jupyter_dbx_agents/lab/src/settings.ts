@@ -23,9 +23,13 @@ export class Settings {
     take();
   }
 
+  /** One hint at a time: not in the next terminal, too. */
+  hintIsShown(): void {
+    this.firstHint = false;
+  }
+
   /** Do not show the hint again. */
   hintWasRead(): void {
-    this.firstHint = false;
     void this._stored?.set('firstHint', false).catch(() => undefined);
   }
 }

@@ -123,8 +123,8 @@ export function Terminals({
   );
 }
 
-function programOf(terminal: { name: string; program?: string }): string {
-  return terminal.program ? `${terminal.name}: ${terminal.program}` : terminal.name;
+function programOf(terminal: { name: string; foreground?: string }): string {
+  return terminal.foreground ? `${terminal.name}: ${terminal.foreground}` : terminal.name;
 }
 
 export function Memory({ store, trans }: Context): React.ReactElement | null {

@@ -1,0 +1,42 @@
+/** What each terminal of this page gets, as soon as it is opened. */
+
+import type { MainAreaWidget } from '@jupyterlab/apputils';
+import type { ITerminal } from '@jupyterlab/terminal';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type { Settings } from '../settings';
+import type { StatusStore } from '../store';
+import { allowCopy } from './clipboard';
+import { Connection } from './connection';
+import { acknowledge } from './flow';
+import { showHint } from './hint';
+import { TabName } from './tab_name';
+import { takeFiles } from './upload';
+import { xtermOf } from './xterm';
+
+/** Attach everything to a terminal's tab. */
+export async function attach(
+  panel: MainAreaWidget<ITerminal.ITerminal>,
+  store: StatusStore,
+  settings: Settings,
+  trans: TranslationBundle
+): Promise<void> {
+  const { content, node } = panel;
+  const ready = xtermOf(content);
+  acknowledge(content.session, ready);
+  new TabName(content.session, content.title, () => settings.followProgram);
+  takeFiles(content, node, () => settings.uploadPasted, trans);
+  const xterm = await ready;
+  const connection = new Connection(content, xterm, store, trans, node);
+  if (xterm) {
+    allowCopy(xterm, () => settings.copyFromPrograms && !connection.isReplaying, trans);
+  }
+  if (settings.firstHint) {
+    settings.hintIsShown();
+    const agents = store.status.agents ?? [];
+    const commands = agents.filter(agent => agent.enabled !== false).map(agent => agent.command);
+    showHint(node, commands, trans, () => {
+      settings.hintWasRead();
+      content.activate();
+    });
+  }
+}
