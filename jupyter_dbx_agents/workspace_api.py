@@ -8,6 +8,10 @@ Sources of protocol facts: the Token, SCIM and Apps APIs as published, and the S
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -23,7 +27,9 @@ from .errors import (
 )
 from .secret import Secret
 
-REQUEST_TIMEOUT_SECONDS = 15.0
+REQUEST_TIMEOUT_SECONDS = 15.0  # of silence
+# A reply that comes drop by drop is never silent; the calls here are small.
+TOTAL_TIMEOUT_SECONDS = 30.0
 # A dead token is 403 with this text and a numeric error_code; real permission errors are 403 too.
 REFUSED_TOKEN_MESSAGE = "Invalid access token"  # noqa: S105 the platform's words, no secret
 
@@ -88,12 +94,14 @@ class WorkspaceApi:
         """Create a token of the same user."""
         payload = {"lifetime_seconds": lifetime_seconds, "comment": comment}
         body = _json_object(await self._send("POST", "/api/2.0/token/create", token, payload))
-        return MintedToken(Secret(body["token_value"]), _token_info(body["token_info"]))
+        with _as_documented("/api/2.0/token/create"):
+            return MintedToken(Secret(str(body["token_value"])), _token_info(body["token_info"]))
 
     async def list_tokens(self, token: Secret) -> list[TokenInfo]:
         """List the user's own valid tokens in this workspace."""
         body = _json_object(await self._send("GET", "/api/2.0/token/list", token))
-        return [_token_info(info) for info in body.get("token_infos", [])]
+        with _as_documented("/api/2.0/token/list"):
+            return [_token_info(info) for info in body.get("token_infos", [])]
 
     async def delete_token(self, token: Secret, token_id: str) -> None:
         """Revoke one token; one that is gone already counts as done."""
@@ -122,7 +130,8 @@ class WorkspaceApi:
             auth=httpx.BasicAuth(client_id, client_secret.reveal()),
         )
         _raise_for_error(response)
-        return Secret(str(_json_object(response)["access_token"]))
+        with _as_documented("/oidc/v1/token"):
+            return Secret(str(_json_object(response)["access_token"]))
 
     async def call(self, method: str, path: str, token: Secret, **options: Any) -> httpx.Response:
         """Send any request with the token; ``options`` are those of ``httpx.AsyncClient.request``.
@@ -137,17 +146,43 @@ class WorkspaceApi:
     async def _send(
         self, method: str, path: str, token: Secret, payload: dict[str, Any] | None = None
     ) -> httpx.Response:
-        return await self.call(method, path, token, json=payload)
+        try:
+            async with asyncio.timeout(TOTAL_TIMEOUT_SECONDS):
+                return await self.call(method, path, token, json=payload)
+        except TimeoutError:
+            raise _unavailable(self.host, "TimeoutError") from None
 
     async def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
             return await self._client.request(method, path, **options)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             # ``from None``: the request object, with its header, must not travel in a traceback.
-            raise WorkspaceUnavailableError(
-                f"The workspace {self.host} does not answer ({type(error).__name__}).",
-                "Check the network; it is tried again.",
-            ) from None
+            raise _unavailable(self.host, type(error).__name__) from None
+
+
+def _unavailable(host: str, reason: str) -> WorkspaceUnavailableError:
+    if not host:
+        return WorkspaceUnavailableError(
+            "There is no workspace to talk to: DATABRICKS_HOST is not set.",
+            "Set it to the workspace's address and start again.",
+        )
+    return WorkspaceUnavailableError(
+        f"The workspace {host} does not answer ({reason}).",
+        "Check its address and the network, or try again in a moment.",
+    )
+
+
+@contextlib.contextmanager
+def _as_documented(path: str) -> Iterator[None]:
+    """Translate what a reply without its documented fields runs into."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        raise WorkspaceUnavailableError(
+            f"The workspace answered {path} with something else than documented "
+            f"({type(error).__name__}).",
+            "Try again in a moment.",
+        ) from error
 
 
 def _json_object(response: httpx.Response) -> dict[str, Any]:
@@ -182,7 +217,7 @@ def _raise_for_error(response: httpx.Response) -> None:
     if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise WorkspaceUnavailableError(
             f"The workspace cannot answer now (HTTP {status}).",
-            "It is tried again.",
+            "Try again in a moment.",
             status=status,
             retry_after_seconds=retry_after_seconds(response.headers.get("retry-after", "")),
         )
@@ -204,7 +239,7 @@ def is_token_refusal(status: int, message: str) -> bool:
 
 def retry_after_seconds(header: str) -> float:
     """Return the seconds of a Retry-After header, 0.0 when there is none or it is a date."""
-    return float(header) if header.strip().isdecimal() else 0.0
+    return float(header) if re.fullmatch(r"\s*[0-9]{1,9}\s*", header) else 0.0
 
 
 def _token_info(info: dict[str, Any]) -> TokenInfo:

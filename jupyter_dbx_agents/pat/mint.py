@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import uuid
 from datetime import datetime, timedelta
@@ -29,13 +30,12 @@ PROPAGATION_PAUSE_SECONDS = 0.5
 
 
 class Mint:
-    """Makes the tokens of one process; ``instance`` marks them in their comment."""
+    """Makes the tokens of one process, marked as its own in their comment."""
 
     def __init__(self, api: WorkspaceApi, app_name: str, lifetime_seconds: int) -> None:
         self.api = api
         self.lifetime_seconds = lifetime_seconds
-        self.instance = uuid.uuid4().hex
-        self._mark = " ".join(filter(None, (COMMENT_PREFIX, app_name, self.instance)))
+        self._mark = " ".join(filter(None, (COMMENT_PREFIX, app_name, uuid.uuid4().hex)))
         self._may_have_lost_one = False
 
     async def create(self, token: Secret, now: datetime) -> tuple[Pat, MintedToken]:
@@ -44,23 +44,33 @@ class Mint:
         Raises PatCannotMintError with the cause, TokenRefusedError, or WorkspaceUnavailableError.
         """
         comment = f"{self._mark} {secrets.token_hex(8)}"
+        minted: MintedToken | None = None
         try:
             minted = await self.api.create_token(
                 token, lifetime_seconds=self.lifetime_seconds, comment=comment
             )
-        except WorkspaceUnavailableError:
-            self._may_have_lost_one = True  # the answer may have got lost after the effect
-            raise
+            await self._verify(minted.value)
         except TokenRefusedError:
             raise
-        except WorkspaceError as error:
-            raise _cannot_mint(error) from error
-        try:
-            await self._verify(minted.value)
-        except WorkspaceError:
-            self._may_have_lost_one = True
+        except BaseException as error:
+            if isinstance(error, WorkspaceError) and not _is_passing(error):
+                raise _cannot_mint(error) from error
+            # The answer may have got lost after the effect; a cancelled call's, too.
+            await self._undo(token, minted)
             raise
         return self._pat(minted, now), minted
+
+    async def undo(self, pat: Pat) -> None:
+        """Delete a PAT that will not be used after all, with itself."""
+        with contextlib.suppress(WorkspaceError):
+            await self.api.delete_token(pat.value, pat.token_id)
+
+    async def _undo(self, token: Secret, minted: MintedToken | None) -> None:
+        """Delete what was minted in vain; if that is not known or fails, ``sweep_lost`` will."""
+        self._may_have_lost_one = True
+        if minted is not None:
+            with contextlib.suppress(WorkspaceError):
+                await self.api.delete_token(token, minted.info.token_id)
 
     async def sweep_lost(self, token: Secret, known: set[str]) -> None:
         """Delete tokens that bear this process's mark and that it does not know."""
@@ -88,6 +98,18 @@ class Mint:
                 await asyncio.sleep(PROPAGATION_PAUSE_SECONDS)
             else:
                 return
+
+    async def is_dead(self, token: Secret) -> bool:
+        """Whether the workspace refuses a token for good, and not just one of its replicas once."""
+        for attempt in range(PROPAGATION_TRIES):
+            if attempt:
+                await asyncio.sleep(PROPAGATION_PAUSE_SECONDS)
+            try:
+                await self.api.me(token)
+            except TokenRefusedError:
+                continue
+            return False
+        return True
 
     def _pat(self, minted: MintedToken, now: datetime) -> Pat:
         info = minted.info
@@ -131,6 +153,10 @@ async def owner_of_pasted(
 def token_page(host: str) -> str:
     """Return the workspace's page on which a user creates tokens."""
     return f"{host}/settings/user/developer/access-tokens"
+
+
+def _is_passing(error: WorkspaceError) -> bool:
+    return isinstance(error, WorkspaceUnavailableError)
 
 
 def _cannot_mint(error: WorkspaceError) -> DbxAgentsError:

@@ -43,6 +43,12 @@ class Step:
     wait_seconds: float | None = None
 
 
+# How often it is asked again whether a session is open (a kernel's start is told to nobody).
+IDLE_LOOK_SECONDS = 5.0
+# A PAT whose life is shorter than the interval is replaced after this part of it.
+ROTATED_AFTER_PART = 2 / 3
+
+
 def next_step(situation: Situation, now: datetime) -> Step:
     """Return what is due: the end of a PAT first, then rotation, then revocations."""
     due = _instants_of_actions(situation)
@@ -51,7 +57,10 @@ def next_step(situation: Situation, now: datetime) -> Step:
             return Step(action)
     if not due:
         return Step(Action.NOTHING)
-    return Step(Action.NOTHING, (min(at for at, _ in due) - now).total_seconds())
+    wait_seconds = (min(at for at, _ in due) - now).total_seconds()
+    if not situation.in_use:
+        wait_seconds = min(wait_seconds, IDLE_LOOK_SECONDS)
+    return Step(Action.NOTHING, wait_seconds)
 
 
 def _instants_of_actions(situation: Situation) -> list[tuple[datetime, Action]]:
@@ -68,9 +77,23 @@ def _instants_of_actions(situation: Situation) -> list[tuple[datetime, Action]]:
     return due
 
 
+def rotation_due_at(pat: Pat, interval_seconds: float) -> datetime:
+    """Return when a PAT is to be replaced: at the interval, and well before its end."""
+    part = (pat.expires_at - pat.created_at) * ROTATED_AFTER_PART
+    return pat.created_at + min(timedelta(seconds=interval_seconds), part)
+
+
 def retry_delay_seconds(attempt: int, first_seconds: float, most_seconds: float) -> float:
     """Return the delay before a retry, doubled each time; the caller adds the jitter."""
     return min(most_seconds, first_seconds * 2.0 ** min(attempt, 16))
+
+
+def within_life_seconds(delay_seconds: float, pat: Pat, now: datetime) -> float:
+    """Return a retry's delay that leaves time for others before the PAT ends.
+
+    A busy workspace may ask for more (Retry-After), but after the end there is nothing to retry.
+    """
+    return max(0.0, min(delay_seconds, (pat.expires_at - now).total_seconds() / 3))
 
 
 def lifetime_of(created_at: datetime, expires_at: datetime | None, asked_seconds: int) -> timedelta:

@@ -1,47 +1,51 @@
-"""Revoke the pasted token, exactly that one or none."""
+"""Revoke: replaced PATs when their promises have passed, and the pasted token, exactly that one."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+from datetime import datetime, timedelta
+from typing import Any
 
 from ..errors import PatError, TokenRefusedError, WorkspaceError
 from ..secret import Secret
 from ..workspace_api import MintedToken, TokenInfo, WorkspaceApi
-from .mint import PROPAGATION_PAUSE_SECONDS, PROPAGATION_TRIES
+from .mint import PROPAGATION_PAUSE_SECONDS, PROPAGATION_TRIES, Mint
 from .pasted import PastedOutcome, PastedState, pasted_candidates, pasted_token_id
+from .store import PatStore
 
 
 class PastedRevoker:
-    """Holds what became of the pasted token; its value only until it is known to be dead."""
+    """Revokes one pasted token; holds its value only until it is known to be dead.
 
-    def __init__(self, api: WorkspaceApi) -> None:
-        self._api = api
-        self.outcome = PastedOutcome()
-        self._pasted: Secret | None = None
-        self._token_id = ""
+    ``listed`` are the tokens that the pasted one saw before ``minted`` was made with it; empty if
+    it could not list them.
+    """
 
-    def forget(self) -> None:
-        """Start anew: nothing was pasted."""
-        self.outcome = PastedOutcome()
-        self._pasted = None
-        self._token_id = ""
+    def __init__(self, api: WorkspaceApi, mint: Mint, pasted: Secret, minted: MintedToken) -> None:
+        self._api, self._mint = api, mint
+        self._pasted, self._minted = pasted, minted
+        self._token_id: str | None = None
+        self.listed: list[TokenInfo] = []
+        self.outcome = PastedOutcome(PastedState.RETRYING)
 
-    async def revoke_pasted(
-        self, pasted: Secret, minted: MintedToken, listed: list[TokenInfo], ours: set[str]
-    ) -> None:
-        """Revoke the pasted token if it is provably one id; never raises a WorkspaceError."""
-        self.forget()
-        candidates = pasted_candidates(listed, ours)
-        token_id = pasted_token_id(pasted, minted, candidates)
-        if token_id is None and len(candidates) == 1:
-            token_id = candidates[0].token_id
-        if token_id is None:
-            self.outcome = _kept(candidates)
-            return
-        self._pasted, self._token_id = pasted, token_id
-        with contextlib.suppress(WorkspaceError):  # noted in the outcome; retry() goes on with it
-            await self._try(minted.value)
+    async def revoke(self, token: Secret, ours: set[str]) -> None:
+        """Revoke it if it is provably one id, else keep it and name the candidates.
+
+        Raises a WorkspaceError, noted in the outcome, after which it can be called again.
+        """
+        try:
+            self._token_id = self._token_id or await self._identify(token, ours)
+            if self._token_id is not None:
+                await self._api.delete_token(token, self._token_id)
+                self.outcome = _revoked() if await self._is_dead() else _still_alive()
+        except WorkspaceError as error:
+            self.outcome = PastedOutcome(
+                PastedState.RETRYING,
+                f"The pasted token could not be revoked yet: {error.message}",
+            )
+            raise
 
     async def revoke_chosen(self, token: Secret, token_id: str) -> None:
         """Revoke the candidate that the owner says was pasted.
@@ -56,28 +60,21 @@ class PastedRevoker:
         await self._api.delete_token(token, token_id)
         self.outcome = PastedOutcome(PastedState.REVOKED, "The token you chose was revoked.")
 
-    async def retry(self, token: Secret) -> None:
-        """Try again what failed before, if anything did.  Raises the WorkspaceError of that."""
-        if self.outcome.state is PastedState.RETRYING:
-            await self._try(token)
-
-    async def _try(self, token: Secret) -> None:
-        try:
-            await self._api.delete_token(token, self._token_id)
-            dead = await self._is_dead()
-        except WorkspaceError as error:
-            self.outcome = PastedOutcome(
-                PastedState.RETRYING,
-                f"The pasted token could not be revoked yet: {error.message}",
-            )
-            raise
-        self._pasted = None
-        self.outcome = _revoked() if dead else _still_alive()
+    async def _identify(self, token: Secret, ours: set[str]) -> str | None:
+        """Return the pasted token's id; None, with the candidates noted, if there is no proof."""
+        listed = self.listed or await self._api.list_tokens(token)
+        foreign = [info for info in listed if not self._mint.is_ours(info)]
+        candidates = pasted_candidates(foreign, ours)
+        token_id = pasted_token_id(self._pasted, self._minted, candidates)
+        # Only what the pasted token itself saw is sure to hold it.
+        if token_id is None and self.listed and len(candidates) == 1:
+            token_id = candidates[0].token_id
+        if token_id is None:
+            self.outcome = _kept(candidates)
+        return token_id
 
     async def _is_dead(self) -> bool:
         """Whether the workspace refuses the pasted token now (it may take a moment to)."""
-        if self._pasted is None:
-            return True
         for _ in range(PROPAGATION_TRIES):
             try:
                 await self._api.me(self._pasted)
@@ -85,6 +82,90 @@ class PastedRevoker:
                 return True
             await asyncio.sleep(PROPAGATION_PAUSE_SECONDS)
         return False
+
+
+class Revocations:
+    """All that is yet to be revoked; what fails is tried again."""
+
+    def __init__(
+        self,
+        api: WorkspaceApi,
+        store: PatStore,
+        mint: Mint,
+        retry_seconds: float,
+        log: logging.Logger | logging.LoggerAdapter[Any],
+    ) -> None:
+        self._api, self._store, self._mint = api, store, mint
+        self._retry_seconds, self._log = retry_seconds, log
+        self._pasted: list[PastedRevoker] = []
+
+    @property
+    def outcome(self) -> PastedOutcome:
+        """What became of the token that was pasted last."""
+        return self._pasted[-1].outcome if self._pasted else PastedOutcome()
+
+    async def revoke_pasted(
+        self, pasted: Secret, minted: MintedToken, listed: list[TokenInfo]
+    ) -> None:
+        """Begin with a token that was just pasted; what fails is for ``tidy``."""
+        revoker = PastedRevoker(self._api, self._mint, pasted, minted)
+        revoker.listed = listed
+        self._pasted = [*self._unfinished(), revoker]
+        with contextlib.suppress(WorkspaceError):
+            await revoker.revoke(minted.value, self._store.token_ids())
+
+    async def revoke_chosen(self, token: Secret, token_id: str) -> None:
+        """Revoke the candidate that the owner says was pasted.  Raises PatError."""
+        if not self._pasted:
+            raise PatError("No token was pasted.", "Paste one first.")
+        await self._pasted[-1].revoke_chosen(token, token_id)
+
+    async def revoke_due(self, current: Secret | None, now: datetime) -> None:
+        """Revoke replaced PATs whose promises have passed."""
+        for entry in [entry for entry in self._store.retired if now >= entry.revoke_at]:
+            if current is None or now >= entry.pat.expires_at:
+                self._store.drop(entry)
+                continue
+            try:
+                await self._api.delete_token(current, entry.pat.token_id)
+            except WorkspaceError as error:
+                self._log.debug("A replaced PAT could not be revoked: %s", error)
+                entry.revoke_at = now + timedelta(seconds=self._retry_seconds)
+            else:
+                self._store.drop(entry)
+
+    async def tidy(self, current: Secret) -> None:
+        """Finish what was left undone.  Raises the WorkspaceError that keeps it undone."""
+        await self._mint.sweep_lost(current, self._store.token_ids())
+        for revoker in self._unfinished():
+            await revoker.revoke(current, self._store.token_ids())
+
+    async def revoke_all(self, current: Secret | None) -> int:
+        """Revoke everything of ours, and what was pasted; return how many may still live.
+
+        The store is empty afterwards, whatever happens.
+        """
+        left = 0
+        if current is not None:
+            try:
+                await self.tidy(current)
+            except WorkspaceError as error:
+                self._log.warning("A token may be left in the workspace: %s", error)
+                left += 1
+        pats = self._store.clear()  # the current one is last: it revokes the others, then itself
+        for pat in pats:
+            try:
+                await self._api.delete_token(pats[-1].value, pat.token_id)
+            except TokenRefusedError:
+                continue  # it is dead already
+            except WorkspaceError as error:
+                self._log.warning("A PAT could not be revoked (it expires by itself): %s", error)
+                left += 1
+        self._pasted = []
+        return left
+
+    def _unfinished(self) -> list[PastedRevoker]:
+        return [r for r in self._pasted if r.outcome.state is PastedState.RETRYING]
 
 
 def _revoked() -> PastedOutcome:
@@ -102,7 +183,8 @@ def _still_alive() -> PastedOutcome:
 def _kept(candidates: list[TokenInfo]) -> PastedOutcome:
     return PastedOutcome(
         PastedState.KEPT,
-        "The pasted token could not be told from your others, so it was not revoked. Choose it "
-        "here, or delete it under Settings › Developer › Access tokens.",
+        "The pasted token could not be told from your others, so it was not revoked. Choose it in "
+        "the dialog or with “jupyter dbx-agents revoke-pasted”, or delete it under Settings › "
+        "Developer › Access tokens.",
         candidates,
     )

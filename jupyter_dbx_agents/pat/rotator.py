@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
-
-from traitlets import Enum, Float, Integer
-from traitlets.config import LoggingConfigurable
 
 from ..errors import (
     DbxAgentsError,
@@ -24,59 +21,29 @@ from ..secret import Secret
 from ..workspace_api import TokenInfo, WorkspaceApi
 from .clock import Clock, SystemClock, iso
 from .mint import Mint, owner_of_pasted, token_page
-from .plan import Action, Situation, next_step, retry_delay_seconds
-from .revocation import PastedRevoker
+from .plan import (
+    Action,
+    Situation,
+    next_step,
+    retry_delay_seconds,
+    rotation_due_at,
+    within_life_seconds,
+)
+from .revocation import Revocations
 from .store import Pat, PatState, PatStore, Promise
+from .timing import RotationTiming
 
 _PASTE_HINT = "Open a terminal, or use “jupyter dbx-agents login”, and paste a token."
 # The platform kills us 15 s after SIGTERM; the other parts want some of that too.
 STOP_SECONDS = 5.0
 
 
-class PatRotator(LoggingConfigurable):
+class PatRotator(RotationTiming):
     """Holds the PAT and keeps it fresh; a PatSource for everyone else.
 
     ``expected_user`` names the only user whose token is adopted (None: anybody's, for local use);
     ``in_use`` says whether any session is active.
     """
-
-    rotation_interval_seconds = Float(
-        600.0, min=0.1, config=True, help="Age in seconds at which the PAT is replaced."
-    )
-    lifetime_seconds = Integer(
-        900, min=1, config=True, help="Lifetime in seconds of each PAT that is created."
-    )
-    promise_seconds = Float(
-        120.0,
-        min=0.0,
-        config=True,
-        help="For how long, in seconds, an SDK program may use a PAT before it asks again.",
-    )
-    expiry_margin_seconds = Float(
-        30.0,
-        min=0.0,
-        config=True,
-        help="How long before a PAT's natural end, in seconds, its last promise ends.",
-    )
-    in_flight_seconds = Float(
-        60.0,
-        min=0.0,
-        config=True,
-        help="How long after its last promise, in seconds, a replaced PAT is revoked.",
-    )
-    retry_first_seconds = Float(
-        2.0, min=0.01, config=True, help="Delay in seconds before the first retry of a rotation."
-    )
-    retry_most_seconds = Float(
-        30.0, min=0.01, config=True, help="Longest delay in seconds between two retries."
-    )
-    idle_policy = Enum(
-        ["lapse", "keep_alive"],
-        default_value="lapse",
-        config=True,
-        help="While no terminal or kernel is open: 'lapse' lets the PAT run out, and the next "
-        "session asks for a new one; 'keep_alive' goes on rotating.",
-    )
 
     def __init__(
         self,
@@ -97,7 +64,9 @@ class PatRotator(LoggingConfigurable):
             self.promise_seconds, self.expiry_margin_seconds, self.in_flight_seconds
         )
         self._mint = Mint(api, app_name, self.lifetime_seconds)
-        self._revoker = PastedRevoker(api)
+        self._revocations = Revocations(
+            api, self._store, self._mint, self.retry_first_seconds, self.log
+        )
         self._state = PatState.NEEDED
         self._message = "No Databricks token has been pasted yet."
         self._hint = _PASTE_HINT
@@ -109,6 +78,7 @@ class PatRotator(LoggingConfigurable):
         self._tidy_at: datetime | None = None
         self._attempts = 0
         self._checked_at: datetime | None = None
+        self._is_stopping = False
         self._one_at_a_time = asyncio.Lock()
         self._wake = asyncio.Event()
         self.on_change: list[Callable[[], None]] = []
@@ -132,7 +102,12 @@ class PatRotator(LoggingConfigurable):
 
     def promise(self) -> Promise | None:
         """Return the PAT with an expiry that will be kept; None when there is none."""
-        return self._store.promise(self._clock.now())
+        promised = self._store.promise(self._clock.now())
+        if promised is None:
+            return None
+        pat, until = promised
+        # Rounded down: what an SDK may use unasked ends no later than what was remembered.
+        return Promise(pat.value, int(self._clock.to_unix(until)))
 
     async def replace_refused(self, refused: Secret) -> Secret | None:
         """Return the PAT to try once more after a refusal; None when there is none any more."""
@@ -141,10 +116,9 @@ class PatRotator(LoggingConfigurable):
             if current is None or current != refused or self._was_just_checked():
                 return current
             try:
-                await self._api.me(current)
-            except TokenRefusedError:
-                self._lose("The workspace no longer accepts the token: it was revoked.")
-                return None
+                if await self._mint.is_dead(current):
+                    self._lose("The workspace no longer accepts the token: it was revoked.")
+                    return None
             except WorkspaceError as error:
                 self.log.debug("Could not check a refused PAT: %s", error)
             self._checked_at = self._clock.now()
@@ -158,6 +132,7 @@ class PatRotator(LoggingConfigurable):
         Raises a PatError or WorkspaceError that says what to do; the state before is kept then.
         """
         async with self._one_at_a_time:
+            self._require_running()
             if self._store.holds(pasted):
                 raise PatRefusedError(
                     "This is one of the short-lived tokens that this app made itself.",
@@ -170,15 +145,19 @@ class PatRotator(LoggingConfigurable):
     async def rotate(self) -> None:
         """Replace the PAT now.  Raises PatNeededError when there is none, or why it failed."""
         async with self._one_at_a_time:
+            self._require_running()
             await self._rotate()
         self._wake.set()
 
     async def log_out(self) -> None:
         """Revoke every PAT of ours and forget them, kept promises or not."""
         async with self._one_at_a_time:
-            await self._revoke_all()
-            self._revoker.forget()
-            self._lose("You logged out.")
+            left = await self._revocations.revoke_all(self.current())
+            warning = (
+                f" {left} of its tokens could not be revoked; look under Settings › Developer › "
+                "Access tokens."
+            )
+            self._lose(f"You logged out.{warning if left else ''}")
         self._wake.set()
 
     async def revoke_pasted(self, token_id: str) -> None:
@@ -190,7 +169,7 @@ class PatRotator(LoggingConfigurable):
             current = self.current()
             if current is None:
                 raise PatNeededError("There is no token to revoke another with.", _PASTE_HINT)
-            await self._revoker.revoke_chosen(current, token_id)
+            await self._revocations.revoke_chosen(current, token_id)
             self._changed()
 
     def session_opened(self) -> None:
@@ -207,14 +186,19 @@ class PatRotator(LoggingConfigurable):
                 await self._clock.wait(self._wake, step.wait_seconds)
                 continue
             async with self._one_at_a_time:
-                await self._perform(step.action)
+                # Again: while we waited for our turn, a new PAT may have been adopted.
+                succeeded = await self._perform(
+                    next_step(self._situation(), self._clock.now()).action
+                )
+            if not succeeded:
+                await self._clock.wait(self._wake, self.retry_first_seconds)
 
     async def stop(self) -> None:
-        """Revoke every PAT of ours, within ``STOP_SECONDS``; never raises."""
+        """Revoke every PAT of ours, within ``STOP_SECONDS``, and take no more; never raises."""
+        self._is_stopping = True
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_SECONDS):
-                async with self._one_at_a_time:
-                    await self._revoke_all()
+            async with asyncio.timeout(STOP_SECONDS), self._one_at_a_time:
+                await self._revocations.revoke_all(self.current())
 
     def status(self) -> dict[str, Any]:
         """Return the credential's REST model: never a token, instants in ISO 8601 or None."""
@@ -230,7 +214,7 @@ class PatRotator(LoggingConfigurable):
             "rotations": self.rotations,
             "awaiting_revocation": len(self._store.retired),
             "token_page": token_page(self._api.host),
-            "pasted": self._revoker.outcome.status(),
+            "pasted": self._revocations.outcome.status(),
         }
 
     # ---- adoption
@@ -257,12 +241,10 @@ class PatRotator(LoggingConfigurable):
                 "The token was revoked while it was being checked.", "Paste a new one."
             ) from error
         self.user, self.workspace_id = user.user_name, user.workspace_id
-        self._publish(pat)
-        await self._revoker.revoke_pasted(pasted, minted, listed, self._store.token_ids())
-        self._tidy_at = self._clock.now()
-        self.log.info(
-            "A PAT of %s was adopted; the pasted one: %s.", self.user, self._revoker.outcome.state
-        )
+        await self._publish(pat)
+        await self._revocations.revoke_pasted(pasted, minted, listed)
+        pasted_state = self._revocations.outcome.state
+        self.log.info("A PAT of %s was adopted; the pasted one: %s.", self.user, pasted_state)
         self._changed()
 
     async def _list(self, token: Secret) -> list[TokenInfo]:
@@ -274,16 +256,28 @@ class PatRotator(LoggingConfigurable):
 
     # ---- rotation
 
-    async def _perform(self, action: Action) -> None:
-        if action is Action.EXPIRE:
-            self._expire()
-        elif action is Action.REVOKE:
-            await self._revoke_due()
-        elif action is Action.TIDY:
-            await self._tidy()
-        else:
-            with contextlib.suppress(DbxAgentsError):  # noted by _rotate, in state and log
-                await self._rotate()
+    async def _perform(self, action: Action) -> bool:
+        """Do what is due; return False if it failed in a way that is not planned for."""
+        try:
+            await self._actions()[action]()
+        except DbxAgentsError as error:  # noted by _rotate, in state and log
+            self.log.debug("%s: %s", action, error)
+        except Exception:  # the loop must live: without it the PAT would run out unseen
+            self.log.exception("Looking after the PAT failed; trying again")
+            return False
+        return True
+
+    def _actions(self) -> dict[Action, Callable[[], Awaitable[None]]]:
+        return {
+            Action.NOTHING: self._do_nothing,
+            Action.EXPIRE: self._expire,
+            Action.ROTATE: self._rotate,
+            Action.REVOKE: self._revoke_due,
+            Action.TIDY: self._tidy,
+        }
+
+    async def _do_nothing(self) -> None:
+        """What was due is no longer."""
 
     async def _rotate(self) -> None:
         pat = self._store.current(self._clock.now())
@@ -291,51 +285,49 @@ class PatRotator(LoggingConfigurable):
             raise PatNeededError("There is no token to rotate.", _PASTE_HINT)
         try:
             fresh, _ = await self._mint.create(pat.value, self._clock.now())
-        except TokenRefusedError:
-            self._lose("The workspace no longer accepts the token: it was revoked.")
+        except TokenRefusedError as error:
+            if await self._mint.is_dead(pat.value):
+                self._lose("The workspace no longer accepts the token: it was revoked.")
+            else:  # one replica, or the token API alone
+                self._retry_later(error)
             raise
         except (WorkspaceError, PatError) as error:
             self._retry_later(error)
             raise
+        await self._publish(fresh)
         self.rotations += 1
-        self._publish(fresh)
-        self._tidy_at = self._clock.now()
+        self._changed()
 
-    def _publish(self, pat: Pat) -> None:
-        now = self._clock.now()
+    async def _publish(self, pat: Pat) -> None:
+        """Make a PAT the current one; while the server stops it is deleted instead."""
+        if self._is_stopping:
+            await self._mint.undo(pat)
+        self._require_running()
         recovered = self._state is PatState.RETRYING
-        self._store.publish(pat, now)
+        self._store.publish(pat, self._clock.now())
         self._attempts, self._retry_at = 0, None
-        self._rotate_at = now + timedelta(seconds=self.rotation_interval_seconds)
+        self._rotate_at = rotation_due_at(pat, self.rotation_interval_seconds)
+        self._tidy_at = self._clock.now()
         if recovered:
             self.log.info("The PAT rotates again.")
-        self._set(PatState.ACTIVE, "The token is alive and rotates by itself.")
+        self._set(PatState.ACTIVE, "The token is alive and rotates while a session is open.")
 
     def _retry_later(self, error: DbxAgentsError) -> None:
+        now, pat = self._clock.now(), self._store.pat
         delay = retry_delay_seconds(
             self._attempts, self.retry_first_seconds, self.retry_most_seconds
         )
         delay = max(delay * random.uniform(0.8, 1.2), getattr(error, "retry_after_seconds", 0.0))  # noqa: S311 jitter
+        if pat is not None:
+            delay = within_life_seconds(delay, pat, now)
         self._attempts += 1
-        self._retry_at = self._clock.now() + timedelta(seconds=delay)
+        self._retry_at = now + timedelta(seconds=max(delay, self.retry_first_seconds / 2))
         if self._state is not PatState.RETRYING:
             self.log.warning("The PAT could not be rotated: %s Trying again.", error.message)
         self._set(PatState.RETRYING, f"The rotation failed: {error.message}", error.hint)
 
     async def _revoke_due(self) -> None:
-        """Revoke replaced PATs whose promises have passed; what fails is tried again."""
-        current, now = self.current(), self._clock.now()
-        for entry in [entry for entry in self._store.retired if now >= entry.revoke_at]:
-            if current is None or now >= entry.pat.expires_at:
-                self._store.drop(entry)
-                continue
-            try:
-                await self._api.delete_token(current, entry.pat.token_id)
-            except WorkspaceError as error:
-                self.log.debug("A replaced PAT could not be revoked: %s", error)
-                entry.revoke_at = now + timedelta(seconds=self.retry_first_seconds)
-            else:
-                self._store.drop(entry)
+        await self._revocations.revoke_due(self.current(), self._clock.now())
 
     async def _tidy(self) -> None:
         """Finish what was left undone; what fails again is tried again a little later."""
@@ -344,44 +336,46 @@ class PatRotator(LoggingConfigurable):
         if current is None:
             return
         try:
-            await self._mint.sweep_lost(current, self._store.token_ids())
-            await self._revoker.retry(current)
+            await self._revocations.tidy(current)
         except WorkspaceError as error:
             self.log.debug("Left undone for now: %s", error)
             self._tidy_at = self._clock.now() + timedelta(seconds=self.retry_most_seconds)
-        else:
-            self._changed()
+        self._changed()
 
-    def _expire(self) -> None:
-        self._store.clear()
-        self._rotate_at = self._retry_at = self._tidy_at = None
-        why = self._message if self._state is PatState.RETRYING else "No session was open."
+    async def _expire(self) -> None:
+        why = "No session was open." if not self._is_in_use() else self._message
+        self._forget()
         self.log.warning("The PAT has expired: %s", why)
         self._set(PatState.EXPIRED, f"The token has expired. {why}", _PASTE_HINT)
 
     def _lose(self, why: str) -> None:
         """Forget every PAT: there is none any more, and only the owner can change that."""
-        self._store.clear()
-        self._rotate_at = self._retry_at = self._tidy_at = None
+        self._forget()
         self.log.warning("No PAT any more: %s", why)
         self._set(PatState.NEEDED, why, _PASTE_HINT)
 
-    async def _revoke_all(self) -> None:
-        pats = self._store.clear()  # the current one is last: it revokes the others, then itself
-        for pat in pats:
-            try:
-                await self._api.delete_token(pats[-1].value, pat.token_id)
-            except WorkspaceError as error:
-                self.log.warning("A PAT could not be revoked (it expires by itself): %s", error)
+    def _forget(self) -> None:
+        self._store.clear()
+        self._rotate_at = self._retry_at = self._tidy_at = None
 
     # ---- small things
 
     def _situation(self) -> Situation:
-        in_use = self.idle_policy == "keep_alive" or self._in_use()
-        retired = tuple(self._store.retired)
         return Situation(
-            self._store.pat, retired, in_use, self._rotate_at, self._retry_at, self._tidy_at
+            self._store.pat,
+            tuple(self._store.retired),
+            self._is_in_use(),
+            self._rotate_at,
+            self._retry_at,
+            self._tidy_at,
         )
+
+    def _is_in_use(self) -> bool:
+        return self.idle_policy == "keep_alive" or self._in_use()
+
+    def _require_running(self) -> None:
+        if self._is_stopping:
+            raise PatError("The server is stopping.", "Paste the token when it runs again.")
 
     def _was_just_checked(self) -> bool:
         """Whether a refusal was looked into a moment ago: many calls are refused at once."""
@@ -394,4 +388,7 @@ class PatRotator(LoggingConfigurable):
 
     def _changed(self) -> None:
         for notify in self.on_change:
-            notify()
+            try:
+                notify()
+            except Exception:  # a listener's fault must not stop the rotation
+                self.log.exception("Telling of the credential's change failed")

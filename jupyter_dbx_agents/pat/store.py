@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -86,21 +86,20 @@ class PatStore:
         """Return the PAT if it still lives."""
         return self.pat if self.pat is not None and now < self.pat.expires_at else None
 
-    def promise(self, now: datetime) -> Promise | None:
-        """Return a promise for the current PAT and remember it.
+    def promise(self, now: datetime) -> tuple[Pat, datetime] | None:
+        """Return the current PAT and until when it may be used unasked, and remember that.
 
-        ``expires_on`` is ``promise_seconds`` ahead, but ends ``expiry_margin_seconds`` before the
-        token does; in that last stretch it is the token's end itself.
+        That is ``promise_seconds`` ahead, but ends ``expiry_margin_seconds`` before the token
+        does; in that last stretch it is the token's end itself.
         """
         pat = self.current(now)
         if pat is None:
             return None
         soft_end = pat.expires_at - timedelta(seconds=self.expiry_margin_seconds)
         horizon = min(now + timedelta(seconds=self.promise_seconds), soft_end)
-        expires_on = int((horizon if horizon > now else pat.expires_at).timestamp())
-        until = datetime.fromtimestamp(expires_on, UTC)
+        until = horizon if horizon > now else pat.expires_at
         self._promised_until[pat.token_id] = max(until, self.promised_until(pat))
-        return Promise(pat.value, expires_on)
+        return pat, until
 
     def promised_until(self, pat: Pat) -> datetime:
         """Return the largest expiry handed out for a PAT; its creation if there was none."""

@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import httpx
 import pytest
 
 from jupyter_dbx_agents.emulator.server import LocalWorkspace
@@ -27,12 +28,17 @@ class SharedClock:
     def now(self) -> datetime:
         return self._workspace.clock()
 
+    def to_unix(self, instant: datetime) -> float:
+        return instant.timestamp()
+
     async def wait(self, wake: asyncio.Event, seconds: float | None) -> None:
-        moved = self._moved
-        waits = [asyncio.ensure_future(wake.wait()), asyncio.ensure_future(moved.wait())]
-        _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for wait in pending:
-            wait.cancel()
+        waits = [asyncio.ensure_future(event.wait()) for event in (wake, self._moved)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
         wake.clear()
 
     def advance(self, seconds: float) -> None:
@@ -68,6 +74,27 @@ class Scene:
     def living(self) -> list[str]:
         """Comments of the owner's live tokens."""
         return [token.comment for token in self.workspace.tokens.live_of(OWNER)]
+
+    @contextlib.contextmanager
+    def odd_reply(self, path: str, body: bytes) -> Iterator[None]:
+        """Answer a path with 200 and a body of one's own, in the place of the workspace."""
+        send = self.api._request
+
+        async def request(method: str, url: str, **options: object) -> httpx.Response:
+            if url == path:
+                return httpx.Response(200, content=body, request=httpx.Request(method, url))
+            return await send(method, url, **options)
+
+        self.api._request = request
+        yield
+        self.api._request = send
+
+    async def pass_time_until(self, condition: Callable[[], bool], step_seconds: float) -> None:
+        """Move the clock on, with a moment for the others to act on it, until a condition holds."""
+        async with asyncio.timeout(20):
+            while not condition():
+                self.clock.advance(step_seconds)
+                await asyncio.sleep(0.05)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait for a condition, which other tasks of this loop bring about."""

@@ -11,6 +11,8 @@ from jupyter_dbx_agents.pat.plan import (
     lifetime_of,
     next_step,
     retry_delay_seconds,
+    rotation_due_at,
+    within_life_seconds,
 )
 from jupyter_dbx_agents.pat.store import Pat, PatStore, Retired
 from jupyter_dbx_agents.secret import Secret
@@ -32,7 +34,8 @@ def pat(name: str = "a", born: float = 0, lives: float = 900) -> Pat:
         (Situation(None), 0, Step(Action.NOTHING)),
         (Situation(pat(), rotate_at=at(600)), 0, Step(Action.NOTHING, 600)),
         (Situation(pat(), rotate_at=at(600)), 600, Step(Action.ROTATE)),
-        (Situation(pat(), rotate_at=at(600), in_use=False), 700, Step(Action.NOTHING, 200)),
+        (Situation(pat(), rotate_at=at(600), in_use=False), 899, Step(Action.NOTHING, 1)),
+        (Situation(pat(), rotate_at=at(600), in_use=False), 700, Step(Action.NOTHING, 5)),
         (Situation(pat(), rotate_at=at(600), retry_at=at(630)), 610, Step(Action.NOTHING, 20)),
         (Situation(pat(), rotate_at=at(600), retry_at=at(630)), 630, Step(Action.ROTATE)),
         (Situation(pat(), rotate_at=at(600)), 900, Step(Action.EXPIRE)),
@@ -51,6 +54,17 @@ def test_retries_double_up_to_a_bound():
     assert retry_delay_seconds(10_000, 2, 30) == 30
 
 
+def test_a_retry_leaves_time_for_others_before_the_end_whatever_the_workspace_asks_for():
+    assert within_life_seconds(600, pat(), at(600)) == 100
+    assert within_life_seconds(5, pat(), at(600)) == 5
+    assert within_life_seconds(5, pat(), at(901)) == 0
+
+
+def test_a_short_lived_pat_is_replaced_well_before_its_end():
+    assert rotation_due_at(pat(), 600) == at(600)
+    assert rotation_due_at(pat(lives=300), 600) == at(200)
+
+
 def test_a_lifetime_is_the_workspaces_own_difference_whatever_its_clock_says():
     skewed = at(86_400)
     assert lifetime_of(skewed, skewed + timedelta(seconds=300), 900) == timedelta(seconds=300)
@@ -67,7 +81,7 @@ def test_old_pat_outlives_every_promise():
     promises = [keeper.promise(at(second)) for second in (0, 300, 599)]
     keeper.publish(pat("b", born=600), at(600))
     (old,) = keeper.retired
-    assert max(p.expires_on for p in promises) == int(at(599 + 120).timestamp())
+    assert max(until for _, until in promises) == at(599 + 120)
     assert old.revoke_at == at(599 + 120 + 60)
 
 
@@ -81,7 +95,7 @@ def test_a_pat_that_was_never_promised_waits_only_for_calls_in_flight():
 def test_no_promise_outlives_its_token():
     keeper = store()
     keeper.publish(pat("a"), at(0))
-    assert keeper.promise(at(800)).expires_on == int(at(870).timestamp())
-    assert keeper.promise(at(880)).expires_on == int(at(900).timestamp())
+    assert keeper.promise(at(800)) == (keeper.pat, at(870))
+    assert keeper.promise(at(880)) == (keeper.pat, at(900))
     assert keeper.promise(at(900)) is None
     assert keeper.current(at(900)) is None

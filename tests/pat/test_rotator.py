@@ -153,8 +153,7 @@ async def test_a_failing_rotation_is_retried_and_the_old_pat_is_served_to_its_en
     await scene.until(lambda: scene.pats.state == "retrying")
     assert scene.pats.current() == first
     scene.workspace.faults.clear()
-    scene.clock.advance(40)
-    await scene.until(lambda: scene.pats.state == "active")
+    await scene.pass_time_until(lambda: scene.pats.state == "active", 40)
     assert scene.pats.current() != first
 
 
@@ -260,8 +259,7 @@ async def test_a_pasted_token_that_cannot_be_revoked_yet_is_revoked_later(scene)
     assert scene.pats.status()["pasted"]["state"] == "retrying"
     assert scene.status_of(pasted) == "live"
     await scene.until(lambda: scene.workspace.faults.listing()[0]["used_count"] == 2)
-    scene.clock.advance(31)
-    await scene.until(lambda: scene.pats.status()["pasted"]["state"] == "revoked")
+    await scene.pass_time_until(lambda: scene.pats.status()["pasted"]["state"] == "revoked", 31)
     assert scene.status_of(pasted) == "revoked"
 
 
@@ -272,8 +270,7 @@ async def test_a_revocation_that_fails_is_tried_again(scene):
     scene.workspace.faults.add(Fault("/api/2.0/token/delete", "status", status=500, times=1))
     scene.clock.advance(61)
     await scene.until(lambda: scene.workspace.faults.listing()[0]["used_count"] == 1)
-    scene.clock.advance(3)
-    await scene.until(lambda: scene.status_of(first) == "revoked")
+    await scene.pass_time_until(lambda: scene.status_of(first) == "revoked", 3)
 
 
 async def test_no_secret_is_in_the_status_or_in_any_text(scene):
