@@ -18,6 +18,8 @@ from .local_channel.client import call
 PAT_PATH = "/dbx-agents/api/pat"
 # How often the prompt looks whether a token was pasted somewhere else meanwhile.
 POLL_SECONDS = 1.5
+# The lines of one paste come together; Enter alone has nothing behind it for this long.
+PASTE_SECONDS = 0.15
 # Long enough for any token; a longer line is not one and must not fill memory.
 MOST_LINE_BYTES = 16 * 1024
 # xterm's bracketed paste markers, in case a program before us left the mode on.
@@ -28,7 +30,7 @@ def main(arguments: list[str]) -> None:
     """Ask until there is a token or the user goes on without, then run the command.
 
     The terminal was made without echo (see ``terminals``), so that nothing that is pasted early
-    shows; the command gets it with echo.
+    shows; the command gets it with echo, and nothing of what was typed here.
     """
     command = arguments[1:] if arguments[:1] == ["--"] else arguments
     with contextlib.suppress(DbxAgentsError, KeyboardInterrupt, EOFError):
@@ -43,22 +45,30 @@ def log_in() -> bool:
 
     Raises LocalChannelError when there is no server to give it to.
     """
+    was_echoing = _set_echo(False)
+    try:
+        return _log_in()
+    finally:
+        _set_echo(was_echoing)
+
+
+def _log_in() -> bool:
     pat = call("GET", PAT_PATH)
     if is_usable(pat):
         return True
     _say(
         f"\x1b[1mDatabricks token needed.\x1b[0m {pat['message']}",
         f"  1. Create one (lifetime: 1 day is enough): {pat['token_page']}",
-        "  2. Paste it here. It stays hidden, is replaced at once by a 15-minute token that "
-        "renews itself,",
-        "     and the pasted one is revoked. Nothing is stored.",
+        "  2. Paste it here. It stays hidden and is replaced at once by a short-lived token that "
+        "renews itself;",
+        "     the pasted one is revoked.",
     )
     while True:
         line = _read_hidden("Token (Enter to go on without): ")
         if line is None:
             _say("A token was given elsewhere; going on.")
             return True
-        if not line.strip():
+        if not line:
             _say("No token for now. “jupyter dbx-agents login” asks again.")
             return False
         if _give(line):
@@ -87,30 +97,37 @@ def _read_hidden(prompt: str) -> str | None:
 
     Raises EOFError at the end of input and KeyboardInterrupt at Ctrl-C.
     """
-    was_echoing = _set_echo(False)  # before the prompt: what answers it must not show
-    try:
-        sys.stdout.write(prompt)
-        sys.stdout.flush()
-        line = _read_line(sys.stdin.fileno())
-    finally:
-        sys.stdout.write("\n")
-        _set_echo(was_echoing)
+    sys.stdout.write(prompt)
+    sys.stdout.flush()
+    line = _read_line(sys.stdin.fileno())
+    sys.stdout.write("\n")
     return line
 
 
 def _read_line(descriptor: int) -> str | None:
+    """Return the first line that is not blank; '' for Enter alone, that is, with nothing behind it.
+
+    What came with it is dropped: the rest of a paste must not reach the shell.
+    """
     data = b""
-    while b"\n" not in data and len(data) < MOST_LINE_BYTES:
-        if select.select([descriptor], [], [], POLL_SECONDS)[0]:
+    while len(data) < MOST_LINE_BYTES:
+        wait_seconds = PASTE_SECONDS if b"\n" in data else POLL_SECONDS
+        if select.select([descriptor], [], [], wait_seconds)[0]:
             read = os.read(descriptor, 4096)
             if not read:
                 raise EOFError
             data += read
+        elif b"\n" in data:
+            break
         elif _has_token():
             return None
+        if data.strip() and b"\n" in data.lstrip():
+            break
     for marker in _PASTE_MARKERS:
         data = data.replace(marker, b"")
-    return data.partition(b"\n")[0].decode(errors="replace")
+    if os.isatty(descriptor):
+        termios.tcflush(descriptor, termios.TCIFLUSH)
+    return next((line for line in data.decode(errors="replace").splitlines() if line.strip()), "")
 
 
 def _has_token() -> bool:
@@ -121,7 +138,11 @@ def _has_token() -> bool:
 
 
 def _set_echo(echoes: bool) -> bool:
-    """Switch the terminal's echo, keeping what was typed already; return how it was."""
+    """Switch the terminal's echo; return how it was.
+
+    Input that was not read yet is dropped when the echo goes on: it may be (part of) a token, and
+    the shell would show it, run it and remember it.
+    """
     descriptor = sys.stdin.fileno()
     try:
         modes = termios.tcgetattr(descriptor)
@@ -129,7 +150,7 @@ def _set_echo(echoes: bool) -> bool:
         return False
     was_echoing = bool(modes[3] & termios.ECHO)  # 3: the local modes, see termios(3)
     modes[3] = modes[3] | termios.ECHO if echoes else modes[3] & ~termios.ECHO
-    termios.tcsetattr(descriptor, termios.TCSADRAIN, modes)
+    termios.tcsetattr(descriptor, termios.TCSAFLUSH if echoes else termios.TCSADRAIN, modes)
     return was_echoing
 
 

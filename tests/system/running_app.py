@@ -79,7 +79,8 @@ class Terminal:
 
     def __init__(self, name: str, socket: Any) -> None:
         self.name = name
-        self.output = ""
+        self.output = ""  # since the last match
+        self.seen = ""  # all of it
         self._socket = socket
         self._send("set_size", 40, 200, 800, 1600)
 
@@ -96,6 +97,10 @@ class Terminal:
                 self._take(self._socket.recv(timeout=left))
         self.output = self.output[match.end() :]
         return match
+
+    def until_shell(self) -> None:
+        """Wait for the shell's own prompt: what is typed before it, behind ours, is dropped."""
+        self.expect(r"[#$] $")
 
     def run(self, command: str, seconds: float = 120.0) -> str:
         """Run a shell command; return its output.  A non-zero exit fails the test."""
@@ -115,6 +120,7 @@ class Terminal:
         kind, *content = json.loads(message)
         if kind == "stdout":
             self.output = ANSI.sub("", self.output + content[0])
+            self.seen += content[0]
 
     def _send(self, *message: Any) -> None:
         self._socket.send(json.dumps(message))

@@ -34,6 +34,7 @@ def test_a_terminal_without_a_token_asks_takes_a_bad_and_a_good_one_and_becomes_
         terminal.type(paste + "\n")
         said = terminal.expect(f"(?s).*You are {app.lines['owner']}")[0]
         assert paste not in said
+        terminal.until_shell()
         assert terminal.run("echo in $PWD").strip().endswith("/projects")
     assert app.pat()["pasted"]["state"] == "revoked"
     dead = [t for t in app.control.tokens() if t["comment"] == "pasted into the demo"]

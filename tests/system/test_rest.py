@@ -98,4 +98,5 @@ def test_logging_out_revokes_and_the_next_terminal_asks_again(app: RunningApp):
         terminal.expect("Databricks token needed")
         app.log_in()
         terminal.expect("given elsewhere")
+        terminal.until_shell()
         terminal.run("true")

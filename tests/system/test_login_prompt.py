@@ -1,0 +1,72 @@
+"""Whatever is pasted at the prompt, the shell behind it sees none of it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from .running_app import RunningApp, Terminal, eventually
+
+PAT = "/dbx-agents/api/pat"
+PROMPT = r"Token \(Enter to go on without\): "
+
+
+@pytest.fixture
+def prompt(app: RunningApp) -> Iterator[Terminal]:
+    """A terminal that asks for a token."""
+    app.owner.json("DELETE", PAT)
+    with app.owner.terminal() as terminal:
+        terminal.expect(PROMPT)
+        yield terminal
+
+
+def fresh(app: RunningApp) -> str:
+    return app.control.mint(app.lines["owner"]).token_value
+
+
+def check_that_nothing_of_it_is_left(app: RunningApp, terminal: Terminal, pasted: str) -> None:
+    terminal.run("history -a; echo $HISTFILE")
+    assert pasted not in terminal.seen
+    assert "command not found" not in terminal.seen
+    history = app.home / ".bash_history"
+    assert not history.exists() or pasted not in history.read_text()
+
+
+@pytest.mark.parametrize("form", ["{}\n", "\n{}\n", "\r\n\r\n  {} \r\n", "{0}\n{0}\n", "{}\nls\n"])
+def test_a_paste_of_any_form_is_one_token_and_nothing_else(
+    app: RunningApp, prompt: Terminal, form: str
+):
+    pasted = fresh(app)
+    prompt.type(form.format(pasted))
+    prompt.expect("You are")
+    prompt.until_shell()
+    check_that_nothing_of_it_is_left(app, prompt, pasted)
+    assert app.pat()["pasted"]["state"] == "revoked"
+
+
+def test_a_paste_without_enter_is_dropped_when_a_token_is_given_elsewhere(
+    app: RunningApp, prompt: Terminal
+):
+    pasted = fresh(app)
+    prompt.type(pasted)
+    app.log_in()
+    prompt.expect("given elsewhere")
+    prompt.until_shell()
+    check_that_nothing_of_it_is_left(app, prompt, pasted)
+
+
+@pytest.mark.parametrize("keys", ["\n", "\x03", "\x04"])
+def test_enter_ctrl_c_and_ctrl_d_go_on_to_the_shell_without_a_token(
+    app: RunningApp, prompt: Terminal, keys: str
+):
+    prompt.type(keys)
+    prompt.until_shell()
+    assert prompt.run("echo in a shell").strip() == "in a shell"
+    assert app.pat()["state"] == "needed"
+
+
+def test_a_kernel_alone_keeps_the_pat_alive(app: RunningApp):
+    app.log_in()
+    kernel = app.owner.json("POST", "/api/kernels")
+    before = app.pat()["rotations"]
+    eventually(lambda: app.pat()["rotations"] > before, 20)
+    app.owner.json("DELETE", f"/api/kernels/{kernel['id']}")
