@@ -43,6 +43,11 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
     _add_client_command(commands, "login", _login, "paste a Databricks token")
     _add_client_command(commands, "logout", _logout, "revoke the app's tokens and forget them")
+    revoke = commands.add_parser(
+        "revoke-pasted", help="revoke the pasted token, if it could not be told from your others"
+    )
+    revoke.add_argument("token_id", nargs="?", help="which of the listed ones it is")
+    revoke.set_defaults(run=_revoke_pasted)
     _add_client_command(commands, "rotate", _rotate, "replace the token now")
     _add_client_command(commands, "status", _status, "show the credential, agents and sessions")
     return parser
@@ -80,6 +85,18 @@ def _login(_options: argparse.Namespace) -> int:
 
 def _logout(_options: argparse.Namespace) -> int:
     print(call("DELETE", PAT_PATH)["message"])
+    return 0
+
+
+def _revoke_pasted(options: argparse.Namespace) -> int:
+    if options.token_id:
+        path, body = f"{PAT_PATH}/revoke-pasted", {"token_id": options.token_id}
+        print(call("POST", path, body)["pasted"]["message"])
+        return 0
+    pasted = call("GET", PAT_PATH)["pasted"]
+    for candidate in pasted["candidates"]:
+        print(f"{candidate['token_id']}  {candidate['created_at']}  {candidate['comment']}")
+    print(pasted["message"] or "No token was pasted.")
     return 0
 
 

@@ -184,7 +184,11 @@ async def _until_stopped(server: asyncio.subprocess.Process, stop: asyncio.Event
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
         wait.cancel()
-    return 0 if stop.is_set() else 1
+    if stop.is_set():
+        return 0
+    raise ConfigurationError(
+        f"The server has ended by itself (code {server.returncode}).", "Its own lines say why."
+    )
 
 
 def _free_port() -> int:

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from .errors import ConfigurationError
 from .secret import Secret
@@ -84,12 +85,16 @@ def variable(name: str, default: str = "") -> str:
 
 
 def normalise_host(host: str) -> str:
-    """Return a workspace address with a scheme and without a trailing slash ('' stays '').
+    """Return a workspace's origin: with a scheme, without a path or query ('' stays '').
 
-    The platform sets ``DATABRICKS_HOST`` without ``https://`` at times (facts of its run-time).
+    The platform sets ``DATABRICKS_HOST`` without ``https://`` at times, and people copy it from
+    their browser with ``/?o=…`` behind it.
     """
-    host = host.strip().rstrip("/")
-    return host if not host or "://" in host else f"https://{host}"
+    host = host.strip()
+    if not host:
+        return ""
+    parts = urlsplit(host if "://" in host else f"https://{host}")
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def child_environment(

@@ -17,6 +17,8 @@ from tornado.netutil import bind_unix_socket
 
 # A PAT is the largest thing that travels here.
 MOST_BODY_BYTES = 64 * 1024
+# Of the 107 that unix(7) allows, less the socket's own name.
+MOST_FOLDER_BYTES = 90
 
 
 class LocalChannel:
@@ -29,10 +31,10 @@ class LocalChannel:
     def start(self) -> Path:
         """Listen and return the socket's path.
 
-        The folder is a fresh one of mode 0700: socket paths are limited to 107 bytes (unix(7)),
-        which a home may exceed.
+        The folder is a fresh one of mode 0700, where paths are short: a home may exceed what
+        unix(7) allows for a socket.
         """
-        self._folder = Path(tempfile.mkdtemp(prefix="dbx-agents-"))
+        self._folder = _short_private_folder()
         path = self._folder / "server.sock"
         self._server.add_socket(bind_unix_socket(str(path), mode=0o600))
         return path
@@ -44,6 +46,15 @@ class LocalChannel:
         if self._folder is not None:
             with contextlib.suppress(OSError):
                 shutil.rmtree(self._folder)
+
+
+def _short_private_folder() -> Path:
+    """Return a new folder of mode 0700; ``TMPDIR`` may be too long for a socket."""
+    folder = Path(tempfile.mkdtemp(prefix="dbx-agents-"))
+    if len(os.fsencode(folder)) <= MOST_FOLDER_BYTES:
+        return folder
+    folder.rmdir()
+    return Path(tempfile.mkdtemp(prefix="dbx-agents-", dir="/tmp"))
 
 
 def is_same_user(request: httputil.HTTPServerRequest) -> bool:

@@ -1,0 +1,105 @@
+"""The environment is read once, cleaned for children, and closed to those who look."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jupyter_dbx_agents.environment import child_environment, normalise_host, take_environment
+from jupyter_dbx_agents.errors import ConfigurationError
+
+PROGRAM = """
+import pathlib, sys
+from jupyter_dbx_agents.environment import forbid_inspection, take_environment
+taken = take_environment()
+assert taken.client_secret.reveal() == "dose-the-secret", taken
+if sys.argv[1:] == ["closed"]:
+    forbid_inspection()
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def looked_at(*arguments: str) -> tuple[bytes, bool]:
+    """Start a process with secrets; return its environment as the kernel shows it, if it does."""
+    variables = {
+        **os.environ,
+        "DATABRICKS_CLIENT_ID": "the-client",
+        "DATABRICKS_CLIENT_SECRET": "dose-the-secret",
+        "DATABRICKS_TOKEN": "dapi-the-token",
+        "DATABRICKS_HOST": "h.example",
+    }
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        env=variables,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"ready\n"
+        try:
+            shown, is_open = Path(f"/proc/{process.pid}/environ").read_bytes(), True
+        except PermissionError:
+            shown, is_open = b"", False
+        process.communicate(b"")
+    return shown, is_open
+
+
+def test_secrets_are_erased_where_the_kernel_shows_the_first_environment():
+    shown, is_open = looked_at()
+    assert is_open
+    assert b"DATABRICKS_HOST=h.example" in shown
+    for secret in (b"dose-the-secret", b"dapi-the-token", b"the-client"):
+        assert secret not in shown
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look into everything")
+def test_the_process_is_closed_to_others_of_the_same_user():
+    assert looked_at("closed") == (b"", False)
+
+
+@pytest.mark.parametrize(
+    ("given", "origin"),
+    [
+        ("", ""),
+        ("adb-1.2.azuredatabricks.net", "https://adb-1.2.azuredatabricks.net"),
+        (" https://h.example/ ", "https://h.example"),
+        ("https://h.example/?o=123#x", "https://h.example"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+    ],
+)
+def test_a_host_is_an_origin_however_it_was_copied(given: str, origin: str):
+    assert normalise_host(given) == origin
+
+
+def test_what_was_read_is_taken_away_from_children():
+    source = {
+        "DATABRICKS_HOST": "h",
+        "DATABRICKS_APP_PORT": "8000",
+        "GEMINI_MODEL": " m ",
+        "PATH": "/bin",
+    }
+    taken = take_environment(source)
+    assert (taken.host, taken.app_port, taken.settings) == (
+        "https://h",
+        8000,
+        {"GEMINI_MODEL": "m"},
+    )
+    assert source == {"PATH": "/bin"}
+
+
+@pytest.mark.parametrize("port", ["x", "-1", "0", "65536", "80.5"])
+def test_a_port_that_is_none_is_named(port: str):
+    with pytest.raises(ConfigurationError, match="DATABRICKS_APP_PORT"):
+        take_environment({"DATABRICKS_APP_PORT": port})
+
+
+def test_a_child_finds_the_agents_first_and_speaks_utf8(tmp_path):
+    child = child_environment({"PATH": "/usr/bin", "DATABRICKS_HOST": "h"}, tmp_path, {"A": "b"})
+    folders = child["PATH"].split(os.pathsep)
+    assert folders[0] == str(tmp_path / ".local" / "bin")
+    assert folders[-1] == "/usr/bin"
+    assert (child["LANG"], child["A"], child["HOME"]) == ("C.UTF-8", "b", str(tmp_path))
+    assert "DATABRICKS_HOST" not in child
