@@ -55,6 +55,7 @@ from .models import ModelTable
 from .pat import PatRotator, PatState, parse_pat
 from .startup import StartupTasks
 from .terminals.manager import HOST_SETTING, DbxTerminalManager, TerminalHost
+from .terminals.routes import terminal_routes
 from .workspace_api import WorkspaceApi
 
 # Jupyter waits for ``stop_extension`` without limit; the platform kills 15 s after SIGTERM.
@@ -209,7 +210,7 @@ class DbxAgentsApp(ExtensionApp):
         """Register the REST routes."""
         uploads = self.environment.home / UPLOADS_FOLDER
         self.handlers.extend(browser_routes(self.services, uploads))
-        self.handlers.extend(rest_routes(self.services))
+        self.handlers.extend([*rest_routes(self.services), *terminal_routes()])
 
     def _prepare_children(self) -> None:
         """Put what kernels need into this process's environment: they inherit it."""

@@ -1,4 +1,4 @@
-"""The terminal manager in force: where terminals start, with what environment, and how they end."""
+"""The terminal manager in force: where terminals start, with what environment, and how many."""
 
 from __future__ import annotations
 
@@ -9,16 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from jupyter_server._tz import utcnow
 from jupyter_server.serverapp import ServerApp
-from jupyter_server_terminals.terminalmanager import TerminalManager
+from jupyter_server_terminals.terminalmanager import RUNNING_TOTAL, TerminalManager
 from terminado.management import PtyWithClients
 from tornado import web
+from traitlets import Float, Integer
 
-from .sessions import end_session
+from .flow import FlowLimits
+from .memory import free_memory_bytes
+from .metrics import LagMeter
+from .resilient_manager import ResilientManager
+from .terminal import Terminal
 
 HOST_SETTING = "dbx_agents_terminal_host"
+MIB = 1024 * 1024
 # Names travel in the websocket's URL, whose pattern is ``\w+``; others could never be attached to.
 _NAME = re.compile(r"\w{1,64}")
+_DEFAULTS = FlowLimits()
 
 
 @dataclass(frozen=True)
@@ -32,52 +40,160 @@ class TerminalHost:
     environment: Callable[[Mapping[str, str]], dict[str, str]]
     login_command: Callable[[], Sequence[str]]
     opened: Callable[[], None]
-    folder: Path
+    folder: Path | None
 
 
-class DbxTerminalManager(TerminalManager):
+# Without an application around them, terminals start as terminado starts them.
+NO_HOST = TerminalHost(environment=dict, login_command=tuple, opened=lambda: None, folder=None)
+
+
+class DbxTerminalManager(ResilientManager, TerminalManager):
     """Terminals that start in the projects' folder, ask for a PAT when needed, and end whole."""
+
+    most_terminals = Integer(
+        250, help="How many terminals there may be at the same time; 0 for no limit."
+    ).tag(config=True)
+    least_free_memory_mib = Integer(
+        256,
+        help="Below this much free memory, in MiB, no terminal starts (counted as the container's "
+        "limit less its working set, without page cache); 0 for no limit.",
+    ).tag(config=True)
+    replay_kib = Integer(
+        _DEFAULTS.replay_bytes // 1024,
+        min=16,
+        help="How much of each terminal's latest output is kept as it came, in KiB, for clients "
+        "that connect later. What is older is kept as a screen with 1,000 lines of scrollback.",
+    ).tag(config=True)
+    high_water_kib = Integer(
+        _DEFAULTS.high_water_bytes // 1024,
+        min=1,
+        help="A program's output pauses when a client has yet to take more than this, in KiB.",
+    ).tag(config=True)
+    low_water_kib = Integer(
+        _DEFAULTS.low_water_bytes // 1024,
+        min=0,
+        help="Paused output goes on when every client has yet to take no more than this, in KiB.",
+    ).tag(config=True)
+    behind_seconds = Float(
+        _DEFAULTS.behind_seconds,
+        help="A client that takes nothing for this long does not hold up its program any longer; "
+        "it gets the screen as soon as it has caught up.",
+    ).tag(config=True)
+    stalled_seconds = Float(
+        _DEFAULTS.stalled_seconds,
+        help="A client that has not caught up for this long is disconnected.",
+    ).tag(config=True)
+    input_kib = Integer(
+        _DEFAULTS.input_bytes // 1024,
+        min=64,
+        help="How much may wait for a program that does not read its input, in KiB. More is "
+        "refused, with a message.",
+    ).tag(config=True)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lag = LagMeter()
 
     @property
     def host(self) -> TerminalHost:
         """The application's side; it is set before the server listens."""
-        server = cast(ServerApp, self.parent)
-        return cast(TerminalHost, server.web_app.settings[HOST_SETTING])
+        server = cast(ServerApp | None, self.parent)
+        settings = server.web_app.settings if server is not None else {}
+        return cast(TerminalHost, settings.get(HOST_SETTING, NO_HOST))
+
+    # ---- starting
+
+    def flow_limits(self) -> FlowLimits:
+        """Return the traits in bytes and seconds."""
+        return FlowLimits(
+            high_water_bytes=self.high_water_kib * 1024,
+            low_water_bytes=min(self.low_water_kib, self.high_water_kib) * 1024,
+            behind_seconds=self.behind_seconds,
+            stalled_seconds=self.stalled_seconds,
+            input_bytes=self.input_kib * 1024,
+            replay_bytes=self.replay_kib * 1024,
+        )
 
     def make_term_env(self, *args: Any, **kwargs: Any) -> dict[str, str]:
         """Return terminado's environment, cleaned of credentials."""
         return self.host.environment(super().make_term_env(*args, **kwargs))
 
-    def new_terminal(self, **kwargs: Any) -> PtyWithClients:
+    def new_terminal(self, **kwargs: Any) -> Terminal:
         """Start a terminal in the projects' folder, behind the PAT prompt when one is needed.
 
-        Raises HTTPError 400 for a command or name that cannot be.
+        Raises HTTPError 400 for a command or name that cannot be, 429 when there are too many.
         """
+        self._check_room()
+        host = self.host
         command = _command(kwargs.get("shell_command") or self.shell_command)
-        kwargs["shell_command"] = [*self.host.login_command(), *command]
-        if not kwargs.get("cwd"):
-            self.host.folder.mkdir(parents=True, exist_ok=True)
-            kwargs["cwd"] = str(self.host.folder)
+        kwargs["shell_command"] = [*host.login_command(), *command]
+        if not kwargs.get("cwd") and host.folder is not None:
+            host.folder.mkdir(parents=True, exist_ok=True)
+            kwargs["cwd"] = str(host.folder)
         terminal = super().new_terminal(**kwargs)
-        self.host.opened()
+        terminal.last_activity = utcnow()
+        host.opened()
         return terminal
 
     def new_named_terminal(self, **kwargs: Any) -> tuple[str, PtyWithClients]:
-        """Start a terminal under a name of its own.  Raises HTTPError 400 or 409."""
+        """Start a terminal under a name of its own.  Raises HTTPError 400, 409 or 429."""
         name = kwargs.get("name")
         if name is not None and (not isinstance(name, str) or not _NAME.fullmatch(name)):
             raise web.HTTPError(400, "A terminal's name is 1 to 64 letters, digits or “_”.")
         if name in self.terminals:
             raise web.HTTPError(409, f"There is a terminal named {name} already.")
+        if name is None:
+            kwargs.pop("name", None)
         started: tuple[str, PtyWithClients] = super().new_named_terminal(**kwargs)
         return started
+
+    def start_reading(self, ptywclients: PtyWithClients) -> None:
+        """Connect a terminal to the event loop."""
+        super().start_reading(ptywclients)
+        self._lag.start()
+
+    def _check_room(self) -> None:
+        count = len(self.terminals)
+        if self.most_terminals and count >= self.most_terminals:
+            raise web.HTTPError(
+                429,
+                f"There are {count} terminals, and no more than {self.most_terminals} are allowed. "
+                "Close one, or raise DbxTerminalManager.most_terminals.",
+            )
+        free = free_memory_bytes()
+        if free is not None and free < self.least_free_memory_mib * MIB:
+            raise web.HTTPError(
+                429,
+                f"Only {free // MIB} MiB of memory are free, and a terminal needs "
+                f"{self.least_free_memory_mib} MiB to be safe. End a program, or close a terminal.",
+            )
+
+    # ---- telling
+
+    def get_terminal_model(self, name: str) -> dict[str, Any]:
+        """Return a terminal's REST model: Jupyter's, and who uses it for what."""
+        model: dict[str, Any] = super().get_terminal_model(name)
+        terminal = cast(Terminal, self.terminals[name])
+        foreground = terminal.foreground_program()
+        return {**model, "foreground": foreground, "clients": len(terminal.clients)}
+
+    def status(self) -> list[dict[str, Any]]:
+        """Return the models of all terminals."""
+        return [self.get_terminal_model(name) for name in self.terminals]
+
+    # ---- ending
+
+    def on_eof(self, ptywclients: PtyWithClients) -> None:
+        """Forget a terminal that has ended."""
+        super().on_eof(ptywclients)
+        RUNNING_TOTAL.set(len(self.terminals))
+        if not self.terminals:
+            self._lag.stop()
 
     async def terminate(self, name: str, force: bool = False) -> None:
         """End a terminal with every process of its session."""
         self._check_terminal(name)
-        await end_session(self.terminals[name].ptyproc.pid)
-        if name in self.terminals:  # its end of file may have been seen meanwhile
-            await super().terminate(name, force=force)
+        await self.terminals[name].terminate(force=force)
 
     async def terminate_all(self) -> None:
         """End all terminals, at the same time."""
@@ -85,6 +201,12 @@ class DbxTerminalManager(TerminalManager):
             *(self.terminate(name, force=True) for name in list(self.terminals)),
             return_exceptions=True,
         )
+
+    async def _cull_inactive_terminal(self, name: str) -> None:
+        """Cull only what is idle: nobody is connected, and the shell waits at its prompt."""
+        terminal = cast(Terminal | None, self.terminals.get(name))
+        if terminal is not None and terminal.is_at_rest():
+            await super()._cull_inactive_terminal(name)
 
 
 def _command(command: Any) -> list[str]:

@@ -68,3 +68,12 @@ async def _is_gone(leader: int, seconds: float) -> bool:
             return False
         await asyncio.sleep(_POLL_SECONDS)
     return True
+
+
+def foreground_program(pty: int) -> str:
+    """Return the name of the program that has a terminal, given the pty's master; '' if none."""
+    try:
+        group = os.tcgetpgrp(pty)
+        return Path("/proc", str(group), "comm").read_text(errors="replace").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,66 @@
+"""How far a client is behind: what was sent to it, and what is known to have arrived.
+
+A client that acknowledges (``["ack", n]``: it has drawn its first n ``stdout`` messages) is
+measured by that; others by what their sockets take, which proxies and kernels blur by megabytes.
+Messages are counted, not characters: browsers count UTF-16 units, Python code points.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FlowLimits:
+    """When a terminal waits for its clients, and for how long.  Bytes and seconds."""
+
+    high_water_bytes: int = 256 * 1024
+    low_water_bytes: int = 64 * 1024
+    behind_seconds: float = 3.0
+    stalled_seconds: float = 60.0
+    input_bytes: int = 8 * 1024 * 1024
+    replay_bytes: int = 256 * 1024
+
+
+class ClientFlow:
+    """The account of one client."""
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.progressed_at = 0.0
+        self._unsent_bytes = 0
+        self._unacknowledged_bytes = 0
+        self._unacknowledged: deque[tuple[int, int]] = deque()
+        self._acknowledges = False
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What the client has yet to take."""
+        return max(self._unsent_bytes, self._unacknowledged_bytes)
+
+    def sent(self, size: int, now: float) -> None:
+        """Count a message of ``size`` bytes."""
+        if not self.waiting_bytes:
+            self.progressed_at = now
+        self.messages += 1
+        self._unsent_bytes += size
+        if self._acknowledges:
+            self._unacknowledged.append((self.messages, size))
+            self._unacknowledged_bytes += size
+
+    def written(self, size: int, now: float) -> None:
+        """Count bytes that the socket has taken."""
+        self._unsent_bytes -= size
+        if not self._acknowledges:
+            self.progressed_at = now
+
+    def acknowledged(self, number: int, now: float) -> bool:
+        """Take an acknowledgement; return False for one that cannot be."""
+        if not 0 <= number <= self.messages:
+            return False
+        self._acknowledges = True
+        while self._unacknowledged and self._unacknowledged[0][0] <= number:
+            self._unacknowledged_bytes -= self._unacknowledged.popleft()[1]
+            self.progressed_at = now
+        return True

@@ -1,0 +1,78 @@
+"""What was typed and not yet taken: a bounded, ordered queue that blocks nobody."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import termios
+from collections import deque
+
+# One turn of the event loop; a program that takes a paste at once must not hold up others' keys.
+TURN_BYTES = 64 * 1024
+# Linux' ioctl(TIOCGPTPEER): opens a pty's other end, whatever is mounted at /dev/pts.
+_TIOCGPTPEER = 0x5441
+INTERRUPT = b"\x03"
+
+
+class InputQueue:
+    """Writes to a pty as fast as its program reads."""
+
+    def __init__(self, fd: int, limit_bytes: int) -> None:
+        self._fd = fd
+        self._limit_bytes = limit_bytes
+        self._waiting: deque[memoryview] = deque()
+        self.waiting_bytes = 0
+
+    def put(self, data: bytes) -> bool:
+        """Take input, all or nothing, and write what can be; return whether there was room."""
+        if self.waiting_bytes and self.waiting_bytes + len(data) > self._limit_bytes:
+            return False
+        self._waiting.append(memoryview(data))
+        self.waiting_bytes += len(data)
+        self.write()
+        return True
+
+    def interrupt(self) -> int:
+        """Let ^C pass what waits: drop that, here and in the kernel; return how many bytes."""
+        dropped = self.waiting_bytes
+        self.clear()
+        with contextlib.suppress(OSError):
+            discard_unread_input(self._fd)
+        self.put(INTERRUPT)
+        return dropped
+
+    def write(self) -> None:
+        """Write until the program's buffer is full or the turn is over; raises no OSError."""
+        left = TURN_BYTES
+        try:
+            while self._waiting and left > 0:
+                piece = self._waiting[0][:left]
+                written = os.write(self._fd, piece)
+                self._took(written)
+                left -= written
+        except BlockingIOError:
+            pass
+        except OSError:  # the program has closed its end, which the reader sees and acts on
+            self.clear()
+
+    def clear(self) -> None:
+        """Forget what waits."""
+        self._waiting.clear()
+        self.waiting_bytes = 0
+
+    def _took(self, written: int) -> None:
+        self.waiting_bytes -= written
+        if written == len(self._waiting[0]):
+            self._waiting.popleft()
+        else:
+            self._waiting[0] = self._waiting[0][written:]
+
+
+def discard_unread_input(master: int) -> None:
+    """Drop what the program of a pty has not read yet, as its line discipline does on ^C."""
+    other_end = fcntl.ioctl(master, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        termios.tcflush(other_end, termios.TCIFLUSH)
+    finally:
+        os.close(other_end)

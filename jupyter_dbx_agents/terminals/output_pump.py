@@ -1,0 +1,71 @@
+"""Reads a pty in small slices and joins them into few messages, without keeping a key waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import os
+from collections.abc import Callable
+
+# Linux hands out 4,095 bytes a read of a pty; four of them a turn keep others' keys below 3 ms.
+SLICE_BYTES = 4 * 4095
+# A message costs as much as encoding 30 KB, so long ones are cheap; xterm.js draws 80 KiB in 10 ms.
+MESSAGE_BYTES = 5 * SLICE_BYTES
+# A redraw comes in several writes within this time; the eye takes far longer.
+JOIN_SECONDS = 0.004
+# An echo, and the redraw behind it, go out at once; only a stream of writes is joined.
+CALM_WINDOW_SECONDS = 0.010
+CALM_MESSAGES = 3
+
+
+class OutputPump:
+    """The reading side of one pty."""
+
+    def __init__(self, fd: int, deliver: Callable[[str], None]) -> None:
+        self._fd = fd
+        self._deliver = deliver
+        # A character cut by a read is joined; garbage becomes U+FFFD.
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._window_started_at = 0.0
+        self._window_messages = 0
+
+    def read(self) -> bool:
+        """Read one slice and pass on what is ripe; return False at the end of the output."""
+        size, is_open, is_drained = 0, True, False
+        try:
+            while size < SLICE_BYTES and is_open:
+                chunk = os.read(self._fd, SLICE_BYTES)
+                is_open = bool(chunk)
+                self._chunks.append(chunk)
+                size += len(chunk)
+        except BlockingIOError:
+            is_drained = True
+        except OSError:  # Linux' EIO: the last program has closed the other end
+            is_open = False
+        self._size += size
+        if self._size >= MESSAGE_BYTES or not is_open or (is_drained and self._is_calm()):
+            self.flush()
+        elif self._timer is None and self._size:
+            self._timer = asyncio.get_running_loop().call_later(JOIN_SECONDS, self.flush)
+        return is_open
+
+    def flush(self) -> None:
+        """Pass on what was read."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._chunks:
+            text = self._decoder.decode(b"".join(self._chunks))
+            self._chunks, self._size = [], 0
+            if text:
+                self._deliver(text)
+
+    def _is_calm(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        if now - self._window_started_at > CALM_WINDOW_SECONDS:
+            self._window_started_at, self._window_messages = now, 0
+        self._window_messages += 1
+        return self._window_messages <= CALM_MESSAGES

@@ -1,0 +1,161 @@
+"""What a client that comes later is sent, so that its screen equals the true one.
+
+The newest output is kept as it came, in a ring bounded in bytes; what falls out of the ring goes
+into a model of the screen.  A replay is the model's state and then the ring.  Why both: the ring is
+exact and cheap, the model is complete (an agent's 300,000 redraws leave its transcript standing).
+Text that the ring itself scrolls off the screen and out of any scrollback is never fed to the
+model, so floods of text cost next to nothing; floods of redraws are slowed to the model's speed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import NamedTuple
+
+from .escape_sequences import (
+    end_of_string,
+    flows,
+    is_unfinished_string,
+    pen_of,
+    safe_end,
+    without_repeats,
+)
+from .screen_buffer import SCROLLBACK_LINES
+from .screen_model import ScreenModel
+
+# A piece is modelled in one go, in about 2 ms: no longer may a terminal keep others' keys waiting.
+PIECE_BYTES = 4 * 1024
+# No string sequence that matters after the fact is longer; images and pastes are.
+MOST_STRING_BYTES = 64 * 1024
+# How much the ring may grow beyond its limit before the program has to wait for the model.
+MOST_BACKLOG_BYTES = 128 * 1024
+_log = logging.getLogger(__name__)
+
+
+class _Piece(NamedTuple):
+    """Output between two safe boundaries; or, without data, a change of the terminal's size."""
+
+    data: bytes
+    lines: int = 0
+    flows: bool = False
+    size: tuple[int, int] | None = None
+
+
+class Replay:
+    """The output of one terminal, for clients to come."""
+
+    def __init__(self, limit_bytes: int, rows: int, columns: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._size = self._first_size = (rows, columns)
+        self._screen: ScreenModel | None = None
+        self._pieces: deque[_Piece] = deque()
+        self._bytes = 0
+        self._resizes = 0
+        self._open = bytearray()
+        self._in_string = False
+
+    def append(self, data: bytes) -> None:
+        """Keep output: valid UTF-8, whole characters, cut anywhere else."""
+        if self._in_string:
+            end = end_of_string(data)
+            if end < 0:
+                return
+            self._in_string, data = False, data[end:]
+        self._open += data
+        if len(self._open) >= PIECE_BYTES:
+            self._close_open()
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Follow the terminal's size: what was drawn for the old one is reflowed by the model."""
+        if self.depends_on_size:
+            self._close_open()
+            self._pieces.append(_Piece(b"", size=(rows, columns)))
+            self._resizes += 1
+        else:
+            self._first_size = (rows, columns)
+        self._size = (rows, columns)
+
+    @property
+    def depends_on_size(self) -> bool:
+        """Whether there is anything to send that was drawn for one size of the terminal."""
+        if self._screen is not None or not flows(bytes(self._open)):
+            return True
+        return not all(piece.flows for piece in self._pieces)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether ``work`` is to be called, again and again."""
+        return self._bytes > self._limit_bytes or self._resizes > 0
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether ``render`` can be called; otherwise, after some more work."""
+        return self._resizes == 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether output should wait until some work is done."""
+        return self._bytes > self._limit_bytes + MOST_BACKLOG_BYTES
+
+    def work(self) -> None:
+        """Move the oldest piece from the ring into the model."""
+        oldest = self._pieces.popleft()
+        self._bytes -= len(oldest.data)
+        if oldest.size is not None:
+            self._resizes -= 1
+            self._model().resize(*oldest.size)
+            self._first_size = oldest.size
+        elif oldest.flows and self._scrolls_everything_off():
+            self._feed(pen_of(oldest.data))
+        else:
+            self._feed(oldest.data)
+
+    def render(self) -> str:
+        """Return the replay for a fresh terminal; it types nothing and rings nothing."""
+        ring = b"".join([*(piece.data for piece in self._pieces), self._open])
+        before = self._screen.render() if self._screen is not None else ""
+        return before + without_repeats(ring).decode(errors="replace")
+
+    def _close_open(self) -> None:
+        """Move the open output up to the last safe boundary into the ring, in pieces."""
+        data = bytes(self._open)
+        end = safe_end(data)
+        start = 0
+        while start < end:
+            stop = start + PIECE_BYTES
+            if stop < end:
+                stop = start + (safe_end(data[start:stop]) or end - start)
+            piece = data[start : min(stop, end)]
+            self._pieces.append(_Piece(piece, piece.count(b"\n"), flows(piece)))
+            start += len(piece)
+        self._bytes += end
+        self._open = bytearray(data[end:])
+        if len(self._open) > MOST_STRING_BYTES and is_unfinished_string(self._open):
+            self._open.clear()
+            self._in_string = True
+
+    def _scrolls_everything_off(self) -> bool:
+        """Whether the ring ends with enough text to fill the screen and the scrollback."""
+        if self._screen is not None and not self._screen.is_plain():
+            return False
+        missing = self._size[0] + SCROLLBACK_LINES
+        for piece in reversed(self._pieces):
+            if missing <= 0 or not piece.flows:
+                break
+            missing -= piece.lines
+        return missing <= 0
+
+    def _model(self) -> ScreenModel:
+        if self._screen is None:
+            self._screen = ScreenModel(*self._first_size)
+        return self._screen
+
+    def _feed(self, data: bytes) -> None:
+        if not data:
+            return
+        try:
+            self._model().feed(data.decode(errors="replace"))
+        except Exception:  # a mistake in the model must not end the terminal
+            _log.warning("The screen model failed; reconnecting may show less", exc_info=True)
+            self._screen = ScreenModel(*self._first_size)

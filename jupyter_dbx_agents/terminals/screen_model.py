@@ -1,0 +1,172 @@
+"""What is on a terminal's screen, as xterm.js would have drawn it; without drawing.
+
+Fed with what the replay's ring has dropped, it turns any amount of redrawing into one screen.
+Written here because of what else there is: ``pyte`` takes below 1 MB/s and has no alternate
+screen; the libraries around Ghostty's and asciinema's cores take 50 MB/s, but some seconds of
+random bytes end the first with a segmentation fault (and the server with it) and the second with
+a panic, and both measure emoji otherwise than the browser.  This takes some MB/s, more than any
+agent writes.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+
+from .character_cells import changed
+from .screen_state import ScreenState
+from .screen_text import render
+
+# Characters of one cell that join nothing: Latin, Greek, punctuation, arrows, boxes, braille.
+_NARROW = (
+    r"\x20-\x7e\xa0-\xac\xae-\u02ff\u0370-\u0482"
+    r"\u2010-\u2027\u2030-\u205f\u2070-\u20cf\u2100-\u2328\u232b-\u2e7f"
+)
+_TOKEN = re.compile(
+    rf"([{_NARROW}]+)"  # 1: text
+    r"|\x1b\[([0-?]*)([@-~])"  # 2, 3: control sequence
+    r"|([\x00-\x1a\x1c-\x1f\x7f-\x9f])"  # 4: control character
+    r"|([^\x00-\x1f\x7f-\x9f])"  # 5: any other character
+    r"|\x1b\[([0-?]*)([ -/]+)([@-~])"  # 6, 7, 8: control sequence with intermediates
+    r"|\x1b(?:\](?:([028]);)?|[P_^X])([^\x07\x18\x1a\x1b\x9c]*)"  # 9, 10: string …
+    r"(?:[\x07\x18\x1a\x9c]|\x1b\\|(?=\x1b[^\\]))"  # … and its end
+    r"|\x1b([ -/]*)([0-OQ-WYZ\\`-~])"  # 11, 12: escape sequence
+    r"|(\x1b)(?=[^\x00-\x7f]|[\x00-\x1f\x7f])"  # 13: broken off
+)
+# Groups of _TOKEN that tell its kinds apart.
+_TEXT, _CONTROL, _CONTROL_CHARACTER, _CHARACTER = 1, 3, 4, 5
+_INTERMEDIATE, _STRING, _ESCAPE = 8, 10, 12
+_PREFIXES = ("<", "=", ">", "?")
+_MOST_PARAMETER = 9999
+_MOST_TAIL_CHARACTERS = 64 * 1024
+
+
+@functools.lru_cache(maxsize=4096)
+def _numbers(parameters: str) -> tuple[int, ...]:
+    """Return numeric parameters; 0 for one that is left out."""
+    parts = parameters.lstrip("<=>?").split(";")
+    return tuple(min(int(p.partition(":")[0] or 0), _MOST_PARAMETER) for p in parts)
+
+
+Action = Callable[..., None]
+_CONTROLS: Mapping[str, Action] = {
+    "@": ScreenState.insert_characters,
+    "A": ScreenState.up,
+    "B": ScreenState.down,
+    "C": ScreenState.forward,
+    "D": ScreenState.backward,
+    "E": ScreenState.down_to_start,
+    "F": ScreenState.up_to_start,
+    "G": ScreenState.to_column,
+    "H": ScreenState.to_position,
+    "I": ScreenState.tabs,
+    "J": ScreenState.erase_display,
+    "K": ScreenState.erase_line,
+    "L": ScreenState.insert_lines,
+    "M": ScreenState.delete_lines,
+    "P": ScreenState.delete_characters,
+    "S": ScreenState.scroll_up,
+    "T": ScreenState.scroll_down,
+    "X": ScreenState.erase_characters,
+    "Z": ScreenState.tabs_back,
+    "`": ScreenState.to_column,
+    "a": ScreenState.forward,
+    "b": ScreenState.repeat,
+    "d": ScreenState.to_row,
+    "e": ScreenState.move_down,
+    "f": ScreenState.to_position,
+    "h": ScreenState.set_ansi_mode,
+    "l": ScreenState.unset_ansi_mode,
+    "r": ScreenState.set_margins,
+    "s": ScreenState.save,
+    "u": ScreenState.restore,
+}
+_ESCAPES: Mapping[str, Action] = {
+    "7": ScreenState.save,
+    "8": ScreenState.restore,
+    "=": ScreenState.application_keypad,
+    ">": ScreenState.numeric_keypad,
+    "D": ScreenState.index,
+    "E": ScreenState.next_line,
+    "M": ScreenState.reverse_line_feed,
+    "c": ScreenState.reset,
+}
+
+
+class ScreenModel(ScreenState):
+    """A terminal without a window."""
+
+    def __init__(self, rows: int, columns: int) -> None:
+        super().__init__(rows, columns)
+        self._tail = ""
+
+    def render(self) -> str:
+        """Return what brings a fresh terminal of this size into this state."""
+        return render(self)
+
+    def feed(self, data: str) -> None:
+        """Take output, cut anywhere."""
+        data, self._tail = self._tail + data, ""
+        position = 0
+        for match in _TOKEN.finditer(data):
+            if match.start() != position:
+                break
+            position = match.end()
+            self._act(match)
+        self._tail = data[position:][:_MOST_TAIL_CHARACTERS]
+
+    def _act(self, match: re.Match[str]) -> None:
+        kind = match.lastindex
+        if kind == _TEXT:
+            self.print(match[1], is_narrow=True)
+            return
+        if kind == _CHARACTER:
+            self.print(match[5], is_narrow=False)
+            return
+        if kind == _CONTROL:
+            self._control_sequence(match[2], match[3])
+        elif kind == _CONTROL_CHARACTER:
+            self.control_character(match[4])
+        elif kind == _INTERMEDIATE:
+            self._rare_sequence(match[6], match[7], match[8])
+        elif kind == _STRING:
+            self._command(match[9], match[10])
+        elif kind == _ESCAPE:
+            self._escape_sequence(match[11], match[12])
+        self._last = ""
+
+    def _command(self, number: str | None, value: str) -> None:
+        if number == "8":
+            parameters, _, address = value.partition(";")
+            self.pen = self.pen._replace(link=f"{parameters};{address}" if address else "")
+        elif number:
+            self.title = value
+
+    def _escape_sequence(self, intermediate: str, final: str) -> None:
+        if intermediate in {"(", ")", "*", "+"}:
+            self.charsets["()*+".index(intermediate)] = final
+            self.charset = self.charsets[self.shift]
+        elif not intermediate:
+            action = _ESCAPES.get(final)
+            if action is not None:
+                action(self)
+
+    def _rare_sequence(self, parameters: str, intermediate: str, final: str) -> None:
+        if intermediate == " " and final == "q":
+            self.cursor_shape = f"\x1b[{parameters} q"
+        elif intermediate == "!" and final == "p":
+            self.soft_reset()
+
+    def _control_sequence(self, parameters: str, final: str) -> None:
+        if parameters[:1] not in _PREFIXES:
+            if final == "m":
+                self.pen = changed(self.pen, parameters)
+            elif (action := _CONTROLS.get(final)) is not None:
+                action(self, *_numbers(parameters)[:2])
+        elif parameters[0] == "?":
+            if final in "hl":
+                for number in parameters[1:].split(";"):
+                    self.set_mode(number, final == "h")
+            elif final in "JK":
+                _CONTROLS[final](self, *_numbers(parameters)[:1])

@@ -1,0 +1,403 @@
+"""The state of a terminal and its control functions, as xterm.js carries them out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .character_cells import PLAIN, Pen, erased, width
+from .screen_buffer import SECOND_HALF, Buffer, Line, Saved
+from .screen_resize import resize
+
+_LINE_DRAWING = dict(zip(range(0x5F, 0x7F), "\u00a0◆▒␉␌␍␊°±␤␋┘┐┌└┼⎺⎻─⎼⎽├┤┴┬│≤≥π≠£·", strict=True))
+# Modes that a replay restores besides those that the model acts on: keys, mouse, paste, cursor.
+_PASSIVE_MODES = {"1", "5", "12", "25", "45", "1000", "1002", "1003", "1004", "1005", "1006"}
+_PASSIVE_MODES |= {"9", "66", "1015", "1016", "2004", "2026"}
+_MOUSE_MODES = ("9", "1000", "1002", "1003")
+_MOUSE = {*_MOUSE_MODES, "1005", "1006", "1015", "1016"}
+_ALTERNATE_SCREENS = {"47", "1047", "1049"}
+
+
+class ScreenState:
+    """A terminal's screens, cursor, pen and modes, and what control functions do to them."""
+
+    def __init__(self, rows: int, columns: int) -> None:
+        self.rows, self.columns = rows, columns
+        self.title = ""
+        self.modes: dict[str, bool] = {}
+        self.reset()
+
+    def reset(self, *_: int) -> None:
+        """RIS."""
+        self.primary = Buffer(self.rows, self.columns, keeps_history=True)
+        self.alternate = Buffer(self.rows, self.columns, keeps_history=False)
+        self.buffer = self.primary
+        self.pen: Pen = PLAIN
+        self.modes = {"25": False} if self.modes.get("25") is False else {}
+        self.wraps, self.inserts, self.origin, self.keypad = True, False, False, False
+        self.charsets, self.shift, self.charset, self.cursor_shape = ["B"] * 4, 0, "B", ""
+        self._last = ""
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Follow the terminal's size."""
+        self.rows, self.columns = rows, columns
+        resize(self.primary, rows, columns)
+        resize(self.alternate, rows, columns)
+
+    def is_plain(self) -> bool:
+        """Whether new lines of text would scroll everything else off."""
+        buffer = self.buffer
+        return buffer is self.primary and buffer.top == 0 and buffer.bottom == self.rows - 1
+
+    # ---- text
+
+    def print(self, text: str, is_narrow: bool) -> None:
+        """Print characters at the cursor."""
+        if self.charset == "0":
+            text = text.translate(_LINE_DRAWING)
+        if is_narrow and not self.inserts:
+            self._print_narrow(text)
+        else:
+            for character in text:
+                self._print_character(character)
+        self._last = text[-1]
+
+    def _print_narrow(self, text: str) -> None:
+        """Print characters of one cell each, a line at a time."""
+        buffer, pen = self.buffer, self.pen
+        while text:
+            if buffer.x >= self.columns:
+                self._wrap()
+            start = buffer.x
+            part = text[: self.columns - start]
+            end = start + len(part)
+            line = buffer.lines[buffer.y]
+            if SECOND_HALF in line.characters:
+                line.mend(start, pen)
+                line.mend(end, pen)
+            line.characters[start:end] = part
+            line.pens[start:end] = [pen] * len(part)
+            buffer.x = end
+            text = text[len(part) :]
+            if text and not self.wraps:
+                text = text[-1]
+
+    def _print_character(self, character: str) -> None:
+        buffer, cells = self.buffer, width(character)
+        if cells == 0:
+            self._join(character)
+            return
+        if buffer.x + cells > self.columns:
+            if self.wraps:
+                self._wrap()
+            elif cells > 1:
+                buffer.x = self.columns - 1
+                return
+            else:
+                buffer.x = self.columns - 1
+        line, start = buffer.lines[buffer.y], buffer.x
+        end = min(start + cells, self.columns)
+        if self.inserts:
+            line.insert(start, cells, self.pen)
+        line.mend(start, self.pen)
+        line.mend(end, self.pen)
+        line.characters[start:end] = [character, SECOND_HALF][: end - start]
+        line.pens[start:end] = [self.pen] * (end - start)
+        buffer.x = end
+
+    def _join(self, character: str) -> None:
+        """Add a combining character to the one before the cursor."""
+        buffer = self.buffer
+        column = min(buffer.x, self.columns) - 1
+        line = buffer.lines[buffer.y]
+        if column > 0 and line.characters[column] == SECOND_HALF:
+            column -= 1
+        if column >= 0 and len(line.characters[column]) < 16:  # noqa: PLR2004  # no real letter has as many
+            line.characters[column] += character
+
+    def _wrap(self) -> None:
+        """Go on in the next line, or on the last column where lines do not wrap."""
+        buffer = self.buffer
+        if not self.wraps:
+            buffer.x = self.columns - 1
+            return
+        buffer.lines[buffer.y].erase(buffer.x, self.columns, self.pen)
+        buffer.x = 0
+        if buffer.y == buffer.bottom:
+            buffer.scroll(erased(self.pen), wrapped=True)
+        else:
+            buffer.y = min(buffer.y + 1, self.rows - 1)
+            buffer.lines[buffer.y].wrapped = True
+
+    # ---- control characters and escape sequences
+
+    def control_character(self, character: str) -> None:
+        """Do what a C0 control says."""
+        buffer = self.buffer
+        if character in "\n\x0b\x0c":
+            self.line_feed()
+        elif character == "\r":
+            buffer.x = 0
+        elif character == "\b":
+            buffer.x = max(min(buffer.x, self.columns - 1) - 1, 0)
+        elif character == "\t":
+            if buffer.x < self.columns:
+                buffer.x = min(buffer.x // 8 * 8 + 8, self.columns - 1)
+        elif character in "\x0e\x0f":
+            self.shift = 1 if character == "\x0e" else 0
+            self.charset = self.charsets[self.shift]
+
+    def line_feed(self) -> None:
+        """Go down, scrolling at the bottom margin; the line there continues none."""
+        row = self.buffer.y
+        self.index()
+        if self.buffer.y != row:
+            self._line.wrapped = False
+
+    def reverse_line_feed(self, *_: int) -> None:
+        """RI: go up, scrolling at the top margin."""
+        buffer = self.buffer
+        if buffer.y == buffer.top:
+            buffer.insert(buffer.top, 1, erased(self.pen))
+        else:
+            buffer.y = max(buffer.y - 1, 0)
+        self._clamp()
+
+    def next_line(self, *_: int) -> None:
+        """NEL."""
+        self.buffer.x = 0
+        self.index()
+
+    def save(self, *_: int) -> None:
+        """DECSC."""
+        buffer = self.buffer
+        row = buffer.y + len(buffer.history)
+        buffer.saved = Saved(buffer.x, row, self.pen, self.charset)
+
+    def restore(self, *_: int) -> None:
+        """DECRC."""
+        saved = self.buffer.saved
+        self.buffer.x, self.buffer.y, self.pen = saved.x, self.buffer.saved_row, saved.pen
+        self.charset = saved.charset
+        self._clamp()
+
+    def application_keypad(self, *_: int) -> None:
+        """DECKPAM."""
+        self.keypad = True
+
+    def numeric_keypad(self, *_: int) -> None:
+        """DECKPNM."""
+        self.keypad = False
+
+    def index(self, *_: int) -> None:
+        """IND."""
+        buffer = self.buffer
+        if buffer.y == buffer.bottom:
+            buffer.scroll(erased(self.pen))
+        elif buffer.y < self.rows - 1:
+            buffer.y += 1
+        if buffer.x >= self.columns:
+            buffer.x = self.columns - 1
+
+    def move_down(self, count: int = 1, *_: int) -> None:
+        """VPR."""
+        self._move(0, count or 1)
+
+    def _clamp(self, columns: int | None = None) -> None:
+        buffer = self.buffer
+        last = self.columns - 1 if columns is None else columns
+        first_row, last_row = (buffer.top, buffer.bottom) if self.origin else (0, self.rows - 1)
+        buffer.x = max(0, min(buffer.x, last))
+        buffer.y = max(first_row, min(buffer.y, last_row))
+
+    # ---- modes
+
+    def set_mode(self, number: str, is_set: bool) -> None:
+        """DECSET, DECRST."""
+        if number == "6":
+            self.origin = is_set
+            self._set_cursor(0, 0)
+        elif number == "7":
+            self.wraps = is_set
+        elif number == "1048":
+            (self.save if is_set else self.restore)()
+        elif number in _ALTERNATE_SCREENS:
+            self._switch(number, is_set)
+        elif number in _MOUSE_MODES:
+            for other in _MOUSE_MODES:
+                self.modes.pop(other, None)
+            self.modes[number] = is_set
+        elif number in _PASSIVE_MODES:
+            self.modes[number] = is_set
+
+    def _switch(self, number: str, to_alternate: bool) -> None:
+        if to_alternate and number == "1049":
+            self.save()
+        target = self.alternate if to_alternate else self.primary
+        if self.buffer is not target:
+            target.x, target.y = self.buffer.x, self.buffer.y
+            self.alternate.clear(erased(self.pen) if to_alternate else PLAIN)
+            self.buffer = target
+        if not to_alternate and number == "1049":
+            self.restore()
+
+    def soft_reset(self) -> None:
+        """DECSTR."""
+        self.modes = {number: self.modes[number] for number in _MOUSE if number in self.modes}
+        self.wraps, self.inserts, self.origin, self.keypad = True, False, False, False
+        self.pen = PLAIN
+        self.buffer.top, self.buffer.bottom = 0, self.rows - 1
+        self.buffer.saved = Saved()
+        self.charsets, self.shift, self.charset = ["B"] * 4, 0, "B"
+
+    def _set_cursor(self, x: int, y: int) -> None:
+        self.buffer.x, self.buffer.y = x, y + (self.buffer.top if self.origin else 0)
+        self._clamp()
+
+    def _move(self, columns: int, rows: int) -> None:
+        self._clamp()
+        self._set_cursor(self.buffer.x + columns, self.buffer.y + rows)
+
+    def up(self, count: int = 1, *_: int) -> None:
+        """CUU."""
+        room = self.buffer.y - self.buffer.top
+        self._move(0, -min(count or 1, room) if room >= 0 else -(count or 1))
+
+    def down(self, count: int = 1, *_: int) -> None:
+        """CUD."""
+        room = self.buffer.bottom - self.buffer.y
+        self._move(0, min(count or 1, room) if room >= 0 else count or 1)
+
+    def up_to_start(self, count: int = 1, *_: int) -> None:
+        """CPL."""
+        self.up(count)
+        self.buffer.x = 0
+
+    def down_to_start(self, count: int = 1, *_: int) -> None:
+        """CNL."""
+        self.down(count)
+        self.buffer.x = 0
+
+    def forward(self, count: int = 1, *_: int) -> None:
+        """CUF."""
+        self._move(count or 1, 0)
+
+    def backward(self, count: int = 1, *_: int) -> None:
+        """CUB."""
+        self._move(-(count or 1), 0)
+
+    def to_column(self, column: int = 1, *_: int) -> None:
+        """CHA, HPA."""
+        self._set_cursor((column or 1) - 1, self.buffer.y)
+
+    def to_row(self, row: int = 1, *_: int) -> None:
+        """VPA."""
+        self._set_cursor(self.buffer.x, (row or 1) - 1)
+
+    def to_position(self, row: int = 1, column: int = 1) -> None:
+        """CUP, HVP."""
+        self._set_cursor((column or 1) - 1, (row or 1) - 1)
+
+    def tabs(self, count: int = 1, *_: int) -> None:
+        """CHT."""
+        for _time in range(min(count or 1, self.columns)):
+            self.control_character("\t")
+
+    def tabs_back(self, count: int = 1, *_: int) -> None:
+        """CBT."""
+        buffer = self.buffer
+        if buffer.x < self.columns:
+            for _time in range(min(count or 1, self.columns)):
+                buffer.x = max((buffer.x - 1) // 8 * 8, 0)
+
+    def erase_display(self, what: int = 0, *_: int) -> None:
+        """ED."""
+        buffer, pen = self.buffer, erased(self.pen)
+        self._clamp(self.columns)
+        if what == 0:
+            self.erase_line(0)
+            buffer.blank(range(buffer.y + 1, self.rows), pen)
+        elif what == 1:
+            self.erase_line(1)
+            buffer.lines[buffer.y].wrapped = False
+            buffer.blank(range(buffer.y), pen)
+            if buffer.x + 1 >= self.columns and buffer.y + 1 < self.rows:
+                buffer.lines[buffer.y + 1].wrapped = False
+        elif what == 2:  # noqa: PLR2004  # ED's parameters
+            buffer.blank(range(self.rows), pen)
+        elif what == 3:  # noqa: PLR2004
+            buffer.history.clear()
+
+    def erase_line(self, what: int = 0, *_: int) -> None:
+        """EL."""
+        self._clamp(self.columns)
+        line, x = self.buffer.lines[self.buffer.y], self.buffer.x
+        ranges = {0: (x, self.columns), 1: (0, x + 1), 2: (0, self.columns)}
+        if what in ranges:
+            start, end = ranges[what]
+            line.erase(start, end, erased(self.pen))
+            line.wrapped = line.wrapped and not (start == 0 and what != 1)
+
+    def erase_characters(self, count: int = 1, *_: int) -> None:
+        """ECH."""
+        self._clamp()
+        start = self.buffer.x
+        self._line.erase(start, start + (count or 1), erased(self.pen))
+
+    def insert_characters(self, count: int = 1, *_: int) -> None:
+        """ICH."""
+        self._clamp()
+        self._line.insert(self.buffer.x, count or 1, erased(self.pen))
+
+    def delete_characters(self, count: int = 1, *_: int) -> None:
+        """DCH."""
+        self._clamp()
+        self._line.delete(self.buffer.x, count or 1, erased(self.pen))
+
+    @property
+    def _line(self) -> Line:
+        return self.buffer.lines[self.buffer.y]
+
+    def insert_lines(self, count: int = 1, *_: int) -> None:
+        """IL."""
+        self._change_lines(self.buffer.insert, count)
+
+    def delete_lines(self, count: int = 1, *_: int) -> None:
+        """DL."""
+        self._change_lines(self.buffer.remove, count)
+
+    def _change_lines(self, change: Callable[[int, int, Pen], None], count: int) -> None:
+        self._clamp()
+        buffer = self.buffer
+        if buffer.top <= buffer.y <= buffer.bottom:
+            change(buffer.y, count or 1, erased(self.pen))
+            buffer.x = 0
+
+    def scroll_up(self, count: int = 1, *_: int) -> None:
+        """SU."""
+        self.buffer.remove(self.buffer.top, count or 1, erased(self.pen))
+
+    def scroll_down(self, count: int = 1, *_: int) -> None:
+        """SD."""
+        self.buffer.insert(self.buffer.top, count or 1, PLAIN)
+
+    def set_margins(self, top: int = 1, bottom: int = 0) -> None:
+        """DECSTBM."""
+        top = top or 1
+        bottom = bottom if 0 < bottom <= self.rows else self.rows
+        if bottom > top:
+            self.buffer.top, self.buffer.bottom = top - 1, bottom - 1
+            self._set_cursor(0, 0)
+
+    def repeat(self, count: int = 1, *_: int) -> None:
+        """REP."""
+        if self._last:
+            self.print(self._last * min(count or 1, self.rows * self.columns), is_narrow=False)
+        self._last = ""
+
+    def set_ansi_mode(self, number: int = 0, *_: int) -> None:
+        """SM."""
+        self.inserts = self.inserts or number == 4  # noqa: PLR2004  # IRM
+
+    def unset_ansi_mode(self, number: int = 0, *_: int) -> None:
+        """RM."""
+        self.inserts = self.inserts and number != 4  # noqa: PLR2004

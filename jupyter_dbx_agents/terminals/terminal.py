@@ -1,0 +1,350 @@
+"""One terminal: a pty, its clients, and everything that flows between them.
+
+Nothing here blocks the event loop, and no client, program or paste can hold up another terminal.
+
+- Output: ``OutputPump`` → ``Replay`` and every client that keeps up.  A client that does not makes
+  the pty pause; one that takes nothing for ``behind_seconds`` is left behind, the program goes on,
+  and the client gets the screen as it then is as soon as it has caught up.
+- Input: ``InputQueue``.
+- The end happens once: the leader is waited for only after its whole session has been signalled, so
+  that neither its pid nor the session's number can have been given to anyone else meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+from json.encoder import encode_basestring
+from typing import Any
+
+from ptyprocess import PtyProcessUnicode
+from terminado.management import PtyWithClients
+from tornado.ioloop import IOLoop
+
+from .flow import FlowLimits
+from .input_queue import InputQueue
+from .metrics import terminal_metrics
+from .output_pump import OutputPump
+from .replay import Replay
+from .sessions import end_session, foreground_program
+
+ROWS, COLUMNS = 24, 80
+# xterm's full reset; what follows is drawn as on a fresh terminal.
+RESET = "\x1bc"
+# A window being dragged reports dozens of sizes a second; a program needs the last, and soon.
+RESIZE_SECONDS = 0.05
+# As long as reading a slice takes, so that a model at work costs others' keys no more than output.
+MODEL_SECONDS = 0.001
+REAP_SECONDS = 0.01
+SLOWEST_REAP_SECONDS = 1.0
+
+
+def stdout_message(text: str) -> bytes:
+    """Return output as a message of JupyterLab's terminal protocol: JSON, UTF-8 as it is."""
+    return b'["stdout", %b]' % encode_basestring(text).encode()
+
+
+class Terminal(PtyWithClients):
+    """terminado's terminal, with other plumbing."""
+
+    def __init__(
+        self,
+        argv: list[str],
+        env: dict[str, str] | None = None,
+        cwd: str | None = None,
+        limits: FlowLimits | None = None,
+    ) -> None:
+        """Start a program.  Raises OSError when it cannot be."""
+        self.limits = limits or FlowLimits()
+        self.clients: list[Any] = []
+        self.term_name: str | None = None
+        self.last_activity: datetime | None = None
+        # What terminado would replay; ours is kept elsewhere.
+        self.read_buffer: deque[str] = deque(maxlen=1)
+        self.ptyproc = PtyProcessUnicode.spawn(
+            argv, env=env, cwd=cwd, preexec_fn=_default_signals, dimensions=(ROWS, COLUMNS)
+        )
+        os.set_blocking(self.ptyproc.fd, False)
+        self.pid: int = self.ptyproc.pid
+        self.size = (ROWS, COLUMNS)
+        self._metrics = terminal_metrics()
+        self._input = InputQueue(self.ptyproc.fd, self.limits.input_bytes)
+        self._output = OutputPump(self.ptyproc.fd, self._deliver)
+        self._replay = Replay(self.limits.replay_bytes, ROWS, COLUMNS)
+        self._watched = 0
+        self._on_end: Callable[[Terminal], None] | None = None
+        self._on_activity: Callable[[Terminal], None] = lambda _: None
+        self._waits_for_clients = False
+        self._waits_for_model = False
+        self._is_working = False
+        self._joining: list[Any] = []
+        self._patience: asyncio.TimerHandle | None = None
+        self._resizing: asyncio.TimerHandle | None = None
+        self._ending: asyncio.Task[bool] | None = None
+        self._is_reaped = False
+
+    # ---- the pty in the event loop
+
+    def start(
+        self, on_end: Callable[[Terminal], None], on_activity: Callable[[Terminal], None]
+    ) -> None:
+        """Begin to read; ``on_end`` is called once, while the descriptor is still open."""
+        self._on_end, self._on_activity = on_end, on_activity
+        self._watch()
+
+    def _watch(self) -> None:
+        """Ask the loop for what can be used: output unless paused, room while input waits."""
+        wanted = 0
+        if self._on_end is not None and not self.ptyproc.closed:
+            wanted = 0 if self._waits_for_clients or self._waits_for_model else IOLoop.READ
+            wanted |= IOLoop.WRITE if self._input.waiting_bytes else 0
+        if wanted == self._watched:
+            return
+        loop, fd = IOLoop.current(), self.ptyproc.fd
+        if not self._watched:
+            loop.add_handler(fd, self._on_ready, wanted)
+        elif wanted:
+            loop.update_handler(fd, wanted)
+        else:
+            loop.remove_handler(fd)
+        self._watched = wanted
+
+    def _on_ready(self, _fd: int, events: int) -> None:
+        if events & IOLoop.WRITE:
+            self._input.write()
+        is_open = True
+        if events & ~IOLoop.WRITE and self._watched & IOLoop.READ:
+            is_open = self._output.read()
+        if is_open:
+            self._watch()
+        else:
+            self._finish()
+
+    # ---- output
+
+    def _deliver(self, text: str) -> None:
+        message = stdout_message(text)
+        self._replay.append(text.encode())
+        self._metrics.output_bytes.inc(len(message))
+        self._on_activity(self)
+        for client in self.clients:
+            client.send_output(message)
+        self.regulate()
+
+        self._work()
+
+    def _work(self) -> None:
+        """Let the replay's model follow, for a moment each turn of the loop."""
+        self._is_working = False
+        deadline = time.perf_counter() + MODEL_SECONDS
+        while self._replay.has_work and time.perf_counter() < deadline:
+            self._replay.work()
+        if self._replay.has_work:
+            self._is_working = True
+            asyncio.get_running_loop().call_soon(self._work_on)
+        if self._waits_for_model != self._replay.is_full:
+            self._waits_for_model = self._replay.is_full
+            self._watch()
+        if self._joining and self._replay.is_ready:
+            joining, self._joining = self._joining, []
+            for client in joining:
+                self.replay_for(client)
+
+    def _work_on(self) -> None:
+        if self._is_working:
+            self._work()
+
+    def replay_for(self, client: Any) -> None:
+        """Bring a client's fresh terminal to the state of this one; then it is sent output."""
+        self._output.flush()
+        if not self._replay.is_ready:
+            self._joining.append(client)
+            return
+        text = (RESET if client.flow.messages else "") + self._replay.render()
+        client.follows = True
+        if text:
+            self._metrics.replays.inc()
+            client.send_output(stdout_message(text))
+        self.regulate()
+
+    @property
+    def replay_depends_on_size(self) -> bool:
+        """Whether a client's size should be known before it gets its replay."""
+        return self._replay.depends_on_size
+
+    def regulate(self) -> None:
+        """Pause or resume the program's output as its clients need it."""
+        waiting = [c.flow.waiting_bytes for c in self.clients if c.follows]
+        if not self._waits_for_clients:
+            if any(size > self.limits.high_water_bytes for size in waiting):
+                self._waits_for_clients = True
+                self._metrics.pauses.inc()
+                self._watch()
+                self._wait_for_clients(self.limits.behind_seconds)
+        elif all(size <= self.limits.low_water_bytes for size in waiting):
+            self._waits_for_clients = False
+            self._stop_waiting()
+            self._watch()
+        self._let_catch_up()
+
+    def _wait_for_clients(self, seconds: float) -> None:
+        self._stop_waiting()
+        loop = asyncio.get_running_loop()
+        self._patience = loop.call_later(seconds, self._leave_behind)
+
+    def _stop_waiting(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _leave_behind(self) -> None:
+        """Go on without the clients that have taken nothing for too long."""
+        now = asyncio.get_running_loop().time()
+        for client in self.clients:
+            flow = client.flow
+            is_stuck = now - flow.progressed_at >= self.limits.behind_seconds
+            if client.follows and flow.waiting_bytes > self.limits.low_water_bytes and is_stuck:
+                self._metrics.left_behind.inc()
+                client.fall_behind()
+        self.regulate()
+        if self._waits_for_clients:  # somebody is slow, but moving
+            self._wait_for_clients(self.limits.behind_seconds / 2)
+
+    def _let_catch_up(self) -> None:
+        for client in self.clients:
+            if client.is_behind and client.flow.waiting_bytes <= self.limits.low_water_bytes:
+                client.catch_up()
+                self.replay_for(client)
+
+    # ---- input
+
+    def type(self, text: str) -> str:
+        """Pass input on; return what its sender must be told (nothing when all is well)."""
+        # A lone surrogate is a browser's half of a character: it has no bytes.
+        data = text.encode(errors="replace")
+        self._metrics.input_bytes.inc(len(data))
+        self._on_activity(self)
+        if self.ptyproc.closed:
+            return ""
+        report = ""
+        if data == b"\x03" and self._input.waiting_bytes:
+            report = _lost(self._input.interrupt(), "that the program had not read were dropped")
+        elif not self._input.put(data):
+            report = _lost(len(data), "were not taken: the program does not read its input")
+        self._watch()
+        return report
+
+    # ---- size
+
+    def resize_to_smallest(self) -> None:
+        """Take the smallest of the clients' sizes: at once, but not more often than needed."""
+        if self._resizing is None:
+            self.resize_now()
+            loop = asyncio.get_running_loop()
+            self._resizing = loop.call_later(RESIZE_SECONDS, self._resize_again)
+
+    def _resize_again(self) -> None:
+        self._resizing = None
+        if self._wanted_size() != self.size:
+            self.resize_to_smallest()
+
+    def resize_now(self) -> None:
+        """Bring the pty to the size that the clients want."""
+        wanted = self._wanted_size()
+        if wanted == self.size or self.ptyproc.closed:
+            return
+        self._output.flush()
+        self.size = wanted
+        with contextlib.suppress(OSError):  # the program may be gone
+            self.ptyproc.setwinsize(*wanted)
+        self._replay.resize(*wanted)
+        self._work()
+
+    def _wanted_size(self) -> tuple[int, int]:
+        sizes = [client.size for client in self.clients if None not in client.size]
+        if not sizes:
+            return self.size
+        return min(rows for rows, _ in sizes), min(columns for _, columns in sizes)
+
+    # ---- life
+
+    def foreground_program(self) -> str:
+        """Return the name of the program that has the terminal; '' when there is none."""
+        return "" if self.ptyproc.closed else foreground_program(self.ptyproc.fd)
+
+    def is_at_rest(self) -> bool:
+        """Whether nobody is connected and the shell waits at its prompt."""
+        with contextlib.suppress(OSError):
+            return not self.clients and os.tcgetpgrp(self.ptyproc.fd) == self.pid
+        return not self.clients
+
+    def kill(self, sig: int = signal.SIGTERM) -> None:
+        """Send a signal to the program."""
+        if not self._is_reaped:
+            os.kill(self.pid, sig)
+
+    def killpg(self, sig: int = signal.SIGTERM) -> None:
+        """Send a signal to the program's process group."""
+        if not self._is_reaped:
+            os.killpg(self.pid, sig)
+
+    async def terminate(self, force: bool = False) -> bool:
+        """End every process of the session; return whether none is left.  Takes 2.2 s at most."""
+        if self._ending is None:
+            self._ending = asyncio.get_running_loop().create_task(self._end())
+        return await asyncio.shield(self._ending)
+
+    async def _end(self) -> bool:
+        is_gone = await end_session(self.pid)
+        self._finish()
+        await self._reap()
+        return is_gone
+
+    def _finish(self) -> None:
+        """Close the pty, tell everybody, and end what is left of the session; once."""
+        if self.ptyproc.closed:
+            return
+        self._output.flush()
+        self._stop_waiting()
+        self._input.clear()
+        self.ptyproc.closed = True
+        self._watch()
+        if self._on_end is not None:
+            self._on_end(self)
+        self.ptyproc.fileobj.close()  # which owns the descriptor
+        self.ptyproc.fd = -1
+        for client in list(self.clients):
+            client.on_pty_died()
+        if self._ending is None:
+            self._ending = asyncio.get_running_loop().create_task(self._end())
+
+    async def _reap(self) -> None:
+        """Wait for the leader without blocking; one that the kernel holds may take a while."""
+        pause = REAP_SECONDS
+        while not self._is_reaped:
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)  # noqa: ASYNC222  # it does not wait
+            except ChildProcessError:
+                pid, status = self.pid, 0
+            if pid:
+                self._is_reaped = self.ptyproc.terminated = True
+                self.ptyproc.status = status
+            else:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, SLOWEST_REAP_SECONDS)
+
+
+def _default_signals() -> None:
+    """Run in the child: a server started in the background ignores ^C, its shells must not."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _lost(size_bytes: int, what: str) -> str:
+    return f"\r\n\x1b[7m {size_bytes:,} bytes of pasted text {what}. \x1b[0m\r\n"

@@ -1,0 +1,191 @@
+"""A client of a terminal: its websocket, speaking JupyterLab's terminal protocol.
+
+Messages are JSON arrays.  From a client: ``["stdin", text]``, ``["set_size", rows, columns, …]``,
+and, from those that can, ``["ack", n]``: the first n ``stdout`` messages are drawn (``["ack", 0]``
+says that acknowledgements will come).  To a client: ``["setup", {}]``, ``["stdout", text]``,
+``["disconnect", 1]``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import socket
+from typing import Any
+
+from jupyter_server_terminals.handlers import TermSocket as JupyterTermSocket
+from terminado.websocket import TermSocket
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from .flow import ClientFlow
+from .metrics import terminal_metrics
+from .terminal import Terminal, stdout_message
+
+# How long a client may take to tell its size before it gets a replay that was drawn for another.
+SIZE_SECONDS = 0.2
+# Larger than any screen; a model of the screen is as large as it is told to be.
+MOST_CELLS = 1000
+# What the kernel takes beyond what is on its way: the less, the sooner ^C is felt.
+UNSENT_IN_KERNEL_BYTES = 128 * 1024
+
+
+class ResilientSocket(TermSocket):
+    """terminado's websocket, with an account of what its client has taken."""
+
+    terminal: Terminal | None
+
+    def initialize(self, *args: Any, **kwargs: Any) -> None:
+        """Take what the route was registered with."""
+        super().initialize(*args, **kwargs)
+        self.flow = ClientFlow()
+        self.follows = False
+        self.is_behind = False
+        self._has_complained = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def open(self, url_component: Any = None) -> None:
+        """Join the terminal; the replay comes when the size is known, or does not matter."""
+        super().open(url_component)
+        self.set_nodelay(
+            True
+        )  # or the second of two writes waits 40 ms for the first one's receipt
+        self._limit_kernel_buffer()
+        assert self.terminal is not None  # noqa: S101  # terminado's open() has set it
+        if self.terminal.replay_depends_on_size:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(SIZE_SECONDS, self._begin)
+        else:
+            self._begin()
+
+    def on_message(  # type: ignore[override]  # tornado awaits it only if it must
+        self, message: str | bytes
+    ) -> None:
+        """Act on a client's message; one that is none is ignored, and logged once."""
+        try:
+            kind, *values = json.loads(message)
+            action = self._actions[kind]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return self._complain("no message of the terminal protocol")
+        if self.terminal is not None and not action(self, values):
+            self._complain("a message with the wrong values")
+        return None
+
+    def on_close(self) -> None:
+        """Leave the terminal."""
+        self._stop_timer()
+        terminal = self.terminal
+        super().on_close()
+        if terminal is not None:
+            terminal.regulate()
+
+    def on_pty_died(self) -> None:
+        """Tell the client that its terminal has ended."""
+        self._stop_timer()
+        try:
+            super().on_pty_died()
+        except WebSocketClosedError:
+            self.terminal = None
+
+    # ---- output
+
+    def send_output(self, message: bytes) -> None:
+        """Send an encoded ``stdout`` message, unless the client is not ready for it."""
+        if not self.follows:
+            return
+        try:
+            # Jupyter's own write_message drops the future, and with it all knowledge of the flow.
+            future = WebSocketHandler.write_message(self, message)
+        except WebSocketClosedError:
+            return
+        self.flow.sent(len(message), asyncio.get_running_loop().time())
+        future.add_done_callback(functools.partial(self._written, len(message)))
+
+    def fall_behind(self) -> None:
+        """Send nothing more until the client has caught up; close when it never does."""
+        self.follows, self.is_behind = False, True
+        assert self.terminal is not None  # noqa: S101  # only a terminal's client falls behind
+        seconds = self.terminal.limits.stalled_seconds
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._give_up)
+
+    def catch_up(self) -> None:
+        """Be no longer behind; the screen comes next."""
+        self._stop_timer()
+        self.is_behind = False
+
+    def _written(self, size: int, future: asyncio.Future[None]) -> None:
+        if future.cancelled() or future.exception() is not None:
+            return  # the connection is gone; on_close follows
+        self.flow.written(size, asyncio.get_running_loop().time())
+        if self.terminal is not None:
+            self.terminal.regulate()
+
+    def _begin(self) -> None:
+        self._stop_timer()
+        if self.terminal is not None and not self.follows and not self.is_behind:
+            self.terminal.replay_for(self)
+
+    def _give_up(self) -> None:
+        terminal_metrics().dropped_clients.inc()
+        self.log_complaint("has taken nothing for too long and is disconnected")
+        self.close(1013, "Too slow")
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _limit_kernel_buffer(self) -> None:
+        option = getattr(socket, "TCP_NOTSENT_LOWAT", None)  # not on every system
+        stream = self.ws_connection.stream if self.ws_connection else None
+        if option is not None and stream is not None and stream.socket.family != socket.AF_UNIX:
+            stream.socket.setsockopt(socket.IPPROTO_TCP, option, UNSENT_IN_KERNEL_BYTES)
+
+    # ---- input
+
+    def _stdin(self, values: list[Any]) -> bool:
+        if not values or not isinstance(values[0], str) or self.terminal is None:
+            return False
+        if report := self.terminal.type(values[0]):
+            self.send_output(stdout_message(report))
+        return True
+
+    def _set_size(self, values: list[Any]) -> bool:
+        size = values[:2]
+        if len(size) < 2 or not all(_is_count(value) and value > 0 for value in size):  # noqa: PLR2004
+            return False
+        rows, columns = (min(value, MOST_CELLS) for value in size)
+        self.size = (rows, columns)
+        if self.terminal is not None:
+            if self._timer is not None and not self.is_behind:
+                self.terminal.resize_now()
+                self._begin()
+            else:
+                self.terminal.resize_to_smallest()
+        return True
+
+    def _ack(self, values: list[Any]) -> bool:
+        if not values or not _is_count(values[0]) or self.terminal is None:
+            return False
+        is_possible = self.flow.acknowledged(values[0], asyncio.get_running_loop().time())
+        self.terminal.regulate()
+        return is_possible
+
+    _actions = {"stdin": _stdin, "set_size": _set_size, "ack": _ack}
+
+    def _complain(self, what: str) -> None:
+        if not self._has_complained:
+            self._has_complained = True
+            self.log_complaint(f"sent {what}; it is ignored, as further ones are")
+
+    def log_complaint(self, what: str) -> None:
+        """Log one line about this client."""
+        self._logger.warning("A client of terminal %s %s.", self.term_name, what)
+
+
+class DbxTermSocket(ResilientSocket, JupyterTermSocket):  # type: ignore[misc]
+    """The websocket behind Jupyter's authentication."""
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

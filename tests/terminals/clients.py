@@ -1,0 +1,226 @@
+"""A server with our terminals as a process, and clients of them that do as they are told."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+from websockets.sync.client import connect
+
+TOKEN = "terminals"
+ROOT = Path(__file__).resolve().parents[2]
+ANSI = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[()][0-9A-B]|[=>78c])")
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 30.0, what: str = "") -> Any:
+    """Return the condition's first true value; fail loudly when there is none in time."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what or condition}"
+        time.sleep(0.02)
+    return value
+
+
+def state_of(pid: int) -> str:
+    """A process's state letter, '' for none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+class Server:
+    """``terminal_server`` in a process of its own."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / f"server-{self.port}.log"
+        command = [sys.executable, "-m", "tests.terminals.terminal_server", f"--port={self.port}"]
+        command += [f"--ServerApp.root_dir={folder}", *([] if os.geteuid() else ["--allow-root"])]
+        environment = {**os.environ, "PS1": "$ ", "HOME": str(folder), "LANG": "C.UTF-8"}
+        environment |= {"JUPYTER_NO_CONFIG": "1", "JUPYTER_CONFIG_DIR": str(folder / "config")}
+        with self.log.open("w") as stream:
+            self.process = subprocess.Popen(
+                [*command, *arguments], cwd=ROOT, env=environment, stdout=stream, stderr=stream
+            )
+        headers = {"Authorization": f"token {TOKEN}"}
+        self.http = httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=60)
+        eventually(self._is_open, 60, f"open: {self.log}")
+
+    def _is_open(self) -> bool:
+        assert self.process.poll() is None, self.log.read_text()
+        with contextlib.suppress(httpx.HTTPError):
+            return self.http.get("/api/status").is_success
+        return False
+
+    def new(self, *command: str, **body: Any) -> str:
+        """Start a terminal; return its name."""
+        if command:
+            body["shell_command"] = list(command)
+        answer = self.http.post("/api/terminals", json=body)
+        assert answer.is_success, answer.text
+        return answer.json()["name"]
+
+    def models(self) -> dict[str, dict[str, Any]]:
+        return {model["name"]: model for model in self.http.get("/api/terminals").json()}
+
+    def delete(self, name: str) -> int:
+        return self.http.delete(f"/api/terminals/{name}").status_code
+
+    def figures(self) -> dict[str, float]:
+        """Our lines of ``/metrics``."""
+        text = self.http.get("/metrics").text
+        found = re.findall(r"^dbx_agents_terminal_(\w+)(?:\{[^}]*\})? (\S+)$", text, re.M)
+        return {name: float(value) for name, value in found}
+
+    def resident_bytes(self) -> int:
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    @contextlib.contextmanager
+    def client(self, name: str, size: tuple[int, int] | None = (24, 80)) -> Iterator[Client]:
+        with Client(self, name, size) as client:
+            yield client
+
+    def stop(self) -> None:
+        self.http.close()
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(20)
+        finally:
+            self.process.kill()
+            self.process.wait()
+
+
+class Client:
+    """One end of a terminal's websocket."""
+
+    def __init__(self, server: Server, name: str, size: tuple[int, int] | None = None) -> None:
+        address = f"ws://127.0.0.1:{server.port}/terminals/websocket/{name}?token={TOKEN}"
+        self._stack = contextlib.ExitStack()
+        self.socket = self._stack.enter_context(
+            connect(address, max_size=None, compression=None, ping_interval=None)
+        )
+        self.output = ""
+        self.messages = 0
+        self.ended = False
+        self._seen = 0
+        if size is not None:
+            self.send("set_size", *size)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def send(self, *message: Any) -> None:
+        self.socket.send(json.dumps(message))
+
+    def type(self, text: str) -> None:
+        self.send("stdin", text)
+
+    def read(self, seconds: float = 0.0) -> bool:
+        """Take one message if it comes in time."""
+        try:
+            kind, *content = json.loads(self.socket.recv(timeout=seconds))
+        except TimeoutError:
+            return False
+        if kind == "stdout":
+            self.output += content[0]
+            self.messages += 1
+        self.ended = self.ended or kind == "disconnect"
+        return True
+
+    def expect(self, pattern: str, seconds: float = 30.0) -> re.Match[str]:
+        """Return the first match in the plain text that came since the last one."""
+        deadline = time.monotonic() + seconds
+        while True:
+            plain = ANSI.sub("", self.output[self._seen :])
+            if match := re.search(pattern, plain):
+                self._seen = len(self.output)
+                return match
+            left = deadline - time.monotonic()
+            assert left > 0, f"{pattern!r} did not come; came: {plain[-2000:]!r}"
+            self.read(left)
+
+    def run(self, command: str, seconds: float = 30.0) -> str:
+        """Run a shell command; return what it wrote, in plain text."""
+        mark = f"m{time.monotonic_ns()}"
+        start = len(self.output)
+        self.type(f"{command}; echo {mark[:2]}''{mark[2:]}\r")
+        self.wait_for(f"{mark}\r\n", seconds)
+        said = ANSI.sub("", self.output[start : self._seen - len(mark) - 2])
+        return said.partition("\n")[2].replace("\r", "")
+
+    def wait_for(self, text: str, seconds: float = 30.0) -> None:
+        """Read until a text has come, however much comes before it."""
+        deadline = time.monotonic() + seconds
+        while (found := self.output.find(text, self._seen)) < 0:
+            self._seen = max(self._seen, len(self.output) - len(text))
+            left = deadline - time.monotonic()
+            assert left > 0, f"{text!r} did not come; came: {self.output[-2000:]!r}"
+            self.read(left)
+        self._seen = found + len(text)
+
+    def until_quiet(self, seconds: float = 0.5) -> str:
+        """Read until nothing has come for a while; return all output so far."""
+        while self.read(seconds):
+            pass
+        return self.output
+
+    def cut(self) -> None:
+        """Reset the connection, as a lost network does."""
+        raw = self.socket.socket
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        raw.close()
+
+
+class StalledClient:
+    """Speaks the websocket protocol and then reads nothing, ever, until it is told to."""
+
+    def __init__(self, server: Server, name: str) -> None:
+        self.raw = socket.create_connection(("127.0.0.1", server.port))
+        self.raw.sendall(
+            f"GET /terminals/websocket/{name}?token={TOKEN} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+        )
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += self.raw.recv(1)
+        assert b" 101 " in head, head
+
+    def drain(self, seconds: float) -> bytes:
+        """Read for a while."""
+        self.raw.settimeout(0.2)
+        deadline = time.monotonic() + seconds
+        taken = []
+        while time.monotonic() < deadline:
+            with contextlib.suppress(TimeoutError):
+                data = self.raw.recv(1 << 20)
+                if not data:
+                    break
+                taken.append(data)
+        return b"".join(taken)
+
+    def close(self) -> None:
+        self.raw.close()

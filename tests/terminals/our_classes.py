@@ -1,0 +1,30 @@
+"""A pytest plugin: puts our classes where the upstream suites look for upstream's."""
+
+import jupyter_server_terminals.handlers
+import terminado
+from jupyter_server_terminals.app import TerminalsExtensionApp
+from terminado import NamedTermManager, SingleTermManager, UniqueTermManager
+
+from jupyter_dbx_agents.terminals.manager import DbxTerminalManager
+from jupyter_dbx_agents.terminals.resilient_manager import ResilientManager
+from jupyter_dbx_agents.terminals.terminal_socket import DbxTermSocket, ResilientSocket
+
+
+class Named(ResilientManager, NamedTermManager):
+    """terminado's, with our terminals."""
+
+
+class Single(ResilientManager, SingleTermManager):
+    """terminado's, with our terminals."""
+
+
+class Unique(ResilientManager, UniqueTermManager):
+    """terminado's, with our terminals."""
+
+
+terminado.NamedTermManager = Named
+terminado.SingleTermManager = Single
+terminado.UniqueTermManager = Unique
+terminado.TermSocket = ResilientSocket
+jupyter_server_terminals.handlers.TermSocket = DbxTermSocket
+TerminalsExtensionApp.terminal_manager_class.default_value = DbxTerminalManager

@@ -1,0 +1,55 @@
+"""The judge of screens: xterm.js without a browser, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent / "xterm"
+Step = str | tuple[int, int]
+
+
+class Screens:
+    """Draws output and tells what would be seen."""
+
+    def __init__(self, folder: Path) -> None:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(HERE / name, folder)
+        command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        self._process = subprocess.Popen(
+            ["node", str(HERE / "screen.js"), str(folder / "node_modules")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def draw(self, *steps: Step, rows: int = 24, columns: int = 80) -> dict[str, Any]:
+        """Draw text, and resize to (rows, columns) in between; return what would be seen."""
+        assert self._process.stdin and self._process.stdout
+        wire = [step if isinstance(step, str) else [step[1], step[0]] for step in steps]
+        request = {"columns": columns, "rows": rows, "steps": wire}
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def stop(self) -> None:
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream:
+                stream.close()
+        self._process.wait(10)
+
+
+def differences(true: dict[str, Any], seen: dict[str, Any], *but: str) -> dict[str, Any]:
+    """Return what differs between two screens: name → (true, seen); rows by their number."""
+    found: dict[str, Any] = {}
+    for name in true.keys() - {"typed", "text", *but}:
+        if name == "screen":
+            rows = zip(true[name], seen[name], strict=True)
+            found |= {f"row {i}": pair for i, pair in enumerate(rows) if pair[0] != pair[1]}
+        elif true[name] != seen[name]:
+            found[name] = (true[name], seen[name])
+    return found
