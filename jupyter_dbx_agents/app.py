@@ -22,7 +22,7 @@ from traitlets import Bool, Unicode
 from traitlets.config import Config
 
 from . import __version__
-from .agents import AGENTS, Agent, AgentContext, AgentInstaller
+from .agents import AgentInstaller, AgentRoster, Place
 from .agents.databricks_cli import databrickscfg
 from .auth import (
     OwnerIdentityProvider,
@@ -88,7 +88,15 @@ class DbxAgentsApp(ExtensionApp):
     description = "AI coding agents in JupyterLab terminals, as you, on your Databricks workspace"
     default_url = "/lab"
     load_other_extensions = True
-    classes = [OwnerIdentityProvider, PatRotator, ModelTable, Broker, AgentInstaller]
+    classes = [
+        OwnerIdentityProvider,
+        PatRotator,
+        ModelTable,
+        Broker,
+        AgentRoster,
+        AgentInstaller,
+        StartupTasks,
+    ]
 
     projects_folder = Unicode(
         "projects",
@@ -173,10 +181,10 @@ class DbxAgentsApp(ExtensionApp):
             pats=self.pats, models=self.models, workspace_host=environment.host, parent=self
         )
         self.files = ManagedFiles(environment.home)
-        self.installer = AgentInstaller(environment.home, parent=self)
+        self.agents = self._build_agents()
         self.startup = StartupTasks(parent=self)
         self.startup.on_change.append(lambda: self._tell("startup", self.startup.status()))
-        self.services = Services(self.pats, self.status)
+        self.services = Services(self.pats, self.agents, self.status, self._install)
         self.channel: LocalChannel | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._written_pat: object = None
@@ -184,12 +192,24 @@ class DbxAgentsApp(ExtensionApp):
         self.server.web_app.settings[HOST_SETTING] = TerminalHost(
             environment=self._terminal_environment,
             login_command=self._login_command,
-            opened=self.pats.session_opened,
+            opened=self._terminal_opened,
             folder=self.projects,
         )
         self.events = cast(EventLogger, self.server.event_logger)
         self.events.register_event_schema(STATUS_SCHEMA_FILE)
         self._prepare_children()
+
+    def _build_agents(self) -> AgentRoster:
+        place = Place(
+            home=self.environment.home,
+            projects=self.projects,
+            broker_url=lambda: self.broker.url,
+            capability=self.broker.capability,
+        )
+        agents = AgentRoster(place, self.models, self.files, parent=self)
+        agents.on_change.append(lambda: self._tell("agents", agents.status()))
+        self.models.on_change.append(lambda: self._spawn(agents.refresh()))
+        return agents
 
     def _build_gate(self, serverapp: ServerApp) -> None:
         provider = serverapp.identity_provider
@@ -215,7 +235,7 @@ class DbxAgentsApp(ExtensionApp):
     def _prepare_children(self) -> None:
         """Put what kernels need into this process's environment: they inherit it."""
         base = current_environment()
-        clean = child_environment(base, self.environment.home, self._agents_environment())
+        clean = child_environment(base, self.environment.home, self.agents.environment())
         extend_environment({name: clean[name] for name in clean if clean[name] != base.get(name)})
 
     # ---- running
@@ -233,6 +253,7 @@ class DbxAgentsApp(ExtensionApp):
             self.log.critical("jupyter_dbx_agents cannot start: %s", error, exc_info=True)
             os._exit(1)
         self._spawn(self.pats.run())
+        self._spawn(self.agents.run())
         self._add_startup_tasks()
         self._spawn(self.startup.run())
         if self.environment.token:
@@ -285,39 +306,27 @@ class DbxAgentsApp(ExtensionApp):
     def _add_startup_tasks(self) -> None:
         self.startup.add("configure", "Configure the agents", self._configure)
         if self.install_agents:
-            for agent in AGENTS:
-                install = functools.partial(self.installer.install, agent)
-                self.startup.add(f"install-{agent.name}", f"Install {agent.title}", install)
+            for agent in self.agents.enabled():
+                self._add_install_task(agent.name)
+
+    def _add_install_task(self, agent: str) -> str:
+        """Add an agent's installation to the tasks, unless it is there; return the task's name."""
+        name = f"install-{agent}"
+        if name not in self.startup.names():
+            install = functools.partial(self.agents.install, agent)
+            title = f"Install {self.agents.agent(agent).title}"
+            self.startup.add(name, title, install, after=("configure",))
+        return name
+
+    def _install(self, agent: str) -> None:
+        """Start an agent's installation now."""
+        self._spawn(self.startup.run_again(self._add_install_task(agent)))
 
     async def _configure(self, _progress: Any = None) -> None:
         self.projects.mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(write_command, self.environment.home)
-        await asyncio.to_thread(self._write_agent_files)
         await self._write_databrickscfg(self._literal_token())
-
-    def _write_agent_files(self) -> None:
-        """Write each agent's files; one user's broken file must not stop the others."""
-        problems: list[DbxAgentsError] = []
-        for agent in AGENTS:
-            try:
-                for file in agent.config_files(self._context(agent)):
-                    self.files.write(file)
-            except DbxAgentsError as error:
-                problems.append(error)
-        if problems:
-            raise problems[0]
-
-    def _context(self, agent: Agent) -> AgentContext:
-        return AgentContext(
-            home=self.environment.home,
-            broker_url=self.broker.url,
-            capability=self.broker.capability(agent.name),
-            models=self.models,
-            model=agent.default_model(self.models),
-            projects=self.projects,
-            own_folder=self.installer.own_folder(agent),
-            git_roots=_git_roots(self.projects),
-        )
+        await self.agents.write_files()
 
     # ---- what the parts ask of the application
 
@@ -340,10 +349,11 @@ class DbxAgentsApp(ExtensionApp):
         return manager if isinstance(manager, DbxTerminalManager) else None
 
     def _terminal_environment(self, base: Mapping[str, str]) -> dict[str, str]:
-        return child_environment(base, self.environment.home, self._agents_environment())
+        return child_environment(base, self.environment.home, self.agents.environment())
 
-    def _agents_environment(self) -> dict[str, str]:
-        return {name: value for agent in AGENTS for name, value in agent.environment.items()}
+    def _terminal_opened(self) -> None:
+        self.pats.session_opened()
+        self._spawn(self.agents.look())
 
     def _login_command(self) -> Sequence[str]:
         """Return what asks for a PAT before the shell starts; nothing when one is at hand."""
@@ -397,6 +407,7 @@ class DbxAgentsApp(ExtensionApp):
             "owner": self.resolver.owner if self.resolver else None,
             "pat": self.pats.status(),
             "gateway": {"kind": gateway.kind, "reason": gateway.reason},
+            "agents": self.agents.status(),
             "startup": self.startup.status(),
             "sessions": {
                 "terminals": len(terminals.terminals) if terminals else 0,
@@ -411,8 +422,3 @@ def _shell() -> str:
     if shell and Path(shell).name not in {"nologin", "false"} and shutil.which(shell):
         return shell
     return shutil.which("bash") or "/bin/sh"
-
-
-def _git_roots(projects: Path) -> tuple[Path, ...]:
-    """Return the repositories directly under the projects' folder."""
-    return tuple(sorted(path.parent for path in projects.glob("*/.git")))

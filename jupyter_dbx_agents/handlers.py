@@ -8,6 +8,7 @@ XSRF check) and the commands in a terminal (on the local socket, see ``local_cha
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -18,6 +19,7 @@ from jupyter_server.base.handlers import APIHandler
 from jupyter_server.extension.handler import ExtensionHandlerMixin
 from tornado import web
 
+from .agents import AgentRoster
 from .errors import DbxAgentsError, RequestError, WorkspaceUnavailableError
 from .local_channel.server import LocalChannel, is_same_user
 from .pat import PatRotator, parse_pat
@@ -27,14 +29,20 @@ MOST_BODY_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Services:
-    """What the operations work on; ``status`` returns the model of the whole server."""
+    """What the operations work on.
+
+    ``status`` returns the model of the whole server; ``install`` starts an agent's installation.
+    """
 
     pats: PatRotator
+    agents: AgentRoster
     status: Callable[[], dict[str, Any]]
+    install: Callable[[str], None]
 
 
 Body = Mapping[str, Any]
-Operation = Callable[[Services, Body], Awaitable[dict[str, Any]]]
+# Called with the services, the body, and what the path names.
+Operation = Callable[..., Awaitable[dict[str, Any]]]
 
 
 async def get_status(services: Services, _body: Body) -> dict[str, Any]:
@@ -71,11 +79,52 @@ async def post_revoke_pasted(services: Services, body: Body) -> dict[str, Any]:
     return services.pats.status()
 
 
+async def get_agents(services: Services, _body: Body) -> dict[str, Any]:
+    """Return the models of all agents."""
+    return {"agents": services.agents.status()}
+
+
+async def get_agent(services: Services, _body: Body, name: str) -> dict[str, Any]:
+    """Return an agent's model."""
+    return services.agents.model(name)
+
+
+async def patch_agent(services: Services, body: Body, name: str) -> dict[str, Any]:
+    """Change an agent's choices; one that is switched on is installed if need be."""
+    model = await services.agents.change(name, dict(body))
+    if body.get("enabled") and not model["installed"]:
+        services.install(name)
+    return model
+
+
+async def delete_agent(services: Services, _body: Body, name: str) -> dict[str, Any]:
+    """Switch an agent off and delete its program."""
+    return await services.agents.remove(name)
+
+
+async def post_install(services: Services, _body: Body, name: str) -> dict[str, Any]:
+    """Switch an agent on and start its installation; its progress is in the status."""
+    model = await services.agents.change(name, {"enabled": True})
+    services.install(name)
+    return model
+
+
+async def post_check(services: Services, _body: Body, name: str) -> dict[str, Any]:
+    """Look at an agent's program and files, and ask its model."""
+    return {"checks": await services.agents.check(name)}
+
+
+_AGENT = "/dbx-agents/api/agents/{name}"
+# A part of a path in braces is an argument of the operations.
 OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     "/dbx-agents/api/status": {"GET": get_status},
     "/dbx-agents/api/pat": {"GET": get_pat, "POST": post_pat, "DELETE": delete_pat},
     "/dbx-agents/api/pat/rotate": {"POST": post_rotate},
     "/dbx-agents/api/pat/revoke-pasted": {"POST": post_revoke_pasted},
+    "/dbx-agents/api/agents": {"GET": get_agents},
+    _AGENT: {"GET": get_agent, "PATCH": patch_agent, "DELETE": delete_agent},
+    f"{_AGENT}/install": {"POST": post_install},
+    f"{_AGENT}/check": {"POST": post_check},
 }
 
 
@@ -93,19 +142,25 @@ class RestHandler(ExtensionHandlerMixin, APIHandler):
 
     @web.authenticated
     @authorized
-    async def get(self) -> None:
+    async def get(self, **_path: str) -> None:
         """Answer GET."""
         await answer(self, self.services, self.operations)
 
     @web.authenticated
     @authorized
-    async def post(self) -> None:
+    async def post(self, **_path: str) -> None:
         """Answer POST."""
         await answer(self, self.services, self.operations)
 
     @web.authenticated
     @authorized
-    async def delete(self) -> None:
+    async def patch(self, **_path: str) -> None:
+        """Answer PATCH."""
+        await answer(self, self.services, self.operations)
+
+    @web.authenticated
+    @authorized
+    async def delete(self, **_path: str) -> None:
         """Answer DELETE."""
         await answer(self, self.services, self.operations)
 
@@ -136,17 +191,17 @@ class LocalHandler(web.RequestHandler):
         if not is_same_user(self.request):
             raise web.HTTPError(HTTPStatus.FORBIDDEN)
 
-    async def get(self) -> None:
+    async def get(self, **_path: str) -> None:
         """Answer GET."""
         await answer(self, self.services, self.operations)
 
-    post = delete = get
+    post = patch = delete = get
 
 
 def rest_routes(services: Services) -> list[tuple[str, type[web.RequestHandler], dict[str, Any]]]:
     """Return the routes for Jupyter's web application, without its base URL."""
     routes: list[tuple[str, type[web.RequestHandler], dict[str, Any]]] = [
-        (path, RestHandler, {"services": services, "operations": operations})
+        (_pattern(path), RestHandler, {"services": services, "operations": operations})
         for path, operations in OPERATIONS.items()
     ]
     return [*routes, (r"/dbx-agents/api/(.*)", UnknownPathHandler, {})]
@@ -155,7 +210,7 @@ def rest_routes(services: Services) -> list[tuple[str, type[web.RequestHandler],
 def local_channel(services: Services) -> LocalChannel:
     """Return the channel on which commands in a terminal ask the same."""
     routes = [
-        (path, LocalHandler, {"services": services, "operations": operations})
+        (_pattern(path), LocalHandler, {"services": services, "operations": operations})
         for path, operations in OPERATIONS.items()
     ]
     return LocalChannel(web.Application(routes, log_function=_no_access_log))
@@ -168,7 +223,8 @@ async def answer(
     try:
         if services is None:
             raise RequestError("There is no such address.", "See rest-api.yml.", status=404)
-        reply = await _operation(handler, operations)(services, _body(handler.request.body))
+        operation = _operation(handler, operations)
+        reply = await operation(services, _body(handler.request.body), **handler.path_kwargs)
     except DbxAgentsError as error:
         handler.set_status(error.http_status)
         if isinstance(error, WorkspaceUnavailableError):
@@ -177,6 +233,11 @@ async def answer(
     handler.set_header("Content-Type", "application/json")
     handler.set_header("Cache-Control", "no-store")
     handler.finish(json.dumps(reply))
+
+
+def _pattern(path: str) -> str:
+    """Return the route of a path with arguments in braces."""
+    return re.sub(r"\{(\w+)\}", r"(?P<\1>[a-z0-9-]+)", path)
 
 
 def _operation(handler: web.RequestHandler, operations: Mapping[str, Operation]) -> Operation:
@@ -202,7 +263,7 @@ def _body(data: bytes) -> Body:
         return {}
     try:
         body = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
         raise RequestError("The body is no JSON object.", 'Send an object such as {"token": "…"}.')

@@ -1,7 +1,8 @@
 """What happens once at every start, in the background: its order, progress and result.
 
 A task that fails is reported and the others go on: without one agent, or without a gateway, the
-terminals are still useful.
+terminals are still useful.  One whose error says that its cause may pass (``is_temporary``) is run
+again, after pauses that grow.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from traitlets import Float
 from traitlets.config import LoggingConfigurable
 
 Progress = Callable[[float | None, str], None]
@@ -59,6 +61,13 @@ class StartupTasks(LoggingConfigurable):
     progress.
     """
 
+    first_pause_seconds = Float(
+        20.0, min=0.0, help="How long to wait (seconds) before a task is run again; then doubled."
+    ).tag(config=True)
+    longest_pause_seconds = Float(
+        600.0, min=0.0, help="The longest pause (seconds) before a task is run again."
+    ).tag(config=True)
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.on_change: list[Callable[[], None]] = []
@@ -87,6 +96,10 @@ class StartupTasks(LoggingConfigurable):
             for task in self._tasks.values():
                 group.create_task(self._run_in_turn(task), name=task.name)
 
+    def names(self) -> list[str]:
+        """Return the tasks' names, in the order in which they were added."""
+        return list(self._tasks)
+
     async def run_again(self, name: str) -> None:
         """Run one task once more, such as an install that failed; a running one is left to run.
 
@@ -99,9 +112,16 @@ class StartupTasks(LoggingConfigurable):
     async def _run_in_turn(self, task: StartupTask) -> None:
         for name in task.after:
             await self._tasks[name].ended.wait()
-        await self._run(task)
+        pause_seconds = self.first_pause_seconds
+        while await self._run(task, f"It is tried again in {pause_seconds:.0f} s."):
+            await asyncio.sleep(pause_seconds)
+            if task.state is not TaskState.FAILED:  # somebody else ran it
+                return
+            pause_seconds = min(2 * pause_seconds, self.longest_pause_seconds)
 
-    async def _run(self, task: StartupTask) -> None:
+    async def _run(self, task: StartupTask, promise: str = "") -> bool:
+        """Run a task once; return whether it should be run again, which ``promise`` announces."""
+
         def report(progress: float | None, message: str) -> None:
             if task.state is TaskState.RUNNING:
                 self._change(task, TaskState.RUNNING, progress, message)
@@ -113,15 +133,18 @@ class StartupTasks(LoggingConfigurable):
             self._change(task, TaskState.FAILED, None, "It was stopped.")
             raise
         except Exception as error:  # one task must not take the others with it
-            self._failed(task, error)
+            may_pass = bool(getattr(error, "is_temporary", False))
+            self._failed(task, error, promise if may_pass else "")
+            return may_pass
         else:
             self._change(task, TaskState.DONE, 1.0, task.message)
+            return False
         finally:
             task.ended.set()
 
-    def _failed(self, task: StartupTask, error: Exception) -> None:
+    def _failed(self, task: StartupTask, error: Exception, promise: str) -> None:
         message = str(error) or type(error).__name__
-        hint = str(getattr(error, "hint", ""))
+        hint = " ".join(filter(None, (promise, str(getattr(error, "hint", "")))))
         self.log.warning("%s failed: %s", task.title, " ".join(f"{message} {hint}".split()))
         self.log.debug("%s", "".join(traceback.format_exception(error)))
         self._change(task, TaskState.FAILED, None, message, hint)

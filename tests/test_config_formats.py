@@ -31,7 +31,7 @@ YAML_KEYS = {
 }
 YAML_AFTER = """# how I like it
 model:
-    default: ours       # cheap
+    default: ours   # cheap
     provider: "dbx"
 
     context_length: 200000

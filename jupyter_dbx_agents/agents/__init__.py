@@ -1,7 +1,16 @@
-"""The coding agents: one declarative module each, one registry, one installer."""
+"""The coding agents: one declarative module each, one registry, one installer, one roster."""
 
 from .base import Agent, AgentContext
 from .installer import AgentInstaller, Installation
 from .registry import AGENTS
+from .roster import AgentRoster, Place
 
-__all__ = ["AGENTS", "Agent", "AgentContext", "AgentInstaller", "Installation"]
+__all__ = [
+    "AGENTS",
+    "Agent",
+    "AgentContext",
+    "AgentInstaller",
+    "AgentRoster",
+    "Installation",
+    "Place",
+]

@@ -10,14 +10,18 @@ Decided
 - WebSearch is denied: it is a tool hosted by the vendor, and the gateway refuses requests with it.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from ..config_files import ConfigFile, Format
 from ..models import Dialect
 from .base import Agent, AgentContext
+from .instructions import SKILLS_FOLDER, instructions_file
 from .npm import NpmPackage
 
 
 def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
-    """Return ``~/.claude/settings.json`` and ``~/.claude.json``."""
+    """Return ``settings.json`` and a rule in ``~/.claude``, and ``~/.claude.json``."""
     trusted = {"hasTrustDialogAccepted": True}
     folders = (context.projects, *context.git_roots)
     return (
@@ -36,9 +40,16 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
                 "hasCompletedOnboarding": True,  # else: theme picker, then log-in
                 "hasSeenAutoDefaultNudge": True,  # else it offers ``auto``, with Yes preselected
                 "projects": {str(folder): trusted for folder in folders},
+                "mcpServers": {name: _server(given) for name, given in context.mcp_servers.items()},
             },
         ),
+        # A file of its own among the rules: ``CLAUDE.md`` is the user's.
+        instructions_file(context, ".claude", "rules", "databricks.md"),
     )
+
+
+def _server(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "http" if "url" in given else "stdio", **given}
 
 
 def _variables(context: AgentContext) -> dict[str, object]:
@@ -83,4 +94,6 @@ CLAUDE_CODE = Agent(
     # Trust is asked per repository; this answers for those made later, too.  It counts only in the
     # process environment, not in settings.json.
     environment={"CLAUDE_CODE_SANDBOXED": "1"},
+    # It reads no other folder than its own; a folder of the user's own there stays.
+    links={".claude/skills": str(SKILLS_FOLDER)},
 )

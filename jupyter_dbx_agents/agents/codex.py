@@ -7,31 +7,46 @@ Decided
 - No multi-agent tools, and none for the threads of the screen (an MCP server of Codex' own; one of
   the same name in the file, even disabled, takes its place): they are of the type ``namespace``,
   which a strict gateway refuses.
+- Trust is given to the projects' folder, and to each repository in it by name, since only a
+  repository's root counts.  Elsewhere Codex keeps its own rule: its screen asks, and ``codex exec``
+  may read only, until it is told otherwise (``--sandbox``).  To trust the whole home would let any
+  folder that was unpacked in it bring settings of its own into force.
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 from ..config_files import ConfigFile, Format
 from ..models import Dialect
 from .base import Agent, AgentContext
+from .codex_catalog import catalog_path, write_catalog
+from .instructions import instructions_file
 from .npm import NpmPackage
 
 PROVIDER = "dbx"
 
 
 def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
-    """Return ``~/.codex/config.toml``."""
+    """Return ``config.toml`` and ``AGENTS.md`` in ``~/.codex``."""
+    catalog = catalog_path(context)
     return (
         ConfigFile(
             context.home / ".codex" / "config.toml",
             Format.TOML,
             {
                 "model": context.model,
+                # One that is named must be there.
+                "model_catalog_json": str(catalog) if catalog.exists() else None,
                 "model_provider": PROVIDER,
                 "web_search": "disabled",  # a tool hosted by the vendor
                 "check_for_update_on_startup": False,  # the version is the lock file's
                 "analytics": {"enabled": False},
                 "features": {"plugins": False, "daemon_auto_start": False},
                 "agents": {"enabled": False},
-                "mcp_servers": {"codex_tui": {"command": "true", "enabled": False}},
+                "mcp_servers": {
+                    **{name: _server(given) for name, given in context.mcp_servers.items()},
+                    "codex_tui": {"command": "true", "enabled": False},
+                },
                 "model_providers": {PROVIDER: _provider(context)},
                 # Only the root of a repository counts, not the folders above it.
                 "projects": {
@@ -40,7 +55,14 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
                 },
             },
         ),
+        instructions_file(context, ".codex", "AGENTS.md"),
     )
+
+
+def _server(given: Mapping[str, Any]) -> dict[str, Any]:
+    if "url" in given:
+        return {"url": given["url"], "http_headers": given.get("headers", {})}
+    return dict(given)
 
 
 def _provider(context: AgentContext) -> dict[str, object]:
@@ -66,4 +88,6 @@ CODEX = Agent(
     dialect=Dialect.RESPONSES,
     default_model=lambda models: models.codex_model,
     config_files=config_files,
+    prepare=write_catalog,
+    trusts_each_repository=True,
 )

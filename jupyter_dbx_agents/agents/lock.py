@@ -45,8 +45,19 @@ def sub_lock(lock: Mapping[str, Any], package: str) -> dict[str, Any]:
         "name": root["name"],
         "lockfileVersion": lock["lockfileVersion"],
         "requires": True,
-        "packages": {"": root} | {place: packages[place] for place in sorted(needed)},
+        "packages": {"": root} | {place: _entry(packages, place) for place in sorted(needed)},
     }
+
+
+def _entry(packages: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Return a package's entry without the optional packages that the lock does not have.
+
+    npm refuses a lock that names others: a registry without a vendor's every platform makes one.
+    """
+    entry = dict(packages[place])
+    optional = entry.pop("optionalDependencies", {})
+    present = {n: v for n, v in optional.items() if _resolve(packages, place, n)}
+    return entry | ({"optionalDependencies": present} if present else {})
 
 
 def manifest(lock: Mapping[str, Any], package: str) -> dict[str, Any]:

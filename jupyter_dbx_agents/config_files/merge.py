@@ -1,7 +1,8 @@
 """The pure core: put our keys into a document, remember what that did, and take them out again.
 
 A key path is ours as long as its value is one that we wrote; a value the user has changed since is
-theirs, and stays when we go.  Lists are merged as sets: our items are added and later removed.
+theirs, and stays when we go.  Lists are merged as sets: our items are added and later removed.  A
+tuple is a list that is one value: its order counts, and it is ours as a whole.
 """
 
 import hashlib
@@ -20,6 +21,7 @@ _ABSENT = object()
 # A loopback address and the first part of its path; a secret of 32 random bytes at the end.
 _OWN_ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+(/[^/]+)")
 _OWN_SECRET = re.compile(r"(?<![\w-])[\w-]{43}\Z")
+_MANY = (Mapping, list)
 _SCALARS = (str, int, float, bool, type(None))
 
 
@@ -105,7 +107,8 @@ def merge(
         if isinstance(value, list):
             items[path] = _add_items(table, path, value, memory, containers)
         else:
-            values[path] = _put(table, path, value, memory.values.get(path))
+            plain = list(value) if isinstance(value, tuple) else value
+            values[path] = _put(table, path, plain, memory.values.get(path))
     kept = _drop_empty(document, containers)
     return Memory(values, items, kept, memory.created)
 
@@ -176,7 +179,7 @@ def _leaves(keys: Mapping[str, Any], above: KeyPath = ()) -> Iterator[tuple[KeyP
         elif isinstance(value, Secret):
             yield path, value.reveal()
         else:
-            yield path, list(value) if isinstance(value, list | tuple) else value
+            yield path, value
 
 
 def _table(
@@ -204,7 +207,9 @@ def _put(
     table: MutableMapping[str, Any], path: KeyPath, value: Any, own: OwnValue | None
 ) -> OwnValue:
     current = _plain(table[path[-1]]) if path[-1] in table else _ABSENT
-    if current is not _ABSENT and not isinstance(current, _SCALARS):
+    if current is not _ABSENT and isinstance(
+        current, Mapping if isinstance(value, list) else _MANY
+    ):
         raise WrongTypeError(path, "a single value", current)
     was_ours = own is not None and current is not _ABSENT and fingerprint(current) in own.wrote
     previous = own.previous if own and (was_ours or current is _ABSENT) else current
@@ -256,7 +261,7 @@ def _release(document: MutableMapping[str, Any], path: KeyPath, memory: Memory) 
             _remove_items(table[path[-1]], set(memory.items[path]))
         return
     own = memory.values[path]
-    if not isinstance(current, _SCALARS) or fingerprint(current) not in own.wrote:
+    if isinstance(current, Mapping) or fingerprint(current) not in own.wrote:
         return
     if own.previous is _ABSENT:
         table.pop(path[-1], None)

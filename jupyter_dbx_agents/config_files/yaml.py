@@ -62,12 +62,26 @@ def render_yaml(document: Document, former: str) -> str:
     """Return the text of a document in the style of the former text."""
     if not document:
         return _leading_comments(former)
+    has_values = bool(load_yaml(former))
+    if has_values:
+        _keep_gaps(document, _editor(former).load(former))
     stream = io.StringIO()
     _editor(former).dump(document, stream)
     text = stream.getvalue()
-    if not load_yaml(former) and former.strip() not in {"", "{}"}:
+    if not has_values and former.strip() not in {"", "{}"}:
         return former.rstrip("\n") + "\n" + text  # only comments so far
     return text
+
+
+def _keep_gaps(document: Any, former: Any) -> None:
+    """Move the comment behind a value that got longer or shorter along with the value's end."""
+    for name, value in document.items():
+        before = former.get(name) if isinstance(former, MutableMapping) else None
+        if isinstance(value, MutableMapping):
+            _keep_gaps(value, before)
+        elif before is not None and document.ca.items.get(name, [None] * 3)[2] is not None:
+            comment = document.ca.items[name][2]
+            comment.start_mark.column += len(str(value)) - len(str(before))
 
 
 def _editor(text: str) -> Any:

@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
+from golden import FILES
 
 from jupyter_dbx_agents.agents import AGENTS, Agent, AgentContext
 from jupyter_dbx_agents.agents.databricks_cli import databrickscfg
@@ -120,7 +122,7 @@ def home(tmp_path):
     return tmp_path
 
 
-def context_of(home: Path, agent: Agent) -> AgentContext:
+def context_of(home: Path, agent: Agent, **more) -> AgentContext:
     environment = Environment("", "https://w", "1", None, "", Secret(""), Secret(""), home)
     models = ModelTable(environment)
     return AgentContext(
@@ -132,13 +134,14 @@ def context_of(home: Path, agent: Agent) -> AgentContext:
         own_folder=home / "own",
         projects=Path("/h/projects"),
         git_roots=(Path("/h/projects/a.b"),),
+        **more,
     )
 
 
-def configure(home: Path) -> ManagedFiles:
+def configure(home: Path, **more) -> ManagedFiles:
     files = ManagedFiles(home)
     for agent in AGENTS:
-        for file in agent.config_files(context_of(home, agent)):
+        for file in agent.config_files(context_of(home, agent, **more)):
             files.write(file)
     return files
 
@@ -205,7 +208,13 @@ def test_nothing_of_ours_is_left_after_removal(home):
 def test_an_agents_secret_is_in_its_own_files_only_and_closed_to_others(home):
     configure(home)
     holders = [p for p in home.rglob("*") if p.is_file() and "capability" in p.read_text()]
-    assert {path.name for path in holders} == {"settings.json", "config.toml"}
+    assert {str(path.relative_to(home)) for path in holders} == {
+        ".claude/settings.json",
+        ".codex/config.toml",
+        ".config/opencode/opencode.json",
+        ".gemini/.env",
+        ".hermes/config.yaml",
+    }
     assert {path.stat().st_mode & 0o077 for path in holders} == {0}
 
 
@@ -215,6 +224,99 @@ def test_an_agent_declares_all_that_the_others_need_and_no_secret_in_its_environ
         assert agent.title
         assert agent.recipe.version()
         assert all(value == "1" for value in agent.environment.values())
+
+
+def test_everything_that_the_user_had_is_there_beside_ours_and_alone_after_removal(home):
+    for name, text in FILES.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(text)
+    files = configure(home)
+    files.write(profile(home, "https://w", "http://127.0.0.1:1/metadata/x", Secret("dapi-1")))
+    for name, text in FILES.items():
+        kept = [line for line in text.splitlines() if not changes(line)]
+        written = (home / name).read_text()
+        if name != ".claude.json":
+            assert (written != text) == (name != ".claude/CLAUDE.md"), name
+        lines = [line.strip().rstrip(",") for line in written.splitlines()]
+        assert [x for x in kept if x.strip().rstrip(",") not in lines] == [], name
+    for path in files.paths():
+        files.remove(path)
+    assert {name: (home / name).read_text() for name in FILES} == FILES
+    left = {str(p.relative_to(home)) for p in home.rglob("*") if p.is_file()} - set(FILES)
+    assert {Path(name).name for name in left} == {"managed.json", "managed.lock"}
+
+
+def changes(line: str) -> bool:
+    """Whether a line of the user's own files has one of our keys, or is a list made longer."""
+    ours = ("ANTHROPIC_MODEL", "model =", "GEMINI_API_KEY", '"name": "gemini-mine"', '"model":')
+    ours += ("default:", "provider:", "host = https://old", "token =", '"mcpServers": {}')
+    return any(key in line for key in ours)
+
+
+def test_gemini_cli_asks_for_no_model_by_its_vendors_name(home):
+    configure(home)
+    settings = json.loads((home / ".gemini/settings.json").read_text())
+    aliases = settings["modelConfigs"]["customAliases"]
+    assert {a["modelConfig"]["model"] for a in aliases.values()} == {"databricks-gemini-2-5-pro"}
+    assert {"gemini-3.5-flash-lite", "loop-detection-double-check"} <= set(aliases)
+    assert (home / ".gemini/.env").read_text().splitlines()[:2] == [
+        "GEMINI_MODEL=databricks-gemini-2-5-pro",
+        "GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:1234/gemini",
+    ]
+
+
+def test_opencode_speaks_to_claude_in_its_own_dialect_and_to_all_others_in_chat_completions(home):
+    configure(home)
+    settings = json.loads((home / ".config/opencode/opencode.json").read_text())
+    claude, chat = (settings["provider"][name] for name in ("dbx-claude", "dbx"))
+    assert claude["options"]["baseURL"] == "http://127.0.0.1:1234/anthropic/v1"
+    assert chat["options"]["baseURL"] == "http://127.0.0.1:1234/mlflow/v1"
+    assert all("claude" in name for name in claude["models"])
+    assert {m["options"]["toolStreaming"] for m in claude["models"].values()} == {False}
+    assert set(chat["models"]) == {"databricks-gpt-5-5", "databricks-gemini-2-5-pro"}
+    assert settings["model"] == "dbx-claude/databricks-claude-opus-4-7"
+    assert settings["small_model"] == "dbx-claude/databricks-claude-haiku-4-5"
+    assert Path(settings["instructions"][0]).read_text().count("~/.agents/skills") == 1
+
+
+def test_hermes_reads_one_file_of_ours(home):
+    configure(home)
+    settings = yaml.safe_load((home / ".hermes/config.yaml").read_text())
+    assert settings["model"]["provider"] == "dbx"
+    assert settings["providers"]["dbx"]["api_key"] == "capability"
+    assert settings["providers"]["dbx"]["base_url"] == "http://127.0.0.1:1234/mlflow/v1"
+    assert "projects" in settings["agent"]["environment_hint"]
+    assert settings["skills"]["external_dirs"] == [f"{home}/.agents/skills"]
+
+
+SERVERS = {
+    "web": {"url": "https://mcp", "headers": {"X-Key": "k"}},
+    "local": {"command": "mcp", "args": ("-a", "1", "-b", "1"), "env": {"K": "v"}},
+}
+
+
+def test_each_agent_gets_the_users_mcp_servers_in_its_own_words(home):
+    configure(home, mcp_servers=SERVERS)
+    args = ["-a", "1", "-b", "1"]
+    claude = json.loads((home / ".claude.json").read_text())["mcpServers"]
+    assert claude == {
+        "web": {"type": "http", "url": "https://mcp", "headers": {"X-Key": "k"}},
+        "local": {"type": "stdio", "command": "mcp", "args": args, "env": {"K": "v"}},
+    }
+    codex = tomllib.loads((home / ".codex/config.toml").read_text())["mcp_servers"]
+    assert codex["web"] == {"url": "https://mcp", "http_headers": {"X-Key": "k"}}
+    assert codex["local"] == {"command": "mcp", "args": args, "env": {"K": "v"}}
+    gemini = json.loads((home / ".gemini/settings.json").read_text())["mcpServers"]
+    assert gemini["web"] == {"httpUrl": "https://mcp", "headers": {"X-Key": "k"}}
+    assert gemini["local"] == {"command": "mcp", "args": args, "env": {"K": "v"}}
+    opencode = json.loads((home / ".config/opencode/opencode.json").read_text())["mcp"]
+    assert opencode["web"] == {"type": "remote", "url": "https://mcp", "headers": {"X-Key": "k"}}
+    assert opencode["local"]["command"] == ["mcp", *args]
+    hermes = yaml.safe_load((home / ".hermes/config.yaml").read_text())["mcp_servers"]
+    assert hermes["local"] == {"command": "mcp", "args": args, "env": {"K": "v"}}
+    configure(home)
+    assert "mcpServers" not in json.loads((home / ".claude.json").read_text())
+    assert "mcp_servers" not in yaml.safe_load((home / ".hermes/config.yaml").read_text())
 
 
 def profile(home, host, url, token=None):

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ from pathlib import Path
 import pytest
 from npm_registry import Registry
 
-from jupyter_dbx_agents.agents import AGENTS, Agent, AgentInstaller
+from jupyter_dbx_agents.agents import Agent, AgentInstaller
 from jupyter_dbx_agents.agents.lock import npm_platform
 from jupyter_dbx_agents.agents.npm import NpmPackage, explain_npm
 from jupyter_dbx_agents.errors import InstallError
@@ -317,28 +316,3 @@ def test_npms_failures_are_told_in_words_with_its_last_lines(line, cause):
     error = explain_npm(7, ["first", line])
     assert cause in error.message
     assert line in error.hint
-
-
-@pytest.mark.timeout(300)
-def test_the_real_agents_are_installed_from_the_registry_and_run(home):
-    installer = AgentInstaller(home)
-
-    async def scenario():
-        return await asyncio.gather(*(installer.install(agent) for agent in AGENTS))
-
-    for agent, installation in zip(AGENTS, asyncio.run(scenario()), strict=True):
-        command = [home / ".local" / "bin" / agent.command, "--version"]
-        environment = os.environ | {"HOME": str(home)}
-        answer = subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=True, timeout=60
-        )
-        assert installation.version in answer.stdout
-        marker = json.loads((installation_root(installation) / "installed.json").read_text())
-        assert marker["lock"]
-    started = time.perf_counter()
-    asyncio.run(scenario())
-    assert time.perf_counter() - started < 0.1
-
-
-def installation_root(installation) -> Path:
-    return next(p for p in installation.program.parents if p.name == installation.version)

@@ -1,0 +1,137 @@
+"""Find out whether an agent works: its program, its files, and one real call of its model.
+
+The call goes the agent's own way: through the broker, in its dialect, with its secret.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from ..errors import DbxAgentsError
+from ..models import Dialect
+from .base import Agent, AgentContext
+from .installer import AgentInstaller
+from .program import run_program
+
+PROBE_SECONDS = 60.0
+# A few tokens, so that it costs next to nothing; some models refuse less.
+PROBE_TOKENS = 16
+PROBE_TEXT = "Say: yes"
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at; ``state`` is ``ok``, ``warning`` or ``problem``."""
+
+    name: str
+    state: str
+    message: str
+    hint: str = ""
+
+    def model(self) -> Json:
+        """Return the REST model."""
+        return asdict(self)
+
+
+async def check_program(
+    agent: Agent, installer: AgentInstaller, environment: Mapping[str, str]
+) -> Check:
+    """Check what the agent's command starts, and which version that is."""
+    found = shutil.which(agent.command, path=environment.get("PATH"))
+    install = f"Install it: jupyter dbx-agents agents install {agent.name}"
+    if found is None:
+        return Check("program", "problem", f"There is no command “{agent.command}”.", install)
+    try:
+        code, lines = await run_program((found, "--version"), Path("/"), environment)
+    except DbxAgentsError as error:
+        return Check("program", "problem", error.message, install)
+    version, said = agent.recipe.version(), " ".join(lines[:1])
+    if code:
+        return Check("program", "problem", f"{found} does not run: {said}", install)
+    if not await asyncio.to_thread(_is_ours, found, agent, installer):
+        return Check(
+            "program",
+            "warning",
+            f"{found} is not ours ({said}); ours would be {version}.",
+            "Its settings were measured with ours; remove or rename yours to use that one.",
+        )
+    return Check("program", "ok", f"{found}, version {version}.")
+
+
+def _is_ours(program: str, agent: Agent, installer: AgentInstaller) -> bool:
+    found = installer.installed(agent)
+    return found is not None and Path(program).resolve() == found.program.resolve()
+
+
+def check_files(agent: Agent, problem: DbxAgentsError | None, context: AgentContext) -> Check:
+    """Check that the agent's files could be written."""
+    if problem is not None:
+        return Check("files", "problem", problem.message, problem.hint)
+    paths = ", ".join(str(file.path) for file in agent.config_files(context))
+    return Check("files", "ok", f"Our settings are in {paths}.")
+
+
+async def check_model(context: AgentContext, dialect: Dialect) -> Check:
+    """Ask the agent's model for a word, through the broker."""
+    path, body = build_probe(dialect, context.model)
+    headers = {"Authorization": f"Bearer {context.capability.reveal()}"}
+    try:
+        async with httpx.AsyncClient(trust_env=False, timeout=PROBE_SECONDS) as client:
+            answer = await client.post(context.broker_url + path, json=body, headers=headers)
+    except httpx.HTTPError as error:
+        return Check("model", "problem", f"The broker does not answer ({type(error).__name__}).")
+    if answer.is_success:
+        seconds = answer.elapsed.total_seconds()
+        return Check("model", "ok", f"{context.model} answers in {seconds:.1f} s.")
+    return Check(
+        "model",
+        "problem",
+        f"{context.model} does not answer: HTTP {answer.status_code}, {_reason(answer)}",
+        "See “jupyter dbx-agents status” for the token and the models.",
+    )
+
+
+def build_probe(dialect: Dialect, model: str) -> tuple[str, Json]:
+    """Return the local path and the body of the smallest question in a dialect."""
+    messages = [{"role": "user", "content": PROBE_TEXT}]
+    if dialect is Dialect.ANTHROPIC:
+        return "/anthropic/v1/messages", {
+            "model": model,
+            "max_tokens": PROBE_TOKENS,
+            "messages": messages,
+        }
+    if dialect is Dialect.RESPONSES:
+        return "/openai/v1/responses", {
+            "model": model,
+            "input": PROBE_TEXT,
+            "max_output_tokens": PROBE_TOKENS,
+            "store": False,
+        }
+    if dialect is Dialect.GEMINI:
+        contents = [{"role": "user", "parts": [{"text": PROBE_TEXT}]}]
+        return f"/gemini/v1beta/models/{model}:generateContent", {
+            "contents": contents,
+            "generationConfig": {"maxOutputTokens": PROBE_TOKENS},
+        }
+    return "/mlflow/v1/chat/completions", {
+        "model": model,
+        "max_tokens": PROBE_TOKENS,
+        "messages": messages,
+    }
+
+
+def _reason(answer: httpx.Response) -> str:
+    """Return the error's text, in whichever of the dialects' shapes it came."""
+    try:
+        error = answer.json().get("error", answer.json())
+        return str(error.get("message", error))[:300]
+    except (ValueError, AttributeError):
+        return answer.text[:300]

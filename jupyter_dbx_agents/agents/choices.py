@@ -1,0 +1,139 @@
+"""What the owner chose for each agent, kept for the life of the home.
+
+In a file beside the memory of the configuration files, and not in any agent's own: a choice is
+ours to keep, whether the agent is on or off.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..config_files import atomic
+from ..config_files.managed import STATE_FOLDER
+from ..errors import ConfigFileError, RequestError
+
+# As endpoints, Unity Catalog models and their versions are named; it becomes part of URLs.
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+# A key in TOML, YAML and JSON, and part of the names of its tools.
+_SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_SERVER_HINT = (
+    'A server has "url" and perhaps "headers", or "command" and perhaps "args" and "env": '
+    '{"docs": {"url": "https://…"}}; null removes one.'
+)
+_STRINGS, _LIST, _TEXT = "an object of texts", "a list of texts", "a text"
+_SERVER_KEYS: Mapping[str, Mapping[str, str]] = {
+    "url": {"url": _TEXT, "headers": _STRINGS},
+    "command": {"command": _TEXT, "args": _LIST, "env": _STRINGS},
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One agent's choices; None is "as configured"."""
+
+    enabled: bool | None = None
+    model: str | None = None
+    mcp_servers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object of it."""
+        servers = {name: dict(server) for name, server in self.mcp_servers.items()}
+        return {"enabled": self.enabled, "model": self.model, "mcp_servers": servers}
+
+
+def changed(choice: Choice, patch: Mapping[str, Any]) -> Choice:
+    """Return a choice with a JSON merge patch (RFC 7396) applied; raises RequestError."""
+    unknown = sorted(set(patch) - {"enabled", "model", "mcp_servers"})
+    if unknown:
+        raise RequestError(
+            f"An agent has no “{unknown[0]}” to change.", "Use enabled, model or mcp_servers."
+        )
+    return checked(_merge_patch(choice.to_json(), patch))
+
+
+def checked(values: Mapping[str, Any]) -> Choice:
+    """Return the choice that a JSON object describes; raises RequestError."""
+    enabled, model = values.get("enabled"), values.get("model")
+    if not isinstance(enabled, bool | None):
+        raise RequestError("“enabled” is neither true nor false.", "null means: as configured.")
+    if model is not None and not (isinstance(model, str) and _MODEL.fullmatch(model)):
+        raise RequestError(
+            f"“{model}” is no name of a model.", "Use one such as databricks-claude-opus-4-7."
+        )
+    servers = values.get("mcp_servers") or {}
+    if not isinstance(servers, Mapping):
+        raise RequestError("“mcp_servers” is no object.", _SERVER_HINT)
+    return Choice(enabled, model, {name: _server(name, one) for name, one in servers.items()})
+
+
+class Choices:
+    """The choices for all agents, and their file.
+
+    Read once; ``problem`` says why the file could not be, and then it is left as it is.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / STATE_FOLDER / "agents.json"
+        self._by_agent: dict[str, Choice] = {}
+        self.problem: ConfigFileError | None = None
+        try:
+            content = json.loads(atomic.read(self._path).content or b"{}")
+            self._by_agent = {str(name): checked(one) for name, one in content.items()}
+        except (ValueError, AttributeError, RequestError) as error:
+            self.problem = ConfigFileError(
+                f"{self._path} cannot be read: {error}.",
+                "Correct it or delete it, and start again; until then no choice is kept.",
+            )
+        except ConfigFileError as error:
+            self.problem = error
+
+    def of(self, agent: str) -> Choice:
+        """Return the choices for an agent."""
+        return self._by_agent.get(agent, Choice())
+
+    def keep(self, agent: str, choice: Choice) -> None:
+        """Remember the choices for an agent; blocks for a moment.  Raises ConfigFileError."""
+        if self.problem is not None:
+            raise self.problem
+        everything = {**self._by_agent, agent: choice}
+        kept = {name: one.to_json() for name, one in everything.items() if one != Choice()}
+        content = json.dumps(kept, indent=1).encode()
+        atomic.replace(atomic.read(self._path), content, 0o600)
+        self._by_agent = everything
+
+
+def _server(name: str, server: Any) -> dict[str, Any]:
+    if not _SERVER_NAME.fullmatch(name):
+        raise RequestError(f"“{name}” is no name for an MCP server.", "Use letters, digits, - _.")
+    kind = next((key for key in _SERVER_KEYS if isinstance(server, Mapping) and key in server), "")
+    wanted = _SERVER_KEYS.get(kind, {})
+    for key in server if wanted else ():
+        if key not in wanted or not _is(server[key], wanted[key]):
+            should = f"should be {wanted[key]}" if key in wanted else f"does not go with {kind}"
+            raise RequestError(f"“{key}” of the MCP server “{name}” {should}.", _SERVER_HINT)
+    if not wanted:
+        raise RequestError(f"The MCP server “{name}” has no url and no command.", _SERVER_HINT)
+    return {key: tuple(v) if isinstance(v, list | tuple) else v for key, v in server.items()}
+
+
+def _is(value: Any, what: str) -> bool:
+    if what == _STRINGS:
+        return isinstance(value, Mapping) and all(isinstance(v, str) for v in value.values())
+    if what == _LIST:
+        return isinstance(value, list | tuple) and all(isinstance(v, str) for v in value)
+    return isinstance(value, str) and bool(value)
+
+
+def _merge_patch(target: Any, patch: Any) -> Any:
+    if not isinstance(patch, Mapping):
+        return patch
+    merged = dict(target) if isinstance(target, Mapping) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = _merge_patch(merged.get(key), value)
+    return merged

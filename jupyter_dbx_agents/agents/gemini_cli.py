@@ -1,0 +1,99 @@
+"""Gemini CLI: https://geminicli.com/docs/reference/configuration; measured with 0.61.0.
+
+Decided
+- The broker's address and the capability are in ``~/.gemini/.env``: it has no settings for them,
+  and variables of the terminals would show the capability to every program in them.
+- Folder trust is off, as it decides whether that file is read at all.  Its shell tool still asks.
+- The helper models that it asks for by their vendor's names all become the main model: it is the
+  one that is known to be served.
+- Skills are read from the shared folder and ``~/.gemini/skills``; we put nothing into the second,
+  since it warns of each skill that it finds twice.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..config_files import ConfigFile, Format
+from ..models import Dialect
+from .base import Agent, AgentContext
+from .instructions import instructions_file
+from .npm import NpmPackage
+
+# Each name of a model that the program asks for by itself, by what its settings are based on.
+HELPER_MODELS: Mapping[str, str] = {
+    "chat-base-2.5": """
+        gemini-3-flash-preview gemini-2.5-flash gemini-2.5-flash-lite gemini-3.1-flash-lite
+        gemini-3.1-flash-lite-preview gemini-3.5-flash-lite gemini-3.5-flash gemini-3.8-flash
+        gemini-2.5-pro gemini-3-pro-preview gemini-3.1-pro-preview
+        gemini-3.1-pro-preview-customtools""",
+    "base": """
+        gemini-2.5-flash-base gemini-3-flash-base gemini-3.5-flash-base classifier
+        prompt-completion fast-ack-helper edit-corrector summarizer-default summarizer-shell
+        chat-compression-3-flash chat-compression-3.1-flash-lite chat-compression-2.5-flash
+        chat-compression-2.5-flash-lite agent-history-provider-summarizer
+        loop-detection-double-check chat-compression-3-pro chat-compression-2.5-pro
+        chat-compression-default""",
+}
+
+
+def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
+    """Return ``settings.json``, ``.env`` and ``GEMINI.md`` in ``~/.gemini``."""
+    folder = context.home / ".gemini"
+    return (
+        ConfigFile(folder / "settings.json", Format.JSON, _settings(context)),
+        ConfigFile(
+            folder / ".env",
+            Format.DOTENV,
+            {
+                "GEMINI_MODEL": context.model,
+                "GOOGLE_GEMINI_BASE_URL": f"{context.broker_url}/gemini",
+                "GEMINI_API_KEY_AUTH_MECHANISM": "bearer",
+                "GEMINI_API_KEY": context.capability,
+                "GEMINI_CLI_CUSTOM_HEADERS": "x-databricks-use-coding-agent-mode: true",
+            },
+        ),
+        instructions_file(context, ".gemini", "GEMINI.md"),
+    )
+
+
+def _settings(context: AgentContext) -> dict[str, Any]:
+    aliases = {
+        name: {"extends": base, "modelConfig": {"model": context.model}}
+        for base, names in HELPER_MODELS.items()
+        for name in names.split()
+    }
+    return {
+        # The version is the lock file's.
+        "general": {"enableAutoUpdate": False, "enableAutoUpdateNotification": False},
+        "privacy": {"usageStatisticsEnabled": False},
+        "telemetry": {"enabled": False},
+        "security": {
+            "auth": {"selectedType": "gemini-api-key"},
+            "folderTrust": {"enabled": False},
+        },
+        "model": {"name": context.model},
+        "context": {"fileName": ["GEMINI.md", "AGENTS.md"]},
+        "modelConfigs": {"customAliases": aliases},
+        "mcpServers": {name: _server(given) for name, given in context.mcp_servers.items()},
+    }
+
+
+def _server(given: Mapping[str, Any]) -> dict[str, Any]:
+    if "url" in given:
+        return {"httpUrl": given["url"], "headers": given.get("headers", {})}
+    return dict(given)
+
+
+GEMINI_CLI = Agent(
+    name="gemini-cli",
+    title="Gemini CLI",
+    command="gemini",
+    recipe=NpmPackage(
+        "@google/gemini-cli",
+        programs=("@google/gemini-cli/bundle/gemini.js",),
+        installed_bytes=100_000_000,
+    ),
+    dialect=Dialect.GEMINI,
+    default_model=lambda models: models.gemini_model,
+    config_files=config_files,
+)

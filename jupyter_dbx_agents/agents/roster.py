@@ -1,0 +1,289 @@
+"""Which agents there are, which are on, and their programs and files kept as chosen.
+
+An agent that is off has no command and no key in any file; its program stays on the disk, so that
+it is on again at once.  "Removed" is off, with the program deleted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from traitlets import Float, List, Unicode
+from traitlets.config import LoggingConfigurable
+
+from ..config_files import ManagedFiles
+from ..environment import child_environment, current_environment
+from ..errors import ConfigFileError, DbxAgentsError, RequestError
+from ..models import ModelTable
+from ..secret import Secret
+from .base import Agent, AgentContext
+from .checks import Check, check_files, check_model, check_program
+from .choices import Choices, changed
+from .installer import AgentInstaller, Progress
+from .instructions import SKILLS_FOLDER
+from .links import point_link, remove_link
+from .registry import AGENTS
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the agents work: the broker's address is known only once it listens."""
+
+    home: Path
+    projects: Path
+    broker_url: Callable[[], str]
+    capability: Callable[[str], Secret]
+
+
+class AgentRoster(LoggingConfigurable):
+    """All agents of this home.  Methods with ``name`` raise RequestError for one not known."""
+
+    enabled_agents = List(
+        Unicode(),
+        default_value=[agent.name for agent in AGENTS],
+        help="The agents that are on unless the owner switches them off (or on) on the page or by "
+        "“jupyter dbx-agents agents”.",
+    ).tag(config=True)
+    disabled_agents = List(
+        Unicode(), help="Agents to take out of enabled_agents, by name, such as hermes."
+    ).tag(config=True)
+    look_interval_seconds = Float(
+        3.0,
+        min=0.1,
+        help="How often (seconds) to look for new repositories, which Codex must be told to trust.",
+    ).tag(config=True)
+
+    def __init__(
+        self, place: Place, models: ModelTable, files: ManagedFiles, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.installer = AgentInstaller(place.home, parent=self.parent)
+        self._place, self._models, self._files = place, models, files
+        self._choices = Choices(place.home)
+        if self._choices.problem is not None:
+            self.log.warning("%s %s", self._choices.problem.message, self._choices.problem.hint)
+        self._turn = asyncio.Lock()
+        self._git_roots: tuple[Path, ...] = ()
+        self._problems: dict[str, DbxAgentsError] = {}
+        self.on_change: list[Callable[[], None]] = []
+
+    # ---- what there is
+
+    def agent(self, name: str) -> Agent:
+        """Return an agent by name."""
+        for agent in AGENTS:
+            if agent.name == name:
+                return agent
+        names = ", ".join(agent.name for agent in AGENTS)
+        raise RequestError(f"There is no agent “{name}”.", f"There are {names}.", status=404)
+
+    def is_enabled(self, agent: Agent) -> bool:
+        """Whether an agent is on: by the owner's choice, else by the configuration."""
+        chosen = self._choices.of(agent.name).enabled
+        configured = agent.name in self.enabled_agents and agent.name not in self.disabled_agents
+        return configured if chosen is None else chosen
+
+    def enabled(self) -> list[Agent]:
+        """Return the agents that are on."""
+        return [agent for agent in AGENTS if self.is_enabled(agent)]
+
+    def environment(self) -> dict[str, str]:
+        """Return what the agents that are on want in the environment of terminals."""
+        return {n: value for agent in self.enabled() for n, value in agent.environment.items()}
+
+    def model(self, name: str) -> dict[str, Any]:
+        """Return the REST model of an agent; values that may be secrets are left out."""
+        agent = self.agent(name)
+        choice = self._choices.of(agent.name)
+        installation = self.installer.installed(agent)
+        problem = self._problems.get(name)
+        return {
+            "name": agent.name,
+            "title": agent.title,
+            "command": agent.command,
+            "enabled": self.is_enabled(agent),
+            "version": agent.recipe.version(),
+            "installed": installation is not None,
+            "dialect": agent.dialect.value,
+            "model": choice.model or agent.default_model(self._models),
+            "model_is_chosen": choice.model is not None,
+            "mcp_servers": {
+                n: _without_secrets(server) for n, server in choice.mcp_servers.items()
+            },
+            "message": problem.message if problem else "",
+            "hint": problem.hint if problem else "",
+        }
+
+    def status(self) -> list[dict[str, Any]]:
+        """Return the REST models of all agents."""
+        return [self.model(agent.name) for agent in AGENTS]
+
+    # ---- files
+
+    async def write_files(self, agents: Iterable[Agent] | None = None) -> None:
+        """Write every file of the agents that are on, and take ours out of those that are off.
+
+        A user's broken file stops no other file; the first such error is raised in the end.
+        """
+        async with self._turn:
+            self._git_roots = _git_roots(self._place.projects)
+            for agent in AGENTS if agents is None else agents:
+                await asyncio.to_thread(self._write, agent)
+        self._tell()
+        if self._problems:
+            raise next(iter(self._problems.values()))
+
+    async def refresh(self) -> None:
+        """Bring programs' and users' files up to date with models that have changed."""
+        for agent in self.enabled():
+            await self._prepare(agent)
+        with contextlib.suppress(DbxAgentsError):  # it is in the agent's model
+            await self.write_files()
+
+    async def look(self) -> None:
+        """Tell those agents that want to know of repositories that are new or gone."""
+        roots = await asyncio.to_thread(_git_roots, self._place.projects)
+        if roots != self._git_roots:
+            with contextlib.suppress(DbxAgentsError):  # it is in the agent's model
+                await self.write_files(agent for agent in AGENTS if agent.trusts_each_repository)
+
+    async def run(self) -> None:
+        """Look for new repositories, again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(self.look_interval_seconds)
+            await self.look()
+
+    def _write(self, agent: Agent) -> None:
+        """Write or take back one agent's files and links; a problem is kept in ``_problems``."""
+        self._problems.pop(agent.name, None)
+        for file in agent.config_files(self._context(agent)):
+            with self._noting(agent):
+                if self.is_enabled(agent):
+                    self._files.write(file)
+                else:
+                    self._files.remove(file.path)
+        with self._noting(agent):
+            self._write_links(agent)
+
+    def _write_links(self, agent: Agent) -> None:
+        home = self._place.home
+        (home / SKILLS_FOLDER).mkdir(parents=True, exist_ok=True)
+        for link, target in agent.links.items():
+            if self.is_enabled(agent):
+                point_link(home / link, home / target, home / target)
+            else:
+                remove_link(home / link, home / target)
+
+    @contextlib.contextmanager
+    def _noting(self, agent: Agent) -> Iterator[None]:
+        try:
+            yield
+        except DbxAgentsError as error:
+            self.log.warning("%s: %s %s", agent.title, error.message, error.hint)
+            self._problems.setdefault(agent.name, error)
+        except OSError as error:
+            self._problems.setdefault(
+                agent.name, ConfigFileError(f"{error.strerror}: {error.filename}.")
+            )
+
+    def _context(self, agent: Agent) -> AgentContext:
+        choice = self._choices.of(agent.name)
+        return AgentContext(
+            home=self._place.home,
+            broker_url=self._place.broker_url(),
+            capability=self._place.capability(agent.name),
+            models=self._models,
+            model=choice.model or agent.default_model(self._models),
+            projects=self._place.projects,
+            own_folder=self.installer.own_folder(agent),
+            git_roots=self._git_roots,
+            mcp_servers=choice.mcp_servers,
+        )
+
+    # ---- programs
+
+    async def install(self, name: str, report: Progress | None = None) -> None:
+        """Install an agent that is on, and make what its files need.  Raises InstallError."""
+        agent = self.agent(name)
+        if not self.is_enabled(agent):
+            return
+        await self.installer.install(agent, report)
+        if not self.is_enabled(agent):  # it was switched off meanwhile
+            self.installer.unlink(agent)
+        elif agent.prepare is not None:
+            await self._prepare(agent)
+            with contextlib.suppress(DbxAgentsError):  # it is in the agent's model
+                await self.write_files([agent])
+        self._tell()
+
+    # ---- choices
+
+    async def change(self, name: str, patch: dict[str, Any]) -> dict[str, Any]:
+        """Apply a JSON merge patch to an agent's choices, at once; return its REST model.
+
+        Raises RequestError, and ConfigFileError for a file that cannot be written.
+        """
+        agent = self.agent(name)
+        choice = changed(self._choices.of(agent.name), patch)
+        await asyncio.to_thread(self._choices.keep, name, choice)
+        if self.is_enabled(agent):
+            self.installer.link(agent)
+        else:
+            self.installer.unlink(agent)
+        await self._prepare(agent)
+        with contextlib.suppress(DbxAgentsError):  # it is in the model that is returned
+            await self.write_files([agent])
+        return self.model(name)
+
+    async def remove(self, name: str) -> dict[str, Any]:
+        """Switch an agent off and delete its program; return its REST model."""
+        await self.change(name, {"enabled": False})
+        await self.installer.remove(self.agent(name))
+        self._tell()
+        return self.model(name)
+
+    async def check(self, name: str) -> list[dict[str, Any]]:
+        """Look at an agent's program and files, and ask its model; return REST models."""
+        agent = self.agent(name)
+        if not self.is_enabled(agent):
+            hint = f"Switch it on: jupyter dbx-agents agents enable {name}"
+            return [Check("enabled", "warning", f"{agent.title} is off.", hint).model()]
+        context = self._context(agent)
+        program, answer = await asyncio.gather(
+            check_program(agent, self.installer, self._child_environment()),
+            check_model(context, agent.dialect),
+        )
+        files = check_files(agent, self._problems.get(name), context)
+        return [check.model() for check in (program, files, answer)]
+
+    async def _prepare(self, agent: Agent) -> None:
+        """Make what an agent's files need; without it the agent works less well, but works."""
+        found = self.installer.installed(agent)
+        if agent.prepare is None or found is None or not self.is_enabled(agent):
+            return
+        try:
+            await agent.prepare(self._context(agent), found.program, self._child_environment())
+        except DbxAgentsError as error:
+            self.log.warning("%s: %s %s", agent.title, error.message, error.hint)
+
+    def _child_environment(self) -> dict[str, str]:
+        return child_environment(current_environment(), self._place.home, self.environment())
+
+    def _tell(self) -> None:
+        for tell in self.on_change:
+            tell()
+
+
+def _git_roots(projects: Path) -> tuple[Path, ...]:
+    """Return the repositories directly under the projects' folder."""
+    return tuple(sorted(path.parent for path in projects.glob("*/.git")))
+
+
+def _without_secrets(server: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an MCP server with the names of its headers and variables, without their values."""
+    return {k: sorted(v) if isinstance(v, Mapping) else v for k, v in server.items()}
