@@ -3,9 +3,14 @@
 import logging
 import time
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
+from .token_counts import TokenCounts
+from .usage import UsageLedger
+
 MAX_PATH_CHARACTERS = 120  # an unknown path is the caller's text
+BROKE_OFF = "gateway broke off"
 METADATA_PREFIX = "/metadata"  # what follows is a secret
 
 
@@ -17,6 +22,9 @@ class Call:
     path: str
     agent: str = "-"
     dialect: str = "-"
+    is_model_call: bool = False
+    model: str = ""
+    tokens: TokenCounts = field(default_factory=TokenCounts)
     status: int = 0
     ending: str = ""
     bytes_in: int = 0
@@ -29,16 +37,27 @@ class Call:
         if self.first_byte is None:
             self.first_byte = time.monotonic()
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether the agent got an error, or half an answer; not if it went away itself."""
+        return self.status >= HTTPStatus.BAD_REQUEST or self.ending.startswith(BROKE_OFF)
+
 
 class AccessLog:
-    """Where every call ends up, once; the place for whatever counts calls."""
+    """Where every call ends up, once: in the log, and model calls in the ledger."""
 
-    def __init__(self, log: "logging.Logger | logging.LoggerAdapter[Any]") -> None:
+    def __init__(
+        self, log: "logging.Logger | logging.LoggerAdapter[Any]", usage: UsageLedger
+    ) -> None:
         self._log = log
+        self._usage = usage
 
     def record(self, call: Call) -> None:
-        """Write the line of a call that has ended."""
+        """Write the line of a call that has ended, and count it."""
         now = time.monotonic()
+        if call.is_model_call:
+            first_byte = now if call.first_byte is None else call.first_byte
+            self._usage.record(call, now - call.started, first_byte - call.started)
         first = "-" if call.first_byte is None else f"{(call.first_byte - call.started) * 1000:.0f}"
         self._log.info(
             "broker: %s %s %s %s -> %s%s, first byte %s ms, total %.0f ms, in %d B, out %d B",

@@ -38,14 +38,16 @@ NOT_ADDED = (hdrs.USER_AGENT, hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.CONTENT_TY
 class GatewayGoneError(Exception):
     """The gateway cannot be reached, or its answer broke off or is none.
 
-    ``was_idle`` if the call went out on a connection that had lain idle, and nothing came back.
+    ``was_idle`` if the call went out on a connection that had lain idle, and nothing came back;
+    ``was_sent`` unless it is certain that the gateway knows nothing of the call.
     """
 
-    def __init__(self, reason: str, *, was_idle: bool = False) -> None:
+    def __init__(self, reason: str, *, was_idle: bool = False, was_sent: bool = True) -> None:
         super().__init__(reason)
-        self.was_idle = was_idle
+        self.was_idle, self.was_sent = was_idle, was_sent
 
 
+NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError)
 # Legal in no header, yet its parser passes them on.
 CONTROL_CHARACTERS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -114,7 +116,11 @@ class GatewaySession:
             )
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             lost = isinstance(error, aiohttp.ServerDisconnectedError | OSError)
-            raise GatewayGoneError(_reason(error), was_idle=sent.was_idle and lost) from None
+            raise GatewayGoneError(
+                _reason(error),
+                was_idle=sent.was_idle and lost,
+                was_sent=not isinstance(error, NEVER_SENT),
+            ) from None
         if any(CONTROL_CHARACTERS.search(value) for _, value in response.raw_headers):
             response.close()
             raise GatewayGoneError("its head cannot be read")

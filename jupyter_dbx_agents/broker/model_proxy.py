@@ -7,13 +7,28 @@ from tornado import web
 from tornado.httputil import HTTPHeaders
 from tornado.iostream import StreamClosedError
 
-from .access_log import printable_path
+from ..content_filters import EventFilter, EventStream
+from ..models import Dialect, Gateway
+from . import refusals
+from .access_log import BROKE_OFF, printable_path
 from .gateway_session import GatewayGoneError
 from .loopback_handler import LoopbackHandler
 from .message_headers import to_agent
-from .refusals import Refusal, no_capability, not_served, too_large
+from .model_request import ModelRequest, read_request
+from .refusals import UNREACHABLE, Refusal, no_capability, not_served, too_large
 from .routes import GREETINGS, Route, dialect_of, route_of
 from .upstream import ModelCall, Reply
+
+# A path that is not there, or a server that has none behind it.  A model that is not there, or not
+# ready, is told by the same ones; so the gateway is looked at before anything follows from it.
+DEAD_GATEWAY_STATUSES = frozenset(
+    {
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.NOT_IMPLEMENTED,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+    }
+)
 
 
 @web.stream_request_body
@@ -40,6 +55,7 @@ class ModelProxyHandler(LoopbackHandler):
         if agent is None:
             return no_capability()
         self.call.agent = agent
+        self.call.is_model_call = self._route is not None and self._route.is_model_call
         if self.request.version != "HTTP/1.1":
             # Without chunks a truncated answer would look complete.
             return Refusal(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "http", "HTTP/1.1 is needed.")
@@ -80,38 +96,66 @@ class ModelProxyHandler(LoopbackHandler):
         super().on_connection_close()
 
     async def _forward(self, route: Route) -> None:
-        answer = await self.broker.upstream.send(self._model_call(route))
+        request = await read_request(self.call.agent, route, b"".join(self._body))
+        self.call.model = request.model
+        answer = await self._answer(route, request)
         if isinstance(answer, Refusal):
             await self.refuse(answer)
             return
         try:
-            await self._stream(answer)
+            await self._stream(answer, route.dialect, request.events)
         except GatewayGoneError as error:
-            self._abort(f"gateway broke off: {error}")
+            self._abort(f"{BROKE_OFF}: {error}")
         except StreamClosedError:
             self._abort("client went away")
         finally:
             answer.close()
 
-    async def _stream(self, answer: Reply) -> None:
+    async def _answer(self, route: Route, request: ModelRequest) -> Reply | Refusal:
+        """Ask the gateway; ask another one if this one turns out to be gone."""
+        gateway = self.broker.models.gateway
+        answer = await self.broker.upstream.send(self._model_call(route, request, gateway))
+        may_be_repeated = _is_of_a_dead_gateway(answer)
+        if not (may_be_repeated or _broke_off(answer)):
+            return answer
+        if not await self.broker.finds_another_gateway(gateway) or not may_be_repeated:
+            return answer
+        if isinstance(answer, Reply):
+            answer.close()
+        gateway = self.broker.models.gateway
+        return await self.broker.upstream.send(self._model_call(route, request, gateway))
+
+    async def _stream(self, answer: Reply, dialect: Dialect, events: EventFilter | None) -> None:
         """Pass on the head and each chunk when it comes; the next is read when this one is sent."""
-        self.answer_head(answer.status, to_agent(answer.headers))
+        headers = to_agent(answer.headers)
+        corrected = _event_stream(headers, events)
+        if corrected is not None:
+            headers = [pair for pair in headers if pair[0].lower() != "content-length"]
+        self.call.tokens.begin(dialect, answer.headers)
+        self.answer_head(answer.status, headers)
         self.call.saw_first_byte()
         await self.flush()
         async for chunk in answer.chunks():
+            self.call.tokens.feed(chunk)
+            await self._pass_on(chunk if corrected is None else corrected.feed(chunk))
+        self.call.tokens.finish()
+        if corrected is not None:
+            await self._pass_on(corrected.finish())
+
+    async def _pass_on(self, chunk: bytes) -> None:
+        if chunk:
             self.call.bytes_out += len(chunk)
             self.write(chunk)
             await self.flush()
 
-    def _model_call(self, route: Route) -> ModelCall:
-        base_url = self.broker.models.gateway.base_urls[route.dialect]
+    def _model_call(self, route: Route, request: ModelRequest, gateway: Gateway) -> ModelCall:
         query = f"?{self.request.query}" if self.request.query else ""
         return ModelCall(
             route.dialect,
             self.request.method or "",
-            base_url + route.rest + query,
+            gateway.base_urls[route.dialect] + route.rest + query,
             list(self.request.headers.get_all()),
-            b"".join(self._body),
+            request.body,
         )
 
     def _abort(self, ending: str) -> None:
@@ -124,3 +168,22 @@ def content_length(headers: HTTPHeaders) -> int:
     """Return the announced size of a body in bytes; 0 if it is not announced."""
     text = headers.get("Content-Length", "0").strip()
     return int(text) if text.isascii() and text.isdecimal() else 0
+
+
+def _is_of_a_dead_gateway(answer: Reply | Refusal) -> bool:
+    """Whether a gateway that answers so may be gone, and the call worth repeating elsewhere."""
+    if isinstance(answer, Refusal):
+        return answer.code == UNREACHABLE
+    return answer.status in DEAD_GATEWAY_STATUSES
+
+
+def _broke_off(answer: Reply | Refusal) -> bool:
+    return isinstance(answer, Refusal) and answer.code == refusals.BROKE_OFF
+
+
+def _event_stream(headers: list[tuple[str, str]], events: EventFilter | None) -> EventStream | None:
+    """Return what corrects an answer with these headers; only plain event streams are corrected."""
+    by_name = {name.lower(): value.lower() for name, value in headers}
+    is_plain = by_name.get("content-encoding", "identity") == "identity"
+    is_stream = by_name.get("content-type", "").startswith("text/event-stream")
+    return EventStream(events) if events is not None and is_plain and is_stream else None

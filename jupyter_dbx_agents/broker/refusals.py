@@ -97,11 +97,15 @@ def too_large(max_body_bytes: int) -> Refusal:
     )
 
 
-def unreachable(host: str, reason: str) -> Refusal:
+UNREACHABLE = "gateway_unreachable"
+BROKE_OFF = "gateway_broke_off"
+
+
+def unreachable(host: str, reason: str, *, was_sent: bool) -> Refusal:
     """Answer for a gateway that does not: agents try again."""
     return Refusal(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "gateway_unreachable",
+        BROKE_OFF if was_sent else UNREACHABLE,
         f"{host} does not answer ({reason}). Try again; if it lasts, check the "
         "workspace and the network.",
         RETRY_AFTER_SECONDS,

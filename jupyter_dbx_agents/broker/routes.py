@@ -23,19 +23,26 @@ FORWARDED: Mapping[tuple[str, str], Dialect] = {
 }
 # The model is a plain name: no slash, no escape and no leading dot, so that no path can be climbed.
 GEMINI_PATH = re.compile(
-    r"/gemini/v1beta/models/[A-Za-z0-9][A-Za-z0-9._-]*"
+    r"/gemini/v1beta/models/(?P<model>[A-Za-z0-9][A-Za-z0-9._-]*)"
     r":(generateContent|streamGenerateContent|countTokens)"
 )
+ONLY_COUNTS = ("/count_tokens", ":countTokens")
 # Claude Code asks these, without a credential, whether its base URL is alive.
 GREETINGS = frozenset({"/anthropic", "/anthropic/api/hello"})
 
 
 @dataclass(frozen=True)
 class Route:
-    """A local path that is forwarded: its dialect, and what to append to that one's base URL."""
+    """A local path that is forwarded: its dialect, and what to append to that one's base URL.
+
+    ``model`` is the one in the path, '' if the body names it; a model is called if
+    ``is_model_call``, and only asked about if not.
+    """
 
     dialect: Dialect
     rest: str
+    model: str = ""
+    is_model_call: bool = False
 
 
 def route_of(method: str, path: str) -> Route | None:
@@ -45,12 +52,13 @@ def route_of(method: str, path: str) -> Route | None:
     URL (all of them ways to reach another path or host than the one that was checked) fails here
     because it is not letter by letter one of ours.
     """
-    dialect = FORWARDED.get((method, path))
-    if dialect is None and method == "POST" and GEMINI_PATH.fullmatch(path):
-        dialect = Dialect.GEMINI
+    dialect, model = FORWARDED.get((method, path)), ""
+    if dialect is None and method == "POST" and (match := GEMINI_PATH.fullmatch(path)):
+        dialect, model = Dialect.GEMINI, match["model"]
     if dialect is None:
         return None
-    return Route(dialect, path.removeprefix(LOCAL_PREFIXES[dialect]))
+    is_model_call = method == "POST" and not path.endswith(ONLY_COUNTS)
+    return Route(dialect, path.removeprefix(LOCAL_PREFIXES[dialect]), model, is_model_call)
 
 
 def dialect_of(path: str) -> Dialect | None:

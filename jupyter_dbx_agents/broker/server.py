@@ -2,13 +2,14 @@
 
 import asyncio
 import sys
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from tornado import httpserver, netutil, web
 from traitlets import Integer, TraitError, validate
 from traitlets.config import LoggingConfigurable
 
-from ..models import ModelTable
+from ..models import Gateway, ModelTable
 from ..pat import PatSource
 from ..secret import Secret
 from .access import Capabilities, new_secret
@@ -16,13 +17,24 @@ from .access_log import AccessLog
 from .metadata_service import MetadataServiceHandler
 from .model_proxy import ModelProxyHandler
 from .upstream import Upstream
+from .usage import UsageLedger
 
 LOOPBACK = "127.0.0.1"
+# How long an agent's call may wait for the look at a gateway through which it failed.
+GATEWAY_CHECK_SECONDS = 3.0
+GatewayFailed = Callable[[Gateway], Coroutine[Any, Any, bool]]
 URL_MAP = [(r"/metadata/.*", MetadataServiceHandler), (r".*", ModelProxyHandler)]
 
 
+async def _never_another(_failed: Gateway) -> bool:
+    return False
+
+
 class Broker(LoggingConfigurable):
-    """A loopback server that lends the current PAT to agents and SDKs."""
+    """A loopback server that lends the current PAT to agents and SDKs.
+
+    ``gateway_failed`` is told of a gateway through which a call failed, and looks for another.
+    """
 
     max_body_bytes = Integer(
         64 * 1024 * 1024,
@@ -31,18 +43,26 @@ class Broker(LoggingConfigurable):
     ).tag(config=True)
 
     def __init__(
-        self, *, pats: PatSource, models: ModelTable, workspace_host: str, **kwargs: Any
+        self,
+        *,
+        pats: PatSource,
+        models: ModelTable,
+        workspace_host: str,
+        gateway_failed: GatewayFailed = _never_another,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self._gateway_failed = gateway_failed
         self.pats = pats
         self.models = models
         self.workspace_host = workspace_host
         self.capabilities = Capabilities()
         self.metadata_path = Secret(f"/metadata/{new_secret().reveal()}")
-        self.access_log = AccessLog(self.log)
+        self.usage = UsageLedger()
+        self.access_log = AccessLog(self.log, self.usage)
         self.port = 0
         self._server: httpserver.HTTPServer | None = None
-        self._calls: set[asyncio.Task[None]] = set()
+        self._calls: set[asyncio.Future[Any]] = set()
 
     @validate("max_body_bytes")
     def _validate_max_body_bytes(self, proposal: dict[str, Any]) -> int:
@@ -91,7 +111,14 @@ class Broker(LoggingConfigurable):
         await self._server.close_all_connections()
         await self.upstream.close()
 
-    def keep(self, call: asyncio.Task[None]) -> None:
+    async def finds_another_gateway(self, failed: Gateway) -> bool:
+        """Report a gateway through which a call failed; whether another is in force, or soon."""
+        check = asyncio.ensure_future(self._gateway_failed(failed))
+        self.keep(check)
+        await asyncio.wait({check}, timeout=GATEWAY_CHECK_SECONDS)
+        return self.models.gateway != failed
+
+    def keep(self, call: asyncio.Future[Any]) -> None:
         """Hold a call's task while it lasts, so that it is neither lost nor outlives the broker."""
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)

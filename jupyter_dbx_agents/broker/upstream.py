@@ -103,7 +103,7 @@ class Upstream:
         try:
             return await self._send(call)
         except GatewayGoneError as error:
-            return unreachable(call.host, str(error))
+            return unreachable(call.host, str(error), was_sent=error.was_sent)
 
     async def _send(self, call: ModelCall) -> Reply | Refusal:
         token = self._pats.current()

@@ -45,6 +45,7 @@ class WorkspaceSite:
     pats: Pats
     agent: httpx.AsyncClient
     server: LocalWorkspace
+    api: WorkspaceApi
     _control: ControlClient
 
     async def control(self, name: str, *args: Any, **options: Any) -> Any:
@@ -72,7 +73,7 @@ async def workspace_site(*, gateway: bool = True) -> AsyncIterator[WorkspaceSite
         headers = {"x-api-key": broker.capability("claude-code").reveal()}
         agent = httpx.AsyncClient(base_url=broker.url, headers=headers, verify=False)
         await stack.enter_async_context(agent)
-        yield WorkspaceSite(broker, models, source, agent, server, control)
+        yield WorkspaceSite(broker, models, source, agent, server, api, control)
 
 
 @pytest.mark.parametrize("gateway", [True, False])
