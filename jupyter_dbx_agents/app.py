@@ -11,7 +11,7 @@ import functools
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -23,7 +23,8 @@ from traitlets.config import Config
 
 from . import __version__
 from .agents import AgentInstaller, AgentRoster, Place
-from .agents.databricks_cli import databrickscfg
+from .agents.databricks_profile import DatabricksProfile
+from .agents.model_reports import model_reports
 from .auth import (
     OwnerIdentityProvider,
     OwnerResolver,
@@ -47,12 +48,14 @@ from .environment import (
 )
 from .errors import ConfigurationError, DbxAgentsError, PatError
 from .events import STATUS_SCHEMA_FILE, STATUS_SCHEMA_ID
+from .git_sync import GitSync, detach_template
 from .handlers import Services, local_channel, rest_routes
 from .local_channel import SOCKET_VARIABLE
-from .local_channel.command import isolated_call, write_command
+from .local_channel.command import PACKAGE_ROOT, isolated_call, write_command
 from .local_channel.server import LocalChannel
-from .models import ModelTable
-from .pat import PatRotator, PatState, parse_pat
+from .models import ModelTable, ModelWatch
+from .pat import PatRotator, parse_pat
+from .secret import Secret
 from .startup import StartupTasks
 from .terminals.manager import HOST_SETTING, DbxTerminalManager, TerminalHost
 from .terminals.routes import terminal_routes
@@ -60,6 +63,8 @@ from .workspace_api import WorkspaceApi
 
 # Jupyter waits for ``stop_extension`` without limit; the platform kills 15 s after SIGTERM.
 STOP_SECONDS = 10.0
+# For commits made a moment before; the rest goes on after the next start.
+FLUSH_SECONDS = 2.0
 UPLOADS_FOLDER = "uploads"
 LAB_EXTENSIONS = Path(__file__).with_name("labextension")
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -92,7 +97,9 @@ class DbxAgentsApp(ExtensionApp):
         OwnerIdentityProvider,
         PatRotator,
         ModelTable,
+        ModelWatch,
         Broker,
+        GitSync,
         AgentRoster,
         AgentInstaller,
         StartupTasks,
@@ -177,18 +184,26 @@ class DbxAgentsApp(ExtensionApp):
             parent=self,
         )
         self.pats.on_change.append(self._pat_changed)
+        self.model_watch = ModelWatch(self.models, self.api, self.pats.current, parent=self)
         self.broker = Broker(
-            pats=self.pats, models=self.models, workspace_host=environment.host, parent=self
+            pats=self.pats,
+            models=self.models,
+            workspace_host=environment.host,
+            gateway_failed=self.model_watch.gateway_failed,
+            parent=self,
         )
         self.files = ManagedFiles(environment.home)
+        self.profile = DatabricksProfile(
+            self.files, environment.home, environment.host, lambda: self.broker.metadata_service_url
+        )
         self.agents = self._build_agents()
+        self.git_sync = self._build_git_sync()
         self.startup = StartupTasks(parent=self)
         self.startup.on_change.append(lambda: self._tell("startup", self.startup.status()))
-        self.services = Services(self.pats, self.agents, self.status, self._install)
+        self.services = Services(self.pats, self.agents, self.git_sync, self.status, self._install)
         self.channel: LocalChannel | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._written_pat: object = None
-        self._following = asyncio.Lock()
         self.server.web_app.settings[HOST_SETTING] = TerminalHost(
             environment=self._terminal_environment,
             login_command=self._login_command,
@@ -209,7 +224,23 @@ class DbxAgentsApp(ExtensionApp):
         agents = AgentRoster(place, self.models, self.files, parent=self)
         agents.on_change.append(lambda: self._tell("agents", agents.status()))
         self.models.on_change.append(lambda: self._spawn(agents.refresh()))
+        self.models.on_change.append(
+            lambda: self._tell("models", model_reports(agents, self.models))
+        )
         return agents
+
+    def _build_git_sync(self) -> GitSync:
+        sync = GitSync(
+            home=self.environment.home,
+            projects=self.projects,
+            origin=self.environment.app_name,
+            api=self.api,
+            pats=self.pats,
+            user=lambda: self.pats.user,
+            parent=self,
+        )
+        sync.on_change.append(lambda: self._tell("projects", sync.status()))
+        return sync
 
     def _build_gate(self, serverapp: ServerApp) -> None:
         provider = serverapp.identity_provider
@@ -227,7 +258,7 @@ class DbxAgentsApp(ExtensionApp):
 
     @fatal
     def initialize_handlers(self) -> None:
-        """Register the REST routes."""
+        """Register the REST routes, and the terminals' websocket before Jupyter's own."""
         uploads = self.environment.home / UPLOADS_FOLDER
         self.handlers.extend(browser_routes(self.services, uploads))
         self.handlers.extend([*rest_routes(self.services), *terminal_routes()])
@@ -253,6 +284,7 @@ class DbxAgentsApp(ExtensionApp):
             self.log.critical("jupyter_dbx_agents cannot start: %s", error, exc_info=True)
             os._exit(1)
         self._spawn(self.pats.run())
+        self._spawn(self.model_watch.run())
         self._spawn(self.agents.run())
         self._add_startup_tasks()
         self._spawn(self.startup.run())
@@ -263,23 +295,27 @@ class DbxAgentsApp(ExtensionApp):
         """Revoke, end the terminals, and close.  Never raises and never hangs: Jupyter would."""
         try:
             async with asyncio.timeout(STOP_SECONDS):
-                await self._stop()
-        except Exception as error:
-            self.log.warning("Not everything could be stopped in order: %s", error)
-            self.log.debug("Stopping failed", exc_info=True)
+                for task in self._tasks:
+                    task.cancel()
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+                for steps in self._last_steps():  # those of one row at the same time
+                    for failure in await asyncio.gather(*steps, return_exceptions=True):
+                        if isinstance(failure, Exception):
+                            self.log.warning("Not everything could be stopped: %s", failure)
+        except TimeoutError:
+            self.log.warning("Stopping took longer than %d s.", STOP_SECONDS)
 
-    async def _stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(self._end_terminals(), self.pats.stop(), return_exceptions=True)
-        await self._write_databrickscfg(None)
-        await self.broker.stop()
-        if self.channel is not None:
-            await self.channel.stop()
-        if self.resolver is not None:
-            await self.resolver.stop()
-        await self.api.close()
+    def _last_steps(self) -> list[list[Awaitable[None]]]:
+        """Return what there is to stop, in its order; one that fails must not spare the others."""
+        closing: list[Awaitable[None]] = [self.broker.stop(), self.api.close()]
+        closing += [part.stop() for part in (self.channel, self.resolver) if part is not None]
+        return [
+            [self._end_terminals()],
+            [self.git_sync.stop(FLUSH_SECONDS)],
+            [self.pats.stop()],
+            [self.profile.leave()],
+            closing,
+        ]
 
     async def _end_terminals(self) -> None:
         terminals = self._terminals()
@@ -290,7 +326,12 @@ class DbxAgentsApp(ExtensionApp):
         """Run a coroutine beside the server, keeping the reference that asyncio wants kept."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.log.error("A background task has failed: %s", error, exc_info=error)
 
     async def _adopt_from_environment(self) -> None:
         """Adopt ``DATABRICKS_TOKEN`` as if it had been pasted, once it is known who may."""
@@ -305,6 +346,7 @@ class DbxAgentsApp(ExtensionApp):
 
     def _add_startup_tasks(self) -> None:
         self.startup.add("configure", "Configure the agents", self._configure)
+        self.startup.add("sync", "Watch projects", self._start_git_sync, after=("configure",))
         if self.install_agents:
             for agent in self.agents.enabled():
                 self._add_install_task(agent.name)
@@ -325,8 +367,19 @@ class DbxAgentsApp(ExtensionApp):
     async def _configure(self, _progress: Any = None) -> None:
         self.projects.mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(write_command, self.environment.home)
-        await self._write_databrickscfg(self._literal_token())
+        await self.profile.follow(self._literal_token)
         await self.agents.write_files()
+
+    async def _start_git_sync(self, _progress: Any = None) -> None:
+        # Only the deployed template itself: the platform starts us in its folder.
+        is_deployed = self.environment.is_databricks_app and Path.cwd() == PACKAGE_ROOT
+        await asyncio.to_thread(
+            detach_template,
+            PACKAGE_ROOT,
+            is_databricks_app=is_deployed,
+            environment=current_environment(),
+        )
+        await self.git_sync.start()
 
     # ---- what the parts ask of the application
 
@@ -353,6 +406,7 @@ class DbxAgentsApp(ExtensionApp):
 
     def _terminal_opened(self) -> None:
         self.pats.session_opened()
+        self._spawn(self.git_sync.install_hooks())
         self._spawn(self.agents.look())
 
     def _login_command(self) -> Sequence[str]:
@@ -368,31 +422,18 @@ class DbxAgentsApp(ExtensionApp):
         if self.pats.current() != self._written_pat:
             self._written_pat = self.pats.current()
             self._spawn(self._follow_pat())
+            self.model_watch.token_changed()
+            self.git_sync.pat_changed()
 
     async def _follow_pat(self) -> None:
-        """Write the new token where literal readers look, and choose the gateway anew."""
-        async with self._following:  # one after another, so that the last token is the last written
-            try:
-                await self._write_databrickscfg(self._literal_token())
-            except DbxAgentsError as error:
-                self.log.warning("%s %s", error.message, error.hint)
-        current = self.pats.current()
-        if current is not None and self.pats.state is PatState.ACTIVE:
-            await self.models.choose_gateway(self.api, current)
+        """Write the new token where literal readers look."""
+        try:
+            await self.profile.follow(self._literal_token)
+        except DbxAgentsError as error:
+            self.log.warning("%s %s", error.message, error.hint)
 
-    def _literal_token(self) -> Any:
+    def _literal_token(self) -> Secret | None:
         return self.pats.current() if self.write_token_to_databrickscfg else None
-
-    async def _write_databrickscfg(self, token: Any) -> None:
-        if not self.environment.host:
-            return
-        file = databrickscfg(
-            home=self.environment.home,
-            host=self.environment.host,
-            metadata_service_url=self.broker.metadata_service_url,
-            token=token,
-        )
-        await asyncio.to_thread(self.files.write, file)
 
     def _tell(self, part: str, model: Any) -> None:
         self.events.emit(schema_id=STATUS_SCHEMA_ID, data={"part": part, part: model})
@@ -407,7 +448,10 @@ class DbxAgentsApp(ExtensionApp):
             "owner": self.resolver.owner if self.resolver else None,
             "pat": self.pats.status(),
             "gateway": {"kind": gateway.kind, "reason": gateway.reason},
+            "models": model_reports(self.agents, self.models),
+            "usage": self.broker.usage.to_json(),
             "agents": self.agents.status(),
+            "projects": self.git_sync.status(),
             "startup": self.startup.status(),
             "sessions": {
                 "terminals": len(terminals.terminals) if terminals else 0,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -21,6 +21,7 @@ from tornado import web
 
 from .agents import AgentRoster
 from .errors import DbxAgentsError, RequestError, WorkspaceUnavailableError
+from .git_sync import GitSync
 from .local_channel.server import LocalChannel, is_same_user
 from .pat import PatRotator, parse_pat
 
@@ -36,6 +37,7 @@ class Services:
 
     pats: PatRotator
     agents: AgentRoster
+    git_sync: GitSync
     status: Callable[[], dict[str, Any]]
     install: Callable[[str], None]
 
@@ -114,6 +116,25 @@ async def post_check(services: Services, _body: Body, name: str) -> dict[str, An
     return {"checks": await services.agents.check(name)}
 
 
+async def get_projects(services: Services, _body: Body) -> dict[str, Any]:
+    """Return the models of all projects, and the names of those that can be restored."""
+    projects = services.git_sync.status()
+    return {"projects": projects, "restorable": await services.git_sync.restorable()}
+
+
+async def post_sync(services: Services, body: Body) -> dict[str, Any]:
+    """Sync a project, or all, now."""
+    name = _text(body, "name") if "name" in body else None
+    takes_over = body.get("takes_over") is True
+    return {"projects": await services.git_sync.sync_now(name, takes_over=takes_over)}
+
+
+async def post_restore(services: Services, body: Body) -> dict[str, Any]:
+    """Bring a project, or all that are not here, back from the workspace."""
+    name = _text(body, "name") if "name" in body else None
+    return {"restored": [asdict(each) for each in await services.git_sync.restore(name)]}
+
+
 _AGENT = "/dbx-agents/api/agents/{name}"
 # A part of a path in braces is an argument of the operations.
 OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
@@ -125,6 +146,9 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     _AGENT: {"GET": get_agent, "PATCH": patch_agent, "DELETE": delete_agent},
     f"{_AGENT}/install": {"POST": post_install},
     f"{_AGENT}/check": {"POST": post_check},
+    "/dbx-agents/api/projects": {"GET": get_projects},
+    "/dbx-agents/api/projects/sync": {"POST": post_sync},
+    "/dbx-agents/api/projects/restore": {"POST": post_restore},
 }
 
 

@@ -13,6 +13,7 @@ PAT = "/dbx-agents/api/pat"
         (b"", 400, "lacks the text"),
         (b"{", 400, "no JSON object"),
         (b"[1]", 400, "no JSON object"),
+        (b"[" * 60_000, 400, "no JSON object"),
         (b"\xff\xfe", 400, "no JSON object"),
         (b'{"token": 7}', 400, "lacks the text"),
         (b'{"token": ""}', 400, "No token was given"),
