@@ -1,0 +1,165 @@
+"""The models of a running server: what is served, through what, and how much of it is used."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from jupyter_dbx_agents.emulator.catalog import ANTHROPIC, CHAT, GEMINI, RESPONSES
+
+from .running_app import RunningApp, eventually
+
+SERVED = [
+    {"name": "databricks-claude-opus-4-9", "api_types": [ANTHROPIC, CHAT]},
+    {"name": "databricks-claude-opus-4-10", "api_types": [ANTHROPIC, CHAT]},
+    {"name": "databricks-gpt-5-4", "api_types": [RESPONSES, CHAT]},
+    {"name": "databricks-gemini-3-flash", "api_types": [GEMINI, CHAT]},
+]
+NEWEST = "databricks-claude-opus-4-10"
+
+
+@pytest.fixture(scope="module")
+def own_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
+    """An app without agents, whose workspace serves few models and not the one configured."""
+    folder = tmp_path_factory.mktemp("models")
+    running = RunningApp(
+        folder / "home",
+        folder / "log",
+        "--DbxAgentsApp.install_agents=False",
+        "--ModelTable.codex_model=databricks-gpt-9",
+        "--ModelWatch.interval_seconds=1",
+        "--ModelWatch.first_pause_seconds=0.2",
+    )
+    try:
+        running.control.serve_models(SERVED)
+        assert running.status()["models"]["codex"]["served"] is None
+        eventually(lambda: running.status()["startup"][0]["state"] == "done", what="configured")
+        running.log_in()
+        eventually(lambda: running.status()["models"]["codex"]["served"] is not None)
+        yield running
+    finally:
+        running.stop()
+
+
+def claude_settings(app: RunningApp) -> dict[str, str]:
+    path: Path = app.home / ".claude" / "settings.json"
+    return dict(json.loads(path.read_text())["env"])
+
+
+def ask_claude(app: RunningApp, **body: Any) -> httpx.Response:
+    """Make a call as Claude Code would, with what its settings say."""
+    settings = claude_settings(app)
+    message = {"role": "user", "content": "one two three"}
+    return httpx.post(
+        settings["ANTHROPIC_BASE_URL"] + "/v1/messages",
+        headers={"Authorization": f"Bearer {settings['ANTHROPIC_AUTH_TOKEN']}"},
+        json={
+            "model": settings["ANTHROPIC_MODEL"],
+            "max_tokens": 9,
+            "messages": [message],
+            **body,
+        },
+        trust_env=False,
+    )
+
+
+def test_what_is_configured_but_not_served_is_in_the_status_with_alternatives(own_app: RunningApp):
+    models = own_app.status()["models"]
+    assert models["codex"] == {
+        "model": "databricks-gpt-9",
+        "configured": "databricks-gpt-9",
+        "served": False,
+        "alternatives": ["databricks-gpt-5-4"],
+        "problem": "The workspace does not serve databricks-gpt-9. It serves databricks-gpt-5-4.",
+    }
+    for agent in ("claude-code", "opencode", "claude-code/sonnet", "claude-code/small"):
+        assert (models[agent]["model"], models[agent]["served"]) == (NEWEST, True), agent
+    assert models["gemini-cli"]["model"] == "databricks-gemini-3-flash"
+    assert models["hermes"]["model"] == NEWEST
+
+
+def test_one_warning_says_it(own_app: RunningApp):
+    lines = re.findall(r".*does not serve databricks-gpt-9\..*", own_app.log.read_text())
+    assert len(lines) == 1
+    assert "It serves databricks-gpt-5-4." in lines[0]
+    assert f"{NEWEST} is used instead" in lines[0]
+
+
+AGENT_FILES = (
+    ".claude/settings.json",
+    ".config/opencode/opencode.json",
+    ".gemini/.env",
+    ".gemini/settings.json",
+    ".hermes/config.yaml",
+)
+
+
+def models_in_files(home: Path) -> set[str]:
+    texts = " ".join((home / path).read_text() for path in AGENT_FILES)
+    return set(re.findall(r"databricks-(?:claude|gpt|gemini)[\w-]+", texts))
+
+
+def test_the_agents_files_name_served_models_only_and_the_users_own_choice(own_app: RunningApp):
+    allowed = {model["name"] for model in SERVED} | {"databricks-gpt-9"}
+    eventually(lambda: models_in_files(own_app.home) <= allowed)
+    assert NEWEST in models_in_files(own_app.home)
+    assert 'model = "databricks-gpt-9"' in (own_app.home / ".codex/config.toml").read_text()
+
+
+def test_a_model_that_vanishes_is_followed_while_the_server_runs(own_app: RunningApp):
+    try:
+        own_app.control.serve_models([m for m in SERVED if m["name"] != NEWEST])
+        older = "databricks-claude-opus-4-9"
+        eventually(lambda: claude_settings(own_app)["ANTHROPIC_MODEL"] == older, what="older one")
+        assert ask_claude(own_app).status_code == 200
+    finally:
+        own_app.control.serve_models(SERVED)
+    eventually(lambda: claude_settings(own_app)["ANTHROPIC_MODEL"] == NEWEST, what="the newest")
+
+
+def usage(app: RunningApp, model: str = NEWEST) -> dict[str, Any]:
+    found = [u for u in app.status()["usage"] if (u["agent"], u["model"]) == ("claude-code", model)]
+    return found[0] if found else dict.fromkeys(("calls", "errors", "input_tokens"), 0)
+
+
+@pytest.mark.parametrize("streams", [True, False])
+def test_calls_tokens_errors_and_time_are_in_the_status_and_in_the_metrics(
+    own_app: RunningApp, streams: bool
+):
+    eventually(lambda: claude_settings(own_app)["ANTHROPIC_MODEL"] == NEWEST)
+    before = usage(own_app)
+    assert ask_claude(own_app, stream=streams).status_code == 200
+    assert ask_claude(own_app, tools=[{"type": "web_search"}]).status_code == 200  # corrected
+    assert ask_claude(own_app, messages=None, model="none").status_code == 404
+    after = eventually(lambda: (u := usage(own_app))["calls"] == before["calls"] + 2 and u)
+    assert after["input_tokens"] == before["input_tokens"] + 8  # "one two three", four to a token
+    assert after["errors"] == before["errors"]
+    assert after["mean_seconds"] >= after["mean_first_byte_seconds"] > 0
+    assert usage(own_app, "none")["errors"] >= 1
+    metrics = own_app.owner.http.get("/metrics").text
+    labels = f'{{agent="claude-code",model="{NEWEST}"}}'
+    assert f"dbx_agents_model_calls_total{labels} {after['calls']}.0" in metrics
+    assert f"dbx_agents_model_input_tokens_total{labels} {after['input_tokens']}.0" in metrics
+    assert f"dbx_agents_model_call_seconds_count{labels} {after['calls']}.0" in metrics
+
+
+def test_a_gateway_that_dies_costs_no_call_and_comes_back_each_with_its_reason(
+    own_app: RunningApp,
+):
+    eventually(lambda: own_app.status()["gateway"]["kind"] == "workspace-gateway")
+    own_app.control.switch(gateway_present=False)
+    try:
+        for _ in range(5):
+            assert ask_claude(own_app).status_code == 200
+        gateway = own_app.status()["gateway"]
+        assert gateway["kind"] == "serving-endpoints"
+        assert "does not answer" in gateway["reason"]
+    finally:
+        own_app.control.switch(gateway_present=True)
+    eventually(lambda: own_app.status()["gateway"]["kind"] == "workspace-gateway")
+    assert "had been silent" in own_app.status()["gateway"]["reason"]
+    assert ask_claude(own_app).status_code == 200
