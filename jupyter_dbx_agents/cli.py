@@ -7,10 +7,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from . import __version__
+from . import __version__, doctor
+from .agent_commands import add_agents_command
 from .errors import DbxAgentsError
 from .local_channel.client import call
 from .login_prompt import PAT_PATH, log_in
+from .project_commands import add_project_commands
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -50,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     revoke.set_defaults(run=_revoke_pasted)
     _add_client_command(commands, "rotate", _rotate, "replace the token now")
     _add_client_command(commands, "status", _status, "show the credential, agents and sessions")
+    add_agents_command(commands, _print_lines)
+    add_project_commands(commands, _print_lines)
+    _add_client_command(commands, "doctor", _doctor, "find out what is wrong, and what to do")
     return parser
 
 
@@ -109,6 +114,18 @@ def _rotate(_options: argparse.Namespace) -> int:
 def _status(_options: argparse.Namespace) -> int:
     for line in status_lines(call("GET", "/dbx-agents/api/status")):
         print(line)
+    return 0
+
+
+def _print_lines(options: argparse.Namespace) -> int:
+    for line in options.lines(options.names):
+        print(line, flush=True)
+    return 0
+
+
+def _doctor(_options: argparse.Namespace) -> int:
+    for line in doctor.lines():
+        print(line, flush=True)
     return 0
 
 

@@ -17,9 +17,9 @@ LEVELS = (
     {"pat", "models", "config_files", "content_filters", "events"},
     {"auth", "terminals", "git_sync", "startup", "broker", "agents", "local_channel"}
     | {"plain_page", "uploads"},
-    {"handlers", "login_prompt"},
+    {"handlers", "login_prompt", "agent_commands", "project_commands"},
     {"browser_routes"},
-    {"app", "demo"},
+    {"app", "demo", "doctor"},
     {"cli"},
 )
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}

@@ -179,6 +179,7 @@ class GitSync(LoggingConfigurable):
 
     async def restorable(self) -> list[str]:
         """Return the projects in the workspace that are not here."""
+        await self._search()
         return [n for n in await self._restorer().available() if n not in self._workers]
 
     async def restore(self, name: str | None = None) -> list[Restored]:
