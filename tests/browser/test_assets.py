@@ -16,16 +16,10 @@ MOST_BUNDLE_BYTES = 60 * 1024
 MOST_FILE_BYTES = 10 * 1024 * 1024
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> LabCopy:
-    """The source, with its packages installed from the lock."""
-    return LabCopy(tmp_path_factory.mktemp("lab"))
-
-
 @pytest.mark.timeout(300)
-def test_the_committed_assets_are_what_the_source_gives(lab: LabCopy):
-    lab.run("npm", "run", "build")
-    built, committed = files_of(lab.assets), files_of(ASSETS)
+def test_the_committed_assets_are_what_the_source_gives(lab_copy: LabCopy):
+    lab_copy.run("npm", "run", "build")
+    built, committed = files_of(lab_copy.assets), files_of(ASSETS)
     assert sorted(built) == sorted(committed), (
         "run “make lab” and commit jupyter_dbx_agents/labextension"
     )
@@ -33,8 +27,8 @@ def test_the_committed_assets_are_what_the_source_gives(lab: LabCopy):
 
 
 @pytest.mark.timeout(300)
-def test_the_units_of_the_front_end(lab: LabCopy):
-    assert re.search(r"# pass [1-9]", lab.run("npm", "test"))
+def test_the_units_of_the_front_end(lab_copy: LabCopy):
+    assert re.search(r"# pass [1-9]", lab_copy.run("npm", "test"))
 
 
 def test_the_bundle_is_small():

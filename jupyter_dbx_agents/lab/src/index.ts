@@ -62,7 +62,7 @@ function activate(
   });
   terminals?.widgetAdded.connect((_, panel) => {
     flow.offerIfWanted();
-    void attach(panel, store, settings, trans);
+    void attach(panel, () => commands.execute('terminal:create-new'), store, settings, trans);
   });
   void Promise.all([registry && settings.follow(registry, ID), app.restored]).then(() =>
     store.start()

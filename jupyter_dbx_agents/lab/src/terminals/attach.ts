@@ -16,6 +16,7 @@ import { xtermOf } from './xterm';
 /** Attach everything to a terminal's tab. */
 export async function attach(
   panel: MainAreaWidget<ITerminal.ITerminal>,
+  openAnother: () => Promise<unknown>,
   store: StatusStore,
   settings: Settings,
   trans: TranslationBundle
@@ -26,7 +27,7 @@ export async function attach(
   new TabName(content.session, content.title, () => settings.followProgram);
   takeFiles(content, node, () => settings.uploadPasted, trans);
   const xterm = await ready;
-  const connection = new Connection(content, xterm, store, trans, node);
+  const connection = new Connection(content, xterm, store, trans, node, openAnother);
   if (xterm) {
     allowCopy(xterm, () => settings.copyFromPrograms && !connection.isReplaying, trans);
   }

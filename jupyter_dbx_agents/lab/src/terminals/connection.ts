@@ -23,7 +23,7 @@ export class Connection {
   private _wasConnected: boolean;
   private _isLost = false;
   private _isNew = false;
-  private _closesOnExit = true;
+  private _closesOnExit: boolean;
   private _timer = 0;
   private _noticeTimer = 0;
   private _connectedAt = Date.now();
@@ -33,13 +33,17 @@ export class Connection {
     private _xterm: XTerm | null,
     private _store: StatusStore,
     private _trans: TranslationBundle,
-    host: HTMLElement
+    host: HTMLElement,
+    private _open: () => Promise<unknown>
   ) {
     this._notice = new Notice(host);
     this._session = _terminal.session;
+    // Whether a terminal's end is the user's or the server's is asked first, in `_onEnded`.
+    this._closesOnExit = _terminal.getOption('closeOnExit');
+    _terminal.setOption('closeOnExit', false);
     this._wasConnected = this._session.connectionStatus === 'connected';
     this._session.connectionStatusChanged.connect(this._follow, this);
-    this._session.disposed.connect(this._onDisposed, this);
+    this._session.disposed.connect(() => void this._onEnded());
     _store.changed.connect(this._onServer, this);
     _terminal.disposed.connect(() => this._end());
   }
@@ -63,7 +67,6 @@ export class Connection {
   private _onConnected(): void {
     this._connectedAt = Date.now();
     if (this._isLost) {
-      this._terminal.setOption('closeOnExit', this._closesOnExit);
       if (this._isNew) {
         const text = this._trans.__('The server was restarted; this is a new shell.');
         this._xterm?.write(`\x1b[?1049l\x1b[!p\r\n\x1b[7m ${text} \x1b[m\r\n`);
@@ -82,9 +85,6 @@ export class Connection {
       return;
     }
     this._isLost = true;
-    // The tab must not go when the server's list of terminals comes back without this one.
-    this._closesOnExit = this._terminal.getOption('closeOnExit');
-    this._terminal.setOption('closeOnExit', false);
     this._noticeTimer = window.setTimeout(() => {
       const text = this._trans.__('Reconnecting … What you type is kept and sent then.');
       this._notice.show(text);
@@ -144,13 +144,27 @@ export class Connection {
     }, AGAIN_MILLISECONDS);
   }
 
-  private _onDisposed(): void {
+  /** A shell that was left closes its tab; one that went down with the server says so. */
+  private async _onEnded(): Promise<void> {
     this._clearTimers();
-    if (this._isLost && !this._terminal.isDisposed) {
-      const text = this._trans.__('The server was restarted, and this terminal with it.');
-      const close = { label: this._trans.__('Close'), onClick: () => this._terminal.dispose() };
-      this._notice.show(text, close);
+    const isServers = this._isLost || (await this._exists()) === null;
+    if (this._terminal.isDisposed) {
+      return;
     }
+    if (isServers) {
+      const text = this._trans.__('The server was restarted, which ended what ran here.');
+      this._notice.show(text, {
+        label: this._trans.__('New terminal'),
+        onClick: () => void this._replace()
+      });
+    } else if (this._closesOnExit) {
+      this._terminal.dispose();
+    }
+  }
+
+  private async _replace(): Promise<void> {
+    await this._open();
+    this._terminal.dispose();
   }
 
   private _clearTimers(): void {

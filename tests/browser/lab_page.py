@@ -1,0 +1,139 @@
+"""JupyterLab in a real browser, as its user sees it."""
+
+from __future__ import annotations
+
+import base64
+import re
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Locator, Page, expect
+
+START_MILLISECONDS = 60_000
+DIALOG = ".jp-DbxAgents-PatDialog"
+# The terminal draws on a canvas: its text is in xterm's buffer.
+SCREEN = """() => {
+  const terminal = window.jupyterapp.shell.currentWidget?.content?._term;
+  if (!terminal) return null;
+  const buffer = terminal.buffer.active;
+  const lines = [];
+  for (let i = 0; i < buffer.length; i++) {
+    lines.push(buffer.getLine(i)?.translateToString(true) ?? '');
+  }
+  return {type: buffer.type, text: lines.join('\\n').trimEnd()};
+}"""
+PASTE = """([name, type, encoded]) => {
+  const bytes = Uint8Array.from(atob(encoded), c => c.charCodeAt(0));
+  const data = new DataTransfer();
+  data.items.add(new File([bytes], name, {type}));
+  const init = {bubbles: true, cancelable: true, clipboardData: data};
+  document.activeElement.dispatchEvent(new ClipboardEvent('paste', init));
+}"""
+DROP = """([name, size]) => {
+  const data = new DataTransfer();
+  data.items.add(new File([new Uint8Array(size)], name));
+  const target = document.querySelector('.jp-Terminal:not(.lm-mod-hidden) .xterm-screen');
+  const init = {bubbles: true, cancelable: true, dataTransfer: data};
+  target.dispatchEvent(new DragEvent('drop', init));
+}"""
+
+
+class LabPage:
+    """One tab with JupyterLab."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page, self.url = page, url
+        self.dialog: Locator = page.locator(DIALOG)
+        self.status: Locator = page.locator(".jp-DbxAgents-StatusItem button")
+        self.panel: Locator = page.locator("#jp-DbxAgents-panel")
+        self.notice: Locator = page.locator(".jp-DbxAgents-notice")
+
+    def open(self) -> None:
+        """Load the page until the status is known."""
+        self.page.goto(f"{self.url}/lab")
+        self.until_known()
+
+    def reload(self) -> None:
+        """Load it again."""
+        self.page.reload()
+        self.until_known()
+
+    def until_known(self) -> None:
+        """Wait for the status bar to say something."""
+        expect(self.status).not_to_have_text("Databricks …", timeout=START_MILLISECONDS)
+
+    def give_token(self, token: str) -> None:
+        """Type into the dialog, as somebody who sees it, and press Enter."""
+        expect(self.dialog.locator("input")).to_be_focused(timeout=START_MILLISECONDS)
+        self.page.keyboard.insert_text(token)
+        self.page.keyboard.press("Enter")
+
+    def use_theme(self, theme: str) -> None:
+        """Switch JupyterLab's theme."""
+        self.command("apputils:change-theme", theme=theme)
+        selector = f'body[data-jp-theme-name="{theme}"]'
+        expect(self.page.locator(selector)).to_have_count(1, timeout=START_MILLISECONDS)
+
+    def show_panel(self) -> None:
+        """Click the status bar."""
+        self.status.click()
+        expect(self.panel.get_by_role("heading", name="Token")).to_be_visible()
+
+    def section(self, title: str) -> Locator:
+        """A section of the panel."""
+        return self.panel.get_by_role("region", name=title)
+
+    def open_terminal(self) -> None:
+        """Click the card of a plain terminal and wait for its shell."""
+        self.open_launcher()
+        self.terminal_card().click()
+        self.until_screen(r"[$#]$")
+
+    def command(self, name: str, **arguments: str) -> None:
+        """Run one of JupyterLab's commands to its end."""
+        run = "async ([name, args]) => { await window.jupyterapp.commands.execute(name, args); }"
+        self.page.evaluate(run, [name, arguments])
+
+    def open_launcher(self) -> None:
+        """Bring a launcher to the front."""
+        self.command("launcher:create")
+
+    def terminal_card(self) -> Locator:
+        """The card of a plain terminal in the launcher in front."""
+        cards = self.page.locator('.jp-LauncherCard[data-category="Other"]:visible')
+        return cards.filter(has_text="Terminal")
+
+    def card(self, title: str) -> Locator:
+        """An agent's card in the launcher in front."""
+        cards = self.page.locator('.jp-LauncherCard[data-category="Agents"]:visible')
+        return cards.filter(has_text=title)
+
+    def screen(self) -> dict[str, Any]:
+        """The text of the terminal in front, scrollback and all, and which of its two screens."""
+        return self.page.evaluate(SCREEN) or {"type": "none", "text": ""}
+
+    def until_screen(self, pattern: str, seconds: float = 60) -> str:
+        """Wait for the terminal in front to show a pattern; return its text."""
+        for _ in range(int(seconds * 10)):
+            text: str = self.screen()["text"]
+            if re.search(pattern, text):
+                return text
+            self.page.wait_for_timeout(100)
+        raise AssertionError(f"{pattern!r} is not on the screen:\n{self.screen()['text']}")
+
+    def type(self, line: str) -> None:
+        """Type a line into whatever has the focus."""
+        self.page.keyboard.insert_text(line)
+        self.page.keyboard.press("Enter")
+
+    def paste_file(self, path: Path, name: str, kind: str) -> None:
+        """Paste a file as the clipboard would hold it."""
+        self.page.evaluate(PASTE, [name, kind, base64.b64encode(path.read_bytes()).decode()])
+
+    def drop_file(self, name: str, size: int) -> None:
+        """Drop a file of zeros."""
+        self.page.evaluate(DROP, [name, size])
+
+    def tab(self) -> Locator:
+        """The tab in front."""
+        return self.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab.lm-mod-current")

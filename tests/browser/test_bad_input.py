@@ -1,0 +1,136 @@
+"""What goes wrong on the way: a message that helps, no lost input, no broken page."""
+
+import json
+from typing import Any
+
+import pytest
+from playwright.sync_api import Route, expect
+
+from tests.system.running_app import RunningApp
+
+from .lab_page import LabPage
+from .relay import Relay
+
+TOKEN = "dapi" + "1" * 32
+
+
+def needs_token(lab: LabPage, app: RunningApp) -> None:
+    """Load the page on a server without a token."""
+    app.owner.json("DELETE", "/dbx-agents/api/pat")
+    lab.open()
+    expect(lab.dialog.locator("input")).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (429, "slow down", "asked too often"),
+        (403, "<html>no</html>", "Reload the page"),
+        (502, "", "restarting"),
+        (503, json.dumps({"message": "Busy now.", "hint": "Soon."}), "Busy now. Soon."),
+    ],
+)
+def test_an_answer_that_is_none_is_explained_and_the_token_stays_in_the_field(
+    lab: LabPage, app: RunningApp, status: int, body: str, said: str
+):
+    needs_token(lab, app)
+    lab.page.route("**/api/pat?*", lambda route: route.fulfill(status=status, body=body))
+    lab.give_token(TOKEN)
+    expect(lab.dialog.locator(".jp-DbxAgents-said")).to_contain_text(said)
+    expect(lab.dialog.locator("input")).to_have_value(TOKEN)
+    expect(lab.dialog.locator("input")).to_be_focused()
+
+
+def test_a_server_that_is_down_is_said_and_found_again(lab: LabPage, app: RunningApp, relay: Relay):
+    needs_token(lab, app)
+    relay.cut()
+    lab.give_token(TOKEN)
+    expect(lab.dialog.locator(".jp-DbxAgents-said")).to_contain_text("does not answer")
+    expect(lab.status).to_contain_text("reconnecting")
+    # Meanwhile a token is given elsewhere; the event is missed, its effect is not.
+    app.log_in()
+    relay.mend()
+    expect(lab.dialog).to_have_count(0, timeout=40_000)
+    expect(lab.status).to_contain_text(app.lines["owner"], timeout=40_000)
+
+
+def test_a_slow_reply_shows_that_it_is_awaited(lab: LabPage, app: RunningApp):
+    needs_token(lab, app)
+    held: list[Route] = []
+    lab.page.route("**/api/pat?*", held.append)
+    lab.give_token(TOKEN)
+    expect(lab.dialog.locator(".jp-DbxAgents-said")).to_have_text("Checking …")
+    lab.page.keyboard.press("Enter")  # asks only once
+    lab.page.wait_for_timeout(300)
+    assert len(held) == 1
+    held[0].fulfill(status=400, json={"message": "No.", "hint": ""})
+    expect(lab.dialog.locator(".jp-DbxAgents-said")).to_have_text("No.")
+
+
+def test_an_empty_or_odd_token_is_answered(lab: LabPage, app: RunningApp):
+    needs_token(lab, app)
+    lab.page.keyboard.press("Enter")
+    expect(lab.dialog.locator(".jp-DbxAgents-said")).to_have_text("Paste a token first.")
+    lab.give_token("<b>not a token</b>")
+    expect(lab.dialog.locator(".jp-DbxAgents-said")).to_contain_text("token")
+    expect(lab.dialog.locator(".jp-DbxAgents-said b")).to_have_count(0)
+
+
+def newer(status: dict[str, Any]) -> dict[str, Any]:
+    """What a server of another version could say."""
+    pat = {**status["pat"], "state": "hibernating", "moon": "full"}
+    task = {"name": "x", "title": "Something new", "state": "pondering", "progress": None}
+    agent = {"name": "nova", "title": "Nova", "command": "nova"}
+    return {
+        "workspace": status["workspace"],
+        "pat": pat,
+        "startup": [task],
+        "agents": [agent],
+        "usage": {"calls": 3},
+        "projects": "many",
+        "weather": ["sunny"],
+    }
+
+
+def test_a_server_of_another_version_breaks_nothing(lab: LabPage, app: RunningApp):
+    app.log_in()
+
+    def answer(route: Route) -> None:
+        route.fulfill(json=newer(route.fetch().json()))
+
+    lab.page.route("**/api/status?*", answer)
+    lab.page.route_web_socket("**/api/events/subscribe*", lambda _socket: None)
+    lab.open()
+    expect(lab.status).to_contain_text("hibernating")
+    expect(lab.dialog).to_have_count(0)
+    lab.show_panel()
+    expect(lab.panel).to_contain_text("Something new")
+    expect(lab.panel).to_contain_text("pondering")
+    expect(lab.card("Nova")).to_be_visible()
+
+
+def test_the_candidates_are_shown_when_the_pasted_token_is_not_known_for_sure(
+    lab: LabPage, app: RunningApp
+):
+    needs_token(lab, app)
+    asked: list[Any] = []
+    pat = app.pat()
+    candidate = {"token_id": "t-1", "comment": "<i>mine</i>", "created_at": None}
+    kept = {"state": "kept", "message": "Which one?", "candidates": [candidate]}
+    alive = {"state": "active", "expires_at": "2099-01-01T00:00:00Z"}
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.post_data_json)
+        is_revoked = "revoke" in route.request.url
+        pasted = {"state": "revoked", "message": "Done.", "candidates": []} if is_revoked else kept
+        route.fulfill(json={**pat, **alive, "pasted": pasted})
+
+    lab.page.route("**/api/pat?*", answer)
+    lab.page.route("**/api/pat/revoke-pasted?*", answer)
+    lab.give_token(TOKEN)
+    dialog = lab.page.locator(".jp-Dialog")
+    expect(dialog).to_contain_text("Which one did you paste?")
+    expect(dialog).to_contain_text("<i>mine</i>")
+    dialog.get_by_role("button", name="Revoke").click()
+    expect(dialog).to_have_count(0)
+    assert asked == [{"token": TOKEN}, {"token_id": "t-1"}]
