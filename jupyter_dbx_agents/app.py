@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-import shutil
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -34,6 +33,7 @@ from .auth import (
     verify_before_listening,
     verify_gate,
 )
+from .background_tasks import BackgroundTasks
 from .broker import Broker
 from .browser_routes import browser_routes
 from .config_files import ManagedFiles
@@ -44,7 +44,6 @@ from .environment import (
     extend_environment,
     forbid_inspection,
     take_environment,
-    variable,
 )
 from .errors import ConfigurationError, DbxAgentsError, PatError
 from .events import STATUS_SCHEMA_FILE, STATUS_SCHEMA_ID
@@ -55,6 +54,7 @@ from .local_channel.command import PACKAGE_ROOT, isolated_call, write_command
 from .local_channel.server import LocalChannel
 from .models import ModelTable, ModelWatch
 from .pat import PatRotator, parse_pat
+from .preferences import preferences
 from .secret import Secret
 from .startup import StartupTasks
 from .terminals.manager import HOST_SETTING, DbxTerminalManager, TerminalHost
@@ -66,7 +66,6 @@ STOP_SECONDS = 10.0
 # For commits made a moment before; the rest goes on after the next start.
 FLUSH_SECONDS = 2.0
 UPLOADS_FOLDER = "uploads"
-LAB_EXTENSIONS = Path(__file__).with_name("labextension")
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -138,31 +137,10 @@ class DbxAgentsApp(ExtensionApp):
                     "DATABRICKS_HOST is not set.", "The Databricks Apps platform sets it."
                 )
             config.merge(owner_only_config(self.server))
-        config.merge(self._preferences(self.server))
+        config.merge(preferences(self.server, self.environment))
         config.TerminalsExtensionApp.terminal_manager_class = DbxTerminalManager
         self.update_config(config)
         self.server.update_config(config)
-
-    def _preferences(self, serverapp: ServerApp) -> Config:
-        """Return what we set unless the command line or a file does."""
-        environment = self.environment
-        wanted: dict[str, object] = {
-            # A login shell would reset the PATH to /etc/profile's.
-            "terminado_settings": {"shell_command": [_shell()]},
-            "root_dir": str(environment.home),
-            "open_browser": False,
-        }
-        if environment.is_databricks_app:
-            wanted |= {"ip": "0.0.0.0", "port_retries": 0}  # noqa: S104 the platform's contract
-            if environment.app_port is not None:
-                wanted["port"] = environment.app_port
-        configured = serverapp.config.ServerApp
-        config = Config()
-        config.ServerApp.update({k: v for k, v in wanted.items() if k not in configured})
-        # The platform runs us from our folder, uninstalled; installed as well, it is one extension.
-        if "extra_labextensions_path" not in serverapp.config.LabApp:
-            config.LabApp.extra_labextensions_path = [str(LAB_EXTENSIONS)]
-        return config
 
     # ---- building: before the server listens
 
@@ -170,6 +148,7 @@ class DbxAgentsApp(ExtensionApp):
     def initialize_settings(self) -> None:
         """Build every part."""
         environment = self.environment
+        self.background = BackgroundTasks(self.log)
         self.projects = environment.home / self.projects_folder
         self.api = WorkspaceApi(environment.host)
         self.resolver: OwnerResolver | None = None
@@ -202,7 +181,6 @@ class DbxAgentsApp(ExtensionApp):
         self.startup.on_change.append(lambda: self._tell("startup", self.startup.status()))
         self.services = Services(self.pats, self.agents, self.git_sync, self.status, self._install)
         self.channel: LocalChannel | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
         self._written_pat: object = None
         self.server.web_app.settings[HOST_SETTING] = TerminalHost(
             environment=self._terminal_environment,
@@ -223,7 +201,7 @@ class DbxAgentsApp(ExtensionApp):
         )
         agents = AgentRoster(place, self.models, self.files, parent=self)
         agents.on_change.append(lambda: self._tell("agents", agents.status()))
-        self.models.on_change.append(lambda: self._spawn(agents.refresh()))
+        self.models.on_change.append(lambda: self.background.spawn(agents.refresh()))
         self.models.on_change.append(
             lambda: self._tell("models", model_reports(agents, self.models))
         )
@@ -283,21 +261,19 @@ class DbxAgentsApp(ExtensionApp):
         except Exception as error:  # as in ``fatal``; sys.exit would be caught by the loop
             self.log.critical("jupyter_dbx_agents cannot start: %s", error, exc_info=True)
             os._exit(1)
-        self._spawn(self.pats.run())
-        self._spawn(self.model_watch.run())
-        self._spawn(self.agents.run())
+        self.background.spawn(self.pats.run())
+        self.background.spawn(self.model_watch.run())
+        self.background.spawn(self.agents.run())
         self._add_startup_tasks()
-        self._spawn(self.startup.run())
+        self.background.spawn(self.startup.run())
         if self.environment.token:
-            self._spawn(self._adopt_from_environment())
+            self.background.spawn(self._adopt_from_environment())
 
     async def stop_extension(self) -> None:
         """Revoke, end the terminals, and close.  Never raises and never hangs: Jupyter would."""
         try:
             async with asyncio.timeout(STOP_SECONDS):
-                for task in self._tasks:
-                    task.cancel()
-                await asyncio.gather(*self._tasks, return_exceptions=True)
+                await self.background.stop()
                 for steps in self._last_steps():  # those of one row at the same time
                     for failure in await asyncio.gather(*steps, return_exceptions=True):
                         if isinstance(failure, Exception):
@@ -321,17 +297,6 @@ class DbxAgentsApp(ExtensionApp):
         terminals = self._terminals()
         if terminals is not None:
             await terminals.terminate_all()
-
-    def _spawn(self, work: Any) -> None:
-        """Run a coroutine beside the server, keeping the reference that asyncio wants kept."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.log.error("A background task has failed: %s", error, exc_info=error)
 
     async def _adopt_from_environment(self) -> None:
         """Adopt ``DATABRICKS_TOKEN`` as if it had been pasted, once it is known who may."""
@@ -362,7 +327,7 @@ class DbxAgentsApp(ExtensionApp):
 
     def _install(self, agent: str) -> None:
         """Start an agent's installation now."""
-        self._spawn(self.startup.run_again(self._add_install_task(agent)))
+        self.background.spawn(self.startup.run_again(self._add_install_task(agent)))
 
     async def _configure(self, _progress: Any = None) -> None:
         self.projects.mkdir(parents=True, exist_ok=True)
@@ -406,8 +371,8 @@ class DbxAgentsApp(ExtensionApp):
 
     def _terminal_opened(self) -> None:
         self.pats.session_opened()
-        self._spawn(self.git_sync.install_hooks())
-        self._spawn(self.agents.look())
+        self.background.spawn(self.git_sync.install_hooks())
+        self.background.spawn(self.agents.look())
 
     def _login_command(self) -> Sequence[str]:
         """Return what asks for a PAT before the shell starts; nothing when one is at hand."""
@@ -421,7 +386,7 @@ class DbxAgentsApp(ExtensionApp):
         self._tell("pat", self.pats.status())
         if self.pats.current() != self._written_pat:
             self._written_pat = self.pats.current()
-            self._spawn(self._follow_pat())
+            self.background.spawn(self._follow_pat())
             self.model_watch.token_changed()
             self.git_sync.pat_changed()
 
@@ -458,11 +423,3 @@ class DbxAgentsApp(ExtensionApp):
                 "kernels": len(self.server.kernel_manager.list_kernel_ids()),
             },
         }
-
-
-def _shell() -> str:
-    """Return the user's shell; bash where the account has none (``nologin`` on the platform)."""
-    shell = variable("SHELL")
-    if shell and Path(shell).name not in {"nologin", "false"} and shutil.which(shell):
-        return shell
-    return shutil.which("bash") or "/bin/sh"

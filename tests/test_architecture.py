@@ -14,9 +14,9 @@ LEVELS = (
     {"errors", "secret"},
     {"environment"},
     {"workspace_api"},
-    {"pat", "models", "config_files", "content_filters", "events"},
+    {"pat", "models", "config_files", "content_filters", "events", "background_tasks"},
     {"auth", "terminals", "git_sync", "startup", "broker", "agents", "local_channel"}
-    | {"plain_page", "uploads"},
+    | {"plain_page", "uploads", "preferences"},
     {"handlers", "login_prompt", "agent_commands", "project_commands"},
     {"browser_routes"},
     {"app", "demo", "doctor"},
