@@ -31,7 +31,7 @@ class Work:
 
     ``oid`` is its blob there ('' for none, or none that we sync: then ``skip`` says why);
     ``owned``: what is at the path in the workspace is ours; ``maybe`` are blobs that an attempt
-    that was cut off may have left there.
+    that was cut off may have left there; ``is_done``: such an attempt has done it for certain.
     """
 
     path: str
@@ -39,16 +39,22 @@ class Work:
     owned: bool
     skip: str = ""
     maybe: tuple[str, ...] = ()
+    is_done: bool = False
 
     @property
     def is_put(self) -> bool:
         """Whether there is something to write."""
-        return bool(self.oid)
+        return bool(self.oid) and not self.is_done
 
     @property
     def is_deletion(self) -> bool:
         """Whether there may be something of ours to delete."""
-        return not self.oid and (self.owned or bool(self.maybe))
+        return not self.oid and (self.owned or bool(self.maybe)) and not self.is_done
+
+    @property
+    def leaves(self) -> bool:
+        """Whether the path goes, or went in an attempt that was cut off."""
+        return self.is_deletion or (self.is_done and not self.oid)
 
 
 @dataclass
@@ -72,7 +78,7 @@ def build_plan(works: Iterable[Work]) -> Plan:
     for work in works:
         if work.is_put:
             plan.puts.append(work)
-        elif work.is_deletion:
+        elif work.leaves:
             gone.append(work)
     names = {work.path.casefold() for work in gone}
     folders = {above.casefold() for work in gone for above in ancestors(work.path)}
@@ -82,18 +88,21 @@ def build_plan(works: Iterable[Work]) -> Plan:
         in_the_way.update(name for name in (folded, *ancestors(folded)) if name in names)
         if folded in folders:
             in_the_way.add(folded + "/")
+    first: list[Work] = []
     for work in gone:
         folded = work.path.casefold()
         above = [f"{each}/" for each in ancestors(folded)]
         is_first = folded in in_the_way or any(each in in_the_way for each in above)
-        (plan.first_deletions if is_first else plan.deletions).append(work)
+        (first if is_first else plan.deletions).append(work)
     replaced = {put.path for put in plan.puts}
     plan.first_folders = deepest_first(
         each
-        for work in plan.first_deletions
+        for work in first
         for each in ancestors(work.path)
         if each in replaced or any(above in replaced for above in ancestors(each))
     )
+    plan.first_deletions = [work for work in first if work.is_deletion]
+    plan.deletions = [work for work in plan.deletions if work.is_deletion]
     return plan
 
 
@@ -130,12 +139,12 @@ class Applier:
         most_file_bytes: int,
         parallel: int,
         takes_over: bool,
-        advance: Callable[[], None],
+        finished: Callable[[str, str | None], Awaitable[None]],
     ) -> None:
         self._files, self._folder = destination.files, destination.folder
         self._blobs, self._object_format = blobs, object_format
         self._most_file_bytes, self._parallel = most_file_bytes, parallel
-        self._takes_over, self._advance = takes_over, advance
+        self._takes_over, self._finished = takes_over, finished
         self._blocked: dict[str, str] = {}
         self.outcome = Outcome()
 
@@ -189,7 +198,7 @@ class Applier:
 
     async def _empty_folders(self, works: list[Work], new_tree: str) -> list[str]:
         """Folders that the old tree had and the new one has not; others may still be in them."""
-        candidates = {above for w in works if w.is_deletion for above in ancestors(w.path)}
+        candidates = {above for w in works if w.leaves for above in ancestors(w.path)}
         kept = {above for w in works if w.is_put for above in ancestors(w.path)}
         gone = [f for f in candidates - kept if await self._blobs.size(f"{new_tree}:{f}") is None]
         return deepest_first(gone)
@@ -211,7 +220,7 @@ class Applier:
             except WorkspaceError as error:
                 if not _is_bad_request(error):
                     raise  # else it is a folder now, and not ours
-        self._advance()
+        await self._finished(work.path, "")
 
     async def _put(self, work: Work) -> None:
         try:
@@ -225,7 +234,8 @@ class Applier:
         if reason:
             self.outcome.skipped[work.path] = reason
             self.outcome.notes.pop(work.path, None)
-        self._advance()
+        is_as_wanted = not reason and work.path not in self.outcome.notes
+        await self._finished(work.path, work.oid if is_as_wanted else None)
 
     def _why_not(self, work: Work, content: Content) -> str:
         if content.size_bytes > self._most_file_bytes:

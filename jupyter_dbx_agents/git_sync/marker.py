@@ -49,11 +49,21 @@ class Archive:
 
 @dataclass(frozen=True)
 class Pending:
-    """A sync that was begun: its target, and each path with the blobs that may be there by now."""
+    """A sync that was begun: its target, and each path with the blobs that may be there by now.
+
+    ``done`` are paths of which we know: the blob that we put there, '' if we deleted it.  It is
+    written from time to time, so that a long first sync that is cut off need not look at each file.
+    """
 
     commit: str
     tree: str
     paths: dict[str, list[str]] = field(default_factory=dict)
+    done: dict[str, str] = field(default_factory=dict)
+
+    def having_done(self, done: dict[str, str]) -> Pending:
+        """Return a copy that knows of more paths."""
+        paths = {path: oids for path, oids in self.paths.items() if path not in done}
+        return replace(self, paths=paths, done={**self.done, **done})
 
 
 @dataclass(frozen=True)

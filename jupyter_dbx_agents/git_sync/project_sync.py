@@ -34,6 +34,7 @@ from .destination import Destination
 from .errors import GitError, GitSyncError
 from .marker import Marker, Pending
 from .ownership import claim
+from .reached import Reached
 from .repository import Head, Repository
 
 # What no second attempt can change as long as the commit is the same.
@@ -50,6 +51,8 @@ class Settings:
     most_history_bytes: int
     most_file_bytes: int
     parallel: int
+    # A call for each so many files, which spares three for each of them after a kill.
+    checkpoint_files: int = 2000
 
 
 class ProjectSync:
@@ -72,12 +75,9 @@ class ProjectSync:
         self._history_is_too_large = False
         self._retries_left_out = True
         self._audits = False
+        self._marked = ""
         self.marker: Marker | None = None
         self.archive_problem = ""
-
-    def forget(self) -> None:
-        """Read the marker anew at the next pass."""
-        self.marker = None
 
     async def run(self, *, takes_over: bool = False, audits: bool = False) -> Head | None:
         """Sync HEAD; return what was synced, None when there is no commit yet.
@@ -101,7 +101,7 @@ class ProjectSync:
         try:
             await self._sync(self.marker, head, audits or self._audits)
         except MarkerChangedError:
-            self.forget()
+            self.marker = None
             raise
         return head
 
@@ -110,6 +110,7 @@ class ProjectSync:
         try:
             extra = await self._to_try_again(marker, audits)
             if not extra and not self._differs(marker, head):
+                await self._mark(head.commit)
                 return
             if marker.head_commit != head.commit or marker.refs != head.refs:
                 marker = await self._add_to_archive(marker, head)
@@ -175,31 +176,27 @@ class ProjectSync:
     async def _gather(self, marker: Marker, head: Head, extra: set[str]) -> list[Work]:
         """Return what is to be done for each path that differs, is pending or wants another try."""
         git = self.repository.git
-        maybe = marker.pending.paths if marker.pending is not None else {}
+        pending = marker.pending
+        begun = {*pending.paths, *pending.done} if pending is not None else set[str]()
         works = [
-            _work(change, marker, maybe)
+            _work(change, marker, extra)
             async for change in changes.diff(git, marker.tree, head.tree)
         ]
         differing = {work.path for work in works}
-        others = sorted((maybe.keys() | extra) - differing)
+        others = sorted((begun | extra) - differing)
         old = await changes.look_up(git, marker.tree, others)
         new = await changes.look_up(git, head.tree, others)
         nothing = changes.Change("", "", "")
         for path in others:
             now = new.get(path, nothing)
             then = old.get(path, nothing).new
-            works.append(_work(changes.Change(path, then, now.new, now.skip), marker, maybe))
+            works.append(_work(changes.Change(path, then, now.new, now.skip), marker, extra))
         return works
 
     async def _apply(self, marker: Marker, works: list[Work], head: Head, blobs: Blobs) -> Outcome:
-        count = sum(work.is_put or work.is_deletion for work in works)
-        done = 0
-
-        def advance() -> None:
-            nonlocal done
-            done += 1
-            self._progress(done, count)
-
+        reached = Reached(
+            marker, works, self.destination.write, self._progress, self._settings.checkpoint_files
+        )
         applier = Applier(
             self.destination,
             blobs,
@@ -207,9 +204,12 @@ class ProjectSync:
             most_file_bytes=self._settings.most_file_bytes,
             parallel=self._settings.parallel,
             takes_over=marker.takes_over,
-            advance=advance,
+            finished=reached.finish,
         )
-        return await applier.run(works, marker.tree, head.tree)
+        try:
+            return await applier.run(works, marker.tree, head.tree)
+        finally:
+            self.marker = reached.marker()
 
     async def _conclude(
         self, marker: Marker, head: Head, works: list[Work], outcome: Outcome
@@ -235,15 +235,26 @@ class ProjectSync:
         await self._mark(head.commit)
 
     async def _mark(self, commit: str) -> None:
+        if commit == self._marked:
+            return
         try:
             await self.repository.mark_synced(commit)
+            self._marked = commit
         except GitError as error:  # a full disk, a read-only repository: only the display suffers
             self._log.warning("%s: %s", self.destination.project, error)
 
 
-def _work(change: changes.Change, marker: Marker, maybe: dict[str, list[str]]) -> Work:
-    owned = bool(change.old) and change.path not in marker.skipped
-    return Work(change.path, change.new, owned, change.skip, tuple(maybe.get(change.path, ())))
+def _work(change: changes.Change, marker: Marker, extra: set[str]) -> Work:
+    path, pending = change.path, marker.pending
+    owned = bool(change.old) and path not in marker.skipped
+    if pending is None:
+        return Work(path, change.new, owned, change.skip)
+    done = pending.done.get(path)
+    if done is not None:
+        owned = bool(done)
+    is_done = done == change.new and path not in extra
+    maybe = tuple(pending.paths.get(path, ()))
+    return Work(path, change.new, owned, change.skip, maybe, is_done)
 
 
 def _pending(works: list[Work], marker: Marker, head: Head) -> Pending:
@@ -252,5 +263,5 @@ def _pending(works: list[Work], marker: Marker, head: Head) -> Pending:
         for work in works
         if work.is_put or work.is_deletion
     }
-    earlier = marker.pending.paths if marker.pending is not None else {}
-    return Pending(head.commit, head.tree, {**earlier, **paths})
+    earlier = marker.pending or Pending("", "")
+    return Pending(head.commit, head.tree, {**earlier.paths, **paths}, earlier.done)

@@ -168,8 +168,6 @@ class ProjectWorker:
     def _failed(self, error: Exception) -> bool:
         self._error = _as_ours(error)
         refused = isinstance(error, (DestinationError, WorkspacePermissionError))
-        if self._sync is not None:
-            self._sync.forget()
         self._log.warning(
             "%s is not synced: %s %s", self.name, self._error.message, self._error.hint
         )

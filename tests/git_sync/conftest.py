@@ -196,6 +196,7 @@ class Site:
             "most_history_bytes": 1 << 30,
             "most_file_bytes": 500 * 1024**2,
             "parallel": 4,
+            "checkpoint_files": 3,
         }
         return Settings(**{**values, **changes})
 

@@ -12,6 +12,7 @@ import shutil
 
 import pytest
 
+from jupyter_dbx_agents.emulator.platform_errors import PlatformError
 from jupyter_dbx_agents.errors import DbxAgentsError
 from jupyter_dbx_agents.git_sync.errors import GitSyncError
 
@@ -74,7 +75,6 @@ class Sequence:
         except DbxAgentsError as error:
             self.log.append(f"failed: {error}")
             assert not isinstance(error, GitSyncError), error
-            self.sync.forget()
         faults.clear()
         self.site.transport.dies_at = -1
         self.site.transport.before_request = lambda _count: None
@@ -102,7 +102,7 @@ class Sequence:
             chance = self.random.random()
             if self.foreign and chance < 0.3:
                 path = self.random.choice(list(self.foreign))
-                self.site.delete_foreign(f"{self.name}/{path}")
+                self.delete_with_empty_folders(path)
                 del self.foreign[path]
             elif chance < 0.4 and self.ours():
                 self.site.delete_foreign(f"{self.name}/{self.random.choice(self.ours())}")
@@ -110,6 +110,14 @@ class Sequence:
             else:
                 path = self.history._path() if is_quiet else f"their {self.random.random()}"
                 self.put_foreign(path)
+
+    def delete_with_empty_folders(self, path: str) -> None:
+        """An empty folder of theirs would be in the way of a file, rightly."""
+        self.site.delete_foreign(f"{self.name}/{path}")
+        with contextlib.suppress(PlatformError):
+            while "/" in path:
+                path = path.rpartition("/")[0]
+                self.site.delete_foreign(f"{self.name}/{path}")
 
     def ours(self) -> list[str]:
         return sorted(self.site.remote(self.name).keys() - self.foreign.keys())

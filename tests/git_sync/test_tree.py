@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 
+import pytest
+
 from jupyter_dbx_agents.git_sync import changes
 
-from .conftest import Site
+from .conftest import Killed, Site
 
 NOTEBOOK = b"# Databricks notebook source\n"
 
@@ -49,7 +51,7 @@ async def test_the_commit_is_synced_and_not_the_working_tree(site: Site) -> None
 async def test_calls_follow_the_change_and_not_the_repository(site: Site) -> None:
     site.make("p")
     site.commit("p", {f"d{i % 20}/f{i}": str(i) for i in range(300)})
-    sync = site.project_sync("p")
+    sync = site.project_sync("p", checkpoint_files=2000)
     await sync.run()
     calls(site)
     for changed in (1, 10):
@@ -61,6 +63,20 @@ async def test_calls_follow_the_change_and_not_the_repository(site: Site) -> Non
     assert len(calls(site)) == 1 + 3
     await sync.run()
     assert calls(site) == []
+
+
+async def test_a_first_sync_that_was_cut_off_does_not_look_at_each_file_again(site: Site) -> None:
+    site.make("p")
+    site.commit("p", {f"f{i:03}": str(i) for i in range(100)})
+    site.transport.dies_at = 90
+    with pytest.raises(Killed):
+        await site.project_sync("p", checkpoint_files=20).run()
+    site.connect()
+    site.workspace.requests.clear()
+    await site.project_sync("p", checkpoint_files=20).run()
+    assert len(site.remote("p")) == 100
+    made = calls(site)
+    assert made.count("export") <= 1 + 20 and len(made) < 100
 
 
 async def test_a_mode_alone_costs_no_upload(site: Site) -> None:

@@ -1,0 +1,348 @@
+"""What git sync costs: the hook, a commit's way to the workspace, calls, memory, first syncs.
+
+Run: ``python benchmarks/sync.py [--files N …]``; it takes two to three minutes.
+
+Workspace and server are processes of their own, as in use.  For the first table the first sync is
+not waited for: the workspace is told that it has taken place, and only the folders are made.
+The pace (10 calls a second) is switched off except where it is measured: with it, a commit of more
+than its burst of 10 calls takes what the pace says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from jupyter_dbx_agents.emulator.control_client import ControlClient
+from jupyter_dbx_agents.git_sync import GitSync
+from jupyter_dbx_agents.git_sync.archive import ArchiveStore
+from jupyter_dbx_agents.git_sync.destination import Destination
+from jupyter_dbx_agents.git_sync.git import git_environment
+from jupyter_dbx_agents.git_sync.hooks import install_hooks
+from jupyter_dbx_agents.git_sync.marker import Marker
+from jupyter_dbx_agents.git_sync.pace import Pace
+from jupyter_dbx_agents.git_sync.repository import Repository, locate
+from jupyter_dbx_agents.git_sync.triggers import FOLDER_BELOW_HOME, Triggers
+from jupyter_dbx_agents.git_sync.workspace_files import WorkspaceFiles
+from jupyter_dbx_agents.pat import PatState, Promise
+from jupyter_dbx_agents.secret import Secret
+from jupyter_dbx_agents.workspace_api import WorkspaceApi
+
+OWNER = "owner@example.com"
+ROOT = f"/Workspace/Users/{OWNER}/projects"
+SIZES = (100, 10_000, 50_000)
+# Changed files, and how often each is measured.
+CHANGES = {1: 5, 10: 5, 1000: 1}
+FILES_IN_A_FOLDER = 100
+HOOK_ROUNDS = 40
+# Enough to see the rate, and what the list of all files and the first calls take in memory.
+FIRST_FILES = 1000
+UNPACED = 1e6
+MIB = 1024 * 1024
+
+
+class OnePat:
+    """A PAT source that never changes."""
+
+    state = PatState.ACTIVE
+    message = ""
+
+    def __init__(self, token: str) -> None:
+        self._token = Secret(token)
+
+    def current(self) -> Secret | None:
+        """Return the PAT."""
+        return self._token
+
+    def promise(self) -> Promise | None:
+        """Promise nothing: no SDK takes part."""
+        return None
+
+    async def replace_refused(self, refused: Secret) -> Secret | None:
+        """Return the same again."""
+        return refused
+
+
+class LocalWorkspaceProcess:
+    """The local workspace as a program."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "jupyter_dbx_agents.emulator"]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        lines = iter(self._process.stdout.readline, "ready\n")
+        said = dict(re.findall(r"^(\w+): (\S+)$", "".join(lines), re.M))
+        self.url, self.token = said["workspace"], said["paste"]
+        self.control = ControlClient(said["control"], timeout_seconds=60)
+
+    def close(self) -> None:
+        """End it."""
+        self.control.close()
+        self._process.terminate()
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+class Repo:
+    """A repository of many files, made by ``git fast-import``."""
+
+    def __init__(self, home: Path, count: int) -> None:
+        self.home, self.count = home, count
+        self.folder = home / "projects" / f"files{count}"
+        self._environment = git_environment(home)
+        if not self.folder.exists():
+            self.folder.mkdir(parents=True)
+            self.git("init", "-q", "-b", "main")
+            self._import(range(count), "first", parent=False)
+
+    def git(self, *arguments: str, stdin: bytes = b"") -> str:
+        """Run git."""
+        return subprocess.run(
+            ["git", "-c", "user.name=n", "-c", "user.email=e", *arguments],
+            cwd=self.folder,
+            env=self._environment,
+            input=stdin,
+            capture_output=True,
+            check=True,
+        ).stdout.decode()
+
+    def folders(self) -> list[str]:
+        """Return the folders of the tree."""
+        return sorted({_path(number).rpartition("/")[0] for number in range(self.count)})
+
+    def change(self, count: int, word: str) -> None:
+        """Commit a change of so many files, all over the tree.
+
+        The commit is made without a working tree, which is not what is measured; so the hook is
+        run by hand.
+        """
+        self._import(range(0, self.count, self.count // count)[:count], word, parent=True)
+        hook = self.folder / ".git/hooks/post-commit"
+        subprocess.run([str(hook)], cwd=self.folder, check=True)
+
+    def _import(self, numbers: Any, word: str, *, parent: bool) -> None:
+        lines = [f"commit refs/heads/main\ncommitter n <e> {int(time.time())} +0000\ndata 1\nm\n"]
+        if parent:
+            lines.append("from refs/heads/main^0\n")
+        for number in numbers:
+            text = f"{word} {number} " * 20
+            lines.append(f"M 100644 inline {_path(number)}\ndata {len(text)}\n{text}\n")
+        self.git("fast-import", "--quiet", "--force", stdin="".join(lines).encode())
+
+
+def _path(number: int) -> str:
+    folder = number // FILES_IN_A_FOLDER
+    return f"group{folder // 20}/folder{folder}/file{number}.txt"
+
+
+# ---- the hook
+
+
+def measure_hook(home: Path) -> Iterator[str]:
+    """Compare commits with and without our hooks, turn about."""
+    repo = Repo(home, 10)
+    repo.git("reset", "-q", "--hard")
+    triggers = Triggers(home / FOLDER_BELOW_HOME)
+    location = locate(repo.folder)
+    assert location is not None
+    off, on = ["-c", "core.hooksPath=/dev/null"], list[str]()
+    install_hooks(location, triggers.folder, git_environment(home))
+    triggers.open()
+    seconds: dict[str, list[float]] = {"without": [], "with": []}
+    for turn in range(HOOK_ROUNDS):
+        for name, options in (("without", off), ("with", on)):
+            (repo.folder / "x").write_text(f"{turn} {name}")
+            repo.git("add", "x")
+            started = time.perf_counter()
+            repo.git(*options, "commit", "-q", "-m", "m")
+            seconds[name].append(time.perf_counter() - started)
+    without, with_ = (statistics.median(seconds[name]) for name in ("without", "with"))
+    yield f"commit without hook {without * 1e3:6.1f} ms (median of {HOOK_ROUNDS})"
+    yield f"commit with hook    {with_ * 1e3:6.1f} ms"
+    yield f"added               {(with_ - without) * 1e3:6.1f} ms, ratio {with_ / without:.2f}"
+
+
+# ---- a commit's way, in a process like the server's
+
+
+async def measure_commits(home: Path, count: int, url: str, token: str) -> dict[str, Any]:
+    """Return seconds from a commit to its end in the workspace, and the memory that it took."""
+    repo = Repo(home, count)
+    api, pats = WorkspaceApi(url), OnePat(token)
+    files = WorkspaceFiles(api, pats, Pace(UNPACED, 8), retry_seconds=0.5)
+    await _pretend_synced(repo, files, home)
+    sync = GitSync(
+        home=home,
+        projects=home / "projects",
+        origin="benchmark",
+        api=api,
+        pats=pats,
+        user=lambda: OWNER,
+        requests_per_second=UNPACED,
+        sets_identity=False,
+    )
+    before = _peak_mib(restart=True)
+    await sync.start()
+    await _until_synced(sync, repo)
+    results: dict[str, Any] = {}
+    for changed in CHANGES:
+        if changed <= count:
+            results[str(changed)] = await _rounds(sync, repo, changed)
+    results["memory_mib"] = _peak_mib() - before
+    await sync.stop()
+    await api.close()
+    return results
+
+
+async def _rounds(sync: GitSync, repo: Repo, changed: int) -> dict[str, float]:
+    seconds, calls = [], []
+    for turn in range(CHANGES[changed]):
+        await asyncio.to_thread(repo.change, changed, f"{changed}.{turn}")
+        started = time.perf_counter()
+        made = sync._files.request_count
+        await _until_synced(sync, repo)
+        seconds.append(time.perf_counter() - started)
+        calls.append(sync._files.request_count - made)
+    return {"seconds": statistics.median(seconds), "calls": statistics.median(calls)}
+
+
+async def _pretend_synced(repo: Repo, files: WorkspaceFiles, home: Path) -> None:
+    """Tell the workspace that it has the first commit, and make its folders."""
+    location = locate(repo.folder)
+    assert location is not None
+    repository = Repository(location, git_environment(home))
+    destination = Destination(files, ROOT, repo.folder.name)
+    head = await repository.head()
+    assert head is not None
+    marker = Marker(repo.folder.name, repository.identity(), "benchmark")
+    store = ArchiveStore(destination, home, 1 << 30)
+    marker = await store.add(marker, repository, head, "history")
+    await destination.write(marker.having(commit=head.commit, tree=head.tree))
+    for folder in repo.folders():
+        await files.make_folder(f"{destination.folder}/{folder}")
+
+
+async def _until_synced(sync: GitSync, repo: Repo) -> None:
+    head = (await asyncio.to_thread(repo.git, "rev-parse", "HEAD")).strip()
+    while True:
+        for model in sync.status():
+            if model["commit"] == head and model["state"] == "synced":
+                return
+            if model["message"]:
+                print(model["message"], file=sys.stderr)
+        await asyncio.sleep(0.005)
+
+
+async def measure_first(home: Path, count: int, url: str, token: str) -> dict[str, Any]:
+    """Return the rate and the memory of a first sync, of which only the beginning is made."""
+    repo = Repo(home, count)
+    rates: dict[str, Any] = {}
+    for name, pace, wanted in (("unpaced", UNPACED, FIRST_FILES), ("paced", 10.0, 50)):
+        api = WorkspaceApi(url)
+        sync = GitSync(
+            home=home,
+            projects=home / "projects",
+            origin="benchmark",
+            api=api,
+            pats=OnePat(token),
+            user=lambda: OWNER,
+            requests_per_second=pace,
+            sets_identity=False,
+        )
+        before = _peak_mib(restart=True)
+        await sync.start()
+        rates[name] = await _rate(sync, min(wanted, count))
+        rates[f"{name}_memory_mib"] = _peak_mib() - before
+        await sync.stop()
+        await api.close()
+    assert repo.count == count
+    return rates
+
+
+async def _rate(sync: GitSync, wanted: int) -> float:
+    """Return the files a second, from the first one on."""
+    started, first = 0.0, 0
+    while True:
+        done = max((model["done"] for model in sync.status()), default=0)
+        if done and not started:
+            started, first = time.perf_counter(), done
+        if done >= wanted:
+            return (done - first) / (time.perf_counter() - started)
+        await asyncio.sleep(0.01)
+
+
+def _peak_mib(*, restart: bool = False) -> float:
+    """Return the most memory that this process has held, since the last restart of the count."""
+    if restart:
+        Path("/proc/self/clear_refs").write_text("5")  # proc(5)
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
+
+
+# ---- putting it together
+
+
+def in_a_process(what: str, count: int, url: str, token: str) -> dict[str, Any]:
+    """Measure in a fresh process, whose memory is its own."""
+    with tempfile.TemporaryDirectory() as home:
+        Repo(Path(home), count)
+        command = [sys.executable, __file__, "--measure", what, home, str(count), url, token]
+        ended = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    result: dict[str, Any] = json.loads(ended.stdout)
+    return result
+
+
+def report(sizes: list[int]) -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory() as home:
+        for line in measure_hook(Path(home)):
+            print(line, flush=True)
+    workspace = LocalWorkspaceProcess()
+    try:
+        print("\nfiles    changed   seconds   calls   calls - changed")
+        for count in sizes:
+            result = in_a_process("commits", count, workspace.url, workspace.token)
+            for changed in CHANGES:
+                if row := result.get(str(changed)):
+                    line = f"{count:6}  {changed:8}  {row['seconds']:8.2f}  {row['calls']:6.0f}"
+                    print(f"{line}  {row['calls'] - changed:+6.0f}")
+            print(f"{count:6}  memory of the worker: +{result['memory_mib']:.0f} MiB", flush=True)
+    finally:
+        workspace.close()
+    workspace = LocalWorkspaceProcess()
+    try:
+        first = in_a_process("first", sizes[-1], workspace.url, workspace.token)
+        print(f"\nfirst sync of {sizes[-1]} files: {first['unpaced']:.0f} files a second unpaced,")
+        print(f"  {first['paced']:.1f} of the pace's 10.0 a second at the pace")
+        print(f"  memory of the worker: +{first['unpaced_memory_mib']:.0f} MiB")
+    finally:
+        workspace.close()
+
+
+def main() -> None:
+    """Run as a program."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=int, nargs="*", default=list(SIZES))
+    parser.add_argument("--measure", nargs=5, help=argparse.SUPPRESS)
+    options, _others = parser.parse_known_args()
+    if options.measure is None:
+        report(options.files)
+        return
+    what, home, count, url, token = options.measure
+    measure = measure_commits if what == "commits" else measure_first
+    print(json.dumps(asyncio.run(measure(Path(home), int(count), url, token))))
+
+
+if __name__ == "__main__":
+    main()
