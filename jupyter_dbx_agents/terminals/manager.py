@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import termios
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,11 +127,14 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
         self._check_room()
         host = self.host
         command = _command(kwargs.get("shell_command") or self.shell_command)
-        kwargs["shell_command"] = [*host.login_command(), *command]
+        prompt = host.login_command()
+        kwargs["shell_command"] = [*prompt, *command]
         if not kwargs.get("cwd") and host.folder is not None:
             host.folder.mkdir(parents=True, exist_ok=True)
             kwargs["cwd"] = str(host.folder)
         terminal = super().new_terminal(**kwargs)
+        if prompt:
+            _switch_echo_off(terminal.ptyproc.fd)  # before anybody can paste a token into it
         terminal.last_activity = utcnow()
         host.opened()
         return terminal
@@ -207,6 +211,13 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
         terminal = cast(Terminal | None, self.terminals.get(name))
         if terminal is not None and terminal.is_at_rest():
             await super()._cull_inactive_terminal(name)
+
+
+def _switch_echo_off(descriptor: int) -> None:
+    """Hide what is typed from now on; the prompt switches the echo on again at its end."""
+    modes = termios.tcgetattr(descriptor)
+    modes[3] &= ~termios.ECHO  # 3: the local modes, see termios(3)
+    termios.tcsetattr(descriptor, termios.TCSANOW, modes)
 
 
 def _command(command: Any) -> list[str]:

@@ -43,6 +43,15 @@ def test_a_paste_of_any_form_is_one_token_and_nothing_else(
     assert app.pat()["pasted"]["state"] == "revoked"
 
 
+def test_what_is_pasted_before_the_prompt_shows_is_hidden_too(app: RunningApp):
+    app.owner.json("DELETE", PAT)
+    pasted = fresh(app)
+    with app.owner.terminal() as terminal:
+        terminal.type(f"{pasted}\n")
+        terminal.expect("You are|Token ")
+        assert pasted not in terminal.seen
+
+
 def test_a_paste_without_enter_is_dropped_when_a_token_is_given_elsewhere(
     app: RunningApp, prompt: Terminal
 ):
