@@ -17,7 +17,7 @@ LEVELS = (
     {"pat", "models", "config_files", "content_filters", "events", "background_tasks"},
     {"auth", "terminals", "git_sync", "startup", "broker", "agents", "local_channel"}
     | {"plain_page", "uploads", "preferences"},
-    {"handlers", "login_prompt", "agent_commands", "project_commands"},
+    {"handlers", "login_prompt", "agent_commands"},
     {"browser_routes"},
     {"app", "demo", "doctor"},
     {"cli"},

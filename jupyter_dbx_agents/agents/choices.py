@@ -63,7 +63,7 @@ def checked(values: Mapping[str, Any]) -> Choice:
         raise RequestError(
             f"“{model}” is no name of a model.", "Use one such as databricks-claude-opus-4-7."
         )
-    servers = values.get("mcp_servers") or {}
+    servers = values.get("mcp_servers", {})
     if not isinstance(servers, Mapping):
         raise RequestError("“mcp_servers” is no object.", _SERVER_HINT)
     return Choice(enabled, model, {name: _server(name, one) for name, one in servers.items()})

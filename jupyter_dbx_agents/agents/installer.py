@@ -57,10 +57,15 @@ class AgentInstaller(LoggingConfigurable):
         super().__init__(**kwargs)
         self._home = home
         self._root = home / ".local" / "share" / "jupyter_dbx_agents" / "agents"
+        # Reading and hashing a lock takes a while, and each status asks.
+        self._known: dict[str, Installation] = {}
         self._slots = asyncio.Semaphore(self.max_parallel)
 
     def installed(self, agent: Agent) -> Installation | None:
         """Return the installation that the lock asks for, None when it is not there."""
+        known = self._known.get(agent.name)
+        if known is not None and known.program.exists():
+            return known
         prefix = self._prefix(agent)
         try:
             marker = json.loads((prefix / MARKER).read_text(encoding="utf-8"))
@@ -69,7 +74,10 @@ class AgentInstaller(LoggingConfigurable):
         if marker.get("lock") != agent.recipe.fingerprint():
             return None
         program = prefix / str(marker["program"])
-        return Installation(agent.name, prefix.name, program) if program.exists() else None
+        if not program.exists():
+            return None
+        self._known[agent.name] = Installation(agent.name, prefix.name, program)
+        return self._known[agent.name]
 
     async def install(self, agent: Agent, on_progress: Progress | None = None) -> Installation:
         """Install an agent unless it is there, and link its command.

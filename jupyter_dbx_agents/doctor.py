@@ -1,0 +1,93 @@
+"""``jupyter dbx-agents doctor``: look at everything that has to work, and say what to do.
+
+Asked from a terminal, so that what a terminal sees is what is checked: its ``PATH``, and the SDK's
+own way to a token.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from .agent_commands import STATUS_PATH, doctor_lines, line_of
+from .errors import DbxAgentsError
+from .local_channel.client import call
+
+SDK_SECONDS = 60
+_SDK_PROGRAM = (
+    "from databricks.sdk import WorkspaceClient as W, version; "
+    "print(version.__version__, W().current_user.me().user_name)"
+)
+
+
+def lines() -> Iterator[str]:
+    """Check everything.  Raises LocalChannelError without a server, DbxAgentsError for problems."""
+    status = call("GET", STATUS_PATH)
+    problems = 0
+    for name, check in [*_server_checks(status), ("sdk", _sdk()), ("databricks", _cli())]:
+        problems += check["state"] == "problem"
+        yield line_of(name, check)
+    try:
+        yield from doctor_lines([])
+    except DbxAgentsError as error:
+        raise DbxAgentsError(
+            f"Problems found: {problems} of the server, and of the agents: {error.message}"
+        ) from None
+    if problems:
+        raise DbxAgentsError(f"Problems found: {problems}.")
+
+
+def _server_checks(status: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    pat, gateway = status["pat"], status["gateway"]
+    found = [("server", _check("ok", f"Version {status['version']}, for {status['workspace']}."))]
+    if status["owner"] is not None:
+        found.append(("owner", _check("ok", f"{status['owner']}.")))
+    works = pat["expires_at"] is not None
+    message = f"{pat['state']}: {pat['message']}".rstrip(": ")
+    found.append(("token", _check("ok" if works else "problem", message, pat["hint"])))
+    found.append(("gateway", _check("ok", f"{gateway['kind']}: {gateway['reason']}")))
+    for name, report in status.get("models", {}).items():
+        if report["problem"]:
+            found.append((name, _check("warning", report["problem"])))
+    for task in status["startup"]:
+        if task["state"] == "failed":
+            found.append((task["name"], _check("problem", task["message"], task["hint"])))
+    return found
+
+
+def _sdk() -> dict[str, Any]:
+    """Ask who we are, as any program of the user's would."""
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-I", "-c", _SDK_PROGRAM],
+            capture_output=True,
+            text=True,
+            timeout=SDK_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return _check("problem", f"The SDK got no answer within {SDK_SECONDS} s.")
+    if ended.returncode:
+        said = (ended.stderr.strip().splitlines() or ["no message"])[-1]
+        return _check("problem", f"The SDK does not get in: {said}", "Is there a token (above)?")
+    version, user = ended.stdout.split()
+    return _check("ok", f"databricks-sdk {version} is {user}.")
+
+
+def _cli() -> dict[str, Any]:
+    """Look for the Databricks CLI, which is on no package registry that we install from."""
+    program = shutil.which("databricks")
+    if program is None:
+        hint = (
+            "The SDK does not need it. Install: https://docs.databricks.com/dev-tools/cli/install"
+        )
+        return _check("warning", "There is no Databricks CLI.", hint)
+    ended = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    return _check("ok", f"{program}: {ended.stdout.strip()}; it uses ~/.databrickscfg.")
+
+
+def _check(state: str, message: str, hint: str = "") -> dict[str, Any]:
+    return {"state": state, "message": message, "hint": hint}

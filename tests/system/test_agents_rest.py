@@ -1,0 +1,170 @@
+"""Per-agent choices over REST, on a server that installs nothing: applied at once, and kept."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .running_app import Browser, LocalWorkspaceProcess, Server, eventually
+
+OWNER = "owner@example.com"
+API = "/dbx-agents/api/agents"
+NO_AGENTS = "--DbxAgentsApp.install_agents=False"
+
+
+@pytest.fixture(scope="module")
+def workspace() -> Iterator[LocalWorkspaceProcess]:
+    running = LocalWorkspaceProcess()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("rest") / "home"
+    (home / ".hermes").mkdir(parents=True)
+    (home / ".hermes" / "config.yaml").write_text("model: [a, list\n")
+    return home
+
+
+@pytest.fixture(scope="module")
+def server(workspace: LocalWorkspaceProcess, home: Path) -> Iterator[Server]:
+    running = Server(home, workspace.app_variables(), NO_AGENTS)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def owner(server: Server) -> Iterator[Browser]:
+    browser = server.until_open(OWNER)
+    until_configured(browser)
+    yield browser
+    browser.http.close()
+
+
+def until_configured(browser: Browser) -> None:
+    def has_ended() -> bool:
+        tasks = browser.json("GET", "/dbx-agents/api/status")["startup"]
+        states = {task["name"]: task["state"] for task in tasks}
+        return states["configure"] in {"done", "failed"}
+
+    eventually(has_ended, 60, "the files")
+
+
+def agent(owner: Browser, name: str) -> dict:
+    return owner.json("GET", f"{API}/{name}")
+
+
+def test_all_agents_are_listed_and_one_users_broken_file_is_the_problem_of_one(owner, home):
+    agents = {one["name"]: one for one in owner.json("GET", API)["agents"]}
+    assert list(agents) == ["claude-code", "codex", "gemini-cli", "opencode", "hermes"]
+    assert {name for name, one in agents.items() if one["message"]} == {"hermes"}
+    assert "line" in agents["hermes"]["message"]
+    assert (home / ".hermes/config.yaml").read_text() == "model: [a, list\n"
+    assert "experimental_bearer_token" in (home / ".codex/config.toml").read_text()
+    (home / ".hermes/config.yaml").write_text("# corrected\n")
+    owner.json("PATCH", f"{API}/hermes", {"enabled": True})
+    assert agent(owner, "hermes")["message"] == ""
+    assert yaml.safe_load((home / ".hermes/config.yaml").read_text())["model"]["provider"] == "dbx"
+
+
+def test_a_chosen_model_is_in_force_at_once_and_null_is_as_configured(owner, home):
+    settings = home / ".claude/settings.json"
+    owner.json("PATCH", f"{API}/claude-code", {"model": "databricks-claude-sonnet-4-6"})
+    env = json.loads(settings.read_text())["env"]
+    assert env["ANTHROPIC_MODEL"] == "databricks-claude-sonnet-4-6"
+    assert agent(owner, "claude-code")["model_is_chosen"]
+    owner.json("PATCH", f"{API}/claude-code", {"model": None})
+    assert json.loads(settings.read_text())["env"]["ANTHROPIC_MODEL"].startswith(
+        "databricks-claude-opus"
+    )
+
+
+def test_mcp_servers_are_merged_and_their_secrets_not_shown(owner, home):
+    web = {"url": "https://mcp.example.com", "headers": {"X-Key": "secret-value"}}
+    owner.json("PATCH", f"{API}/gemini-cli", {"mcp_servers": {"web": web}})
+    shown = owner.json(
+        "PATCH",
+        f"{API}/gemini-cli",
+        {
+            "mcp_servers": {
+                "web": {"url": "https://new"},
+                "run": {"command": "x", "args": ["1", "1"]},
+            }
+        },
+    )
+    assert "secret-value" not in json.dumps(shown)
+    assert shown["mcp_servers"]["web"] == {"url": "https://new", "headers": ["X-Key"]}
+    written = json.loads((home / ".gemini/settings.json").read_text())["mcpServers"]
+    assert written["web"] == {"httpUrl": "https://new", "headers": {"X-Key": "secret-value"}}
+    assert written["run"] == {"command": "x", "args": ["1", "1"]}
+    owner.json("PATCH", f"{API}/gemini-cli", {"mcp_servers": {"web": None, "run": None}})
+    assert "mcpServers" not in json.loads((home / ".gemini/settings.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("name", "patch", "refusal"),
+    [
+        ("nobody", {}, (404, "no agent")),
+        ("codex", {"colour": "red"}, (400, "colour")),
+        ("codex", {"enabled": "yes"}, (400, "neither true nor false")),
+        ("codex", {"model": "a b"}, (400, "no name of a model")),
+        ("codex", {"model": "../../x"}, (400, "no name of a model")),
+        ("codex", {"mcp_servers": []}, (400, "no object")),
+        ("codex", {"mcp_servers": {"a b": {"url": "x"}}}, (400, "no name for")),
+        ("codex", {"mcp_servers": {"a": {"args": []}}}, (400, "no url and no command")),
+        ("codex", {"mcp_servers": {"a": {"url": "x", "args": []}}}, (400, "does not go with")),
+        ("codex", {"mcp_servers": {"a": {"command": "x", "args": [1]}}}, (400, "list of texts")),
+    ],
+)
+def test_bad_choices_are_explained_and_change_nothing(owner, home, name, patch, refusal):
+    before = (home / ".codex/config.toml").read_text()
+    answer = owner.http.patch(f"{API}/{name}", json=patch)
+    status, said = refusal
+    assert (answer.status_code, said in answer.json()["message"]) == (status, True)
+    assert answer.json()["hint"]
+    assert (home / ".codex/config.toml").read_text() == before
+
+
+def test_an_agent_that_is_off_has_no_key_of_ours_and_stays_off_after_a_restart(
+    owner, server, home, workspace
+):
+    config = home / ".codex/config.toml"
+    owner.json("PATCH", f"{API}/codex", {"enabled": False})
+    assert not config.exists()
+    assert not (home / ".codex/AGENTS.md").exists()
+    server.stop()
+    again = Server(home, workspace.app_variables(), NO_AGENTS)
+    try:
+        browser = again.until_open(OWNER)
+        until_configured(browser)
+        assert not agent(browser, "codex")["enabled"]
+        assert not config.exists()
+        browser.json("PATCH", f"{API}/codex", {"enabled": None})
+        assert config.exists()
+        checks = browser.json("POST", f"{API}/codex/check")["checks"]
+        assert {check["name"]: check["state"] for check in checks} == {
+            "program": "problem",
+            "files": "ok",
+            "model": "problem",  # there is no token
+        }
+        browser.http.close()
+    finally:
+        again.stop()
+
+
+def test_an_agent_can_be_off_by_configuration_and_on_by_choice(workspace, tmp_path):
+    off = "--AgentRoster.disabled_agents=opencode"
+    server = Server(tmp_path / "home", workspace.app_variables(), NO_AGENTS, off)
+    try:
+        browser = server.until_open(OWNER)
+        until_configured(browser)
+        assert not agent(browser, "opencode")["enabled"]
+        assert not (tmp_path / "home/.config/opencode/opencode.json").exists()
+        browser.json("PATCH", f"{API}/opencode", {"enabled": True})
+        assert (tmp_path / "home/.config/opencode/opencode.json").exists()
+        browser.http.close()
+    finally:
+        server.stop()
