@@ -17,7 +17,7 @@ _UNFINISHED_STRING = re.compile(rb"\x1b[\]P_^X][^\x07\x18\x1a\x1b]*")
 _FINISHED = re.compile(
     rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]P_^X][^\x07\x18\x1a\x1b]*[\x07\x18\x1a]|[ -/]*[0-~])"
 )
-# ASCII, or a longer character and what is likely to combine with it (U+0300 and on, U+200D, U+FE0F).
+# A character and what is likely to combine with it (U+0300 and on, U+200D, U+FE0F), if cut.
 _LAST_CHARACTER = re.compile(
     rb"[ -~\xc2-\xcb\xce-\xf4][\x80-\xbf]*"
     rb"(?:[\xcc\xcd][\x80-\xbf]?|\xe2\x80\x8d|\xef\xb8\x8f|\xe2\x80?\Z|\xef\xb8?\Z)*\Z"

@@ -24,7 +24,8 @@ for line in range(18):
 out.write("\n\n> ")
 for tick in range(count):
     out.write("\x1b[2K\x1b[1A\x1b[2K\x1b[1A\x1b[2K\x1b[G")
-    out.write(f"\x1b[35m{'⠋⠙⠹⠸'[tick % 4]}\x1b[39m Thinking… {tick}\n\x1b[2mesc to interrupt\x1b[22m\n> ")
+    out.write(f"\x1b[35m{'⠋⠙⠹⠸'[tick % 4]}\x1b[39m Thinking… {tick}\n")
+    out.write("\x1b[2mesc to interrupt\x1b[22m\n> ")
     out.flush()
     time.sleep(pause)
 out.write("\x1b[?25l\x1b]0;done\x07READY")
@@ -40,7 +41,8 @@ def main(screen):
     screen.box(); screen.addstr(0, 4, " a title ", curses.A_REVERSE)
     for tick in range(int(sys.argv[1])):
         row, column = 2 + tick * 7 % 18, 3 + tick * 13 % 60
-        screen.addstr(row, column, f"tick {tick}", curses.color_pair(1 + tick % 7) | (tick % 2 and curses.A_BOLD))
+        look = curses.color_pair(1 + tick % 7) | (tick % 2 and curses.A_BOLD)
+        screen.addstr(row, column, f"tick {tick}", look)
         screen.refresh()
     screen.addstr(21, 3, "READY"); screen.refresh()
     screen.getch()
@@ -51,7 +53,7 @@ curses.wrapper(main)
 def seen_by_both(
     server: Server, screens: Screens, name: str, true: Client, *but: str
 ) -> tuple[dict[str, Any], str]:
-    """Compare a client that was there all along with one that comes now; return what it was sent."""
+    """Compare a client that was there all along with one that comes now; return both."""
     true.until_quiet()
     with server.client(name, SIZE) as late:
         replay = late.until_quiet()

@@ -10,7 +10,9 @@ from .screens import Screens, differences
 
 WORDS = ["hello world ", "x", "The quick brown fox ", "word " * 20, "12345"]
 WIDE = ["漢字", "テスト", "e\u0301", "🙂 ok", "✅", "\u0915\u094d\u0937", "👩\u200d💻", "한글"]
-PENS = "0 1 2 3 4 7 9 22 24 27 31 39 42 49 95 103 38;5;200 48;2;1;2;3 38:5:9 4:3".split()
+PENS = ["0", "1", "2", "3", "4", "7", "9", "22", "24", "27", "31", "39", "42", "49", "95", "103"]
+PENS += ["38;5;200", "48;2;1;2;3", "38:5:9", "4:3"]
+MODES = ["1", "7", "12", "25", "1000", "1002", "1004", "1006", "2004"]
 
 
 def a_step(dice: random.Random, rows: int, columns: int) -> str:
@@ -34,10 +36,7 @@ def a_step(dice: random.Random, rows: int, columns: int) -> str:
             lambda: f"\x1b[{number(5)}{dice.choice('LMSTP@X')}",
             lambda: dice.choice([f"\x1b[{number(rows)};{number(rows)}r", "\x1b[r", "\x1b[r"]),
             lambda: dice.choice(["\x1b7", "\x1bM", "\x1bD", "\x1bE", "\x1b=", "\x1b>"]),
-            lambda: (
-                f"\x1b[?{dice.choice('1 7 12 25 1000 1002 1004 1006 2004'.split())}"
-                + dice.choice("hl")
-            ),
+            lambda: f"\x1b[?{dice.choice(MODES)}{dice.choice('hl')}",
             lambda: dice.choice(["\x1b[?1049h", "\x1b[?1049l", "\x1b[?1049h\x1b[H\x1b[2J"]),
             lambda: "\x1b(0lqqk\x1b(B",
             lambda: f"\x1b]2;title {dice.randrange(9)}\x07",

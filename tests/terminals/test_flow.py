@@ -1,0 +1,219 @@
+"""No client can make the server grow, hold up a program for good, or slow another terminal."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from .clients import Client, Server, StalledClient, eventually
+from .screens import Screens, differences
+
+MIB = 1024 * 1024
+COUNTER = """
+import os, sys, time
+file = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR)
+pause, tick = float(sys.argv[2]), 0
+while True:
+    tick += 1
+    os.write(1, b"%0500d tick %d\\n" % (0, tick))
+    os.pwrite(file, b"%020d" % tick, 0)
+    time.sleep(pause)
+"""
+
+
+def counting(server: Server, file: Path, pause_seconds: float = 0) -> str:
+    """A terminal whose program writes lines, and tells a file how far it is."""
+    program = COUNTER.replace("\\\\", "\\")
+    return server.new(sys.executable, "-c", program, str(file), str(pause_seconds))
+
+
+def reached(file: Path) -> int:
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def still_counts(file: Path, seconds: float = 20) -> None:
+    now = reached(file)
+    eventually(lambda: reached(file) > now + 50, seconds, "the program to go on")
+
+
+def test_a_client_that_stalls_under_a_flood_costs_little_and_gets_back(
+    server: Server, screens: Screens, folder: Path
+):
+    name = counting(server, folder / "count")
+    eventually(lambda: reached(folder / "count") > 10)
+    before, left = server.resident_bytes(), server.figures()["left_behind_total"]
+    stalled = StalledClient(server, name)
+    eventually(lambda: server.figures()["left_behind_total"] > left, 30, "left behind")
+    still_counts(folder / "count")
+    assert server.resident_bytes() - before < 32 * MIB
+
+    def has_caught_up() -> bool:
+        return b"\\u001bc" in stalled.drain(1)
+
+    eventually(has_caught_up, 60, "the client to be sent the screen as it is now")
+    stalled.close()
+    server.delete(name)
+
+
+def ticks_up_to(client: Client, last: int) -> bool:
+    """Read until a tick; return whether every one since the first came, and no screen anew."""
+    client.wait_for(f" tick {last}\r\n", 100)
+    ticks = [int(tick) for tick in re.findall(r" tick (\d+)\r\n", client.output)]
+    return ticks == list(range(ticks[0], ticks[-1] + 1)) and "\x1bc" not in client.output
+
+
+def test_ten_clients_of_which_one_is_stalled(server: Server, folder: Path):
+    name = counting(server, folder / "count", 0.002)
+    stalled = StalledClient(server, name)
+    clients = [Client(server, name) for _ in range(9)]
+    with ThreadPoolExecutor(len(clients)) as pool:
+        seen = list(pool.map(lambda client: ticks_up_to(client, 3000), clients))
+    assert seen == [True] * 9
+    for client in clients:
+        client.cut()  # a close handshake would wait behind the flood
+    stalled.close()
+    server.delete(name)
+
+
+def test_a_client_that_stays_stalled_is_disconnected(tmp_path_factory):
+    server = Server(
+        tmp_path_factory.mktemp("stalled"),
+        "--DbxTerminalManager.behind_seconds=0.3",
+        "--DbxTerminalManager.stalled_seconds=0.5",
+    )
+    try:
+        name = server.new("yes")
+        stalled = StalledClient(server, name)
+        eventually(lambda: server.figures()["dropped_clients_total"] == 1, 30)
+        eventually(lambda: server.models()[name]["clients"] == 0, 30)
+        stalled.close()
+    finally:
+        server.stop()
+
+
+def test_an_acknowledging_client_decides_how_far_the_program_gets(server: Server, folder: Path):
+    name = counting(server, folder / "count")
+    with server.client(name) as client:
+        client.send("ack", 0)
+        seen = len(client.until_quiet(0.7))  # it reads everything and acknowledges nothing
+        assert seen < 4 * MIB
+        pauses = server.figures()["pauses_total"]
+        for _ in range(20):
+            client.send("ack", client.messages)
+            client.read(5)
+        assert len(client.output) > seen
+        assert server.figures()["pauses_total"] >= pauses
+        client.send("ack", 10**9)
+        client.send("ack", -1)
+        client.send("ack", "all")
+        client.send("ack", client.messages)
+        assert client.read(10)
+    server.delete(name)
+
+
+def test_a_client_that_stops_acknowledging_does_not_hold_the_program_for_ever(
+    server: Server, screens: Screens, folder: Path
+):
+    name = counting(server, folder / "count", 0.001)
+    with server.client(name) as client:
+        client.send("ack", 0)
+        client.wait_for("tick")
+        left = server.figures()["left_behind_total"]
+
+        def is_left_behind() -> bool:
+            client.read(0.2)
+            return server.figures()["left_behind_total"] > left
+
+        eventually(is_left_behind, 60)
+        still_counts(folder / "count")
+        client.until_quiet()
+        client.send("ack", client.messages)
+        client.wait_for("\x1bc")  # its screen is drawn anew
+        client.send("ack", client.messages)
+        client.wait_for("tick")
+    server.delete(name)
+
+
+def test_a_program_that_nobody_watches_is_never_held_up(server: Server, folder: Path):
+    name = counting(server, folder / "count")
+    for _ in itertools.repeat(None, 3):
+        still_counts(folder / "count")
+    server.delete(name)
+
+
+def test_other_terminals_answer_while_one_floods_a_stalled_client(server: Server):
+    flooded = server.new("yes")
+    stalled = StalledClient(server, flooded)
+    name = server.new()
+    with server.client(name) as client:
+        client.run("true")
+        waits = []
+        for number in range(50):
+            started = time.monotonic()
+            client.type(f"#{number:04}")
+            client.wait_for(f"#{number:04}")
+            waits.append(time.monotonic() - started)
+    assert sorted(waits)[len(waits) // 2] < 1.0
+    stalled.close()
+    server.delete(flooded)
+    server.delete(name)
+
+
+def test_a_flood_arrives_whole_in_few_messages(server: Server):
+    name = server.new("bash", "-c", "read; seq 1 700000; echo READY; sleep 600")
+    with server.client(name) as client:
+        client.type("\r")
+        client.wait_for("READY", 60)
+    lines = client.output.replace("\r\n", "\n").split("\n")
+    start = lines.index("1")
+    assert lines[start : start + 700_000] == [str(n) for n in range(1, 700_001)]
+    assert client.messages < len(client.output) / 10_000
+    server.delete(name)
+
+
+def test_characters_are_whole_whatever_pieces_they_are_written_in(server: Server):
+    program = (
+        "import os,time\nfor b in '漢🙂é'.encode()*200:\n os.write(1,bytes([b]))\n"
+        " time.sleep(0.0005)\nos.write(1,b'READY')\ntime.sleep(600)"
+    )
+    name = server.new("python3", "-c", program)
+    with server.client(name) as client:
+        client.wait_for("READY", 60)
+    assert client.output.count("漢🙂é") == 200 and "\ufffd" not in client.output
+    server.delete(name)
+
+
+def test_messages_are_plain_json_of_the_protocol(server: Server):
+    name = server.new("bash", "-c", "read; printf 'a\"\\\\\\\\b\\t\\e[1m漢'; sleep 600")
+    with server.client(name) as client:
+        client.type("\r")
+        raw = ""
+        while "漢" not in raw:
+            raw = client.socket.recv(timeout=10)
+    assert json.loads(raw)[0] == "stdout" and "漢" in raw and "\\u001b[1m" in raw
+    server.delete(name)
+
+
+def test_the_screen_after_catching_up_equals_the_true_one(server: Server, screens: Screens):
+    program = "for i in $(seq 60000); do printf '\\e[3%dmline %060d\\e[0m\\n' $((i%8)) $i; done"
+    name = server.new("bash", "-c", f"read; {program}; echo READY; sleep 600")
+    with server.client(name) as true, server.client(name) as slow:
+        true.type("\r")
+        slow.send("ack", 0)
+        true.wait_for("READY", 100)
+        true.until_quiet()
+        slow.until_quiet()
+        while slow.output.rfind("READY") < 0:
+            slow.send("ack", slow.messages)
+            slow.until_quiet(0.2)
+    assert slow.output.count("\x1bc") == 1
+    assert not differences(screens.draw(true.output), screens.draw(slow.output), "scrollback")
+    server.delete(name)

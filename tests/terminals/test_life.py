@@ -1,0 +1,253 @@
+"""How terminals begin and end: whole, once, and without a trace."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from jupyter_dbx_agents.terminals.memory import free_memory_bytes
+
+from .clients import Server, eventually, state_of
+
+MIB = 1024 * 1024
+
+
+def children(server: Server) -> dict[int, str]:
+    """The server's child processes with their states."""
+    tasks = Path(f"/proc/{server.process.pid}/task").glob("*/children")
+    pids = [int(pid) for task in tasks for pid in task.read_text().split()]
+    return {pid: state_of(pid) for pid in pids}
+
+
+def test_deleting_a_terminal_ends_everything_that_it_started(server: Server, folder: Path):
+    name = server.new()
+    with server.client(name) as client:
+        shell = int(client.run("echo $$"))
+        for job in (
+            "bash -c 'trap \"\" HUP INT TERM; while :; do sleep 1; done' &",
+            "nohup sleep 601 > /dev/null 2>&1 &",
+            "sleep 602 &",
+            "(sleep 603 & kill -STOP $!; echo $! > stopped) &",
+        ):
+            client.run(job.removesuffix(" &") + f" & echo $! >> {folder}/pids")
+        client.run("true")
+    pids = [int(line) for line in (folder / "pids").read_text().split()]
+    assert len(pids) == 4 and state_of(pids[0])
+    assert server.delete(name) == 204
+    eventually(lambda: not any(state_of(pid) not in {"", "Z"} for pid in [*pids, shell]))
+    eventually(lambda: "Z" not in children(server).values(), what="no zombie")
+    assert name not in server.models()
+
+
+def test_a_killed_shell_is_gone_at_once_and_its_client_is_told(server: Server):
+    name = server.new()
+    with server.client(name) as client:
+        shell = int(client.run("echo $$"))
+        os.kill(shell, signal.SIGKILL)
+        eventually(lambda: client.read(1) and client.ended)
+    eventually(lambda: name not in server.models())
+    eventually(lambda: state_of(shell) == "", what="reaped")
+
+
+def test_a_program_that_closes_its_tty_and_lives_on_stops_nothing(server: Server):
+    other = server.new()
+    with server.client(other) as client:
+        client.run("true")
+        stubborn = "trap '' HUP TERM; exec sleep 30 </dev/null >/dev/null 2>&1"
+        name = server.new("bash", "-c", stubborn)
+        started = time.monotonic()
+        assert client.run("echo works", 10) == "works\n"
+        assert time.monotonic() - started < 10
+        eventually(lambda: name not in server.models())
+    eventually(lambda: "Z" not in children(server).values(), what="no zombie")
+    server.delete(other)
+
+
+def test_deleting_twice_and_while_it_ends_is_one_end(server: Server):
+    from concurrent.futures import ThreadPoolExecutor
+
+    names = [server.new() for _ in range(10)]
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(server.delete, names * 2))
+    assert set(answers) <= {204, 404} and answers.count(204) >= 10
+    assert not set(names) & set(server.models())
+    eventually(lambda: "Z" not in children(server).values(), what="no zombie")
+    fresh = server.new()  # gets the descriptors that were closed
+    with server.client(fresh) as client:
+        assert client.run("echo works") == "works\n"
+    server.delete(fresh)
+
+
+def test_opening_and_closing_leaks_no_descriptor(server: Server):
+    def descriptors() -> int:
+        return len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
+
+    def once() -> None:
+        name = server.new()
+        with server.client(name) as client:
+            client.run("true")
+        server.delete(name)
+
+    once()
+    before = descriptors()
+    for _ in range(10):
+        once()
+    eventually(lambda: descriptors() <= before + 1, what="no more descriptors than before")
+
+
+def test_a_connection_that_is_cut_leaves_the_terminal_as_it_is(server: Server):
+    name = server.new()
+    with server.client(name) as client:
+        client.run("cd /; kept=yes")
+        client.cut()
+    eventually(lambda: server.models()[name]["clients"] == 0)
+    with server.client(name) as client:
+        assert "yes /\n" in client.run("echo $kept $PWD")
+    server.delete(name)
+
+
+def test_a_storm_of_sizes_is_felt_as_a_breeze(server: Server):
+    program = (
+        "import signal,os,time\nn=0\n"
+        "def f(*_):\n global n\n n+=1\n"
+        " os.write(1,b'size %d %d;' % (n, os.get_terminal_size().columns))\n"
+        "signal.signal(signal.SIGWINCH,f)\nos.write(1,b'READY')\nwhile True: time.sleep(1)"
+    )
+    name = server.new(sys.executable, "-c", program)
+    with server.client(name) as client:
+        client.wait_for("READY")
+        started = time.monotonic()
+        for columns in range(40, 541):
+            client.send("set_size", 24, columns)
+        client.wait_for(" 540;")
+        took = time.monotonic() - started
+        client.until_quiet()
+    times = client.output.count("size ")
+    assert times <= 3 + took / 0.05
+    server.delete(name)
+
+
+def test_the_smallest_client_decides_and_its_leaving_counts(server: Server):
+    name = server.new()
+    with server.client(name, (50, 200)) as large:
+        with server.client(name, (20, 40)):
+            eventually(lambda: large.run("stty size") == "20 40\n")
+        eventually(lambda: large.run("stty size") == "50 200\n")
+    server.delete(name)
+
+
+def test_the_model_tells_who_does_what(server: Server):
+    name = server.new()
+    with server.client(name) as client:
+        client.run("true")
+        model = server.models()[name]
+        assert (model["foreground"], model["clients"]) == ("bash", 1)
+        client.type("sleep 600\r")
+        eventually(lambda: server.models()[name]["foreground"] == "sleep")
+        before = server.models()[name]["last_activity"]
+        client.type("x")
+        eventually(lambda: server.models()[name]["last_activity"] > before)
+    eventually(lambda: server.models()[name]["clients"] == 0)
+    server.delete(name)
+
+
+def test_too_many_terminals_are_refused_with_what_to_do(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("cap"), "--DbxTerminalManager.most_terminals=2")
+    try:
+        first, _second = server.new(), server.new()
+        refusal = server.http.post("/api/terminals", json={})
+        assert refusal.status_code == 429
+        assert "no more than 2 are allowed" in refusal.json()["message"]
+        server.delete(first)
+        server.new()
+    finally:
+        server.stop()
+
+
+def test_too_little_memory_is_refused_with_what_to_do(tmp_path_factory):
+    option = "--DbxTerminalManager.least_free_memory_mib=100000000"
+    server = Server(tmp_path_factory.mktemp("memory"), option)
+    try:
+        refusal = server.http.post("/api/terminals", json={})
+        assert refusal.status_code == 429
+        assert "MiB of memory are free" in refusal.json()["message"]
+    finally:
+        server.stop()
+
+
+def test_only_an_idle_terminal_is_culled(tmp_path_factory):
+    server = Server(
+        tmp_path_factory.mktemp("cull"),
+        "--TerminalManager.cull_inactive_timeout=1",
+        "--TerminalManager.cull_interval=1",
+    )
+    try:
+        idle, busy, watched = server.new(), server.new(), server.new()
+        with server.client(busy) as client:
+            client.run("true")
+            client.type("sleep 600\r")
+            eventually(lambda: server.models()[busy]["foreground"] == "sleep")
+        with server.client(watched):
+            eventually(lambda: idle not in server.models(), 30)
+            time.sleep(2.5)  # two more rounds of culling, which must not happen
+            assert {busy, watched} <= server.models().keys()
+        eventually(lambda: watched not in server.models(), 30)
+    finally:
+        server.stop()
+
+
+def write(root: Path, files: dict[str, object]) -> Path:
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(str(content))
+    return root
+
+
+def test_free_memory_is_the_containers_without_its_page_cache(tmp_path: Path):
+    meminfo = "MemTotal: 99999999 kB\nMemAvailable:    8000000 kB\n"
+    unified = write(
+        tmp_path / "v2",
+        {
+            "proc/self/cgroup": "0::/app\n",
+            "proc/meminfo": meminfo,
+            "sys/fs/cgroup/app/memory.max": "max",
+            "sys/fs/cgroup/app/memory.current": 900 * MIB,
+            "sys/fs/cgroup/memory.max": 1000 * MIB,
+            "sys/fs/cgroup/memory.current": 900 * MIB,
+            "sys/fs/cgroup/memory.stat": f"anon 5\ninactive_file {700 * MIB}\nactive_file 9",
+        },
+    )
+    assert free_memory_bytes(unified) == 800 * MIB
+    old = write(
+        tmp_path / "v1",
+        {
+            "proc/self/cgroup": "5:devices:/x\n4:memory:/x/y\n0::/\n",
+            "proc/meminfo": meminfo,
+            "sys/fs/cgroup/memory/x/y/memory.limit_in_bytes": 512 * MIB,
+            "sys/fs/cgroup/memory/x/y/memory.usage_in_bytes": 500 * MIB,
+            "sys/fs/cgroup/memory/x/y/memory.stat": f"cache 1\ntotal_inactive_file {100 * MIB}",
+            "sys/fs/cgroup/memory/memory.limit_in_bytes": 9223372036854771712,
+            "sys/fs/cgroup/memory/memory.usage_in_bytes": 1,
+        },
+    )
+    assert free_memory_bytes(old) == 112 * MIB
+    assert free_memory_bytes(write(tmp_path / "none", {"proc/meminfo": meminfo})) == 8000000 * 1024
+    assert free_memory_bytes(tmp_path / "nothing") is None
+
+
+def test_the_figures_are_on_the_metrics_page(server: Server):
+    name = server.new()
+    with server.client(name) as client:
+        client.run("echo hello")
+    with server.client(name) as client:
+        client.until_quiet()
+    figures = server.figures()
+    for figure in ("output_bytes", "input_bytes", "pauses", "left_behind", "dropped_clients"):
+        assert f"{figure}_total" in figures
+    assert figures["output_bytes_total"] > 0 and figures["replays_total"] > 0
+    eventually(lambda: server.figures()["event_loop_lag_seconds_count"] > 0)
+    server.delete(name)
