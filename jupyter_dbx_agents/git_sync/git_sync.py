@@ -25,10 +25,10 @@ from .pace import Pace
 from .project_sync import ProjectSync, Settings
 from .projects import find_project, find_projects, name_problem
 from .repository import Location, Repository, fingerprint
-from .restore import Restored, Restorer
+from .restore import Restored, Restorer, remove_leftovers
 from .triggers import FOLDER_BELOW_HOME, Triggers
 from .user_config import Identity, UserConfig
-from .worker import ProjectWorker
+from .worker import ProjectWorker, unfit_model
 from .workspace_files import WorkspaceFiles
 
 _PROGRESS_SECONDS = 1.0
@@ -113,6 +113,7 @@ class GitSync(LoggingConfigurable):
         self._background: set[asyncio.Task[Any]] = set()
         self._identity_of = ""
         self._configuring = asyncio.Lock()
+        self._restoring = asyncio.Lock()
         self._told_at = 0.0
         self._telling: asyncio.TimerHandle | None = None
 
@@ -121,6 +122,7 @@ class GitSync(LoggingConfigurable):
     async def start(self) -> None:
         """Install hooks, and begin to watch; what no hook saw while we were away is found now."""
         self._triggers.open()
+        await asyncio.to_thread(remove_leftovers, self._projects)
         await self.install_hooks()
         self._spawn(self._watch_triggers())
         self._spawn(self._watch_heads())
@@ -156,10 +158,7 @@ class GitSync(LoggingConfigurable):
 
     def status(self) -> list[dict[str, Any]]:
         """Return the REST models of all projects."""
-        unfit = [
-            {"name": name, "state": "refused", "message": reason, "hint": "Rename the folder."}
-            for name, reason in sorted(self._unfit.items())
-        ]
+        unfit = [unfit_model(name, reason) for name, reason in sorted(self._unfit.items())]
         return [self._workers[name].model() for name in sorted(self._workers)] + unfit
 
     async def sync_now(
@@ -178,15 +177,23 @@ class GitSync(LoggingConfigurable):
         return await asyncio.gather(*(w.sync_now(takes_over=takes_over) for w in workers))
 
     async def restorable(self) -> list[str]:
-        """Return the projects in the workspace that are not here."""
+        """Return the projects in the workspace that are not here; none while there is no token."""
+        if self._waiting_for():
+            return []
         await self._search()
         return [n for n in await self._restorer().available() if n not in self._workers]
 
     async def restore(self, name: str | None = None) -> list[Restored]:
-        """Bring one project back, or all that are not here.  Raises GitSyncError."""
-        names = [name] if name is not None else await self.restorable()
+        """Bring one project back, or all that are not here.
+
+        Raises GitSyncError for one; of all, those that could not come back say why.
+        """
         restorer = self._restorer()
-        restored = [await restorer.restore(each) for each in names]
+        async with self._restoring:
+            if name is not None:
+                restored = [await restorer.restore(name)]
+            else:
+                restored = [await _try_to_restore(restorer, n) for n in await self.restorable()]
         await self.install_hooks()
         return restored
 
@@ -359,3 +366,10 @@ class GitSync(LoggingConfigurable):
         task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+async def _try_to_restore(restorer: Restorer, name: str) -> Restored:
+    try:
+        return await restorer.restore(name)
+    except GitSyncError as error:
+        return Restored(name, "", False, problem=f"{error.message} {error.hint}".strip())

@@ -23,17 +23,19 @@ from .repository import SYNCED_REF, Repository, locate
 from .workspace_files import WorkspaceFiles
 
 _COMMITTER = ("-c", "user.name=jupyter_dbx_agents", "-c", "user.email=restored@localhost")
+_SCRATCH = ".restoring-"
 _SYMLINK_MODE, _EXECUTABLE_MODE = b"120000", b"100755"
 
 
 @dataclass(frozen=True)
 class Restored:
-    """What came back; ``missing`` are files that could not."""
+    """What came back; ``missing`` are files that could not, ``problem`` says why nothing did."""
 
     name: str
     commit: str
     has_history: bool
     missing: tuple[str, ...] = ()
+    problem: str = ""
 
 
 class Restorer:
@@ -63,7 +65,7 @@ class Restorer:
             raise RestoreError(f"The workspace has no project {name}.", "See: restore --list")
         _require_free(target)
         target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".restoring-", dir=target.parent))
+        scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=target.parent))
         try:
             restored = await self._fill(scratch, destination, marker)
             _require_free(target)
@@ -183,6 +185,12 @@ class Restorer:
             return False
         await asyncio.to_thread(_write, folder / path, data, mode == _EXECUTABLE_MODE)
         return True
+
+
+def remove_leftovers(projects: Path) -> None:
+    """Remove what a restore that was killed left behind; blocking."""
+    for folder in projects.glob(f"{_SCRATCH}*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _tree_of(repository: Repository) -> tuple[str, str]:

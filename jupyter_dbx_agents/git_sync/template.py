@@ -50,7 +50,8 @@ def detach_template(
 
 class _Git:
     def __init__(self, source: Path, environment: Mapping[str, str]) -> None:
-        self._source, self._environment = source, dict(environment)
+        self._source = source
+        self._environment = {k: v for k, v in environment.items() if not k.startswith("GIT_")}
 
     def is_untouched(self) -> bool:
         """Whether the repository has remotes, and they have every commit of every branch here."""

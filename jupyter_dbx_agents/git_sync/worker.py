@@ -213,6 +213,26 @@ class ProjectWorker:
         }
 
 
+def unfit_model(name: str, reason: str) -> dict[str, Any]:
+    """Return the REST model of a project that cannot have its name in the workspace."""
+    return {
+        "name": name,
+        "state": SyncState.REFUSED.value,
+        "folder": "",
+        "destination": "",
+        "commit": "",
+        "synced_at": "",
+        "done": 0,
+        "count": 0,
+        "message": reason,
+        "hint": "Rename the folder.",
+        "next_try_at": None,
+        **_left_out(None),
+        "history": _history(None),
+        "hooks": "",
+    }
+
+
 _AT_REST = (SyncState.SYNCED, SyncState.EMPTY, SyncState.REFUSED, SyncState.RETRYING)
 
 

@@ -118,6 +118,7 @@ async def test_without_a_token_it_waits_and_then_goes_on(site: Site) -> None:
     await sync.start()
     await until(lambda: model(sync, "p")["state"] == "waiting")
     assert "Paste a token" in model(sync, "p")["message"]
+    assert await sync.restorable() == []
     with pytest.raises(GitSyncError):
         await sync.restore("p")
     site.pats.token = token
@@ -257,8 +258,10 @@ async def test_restore_all_after_a_restart(site: Site) -> None:
     await sync.stop()
     shutil.rmtree(site.home)
     site.projects.mkdir(parents=True)
+    (site.projects / ".restoring-leftover").mkdir()
     fresh = site.git_sync()
     await fresh.start()
+    assert not (site.projects / ".restoring-leftover").exists()
     assert await fresh.restorable() == ["one", "one/lib", "two"]
     restored = await fresh.restore()
     assert [each.name for each in restored] == ["one", "one/lib", "two"]
@@ -267,6 +270,7 @@ async def test_restore_all_after_a_restart(site: Site) -> None:
     await synced(site, fresh, "one")
     with pytest.raises(RestoreError):
         await fresh.restore("two")
+    assert await fresh.restore() == []
 
 
 async def test_the_identity_is_the_workspace_users(site: Site) -> None:
@@ -291,6 +295,7 @@ async def test_a_project_whose_name_cannot_be_is_named(site: Site) -> None:
     await sync.start()
     await synced(site, sync, "p")
     assert model(sync, "b\\xe9")["state"] == "refused"
+    assert model(sync, "b\\xe9").keys() == model(sync, "p").keys()
 
 
 async def test_only_projects_are_synced(site: Site) -> None:
