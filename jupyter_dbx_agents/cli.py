@@ -12,6 +12,7 @@ from .agent_commands import add_agents_command
 from .errors import DbxAgentsError
 from .local_channel.client import call
 from .login_prompt import PAT_PATH, log_in
+from .project_commands import add_project_commands
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -52,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_client_command(commands, "rotate", _rotate, "replace the token now")
     _add_client_command(commands, "status", _status, "show the credential, agents and sessions")
     add_agents_command(commands, _print_lines)
+    add_project_commands(commands, _print_lines)
     _add_client_command(commands, "doctor", _doctor, "find out what is wrong, and what to do")
     return parser
 

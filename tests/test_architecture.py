@@ -16,8 +16,8 @@ LEVELS = (
     {"workspace_api"},
     {"pat", "models", "config_files", "content_filters", "events", "background_tasks"},
     {"auth", "terminals", "git_sync", "startup", "broker", "agents", "local_channel"}
-    | {"plain_page", "uploads", "preferences"},
-    {"handlers", "login_prompt", "agent_commands"},
+    | {"plain_page", "uploads", "preferences", "tracing"},
+    {"handlers", "login_prompt", "trace_hook", "agent_commands", "project_commands"},
     {"browser_routes"},
     {"app", "demo", "doctor"},
     {"cli"},
