@@ -57,7 +57,11 @@ def test_a_server_that_is_down_is_said_and_found_again(lab: LabPage, app: Runnin
 def test_a_slow_reply_shows_that_it_is_awaited(lab: LabPage, app: RunningApp):
     needs_token(lab, app)
     held: list[Route] = []
-    lab.page.route("**/api/pat?*", held.append)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    lab.page.route("**/api/pat?*", hold)
     lab.give_token(TOKEN)
     expect(lab.dialog.locator(".jp-DbxAgents-said")).to_have_text("Checking …")
     lab.page.keyboard.press("Enter")  # asks only once

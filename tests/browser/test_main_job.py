@@ -51,8 +51,13 @@ def test_open_paste_launch_commit_rotate_and_log_out(lab: LabPage, app: RunningA
     lab.type("hello from the browser")
     lab.until_screen("echo: hello from the browser", 120)
 
-    # The rotation, pushed: the clock starts again, and the panel counts.
+    # What was committed is in the workspace.
     lab.show_panel()
+    expect(lab.section("Projects").locator("li", has_text="site")).to_contain_text(
+        "synced", timeout=60_000
+    )
+
+    # The rotation, pushed: the clock starts again, and the panel counts.
     count = lab.section("Token").get_by_text(re.compile(r"\d+ rotations since"))
     before = count.inner_text()
     expect(count).not_to_have_text(before, timeout=60_000)

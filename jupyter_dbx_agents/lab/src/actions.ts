@@ -42,17 +42,26 @@ export class Actions {
   }
 
   sync(name: string): void {
-    this._project(name, 'sync');
-  }
-
-  restore(name: string): void {
-    this._project(name, 'restore');
-  }
-
-  private _project(name: string, verb: string): void {
     this._run(async () => {
-      await ask(`projects/${encodeURIComponent(name)}/${verb}`, 'POST');
+      await ask('projects/sync', 'POST', { name });
       await this._store.refresh();
+    });
+  }
+
+  /** Bring a project back; `then` is called when it is there. */
+  restore(name: string, then: () => void): void {
+    this._run(async () => {
+      await ask('projects/restore', 'POST', { name });
+      await this._store.refresh();
+      then();
+    });
+  }
+
+  /** Ask which projects are in the workspace and not here. */
+  findRestorable(then: (names: string[]) => void): void {
+    this._run(async () => {
+      const { restorable } = await ask<{ restorable?: string[] }>('projects');
+      then(restorable ?? []);
     });
   }
 

@@ -12,6 +12,7 @@ import { Actions } from './actions';
 import { AgentLauncher } from './launch';
 import { StatusPanel } from './panel/panel';
 import { PatFlow } from './pat_flow';
+import { showProjects } from './projects';
 import { Settings } from './settings';
 import { StatusItem } from './status_item';
 import { StatusStore } from './store';
@@ -40,6 +41,9 @@ function activate(
     () => focus(terminals)
   );
   const agents = new AgentLauncher(app, store, { launcher, palette, browser }, trans);
+  if (launcher) {
+    showProjects(app, store, launcher, trans);
+  }
   const { commands, serviceManager, shell } = app;
   const actions = new Actions(
     store,

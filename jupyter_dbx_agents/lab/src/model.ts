@@ -43,17 +43,24 @@ export interface Agent {
   hint?: string;
   version?: string;
   model?: string;
-  models?: string[];
 }
 
 export interface Usage {
   agent: string;
+  model: string;
   calls: number;
-  failures?: number;
+  errors?: number;
   input_tokens?: number;
   output_tokens?: number;
-  median_seconds?: number;
-  recent_seconds?: number[];
+  mean_seconds?: number;
+  mean_first_byte_seconds?: number;
+}
+
+export interface ModelReport {
+  model: string;
+  served: boolean | null;
+  alternatives?: string[];
+  problem?: string;
 }
 
 export interface Project {
@@ -61,8 +68,11 @@ export interface Project {
   state: string;
   message?: string;
   hint?: string;
-  synced_at?: string | null;
-  path?: string;
+  folder?: string;
+  destination?: string;
+  synced_at?: string;
+  done?: number;
+  count?: number;
 }
 
 export interface Status {
@@ -73,6 +83,7 @@ export interface Status {
   gateway?: { kind: string; reason: string };
   startup?: Task[];
   agents?: Agent[];
+  models?: Record<string, ModelReport>;
   usage?: Usage[];
   projects?: Project[];
   sessions?: { terminals: number; kernels: number };
@@ -93,6 +104,38 @@ export function isNeeded(status: Status): boolean {
 /** Whether an agent can be started; a server that does not say so has it. */
 export function isReady(agent: Agent): boolean {
   return agent.enabled !== false && agent.installed !== false;
+}
+
+/** Return the latencies of the calls between two looks at the usage, by agent and model. */
+export function latencies(before: Usage[], after: Usage[]): Record<string, number> {
+  const found: Record<string, number> = {};
+  for (const now of after) {
+    const key = usageKey(now);
+    const old = before.find(one => usageKey(one) === key);
+    const calls = now.calls - (old?.calls ?? 0);
+    const seconds = total(now) - (old ? total(old) : 0);
+    if (calls > 0) {
+      found[key] = Math.max(0, seconds / calls);
+    }
+  }
+  return found;
+}
+
+/** Return the few projects that were synced last, the latest first. */
+export function recentProjects({ projects }: Status, most = 5): Project[] {
+  return (Array.isArray(projects) ? projects : [])
+    .filter(project => project.folder)
+    .sort((a, b) => (b.synced_at ?? '').localeCompare(a.synced_at ?? ''))
+    .slice(0, most);
+}
+
+/** Return what tells one line of the usage from another. */
+export function usageKey({ agent, model }: Usage): string {
+  return `${agent} ${model}`;
+}
+
+function total({ mean_seconds, calls }: Usage): number {
+  return (mean_seconds ?? 0) * calls;
 }
 
 /** Return the start-up task that installs an agent, if there is one. */

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isNeeded, isReady, isUsable, type Pat, type Status, withPart } from '../src/model';
+import {
+  isNeeded,
+  isReady,
+  isUsable,
+  latencies,
+  type Pat,
+  type Status,
+  withPart
+} from '../src/model';
 
 const pat = (state: string, expires_at: string | null): Pat => ({
   state,
@@ -47,4 +55,13 @@ test('an agent is ready unless the server says otherwise', () => {
   assert.ok(isReady({ ...agent, enabled: true, installed: true }));
   assert.ok(!isReady({ ...agent, installed: false }));
   assert.ok(!isReady({ ...agent, enabled: false }));
+});
+
+test('the latency of the latest calls comes from the change of the means', () => {
+  const usage = (calls: number, mean_seconds: number) => [
+    { agent: 'a', model: 'm', calls, mean_seconds }
+  ];
+  assert.deepEqual(latencies([], usage(2, 3)), { 'a m': 3 });
+  assert.deepEqual(latencies(usage(2, 3), usage(4, 5)), { 'a m': 7 });
+  assert.deepEqual(latencies(usage(2, 3), usage(2, 3)), {});
 });

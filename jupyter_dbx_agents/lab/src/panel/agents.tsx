@@ -1,9 +1,8 @@
 /** Start-up and install progress, and the agents with their switches. */
 
-import { Notification } from '@jupyterlab/apputils';
 import * as React from 'react';
 import { agentIcon } from '../icons';
-import { type Agent, isReady, type Task } from '../model';
+import { type Agent, isReady, type ModelReport, type Task } from '../model';
 import type { Context } from './panel';
 import { Button, Said, Section, State } from './parts';
 
@@ -59,16 +58,25 @@ export function Agents({ store, actions, trans }: Context): React.ReactElement |
     <Section title={trans.__('Agents')}>
       <ul>
         {agents.map(agent => (
-          <AgentLine key={agent.name} agent={agent} actions={actions} trans={trans} />
+          <AgentLine
+            key={agent.name}
+            agent={agent}
+            report={store.status.models?.[agent.name]}
+            actions={actions}
+            trans={trans}
+          />
         ))}
       </ul>
     </Section>
   );
 }
 
-type LineProps = { agent: Agent } & Pick<Context, 'actions' | 'trans'>;
+type LineProps = { agent: Agent; report: ModelReport | undefined } & Pick<
+  Context,
+  'actions' | 'trans'
+>;
 
-function AgentLine({ agent, actions, trans }: LineProps): React.ReactElement {
+function AgentLine({ agent, report, actions, trans }: LineProps): React.ReactElement {
   const icon = agentIcon(agent.name, agent.title);
   return (
     <li>
@@ -89,31 +97,30 @@ function AgentLine({ agent, actions, trans }: LineProps): React.ReactElement {
           onClick={() => actions.startAgent(agent.name)}
         />
       </div>
-      {agent.enabled !== false && <Model agent={agent} actions={actions} trans={trans} />}
+      {agent.enabled !== false && <Model {...{ agent, report, actions, trans }} />}
+      <Said message={report?.problem} hint="" isBad={report?.served === false} />
       <Said message={agent.message} hint={agent.hint} isBad />
     </li>
   );
 }
 
-function Model({ agent, actions, trans }: LineProps): React.ReactElement | null {
-  if (!agent.models?.length) {
-    return agent.model ? <p className="jp-DbxAgents-quiet">{agent.model}</p> : null;
+function Model({ agent, report, actions, trans }: LineProps): React.ReactElement | null {
+  const model = report?.model ?? agent.model ?? '';
+  const models = [...new Set([model, ...(report?.alternatives ?? [])])].filter(Boolean);
+  if (models.length < 2) {
+    return model ? <p className="jp-DbxAgents-quiet">{model}</p> : null;
   }
-  const models = [...new Set([agent.model ?? '', ...agent.models])].filter(Boolean);
   return (
     <select
       className="jp-mod-styled"
       aria-label={trans.__('Model of %1', agent.title)}
-      value={agent.model}
+      value={model}
       onChange={event => {
         actions.changeAgent(agent.name, { model: event.target.value });
-        Notification.info(trans.__('%1 takes the model at its next start.', agent.title), {
-          autoClose: 4000
-        });
       }}
     >
-      {models.map(model => (
-        <option key={model}>{model}</option>
+      {models.map(one => (
+        <option key={one}>{one}</option>
       ))}
     </select>
   );

@@ -8,6 +8,9 @@ import type { Actions } from '../actions';
 import { panelIcon } from '../icons';
 import type { StatusStore } from '../store';
 
+// While the panel is shown, and only then.
+const USAGE_MILLISECONDS = 10_000;
+
 /** What the sections work with. */
 export interface Context {
   store: StatusStore;
@@ -18,6 +21,7 @@ export interface Context {
 
 export class StatusPanel extends Panel {
   private _isFilled = false;
+  private _timer = 0;
 
   constructor(private _context: Context) {
     super();
@@ -32,6 +36,20 @@ export class StatusPanel extends Panel {
   protected override onAfterShow(msg: Message): void {
     super.onAfterShow(msg);
     void this._fill();
+    this._timer = window.setInterval(() => this._look(), USAGE_MILLISECONDS);
+    this._look();
+  }
+
+  protected override onBeforeHide(msg: Message): void {
+    window.clearInterval(this._timer);
+    super.onBeforeHide(msg);
+  }
+
+  /** Usage is not pushed: each call of an agent would be an event for everybody. */
+  private _look(): void {
+    if (!document.hidden && this._context.store.isConnected) {
+      this._context.store.refresh().catch(() => undefined); // the connection says what is wrong
+    }
   }
 
   private async _fill(): Promise<void> {

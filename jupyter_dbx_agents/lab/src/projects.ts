@@ -1,0 +1,58 @@
+/** Recent projects in the launcher: a click opens the folder, and a terminal in it. */
+
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import { Notification } from '@jupyterlab/apputils';
+import { PageConfig } from '@jupyterlab/coreutils';
+import type { ILauncher } from '@jupyterlab/launcher';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { folderIcon } from '@jupyterlab/ui-components';
+import { DisposableSet } from '@lumino/disposable';
+import { openTerminal } from './launch';
+import { type Project, recentProjects } from './model';
+import { errorText } from './server';
+import type { StatusStore } from './store';
+
+const COMMAND = 'dbx-agents:open-project';
+
+/** Keep a card for each of the latest projects. */
+export function showProjects(
+  app: JupyterFrontEnd,
+  store: StatusStore,
+  launcher: ILauncher,
+  trans: TranslationBundle
+): void {
+  let shown = new DisposableSet();
+  let names = '';
+  app.commands.addCommand(COMMAND, {
+    label: args => String(args.name ?? trans.__('Open Project')),
+    caption: args => trans.__('Open %1 and a terminal in it', String(args.folder)),
+    icon: folderIcon,
+    execute: args => open(app, String(args.folder)).catch(e => Notification.error(errorText(e)))
+  });
+  store.changed.connect(() => {
+    const projects = recentProjects(store.status);
+    if (JSON.stringify(projects.map(project => project.folder)) === names) {
+      return;
+    }
+    names = JSON.stringify(projects.map(project => project.folder));
+    shown.dispose();
+    shown = new DisposableSet();
+    for (const [rank, { name, folder }] of projects.entries()) {
+      const card = {
+        command: COMMAND,
+        args: { name, folder: folder ?? '' },
+        category: trans.__('Projects'),
+        rank
+      };
+      shown.add(launcher.add(card));
+    }
+  });
+}
+
+async function open(app: JupyterFrontEnd, folder: NonNullable<Project['folder']>): Promise<void> {
+  const root = PageConfig.getOption('serverRoot').replace(/\/$/, '');
+  if (folder.startsWith(`${root}/`)) {
+    await app.commands.execute('filebrowser:open-path', { path: folder.slice(root.length + 1) });
+  }
+  await openTerminal(app, { cwd: folder });
+}
