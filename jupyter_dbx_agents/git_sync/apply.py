@@ -273,10 +273,10 @@ class Applier:
     async def _write_in_new_folder(self, work: Work, path: str, content: Content) -> str:
         folder = work.path.rpartition("/")[0]
         if not self._why_blocked(folder):
-            self.outcome.is_disturbed = True
             await self._make_folder(folder)
         if blocked := self._why_blocked(folder):
             return blocked
+        self.outcome.is_disturbed = True
         try:
             await self._files.put(path, content, overwrite=work.owned or self._takes_over)
         except WorkspaceError as error:

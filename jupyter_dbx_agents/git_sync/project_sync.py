@@ -79,6 +79,11 @@ class ProjectSync:
         self.marker: Marker | None = None
         self.archive_problem = ""
 
+    @property
+    def wants_another_pass(self) -> bool:
+        """Whether the last pass met a folder that somebody had removed: there may be more."""
+        return self._audits
+
     async def run(self, *, takes_over: bool = False, audits: bool = False) -> Head | None:
         """Sync HEAD; return what was synced, None when there is no commit yet.
 
@@ -99,7 +104,11 @@ class ProjectSync:
             self._retries_left_out = True
             head = await self.repository.head() or head  # claiming may have added refs
         try:
-            await self._sync(self.marker, head, audits or self._audits)
+            audits |= self._audits
+            if audits and self.marker.pending is not None:
+                # What was done before may have been undone there: finish first, then look.
+                await self._sync(self.marker, head, audits=False)
+            await self._sync(self.marker, head, audits=audits)
         except MarkerChangedError:
             self.marker = None
             raise

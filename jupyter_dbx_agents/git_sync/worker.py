@@ -151,6 +151,8 @@ class ProjectWorker:
         self._takes_over &= not takes_over
         self._audits &= not audits
         self._succeeded(head)
+        if sync.wants_another_pass:
+            self.wake()
         return True
 
     async def _current_sync(self) -> ProjectSync:

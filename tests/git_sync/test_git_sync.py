@@ -237,6 +237,17 @@ async def test_a_full_disk_costs_the_history_and_not_the_files(site: Site) -> No
     assert (await site.restorer().restore("p")).has_history
 
 
+async def test_a_folder_removed_by_hand_comes_back_with_the_next_commit_into_it(site: Site) -> None:
+    site.make("p")
+    site.commit("p", {"d/a": "1", "d/b": "2"})
+    sync = site.git_sync()
+    await sync.start()
+    await synced(site, sync, "p")
+    site.delete_foreign("p/d", recursive=True)
+    site.commit("p", {"d/a": "3"})
+    await until(lambda: site.remote("p") == {"d/a": b"3", "d/b": b"2"}, "both files")
+
+
 async def test_stop_flushes_what_was_committed_just_now(site: Site) -> None:
     site.make("p", a="1")
     sync = site.git_sync(look_seconds=1000.0, trigger_seconds=1000.0)
