@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import shlex
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -59,6 +60,7 @@ from .secret import Secret
 from .startup import StartupTasks
 from .terminals.manager import HOST_SETTING, DbxTerminalManager, TerminalHost
 from .terminals.routes import terminal_routes
+from .tracing import SessionTracer
 from .workspace_api import WorkspaceApi
 
 # Jupyter waits for ``stop_extension`` without limit; the platform kills 15 s after SIGTERM.
@@ -98,6 +100,7 @@ class DbxAgentsApp(ExtensionApp):
         ModelTable,
         ModelWatch,
         Broker,
+        SessionTracer,
         GitSync,
         AgentRoster,
         AgentInstaller,
@@ -163,6 +166,14 @@ class DbxAgentsApp(ExtensionApp):
             parent=self,
         )
         self.pats.on_change.append(self._pat_changed)
+        self.tracer = SessionTracer(
+            self.api,
+            self.pats.current,
+            lambda: str(self.pats.status()["user"]),
+            home=environment.home,
+            app_name=environment.app_name or self.name,
+            parent=self,
+        )
         self.model_watch = ModelWatch(self.models, self.api, self.pats.current, parent=self)
         self.broker = Broker(
             pats=self.pats,
@@ -179,7 +190,9 @@ class DbxAgentsApp(ExtensionApp):
         self.git_sync = self._build_git_sync()
         self.startup = StartupTasks(parent=self)
         self.startup.on_change.append(lambda: self._tell("startup", self.startup.status()))
-        self.services = Services(self.pats, self.agents, self.git_sync, self.status, self._install)
+        self.services = Services(
+            self.pats, self.agents, self.git_sync, self.tracer, self.status, self._install
+        )
         self.channel: LocalChannel | None = None
         self._written_pat: object = None
         self.server.web_app.settings[HOST_SETTING] = TerminalHost(
@@ -198,6 +211,7 @@ class DbxAgentsApp(ExtensionApp):
             projects=self.projects,
             broker_url=lambda: self.broker.url,
             capability=self.broker.capability,
+            after_turn=shlex.join(isolated_call("trace_hook")) if self.tracer.enabled else "",
         )
         agents = AgentRoster(place, self.models, self.files, parent=self)
         agents.on_change.append(lambda: self._tell("agents", agents.status()))
@@ -263,6 +277,7 @@ class DbxAgentsApp(ExtensionApp):
             os._exit(1)
         self.background.spawn(self.pats.run())
         self.background.spawn(self.model_watch.run())
+        self.background.spawn(self.tracer.run())
         self.background.spawn(self.agents.run())
         self._add_startup_tasks()
         self.background.spawn(self.startup.run())
@@ -415,6 +430,7 @@ class DbxAgentsApp(ExtensionApp):
             "gateway": {"kind": gateway.kind, "reason": gateway.reason},
             "models": model_reports(self.agents, self.models),
             "usage": self.broker.usage.to_json(),
+            "tracing": self.tracer.status(),
             "agents": self.agents.status(),
             "projects": self.git_sync.status(),
             "startup": self.startup.status(),

@@ -24,6 +24,7 @@ from .errors import DbxAgentsError, RequestError, WorkspaceUnavailableError
 from .git_sync import GitSync
 from .local_channel.server import LocalChannel, is_same_user
 from .pat import PatRotator, parse_pat
+from .tracing import SessionTracer
 
 MOST_BODY_BYTES = 64 * 1024
 
@@ -38,6 +39,7 @@ class Services:
     pats: PatRotator
     agents: AgentRoster
     git_sync: GitSync
+    tracer: SessionTracer
     status: Callable[[], dict[str, Any]]
     install: Callable[[str], None]
 
@@ -135,6 +137,12 @@ async def post_restore(services: Services, body: Body) -> dict[str, Any]:
     return {"restored": [asdict(each) for each in await services.git_sync.restore(name)]}
 
 
+async def post_trace(services: Services, body: Body) -> dict[str, Any]:
+    """Take note of a turn of Claude Code that is to be written to MLflow."""
+    services.tracer.take(body)
+    return {}
+
+
 _AGENT = "/dbx-agents/api/agents/{name}"
 # A part of a path in braces is an argument of the operations.
 OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
@@ -146,6 +154,7 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     _AGENT: {"GET": get_agent, "PATCH": patch_agent, "DELETE": delete_agent},
     f"{_AGENT}/install": {"POST": post_install},
     f"{_AGENT}/check": {"POST": post_check},
+    "/dbx-agents/api/traces": {"POST": post_trace},
     "/dbx-agents/api/projects": {"GET": get_projects},
     "/dbx-agents/api/projects/sync": {"POST": post_sync},
     "/dbx-agents/api/projects/restore": {"POST": post_restore},

@@ -38,7 +38,8 @@ class AgentContext:
     the repositories below ``projects``, which some agents want to be told to trust one by one.
     ``model`` is the agent's main model.  ``mcp_servers`` are the user's further ones, by name, each
     with ``url`` and ``headers`` or with ``command``, ``args`` and ``env``.  ``own_folder`` is where
-    files lie that only we write.
+    files lie that only we write.  ``after_turn`` is the command that an agent runs after each
+    turn, '' for none.
     """
 
     home: Path
@@ -50,6 +51,7 @@ class AgentContext:
     own_folder: Path
     git_roots: tuple[Path, ...] = ()
     mcp_servers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    after_turn: str = ""
 
 
 @dataclass(frozen=True)

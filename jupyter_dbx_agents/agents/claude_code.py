@@ -31,6 +31,7 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
             {
                 "env": _variables(context),
                 "permissions": {"deny": ["WebSearch"], "defaultMode": "default"},
+                **_hooks(context.after_turn),
             },
         ),
         ConfigFile(
@@ -46,6 +47,14 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
         # A file of its own among the rules: ``CLAUDE.md`` is the user's.
         instructions_file(context, ".claude", "rules", "databricks.md"),
     )
+
+
+def _hooks(after_turn: str) -> dict[str, Any]:
+    """Return the hooks that report a turn; ``async``: it is not waited for."""
+    if not after_turn:
+        return {}
+    hook = {"type": "command", "command": after_turn, "async": True, "timeout": 30}
+    return {"hooks": {event: [{"hooks": [hook]}] for event in ("Stop", "SessionEnd")}}
 
 
 def _server(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,12 +32,16 @@ from .registry import AGENTS
 
 @dataclass(frozen=True)
 class Place:
-    """Where the agents work: the broker's address is known only once it listens."""
+    """Where the agents work: the broker's address is known only once it listens.
+
+    ``after_turn`` is the command that agents run after each turn, '' for none.
+    """
 
     home: Path
     projects: Path
     broker_url: Callable[[], str]
     capability: Callable[[str], Secret]
+    after_turn: str = ""
 
 
 class AgentRoster(LoggingConfigurable):
@@ -203,6 +207,7 @@ class AgentRoster(LoggingConfigurable):
             own_folder=self.installer.own_folder(agent),
             git_roots=self._git_roots,
             mcp_servers=choice.mcp_servers,
+            after_turn=self._place.after_turn,
         )
 
     # ---- programs

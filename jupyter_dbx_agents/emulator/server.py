@@ -11,6 +11,7 @@ from tornado.web import Application
 
 from jupyter_dbx_agents.emulator import (
     file_handlers,
+    mlflow_handlers,
     model_handlers,
     models_anthropic,
     models_chat,
@@ -92,6 +93,21 @@ def _listing_routes(shared: dict[str, Any]) -> Routes:
     ]
 
 
+def _mlflow_routes(shared: dict[str, Any]) -> Routes:
+    experiments, traces = r"/api/2\.0/mlflow/experiments", r"/api/3\.0/mlflow/traces"
+    credentials = r"/api/2\.0/mlflow/traces/([^/]+)/credentials-for-data-(upload|download)"
+    return [
+        (f"{experiments}/get-by-name", mlflow_handlers.ExperimentByNameHandler, shared),
+        (f"{experiments}/get", mlflow_handlers.ExperimentHandler, shared),
+        (f"{experiments}/create", mlflow_handlers.ExperimentCreateHandler, shared),
+        (traces, mlflow_handlers.TracesHandler, shared),
+        (f"{traces}/search", mlflow_handlers.TraceSearchHandler, shared),
+        (f"{traces}/([^/]+)", mlflow_handlers.TraceHandler, shared),
+        (credentials, mlflow_handlers.TraceCredentialsHandler, shared),
+        (r"/_storage/traces/([^/]+)", mlflow_handlers.StorageHandler, shared),
+    ]
+
+
 def _model_routes(shared: dict[str, Any]) -> Routes:
     routes: Routes = []
     for base, is_gateway in _ANTHROPIC_BASES.items():
@@ -127,6 +143,7 @@ def workspace_routes(workspace: Workspace) -> Routes:
         *_rest_routes(shared),
         *_file_routes(shared),
         *_listing_routes(shared),
+        *_mlflow_routes(shared),
         *_model_routes(shared),
         (r".*", NoSuchRoute, shared),
     ]

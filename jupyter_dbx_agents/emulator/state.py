@@ -9,6 +9,7 @@ from jupyter_dbx_agents.emulator.apps import AppRegistry
 from jupyter_dbx_agents.emulator.catalog import ModelCatalog
 from jupyter_dbx_agents.emulator.clock import AdjustableClock
 from jupyter_dbx_agents.emulator.faults import FaultBoard
+from jupyter_dbx_agents.emulator.mlflow import TraceStore
 from jupyter_dbx_agents.emulator.request_log import RequestLog
 from jupyter_dbx_agents.emulator.tokens import TokenStore
 from jupyter_dbx_agents.emulator.workspace_files import WorkspaceTree
@@ -60,6 +61,7 @@ class Workspace:
         self.files = WorkspaceTree(self.clock)
         self.apps = AppRegistry()
         self.models = ModelCatalog()
+        self.traces = TraceStore()
         self.faults = FaultBoard()
         self.requests = RequestLog()
         self.switches = Switches()
