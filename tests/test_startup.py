@@ -142,3 +142,54 @@ def test_a_task_cannot_wait_for_one_that_is_not_there(tasks):
         tasks.add("a", "A", nothing)
     with pytest.raises(ValueError, match="'b'"):
         tasks.add("c", "C", nothing, after=("b",))
+
+
+def test_a_task_whose_cause_may_pass_is_run_again_until_it_works(tasks):
+    tasks.first_pause_seconds = 0.01
+    tries = []
+
+    async def flaky(_progress):
+        tries.append(model(tasks, "flaky")["state"])
+        if len(tries) < 3:
+            raise InstallError("No network.", "Check it.", is_temporary=True)
+
+    seen = []
+    tasks.on_change.append(lambda: seen.append(model(tasks, "flaky")["hint"]))
+    tasks.add("flaky", "Flaky", flaky)
+    asyncio.run(tasks.run())
+    assert len(tries) == 3
+    assert model(tasks, "flaky")["state"] == "done"
+    assert any("tried again in 0 s. Check it." in hint for hint in seen)
+
+
+def test_a_task_that_fails_for_good_is_not_run_again(tasks):
+    tries = []
+
+    async def broken(_progress):
+        tries.append(1)
+        raise InstallError("Other content.", "Ask.")
+
+    tasks.add("broken", "Broken", broken)
+    asyncio.run(tasks.run())
+    assert len(tries) == 1
+
+
+def test_an_owner_who_runs_a_task_need_not_wait_for_its_next_turn(tasks):
+    tasks.first_pause_seconds = 0.2
+    tries = []
+
+    async def flaky(_progress):
+        tries.append(1)
+        if len(tries) == 1:
+            raise InstallError("No network.", is_temporary=True)
+
+    async def scenario():
+        running = asyncio.create_task(tasks.run())
+        while model(tasks, "flaky")["state"] != "failed":
+            await asyncio.sleep(0)
+        await tasks.run_again("flaky")
+        await running
+
+    tasks.add("flaky", "Flaky", flaky)
+    asyncio.run(scenario())
+    assert len(tries) == 2

@@ -26,14 +26,14 @@ LOCK_FOLDER = Path(__file__).parent / "python"
 SHOWN_LINES = 8
 PIP = (
     "install",
-    "--quiet",
+    "--quiet",  # of warnings there are few, and they tell of an index that is out of reach
     "--require-hashes",
     "--no-deps",  # the lock has them all
     "--only-binary=:all:",
     "--disable-pip-version-check",
     "--no-input",
 )
-UV = ("pip", "install", "--quiet", "--require-hashes", "--no-deps", "--no-build")
+UV = ("pip", "install", "--require-hashes", "--no-deps", "--no-build")
 _NETWORK_HINT = (
     "Check the network and pip's index and proxy settings (pip config list); "
     "what was downloaded is kept."

@@ -18,7 +18,7 @@ FILES = {
 }
 """,
     ".claude.json": """{
-  "userID": "u",
+  "userID": "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
   "mcpServers": {
     "mine": {
       "type": "stdio",
