@@ -58,7 +58,7 @@ def test_open_paste_launch_commit_rotate_and_log_out(lab: LabPage, app: RunningA
     )
 
     # The rotation, pushed: the clock starts again, and the panel counts.
-    count = lab.section("Token").get_by_text(re.compile(r"\d+ rotations since"))
+    count = lab.section("Token").get_by_text(re.compile(r"\d+ rotations? so far"))
     before = count.inner_text()
     expect(count).not_to_have_text(before, timeout=60_000)
     expect(lab.status).to_have_text(re.compile(r" ⟳ 0:1\d$"), timeout=30_000)

@@ -23,7 +23,6 @@ def test_screenshots_of_dialog_launcher_panel_and_page(lab: LabPage, app: Runnin
     shoot(lab, f"dialog-{name}")
     lab.give_token(app.control.mint(app.lines["owner"]).token_value)
     expect(lab.dialog).to_have_count(0)
-    lab.open_launcher()
     shoot(lab, f"launcher-{name}")
     lab.open_terminal()
     lab.type("git -C . init -q hello; ls")

@@ -24,6 +24,12 @@ export class StatusStore {
   private _socket: WebSocket | null = null;
   private _asked: Promise<void> | null = null;
   private _version = 0;
+  private _tellKnown: () => void = () => undefined;
+
+  /** Resolved when the server has answered for the first time. */
+  readonly known: Promise<void> = new Promise(resolve => {
+    this._tellKnown = resolve;
+  });
 
   /** Emitted after each change of the status or the connection. */
   get changed(): ISignal<this, void> {
@@ -73,6 +79,7 @@ export class StatusStore {
     }
     this._status = status;
     this._isKnown = true;
+    this._tellKnown();
     this._changed.emit();
   }
 

@@ -21,7 +21,7 @@ export function Credential({ store, actions, trans }: Context): React.ReactEleme
       <Said message={pat.message} hint={pat.hint} isBad={pat.state === 'retrying'} />
       {usable && <Clock at={pat.next_rotation_at} text={trans.__('Rotates in')} />}
       {usable && <Clock at={pat.expires_at} text={trans.__('Lives for another')} />}
-      {usable && <p>{trans.__('%1 rotations since it was pasted', pat.rotations)}</p>}
+      {usable && <p>{trans._n('%1 rotation so far', '%1 rotations so far', pat.rotations)}</p>}
       {pat.pasted && pat.pasted.state !== 'kept' && <Said message={pat.pasted.message} hint="" />}
       {pat.pasted && (
         <Candidates

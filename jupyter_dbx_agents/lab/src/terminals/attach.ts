@@ -33,6 +33,7 @@ export async function attach(
   }
   if (settings.firstHint) {
     settings.hintIsShown();
+    await store.known;
     const agents = store.status.agents ?? [];
     const commands = agents.filter(agent => agent.enabled !== false).map(agent => agent.command);
     showHint(node, commands, trans, () => {

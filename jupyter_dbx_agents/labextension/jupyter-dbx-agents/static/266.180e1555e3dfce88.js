@@ -155,8 +155,22 @@
   outline-offset: 1px;
 }
 
-.jp-DbxAgents-Panel select {
+.jp-DbxAgents-Panel select.jp-mod-styled {
   width: 100%;
+  height: 24px;
+  margin-top: 4px;
+  padding: 0 4px;
+  border: 1px solid var(--jp-border-color1);
+  border-radius: var(--jp-border-radius);
+  background: var(--jp-layout-color2);
+  color: var(--jp-ui-font-color1);
+  font: inherit;
+  font-size: var(--jp-ui-font-size0);
+}
+
+.jp-DbxAgents-Panel input[type="checkbox"] {
+  vertical-align: middle;
+  margin: 0 4px 0 0;
 }
 
 .jp-DbxAgents-Panel progress,
