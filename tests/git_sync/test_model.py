@@ -127,10 +127,20 @@ class Sequence:
         above = {path.rsplit("/", n)[0] for n in range(1, path.count("/") + 1)}
         if not there or path in there or path in folders or above & there.keys():
             return
+        if self.is_known_as_ours(path):
+            return
         content = b"foreign " + str(self.random.random()).encode()
         self.site.put_foreign(f"{self.name}/{path}", content)
         self.foreign[path] = content
         self.log.append(f"foreign {path!r}")
+
+    def is_known_as_ours(self, path: str) -> bool:
+        """What is put in the place of a file of ours counts as an edit of it, and stays ours."""
+        marker = self.sync.marker
+        if marker is None:
+            return False
+        commit = self.history.commits.get(marker.commit)
+        return commit is None or (path in commit.tree and path not in marker.skipped)
 
     async def lose_the_disk(self) -> None:
         """A restart on the platform: everything here is gone, and comes back."""
