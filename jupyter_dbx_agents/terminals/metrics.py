@@ -39,7 +39,7 @@ def _register(registry: CollectorRegistry) -> TerminalMetrics:
         return Counter(f"dbx_agents_terminal_{name}", what, registry=registry)
 
     return TerminalMetrics(
-        output_bytes=counter("output_bytes", "Bytes of messages with programs' output"),
+        output_bytes=counter("output_bytes", "Bytes that programs have written"),
         input_bytes=counter("input_bytes", "Bytes typed and pasted"),
         pauses=counter("pauses", "Times that a program had to wait for its clients"),
         left_behind=counter("left_behind", "Times that a program went on without a stalled client"),

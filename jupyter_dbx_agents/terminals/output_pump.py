@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 # Linux hands out 4,095 bytes a read of a pty; four of them a turn keep others' keys below 3 ms.
 SLICE_BYTES = 4 * 4095
-# A message costs as much as encoding 30 KB, so long ones are cheap; xterm.js draws 80 KiB in 10 ms.
-MESSAGE_BYTES = 5 * SLICE_BYTES
-# A redraw comes in several writes within this time; the eye takes far longer.
-JOIN_SECONDS = 0.004
+# A message costs as much as encoding 30 KB, so long ones are cheap; xterm.js draws one in 12 ms.
+MESSAGE_BYTES = 6 * SLICE_BYTES
+# Half a frame of a display: a redraw in many writes arrives as one, and nobody sees it wait.
+JOIN_SECONDS = 0.008
 # An echo, and the redraw behind it, go out at once; only a stream of writes is joined.
 CALM_WINDOW_SECONDS = 0.010
 CALM_MESSAGES = 3
@@ -21,7 +21,7 @@ CALM_MESSAGES = 3
 class OutputPump:
     """The reading side of one pty."""
 
-    def __init__(self, fd: int, deliver: Callable[[str], None]) -> None:
+    def __init__(self, fd: int, deliver: Callable[[bytes], None]) -> None:
         self._fd = fd
         self._deliver = deliver
         # A character cut by a read is joined; garbage becomes U+FFFD.
@@ -58,10 +58,18 @@ class OutputPump:
             self._timer.cancel()
             self._timer = None
         if self._chunks:
-            text = self._decoder.decode(b"".join(self._chunks))
-            self._chunks, self._size = [], 0
-            if text:
-                self._deliver(text)
+            data, self._chunks, self._size = b"".join(self._chunks), [], 0
+            if data := self._valid(data):
+                self._deliver(data)
+
+    def _valid(self, data: bytes) -> bytes:
+        """Return the output so far as valid UTF-8; a character that is cut waits for its rest."""
+        is_whole = not self._decoder.getstate()[0]
+        if is_whole and data.isascii():
+            return data
+        text = self._decoder.decode(data)
+        is_whole = is_whole and not self._decoder.getstate()[0] and "\ufffd" not in text
+        return data if is_whole else text.encode()
 
     def _is_calm(self) -> bool:
         now = asyncio.get_running_loop().time()

@@ -26,6 +26,8 @@ from .screen_model import ScreenModel
 
 # A piece is modelled in one go, in about 2 ms: no longer may a terminal keep others' keys waiting.
 PIECE_BYTES = 4 * 1024
+# Text is hardly ever modelled, so larger pieces, which cost less, will do.
+TEXT_PIECE_BYTES = 16 * 1024
 # No string sequence that matters after the fact is longer; images and pastes are.
 MOST_STRING_BYTES = 64 * 1024
 # How much the ring may grow beyond its limit before the program has to wait for the model.
@@ -111,23 +113,25 @@ class Replay:
         else:
             self._feed(oldest.data)
 
-    def render(self) -> str:
+    def render(self) -> bytes:
         """Return the replay for a fresh terminal; it types nothing and rings nothing."""
         ring = b"".join([*(piece.data for piece in self._pieces), self._open])
         before = self._screen.render() if self._screen is not None else ""
-        return before + without_repeats(ring).decode(errors="replace")
+        return before.encode(errors="replace") + without_repeats(ring)
 
     def _close_open(self) -> None:
         """Move the open output up to the last safe boundary into the ring, in pieces."""
         data = bytes(self._open)
         end = safe_end(data)
+        is_text = flows(data[:end])
+        size = TEXT_PIECE_BYTES if is_text else PIECE_BYTES
         start = 0
         while start < end:
-            stop = start + PIECE_BYTES
+            stop = start + size
             if stop < end:
                 stop = start + (safe_end(data[start:stop]) or end - start)
             piece = data[start : min(stop, end)]
-            self._pieces.append(_Piece(piece, piece.count(b"\n"), flows(piece)))
+            self._pieces.append(_Piece(piece, piece.count(b"\n"), is_text or flows(piece)))
             start += len(piece)
         self._bytes += end
         self._open = bytearray(data[end:])

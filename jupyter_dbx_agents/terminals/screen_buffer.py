@@ -19,12 +19,13 @@ SECOND_HALF = ""  # of a character that takes two cells
 class Line:
     """Cells: a character (and what joins it) and a pen; ``wrapped`` continues the line before."""
 
-    __slots__ = ("characters", "pens", "wrapped")
+    __slots__ = ("characters", "has_wide", "pens", "wrapped")
 
     def __init__(self, columns: int, pen: Pen = PLAIN, wrapped: bool = False) -> None:
         self.characters: list[str] = [BLANK] * columns
         self.pens: list[Pen] = [pen] * columns
         self.wrapped = wrapped
+        self.has_wide = False
 
     def erase(self, start: int, end: int, pen: Pen) -> None:
         """Blank cells, and the halves that a cut leaves of wide characters."""
@@ -37,6 +38,8 @@ class Line:
 
     def mend(self, column: int, pen: Pen) -> None:
         """Blank both halves of a wide character that a change at ``column`` would split."""
+        if not self.has_wide:
+            return
         if 0 < column < len(self.characters) and self.characters[column] == SECOND_HALF:
             self.characters[column - 1 : column + 1] = [BLANK, BLANK]
             self.pens[column - 1 : column + 1] = [pen, pen]

@@ -33,10 +33,11 @@ _TOKEN = re.compile(
     r"(?:[\x07\x18\x1a\x9c]|\x1b\\|(?=\x1b[^\\]))"  # … and its end
     r"|\x1b([ -/]*)([0-OQ-WYZ\\`-~])"  # 11, 12: escape sequence
     r"|(\x1b)(?=[^\x00-\x7f]|[\x00-\x1f\x7f])"  # 13: broken off
+    r"|(\x1b[\s\S]*)"  # 14: not finished
 )
 # Groups of _TOKEN that tell its kinds apart.
 _TEXT, _CONTROL, _CONTROL_CHARACTER, _CHARACTER = 1, 3, 4, 5
-_INTERMEDIATE, _STRING, _ESCAPE = 8, 10, 12
+_INTERMEDIATE, _STRING, _ESCAPE, _UNFINISHED = 8, 10, 12, 14
 _PREFIXES = ("<", "=", ">", "?")
 _MOST_PARAMETER = 9999
 _MOST_TAIL_CHARACTERS = 64 * 1024
@@ -108,25 +109,20 @@ class ScreenModel(ScreenState):
     def feed(self, data: str) -> None:
         """Take output, cut anywhere."""
         data, self._tail = self._tail + data, ""
-        position = 0
         for match in _TOKEN.finditer(data):
-            if match.start() != position:
-                break
-            position = match.end()
-            self._act(match)
-        self._tail = data[position:][:_MOST_TAIL_CHARACTERS]
+            kind = match.lastindex
+            if kind == _TEXT:
+                self.print(match[1], is_narrow=True)
+            elif kind == _CONTROL:
+                self._control_sequence(match[2], match[3])
+            else:
+                self._act(kind, match)
 
-    def _act(self, match: re.Match[str]) -> None:
-        kind = match.lastindex
-        if kind == _TEXT:
-            self.print(match[1], is_narrow=True)
-            return
+    def _act(self, kind: int | None, match: re.Match[str]) -> None:
         if kind == _CHARACTER:
             self.print(match[5], is_narrow=False)
             return
-        if kind == _CONTROL:
-            self._control_sequence(match[2], match[3])
-        elif kind == _CONTROL_CHARACTER:
+        if kind == _CONTROL_CHARACTER:
             self.control_character(match[4])
         elif kind == _INTERMEDIATE:
             self._rare_sequence(match[6], match[7], match[8])
@@ -134,6 +130,8 @@ class ScreenModel(ScreenState):
             self._command(match[9], match[10])
         elif kind == _ESCAPE:
             self._escape_sequence(match[11], match[12])
+        elif kind == _UNFINISHED:
+            self._tail = match[14][:_MOST_TAIL_CHARACTERS]
         self._last = ""
 
     def _command(self, number: str | None, value: str) -> None:
@@ -159,6 +157,8 @@ class ScreenModel(ScreenState):
             self.soft_reset()
 
     def _control_sequence(self, parameters: str, final: str) -> None:
+        if final != "b":
+            self._last = ""
         if parameters[:1] not in _PREFIXES:
             if final == "m":
                 self.pen = changed(self.pen, parameters)

@@ -103,6 +103,7 @@ def _broken(group: list[Line], columns: int) -> list[Line]:
         count = len(characters[position:end])
         line.characters[:count] = characters[position:end]
         line.pens[:count] = pens[position:end]
+        line.has_wide = SECOND_HALF in line.characters
         result.append(line)
         position = end
     return result

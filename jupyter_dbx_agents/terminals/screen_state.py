@@ -10,10 +10,9 @@ from .screen_resize import resize
 
 _LINE_DRAWING = dict(zip(range(0x5F, 0x7F), "\u00a0◆▒␉␌␍␊°±␤␋┘┐┌└┼⎺⎻─⎼⎽├┤┴┬│≤≥π≠£·", strict=True))
 # Modes that a replay restores besides those that the model acts on: keys, mouse, paste, cursor.
-_PASSIVE_MODES = {"1", "5", "12", "25", "45", "1000", "1002", "1003", "1004", "1005", "1006"}
-_PASSIVE_MODES |= {"9", "66", "1015", "1016", "2004", "2026"}
 _MOUSE_MODES = ("9", "1000", "1002", "1003")
 _MOUSE = {*_MOUSE_MODES, "1005", "1006", "1015", "1016"}
+_PASSIVE_MODES = {*_MOUSE, "1", "5", "12", "25", "45", "66", "1004", "2004", "2026"}
 _ALTERNATE_SCREENS = {"47", "1047", "1049"}
 
 
@@ -71,7 +70,7 @@ class ScreenState:
             part = text[: self.columns - start]
             end = start + len(part)
             line = buffer.lines[buffer.y]
-            if SECOND_HALF in line.characters:
+            if line.has_wide:
                 line.mend(start, pen)
                 line.mend(end, pen)
             line.characters[start:end] = part
@@ -100,6 +99,7 @@ class ScreenState:
             line.insert(start, cells, self.pen)
         line.mend(start, self.pen)
         line.mend(end, self.pen)
+        line.has_wide = line.has_wide or cells > 1
         line.characters[start:end] = [character, SECOND_HALF][: end - start]
         line.pens[start:end] = [self.pen] * (end - start)
         buffer.x = end
@@ -250,12 +250,16 @@ class ScreenState:
         self.charsets, self.shift, self.charset = ["B"] * 4, 0, "B"
 
     def _set_cursor(self, x: int, y: int) -> None:
-        self.buffer.x, self.buffer.y = x, y + (self.buffer.top if self.origin else 0)
-        self._clamp()
+        buffer = self.buffer
+        if 0 <= x < self.columns and 0 <= y < self.rows and not self.origin:
+            buffer.x, buffer.y = x, y
+        else:
+            buffer.x, buffer.y = x, y + (buffer.top if self.origin else 0)
+            self._clamp()
 
     def _move(self, columns: int, rows: int) -> None:
-        self._clamp()
-        self._set_cursor(self.buffer.x + columns, self.buffer.y + rows)
+        buffer = self.buffer
+        self._set_cursor(min(buffer.x, self.columns - 1) + columns, buffer.y + rows)
 
     def up(self, count: int = 1, *_: int) -> None:
         """CUU."""

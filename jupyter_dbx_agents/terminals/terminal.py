@@ -20,7 +20,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
-from json.encoder import encode_basestring
 from typing import Any
 
 from ptyprocess import PtyProcessUnicode
@@ -29,6 +28,7 @@ from tornado.ioloop import IOLoop
 
 from .flow import FlowLimits
 from .input_queue import InputQueue
+from .messages import stdout_message
 from .metrics import terminal_metrics
 from .output_pump import OutputPump
 from .replay import Replay
@@ -36,18 +36,13 @@ from .sessions import end_session, foreground_program
 
 ROWS, COLUMNS = 24, 80
 # xterm's full reset; what follows is drawn as on a fresh terminal.
-RESET = "\x1bc"
+RESET = b"\x1bc"
 # A window being dragged reports dozens of sizes a second; a program needs the last, and soon.
 RESIZE_SECONDS = 0.05
 # As long as reading a slice takes, so that a model at work costs others' keys no more than output.
 MODEL_SECONDS = 0.001
 REAP_SECONDS = 0.01
 SLOWEST_REAP_SECONDS = 1.0
-
-
-def stdout_message(text: str) -> bytes:
-    """Return output as a message of JupyterLab's terminal protocol: JSON, UTF-8 as it is."""
-    return b'["stdout", %b]' % encode_basestring(text).encode()
 
 
 class Terminal(PtyWithClients):
@@ -128,9 +123,9 @@ class Terminal(PtyWithClients):
 
     # ---- output
 
-    def _deliver(self, text: str) -> None:
-        message = stdout_message(text)
-        self._replay.append(text.encode())
+    def _deliver(self, data: bytes) -> None:
+        message = stdout_message(data)
+        self._replay.append(data)
         self._metrics.output_bytes.inc(len(message))
         self._on_activity(self)
         for client in self.clients:
@@ -166,11 +161,11 @@ class Terminal(PtyWithClients):
         if not self._replay.is_ready:
             self._joining.append(client)
             return
-        text = (RESET if client.flow.messages else "") + self._replay.render()
+        screen = (RESET if client.flow.messages else b"") + self._replay.render()
         client.follows = True
-        if text:
+        if screen:
             self._metrics.replays.inc()
-            client.send_output(stdout_message(text))
+            client.send_output(stdout_message(screen))
         self.regulate()
 
     @property

@@ -19,8 +19,9 @@ from terminado.websocket import TermSocket
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from .flow import ClientFlow
+from .messages import stdout_message
 from .metrics import terminal_metrics
-from .terminal import Terminal, stdout_message
+from .terminal import Terminal
 
 # How long a client may take to tell its size before it gets a replay that was drawn for another.
 SIZE_SECONDS = 0.2
@@ -147,7 +148,7 @@ class ResilientSocket(TermSocket):
         if not values or not isinstance(values[0], str) or self.terminal is None:
             return False
         if report := self.terminal.type(values[0]):
-            self.send_output(stdout_message(report))
+            self.send_output(stdout_message(report.encode()))
         return True
 
     def _set_size(self, values: list[Any]) -> bool:
