@@ -1,6 +1,10 @@
 /** The plug-in: every part of JupyterLab is optional, and none is waited for. */
 
-import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import {
+  IConnectionLost,
+  type JupyterFrontEnd,
+  type JupyterFrontEndPlugin
+} from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
 import { ILauncher } from '@jupyterlab/launcher';
@@ -97,4 +101,16 @@ const plugin: JupyterFrontEndPlugin<void> = {
   activate
 };
 
-export default plugin;
+/**
+ * A lost connection is said in the status bar and over each terminal, and goes away with its cause:
+ * JupyterLab's own dialog would lie over both, and stay when all is well again.
+ */
+const connectionLost: JupyterFrontEndPlugin<IConnectionLost> = {
+  id: 'jupyter-dbx-agents:connection-lost',
+  description: 'Says a lost connection without a dialog.',
+  autoStart: true,
+  provides: IConnectionLost,
+  activate: () => async () => undefined
+};
+
+export default [plugin, connectionLost];

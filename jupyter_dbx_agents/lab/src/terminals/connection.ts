@@ -68,8 +68,7 @@ export class Connection {
     this._connectedAt = Date.now();
     if (this._isLost) {
       if (this._isNew) {
-        const text = this._trans.__('The server was restarted; this is a new shell.');
-        this._xterm?.write(`\x1b[?1049l\x1b[!p\r\n\x1b[7m ${text} \x1b[m\r\n`);
+        this._xterm?.write(this._newShellLine(this._xterm));
       } else {
         this._xterm?.reset(); // a replay of the whole screen follows
       }
@@ -78,6 +77,14 @@ export class Connection {
     this._isLost = this._isNew = false;
     this._clearTimers();
     this._notice.hide();
+  }
+
+  /** Leave the modes of what has crashed, and draw a line below what it has shown. */
+  private _newShellLine(xterm: XTerm): string {
+    const text = this._trans.__('The server was restarted; this is a new shell.');
+    // Only from the other screen: on this one it would put the cursor where it was long ago.
+    const leave = xterm.buffer.active.type === 'alternate' ? '\x1b[?1049l' : '';
+    return `${leave}\x1b[!p\r\n\x1b[7m ${text} \x1b[m\r\n`;
   }
 
   private _onLost(): void {

@@ -6,6 +6,7 @@ import type { ITerminal } from '@jupyterlab/terminal';
 export interface XTerm {
   write(data: string, drawn?: () => void): void;
   reset(): void;
+  buffer: { active: { type: string } };
   parser: { registerOscHandler(code: number, handler: (data: string) => boolean): unknown };
 }
 
