@@ -18,3 +18,7 @@ c = get_config()  # noqa: F821
 # ---- What is written and installed
 # c.DbxAgentsApp.write_token_to_databrickscfg = False
 # c.DbxAgentsApp.install_agents = False
+
+# ---- Agents: claude-code, codex, gemini-cli, opencode, hermes
+# c.AgentRoster.disabled_agents = ["hermes"]
+# c.AgentInstaller.max_parallel = 2  # each keeps one core busy

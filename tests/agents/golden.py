@@ -60,7 +60,7 @@ trust_level = "untrusted"
     ".gemini/GEMINI.md": "# Mine\n\nBe brief.\n\n## Gemini Added Memories\n- I like tea\n",
     ".config/opencode/opencode.json": """{
   "$schema": "https://opencode.ai/config.json",
-  "theme": "system",
+  "username": "me",
   "model": "other/mine",
   "provider": {
     "other": {

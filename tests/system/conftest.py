@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.agents.golden import FILES
+
 from .running_app import RunningApp
 
 FAST_ROTATION = (
@@ -18,8 +20,12 @@ FAST_ROTATION = (
 
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
-    """The app with the agents installed, logging at DEBUG."""
+    """The app with the agents installed, logging at DEBUG, in a home with the user's settings."""
     folder = tmp_path_factory.mktemp("app")
+    for name, text in FILES.items():
+        path = folder / "home" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
     running = RunningApp(folder / "home", folder / "log", "--debug", *FAST_ROTATION)
     try:
         yield running

@@ -102,6 +102,14 @@ class Terminal:
         """Wait for the shell's own prompt: what is typed before it, behind ours, is dropped."""
         self.expect(r"[#$] $")
 
+    def until(self, condition: Callable[[], Any], seconds: float = 60.0) -> None:
+        """Wait for a condition, taking what comes meanwhile."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"not within {seconds} s; came:\n{self.output}"
+            with contextlib.suppress(TimeoutError):
+                self._take(self._socket.recv(timeout=0.2))
+
     def run(self, command: str, seconds: float = 120.0) -> str:
         """Run a shell command; return its output.  A non-zero exit fails the test."""
         code, output = self.run_any(command, seconds)

@@ -1,6 +1,7 @@
 """Per-agent choices over REST, on a server that installs nothing: applied at once, and kept."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from .running_app import Browser, LocalWorkspaceProcess, Server, eventually
 
 OWNER = "owner@example.com"
 API = "/dbx-agents/api/agents"
+SDK_PROGRAM = "'from databricks.sdk import WorkspaceClient as W; print(W().current_user.me())'"
 NO_AGENTS = "--DbxAgentsApp.install_agents=False"
 
 
@@ -165,6 +167,27 @@ def test_an_agent_can_be_off_by_configuration_and_on_by_choice(workspace, tmp_pa
         assert not (tmp_path / "home/.config/opencode/opencode.json").exists()
         browser.json("PATCH", f"{API}/opencode", {"enabled": True})
         assert (tmp_path / "home/.config/opencode/opencode.json").exists()
+        browser.http.close()
+    finally:
+        server.stop()
+
+
+def test_without_the_literal_token_no_pat_is_in_any_file_of_the_home(workspace, tmp_path):
+    home, trait = tmp_path / "home", "--DbxAgentsApp.write_token_to_databrickscfg=False"
+    server = Server(home, workspace.app_variables(), NO_AGENTS, trait)
+    try:
+        browser = server.until_open(OWNER)
+        until_configured(browser)
+        token = workspace.control.mint(OWNER).token_value
+        browser.json("POST", "/dbx-agents/api/pat", {"token": token})
+        with browser.terminal() as terminal:
+            for _ in range(2):
+                assert OWNER in terminal.run(f"python -c {SDK_PROGRAM}")
+                browser.json("POST", "/dbx-agents/api/pat/rotate")
+        files = [path for path in home.rglob("*") if path.is_file() and not path.is_symlink()]
+        assert home / ".databrickscfg" in files
+        pat = re.compile(rb"dapi[0-9a-f]{32}")
+        assert [str(path) for path in files if pat.search(path.read_bytes())] == []
         browser.http.close()
     finally:
         server.stop()

@@ -1,0 +1,225 @@
+"""All five real agents, in a home that has settings of its own: tools, rotations, and the way back.
+
+After ``test_main_job`` in the order of names, since that begins without a token.
+"""
+
+import contextlib
+import json
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from jupyter_dbx_agents.agents import AGENTS, AgentInstaller
+from tests.agents.golden import FILES
+
+from .running_app import RunningApp, Terminal, eventually
+
+ROTATIONS = 20
+API = "/dbx-agents/api/agents"
+# How each is run once, and where its calls arrive at the workspace's gateway.
+ONCE = {
+    "claude-code": ("claude -p --allowedTools Bash -- {}", "/anthropic/v1/messages"),
+    "codex": ("codex exec --skip-git-repo-check {}", "/codex/v1/responses"),
+    "gemini-cli": ("gemini -y -p {}", "/gemini/v1beta/models/databricks-gemini-2-5-pro"),
+    "opencode": ("opencode run {}", "/anthropic/v1/messages"),
+    "hermes": ("hermes chat -Q -q {}", "/mlflow/v1/chat/completions"),
+}
+# What the screen of each shows when it takes a question.
+READY = {
+    "claude-code": r"for\s*agents|for\s*shortcuts",
+    "codex": r"Ask\s*Codex\s*to\s*do",
+    "gemini-cli": r"Type\s*your\s*message",
+    "opencode": r"Ask\s*anything",
+    "hermes": r"\u276f",
+}
+# Screens send what differs from before, so that a word may come in parts; this one's first, too.
+DRAWS_CHANGES_ONLY = {"opencode"}
+LEAST_QUESTIONS = 8
+# Two at a time: OpenCode alone takes 800 MB.
+PAIRS = (("claude-code", "codex"), ("gemini-cli", "hermes"), ("opencode",))
+
+
+def calls_since(app: RunningApp, number: int) -> list[dict]:
+    return app.control.requests(since=number, path="/ai-gateway")
+
+
+def last_number(app: RunningApp) -> int:
+    return max((call["number"] for call in app.control.requests()), default=0)
+
+
+@pytest.mark.timeout(900)
+def test_every_agent_is_installed_in_the_pinned_version_and_a_second_install_is_instant(
+    app: RunningApp,
+):
+    app.until_installed()
+    app.log_in()
+    with app.owner.terminal() as terminal:
+        for agent in AGENTS:
+            assert agent.recipe.version() in terminal.run(f"{agent.command} --version")
+    installer = AgentInstaller(app.home)
+    assert all(installer.installed(agent) for agent in AGENTS)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("agent", ONCE)
+def test_an_agent_works_by_a_tool_call_in_its_own_dialect(app: RunningApp, agent: str):
+    app.until_installed()
+    app.log_in()
+    command, path = ONCE[agent]
+    before = last_number(app)
+    work = f"run: echo made by {agent} > {agent}.txt && cat {agent}.txt"
+    with app.owner.terminal() as terminal:
+        terminal.run("mkdir -p plain && cd plain")
+        said = terminal.run(command.format(f"'{work}'"))
+        assert f"done: made by {agent}" in said
+        assert "metadata" not in said  # Codex knows its model
+    assert (app.home / "projects" / "plain" / f"{agent}.txt").read_text() == f"made by {agent}\n"
+    calls = calls_since(app, before)
+    assert [call for call in calls if call["path"].startswith(f"/ai-gateway{path}")]
+    assert {call["status"] for call in calls} == {200}
+    assert all(call["model"].startswith("databricks-") for call in calls if call["model"])
+
+
+def ask(app: RunningApp, terminal: Terminal, agent: str, number: int) -> None:
+    """Type a question on an agent's screen; wait until the workspace has answered it."""
+    answered = answers(app, agent)
+    for _attempt in range(5):
+        terminal.type(f"bulk: {number} tokens")
+        try:
+            terminal.expect(rf"bulk:\s*{number}\s*tokens", 10)
+            break
+        except AssertionError:
+            terminal.type("\x15")  # a screen that was not ready took a part; Ctrl-U clears it
+    for _attempt in range(5):  # Gemini CLI takes an Enter that comes too soon for a paste's
+        terminal.type("\r")
+        with contextlib.suppress(AssertionError):
+            terminal.until(lambda: answers(app, agent) > answered, 15)
+            return
+    raise AssertionError(f"{agent} got no answer to question {number}:\n{terminal.output}")
+
+
+def answers(app: RunningApp, agent: str) -> int:
+    """How many calls of an agent the workspace has answered."""
+    calls = app.control.requests(path=f"/ai-gateway{ONCE[agent][1]}")
+    return len([call for call in calls if call["outcome"] == "answered"])
+
+
+def converse(app: RunningApp, agent: str, is_over: Callable[[], bool], asked: dict) -> None:
+    """Ask again and again in one session of an agent's screen."""
+    with app.owner.terminal() as terminal:
+        terminal.run("mkdir -p plain && cd plain")
+        terminal.type(next(a.command for a in AGENTS if a.name == agent) + "\n")
+        terminal.expect(READY[agent], 120)
+        asked[agent] = 0
+        while not is_over() or asked[agent] < LEAST_QUESTIONS:
+            ask(app, terminal, agent, 20 + asked[agent])
+            if not asked[agent] and agent not in DRAWS_CHANGES_ONLY:
+                terminal.expect(r"token19(?!\d)", 60)
+            asked[agent] += 1
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("pair", PAIRS, ids="+".join)
+def test_one_long_session_of_an_agents_screen_survives_twenty_rotations(
+    app: RunningApp, pair: tuple[str, ...]
+):
+    app.until_installed()
+    app.log_in()
+    before, asked, errors = last_number(app), {}, []
+    done = threading.Event()
+
+    def work(agent: str) -> None:
+        try:
+            converse(app, agent, done.is_set, asked)
+        except BaseException as error:
+            errors.append((agent, error))
+
+    threads = [threading.Thread(target=work, args=(agent,)) for agent in pair]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: errors or set(asked) == set(pair), 180, "the agents' screens")
+    first = app.pat()["rotations"]
+    while app.pat()["rotations"] < first + ROTATIONS and not errors:
+        counts = dict(asked)
+        app.owner.json("POST", "/dbx-agents/api/pat/rotate")
+        with contextlib.suppress(AssertionError):  # OpenCode takes longer on a small machine
+            eventually(lambda c=counts: errors or all(asked[a] > c[a] for a in pair), 3)
+    done.set()
+    for thread in threads:
+        thread.join(300)
+    assert not errors, errors
+    calls = calls_since(app, before)
+    assert {call["status"] for call in calls if call["outcome"] == "answered"} == {200}
+    assert len({call["token_id"] for call in calls}) >= LEAST_QUESTIONS
+
+
+def test_codex_trusts_a_repository_that_was_made_after_the_start(app: RunningApp):
+    app.log_in()
+    with app.owner.terminal() as terminal:
+        terminal.run("rm -rf late && git init -q late")
+        path = app.home / "projects" / "late"
+        config = app.home / ".codex" / "config.toml"
+        eventually(lambda: f'[projects."{path}"]' in config.read_text(), 20, "trust")
+        terminal.run("rm -rf late")
+        eventually(lambda: f'[projects."{path}"]' not in config.read_text(), 20, "no trust")
+
+
+def plain(path: Path) -> object:
+    """The values of a configuration file, for those that agents write to themselves."""
+    text = path.read_text()
+    return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+
+
+def holds(bigger: object, smaller: object) -> bool:
+    """Whether all values of ``smaller`` are where they were."""
+    if isinstance(smaller, dict):
+        return isinstance(bigger, dict) and all(
+            key in bigger and holds(bigger[key], value) for key, value in smaller.items()
+        )
+    return bigger == smaller
+
+
+@pytest.mark.timeout(300)
+def test_switching_all_agents_off_gives_the_user_back_their_files_and_on_again_works(
+    app: RunningApp,
+):
+    app.until_installed()
+    app.log_in()
+    secrets = re.findall(
+        r"(?:GEMINI_API_KEY=|experimental_bearer_token = \")([\w-]{43})",
+        (app.home / ".gemini/.env").read_text() + (app.home / ".codex/config.toml").read_text(),
+    )
+    assert len(secrets) == 2
+    for agent in AGENTS:
+        assert not app.owner.json("PATCH", f"{API}/{agent.name}", {"enabled": False})["enabled"]
+    try:
+        for name, text in FILES.items():
+            path = app.home / name
+            if name == ".databrickscfg":
+                continue  # that one is the credential's
+            if path.suffix in {".json", ".yaml"}:
+                before = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+                assert holds(plain(path), before), name
+            elif name == ".codex/config.toml":
+                assert path.read_text().startswith(text.split("\n[projects")[0]), name
+            else:
+                assert path.read_text() == text, name
+            assert "127.0.0.1" not in path.read_text(), name
+            assert not [secret for secret in secrets if secret in path.read_text()], name
+        with app.owner.terminal() as terminal:
+            for agent in AGENTS:
+                assert terminal.run_any(f"command -v {agent.command}")[0] != 0
+    finally:
+        for agent in AGENTS:
+            app.owner.json("PATCH", f"{API}/{agent.name}", {"enabled": None})
+    with app.owner.terminal() as terminal:
+        assert "echo: back" in terminal.run("codex exec --skip-git-repo-check back")
+        doctor = terminal.run("jupyter dbx-agents doctor")
+    assert "PROBLEM" not in doctor
+    for agent in AGENTS:
+        assert f"ok      {agent.name}: model" in doctor
+    assert f"is {app.lines['owner']}" in doctor
