@@ -7,17 +7,13 @@ import pytest
 import yaml
 
 from jupyter_dbx_agents.app import DbxAgentsApp
-from jupyter_dbx_agents.auth import OwnerIdentityProvider
 from jupyter_dbx_agents.environment import take_environment
 from jupyter_dbx_agents.models import ModelTable
-from jupyter_dbx_agents.pat import PatRotator
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEMPLATE = (ROOT / "app.yaml.template").read_text(encoding="utf-8")
-CLASSES = {
-    cls.__name__: cls for cls in (DbxAgentsApp, ModelTable, OwnerIdentityProvider, PatRotator)
-}
+CLASSES = {cls.__name__: cls for cls in (DbxAgentsApp, *DbxAgentsApp.classes)}
 
 
 def named_traits() -> set[tuple[str, str]]:
