@@ -90,11 +90,17 @@ def normalise_host(host: str) -> str:
     The platform sets ``DATABRICKS_HOST`` without ``https://`` at times, and people copy it from
     their browser with ``/?o=…`` behind it.
     """
-    host = host.strip()
-    if not host:
+    address = with_scheme(host)
+    if not address:
         return ""
-    parts = urlsplit(host if "://" in host else f"https://{host}")
+    parts = urlsplit(address)
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def with_scheme(address: str) -> str:
+    """Return an address with ``https://`` unless it names a scheme ('' stays '')."""
+    address = address.strip().rstrip("/")
+    return address if not address or "://" in address else f"https://{address}"
 
 
 def child_environment(

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from traitlets import TraitError
 
-from ..environment import Environment, normalise_host
+from ..environment import Environment, with_scheme
 from ..errors import TokenRefusedError, WorkspaceError, WorkspaceUnavailableError
 from ..secret import Secret
 from ..workspace_api import WorkspaceApi
@@ -114,7 +114,7 @@ def derived_gateway_host(workspace_host: str, workspace_id: str) -> str:
 
 def checked_address(text: str) -> str:
     """Return an address to which the user's token may go; raises TraitError for any other."""
-    address = normalise_host(text)
+    address = with_scheme(text)
     parts = urlsplit(address)
     plain = bool(parts.hostname) and not (parts.query or parts.fragment or parts.username)
     if plain and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts))):

@@ -23,6 +23,7 @@ def test_the_owner_gets_jupyterlab_and_the_stranger_a_refusal_everywhere(app: Ru
 def test_a_terminal_without_a_token_asks_takes_a_bad_and_a_good_one_and_becomes_the_shell(
     app: RunningApp,
 ):
+    app.owner.json("DELETE", "/dbx-agents/api/pat")
     with app.owner.terminal() as terminal:
         terminal.expect("Databricks token needed")
         assert terminal.expect(r"https?://\S+/settings/user/developer/access-tokens")
