@@ -195,15 +195,18 @@ class DbxAgentsApp(ExtensionApp):
         )
         self.channel: LocalChannel | None = None
         self._written_pat: object = None
-        self.server.web_app.settings[HOST_SETTING] = TerminalHost(
+        self.server.web_app.settings[HOST_SETTING] = self._terminal_host()
+        self.events = cast(EventLogger, self.server.event_logger)
+        self.events.register_event_schema(STATUS_SCHEMA_FILE)
+        self._prepare_children()
+
+    def _terminal_host(self) -> TerminalHost:
+        return TerminalHost(
             environment=self._terminal_environment,
             login_command=self._login_command,
             opened=self._terminal_opened,
             folder=self.projects,
         )
-        self.events = cast(EventLogger, self.server.event_logger)
-        self.events.register_event_schema(STATUS_SCHEMA_FILE)
-        self._prepare_children()
 
     def _build_agents(self) -> AgentRoster:
         place = Place(
