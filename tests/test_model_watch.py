@@ -22,7 +22,7 @@ class Scene:
     token: Secret | None
 
     async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not condition():
                 await asyncio.sleep(0.01)
 
@@ -128,10 +128,18 @@ async def test_nothing_is_given_up_while_the_whole_workspace_is_silent():
 async def test_many_failures_at_once_are_looked_at_once():
     async with scene() as here:
         gateway = await here.found()
-        here.watch.first_pause_seconds = 5
         before = len(here.workspace.requests.since(0, ""))
         await asyncio.gather(*[here.watch.gateway_failed(gateway) for _ in range(50)])
         assert len(here.workspace.requests.since(0, "")) == before + 1
+
+
+async def test_a_gateway_that_dies_right_after_a_look_at_it_is_looked_at_again():
+    async with scene() as here:
+        gateway = await here.found()
+        assert not await here.watch.gateway_failed(gateway)
+        here.workspace.switches.is_gateway_present = False
+        assert await here.watch.gateway_failed(gateway)
+        assert here.table.gateway.kind == "serving-endpoints"
 
 
 async def test_a_configured_gateway_is_never_bypassed():

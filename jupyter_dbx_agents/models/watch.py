@@ -7,6 +7,7 @@ again.  A configured one does not: its user may have named it so that every call
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -49,7 +50,7 @@ class ModelWatch(LoggingConfigurable):
         self._turn = asyncio.Lock()
         self._failures = 0
         self._lost: Gateway | None = None
-        self._checked_at_seconds = -self.first_pause_seconds  # of the monotonic clock
+        self._checked_at_seconds = -math.inf  # of the monotonic clock
 
     def token_changed(self) -> None:
         """Take note that there may be a token now; asks at once unless all is known already."""
@@ -76,19 +77,15 @@ class ModelWatch(LoggingConfigurable):
         """Look at a gateway through which a call failed; whether another one is in force now."""
         if self._models.is_gateway_configured or gateway.kind == "serving-endpoints":
             return False
+        failed_at_seconds = time.monotonic()
         async with self._turn:
             token = self._current_token()
-            if self._models.gateway == gateway and token is not None and self._may_check():
+            # Many calls may fail at the same time: a check that ended since is theirs, too.
+            was_checked = self._checked_at_seconds >= failed_at_seconds
+            if self._models.gateway == gateway and token is not None and not was_checked:
                 await self._fall_back_unless_it_works(gateway, token)
+                self._checked_at_seconds = time.monotonic()
         return self._models.gateway != gateway
-
-    def _may_check(self) -> bool:
-        """Whether the last check is long enough ago: many calls may fail at the same time."""
-        now = time.monotonic()
-        if now - self._checked_at_seconds < self.first_pause_seconds:
-            return False
-        self._checked_at_seconds = now
-        return True
 
     async def _fall_back_unless_it_works(self, gateway: Gateway, token: Secret) -> None:
         if await self._works(gateway, token):

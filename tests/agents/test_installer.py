@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -137,9 +136,7 @@ def test_a_second_install_does_nothing(home, registry):
     installer = installer_of(home, registry)
     first = asyncio.run(installer.install(TOOL))
     asked = len(registry.requests)
-    started = time.perf_counter()
     assert asyncio.run(installer_of(home, registry).install(TOOL)) == first
-    assert time.perf_counter() - started < 0.05
     assert len(registry.requests) == asked
 
 

@@ -87,7 +87,7 @@ def guarded_server(home: Path, *arguments: str, **variables: str) -> Iterator[Gu
         yield GuardedServer(port=port, pid=process.pid, home=home, output=output)
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
 
 def wait_for_port(process: subprocess.Popen[bytes], home: Path, output: Path) -> int:

@@ -57,13 +57,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuardedServer]:
 
 @pytest.fixture
 def owner(server: GuardedServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, headers=EMAIL, timeout=30) as client:
+    with httpx.Client(base_url=server.url, headers=EMAIL, timeout=60) as client:
         yield client
 
 
 @pytest.fixture
 def stranger(server: GuardedServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, timeout=30) as client:
+    with httpx.Client(base_url=server.url, timeout=60) as client:
         yield client
 
 
@@ -150,7 +150,7 @@ def upload_until_refused(port: int, framing: str, limit_bytes: int) -> int:
 
 
 def test_one_connection_of_a_proxy_can_carry_owner_and_stranger(server: GuardedServer) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as client:
         mine = f"GET /api/status HTTP/1.1\r\nHost: h\r\nX-Forwarded-Email: {OWNER}\r\n\r\n"
         client.sendall((mine * 2 + "GET /api/status HTTP/1.1\r\nHost: h\r\n\r\n").encode())
         received = b"".join(iter(lambda: client.recv(65536), b""))
@@ -290,7 +290,7 @@ def opened(server: GuardedServer, path: str, headers: dict[str, str]) -> ClientC
     headers = {"Origin": server.url, **headers}
     uri = f"ws://{headers.pop('Host', '')}" if "Host" in headers else server.url
     uri = uri.replace("http://", "ws://") + path
-    plain = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+    plain = socket.create_connection(("127.0.0.1", server.port), timeout=60)
     return connect(uri, sock=plain, additional_headers=headers, proxy=None)
 
 
@@ -315,7 +315,7 @@ def test_a_terminal_works_through_the_gate(server: GuardedServer, owner: httpx.C
         terminal.send(json.dumps(["stdin", "echo $((6*7))42\r"]))
         output = ""
         while "4242" not in output:
-            kind, *data = json.loads(terminal.recv(timeout=20))
+            kind, *data = json.loads(terminal.recv(timeout=60))
             output += data[0] if kind == "stdout" else ""
 
 
@@ -369,7 +369,7 @@ def test_until_the_owner_is_known_everybody_waits_and_then_the_owner_enters(
 
 def status_when_settled(url: str, headers: dict[str, str]) -> int:
     """The first status that is not 503."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while (status := httpx.get(url, headers=headers).status_code) == 503:
         assert time.monotonic() < deadline
         time.sleep(0.05)

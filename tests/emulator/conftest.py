@@ -53,7 +53,7 @@ class Site:
         self.control = ControlClient(self.server.control_url)
         self.pat = self.control.mint(OWNER).token_value
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self.http = httpx.Client(base_url=self.url, timeout=10, trust_env=False, verify=tls)
+        self.http = httpx.Client(base_url=self.url, timeout=60, trust_env=False, verify=tls)
 
     def sdk(self, token: str | None = None, **options: Any) -> WorkspaceClient:
         return WorkspaceClient(host=self.url, token=token or self.pat, auth_type="pat", **options)

@@ -100,7 +100,7 @@ async def passage(**options) -> AsyncIterator[tuple[FrontDoor, httpx.AsyncClient
     )
     await door.start()
     try:
-        async with httpx.AsyncClient(base_url=door.url, timeout=10, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=door.url, timeout=60, trust_env=False) as client:
             yield door, client
     finally:
         await door.stop()

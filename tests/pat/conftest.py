@@ -91,14 +91,14 @@ class Scene:
 
     async def pass_time_until(self, condition: Callable[[], bool], step_seconds: float) -> None:
         """Move the clock on, with a moment for the others to act on it, until a condition holds."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not condition():
                 self.clock.advance(step_seconds)
                 await asyncio.sleep(0.05)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait for a condition, which other tasks of this loop bring about."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not condition():
                 await asyncio.sleep(0.005)
 

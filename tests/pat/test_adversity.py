@@ -26,7 +26,7 @@ def slow(scene, path: str, seconds: float = 0.4) -> None:
 async def test_a_pat_pasted_while_the_old_one_ends_is_not_thrown_away_with_it(scene):
     await scene.pats.adopt(scene.sample())
     scene.in_use[0] = False
-    slow(scene, CREATE)
+    slow(scene, ME)  # the first step: whatever is minted is minted after the old one's end
     adopting = asyncio.ensure_future(scene.pats.adopt(scene.sample()))
     await scene.until(lambda: scene.pats.state == "adopting")
     scene.clock.advance(901)

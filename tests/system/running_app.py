@@ -24,7 +24,7 @@ ANSI = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[()][
 STOP_SECONDS = 20
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 30.0, what: str = "") -> Any:
+def eventually(condition: Callable[[], Any], seconds: float = 60.0, what: str = "") -> Any:
     """Return the condition's first true value; fail loudly when there is none in time."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -204,7 +204,7 @@ class Server:
             except httpx.HTTPError:
                 return False
 
-        eventually(is_open, 60, f"open: {self.log}")
+        eventually(is_open, 120, f"open: {self.log}")
         return Browser(self.url, email)
 
     def ended(self, seconds: float = 60) -> str:
@@ -232,7 +232,7 @@ class RunningApp:
             self.process = subprocess.Popen(
                 command, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True
             )
-        eventually(self._is_ready, 90, f"ready in {log}")
+        eventually(self._is_ready, 180, f"ready in {log}")
         self.lines = dict(re.findall(r"^(\w+): (\S+)$", log.read_text(), re.M))
         self.owner = Browser(self.lines["open"])
         self.control = ControlClient(self.lines["control"])

@@ -152,7 +152,7 @@ class Site:
             return list((await storage.get(credential["signed_uri"])).json()["spans"])
 
     async def until(self, condition: Any) -> Any:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (value := await condition()):
                 await asyncio.sleep(0.01)
             return value
