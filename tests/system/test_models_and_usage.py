@@ -64,6 +64,7 @@ def ask_claude(app: RunningApp, **body: Any) -> httpx.Response:
             **body,
         },
         trust_env=False,
+        timeout=60,
     )
 
 
