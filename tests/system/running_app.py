@@ -167,6 +167,11 @@ class LocalWorkspaceProcess:
             self.process.stdout.close()
 
 
+def as_a_person() -> dict[str, str]:
+    """The environment without the mark of CI, before which Gemini CLI opens no screen."""
+    return {name: value for name, value in os.environ.items() if name != "CI"}
+
+
 class Server:
     """``jupyter dbx-agents serve`` as the platform starts it, on a free loopback port."""
 
@@ -230,7 +235,11 @@ class RunningApp:
         command += ["--port", "0", "--home", str(home), "--", *server_arguments]
         with log.open("w") as stream:
             self.process = subprocess.Popen(
-                command, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=as_a_person(),
             )
         eventually(self._is_ready, 180, f"ready in {log}")
         self.lines = dict(re.findall(r"^(\w+): (\S+)$", log.read_text(), re.M))

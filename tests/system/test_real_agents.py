@@ -143,7 +143,12 @@ def test_one_long_session_of_an_agents_screen_survives_twenty_rotations(
         thread.start()
     eventually(lambda: errors or set(asked) == set(pair), 180, "the agents' screens")
     first = app.pat()["rotations"]
-    while app.pat()["rotations"] < first + ROTATIONS and not errors:
+
+    def is_enough() -> bool:
+        tokens = {call["token_id"] for call in calls_since(app, before)}
+        return app.pat()["rotations"] >= first + ROTATIONS and len(tokens) >= LEAST_QUESTIONS
+
+    while not is_enough() and not errors:
         counts = dict(asked)
         app.owner.json("POST", "/dbx-agents/api/pat/rotate")
         with contextlib.suppress(AssertionError):  # OpenCode takes longer on a small machine
@@ -154,7 +159,7 @@ def test_one_long_session_of_an_agents_screen_survives_twenty_rotations(
     assert not errors, errors
     calls = calls_since(app, before)
     assert {call["status"] for call in calls if call["outcome"] == "answered"} == {200}
-    assert len({call["token_id"] for call in calls}) >= LEAST_QUESTIONS
+    assert min(asked.values()) >= LEAST_QUESTIONS
 
 
 def test_codex_trusts_a_repository_that_was_made_after_the_start(app: RunningApp):
@@ -163,9 +168,9 @@ def test_codex_trusts_a_repository_that_was_made_after_the_start(app: RunningApp
         terminal.run("rm -rf late && git init -q late")
         path = app.home / "projects" / "late"
         config = app.home / ".codex" / "config.toml"
-        eventually(lambda: f'[projects."{path}"]' in config.read_text(), 20, "trust")
+        eventually(lambda: f'[projects."{path}"]' in config.read_text(), 60, "trust")
         terminal.run("rm -rf late")
-        eventually(lambda: f'[projects."{path}"]' not in config.read_text(), 20, "no trust")
+        eventually(lambda: f'[projects."{path}"]' not in config.read_text(), 60, "no trust")
 
 
 def plain(path: Path) -> object:
