@@ -1,6 +1,6 @@
 """What the broker adds to a model call: the same calls direct and through it, turn about.
 
-Run: ``python benchmarks/broker.py [--calls N] [--stream-mib N]``; it takes less than a minute.
+Run: ``python -m benchmarks.broker [--calls N] [--stream-mib N]``; it takes less than a minute.
 
 Upstream, broker and client are three processes on one machine, as agents, server and workspace are
 on three; connections are kept alive.  A call sends 50 KiB, about a conversation of some turns.  The
@@ -28,6 +28,9 @@ REQUEST_BYTES = 50 * 1024
 REPLY = b"x" * 2048
 EVENT = b"data: " + b"x" * 2040 + b"\n\n"
 PATH = "/anthropic/v1/messages"
+ROOT = Path(__file__).parents[1]
+CALLS = 1000
+STREAM_MIB = 64
 WARM_UP_CALLS = 30
 STREAM_ROUNDS = 3
 MIB = 1024 * 1024
@@ -190,13 +193,18 @@ async def measure(direct: Client, brokered: Client, calls: int, stream_mib: int)
 async def start(*arguments: str) -> tuple[asyncio.subprocess.Process, list[str]]:
     """Start this file as a server; return it and the words it prints."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, __file__, *arguments, stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "benchmarks.broker",
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT,
     )
     assert process.stdout is not None
     return process, (await process.stdout.readline()).decode().split()
 
 
-async def main(calls: int, stream_mib: int) -> None:
+async def compare(calls: int, stream_mib: int) -> None:
     """Start both servers, measure, end them."""
     upstream_process, (upstream_url,) = await start("--serve-upstream")
     broker_process, (broker_url, capability) = await start("--serve-broker", upstream_url)
@@ -211,11 +219,16 @@ async def main(calls: int, stream_mib: int) -> None:
             await process.wait()
 
 
+def main() -> None:
+    """Measure with what ``parse`` takes when nothing is said."""
+    asyncio.run(compare(CALLS, STREAM_MIB))
+
+
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--calls", type=int, default=1000, help="calls of each kind and way")
-    parser.add_argument("--stream-mib", type=int, default=64, help="size of the long stream")
+    parser.add_argument("--calls", type=int, default=CALLS, help="calls of each kind and way")
+    parser.add_argument("--stream-mib", type=int, default=STREAM_MIB, help="of the long stream")
     parser.add_argument("--serve-upstream", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--serve-broker", metavar="URL", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -228,4 +241,4 @@ if __name__ == "__main__":
     elif options.serve_broker:
         asyncio.run(serve_broker(options.serve_broker))
     else:
-        asyncio.run(main(options.calls, options.stream_mib))
+        asyncio.run(compare(options.calls, options.stream_mib))

@@ -21,6 +21,8 @@ from aiohttp import hdrs
 from multidict import CIMultiDict
 from yarl import URL
 
+from .errors import GatewayGoneError
+
 CONNECT_SECONDS = 10.0
 # A model may think for minutes before its first byte; nothing shorter than the agents' own limits.
 READ_SECONDS = 600.0
@@ -33,20 +35,6 @@ BUFFER_BYTES = 128 * 1024
 WHOLE_BODY_BYTES = 1024 * 1024
 # What aiohttp would add of its own; an agent's headers pass as they are.
 NOT_ADDED = (hdrs.USER_AGENT, hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.CONTENT_TYPE)
-
-
-class GatewayGoneError(Exception):
-    """The gateway cannot be reached, or its answer broke off or is none.
-
-    ``was_idle`` if the call went out on a connection that had lain idle, and nothing came back;
-    ``was_sent`` unless it is certain that the gateway knows nothing of the call.
-    """
-
-    def __init__(self, reason: str, *, was_idle: bool = False, was_sent: bool = True) -> None:
-        super().__init__(reason)
-        self.was_idle, self.was_sent = was_idle, was_sent
-
-
 NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError)
 # Legal in no header, yet its parser passes them on.
 CONTROL_CHARACTERS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")

@@ -11,7 +11,7 @@ from ..content_filters import EventFilter, EventStream
 from ..models import Dialect, Gateway
 from . import refusals
 from .access_log import BROKE_OFF, printable_path
-from .gateway_session import GatewayGoneError
+from .errors import GatewayGoneError
 from .loopback_handler import LoopbackHandler
 from .message_headers import to_agent
 from .model_request import ModelRequest, read_request

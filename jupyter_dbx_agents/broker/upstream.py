@@ -12,18 +12,26 @@ byte of an answer, and
   ``STALE_SECONDS``, is no stale one, and the agent is told.
 """
 
+from __future__ import annotations
+
+import asyncio
+import importlib
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..models import Dialect
 from ..pat import PatSource
 from ..secret import Secret
-from .gateway_session import Answer, GatewayGoneError, GatewaySession
+from .errors import GatewayGoneError
 from .message_headers import to_gateway
 from .refusals import Refusal, redirected, still_refused, unreachable, without_pat
 from .token_refusal import PEEK_BYTES, SUSPECT, WORTH_A_REPLAY, says_token_is_dead
+
+if TYPE_CHECKING:
+    from .gateway_session import Answer, GatewaySession
 
 # A round trip to a workspace in another continent, doubled.
 STALE_SECONDS = 1.0
@@ -92,11 +100,13 @@ class Upstream:
 
     def __init__(self, pats: PatSource) -> None:
         self._pats = pats
-        self._session = GatewaySession()
+        self._session: GatewaySession | None = None
+        self._opening = asyncio.Lock()
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._session.close()
+        if self._session is not None:
+            await self._session.close()
 
     async def send(self, call: ModelCall) -> Reply | Refusal:
         """Return the gateway's answer, or ours if there is none."""
@@ -140,7 +150,17 @@ class Upstream:
 
     async def _ask(self, call: ModelCall, token: Secret, *, freshly: bool = False) -> Answer:
         headers = to_gateway(call.headers, token.reveal())
-        return await self._session.send(call.method, call.url, headers, call.body, freshly=freshly)
+        session = self._session or await self._open()
+        return await session.send(call.method, call.url, headers, call.body, freshly=freshly)
+
+    async def _open(self) -> GatewaySession:
+        """Return the session; its client is imported for the first call: 0.1 s of each start."""
+        async with self._opening:
+            if self._session is None:
+                name = f"{__package__}.gateway_session"
+                module = await asyncio.to_thread(importlib.import_module, name)
+                self._session = module.GatewaySession()
+            return self._session
 
 
 async def _is_refused(reply: Reply) -> bool:
