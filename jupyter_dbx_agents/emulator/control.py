@@ -14,6 +14,8 @@
 - `GET /faults` → `{faults: […]}`; `DELETE /faults` and `DELETE /faults/{id}` → `{}`
 - `GET /switches`, `PATCH /switches {…}` → `{tokens_disabled, token_quota, token_id_scheme:
   sha256|random, revocation_delay_seconds, gateway_present, gateway_strict, max_file_bytes}`
+- `GET /app-rules`, `PATCH /app-rules {…}` → the fields of `app_service.AppRules`: how long starts
+  and deployments take, with which message they fail, who may create apps and how many
 - `POST /apps {name, creator}` and `PATCH /apps/{name} {creator?, get_status?, description?}` → the
   app; `get_status` 403, 404, 500 … is answered instead of its record, 0 is the record
 - `POST /users {user, display_name?, is_active?}` → the user's SCIM record
@@ -28,6 +30,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict, replace
 from typing import Any
 
 from tornado import web
@@ -219,6 +222,20 @@ class AppsControlHandler(ControlHandler):
         self.write(_app(app))
 
 
+class AppRulesHandler(ControlHandler):
+    """`/app-rules`."""
+
+    def get(self) -> None:
+        """Answers with all rules."""
+        self.write(asdict(self.workspace.app_service.rules))
+
+    def patch(self) -> None:
+        """Sets the given ones; an unknown name changes nothing."""
+        service = self.workspace.app_service
+        service.rules = replace(service.rules, **self.json_body())
+        self.write(asdict(service.rules))
+
+
 class UsersHandler(ControlHandler):
     """`/users`."""
 
@@ -284,6 +301,7 @@ def control_routes(workspace: Workspace) -> list[Any]:
         (r"/faults(?:/([0-9a-f]+))?", FaultsHandler, shared),
         (r"/switches", SwitchesHandler, shared),
         (r"/apps(?:/([^/]+))?", AppsControlHandler, shared),
+        (r"/app-rules", AppRulesHandler, shared),
         (r"/users", UsersHandler, shared),
         (r"/models", ModelsControlHandler, shared),
         (r"/files", FilesControlHandler, shared),

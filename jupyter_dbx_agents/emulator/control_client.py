@@ -121,6 +121,10 @@ class ControlClient:
         """Changes `creator`, `description` or `get_status` of an app."""
         return self._call("PATCH", f"/apps/{name}", changes)
 
+    def rule_apps(self, **changes: Any) -> Json:
+        """Changes how apps start, deploy and may be made: the fields of `app_service.AppRules`."""
+        return self._call("PATCH", "/app-rules", changes)
+
     def add_user(self, user: str, *, is_active: bool = True) -> Json:
         """Adds a user or changes whether one is active."""
         return self._call("POST", "/users", {"user": user, "is_active": is_active})

@@ -1,4 +1,4 @@
-"""The REST APIs apart from files and models: who am I, tokens, apps, OAuth, discovery."""
+"""The REST APIs apart from files, models and apps: who am I, tokens, OAuth, discovery."""
 
 from __future__ import annotations
 
@@ -71,16 +71,6 @@ class TokenDeleteHandler(TokenHandler):
             raise errors.invalid_parameter("Missing required field: token_id")
         self.workspace.tokens.delete(self.token.principal, token_id)
         self.write_json({})
-
-
-class AppHandler(WorkspaceHandler):
-    """`GET /api/2.0/apps/{name}`."""
-
-    required_scope = "apps"
-
-    def get(self, name: str) -> None:
-        """Answers with the app's record, or what has been set in its place."""
-        self.write_json(self.workspace.apps.get(name))
 
 
 class DatabricksConfigHandler(WorkspaceHandler):

@@ -10,6 +10,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from jupyter_dbx_agents.emulator import (
+    app_handlers,
     file_handlers,
     mlflow_handlers,
     model_handlers,
@@ -56,7 +57,6 @@ def _rest_routes(shared: dict[str, Any]) -> Routes:
         (r"/api/2\.0/token/create", rest_handlers.TokenCreateHandler, shared),
         (r"/api/2\.0/token/list", rest_handlers.TokenListHandler, shared),
         (r"/api/2\.0/token/delete", rest_handlers.TokenDeleteHandler, shared),
-        (r"/api/2\.0/apps/([^/]+)", rest_handlers.AppHandler, shared),
         (r"/\.well-known/databricks-config", rest_handlers.DatabricksConfigHandler, shared),
         (
             r"/oidc/\.well-known/oauth-authorization-server",
@@ -141,6 +141,7 @@ def workspace_routes(workspace: Workspace) -> Routes:
     shared = {"workspace": workspace}
     return [
         *_rest_routes(shared),
+        *app_handlers.app_routes(shared),
         *_file_routes(shared),
         *_listing_routes(shared),
         *_mlflow_routes(shared),
@@ -166,7 +167,8 @@ class LocalWorkspace:
         self.control_url = self._listen(control_routes(self.workspace), control_port, "127.0.0.1")
 
     async def stop(self) -> None:
-        """Ends both servers and their connections."""
+        """Ends both servers, their connections and the apps' programs."""
+        await self.workspace.app_service.close()
         for server in self._servers:
             server.stop()
         for server in self._servers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, field
 
+from jupyter_dbx_agents.emulator.app_service import AppService
 from jupyter_dbx_agents.emulator.apps import AppRegistry
 from jupyter_dbx_agents.emulator.catalog import ModelCatalog
 from jupyter_dbx_agents.emulator.clock import AdjustableClock
@@ -60,6 +61,7 @@ class Workspace:
         self.tokens = TokenStore(self.clock)
         self.files = WorkspaceTree(self.clock)
         self.apps = AppRegistry()
+        self.app_service = AppService(self.apps, self.files, self.clock, workspace_id)
         self.models = ModelCatalog()
         self.traces = TraceStore()
         self.faults = FaultBoard()

@@ -171,6 +171,15 @@ class WorkspaceTree:
         for descendant in [*descendants, node]:
             del self._nodes[descendant.path]
 
+    def contents(self, owner: str, path: str) -> dict[str, bytes]:
+        """The files below a directory by relative path; notebooks are none."""
+        directory = self.get(owner, path)
+        if directory.kind != "DIRECTORY":
+            raise invalid_parameter(f"Path ({path}) is not a directory.")
+        start = len(directory.path) + 1
+        below = self._below(directory.path)
+        return {node.path[start:]: node.content for node in below if node.kind == "FILE"}
+
     def all(self) -> list[Node]:
         """Every object, sorted by path."""
         return sorted(self._nodes.values(), key=lambda node: node.path)
