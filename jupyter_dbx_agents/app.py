@@ -7,14 +7,13 @@ owner-only gate in force ends the process (Jupyter itself would carry on with a 
 from __future__ import annotations
 
 import asyncio
-import functools
 import os
 import shlex
-import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
+from jupyter_core.utils import ensure_async
 from jupyter_events import EventLogger
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
@@ -22,16 +21,14 @@ from traitlets import Bool, Unicode
 from traitlets.config import Config
 
 from . import __version__
-from .agents import AgentInstaller, AgentRoster, Place
+from .agents import AgentInstaller, AgentRoster, InstallTasks, Place
 from .agents.databricks_profile import DatabricksProfile
 from .agents.model_reports import model_reports
 from .auth import (
     OwnerIdentityProvider,
     OwnerResolver,
-    creator_look_up,
-    install_gate,
+    guard,
     owner_only_config,
-    verify_before_listening,
     verify_gate,
 )
 from .background_tasks import BackgroundTasks
@@ -44,10 +41,12 @@ from .environment import (
     current_environment,
     extend_environment,
     forbid_inspection,
+    prepare_children,
     take_environment,
 )
 from .errors import ConfigurationError, DbxAgentsError, PatError
 from .events import STATUS_SCHEMA_FILE, STATUS_SCHEMA_ID
+from .fatal import fatal
 from .git_sync import GitSync, detach_template
 from .handlers import Services, local_channel, rest_routes
 from .local_channel import SOCKET_VARIABLE
@@ -57,34 +56,17 @@ from .models import ModelTable, ModelWatch
 from .pat import PatRotator, parse_pat
 from .preferences import preferences
 from .secret import Secret
+from .stages import Stage, run_stages
 from .startup import StartupTasks
 from .terminals.manager import HOST_SETTING, DbxTerminalManager, TerminalHost
 from .terminals.routes import terminal_routes
 from .tracing import SessionTracer
 from .workspace_api import WorkspaceApi
 
-# Jupyter waits for ``stop_extension`` without limit; the platform kills 15 s after SIGTERM.
-STOP_SECONDS = 10.0
+STOPPING_MESSAGE = "The app is stopping. What was committed is safe; open this page again later."
 # For commits made a moment before; the rest goes on after the next start.
 FLUSH_SECONDS = 2.0
 UPLOADS_FOLDER = "uploads"
-Method = TypeVar("Method", bound=Callable[..., Any])
-
-
-def fatal(method: Method) -> Method:
-    """End the process when a method fails: an extension's failure is only logged by Jupyter."""
-
-    @functools.wraps(method)
-    def guarded(self: DbxAgentsApp, *arguments: Any, **options: Any) -> Any:
-        try:
-            return method(self, *arguments, **options)
-        except Exception as error:  # whatever it is, the server must not come up without us
-            self.log.debug("Start-up failed", exc_info=True)
-            hint = getattr(error, "hint", "")
-            self.log.critical("jupyter_dbx_agents cannot start: %s %s", error, hint)
-            sys.exit(1)
-
-    return cast(Method, guarded)
 
 
 class DbxAgentsApp(ExtensionApp):
@@ -156,7 +138,7 @@ class DbxAgentsApp(ExtensionApp):
         self.api = WorkspaceApi(environment.host)
         self.resolver: OwnerResolver | None = None
         if environment.is_databricks_app:
-            self._build_gate(self.server)
+            self.resolver = guard(self.server, self.api, environment, self)
         self.models = ModelTable(environment, parent=self)
         self.pats = PatRotator(
             self.api,
@@ -190,6 +172,7 @@ class DbxAgentsApp(ExtensionApp):
         self.git_sync = self._build_git_sync()
         self.startup = StartupTasks(parent=self)
         self.startup.on_change.append(lambda: self._tell("startup", self.startup.status()))
+        self.installs = InstallTasks(self.agents, self.startup, after=("configure",))
         self.services = Services(
             self.pats, self.agents, self.git_sync, self.tracer, self.status, self._install
         )
@@ -198,7 +181,7 @@ class DbxAgentsApp(ExtensionApp):
         self.server.web_app.settings[HOST_SETTING] = self._terminal_host()
         self.events = cast(EventLogger, self.server.event_logger)
         self.events.register_event_schema(STATUS_SCHEMA_FILE)
-        self._prepare_children()
+        prepare_children(environment.home, self.agents.environment())
 
     def _terminal_host(self) -> TerminalHost:
         return TerminalHost(
@@ -237,32 +220,12 @@ class DbxAgentsApp(ExtensionApp):
         sync.on_change.append(lambda: self._tell("projects", sync.status()))
         return sync
 
-    def _build_gate(self, serverapp: ServerApp) -> None:
-        provider = serverapp.identity_provider
-        if not isinstance(provider, OwnerIdentityProvider):
-            raise ConfigurationError(
-                f"{type(provider).__name__} is in force instead of OwnerIdentityProvider.",
-                "Remove ServerApp.identity_provider_class from the configuration.",
-            )
-        self.resolver = OwnerResolver(
-            creator_look_up(self.api, self.environment), override=provider.owner, parent=self
-        )
-        provider.resolver = self.resolver
-        install_gate(serverapp.web_app, provider)
-        verify_before_listening(serverapp)
-
     @fatal
     def initialize_handlers(self) -> None:
         """Register the REST routes, and the terminals' websocket before Jupyter's own."""
         uploads = self.environment.home / UPLOADS_FOLDER
         self.handlers.extend(browser_routes(self.services, uploads))
         self.handlers.extend([*rest_routes(self.services), *terminal_routes()])
-
-    def _prepare_children(self) -> None:
-        """Put what kernels need into this process's environment: they inherit it."""
-        base = current_environment()
-        clean = child_environment(base, self.environment.home, self.agents.environment())
-        extend_environment({name: clean[name] for name in clean if clean[name] != base.get(name)})
 
     # ---- running
 
@@ -288,33 +251,35 @@ class DbxAgentsApp(ExtensionApp):
             self.background.spawn(self._adopt_from_environment())
 
     async def stop_extension(self) -> None:
-        """Revoke, end the terminals, and close.  Never raises and never hangs: Jupyter would."""
-        try:
-            async with asyncio.timeout(STOP_SECONDS):
-                await self.background.stop()
-                for steps in self._last_steps():  # those of one row at the same time
-                    for failure in await asyncio.gather(*steps, return_exceptions=True):
-                        if isinstance(failure, Exception):
-                            self.log.warning("Not everything could be stopped: %s", failure)
-        except TimeoutError:
-            self.log.warning("Stopping took longer than %d s.", STOP_SECONDS)
+        """Tell, end, flush, revoke and close.  Never raises and never hangs: Jupyter would."""
+        await run_stages(self._last_stages(), self.log)
 
-    def _last_steps(self) -> list[list[Awaitable[None]]]:
-        """Return what there is to stop, in its order; one that fails must not spare the others."""
-        closing: list[Awaitable[None]] = [self.broker.stop(), self.api.close()]
-        closing += [part.stop() for part in (self.channel, self.resolver) if part is not None]
+    def _last_stages(self) -> list[Stage]:
+        """Return what there is to stop, in its order; the sum is below the platform's 15 s."""
+        closing = [self.broker.stop, self.api.close]
+        closing += [part.stop for part in (self.channel, self.resolver) if part is not None]
+        sessions = [self._end_terminals, self._end_kernels]
         return [
-            [self._end_terminals()],
-            [self.git_sync.stop(FLUSH_SECONDS)],
-            [self.pats.stop()],
-            [self.profile.leave()],
-            closing,
+            Stage("telling the clients", 0.5, [self._tell_of_the_end]),
+            Stage("the work in the background", 1.0, [self.background.stop]),
+            Stage("sessions and sync", 3.0, [*sessions, lambda: self.git_sync.stop(FLUSH_SECONDS)]),
+            Stage("revoking the tokens", 4.5, [self.pats.stop]),
+            Stage("the files and connections", 1.0, [self.profile.leave, *closing]),
         ]
+
+    async def _tell_of_the_end(self) -> None:
+        self._tell("server", {"state": "stopping", "message": STOPPING_MESSAGE})
+        terminals = self._terminals()
+        if terminals is not None:
+            terminals.announce(STOPPING_MESSAGE)
 
     async def _end_terminals(self) -> None:
         terminals = self._terminals()
         if terminals is not None:
             await terminals.terminate_all()
+
+    async def _end_kernels(self) -> None:
+        await ensure_async(self.server.kernel_manager.shutdown_all())
 
     async def _adopt_from_environment(self) -> None:
         """Adopt ``DATABRICKS_TOKEN`` as if it had been pasted, once it is known who may."""
@@ -331,21 +296,11 @@ class DbxAgentsApp(ExtensionApp):
         self.startup.add("configure", "Configure the agents", self._configure)
         self.startup.add("sync", "Watch projects", self._start_git_sync, after=("configure",))
         if self.install_agents:
-            for agent in self.agents.enabled():
-                self._add_install_task(agent.name)
-
-    def _add_install_task(self, agent: str) -> str:
-        """Add an agent's installation to the tasks, unless it is there; return the task's name."""
-        name = f"install-{agent}"
-        if name not in self.startup.names():
-            install = functools.partial(self.agents.install, agent)
-            title = f"Install {self.agents.agent(agent).title}"
-            self.startup.add(name, title, install, after=("configure",))
-        return name
+            self.installs.add_enabled()
 
     def _install(self, agent: str) -> None:
         """Start an agent's installation now."""
-        self.background.spawn(self.startup.run_again(self._add_install_task(agent)))
+        self.background.spawn(self.installs.install(agent))
 
     async def _configure(self, _progress: Any = None) -> None:
         self.projects.mkdir(parents=True, exist_ok=True)
@@ -375,10 +330,14 @@ class DbxAgentsApp(ExtensionApp):
 
     def _in_use(self) -> bool:
         """Whether a session is active: any terminal or kernel counts, connected to or not."""
+        return any(self._sessions().values())
+
+    def _sessions(self) -> dict[str, int]:
         terminals = self._terminals()
-        return bool(terminals and terminals.terminals) or bool(
-            len(self.server.kernel_manager.list_kernel_ids())
-        )
+        return {
+            "terminals": len(terminals.terminals) if terminals else 0,
+            "kernels": len(self.server.kernel_manager.list_kernel_ids()),
+        }
 
     def _terminals(self) -> DbxTerminalManager | None:
         manager = self.server.web_app.settings.get("terminal_manager")
@@ -423,7 +382,6 @@ class DbxAgentsApp(ExtensionApp):
 
     def status(self) -> dict[str, Any]:
         """Return the REST model of the whole server, without any secret."""
-        terminals = self._terminals()
         gateway = self.models.gateway
         return {
             "version": __version__,
@@ -437,8 +395,5 @@ class DbxAgentsApp(ExtensionApp):
             "agents": self.agents.status(),
             "projects": self.git_sync.status(),
             "startup": self.startup.status(),
-            "sessions": {
-                "terminals": len(terminals.terminals) if terminals else 0,
-                "kernels": len(self.server.kernel_manager.list_kernel_ids()),
-            },
+            "sessions": self._sessions(),
         }

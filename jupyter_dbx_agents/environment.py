@@ -132,6 +132,13 @@ def extend_environment(values: Mapping[str, str]) -> None:
     os.environ.update(values)
 
 
+def prepare_children(home: Path, extra: Mapping[str, str]) -> None:
+    """Put what kernels need into this process's environment: they inherit it."""
+    base = current_environment()
+    clean = child_environment(base, home, extra)
+    extend_environment({name: clean[name] for name in clean if clean[name] != base.get(name)})
+
+
 def forbid_inspection() -> None:
     """Make this process undumpable: its memory and environ are closed to others of the same user.
 

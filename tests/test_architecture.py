@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "jupyter_dbx_agents"
 # From the bottom up; a module may import from lower levels and from its own package only.
 LEVELS = (
-    {"errors", "secret"},
+    {"errors", "secret", "fatal", "stages", "node_free"},
     {"environment"},
     {"workspace_api"},
     {"pat", "models", "config_files", "content_filters", "events", "background_tasks"},

@@ -1,6 +1,7 @@
 """The coding agents: one declarative module each, one registry, one installer, one roster."""
 
 from .base import Agent, AgentContext
+from .install_tasks import InstallTasks
 from .installer import AgentInstaller, Installation
 from .registry import AGENTS
 from .roster import AgentRoster, Place
@@ -11,6 +12,7 @@ __all__ = [
     "AgentContext",
     "AgentInstaller",
     "AgentRoster",
+    "InstallTasks",
     "Installation",
     "Place",
 ]

@@ -13,7 +13,10 @@ from ..secret import Secret
 from ..workspace_api import MintedToken, TokenInfo, WorkspaceApi
 from .mint import PROPAGATION_PAUSE_SECONDS, PROPAGATION_TRIES, Mint
 from .pasted import PastedOutcome, PastedState, pasted_candidates, pasted_token_id
-from .store import PatStore
+from .store import Pat, PatStore
+
+# At the end there are seconds for everything, and the current PAT is the one that matters.
+TIDY_SECONDS = 2.0
 
 
 class PastedRevoker:
@@ -134,35 +137,55 @@ class Revocations:
             else:
                 self._store.drop(entry)
 
-    async def tidy(self, current: Secret) -> None:
-        """Finish what was left undone.  Raises the WorkspaceError that keeps it undone."""
-        await self._mint.sweep_lost(current, self._store.token_ids())
+    async def tidy(self, current: Secret, held: set[str] | None = None) -> None:
+        """Finish what was left undone; ``held`` are the ids that are not (those in the store).
+
+        Raises the WorkspaceError that keeps it undone.
+        """
+        await self._mint.sweep_lost(current, self._store.token_ids() if held is None else held)
         for revoker in self._unfinished():
-            await revoker.revoke(current, self._store.token_ids())
+            await revoker.revoke(current, self._store.token_ids() if held is None else held)
 
     async def revoke_all(self, current: Secret | None) -> int:
         """Revoke everything of ours, and what was pasted; return how many may still live.
 
         The store is empty afterwards, whatever happens.
         """
-        left = 0
+        held, pats = self._store.token_ids(), self._store.clear()
+        # Side by side, since a slow workspace leaves time for few calls one after the other; the
+        # current one is last: it revokes the others, then itself.
+        first = [self._delete(pats[-1], pat) for pat in pats[:-1]]
         if current is not None:
-            try:
-                await self.tidy(current)
-            except WorkspaceError as error:
-                self._log.warning("A token may be left in the workspace: %s", error)
-                left += 1
-        pats = self._store.clear()  # the current one is last: it revokes the others, then itself
-        for pat in pats:
-            try:
-                await self._api.delete_token(pats[-1].value, pat.token_id)
-            except TokenRefusedError:
-                continue  # it is dead already
-            except WorkspaceError as error:
-                self._log.warning("A PAT could not be revoked (it expires by itself): %s", error)
-                left += 1
+            first.append(self._tidy_at_the_end(current, held))
+        left = sum(await asyncio.gather(*first))
+        for pat in pats[-1:]:
+            left += await self._delete(pat, pat)
         self._pasted = []
         return left
+
+    async def _tidy_at_the_end(self, current: Secret, held: set[str]) -> int:
+        """Finish what was left undone, if that leaves time to revoke the current PAT."""
+        try:
+            async with asyncio.timeout(TIDY_SECONDS):
+                await self.tidy(current, held)
+        except (WorkspaceError, TimeoutError) as error:
+            self._log.warning(
+                "A token may be left in the workspace: %s",
+                error if str(error) else "no answer in time",
+            )
+            return 1
+        return 0
+
+    async def _delete(self, current: Pat, pat: Pat) -> int:
+        """Revoke one PAT of ours; return 1 if it may still live."""
+        try:
+            await self._api.delete_token(current.value, pat.token_id)
+        except TokenRefusedError:
+            return 0  # it is dead already
+        except WorkspaceError as error:
+            self._log.warning("A PAT could not be revoked (it expires by itself): %s", error)
+            return 1
+        return 0
 
     def _unfinished(self) -> list[PastedRevoker]:
         return [r for r in self._pasted if r.outcome.state is PastedState.RETRYING]

@@ -185,6 +185,11 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
         """Return the models of all terminals."""
         return [self.get_terminal_model(name) for name in self.terminals]
 
+    def announce(self, text: str) -> None:
+        """Show a line of ours in every terminal, on a line of its own."""
+        for terminal in self.terminals.values():
+            cast(Terminal, terminal).announce(text)
+
     # ---- ending
 
     def on_eof(self, ptywclients: PtyWithClients) -> None:

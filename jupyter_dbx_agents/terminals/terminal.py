@@ -155,6 +155,12 @@ class Terminal(PtyWithClients):
         if self._is_working:
             self._work()
 
+    def announce(self, text: str) -> None:
+        """Show the clients a line that is ours, not the program's; no replay repeats it."""
+        message = stdout_message(f"\r\n\x1b[7m {text} \x1b[0m\r\n".encode())
+        for client in self.clients:
+            client.send_output(message)
+
     def replay_for(self, client: Any) -> None:
         """Bring a client's fresh terminal to the state of this one; then it is sent output."""
         self._output.flush()
