@@ -64,7 +64,9 @@ def _add_client_command(commands: Any, name: str, run: Any, text: str) -> None:
 
 def _serve(arguments: list[str]) -> None:
     from .app import DbxAgentsApp  # noqa: PLC0415 a second of imports that no client needs
+    from .node_free import spare_node  # noqa: PLC0415 likewise
 
+    spare_node()
     DbxAgentsApp.launch_instance(arguments)  # type: ignore[no-untyped-call]
 
 

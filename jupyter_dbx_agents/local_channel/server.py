@@ -19,6 +19,9 @@ from tornado.netutil import bind_unix_socket
 MOST_BODY_BYTES = 64 * 1024
 # Of the 107 that unix(7) allows, less the socket's own name.
 MOST_FOLDER_BYTES = 90
+PREFIX = "dbx-agents-"
+SOCKET_NAME = "server.sock"
+PROBE_SECONDS = 0.5
 
 
 class LocalChannel:
@@ -34,8 +37,9 @@ class LocalChannel:
         The folder is a fresh one of mode 0700, where paths are short: a home may exceed what
         unix(7) allows for a socket.
         """
+        _sweep()
         self._folder = _short_private_folder()
-        path = self._folder / "server.sock"
+        path = self._folder / SOCKET_NAME
         self._server.add_socket(bind_unix_socket(str(path), mode=0o600))
         return path
 
@@ -50,11 +54,38 @@ class LocalChannel:
 
 def _short_private_folder() -> Path:
     """Return a new folder of mode 0700; ``TMPDIR`` may be too long for a socket."""
-    folder = Path(tempfile.mkdtemp(prefix="dbx-agents-"))
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     if len(os.fsencode(folder)) <= MOST_FOLDER_BYTES:
         return folder
     folder.rmdir()
-    return Path(tempfile.mkdtemp(prefix="dbx-agents-", dir="/tmp"))
+    return Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
+
+
+def _sweep() -> None:
+    """Remove the folders of servers that were killed: those whose socket nobody listens on.
+
+    Only this user's, and only such as hold nothing but a socket: one without it may be a server's
+    that is just being started.
+    """
+    for place in {tempfile.gettempdir(), "/tmp"}:  # noqa: S108 nothing is made there
+        for socket_file in Path(place).glob(f"{PREFIX}*/{SOCKET_NAME}"):
+            with contextlib.suppress(OSError):
+                is_ours = socket_file.parent.stat().st_uid == os.geteuid()
+                if is_ours and _is_abandoned(socket_file):
+                    socket_file.unlink()
+                    socket_file.parent.rmdir()
+
+
+def _is_abandoned(socket_file: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(PROBE_SECONDS)
+        try:
+            probe.connect(str(socket_file))
+        except ConnectionRefusedError:
+            return True
+        except OSError:  # a full backlog, or another user's: somebody's all the same
+            return False
+    return False
 
 
 def is_same_user(request: httputil.HTTPServerRequest) -> bool:
