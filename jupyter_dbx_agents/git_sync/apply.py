@@ -204,6 +204,10 @@ class Applier:
         return deepest_first(gone)
 
     async def _remove_folder(self, folder: str) -> None:
+        """Delete an empty folder; the call would delete a file of somebody's just the same."""
+        there = await self._files.info(self._path(folder))
+        if there is None or there.kind != "DIRECTORY":
+            return
         try:
             await self._files.delete(self._path(folder))
         except WorkspaceError as error:

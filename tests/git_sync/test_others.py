@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from jupyter_dbx_agents.git_sync.apply import FOREIGN
 from jupyter_dbx_agents.git_sync.errors import DestinationError
 
-from .conftest import Site
+from .conftest import Killed, Site
 
 
 async def test_a_folder_with_something_else_in_it_is_refused_until_taken_over(site: Site) -> None:
@@ -75,6 +76,25 @@ async def test_foreign_files_are_neither_overwritten_nor_deleted(site: Site) -> 
     await sync.run()
     assert site.remote("p") == {"a": b"1", "b": b"2", **theirs}
     assert sync.marker.skipped == {}
+
+
+async def test_a_foreign_file_with_the_name_of_a_folder_of_ours_stays(site: Site) -> None:
+    site.make("p")
+    site.commit("p", {"a": "1", "was/x": "2"})
+    await site.project_sync("p").run()
+    site.delete_foreign("p/was", recursive=True)
+    theirs = {"was": b"theirs", "d": b"theirs"}
+    for path, content in theirs.items():
+        site.put_foreign(f"p/{path}", content)
+    site.commit("p", {"d/x": "ours", "was/x": None})
+    for dies_at in range(1, 9):
+        site.transport.dies_at = dies_at
+        with contextlib.suppress(Killed):
+            await site.project_sync("p").run()
+        site.connect()
+    site.commit("p", {"d/x": None})
+    await site.project_sync("p").run()
+    assert site.remote("p") == {"a": b"1", **theirs}
 
 
 async def test_a_foreign_file_that_went_away_makes_room_at_the_next_look(site: Site) -> None:
