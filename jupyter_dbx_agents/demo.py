@@ -78,7 +78,8 @@ async def _demo(
         stack.push_async_callback(local.stop)
         app_port = _free_port()
         app_url = f"http://127.0.0.1:{app_port}"
-        doors = [FrontDoor(app_url, owner), FrontDoor(app_url, STRANGER)]
+        limits = local.workspace.front_door
+        doors = [FrontDoor(app_url, who, limits=limits) for who in (owner, STRANGER)]
         for door, door_port in zip(doors, (port, 0), strict=True):
             await _open(door, door_port)
             stack.push_async_callback(door.stop)

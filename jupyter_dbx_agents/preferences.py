@@ -13,6 +13,10 @@ from traitlets.config import Config
 
 from .environment import Environment, variable
 
+# Proxies on the platform's way close a websocket that is silent for a minute.  Terminals and
+# kernels ping by themselves, every 30 s; this is for the others, such as that of the events.
+WEBSOCKET_PING_SECONDS = 25
+KERNEL_STOP_SECONDS = 2.0
 LAB_EXTENSIONS = Path(__file__).with_name("labextension")
 
 
@@ -23,6 +27,7 @@ def preferences(serverapp: ServerApp, environment: Environment) -> Config:
         "terminado_settings": {"shell_command": [_shell()]},
         "root_dir": str(environment.home),
         "open_browser": False,
+        "websocket_ping_interval": WEBSOCKET_PING_SECONDS,
     }
     if environment.is_databricks_app:
         wanted |= {"ip": "0.0.0.0", "port_retries": 0}  # noqa: S104 the platform's contract
@@ -30,6 +35,9 @@ def preferences(serverapp: ServerApp, environment: Environment) -> Config:
             wanted["port"] = environment.app_port
     configured = serverapp.config.ServerApp
     config = Config()
+    # A kernel that does not end when asked is killed after this, within the time of a stop.
+    if "shutdown_wait_time" not in serverapp.config.KernelManager:
+        config.KernelManager.shutdown_wait_time = KERNEL_STOP_SECONDS
     config.ServerApp.update({k: v for k, v in wanted.items() if k not in configured})
     # The platform runs us from our folder, uninstalled; installed as well, it is one extension.
     if "extra_labextensions_path" not in serverapp.config.LabApp:

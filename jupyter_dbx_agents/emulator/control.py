@@ -16,6 +16,8 @@
   sha256|random, revocation_delay_seconds, gateway_present, gateway_strict, max_file_bytes}`
 - `GET /app-rules`, `PATCH /app-rules {…}` → the fields of `app_service.AppRules`: how long starts
   and deployments take, with which message they fail, who may create apps and how many
+- `GET /front-door`, `PATCH /front-door {…}` → the fields of `front_door_limits.FrontDoorLimits`, in
+  force at every door of this workspace
 - `POST /apps {name, creator}` and `PATCH /apps/{name} {creator?, get_status?, description?}` → the
   app; `get_status` 403, 404, 500 … is answered instead of its record, 0 is the record
 - `POST /users {user, display_name?, is_active?}` → the user's SCIM record
@@ -236,6 +238,21 @@ class AppRulesHandler(ControlHandler):
         self.write(asdict(service.rules))
 
 
+class FrontDoorHandler(ControlHandler):
+    """`/front-door`."""
+
+    def get(self) -> None:
+        """Answers with the limits."""
+        self.write(asdict(self.workspace.front_door))
+
+    def patch(self) -> None:
+        """Sets the given ones; an unknown name changes nothing."""
+        limits = self.workspace.front_door
+        for name, value in asdict(replace(limits, **self.json_body())).items():
+            setattr(limits, name, float(value))
+        self.write(asdict(limits))
+
+
 class UsersHandler(ControlHandler):
     """`/users`."""
 
@@ -302,6 +319,7 @@ def control_routes(workspace: Workspace) -> list[Any]:
         (r"/switches", SwitchesHandler, shared),
         (r"/apps(?:/([^/]+))?", AppsControlHandler, shared),
         (r"/app-rules", AppRulesHandler, shared),
+        (r"/front-door", FrontDoorHandler, shared),
         (r"/users", UsersHandler, shared),
         (r"/models", ModelsControlHandler, shared),
         (r"/files", FilesControlHandler, shared),

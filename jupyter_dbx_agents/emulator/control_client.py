@@ -125,6 +125,10 @@ class ControlClient:
         """Changes how apps start, deploy and may be made: the fields of `app_service.AppRules`."""
         return self._call("PATCH", "/app-rules", changes)
 
+    def limit_front_door(self, **changes: float) -> Json:
+        """Changes how long requests, streams and websockets may last, or their `scale`."""
+        return self._call("PATCH", "/front-door", changes)
+
     def add_user(self, user: str, *, is_active: bool = True) -> Json:
         """Adds a user or changes whether one is active."""
         return self._call("POST", "/users", {"user": user, "is_active": is_active})

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import re
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from tornado import httputil
@@ -27,9 +27,8 @@ from jupyter_dbx_agents.emulator.front_door_headers import (
     is_websocket,
     without_hop_by_hop,
 )
+from jupyter_dbx_agents.emulator.front_door_limits import FrontDoorLimits
 
-# The platform's proxy ends a plain request after this; websockets are exempt.
-REQUEST_TIMEOUT_SECONDS = 120.0
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _CHUNK_BYTES = 64 * 1024
 _HEAD_LIMIT_BYTES = 64 * 1024
@@ -45,6 +44,7 @@ class FrontDoor:
     `access_token` is sent as `X-Forwarded-Access-Token` (user authorization) if given. `keep_host`
     passes the visitor's `Host` on; else the app sees its own, and the visitor's in
     `X-Forwarded-Host`. `forwarded_scheme` is `https` on the platform, where TLS ends at the proxy.
+    `limits` are the platform's by default, and may be changed while the door is open.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class FrontDoor:
         access_token: str | None = None,
         keep_host: bool = True,
         forwarded_scheme: str = "http",
-        request_timeout_seconds: float = REQUEST_TIMEOUT_SECONDS,
+        limits: FrontDoorLimits | None = None,
     ) -> None:
         parts = urlsplit(app_url)
         self.app_host = parts.hostname or "127.0.0.1"
@@ -64,7 +64,7 @@ class FrontDoor:
         self.visitor = Visitor(user_email, user_id, user_email, access_token)
         self.keep_host = keep_host
         self.forwarded_scheme = forwarded_scheme
-        self.request_timeout_seconds = request_timeout_seconds
+        self.limits = limits or FrontDoorLimits()
         self.url = ""
         self._tunnels: set[asyncio.Task[None]] = set()
         self._server: HTTPServer | None = None
@@ -186,9 +186,11 @@ class _Passage(httputil.HTTPMessageDelegate):
         self._door.keep(self._answer)
 
     async def _carry_answer(self, app: HTTP1Connection) -> None:
+        limits = self._door.limits
         carrier = _AnswerCarrier(self._visitor, app)
         try:
-            async with asyncio.timeout(self._door.request_timeout_seconds):
+            async with asyncio.timeout(limits.request()) as limit:
+                carrier.on_start = _extension(limit, limits)
                 await app.read_response(carrier)
         except StreamClosedError:
             pass  # The visitor left, or the app broke off: what has started says which.
@@ -226,7 +228,16 @@ class _Passage(httputil.HTTPMessageDelegate):
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.get_all())
         request = f"{head}{lines}\r\n".encode("latin1")
         visitor = self._visitor.detach()
-        self._door.keep(asyncio.create_task(_carry_websocket(visitor, app, request)))
+        limits = self._door.limits
+        self._door.keep(asyncio.create_task(_carry_websocket(visitor, app, request, limits)))
+
+
+def _extension(limit: asyncio.Timeout, limits: FrontDoorLimits) -> Callable[[], None]:
+    """What gives an answer that has begun the time of a stream, from the request on."""
+    loop = asyncio.get_running_loop()
+    stream = limits.stream()
+    deadline = None if stream is None else loop.time() + stream
+    return lambda: limit.reschedule(deadline)
 
 
 class _AnswerCarrier(httputil.HTTPMessageDelegate):
@@ -237,6 +248,7 @@ class _AnswerCarrier(httputil.HTTPMessageDelegate):
         self._app = app
         self.has_started = False
         self.is_complete = False
+        self.on_start: Callable[[], None] = lambda: None
 
     async def headers_received(  # type: ignore[override]
         self,
@@ -246,6 +258,7 @@ class _AnswerCarrier(httputil.HTTPMessageDelegate):
         if start_line.code < _FIRST_FINAL_STATUS:
             return
         self.has_started = True
+        self.on_start()
         await self._unless_gone(
             self._visitor.write_headers(start_line, without_hop_by_hop(headers))
         )
@@ -265,14 +278,18 @@ class _AnswerCarrier(httputil.HTTPMessageDelegate):
         self._visitor.finish()
 
 
-async def _carry_websocket(visitor: IOStream, app: IOStream, request: bytes) -> None:
+async def _carry_websocket(
+    visitor: IOStream, app: IOStream, request: bytes, limits: FrontDoorLimits
+) -> None:
     """Asks the app for the websocket, then carries bytes both ways until either end closes."""
     try:
         await app.write(request)
         answer = await app.read_until(b"\r\n\r\n", max_bytes=_HEAD_LIMIT_BYTES)
         if b" 101 " in answer.split(b"\r\n", 1)[0]:
             await visitor.write(answer)
-            await _pump_both_ways(visitor, app)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(limits.websocket()):
+                    await _pump_both_ways(visitor, app, limits.websocket_idle())
         else:
             # This connection must not be used again: its next request would pass unseen.
             await visitor.write(answer.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
@@ -292,19 +309,35 @@ async def _carry_refusal(app: IOStream, visitor: IOStream, head: bytes) -> None:
         await visitor.write(await app.read_bytes(int(length[1])))
 
 
-async def _pump_both_ways(one: IOStream, other: IOStream) -> None:
-    pumps = [asyncio.create_task(_pump(one, other)), asyncio.create_task(_pump(other, one))]
+async def _pump_both_ways(one: IOStream, other: IOStream, idle_seconds: float | None) -> None:
+    """Carries bytes until an end closes; raises `TimeoutError` when none come for too long."""
+    pumps: list[asyncio.Task[None]] = []
     try:
-        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        async with asyncio.timeout(idle_seconds) as limit:
+            tell = _postponement(limit, idle_seconds)
+            pumps += [asyncio.create_task(_pump(one, other, tell))]
+            pumps += [asyncio.create_task(_pump(other, one, tell))]
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for pump in pumps:
             pump.cancel()
         await asyncio.gather(*pumps, return_exceptions=True)
 
 
-async def _pump(source: IOStream, target: IOStream) -> None:
+def _postponement(limit: asyncio.Timeout, seconds: float | None) -> Callable[[], None]:
+    """What begins the time of silence anew."""
+    if seconds is None:
+        return lambda: None
+    loop = asyncio.get_running_loop()
+    return lambda: None if limit.expired() else limit.reschedule(loop.time() + seconds)
+
+
+async def _pump(
+    source: IOStream, target: IOStream, tell: Callable[[], None] = lambda: None
+) -> None:
     """Carries bytes one way; the next read waits for the write."""
     with contextlib.suppress(StreamClosedError):
         while True:
             chunk = await source.read_bytes(_CHUNK_BYTES, partial=True)
+            tell()
             await target.write(chunk)

@@ -10,6 +10,7 @@ from jupyter_dbx_agents.emulator.apps import AppRegistry
 from jupyter_dbx_agents.emulator.catalog import ModelCatalog
 from jupyter_dbx_agents.emulator.clock import AdjustableClock
 from jupyter_dbx_agents.emulator.faults import FaultBoard
+from jupyter_dbx_agents.emulator.front_door_limits import FrontDoorLimits
 from jupyter_dbx_agents.emulator.mlflow import TraceStore
 from jupyter_dbx_agents.emulator.request_log import RequestLog
 from jupyter_dbx_agents.emulator.tokens import TokenStore
@@ -67,6 +68,7 @@ class Workspace:
         self.faults = FaultBoard()
         self.requests = RequestLog()
         self.switches = Switches()
+        self.front_door = FrontDoorLimits()
 
     def add_user(self, user_name: str, display_name: str = "", *, is_active: bool = True) -> User:
         """Adds a user with a home directory, or returns the one of that name."""

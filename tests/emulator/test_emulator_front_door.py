@@ -16,6 +16,7 @@ from tornado.web import Application, RequestHandler, stream_request_body
 from tornado.websocket import WebSocketHandler
 
 from jupyter_dbx_agents.emulator.front_door import FrontDoor
+from jupyter_dbx_agents.emulator.front_door_limits import FrontDoorLimits
 
 
 class Echo(RequestHandler):
@@ -201,9 +202,44 @@ async def test_a_visitor_who_leaves_ends_the_apps_work():
 
 
 async def test_a_request_over_the_limit_is_a_504():
-    async with passage(request_timeout_seconds=0.2) as (_, client):
+    async with passage(limits=FrontDoorLimits(scale=0.002)) as (_, client):
         assert (await client.get("/never")).status_code == 504
         assert (await client.get("/x")).status_code == 200
+
+
+async def test_a_stream_may_last_longer_than_a_request_and_is_cut_in_the_end():
+    limits = FrontDoorLimits(request_seconds=0.2, stream_seconds=0)
+    async with passage(limits=limits) as (_, client):
+        assert (await client.get("/slow")).text == "0\n1\n2\n"
+        limits.stream_seconds = 0.25
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.get("/slow")
+
+
+async def test_a_silent_websocket_is_cut_and_one_with_pings_is_not():
+    limits = FrontDoorLimits(scale=0.01)  # 0.6 s of silence
+    async with passage(limits=limits) as (door, _):
+        url = door.url.replace("http", "ws", 1) + "/ws"
+        async with websockets.connect(url, proxy=None, ping_interval=0.1) as socket:
+            await socket.recv()
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(socket.recv(), 1.5)
+            await socket.send("alive")
+            assert await socket.recv() == "alive"
+        async with websockets.connect(url, proxy=None, ping_interval=None) as socket:
+            await socket.recv()
+            with pytest.raises(websockets.ConnectionClosed):
+                await asyncio.wait_for(socket.recv(), 30)
+
+
+async def test_a_websocket_can_be_given_a_longest_life():
+    limits = FrontDoorLimits(websocket_seconds=0.3)
+    async with passage(limits=limits) as (door, _):
+        url = door.url.replace("http", "ws", 1) + "/ws"
+        async with websockets.connect(url, proxy=None, ping_interval=0.05) as socket:
+            with pytest.raises(websockets.ConnectionClosed):
+                while True:
+                    await asyncio.wait_for(socket.recv(), 30)
 
 
 async def test_an_app_that_is_down_is_a_502():
