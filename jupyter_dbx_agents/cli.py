@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from . import __version__, doctor
@@ -55,7 +56,26 @@ def _parser() -> argparse.ArgumentParser:
     add_agents_command(commands, _print_lines)
     add_project_commands(commands, _print_lines)
     _add_client_command(commands, "doctor", _doctor, "find out what is wrong, and what to do")
+    _add_deployment_commands(commands)
     return parser
+
+
+def _add_deployment_commands(commands: Any) -> None:
+    text = "deploy this repository as a Databricks App, from your own machine"
+    deploy = commands.add_parser("deploy", help=text, description=text)
+    deploy.add_argument("--profile", help="profile of ~/.databrickscfg (default: as the SDK does)")
+    deploy.add_argument("--app", default="dbx-agents", help="name of the app (%(default)s)")
+    deploy.add_argument("--bundle", action="store_true", help="by databricks.yml and its CLI")
+    deploy.add_argument(
+        "--replace", action="store_true", help="deploy even if the app runs something else now"
+    )
+    deploy.set_defaults(run=_deploy)
+    text = "write a bundle with an app for each member of a team"
+    team = commands.add_parser("team-bundle", help=text, description=text)
+    team.add_argument("members", help="file with one e-mail address a line")
+    team.add_argument("--output", default="team/databricks.yml", help="(%(default)s)")
+    team.add_argument("--prefix", default="dbx-agents-", help="of the apps' names (%(default)s)")
+    team.set_defaults(run=_team_bundle)
 
 
 def _add_client_command(commands: Any, name: str, run: Any, text: str) -> None:
@@ -116,6 +136,32 @@ def _rotate(_options: argparse.Namespace) -> int:
 def _status(_options: argparse.Namespace) -> int:
     for line in status_lines(call("GET", "/dbx-agents/api/status")):
         print(line)
+    return 0
+
+
+def _deploy(options: argparse.Namespace) -> int:
+    from .deployment import DeployRequest, deploy  # noqa: PLC0415 not for the terminals' commands
+
+    request = DeployRequest(
+        folder=Path.cwd(),
+        app_name=options.app,
+        profile=options.profile,
+        is_bundle=options.bundle,
+        replaces=options.replace,
+    )
+    deploy(request, lambda line: print(line, flush=True))
+    return 0
+
+
+def _team_bundle(options: argparse.Namespace) -> int:
+    from .deployment import write_team_bundle  # noqa: PLC0415 as above
+
+    members = write_team_bundle(
+        Path(options.members), Path(options.output), options.prefix, root=Path.cwd()
+    )
+    for member in members:
+        print(f"{member.name}  {member.email}")
+    print(f"Wrote {options.output}.")
     return 0
 
 

@@ -139,6 +139,13 @@ def prepare_children(home: Path, extra: Mapping[str, str]) -> None:
     extend_environment({name: clean[name] for name in clean if clean[name] != base.get(name)})
 
 
+def forget_databricks_variables() -> None:
+    """Take ``DATABRICKS_*`` out of this process, except for where the profiles are."""
+    for name in [name for name in os.environ if name.startswith("DATABRICKS_")]:
+        if name != "DATABRICKS_CONFIG_FILE":
+            del os.environ[name]
+
+
 def forbid_inspection() -> None:
     """Make this process undumpable: its memory and environ are closed to others of the same user.
 

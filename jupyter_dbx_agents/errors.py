@@ -16,6 +16,7 @@
     │   └── PatNeededError            there is none: paste one
     ├── ConfigFileError               a user's file cannot be read or written; it was left alone
     ├── InstallError                  an agent could not be installed
+    ├── DeploymentError               the repository cannot be deployed like this, or was not
     ├── LocalChannelError             the command found no running server
     └── RequestError                  a REST request that is no request of ours
 
@@ -116,6 +117,10 @@ class InstallError(DbxAgentsError):
     def __init__(self, message: str, hint: str = "", *, is_temporary: bool = False) -> None:
         super().__init__(message, hint)
         self.is_temporary = is_temporary
+
+
+class DeploymentError(DbxAgentsError):
+    """The app could not be deployed, created or started."""
 
 
 class LocalChannelError(DbxAgentsError):

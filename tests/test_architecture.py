@@ -16,7 +16,7 @@ LEVELS = (
     {"workspace_api"},
     {"pat", "models", "config_files", "content_filters", "events", "background_tasks"},
     {"auth", "terminals", "git_sync", "startup", "broker", "agents", "local_channel"}
-    | {"plain_page", "uploads", "preferences", "tracing"},
+    | {"plain_page", "uploads", "preferences", "tracing", "deployment"},
     {"handlers", "login_prompt", "trace_hook", "agent_commands", "project_commands"},
     {"browser_routes"},
     {"app", "demo", "doctor"},

@@ -1,0 +1,115 @@
+"""``app.yaml``: read and judged before anything is sent.
+
+The platform runs ``command`` without a shell, and tells of a mistake in the file after minutes.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from ..environment import SETTING_VARIABLES
+from ..errors import DeploymentError
+
+OWNER_VARIABLE = "APP_OWNER_EMAIL"
+# Set by the platform itself: a value of the user's would break the app.
+_PLATFORM_VARIABLES = (
+    "DATABRICKS_APP_NAME",
+    "DATABRICKS_APP_PORT",
+    "DATABRICKS_CLIENT_ID",
+    "DATABRICKS_CLIENT_SECRET",
+    "DATABRICKS_WORKSPACE_ID",
+)
+_SETTABLE_VARIABLES = (
+    "HOME",
+    "DATABRICKS_HOST",
+    "DATABRICKS_TOKEN",
+    OWNER_VARIABLE,
+    *SETTING_VARIABLES,
+)
+_SEE = "app.yaml.template shows how it is written."
+
+
+@dataclass(frozen=True)
+class AppYaml:
+    """The command, and the variables with their values (None for one of a resource)."""
+
+    command: tuple[str, ...]
+    variables: dict[str, str | None]
+    resources: tuple[str, ...]
+
+
+def parse_app_yaml(text: str) -> AppYaml:
+    """Return what the file says.  Raises DeploymentError for what the platform cannot run."""
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise DeploymentError(f"app.yaml is no valid YAML: {_one_line(error)}.", _SEE) from error
+    if not isinstance(content, dict):
+        raise DeploymentError("app.yaml has no command.", _SEE)
+    entries = _entries(content.get("env"))
+    return AppYaml(
+        command=_command(content.get("command")),
+        variables={str(entry["name"]): entry.get("value") for entry in entries},
+        resources=tuple(str(entry["valueFrom"]) for entry in entries if "valueFrom" in entry),
+    )
+
+
+def notes_on(app_yaml: AppYaml) -> list[str]:
+    """Return what is allowed and probably not meant."""
+    notes = []
+    for name in app_yaml.variables:
+        if name in _SETTABLE_VARIABLES:
+            continue
+        near = difflib.get_close_matches(name, _SETTABLE_VARIABLES, n=1, cutoff=0.8)
+        if near:
+            notes.append(f"app.yaml sets {name}, which nothing reads: is {near[0]} meant?")
+    for resource in app_yaml.resources:
+        notes.append(
+            f"app.yaml needs the app's resource “{resource}”: add it under Edit › App resources."
+        )
+    return notes
+
+
+def _command(command: Any) -> tuple[str, ...]:
+    if not isinstance(command, list) or not command:
+        raise DeploymentError("app.yaml has no command: a list of words.", _SEE)
+    if not all(isinstance(word, str) for word in command):
+        raise DeploymentError("A word of app.yaml's command is no text.", "Put it in quotes.")
+    return tuple(command)
+
+
+def _entries(env: Any) -> list[dict[str, Any]]:
+    if env is None:
+        return []
+    if not isinstance(env, list) or not all(isinstance(entry, dict) for entry in env):
+        raise DeploymentError("app.yaml's env is no list of names with values.", _SEE)
+    for entry in env:
+        _check_entry(entry)
+    return env
+
+
+def _check_entry(entry: dict[str, Any]) -> None:
+    name = entry.get("name")
+    if not isinstance(name, str) or not name.isidentifier():
+        raise DeploymentError(f"app.yaml has a variable without a proper name: {name!r}.", _SEE)
+    if name in _PLATFORM_VARIABLES:
+        raise DeploymentError(f"app.yaml sets {name}.", "Remove it: the platform sets it.")
+    if ("value" in entry) == ("valueFrom" in entry):
+        raise DeploymentError(
+            f"The variable {name} of app.yaml needs either value or valueFrom.", _SEE
+        )
+    if "value" in entry and not isinstance(entry["value"], str):
+        raise DeploymentError(f"The value of {name} in app.yaml is no text.", "Put it in quotes.")
+    if name == OWNER_VARIABLE and "@" not in str(entry.get("value", "@")):
+        raise DeploymentError(
+            f"{OWNER_VARIABLE} in app.yaml is {entry['value']!r}, which is no e-mail address.",
+            "Set it to the address with which the owner logs in.",
+        )
+
+
+def _one_line(error: yaml.YAMLError) -> str:
+    return " ".join(str(error).split())

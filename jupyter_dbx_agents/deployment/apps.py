@@ -1,0 +1,133 @@
+"""One app of the workspace: made if it is not there, started, deployed, waited for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DeploymentError
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
+
+Announce = Callable[[str], None]
+# The platform gives an app 10 minutes to listen, its packages' installation included.
+WAIT = timedelta(minutes=20)
+POLL_SECONDS = 2.0
+_DESCRIPTION = "AI coding agents in JupyterLab"
+_BEING_DELETED = "Wait until it is gone (up to 20 minutes), or give another name with --app."
+
+
+class DeployedApp:
+    """An app by name; every method may raise the SDK's errors or a DeploymentError."""
+
+    def __init__(self, client: WorkspaceClient, name: str, announce: Announce) -> None:
+        self._client = client
+        self._name = name
+        self._announce = announce
+
+    def find(self) -> Any:
+        """Return the app's record, or None.  Raises DeploymentError for one being deleted."""
+        from databricks.sdk.errors import NotFound  # noqa: PLC0415 a second of imports
+
+        try:
+            app = self._client.apps.get(self._name)
+        except NotFound:
+            return None
+        if _compute(app) == "DELETING":
+            raise DeploymentError(f"The app {self._name} is being deleted.", _BEING_DELETED)
+        return app
+
+    def create(self) -> Any:
+        """Make the app and wait until its machine runs; return its record."""
+        from databricks.sdk.errors import BadRequest, ResourceConflict  # noqa: PLC0415 as above
+        from databricks.sdk.service.apps import App  # noqa: PLC0415 as above
+
+        self._announce(f"Creating the app {self._name}; this takes minutes.")
+        try:
+            waiter = self._client.apps.create(App(name=self._name, description=_DESCRIPTION))
+        except ResourceConflict as error:
+            raise DeploymentError(
+                f"The name {self._name} is taken by an app that you may not see.",
+                "Give another one with --app.",
+            ) from error
+        except BadRequest as error:
+            if "not terminal" in str(error) or "DELETING" in str(error):
+                raise DeploymentError(
+                    f"An app named {self._name} is still being deleted.", _BEING_DELETED
+                ) from error
+            raise
+        return self._wait(waiter, "The app's machine did not start")
+
+    def make_ready(self, app: Any) -> Any:
+        """Start the machine if it does not run, and wait out what others began."""
+        state = _compute(app)
+        if state in ("STARTING", "UPDATING", "STOPPING"):
+            self._announce(f"Waiting: the app is {state}.")
+            app = self._poll(lambda seen: _compute(seen) != state, f"it stayed {state}")
+        if _compute(app) in ("STOPPED", "ERROR"):
+            self._announce("Starting the app's machine; this takes minutes.")
+            app = self._wait(self._client.apps.start(self._name), "The app's machine did not start")
+        if app.pending_deployment is not None:
+            self._announce("Waiting for another deployment of this app to end.")
+            app = self._poll(
+                lambda seen: seen.pending_deployment is None, "another deployment did not end"
+            )
+        return app
+
+    def deploy(self, source_code_path: str) -> Any:
+        """Deploy what lies at ``source_code_path``; return the app's record once it runs."""
+        from databricks.sdk.service.apps import AppDeployment, AppDeploymentMode  # noqa: PLC0415
+
+        deployment = AppDeployment(
+            source_code_path=source_code_path, mode=AppDeploymentMode.SNAPSHOT
+        )
+        waiter = self._client.apps.deploy(self._name, deployment)
+        self._announce("Deploying: the platform installs packages and starts the app.")
+        self._wait(waiter, "The deployment failed")
+        return self._client.apps.get(self._name)
+
+    def _wait(self, waiter: Any, failure: str) -> Any:
+        """Wait with the SDK's waiter, saying each message of the platform once."""
+        from databricks.sdk.errors import OperationFailed  # noqa: PLC0415 a second of imports
+
+        said: list[str] = []
+
+        def tell(seen: Any) -> None:
+            status = getattr(seen, "status", None) or getattr(seen, "compute_status", None)
+            message = getattr(status, "message", "") or ""
+            if message and message not in said:
+                said.append(message)
+                self._announce(f"  {message}")
+
+        try:
+            return waiter.result(timeout=WAIT, callback=tell)
+        except OperationFailed as error:
+            reason = str(error).partition(": ")[2] or str(error)
+            raise DeploymentError(f"{failure}: {reason}", self._log_hint()) from error
+        except TimeoutError as error:
+            minutes = WAIT.total_seconds() / 60
+            raise DeploymentError(
+                f"{failure}: it took longer than {minutes:.0f} minutes.", self._log_hint()
+            ) from error
+
+    def _poll(self, is_over: Callable[[Any], bool], failure: str) -> Any:
+        deadline = time.monotonic() + WAIT.total_seconds()
+        while time.monotonic() < deadline:
+            app = self._client.apps.get(self._name)
+            if is_over(app):
+                return app
+            time.sleep(POLL_SECONDS)
+        raise DeploymentError(
+            f"The app {self._name} cannot be deployed: {failure}.", self._log_hint()
+        )
+
+    def _log_hint(self) -> str:
+        return f"Its page (Compute › Apps › {self._name} › Logs) says more."
+
+
+def _compute(app: Any) -> str:
+    state = app.compute_status.state if app.compute_status else None
+    return state.value if state else ""

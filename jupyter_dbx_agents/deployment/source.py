@@ -1,0 +1,153 @@
+"""The files to deploy: what git tracks, as it is on disk.
+
+On disk and not as committed, since whoever copies ``app.yaml.template`` to ``app.yaml`` and deploys
+means the copy.  What differs from the last commit, and what is left out, is said.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import DeploymentError
+from .app_yaml import AppYaml, notes_on, parse_app_yaml
+
+PLATFORM_FILE_LIMIT_BYTES = 10 * 1024 * 1024
+GIT_SECONDS = 60
+SHOWN_NAMES = 5
+_SYMBOLIC_LINK, _SUBMODULE = "120000", "160000"
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file: its path in the repository, and what is in it."""
+
+    path: str
+    on_disk: Path
+    size_bytes: int
+    sha256: str
+
+
+@dataclass
+class Source:
+    """What is going to be deployed, and what is worth knowing about it."""
+
+    root: Path
+    app_yaml: AppYaml
+    files: list[SourceFile]
+    notes: list[str] = field(default_factory=list)
+
+
+def read_source(folder: Path) -> Source:
+    """Return the files of the repository around ``folder``.
+
+    Raises DeploymentError where the platform would refuse them or could not run them.
+    """
+    root = _root(folder)
+    notes = _changes(root)
+    files = []
+    for mode, path in _tracked(root):
+        if mode in (_SYMBOLIC_LINK, _SUBMODULE):
+            notes.append(f"{path} is not sent: apps have no symbolic links and no submodules.")
+        elif not path.isprintable():  # also what is no UTF-8: the workspace takes neither
+            notes.append(f"{path!r} is not sent: the workspace takes no such name.")
+        elif (root / path).is_file():
+            files.append(_source_file(root, path))
+    _check_for_platform(files)
+    app_yaml = parse_app_yaml(_text(root / "app.yaml"))
+    return Source(root, app_yaml, files, [*notes, *notes_on(app_yaml)])
+
+
+def _root(folder: Path) -> Path:
+    try:
+        return Path(_git(folder, "rev-parse", "--show-toplevel").rstrip("\n"))
+    except subprocess.CalledProcessError as error:
+        raise DeploymentError(
+            f"{folder} is in no git repository: {_last_line(error.stderr)}",
+            "Run this in a clone of the repository; what git tracks is deployed.",
+        ) from error
+
+
+def _tracked(root: Path) -> Iterator[tuple[str, str]]:
+    """Yield mode and path of every tracked file."""
+    for entry in filter(None, _git(root, "ls-files", "--stage", "-z").split("\0")):
+        facts, _, path = entry.partition("\t")
+        mode, _, stage = facts.split(" ")
+        if stage != "0":
+            raise DeploymentError(f"{path} has merge conflicts.", "Resolve them, then deploy.")
+        yield mode, path
+
+
+def _changes(root: Path) -> list[str]:
+    """Return notes on what is not as in the last commit."""
+    entries = _git(root, "status", "--porcelain", "-z", "--no-renames").split("\0")
+    untracked = [entry[3:] for entry in entries if entry.startswith("??")]
+    changed = [entry[3:] for entry in entries if entry and not entry.startswith("??")]
+    notes = []
+    if changed:
+        notes.append(f"Deployed as on disk, not as committed: {_names(changed)}.")
+    if untracked:
+        notes.append(f"Not sent, since git does not track it: {_names(untracked)} (git add).")
+    return notes
+
+
+def _names(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    return ", ".join(names[:SHOWN_NAMES]) + more
+
+
+def _source_file(root: Path, path: str) -> SourceFile:
+    content = (root / path).read_bytes()
+    return SourceFile(path, root / path, len(content), hashlib.sha256(content).hexdigest())
+
+
+def _check_for_platform(files: list[SourceFile]) -> None:
+    names = {file.path for file in files}
+    for needed in ("app.yaml", "requirements.txt"):
+        if needed not in names:
+            raise DeploymentError(
+                f"The repository has no {needed} that git tracks.",
+                "Run this in a clone of jupyter_dbx_agents; git add what is new.",
+            )
+    if "package.json" in names:
+        raise DeploymentError(
+            "The repository has a package.json at its top.",
+            "Move it into a folder: the platform would run npm at every start.",
+        )
+    large = [file.path for file in files if file.size_bytes > PLATFORM_FILE_LIMIT_BYTES]
+    if large:
+        raise DeploymentError(
+            f"The platform takes no file over 10 MB: {_names(large)}.",
+            "Take it out of the repository (git rm --cached).",
+        )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeploymentError(
+            f"{path.name} cannot be read: {error}.", "Save it as UTF-8 text."
+        ) from error
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        ended = subprocess.run(
+            ["git", "-C", str(folder), *arguments],  # noqa: S607 the user's own git
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            timeout=GIT_SECONDS,
+            check=True,
+        )
+    except FileNotFoundError as error:
+        raise DeploymentError("There is no git on this machine.", "Install git.") from error
+    return ended.stdout
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["git failed"])[-1]

@@ -1,0 +1,230 @@
+"""The source in the workspace made equal to the one here, sending only what differs.
+
+A manifest beside the source folder says which content each file there has.  It is rewritten before
+the first change, without the files that are about to change, and after the last: an upload that
+broke off in the middle is known as such, and the next run goes on.  Nothing is deployed from it.
+What is in the folder and was not put there by us is left alone, and said.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import posixpath
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..errors import DeploymentError
+from .progress import progress_bar
+from .source import SourceFile
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
+
+# Below the workspace's limit of imports per second, and enough to hide its latency.
+PARALLEL_CALLS = 8
+SCHEMA = 1
+# With which the workspace says that a path is something else than a file.
+_OTHER_KIND_CODES = ("INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS")
+Item = TypeVar("Item")
+
+
+@dataclass
+class Manifest:
+    """What we put into the folder: content by path, and paths of an upload that has not ended."""
+
+    files: dict[str, str] = field(default_factory=dict)
+    pending: set[str] = field(default_factory=set)
+
+    def text(self) -> bytes:
+        """Return it as it is stored."""
+        content = {"schema": SCHEMA, "files": self.files, "pending": sorted(self.pending)}
+        return json.dumps(content, indent=1, sort_keys=True).encode()
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What has to be done, and what lies there that is not ours."""
+
+    send: tuple[SourceFile, ...]
+    delete: tuple[str, ...]
+    foreign: tuple[str, ...]
+
+
+def parse_manifest(text: bytes) -> Manifest:
+    """Return a stored manifest; one that cannot be read counts as none."""
+    try:
+        content = json.loads(text)
+        if content["schema"] != SCHEMA:
+            return Manifest()
+        files = {str(path): str(digest) for path, digest in content["files"].items()}
+        return Manifest(files, {str(path) for path in content["pending"]})
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return Manifest()
+
+
+def compare(
+    files: Iterable[SourceFile], manifest: Manifest, there: dict[str, int | None]
+) -> Difference:
+    """Compare with a folder; ``there`` has each file's size, None for what is no plain file."""
+    wanted = {file.path: file for file in files}
+    send = [
+        file
+        for path, file in wanted.items()
+        if manifest.files.get(path) != file.sha256 or there.get(path) != file.size_bytes
+    ]
+    ours = set(manifest.files) | manifest.pending
+    left_over = set(there) - set(wanted)
+    return Difference(
+        send=tuple(send),
+        delete=tuple(sorted(left_over & ours)),
+        foreign=tuple(sorted(left_over - ours)),
+    )
+
+
+class SourceFolder:
+    """One folder of the workspace; every method may raise the SDK's errors or a DeploymentError."""
+
+    def __init__(self, client: WorkspaceClient, folder: str, manifest_path: str) -> None:
+        self._client = client
+        self._folder = folder
+        self._manifest_path = manifest_path
+
+    def update(self, files: list[SourceFile]) -> Difference:
+        """Make the folder hold ``files``; return what was done."""
+        with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
+            manifest = self._read_manifest()
+            difference = compare(files, manifest, self._listing(pool))
+            if difference.send or difference.delete or manifest.pending:
+                self._apply(pool, files, difference)
+        return difference
+
+    def _apply(
+        self, pool: ThreadPoolExecutor, files: list[SourceFile], difference: Difference
+    ) -> None:
+        touched = {file.path for file in difference.send} | set(difference.delete)
+        done = Manifest({f.path: f.sha256 for f in files if f.path not in touched}, touched)
+        self._client.workspace.mkdirs(self._folder)
+        self._write_manifest(done)
+        try:
+            self._each(pool, self._delete, difference.delete, "deleting")
+            self._each(pool, self._make_folder, _leaf_folders(difference.send), "folders")
+            self._each(pool, lambda file: self._send(file, done), difference.send, "sending")
+        except BaseException:
+            # What got there need not be sent again.
+            with contextlib.suppress(Exception):
+                self._write_manifest(done)
+            raise
+        done.pending.clear()
+        self._write_manifest(done)
+
+    def _each(
+        self,
+        pool: ThreadPoolExecutor,
+        act: Callable[[Item], None],
+        items: Iterable[Item],
+        what: str,
+    ) -> None:
+        waiting = [pool.submit(act, item) for item in items]
+        with progress_bar(len(waiting), what) as bar:
+            try:
+                for future in waiting:
+                    future.result()
+                    bar.update()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _send(self, file: SourceFile, done: Manifest) -> None:
+        from databricks.sdk.errors.base import DatabricksError  # noqa: PLC0415 a second of imports
+
+        content = file.on_disk.read_bytes()
+        if len(content) != file.size_bytes:
+            raise DeploymentError(f"{file.path} changed while it was sent.", "Deploy again.")
+        try:
+            self._import(file.path, content)
+        except DatabricksError as error:
+            if error.error_code not in _OTHER_KIND_CODES:
+                raise
+            # Something of another kind is there: a notebook, or a folder that is empty by now.
+            self._delete(file.path)
+            self._import(file.path, content)
+        done.files[file.path] = file.sha256
+        done.pending.discard(file.path)
+
+    def _import(self, path: str, content: bytes) -> None:
+        from databricks.sdk.service.workspace import ImportFormat  # noqa: PLC0415 as above
+
+        # RAW: any other format turns some files into notebooks, and their names with them.
+        self._client.workspace.upload(
+            self._path(path), content, format=ImportFormat.RAW, overwrite=True
+        )
+
+    def _delete(self, path: str) -> None:
+        from databricks.sdk.errors import NotFound  # noqa: PLC0415 as above
+
+        with contextlib.suppress(NotFound):
+            self._client.workspace.delete(self._path(path))
+
+    def _make_folder(self, folder: str) -> None:
+        self._client.workspace.mkdirs(self._path(folder))
+
+    def _path(self, path: str) -> str:
+        return f"{self._folder}/{path}"
+
+    def _read_manifest(self) -> Manifest:
+        from databricks.sdk.errors import NotFound  # noqa: PLC0415 as above
+
+        try:
+            with self._client.workspace.download(self._manifest_path) as stream:
+                return parse_manifest(stream.read())
+        except NotFound:
+            return Manifest()
+
+    def _write_manifest(self, manifest: Manifest) -> None:
+        from databricks.sdk.service.workspace import ImportFormat  # noqa: PLC0415 as above
+
+        self._client.workspace.upload(
+            self._manifest_path, manifest.text(), format=ImportFormat.RAW, overwrite=True
+        )
+
+    def _listing(self, pool: ThreadPoolExecutor) -> dict[str, int | None]:
+        """Return the size of every file below the folder, level by level."""
+        from databricks.sdk.service.workspace import ObjectType  # noqa: PLC0415 as above
+
+        found: dict[str, int | None] = {}
+        level = [self._folder]
+        start = ""
+        while level:
+            children = [child for some in pool.map(self._children, level) for child in some]
+            level = [child.path for child in children if child.object_type is ObjectType.DIRECTORY]
+            for child in children:
+                # The API names a path with or without /Workspace: count from our folder's name.
+                start = start or child.path[: len(child.path) - len(_name(child.path))]
+                if child.object_type is not ObjectType.DIRECTORY:
+                    found[child.path.removeprefix(start)] = _size(child, ObjectType.FILE)
+        return found
+
+    def _children(self, folder: str) -> list[Any]:
+        from databricks.sdk.errors import NotFound  # noqa: PLC0415 as above
+
+        try:
+            return list(self._client.workspace.list(folder))
+        except NotFound:
+            return []
+
+
+def _size(child: Any, plain_file: Any) -> int | None:
+    return int(child.size or 0) if child.object_type is plain_file else None
+
+
+def _name(path: str) -> str:
+    return posixpath.basename(path)
+
+
+def _leaf_folders(files: Iterable[SourceFile]) -> list[str]:
+    """Return the folders that have to be made; making one makes those above it."""
+    folders = {posixpath.dirname(file.path) for file in files} - {""}
+    return sorted(f for f in folders if not any(o.startswith(f + "/") for o in folders))

@@ -1,0 +1,108 @@
+"""The way to the workspace: the SDK's client for a profile, and its errors in our words."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from ..environment import forget_databricks_variables
+from ..errors import DbxAgentsError, DeploymentError
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
+    from databricks.sdk.core import Config
+
+# Is it there at all?  The SDK would try for 5 minutes.
+FIRST_ANSWER_SECONDS = 5
+SILENCE_SECONDS = 15
+# For a workspace that asks for patience in the middle of an upload.
+RETRY_SECONDS = 120
+_LOG_IN = "Log in with “databricks auth login --host ADDRESS”, and name its profile with --profile."
+
+
+def connect(profile: str | None) -> tuple[WorkspaceClient, str]:
+    """Return a client and its user's name.  Raises DeploymentError if it cannot log in."""
+    from databricks.sdk import WorkspaceClient  # noqa: PLC0415 a second of imports
+
+    if profile:  # named on the command line, it wins over variables, which the SDK prefers
+        forget_databricks_variables()
+    # Its warnings repeat what our message says.
+    logging.getLogger("databricks.sdk").setLevel(logging.ERROR)
+    config = _configuration(profile)
+    with errors_explained(config.host):
+        user = str(WorkspaceClient(config=config).current_user.me().user_name)
+    config.retry_timeout_seconds = RETRY_SECONDS
+    config.http_timeout_seconds = RETRY_SECONDS
+    return WorkspaceClient(config=config), user
+
+
+def _configuration(profile: str | None) -> Config:
+    from databricks.sdk.core import Config  # noqa: PLC0415 as above
+
+    try:
+        return Config(
+            profile=profile,
+            retry_timeout_seconds=FIRST_ANSWER_SECONDS,
+            http_timeout_seconds=SILENCE_SECONDS,
+            product="jupyter-dbx-agents",
+            product_version=__version__,
+        )
+    except (ValueError, OSError) as error:
+        shown = f"The profile {profile}" if profile else "The Databricks configuration"
+        raise DeploymentError(f"{shown} does not work: {_first_line(error)}", _LOG_IN) from error
+
+
+@contextlib.contextmanager
+def errors_explained(host: str | None, app_name: str = "") -> Iterator[None]:
+    """Turn the SDK's errors into a DeploymentError that says what to do."""
+    import requests  # noqa: PLC0415 comes with the SDK
+    from databricks.sdk.errors.base import DatabricksError  # noqa: PLC0415
+
+    try:
+        yield
+    except DbxAgentsError:
+        raise
+    except DatabricksError as error:
+        raise _explained(error, app_name) from error
+    except (requests.RequestException, TimeoutError, OSError) as error:
+        raise DeploymentError(
+            f"The workspace {host} does not answer ({type(error).__name__}).",
+            "Check its address (https://…) and the network, then run this again: it goes on "
+            "where it stopped.",
+        ) from error
+    except ValueError as error:  # the SDK's: no credentials of any kind, a malformed host
+        raise DeploymentError(f"The workspace cannot be used: {_first_line(error)}", _LOG_IN) from (
+            error
+        )
+
+
+def _explained(error: Any, app_name: str) -> DeploymentError:
+    from databricks.sdk import errors  # noqa: PLC0415 a second of imports
+
+    message = _first_line(error)
+    code = str(getattr(error, "error_code", "") or "")
+    if isinstance(error, errors.Unauthenticated) or message.startswith("Invalid access token"):
+        return DeploymentError("The workspace refuses the login.", _LOG_IN)
+    if isinstance(error, errors.PermissionDenied):
+        return DeploymentError(
+            f"You may not do this: {message}",
+            f"Ask for CAN MANAGE on the app {app_name}, or give a name of your own with --app."
+            if app_name
+            else "Ask an administrator of the workspace.",
+        )
+    if code == "QUOTA_EXCEEDED":
+        return DeploymentError(message, "Delete an app that nobody needs, or ask for more.")
+    if isinstance(error, (errors.TooManyRequests, errors.InternalError)):
+        return DeploymentError(
+            f"The workspace cannot answer now: {message}",
+            "Run this again in a moment: it goes on where it stopped.",
+        )
+    return DeploymentError(f"The workspace refuses: {message}", "Mend this and run it again.")
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0]

@@ -1,0 +1,167 @@
+"""Each thing that is wrong stops the deploy command with one line that says what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from jupyter_dbx_agents.emulator.apps import App, Deployment
+from tests.local_workspace import OWNER
+
+from .conftest import APP_YAML, Deployer
+
+LARGE = b"x" * (10 * 1024 * 1024 + 1)
+
+
+@pytest.mark.parametrize("name", ["", "x", "Upper", "under_score", "a" * 31, "ümlaut"])
+def test_a_name_that_no_app_can_have(deployer: Deployer, name: str):
+    said = deployer.refused("--app", name)
+    assert "cannot be the name of an app. Use 2 to 30 lowercase letters" in said
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"package.json": "{}"}, "Move it into a folder"),
+        ({"big.bin": LARGE}, "The platform takes no file over 10 MB: big.bin. Take it out"),
+        ({"app.yaml": "command: [unclosed"}, "app.yaml is no valid YAML"),
+        ({"app.yaml": b"\xff\xfe"}, "app.yaml cannot be read"),
+        ({"app.yaml": "env: []"}, "app.yaml has no command: a list of words."),
+        ({"app.yaml": "command: python main.py"}, "app.yaml has no command: a list of words."),
+        ({"app.yaml": "command: [python, 3]"}, "Put it in quotes."),
+        ({"app.yaml": APP_YAML + "  - value: x"}, "a variable without a proper name"),
+        ({"app.yaml": APP_YAML + "  - name: A B\n    value: x"}, "without a proper name: 'A B'"),
+        ({"app.yaml": APP_YAML + "  - name: A"}, "needs either value or valueFrom"),
+        ({"app.yaml": APP_YAML + "  - {name: A, value: 3}"}, "Put it in quotes."),
+        (
+            {"app.yaml": APP_YAML + "  - {name: DATABRICKS_APP_PORT, value: '8000'}"},
+            "app.yaml sets DATABRICKS_APP_PORT. Remove it: the platform sets it.",
+        ),
+        (
+            {"app.yaml": APP_YAML + "  - {name: APP_OWNER_EMAIL, value: jane}"},
+            "APP_OWNER_EMAIL in app.yaml is 'jane', which is no e-mail address. Set it to",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_repository_that_the_platform_would_refuse(deployer: Deployer, files, said: str):
+    deployer.repository.commit(files)
+    assert said in deployer.refused()
+    assert deployer.server.workspace.apps.all() == []
+
+
+def test_a_folder_that_is_no_repository(deployer: Deployer, tmp_path):
+    deployer.repository.root = tmp_path / "home"
+    deployer.variables["GIT_CEILING_DIRECTORIES"] = str(tmp_path)
+    assert "is in no git repository" in deployer.refused()
+
+
+def test_a_file_that_git_does_not_track(deployer: Deployer):
+    deployer.repository.git("rm", "--quiet", "--cached", "app.yaml")
+    assert "The repository has no app.yaml that git tracks." in deployer.refused()
+
+
+def test_a_merge_that_is_not_finished(deployer: Deployer):
+    repository = deployer.repository
+    repository.git("checkout", "--quiet", "-b", "other")
+    repository.commit({"main.py": "theirs"})
+    repository.git("checkout", "--quiet", "main")
+    repository.commit({"main.py": "ours"})
+    with pytest.raises(Exception, match="merge"):
+        repository.git("merge", "--quiet", "other")
+    assert "main.py has merge conflicts. Resolve them" in deployer.refused()
+
+
+def test_a_variable_that_is_probably_misspelt_is_said(deployer: Deployer):
+    deployer.repository.commit(
+        {"app.yaml": APP_YAML + "  - {name: ANTROPIC_MODEL, value: x}\n  - {name: MINE, value: y}"}
+    )
+    [note] = [line for line in deployer.deployed() if "nothing reads" in line]
+    assert "ANTROPIC_MODEL, which nothing reads: is ANTHROPIC_MODEL meant?" in note
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"DATABRICKS_HOST": "", "DATABRICKS_TOKEN": ""}, "databricks auth login"),
+        ({"DATABRICKS_TOKEN": "dapi" + "0" * 32}, "The workspace refuses the login. Log in with"),
+        ({"DATABRICKS_HOST": "http://[bad"}, "databricks auth login"),
+    ],
+    ids=["nothing", "dead token", "malformed host"],
+)
+def test_a_login_that_does_not_work(deployer: Deployer, variables: dict[str, str], said: str):
+    deployer.variables.update(variables)
+    assert said in deployer.refused()
+
+
+def test_a_profile_that_is_not_there(deployer: Deployer):
+    said = deployer.refused("--profile", "nowhere")
+    assert said.startswith("The profile nowhere does not work")
+    assert "databricks auth login" in said
+
+
+def test_a_profile_names_the_host_without_scheme_and_wins_over_variables(deployer: Deployer):
+    (deployer.home / ".databrickscfg").write_text(
+        f"[mine]\nhost = no-such-host.invalid\ntoken = {deployer.token}\n"
+    )
+    said = deployer.refused("--profile", "mine")
+    assert "The workspace https://no-such-host.invalid does not answer" in said
+    assert deployer.token not in said
+
+
+def test_a_name_that_is_taken(deployer: Deployer):
+    app = deployer.server.workspace.apps.add(App("dbx-agents", OWNER))
+    other = {"source_code_path": f"/Workspace/Users/{OWNER}/another"}
+    app.active = Deployment(OWNER, other, app.created_at)
+    said = deployer.refused()
+    assert "The app dbx-agents exists and runs from /Workspace/Users/owner@example.com/ano" in said
+    assert "--replace" in said
+    assert deployer.deployed("--replace")[-2].startswith("Running:")
+
+
+def test_an_app_of_somebody_else(deployer: Deployer):
+    deployer.server.workspace.apps.add(App("dbx-agents", "other@example.com"))
+    said = deployer.refused()
+    assert "does not have CAN_MANAGE permission" in said
+    assert "Ask for CAN MANAGE on the app dbx-agents" in said
+
+
+def test_an_app_that_one_may_not_see(deployer: Deployer):
+    deployer.server.workspace.apps.add(App("dbx-agents", "other@example.com", get_status=404))
+    said = deployer.refused()
+    assert "The name dbx-agents is taken by an app that you may not see." in said
+
+
+def test_an_app_that_is_being_deleted(deployer: Deployer):
+    deployer.deployed()
+    workspace = deployer.server.workspace
+    workspace.apps.named("dbx-agents").deleted_at = workspace.clock()
+    workspace.apps.named("dbx-agents").set_compute("DELETING", "")
+    assert "is being deleted. Wait until it is gone" in deployer.refused()
+    workspace.apps.named("dbx-agents").get_status = 404
+    assert "is still being deleted. Wait until it is gone" in deployer.refused()
+
+
+def test_who_may_not_create_apps(deployer: Deployer):
+    deployer.control.rule_apps(may_users_create=False)
+    assert "User does not have permission to create apps" in deployer.refused()
+
+
+def test_a_workspace_full_of_apps(deployer: Deployer):
+    deployer.control.rule_apps(app_limit=0)
+    assert "limit of 0 apps. Delete an app that nobody needs" in deployer.refused()
+
+
+def test_a_service_principal_must_name_the_owner(deployer: Deployer):
+    workspace = deployer.server.workspace
+    robot = "12345678-1234-4234-8234-123456789012"
+    deployer.token = deployer.control.mint(robot).token_value
+    deployer.control.clear_requests()
+    workspace.users.pop(robot, None)
+    workspace.add_user(robot)
+    assert "is a service principal: nobody could open" in deployer.refused()
+    deployer.repository.commit(
+        {"app.yaml": APP_YAML + f"  - {{name: APP_OWNER_EMAIL, value: {OWNER}}}"}
+    )
+    assert (
+        deployer.deployed()[-1] == f"Next: {OWNER} opens it (nobody else can) and pastes a token."
+    )

@@ -1,0 +1,125 @@
+"""The deploy command, as a process, against the local workspace's Apps API."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from tests.local_workspace import OWNER
+
+from .conftest import APP_YAML, Deployer
+
+
+def digest(content: str | bytes) -> str:
+    return hashlib.sha256(content if isinstance(content, bytes) else content.encode()).hexdigest()
+
+
+def test_one_command_creates_the_app_and_deploys_what_git_tracks(deployer: Deployer):
+    deployer.repository.write({"untracked.txt": "no", "main.py": "print('changed')\n"})
+    lines = deployer.deployed()
+    app = deployer.server.workspace.apps.named("dbx-agents")
+    assert (app.creator, app.app_state) == (OWNER, "RUNNING")
+    assert dict(app.active.source) == {
+        "app.yaml": APP_YAML.encode(),
+        "requirements.txt": b"",
+        "main.py": b"print('changed')\n",
+        "package/notebook.py": b"# Databricks notebook source\n",
+        "package/deep/er/file.txt": b"deep",
+        "with space/ünicode.txt": "ü".encode(),
+        "empty": b"",
+    }
+    assert "Note: Deployed as on disk, not as committed: main.py." in lines
+    assert "Note: Not sent, since git does not track it: untracked.txt (git add)." in lines
+    assert lines[-2:] == [
+        "Running: https://dbx-agents-1234567890123456.aws.databricksapps.com",
+        "Next: open it, open a terminal, and paste a token when it asks for one.",
+    ]
+
+
+def test_a_second_run_only_sends_what_changed(deployer: Deployer):
+    deployer.deployed()
+    deployer.control.clear_requests()
+    assert "Nothing has changed since the last time." in deployer.deployed()
+    assert deployer.sent() == []
+    deployer.repository.commit({"main.py": "print(2)\n", "new/one.txt": "1"})
+    deployer.repository.git("rm", "--quiet", "empty")
+    assert "Sent 2 files, deleted 1." in deployer.deployed()
+    # The manifest before and after, and the two files.
+    assert sorted(deployer.sent()) == ["delete", *["import"] * 4, "mkdirs", "mkdirs"]
+    files = deployer.files()
+    assert files["main.py"] == digest("print(2)\n")
+    assert "empty" not in files
+    assert len(deployer.server.workspace.apps.named("dbx-agents").deployments) == 3
+
+
+def test_files_and_folders_change_places(deployer: Deployer):
+    repository = deployer.repository
+    repository.commit({"a": "file", "b/c": "in a folder"})
+    deployer.deployed()
+    repository.git("rm", "--quiet", "a", "b/c")
+    repository.commit({"a/inside": "now a folder", "b": "now a file"})
+    deployer.deployed()
+    files = deployer.files()
+    assert files["a/inside"] == digest("now a folder")
+    assert files["b"] == digest("now a file")
+
+
+def test_what_breaks_off_is_not_deployed_and_goes_on(deployer: Deployer):
+    deployer.control.add_fault(
+        "/api/2.0/workspace/import", "status", status=400, error_code="BAD", message="disk full"
+    )
+    deployer.control.add_fault("/api/2.0/workspace/delete", "status", status=400, message="no")
+    deployer.server.workspace.faults.clear()
+    fault = deployer.control.add_fault(
+        "/api/2.0/workspace/mkdirs",
+        "status",
+        status=403,
+        error_code="PERMISSION_DENIED",
+        message="no",
+    )
+    assert "You may not do this: no" in deployer.refused()
+    assert deployer.server.workspace.apps.named("dbx-agents").deployments == []
+    deployer.control.clear_faults(fault)
+    lines = deployer.deployed()
+    assert "Sent 7 files, deleted 0." in lines
+    assert len(deployer.files()) == 7
+
+
+def test_a_file_that_was_changed_or_lost_in_the_workspace_is_sent_again(deployer: Deployer):
+    deployer.deployed()
+    files = deployer.server.workspace.files
+    files.delete(OWNER, f"{deployer.source}/main.py", recursive=False)
+    files.delete(OWNER, f"{deployer.source}/package", recursive=True)
+    assert "Sent 3 files, deleted 0." in deployer.deployed()
+    assert len(deployer.files()) == 7
+
+
+def test_files_of_others_stay_and_are_named(deployer: Deployer):
+    deployer.deployed()
+    workspace = deployer.server.workspace
+    workspace.files.put_archive(
+        OWNER, f"{deployer.source}/theirs", [("a.txt", b"a")], overwrite=True
+    )
+    lines = deployer.deployed()
+    assert "Note: 1 files there are not from here and are deployed too: theirs/a.txt" in lines
+    assert "theirs/a.txt" in deployer.files()
+
+
+def test_a_stopped_app_is_started_and_a_running_deployment_waited_for(deployer: Deployer):
+    deployer.deployed()
+    app = deployer.server.workspace.apps.named("dbx-agents")
+    app.set_compute("STOPPED", "App compute is stopped.")
+    lines = deployer.deployed()
+    assert "Starting the app's machine; this takes minutes." in lines
+    assert app.compute_state == "ACTIVE"
+
+
+@pytest.mark.parametrize(
+    ("field", "why"), [("start_error", "no capacity"), ("deploy_error", "pip could not install x")]
+)
+def test_the_platforms_reason_is_said(deployer: Deployer, field: str, why: str):
+    deployer.control.rule_apps(**{field: why})
+    said = deployer.refused()
+    assert why in said
+    assert "Compute › Apps › dbx-agents › Logs" in said
