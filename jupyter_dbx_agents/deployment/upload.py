@@ -8,11 +8,12 @@ What is in the folder and was not put there by us is left alone, and said.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import posixpath
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 # Below the workspace's limit of imports per second, and enough to hide its latency.
 PARALLEL_CALLS = 8
 SCHEMA = 1
+# The API takes 10 MB of base64 text.
+MAX_JSON_IMPORT_BYTES = 7 * 1024 * 1024
 # With which the workspace says that a path is something else than a file.
 _OTHER_KIND_CODES = ("INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS")
 Item = TypeVar("Item")
@@ -136,6 +139,7 @@ class SourceFolder:
             finally:
                 for future in waiting:
                     future.cancel()
+                wait(waiting)  # what is on its way has to be in the manifest
 
     def _send(self, file: SourceFile, done: Manifest) -> None:
         from databricks.sdk.errors.base import DatabricksError  # noqa: PLC0415 a second of imports
@@ -155,12 +159,7 @@ class SourceFolder:
         done.pending.discard(file.path)
 
     def _import(self, path: str, content: bytes) -> None:
-        from databricks.sdk.service.workspace import ImportFormat  # noqa: PLC0415 as above
-
-        # RAW: any other format turns some files into notebooks, and their names with them.
-        self._client.workspace.upload(
-            self._path(path), content, format=ImportFormat.RAW, overwrite=True
-        )
+        _import_raw(self._client, self._path(path), content)
 
     def _delete(self, path: str) -> None:
         from databricks.sdk.errors import NotFound  # noqa: PLC0415 as above
@@ -184,11 +183,7 @@ class SourceFolder:
             return Manifest()
 
     def _write_manifest(self, manifest: Manifest) -> None:
-        from databricks.sdk.service.workspace import ImportFormat  # noqa: PLC0415 as above
-
-        self._client.workspace.upload(
-            self._manifest_path, manifest.text(), format=ImportFormat.RAW, overwrite=True
-        )
+        _import_raw(self._client, self._manifest_path, manifest.text())
 
     def _listing(self, pool: ThreadPoolExecutor) -> dict[str, int | None]:
         """Return the size of every file below the folder, level by level."""
@@ -214,6 +209,21 @@ class SourceFolder:
             return list(self._client.workspace.list(folder))
         except NotFound:
             return []
+
+
+def _import_raw(client: WorkspaceClient, path: str, content: bytes) -> None:
+    """Write one file.  RAW, since other formats turn some files into notebooks and rename them.
+
+    ``upload`` of the SDK (0.162) repeats nothing, whatever the workspace answers: its form is no
+    stream that could be rewound.  So it is for those only that are too large for the other call.
+    """
+    from databricks.sdk.service.workspace import ImportFormat  # noqa: PLC0415 a second of imports
+
+    if len(content) > MAX_JSON_IMPORT_BYTES:
+        client.workspace.upload(path, content, format=ImportFormat.RAW, overwrite=True)
+        return
+    encoded = base64.b64encode(content).decode()
+    client.workspace.import_(path, content=encoded, format=ImportFormat.RAW, overwrite=True)
 
 
 def _size(child: Any, plain_file: Any) -> int | None:

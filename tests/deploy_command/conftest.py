@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 import subprocess
 import sys
 import threading
+import unittest.mock
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from jupyter_dbx_agents.cli import main
 from jupyter_dbx_agents.emulator.control_client import ControlClient
 from jupyter_dbx_agents.emulator.server import LocalWorkspace
 from tests.local_workspace import OWNER
@@ -60,20 +63,38 @@ class Deployer:
     def source(self) -> str:
         return f"/Users/{OWNER}/apps/dbx-agents/source"
 
-    def run(self, *arguments: str, command: str = "deploy") -> subprocess.CompletedProcess[str]:
-        environment = {
+    def environment(self) -> dict[str, str]:
+        """The variables of the command; an empty value is none."""
+        values = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),
-            "PYTHONPATH": str(ROOT),
             "DATABRICKS_HOST": self.server.url,
             "DATABRICKS_TOKEN": self.token,
             **self.variables,
         }
+        return {name: value for name, value in values.items() if value}
+
+    def run(self, *arguments: str, command: str = "deploy") -> subprocess.CompletedProcess[str]:
+        """Runs the command in this process: importing the SDK for each test takes long."""
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            unittest.mock.patch.dict(os.environ, self.environment(), clear=True),
+            contextlib.chdir(self.repository.root),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            pytest.raises(SystemExit) as ended,
+        ):
+            main([command, *arguments])
+        code = int(ended.value.code or 0)
+        return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+    def run_process(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs the command as users do."""
         return subprocess.run(
-            [sys.executable, "-m", "jupyter_dbx_agents", command, *arguments],
+            [sys.executable, "-m", "jupyter_dbx_agents", *arguments],
             check=False,
             cwd=self.repository.root,
-            env={name: value for name, value in environment.items() if value},
+            env=self.environment() | {"PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
             timeout=COMMAND_SECONDS,

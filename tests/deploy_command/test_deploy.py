@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 
 import pytest
 
 from tests.local_workspace import OWNER
 
-from .conftest import APP_YAML, Deployer
+from .conftest import APP_YAML, ROOT, Deployer
 
 
 def digest(content: str | bytes) -> str:
@@ -17,7 +19,9 @@ def digest(content: str | bytes) -> str:
 
 def test_one_command_creates_the_app_and_deploys_what_git_tracks(deployer: Deployer):
     deployer.repository.write({"untracked.txt": "no", "main.py": "print('changed')\n"})
-    lines = deployer.deployed()
+    ended = deployer.run_process("deploy")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    lines = ended.stdout.splitlines()
     app = deployer.server.workspace.apps.named("dbx-agents")
     assert (app.creator, app.app_state) == (OWNER, "RUNNING")
     assert dict(app.active.source) == {
@@ -65,25 +69,41 @@ def test_files_and_folders_change_places(deployer: Deployer):
     assert files["b"] == digest("now a file")
 
 
-def test_what_breaks_off_is_not_deployed_and_goes_on(deployer: Deployer):
-    deployer.control.add_fault(
-        "/api/2.0/workspace/import", "status", status=400, error_code="BAD", message="disk full"
-    )
-    deployer.control.add_fault("/api/2.0/workspace/delete", "status", status=400, message="no")
-    deployer.server.workspace.faults.clear()
-    fault = deployer.control.add_fault(
-        "/api/2.0/workspace/mkdirs",
-        "status",
-        status=403,
-        error_code="PERMISSION_DENIED",
-        message="no",
-    )
-    assert "You may not do this: no" in deployer.refused()
-    assert deployer.server.workspace.apps.named("dbx-agents").deployments == []
-    deployer.control.clear_faults(fault)
-    lines = deployer.deployed()
-    assert "Sent 7 files, deleted 0." in lines
+def test_what_breaks_off_is_not_deployed_and_the_next_run_goes_on(deployer: Deployer):
+    deployer.repository.commit({"large.bin": b"x" * 2_000_000})
+    deployer.control.switch(max_file_bytes=1_000_000)
+    assert "File size imported is (2000000 bytes)" in deployer.refused()
+    app = deployer.server.workspace.apps.named("dbx-agents")
+    assert app.deployments == []
     assert len(deployer.files()) == 7
+    deployer.control.switch(max_file_bytes=10_000_000)
+    assert "Sent 1 files, deleted 0." in deployer.deployed()
+    assert dict(app.active.source)["large.bin"] == b"x" * 2_000_000
+
+
+def test_a_command_that_is_killed_while_it_sends_leaves_nothing_half_done(deployer: Deployer):
+    deployer.deployed()
+    deployer.repository.commit({"main.py": "new\n", "second.py": "new\n"})
+    deployer.control.add_fault("/api/2.0/workspace/import", "hang", times=2)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jupyter_dbx_agents", "deploy"],
+        cwd=deployer.repository.root,
+        env=deployer.environment() | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+    )
+    deployer.control.wait_for(
+        lambda control: control.faults()[0]["used_count"] > 0, "an upload", timeout_seconds=60
+    )
+    process.kill()
+    process.wait()
+    deployer.control.clear_faults()
+    assert "Sent 2 files, deleted 0." in deployer.deployed()
+    assert deployer.files()["second.py"] == digest("new\n")
+
+
+def test_a_workspace_that_asks_for_patience_gets_it(deployer: Deployer):
+    deployer.control.add_fault("/api/2.0/workspace/import", "429", retry_after="1", times=3)
+    assert "Sent 7 files, deleted 0." in deployer.deployed()
 
 
 def test_a_file_that_was_changed_or_lost_in_the_workspace_is_sent_again(deployer: Deployer):
