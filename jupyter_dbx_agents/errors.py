@@ -17,7 +17,15 @@
     ├── ConfigFileError               a user's file cannot be read or written; it was left alone
     ├── InstallError                  an agent could not be installed
     ├── DeploymentError               the repository cannot be deployed like this, or was not
+    ├── GitSyncError                  a project cannot be synced as it is (git_sync/errors.py)
+    │   ├── GitError                  … git cannot read or write the repository
+    │   ├── DestinationError          … the workspace folder is somebody else's: the user decides
+    │   ├── ArchiveTooLargeError      … with its history; the files are synced
+    │   ├── MarkerChangedError        … now: another app writes to the same folder
+    │   └── RestoreError              … back: nothing here was touched
+    ├── UploadError                   a dropped file cannot be taken (uploads.py)
     ├── LocalChannelError             the command found no running server
+    ├── RemoteError                   what the running server answered (local_channel/client.py)
     └── RequestError                  a REST request that is no request of ours
 
 Messages never contain a secret.  ``http_status`` is what REST answers with.

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from jupyter_dbx_agents import errors
 from jupyter_dbx_agents.app import DbxAgentsApp
 from jupyter_dbx_agents.environment import take_environment
 from jupyter_dbx_agents.models import ModelTable
@@ -77,3 +78,16 @@ def test_every_local_link_of_the_readme_leads_somewhere():
     local = [link for link in links if "://" not in link]
     assert local
     assert not [link for link in local if not (ROOT / link).exists()]
+
+
+def test_the_tree_of_errors_lists_every_error_of_ours():
+    sources = (ROOT / "jupyter_dbx_agents").rglob("*.py")
+    texts = [path.read_text(encoding="utf-8") for path in sources]
+    classes = [
+        found for text in texts for found in re.findall(r"^class (\w+)\((\w+)\):", text, re.M)
+    ]
+    ours = {"DbxAgentsError"}
+    while more := {name for name, base in classes if base in ours} - ours:
+        ours |= more
+    tree = errors.__doc__ or ""
+    assert ours == set(re.findall(r"^(?:[ │├└─]*)(\w+Error)\b", tree, re.M))

@@ -20,9 +20,9 @@ from typing import IO
 
 from ..errors import WorkspaceError
 from .destination import Destination, is_taken
-from .errors import GitSyncError
+from .errors import ArchiveTooLargeError, DestinationError, MarkerChangedError
 from .git import CHUNK_BYTES, Git
-from .marker import Archive, Marker
+from .marker import Archive, Marker, take_over_hint
 from .repository import Head, Repository
 
 # The workspace exports files of at most 10 MB.
@@ -31,14 +31,6 @@ _MOST_INCREMENTS = 64
 _SMALL_BYTES = 1024 * 1024
 _PACK_HEADER_BYTES = 12
 _PACK_OPTIONS = ("-c", "pack.threads=1", "-c", "pack.windowMemory=64m")
-
-
-class ArchiveTooLargeError(GitSyncError):
-    """The history is larger than what we keep of it."""
-
-
-class MarkerChangedError(GitSyncError):
-    """Somebody else has written to the project's records meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +54,18 @@ class ArchiveStore:
 
         Raises ArchiveTooLargeError, OSError for a full disk, and GitError.
         """
+        renews = marker.archive.kind != kind or self._is_overgrown(marker.archive)
+        try:
+            return await self._add(marker, repository, head, kind, renews)
+        except ArchiveTooLargeError:
+            if renews:
+                raise
+            return await self._add(marker, repository, head, kind, renews=True)
+
+    async def _add(
+        self, marker: Marker, repository: Repository, head: Head, kind: str, renews: bool
+    ) -> Marker:
         archive = marker.archive
-        renews = archive.kind != kind or self._is_overgrown(archive)
         increment = await self._increment(marker, repository, head, kind, renews)
         with tempfile.TemporaryFile(dir=self._scratch) as stream:
             await self._pack(repository, increment, stream)
@@ -79,7 +81,7 @@ class ArchiveStore:
     async def fetch(self, marker: Marker, git: Git) -> None:
         """Bring everything that the archive holds into a repository's objects.
 
-        Raises GitSyncError when a file of it is gone.
+        Raises DestinationError when a file of it is gone, and GitError.
         """
         for number in range(len(marker.archive.parts)):
             await _index(git, self._download(marker.archive, number))
@@ -137,7 +139,7 @@ class ArchiveStore:
     async def _upload(self, stream: IO[bytes], archive: Archive, marker: Marker) -> Archive:
         size = stream.seek(0, 2)
         if archive.all_bytes + size > self._most_bytes and archive.parts:
-            raise ArchiveTooLargeError("The history has grown too large.", "It is packed anew.")
+            raise ArchiveTooLargeError("The history has grown too large.")  # it is packed anew
         parts = -(-size // PART_BYTES)
         grown = replace(
             archive,
@@ -167,7 +169,9 @@ class ArchiveStore:
                 marker.origin,
                 marker.archive,
             ):
-                raise MarkerChangedError("The project's records have changed.") from None
+                raise MarkerChangedError(
+                    "The project's records have changed.", "They are read anew at the next try."
+                ) from None
             await self._destination.record(name, data)  # our own, from an attempt that was cut off
 
     async def _download(self, archive: Archive, number: int) -> AsyncIterator[bytes]:
@@ -175,7 +179,10 @@ class ArchiveStore:
         for name in archive.names(number):
             data = await self._destination.files.read(f"{self._destination.records}/{name}")
             if data is None:
-                raise GitSyncError(f"The kept history lacks {name}.", "Nothing here was changed.")
+                raise DestinationError(
+                    f"The history that the workspace keeps lacks {name}.",
+                    take_over_hint(self._destination.project),
+                )
             if head is not None:
                 head += data
                 _header, separator, data = head.partition(b"\n\n")

@@ -40,6 +40,11 @@ class Destination:
             await self.files.make_folder(self.records)
             await self.files.put(path, in_memory(data), overwrite=overwrite)
 
+    async def put_aside(self, marker: Marker) -> None:
+        """Keep a marker that another one replaces: its archive stays where it is."""
+        name = f"before-{marker.repository.replace('/', '-')}.json"
+        await self.record(name, marker.to_bytes())
+
     async def strangers(self, own: set[str]) -> list[str]:
         """Return what is in the project's folder already, but not the way to our other projects."""
         children = await self.files.children(self.folder) or []

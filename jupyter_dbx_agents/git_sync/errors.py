@@ -5,7 +5,9 @@
     GitSyncError
     ├── GitError             git cannot read or write this repository
     ├── DestinationError     the workspace folder is somebody else's: the user decides
-    └── RestoreError         a project cannot be brought back
+    ├── RestoreError         a project cannot be brought back
+    ├── ArchiveTooLargeError its history is larger than what is kept; the files are synced
+    └── MarkerChangedError   another app writes to the same folder; it is looked at anew
 """
 
 from __future__ import annotations
@@ -25,6 +27,14 @@ class GitError(GitSyncError):
 
 class DestinationError(GitSyncError):
     """The workspace folder belongs to something else; nothing there was touched."""
+
+
+class ArchiveTooLargeError(GitSyncError):
+    """The history is larger than what we keep of it."""
+
+
+class MarkerChangedError(GitSyncError):
+    """Somebody else has written to the project's records meanwhile."""
 
 
 class RestoreError(GitSyncError):

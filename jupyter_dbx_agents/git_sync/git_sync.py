@@ -149,6 +149,9 @@ class GitSync(LoggingConfigurable):
     def pat_changed(self) -> None:
         """Go on at once when there is a PAT again; to be called when the credential has changed."""
         self._files.pat_changed()
+        if self._files.is_waiting:
+            for worker in self._workers.values():
+                self._spawn(worker.answer_all())
         user = self._user()
         if self.sets_identity and "@" in user and user != self._identity_of:
             self._identity_of = user
@@ -167,8 +170,9 @@ class GitSync(LoggingConfigurable):
         """Sync one project or all at once, and repair what somebody removed in the workspace.
 
         ``takes_over``: replace what is in the folder, whosever it is.  Returns their models after
-        one try.  Raises GitSyncError for a project that is not there.
+        one try.  Raises GitSyncError for a project that is not there, and without a token.
         """
+        self._require_token("sync")
         await self._search()
         if name is not None and name not in self._workers:
             raise GitSyncError(f"There is no project {name}.", f"Look into {self._projects}.")
@@ -177,11 +181,13 @@ class GitSync(LoggingConfigurable):
         return await asyncio.gather(*(w.sync_now(takes_over=takes_over) for w in workers))
 
     async def restorable(self) -> list[str]:
-        """Return the projects in the workspace that are not here; none while there is no token."""
-        if self._waiting_for():
-            return []
+        """Return the projects in the workspace that are not here.
+
+        Raises GitSyncError without a token.
+        """
+        restorer = self._restorer()
         await self._search()
-        return [n for n in await self._restorer().available() if n not in self._workers]
+        return [n for n in await restorer.available() if n not in self._workers]
 
     async def restore(self, name: str | None = None) -> list[Restored]:
         """Bring one project back, or all that are not here.
@@ -322,9 +328,12 @@ class GitSync(LoggingConfigurable):
             return f"Waiting for a token. {self._pats.message}".strip()
         return ""
 
-    def _restorer(self) -> Restorer:
+    def _require_token(self, what: str) -> None:
         if self._files.is_waiting or not self._root():
-            raise GitSyncError("There is no token to restore with.", self._pats.message)
+            raise GitSyncError(f"There is no token to {what} with.", self._pats.message)
+
+    def _restorer(self) -> Restorer:
+        self._require_token("restore")
         return Restorer(self._files, self._root(), self._projects, self._environment, self._origin)
 
     # ---- git's settings

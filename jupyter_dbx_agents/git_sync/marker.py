@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shlex
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 from urllib.parse import quote, unquote
@@ -117,7 +118,7 @@ class Marker:
         except (ValueError, TypeError, KeyError, EOFError, OSError) as error:
             raise DestinationError(
                 f"The workspace's record of {project} is broken ({type(error).__name__}).",
-                f"Delete {FOLDER}/{folder_name(project)}/{FILE_NAME} there, or take it over.",
+                take_over_hint(project),
             ) from error
 
     def having(self, **changes: Any) -> Self:
@@ -136,6 +137,12 @@ def _structures(model: dict[str, Any]) -> dict[str, Any]:
 
 def _archive(model: dict[str, Any]) -> Archive:
     return Archive(**{**model, "parts": tuple(model["parts"])})
+
+
+def take_over_hint(project: str) -> str:
+    """Return the command that makes a project's folder ours, whatever is in it."""
+    name = shlex.quote(project)
+    return f"Replace what is there with: jupyter dbx-agents sync --take-over -- {name}"
 
 
 def folder_name(project: str) -> str:

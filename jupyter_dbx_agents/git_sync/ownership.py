@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable
 
 from .archive import ArchiveStore
 from .destination import Destination
-from .errors import DestinationError, GitError, GitSyncError
-from .marker import FOLDER, Marker
+from .errors import DestinationError, GitError
+from .marker import Marker, take_over_hint
 from .repository import KEPT_REFS, Repository
 
-_TAKE_OVER = (
-    "Rename the project here, or replace what is there with: "
-    "jupyter dbx-agents sync --take-over {project}"
-)
 _MOST_ROOTS = 20
 
 
@@ -48,7 +45,7 @@ async def claim(
     if not await _is_related(repository, marker):
         if not takes_over:
             raise _refusal(destination.project, "another repository")
-        await _put_aside(destination, marker)
+        await destination.put_aside(marker)
         return fresh
     if marker.origin != origin and not takes_over:
         raise _refusal(destination.project, f"the same project in {marker.origin}")
@@ -63,14 +60,18 @@ async def _resume(
     fresh: Marker,
 ) -> Marker:
     """Go on from a marker of this repository, or of an earlier clone of it."""
-    if marker.repository != fresh.repository:
-        await _keep_unpushed(repository, archive, marker)
-    if not await repository.has(marker.tree):
-        await archive.fetch(marker, repository.git)
+    try:
+        if marker.repository != fresh.repository:
+            await _keep_unpushed(repository, archive, marker)
         if not await repository.has(marker.tree):
-            if fresh.takes_over:
-                return fresh
-            raise _refusal(destination.project, "a commit that is nowhere any more")
+            await archive.fetch(marker, repository.git)
+            if not await repository.has(marker.tree):
+                raise _refusal(destination.project, "a commit that is nowhere any more")
+    except DestinationError:
+        if not fresh.takes_over:
+            raise
+        await destination.put_aside(marker)
+        return fresh
     is_new_here = (marker.repository, marker.origin) != (fresh.repository, fresh.origin)
     marker = marker.having(
         repository=fresh.repository,
@@ -96,7 +97,7 @@ async def _require_empty(destination: Destination, others: Iterable[str]) -> Non
 def _refusal(project: str, owner: str) -> DestinationError:
     return DestinationError(
         f"The workspace folder projects/{project} holds {owner}.",
-        _TAKE_OVER.format(project=project),
+        f"To keep both, rename the project here. {take_over_hint(project)}",
     )
 
 
@@ -107,13 +108,6 @@ async def _is_related(repository: Repository, marker: Marker) -> bool:
     ):
         return True
     return bool(marker.roots) and bool(set(marker.roots) & await repository.roots())
-
-
-async def _put_aside(destination: Destination, marker: Marker) -> None:
-    """Keep the other repository's marker: its archive stays where it is."""
-    await destination.record(
-        f"before-{marker.repository.replace('/', '-')}.json", marker.to_bytes()
-    )
 
 
 async def _keep_unpushed(repository: Repository, archive: ArchiveStore, marker: Marker) -> None:
@@ -129,7 +123,8 @@ async def _keep_unpushed(repository: Repository, archive: ArchiveStore, marker: 
                 kept = KEPT_REFS + name.removeprefix("refs/")
                 await repository.git.output("update-ref", kept, oid)
     except GitError as error:
-        raise GitSyncError(
-            f"The history kept in {FOLDER} does not fit this clone: {error.message}",
-            "Use “jupyter dbx-agents restore” in another folder to see it.",
+        raise DestinationError(
+            f"Commits that only the workspace has do not fit this clone: {error.message}",
+            "To see them, move this clone away, then: jupyter dbx-agents restore -- "
+            f"{shlex.quote(marker.project)}. {take_over_hint(marker.project)}",
         ) from error

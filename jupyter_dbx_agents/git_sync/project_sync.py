@@ -27,11 +27,11 @@ from pathlib import Path
 
 from . import changes
 from .apply import Applier, Outcome, Work
-from .archive import ArchiveStore, ArchiveTooLargeError, MarkerChangedError
+from .archive import ArchiveStore
 from .audit import find_damage
 from .content import Blobs
 from .destination import Destination
-from .errors import GitError, GitSyncError
+from .errors import ArchiveTooLargeError, GitError, GitSyncError, MarkerChangedError
 from .marker import Marker, Pending
 from .ownership import claim
 from .reached import Reached

@@ -16,14 +16,15 @@ from ..errors import WorkspaceError
 from .archive import ArchiveStore
 from .changes import readable
 from .destination import Destination, known_projects
-from .errors import GitError, GitSyncError, RestoreError
+from .errors import DestinationError, GitError, GitSyncError, RestoreError
 from .git import Git
-from .marker import Marker
+from .marker import Archive, Marker
 from .repository import SYNCED_REF, Repository, locate
 from .workspace_files import WorkspaceFiles
 
 _COMMITTER = ("-c", "user.name=jupyter_dbx_agents", "-c", "user.email=restored@localhost")
 _SCRATCH = ".restoring-"
+_SEE_LIST = "See: jupyter dbx-agents restore --list"
 _SYMLINK_MODE, _EXECUTABLE_MODE = b"120000", b"100755"
 
 
@@ -60,9 +61,9 @@ class Restorer:
         """Restore one project; raises RestoreError when there is none or its place is taken."""
         target = self._target(name)
         destination = Destination(self._files, self._root, name)
-        marker = await destination.load()
+        marker = await _load(destination)
         if marker is None or not (marker.tree or marker.head_commit):
-            raise RestoreError(f"The workspace has no project {name}.", "See: restore --list")
+            raise RestoreError(f"The workspace has no project {name}.", _SEE_LIST)
         _require_free(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=target.parent))
@@ -72,14 +73,22 @@ class Restorer:
             await asyncio.to_thread(_move, scratch, target)
         finally:
             await asyncio.to_thread(shutil.rmtree, scratch, True)
-        if marker.origin != self._origin:
-            await destination.write(marker.having(origin=self._origin))
+        await self._take(destination, marker, restored)
         return restored
+
+    async def _take(self, destination: Destination, marker: Marker, restored: Restored) -> None:
+        """Be the app that syncs it from now on; a history that did not come back is kept there."""
+        taken = marker.having(origin=self._origin)
+        if marker.archive.kind == "history" and not restored.has_history:
+            await destination.put_aside(marker)
+            taken = taken.having(archive=Archive(), obsolete=(), refs={}, head_commit="")
+        if taken != marker:
+            await destination.write(taken)
 
     def _target(self, name: str) -> Path:
         parts = name.split("/")
         if any(part in ("", ".", "..", ".git") for part in parts):
-            raise RestoreError(f"“{name}” is no project's name.", "See: restore --list")
+            raise RestoreError(f"“{name}” is no project's name.", _SEE_LIST)
         return self._projects.resolve().joinpath(*parts)
 
     async def _fill(self, folder: Path, destination: Destination, marker: Marker) -> Restored:
@@ -99,7 +108,7 @@ class Restorer:
         if await repository.has(marker.commit):
             with contextlib.suppress(GitError):
                 await repository.git.output("update-ref", SYNCED_REF, marker.commit)
-        commit = marker.head_commit if has_history else ""
+        commit = await repository.git.text("rev-parse", "HEAD")
         return Restored(marker.project, commit, has_history, missing)
 
     async def _initialize(self, folder: Path, marker: Marker) -> Repository:
@@ -185,6 +194,17 @@ class Restorer:
             return False
         await asyncio.to_thread(_write, folder / path, data, mode == _EXECUTABLE_MODE)
         return True
+
+
+async def _load(destination: Destination) -> Marker | None:
+    try:
+        return await destination.load()
+    except DestinationError as error:
+        raise RestoreError(
+            error.message,
+            f"Download {destination.folder} by hand. Its history may still be in the *.bundle "
+            f"files of {destination.records}, which “git clone” and “git fetch” read.",
+        ) from error
 
 
 def remove_leftovers(projects: Path) -> None:

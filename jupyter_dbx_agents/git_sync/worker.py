@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import random
 from collections.abc import Callable
@@ -90,7 +91,9 @@ class ProjectWorker:
         mine = self._asked
         self.wake()
         async with self._answer:
-            await self._answer.wait_for(lambda: self._answered >= mine or self._is_over)
+            await self._answer.wait_for(
+                lambda: self._answered >= mine or self._is_over or self._waiting_for()
+            )
         return self._answer_model
 
     async def run(self) -> None:
@@ -99,7 +102,7 @@ class ProjectWorker:
             await self._work()
         finally:
             self._is_over = True
-            await self._answer_all()
+            await self.answer_all()
 
     async def _work(self) -> None:
         failures = 0
@@ -111,12 +114,12 @@ class ProjectWorker:
             is_done = await self._attempt()
             failures = 0 if is_done else failures + 1
             self._answered = asked
-            await self._answer_all()
+            await self.answer_all()
             if not is_done:
                 await self._pause(failures)
 
-    async def _answer_all(self) -> None:
-        """Let those who asked go on; also when the project is gone and nothing more will come."""
+    async def answer_all(self) -> None:
+        """Let those who asked go on: after a try, or since none will come for now."""
         async with self._answer:
             self._answer_model = self.model()
             self._answer.notify_all()
@@ -235,6 +238,7 @@ def unfit_model(name: str, reason: str) -> dict[str, Any]:
     }
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _AT_REST = (SyncState.SYNCED, SyncState.EMPTY, SyncState.REFUSED, SyncState.RETRYING)
 
 
@@ -277,5 +281,7 @@ def _as_ours(error: Exception) -> DbxAgentsError:
     if isinstance(error, (DbxAgentsError, WorkspaceUnavailableError)):
         return error
     if isinstance(error, OSError):
-        return DbxAgentsError(f"The disk refuses: {error.strerror}.", "Free some space.")
+        hint = "Free some space." if error.errno in _FULL else "Look at who may read and write it."
+        said = f"The disk refuses: {error.strerror}."
+        return DbxAgentsError(f"{said} ({error.filename})" if error.filename else said, hint)
     return DbxAgentsError(f"{type(error).__name__}: {error}", "It is tried again.")

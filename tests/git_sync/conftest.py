@@ -234,7 +234,7 @@ class Site:
         return sync
 
 
-async def until(condition: Callable[[], Any], what: str = "", seconds: float = 20.0) -> Any:
+async def until(condition: Callable[[], Any], what: str = "", seconds: float = 60.0) -> Any:
     """Wait for a condition's first true value."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

@@ -118,9 +118,9 @@ async def test_without_a_token_it_waits_and_then_goes_on(site: Site) -> None:
     await sync.start()
     await until(lambda: model(sync, "p")["state"] == "waiting")
     assert "Paste a token" in model(sync, "p")["message"]
-    assert await sync.restorable() == []
-    with pytest.raises(GitSyncError):
-        await sync.restore("p")
+    for ask in (sync.restorable, sync.restore, sync.sync_now):
+        with pytest.raises(GitSyncError, match="no token"):
+            await ask()
     site.pats.token = token
     sync.pat_changed()
     await synced(site, sync, "p")
@@ -138,7 +138,11 @@ async def test_a_token_that_dies_half_way_is_replaced(site: Site) -> None:
     site.transport.before_request = die
     sync = site.git_sync()
     await sync.start()
+    asked = asyncio.create_task(sync.sync_now("p"))
     await until(lambda: model(sync, "p")["state"] == "waiting", "the end of the token")
+    sync.pat_changed()
+    [answer] = await asyncio.wait_for(asked, 60)
+    assert answer["state"] == "waiting" and "Paste a token" in answer["message"]
     site.pats.token = site.mint()
     sync.pat_changed()
     await synced(site, sync, "p")

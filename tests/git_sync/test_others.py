@@ -149,3 +149,23 @@ async def test_a_new_clone_goes_on_and_keeps_what_was_never_pushed(site: Site) -
     shutil.rmtree(site.projects / "p")
     await site.restorer().restore("p")
     assert site.git("p", "rev-parse", "refs/dbx/before/heads/main") == unpushed
+
+
+async def test_a_kept_history_with_a_gap_is_said_and_can_be_taken_over(site: Site) -> None:
+    site.make("origin", a="1")
+    site.git(site.projects, "clone", "-q", "origin", "p")
+    site.commit("p", {"b": "2"})
+    await site.project_sync("p").run()
+    shutil.rmtree(site.projects / "p")
+    site.git(site.projects, "clone", "-q", "origin", "p")
+    [bundle] = [name for name in site.remote(".dbx-agents/p") if name.endswith(".bundle")]
+    site.delete_foreign(f".dbx-agents/p/{bundle}")
+    with pytest.raises(DestinationError, match="lacks") as raised:
+        await site.project_sync("p").run()
+    assert raised.value.hint.endswith("jupyter dbx-agents sync --take-over -- p")
+    assert site.remote("p") == {"a": b"1", "b": b"2"}
+    await site.project_sync("p").run(takes_over=True)
+    assert site.remote("p") == {"a": b"1", "b": b"2"}, "what is not in this clone is not ours"
+    site.commit("p", {"a": "3"})
+    await site.project_sync("p").run()
+    assert site.remote("p") == {"a": b"3", "b": b"2"}

@@ -141,3 +141,46 @@ async def test_restore_by_another_app_makes_it_the_owner(site: Site) -> None:
     shutil.rmtree(site.projects / "p")
     await site.restorer("new app").restore("p")
     await site.project_sync("p", origin="new app").run()
+
+
+async def test_a_broken_record_is_said_and_what_to_do(site: Site) -> None:
+    site.make("p", a="1")
+    await site.project_sync("p").run()
+    shutil.rmtree(site.projects / "p")
+    site.put_foreign(".dbx-agents/p/sync.json", b"{")
+    with pytest.raises(RestoreError, match="broken") as raised:
+        await site.restorer().restore("p")
+    assert f"Download {ROOT}/p by hand" in raised.value.hint
+
+
+async def test_a_history_that_did_not_come_back_stays_in_the_workspace(site: Site) -> None:
+    site.make("p", a="1")
+    sync = site.project_sync("p")
+    await sync.run()
+    site.commit("p", {})
+    await sync.run()
+    kept = {n for n in site.remote(".dbx-agents/p") if n.endswith(".bundle")}
+    site.put_foreign(f".dbx-agents/p/{sync.marker.archive.names(1)[0]}", b"broken")
+    shutil.rmtree(site.projects / "p")
+    restored = await site.restorer().restore("p")
+    assert not restored.has_history
+    assert restored.commit == site.git("p", "rev-parse", "HEAD")
+    for step in range(70):
+        site.commit("p", {"a": f"step {step}"})
+        await site.project_sync("p").run()
+    assert site.remote("p") == {"a": b"step 69"}
+    assert kept < site.remote(".dbx-agents/p").keys()
+    assert [n for n in site.remote(".dbx-agents/p") if n.startswith("before-")]
+
+
+async def test_a_history_whose_past_is_too_large_is_packed_anew(site: Site) -> None:
+    site.make("p")
+    site.commit("p", {"a": os.urandom(100_000)})
+    sync = site.project_sync("p", most_history_bytes=350_000)
+    for _ in range(6):
+        await sync.run()
+        (site.projects / "p/a").write_bytes(os.urandom(100_000))
+        site.git("p", "commit", "-q", "-a", "--amend", "-m", "anew")
+    await sync.run()
+    assert sync.archive_problem == "" and sync.marker.archive.kind == "history"
+    assert sync.marker.archive.all_bytes < 350_000
