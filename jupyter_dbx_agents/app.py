@@ -64,8 +64,8 @@ from .tracing import SessionTracer
 from .workspace_api import WorkspaceApi
 
 STOPPING_MESSAGE = "The app is stopping. What was committed is safe; open this page again later."
-# For commits made a moment before; the rest goes on after the next start.
-FLUSH_SECONDS = 2.0
+# For commits made a moment before: on the platform the disk is gone after the stop.
+FLUSH_SECONDS = 4.5
 UPLOADS_FOLDER = "uploads"
 
 
@@ -260,11 +260,11 @@ class DbxAgentsApp(ExtensionApp):
         closing += [part.stop for part in (self.channel, self.resolver) if part is not None]
         sessions = [self._end_terminals, self._end_kernels]
         return [
-            Stage("telling the clients", 0.5, [self._tell_of_the_end]),
+            Stage("telling the clients", 0.2, [self._tell_of_the_end]),
             Stage("the work in the background", 1.0, [self.background.stop]),
-            Stage("sessions and sync", 3.0, [*sessions, lambda: self.git_sync.stop(FLUSH_SECONDS)]),
-            Stage("revoking the tokens", 4.5, [self.pats.stop]),
-            Stage("the files and connections", 1.0, [self.profile.leave, *closing]),
+            Stage("sessions and sync", 4.7, [*sessions, lambda: self.git_sync.stop(FLUSH_SECONDS)]),
+            Stage("revoking the tokens", 3.1, [self.pats.stop]),
+            Stage("the files and connections", 0.8, [self.profile.leave, *closing]),
         ]
 
     async def _tell_of_the_end(self) -> None:

@@ -83,6 +83,14 @@ def _add_client_command(commands: Any, name: str, run: Any, text: str) -> None:
 
 
 def _serve(arguments: list[str]) -> None:
+    from .preflight import preflight  # noqa: PLC0415 only the server needs it
+
+    try:
+        preflight()
+    except DbxAgentsError as error:
+        print(f"jupyter_dbx_agents cannot start: {error.message} {error.hint}", file=sys.stderr)
+        sys.exit(1)
+
     from .app import DbxAgentsApp  # noqa: PLC0415 a second of imports that no client needs
     from .node_free import spare_node  # noqa: PLC0415 likewise
 

@@ -11,6 +11,7 @@ Invariants
 
 import ctypes
 import os
+import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ SETTING_VARIABLES = (
     "DATABRICKS_GATEWAY_HOST",
 )
 PR_SET_DUMPABLE = 4  # linux/prctl.h
+_HOST = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:\d+)?")
 
 
 @dataclass(frozen=True)
@@ -58,18 +60,18 @@ class Environment:
 def take_environment(environ: MutableMapping[str, str] | None = None) -> Environment:
     """Read the platform's variables once and leave an environment fit for children.
 
-    Raises ConfigurationError for a port that is no number.
+    Raises ConfigurationError for a host that is none and for a port that is no number.
     """
     source = os.environ if environ is None else environ
     taken = Environment(
         app_name=source.get("DATABRICKS_APP_NAME", "").strip(),
-        host=normalise_host(source.get("DATABRICKS_HOST", "")),
+        host=_host(source.get("DATABRICKS_HOST", "")),
         workspace_id=source.get("DATABRICKS_WORKSPACE_ID", "").strip(),
         app_port=_port(source.get("DATABRICKS_APP_PORT", "")),
         client_id=source.get("DATABRICKS_CLIENT_ID", "").strip(),
         client_secret=Secret(source.get("DATABRICKS_CLIENT_SECRET", "").strip()),
         token=Secret("".join(source.get("DATABRICKS_TOKEN", "").split())),
-        home=Path(source.get("HOME") or Path.home()),
+        home=home_folder(source),
         settings={name: source[name].strip() for name in SETTING_VARIABLES if name in source},
     )
     if environ is None:
@@ -101,6 +103,12 @@ def with_scheme(address: str) -> str:
     """Return an address with ``https://`` unless it names a scheme ('' stays '')."""
     address = address.strip().rstrip("/")
     return address if not address or "://" in address else f"https://{address}"
+
+
+def home_folder(environ: Mapping[str, str] | None = None) -> Path:
+    """Return the home folder: ``HOME``, or what the system's list of users says."""
+    source = os.environ if environ is None else environ
+    return Path(source.get("HOME") or Path.home())
 
 
 def child_environment(
@@ -170,6 +178,16 @@ def _erase_secrets() -> None:
         address = libc.getenv(name.encode())
         if address:
             ctypes.memset(address, 0, len(ctypes.string_at(address)))
+
+
+def _host(text: str) -> str:
+    host = normalise_host(text)
+    if host and not _HOST.fullmatch(host):
+        raise ConfigurationError(
+            f"DATABRICKS_HOST is {text.strip()!r}, which is no workspace's address.",
+            "Set it to one such as https://adb-1.azuredatabricks.net, or leave it to the platform.",
+        )
+    return host
 
 
 def _port(text: str) -> int | None:

@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "jupyter_dbx_agents"
 LEVELS = (
     {"errors", "secret", "fatal", "stages", "node_free"},
     {"environment"},
+    {"preflight"},
     {"workspace_api"},
     {"pat", "models", "config_files", "content_filters", "events", "background_tasks"},
     {"auth", "terminals", "git_sync", "startup", "broker", "agents", "local_channel"}

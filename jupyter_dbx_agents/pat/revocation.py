@@ -16,7 +16,7 @@ from .pasted import PastedOutcome, PastedState, pasted_candidates, pasted_token_
 from .store import Pat, PatStore
 
 # At the end there are seconds for everything, and the current PAT is the one that matters.
-TIDY_SECONDS = 2.0
+TIDY_SECONDS = 1.5
 
 
 class PastedRevoker:

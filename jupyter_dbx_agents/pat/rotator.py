@@ -35,7 +35,7 @@ from .timing import RotationTiming
 
 _PASTE_HINT = "Open a terminal, or use “jupyter dbx-agents login”, and paste a token."
 # The platform kills us 15 s after SIGTERM; the other parts want some of that too.
-STOP_SECONDS = 4.0
+STOP_SECONDS = 3.0
 
 
 class PatRotator(RotationTiming):
