@@ -6,6 +6,7 @@ What protects the app is not here: it is forced (see ``auth``).
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 from jupyter_server.serverapp import ServerApp
@@ -38,6 +39,11 @@ def preferences(serverapp: ServerApp, environment: Environment) -> Config:
     # A kernel that does not end when asked is killed after this, within the time of a stop.
     if "shutdown_wait_time" not in serverapp.config.KernelManager:
         config.KernelManager.shutdown_wait_time = KERNEL_STOP_SECONDS
+    # Its default asks npm, half a second of a core at each start, for what is not there anyway.
+    if "node_roots" not in serverapp.config.LanguageServerManager:
+        prefix = Path(sys.prefix)
+        roots = [environment.home, environment.home / ".local" / "lib", prefix / "lib", prefix]
+        config.LanguageServerManager.node_roots = [str(root) for root in roots]
     config.ServerApp.update({k: v for k, v in wanted.items() if k not in configured})
     # The platform runs us from our folder, uninstalled; installed as well, it is one extension.
     if "extra_labextensions_path" not in serverapp.config.LabApp:

@@ -142,6 +142,7 @@ class GitSync(LoggingConfigurable):
             self._telling.cancel()
 
     async def _flush(self) -> None:
+        await self._search()  # a project of the last moment, too
         await self._look_at_heads()
         while not all(worker.is_idle for worker in self._workers.values()):  # noqa: ASYNC110
             await asyncio.sleep(_FLUSH_POLL_SECONDS)  # at the very end only, and for seconds

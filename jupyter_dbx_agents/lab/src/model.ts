@@ -87,7 +87,14 @@ export interface Status {
   usage?: Usage[];
   projects?: Project[];
   sessions?: { terminals: number; kernels: number };
+  /** Only while the server stops, by its event. */
+  server?: { state: string; message?: string };
   memory?: { used_bytes: number; limit_bytes: number | null };
+}
+
+/** Whether the server has said that it is stopping. */
+export function isStopping(status: Status): boolean {
+  return status.server?.state === 'stopping';
 }
 
 /** Whether the credential can be used now, whatever its state is called. */

@@ -2,7 +2,7 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
-import { isNeeded } from './model';
+import { isNeeded, isStopping } from './model';
 import type { StatusStore } from './store';
 import { clock, secondsUntil } from './text';
 
@@ -66,6 +66,10 @@ function describe(store: StatusStore, trans: TranslationBundle, now: number): De
       title: trans.__('DATABRICKS_HOST is not set'),
       level: 'none'
     };
+  }
+  if (isStopping(store.status)) {
+    const title = store.status.server?.message ?? '';
+    return { text: trans.__('Databricks: the app is stopping …'), title, level: 'warning' };
   }
   if (!store.isConnected) {
     const title = trans.__('The connection to the server is lost; trying again');

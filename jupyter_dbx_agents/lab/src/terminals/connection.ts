@@ -10,6 +10,7 @@
 import { ServerConnection, type Terminal } from '@jupyterlab/services';
 import type { ITerminal } from '@jupyterlab/terminal';
 import type { TranslationBundle } from '@jupyterlab/translation';
+import { isStopping } from '../model';
 import type { StatusStore } from '../store';
 import { Notice } from './notice';
 import type { XTerm } from './xterm';
@@ -154,7 +155,8 @@ export class Connection {
   /** A shell that was left closes its tab; one that went down with the server says so. */
   private async _onEnded(): Promise<void> {
     this._clearTimers();
-    const isServers = this._isLost || (await this._exists()) === null;
+    const isStopped = this._isLost || isStopping(this._store.status);
+    const isServers = isStopped || (await this._exists()) === null;
     if (this._terminal.isDisposed) {
       return;
     }
