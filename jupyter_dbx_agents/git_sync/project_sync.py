@@ -92,7 +92,7 @@ class ProjectSync:
         head = await self.repository.head()
         if head is None:
             return None
-        if self.marker is None or takes_over:
+        if self.marker is None or takes_over or self._is_replaced(self.marker):
             self.marker = await claim(
                 self.repository,
                 self.destination,
@@ -113,6 +113,10 @@ class ProjectSync:
             self.marker = None
             raise
         return head
+
+    def _is_replaced(self, marker: Marker) -> bool:
+        """Whether another repository has been put in the place of the one that was synced."""
+        return marker.repository != self.repository.identity()
 
     async def _sync(self, marker: Marker, head: Head, audits: bool) -> None:
         blobs = Blobs(self.repository.git, self.repository.location)

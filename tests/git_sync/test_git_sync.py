@@ -252,6 +252,21 @@ async def test_a_folder_removed_by_hand_comes_back_with_the_next_commit_into_it(
     await until(lambda: site.remote("p") == {"d/a": b"3", "d/b": b"2"}, "both files")
 
 
+async def test_another_repository_put_in_the_place_of_one_is_noticed(site: Site) -> None:
+    site.make("p", a="1")
+    sync = site.git_sync()
+    await sync.start()
+    await synced(site, sync, "p")
+    shutil.rmtree(site.projects / "p")
+    site.make("p", b="2")
+    await until(lambda: model(sync, "p")["state"] == "refused", "a refusal")
+    assert "another repository" in model(sync, "p")["message"]
+    assert site.remote("p") == {"a": b"1"}
+    [now] = await sync.sync_now("p", takes_over=True)
+    assert now["state"] == "synced"
+    assert site.remote("p") == {"a": b"1", "b": b"2"}
+
+
 async def test_stop_flushes_what_was_committed_just_now(site: Site) -> None:
     site.make("p", a="1")
     sync = site.git_sync(look_seconds=1000.0, trigger_seconds=1000.0)

@@ -6,7 +6,15 @@ import shutil
 import pytest
 
 from .running_app import RunningApp, Terminal, eventually
-from .test_main_job import AGENTS
+from .test_real_agents import ONCE
+from .test_rest_description import check
+
+# Codex's own sandbox lets nobody write to .git.
+COMMANDS = {name: command for name, (command, _path) in ONCE.items()} | {
+    "codex": "codex exec --skip-git-repo-check --sandbox danger-full-access {}"
+}
+# Gemini CLI hides the user's and the system's git settings from its commands.
+IDENTITY = "-c user.name=A -c user.email=a@example.com"
 
 
 def in_workspace(app: RunningApp, project: str) -> dict[str, str]:
@@ -42,27 +50,39 @@ def test_a_commit_in_a_terminal_appears_in_the_workspace_and_in_the_status(app: 
         wanted = {"n.py": sha256("# Databricks notebook source"), "odd name/ä.txt": sha256("one\n")}
         eventually(lambda: wanted.items() <= in_workspace(app, "by-hand").items(), 60)
         terminal.run("git mv 'odd name/ä.txt' b.txt && git commit -qm two")
-        eventually(lambda: "b.txt" in in_workspace(app, "by-hand"), 60)
-        assert "odd name/ä.txt" not in in_workspace(app, "by-hand")
-        shown = terminal.run("jupyter dbx-agents sync --status by-hand")
-        assert "synced" in shown
+        eventually(lambda: in_workspace(app, "by-hand").keys() == {"n.py", "b.txt"})
         head = terminal.run("git rev-parse HEAD").strip()
-        eventually(lambda: terminal.run("git rev-parse refs/dbx/synced").strip() == head, 30)
+        eventually(lambda: terminal.run("git rev-parse refs/dbx/synced").strip() == head)
+        shown = ("synced", head[:10])
+        command = "jupyter dbx-agents sync --status by-hand"
+        eventually(lambda: all(word in terminal.run(command) for word in shown))
         assert app.lines["owner"] in terminal.run("git log -1 --format=%ae")
 
 
+def in_status(app: RunningApp, project: str) -> dict:
+    return next((p for p in app.status()["projects"] if p["name"] == project), {})
+
+
 @pytest.mark.timeout(700)
-@pytest.mark.parametrize("agent", AGENTS)
-def test_a_real_agents_commit_arrives(app: RunningApp, agent: str):
+@pytest.mark.parametrize("agent", COMMANDS)
+def test_a_real_agents_commit_arrives_though_its_process_group_is_killed_at_once(
+    app: RunningApp, agent: str
+):
+    """``kill 0``: the tool call's whole group, which with some agents is the agent's own.
+
+    The agents are not waited for: some take minutes to believe it.
+    """
     app.until_installed()
     app.log_in()
     with app.owner.terminal() as terminal:
-        until_git_knows_the_user(app, terminal)
         terminal.run(f"rm -rf of-{agent}; git init -q of-{agent} && cd of-{agent}")
-        work = "run: echo by an agent > made.txt && git add made.txt && git commit -qm made"
-        terminal.run(AGENTS[agent].format(prompt=f"'{work}'"))
-    wanted = {"made.txt": sha256("by an agent\n")}
-    eventually(lambda: wanted.items() <= in_workspace(app, f"of-{agent}").items(), 60)
+        commit = f"git {IDENTITY} commit -qm made"
+        work = f"echo by an agent > made.txt && git add made.txt && {commit} && kill -9 0"
+        terminal.type(COMMANDS[agent].format(f"'run: {work}; echo survived > made.txt'") + "\n")
+        wanted = {"made.txt": sha256("by an agent\n")}
+        terminal.until(lambda: in_workspace(app, f"of-{agent}") == wanted, 120)
+        terminal.until(lambda: in_status(app, f"of-{agent}").get("state") == "synced")
+    assert (app.home / f"projects/of-{agent}/made.txt").read_text() == "by an agent\n"
 
 
 def test_a_project_that_is_gone_comes_back_with_its_history(app: RunningApp):
@@ -77,10 +97,38 @@ def test_a_project_that_is_gone_comes_back_with_its_history(app: RunningApp):
         terminal.run("jupyter dbx-agents sync lost")
         terminal.run("cd ..")
         shutil.rmtree(app.home / "projects" / "lost")
-        eventually(lambda: "lost" in terminal.run("jupyter dbx-agents restore"), 30)
-        terminal.run("jupyter dbx-agents restore lost")
+        eventually(lambda: "lost" in terminal.run("jupyter dbx-agents restore --list"))
+        [back] = app.owner.json("POST", "/dbx-agents/api/projects/restore", {"name": "lost"})[
+            "restored"
+        ]
+        check(back, "Restored")
+        assert (back["name"], back["problem"]) == ("lost", "")
+        shutil.rmtree(app.home / "projects" / "lost")
+        assert "with its history" in terminal.run("jupyter dbx-agents restore lost")
         assert terminal.run("cd lost && git log --format='%H %s %ae %at'") == log
         assert terminal.run("cat f; git status --porcelain").strip() == "2"
         code, said = terminal.run_any("cd ..; jupyter dbx-agents restore lost")
         assert code == 1
         assert "lost" in said
+
+
+def test_a_folder_of_another_repository_is_taken_over_as_the_status_says(app: RunningApp):
+    app.log_in()
+    again = "rm -rf 'two of us' && git init -q 'two of us' && cd 'two of us' && echo {0} > {0} && "
+    again += "git add {0} && git commit -qm {0}; cd .."
+    with app.owner.terminal() as terminal:
+        until_git_knows_the_user(app, terminal)
+        terminal.run(again.format("first"))
+        eventually(lambda: in_status(app, "two of us").get("state") == "synced")
+        check(in_status(app, "two of us"), "Project")
+        terminal.run(again.format("second"))
+        eventually(lambda: in_status(app, "two of us").get("state") == "refused")
+        assert in_workspace(app, "two of us").keys() == {"first"}
+        check(in_status(app, "two of us"), "Project")
+        command = in_status(app, "two of us")["hint"].rpartition(": ")[2]
+        assert command.startswith("jupyter dbx-agents sync --take-over")
+        code, said = terminal.run_any("jupyter dbx-agents sync 'two of us'")
+        assert (code, command in said) == (1, True)
+        terminal.run(command)
+        assert in_workspace(app, "two of us").keys() == {"first", "second"}
+        assert terminal.run_any("jupyter dbx-agents sync --take-over")[0] == 1
