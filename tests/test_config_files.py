@@ -277,6 +277,16 @@ def test_only_our_items_of_a_list_are_removed(home):
     assert json.loads(path.read_text())["deny"] == ["WebSearch", "Mine"]
 
 
+def test_objects_of_ours_in_a_list_are_replaced_and_removed_beside_the_users(home):
+    before = '{\n  "Stop": [\n    {\n      "run": "mine"\n    }\n  ]\n}\n'
+    path, files = put(home / "file", before), ManagedFiles(home)
+    for run in ("one", "two"):
+        files.write(ConfigFile(path, Format.JSON, {"Stop": [{"run": run}]}))
+    assert json.loads(path.read_text()) == {"Stop": [{"run": "mine"}, {"run": "two"}]}
+    files.remove(path)
+    assert path.read_text() == before
+
+
 def test_an_empty_table_of_the_users_own_stays(home):
     path = put(home / "file", '{"env": {}}')
     files = ManagedFiles(home)
@@ -290,6 +300,10 @@ UNPARSABLE = [
     (Format.JSON, b"[1]", "not a JSON object"),
     (Format.JSON, b'{"a": \xff}', "not UTF-8"),
     (Format.JSON, b'{"a":' + b"[" * 200_000, "line 1"),
+    # Written again, one of the two would be gone, and the number another one.
+    (Format.JSON, b'{"t": {"a": 1},\n "t": {"b": 2}}', "key t appears twice"),
+    (Format.JSON, b'{"a": 1e400}', "no number in JSON"),
+    (Format.JSON, b'{"a": NaN}', "no number in JSON"),
     (Format.TOML, b"a = 1\nb = \n", "line 2"),
     (Format.TOML, b"a = 1\na = 2\n", "line 2"),
     (Format.TOML, b"a = 1\nb = [1,\n", "line 2"),
@@ -330,6 +344,19 @@ def test_a_key_of_another_type_is_reported_and_left_alone(home, content, keys, n
         ManagedFiles(home).write(ConfigFile(path, Format.JSON, keys))
     assert path.read_text() == content
     assert ManagedFiles(home).paths() == []
+
+
+def test_a_date_where_a_text_of_ours_goes_is_reported_and_left_alone(home):
+    path = put(home / "file", "model = 2026-01-01\n")
+    with pytest.raises(ConfigFileError, match="model should be a text, but it is of type date"):
+        ManagedFiles(home).write(ConfigFile(path, Format.TOML, {"model": "x"}))
+    assert path.read_text() == "model = 2026-01-01\n"
+
+
+def test_half_a_character_stays_what_it_was(home):
+    path = put(home / "file", '{"a": "\u00e9 \\ud83d"}')
+    ManagedFiles(home).write(ConfigFile(path, Format.JSON, {"b": "x"}))
+    assert json.loads(path.read_text()) == {"a": "\u00e9 \ud83d", "b": "x"}
 
 
 @pytest.mark.parametrize(

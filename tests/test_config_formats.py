@@ -159,6 +159,34 @@ def test_an_unsound_file_is_reported_and_left_alone(tmp_path, path, file_format,
     assert path.read_text() == text
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        (Format.YAML, "model:\r\n  default: x # mine\r\n", YAML_KEYS),
+        (Format.YAML, "# only a comment\r\n", YAML_KEYS),
+        (Format.TEXT, "# My rules\r\n\r\nBe brief.\r\n", TEXT_KEYS),
+    ],
+)
+def test_lines_and_marks_of_windows_stay(tmp_path, path, mark, case):
+    file_format, text, keys = case
+    before = (mark + text).encode()
+    path.write_bytes(before)
+    files = ManagedFiles(tmp_path)
+    assert files.write(ConfigFile(path, file_format, keys))
+    written = path.read_bytes()
+    assert written.startswith(mark.encode())
+    assert written.count(mark.encode()) == 1 or not mark
+    if file_format is Format.YAML:
+        assert written.count(b"\n") == written.count(b"\r\n")
+    else:
+        assert written.endswith(text.encode())
+        path.write_bytes(written.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+    assert not files.write(ConfigFile(path, file_format, keys))
+    files.remove(path)
+    assert path.read_bytes() == before
+
+
 def test_a_section_stays_where_the_user_moved_it_and_is_brought_up_to_date(tmp_path, path):
     files = ManagedFiles(tmp_path)
     files.write(ConfigFile(path, Format.TEXT, TEXT_KEYS))

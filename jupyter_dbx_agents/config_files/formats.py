@@ -1,6 +1,7 @@
 """Parse and render the formats, keeping what the user can see: order, comments, indentation."""
 
 import json
+import math
 import re
 import tomllib
 from collections.abc import Callable, Mapping, MutableMapping
@@ -53,12 +54,12 @@ def parse(file_format: Format, content: bytes, path: Path) -> tuple[str, Documen
 
 
 def _parse_json(text: str, path: Path) -> Document:
-    if not text.strip():
-        return {}
     try:
-        document = json.loads(text)
+        document = _load_json(text)
     except json.JSONDecodeError as error:
         raise _unparsable(path, error.lineno, error.msg) from None
+    except ValueError as error:
+        raise _unparsable(path, text.count("\n") or 1, str(error)) from None
     except RecursionError:
         raise _unparsable(path, 1, "it is nested too deeply") from None
     if not isinstance(document, dict):
@@ -73,7 +74,8 @@ def _render_json(document: Document, former: str) -> str:
     style: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 2}
     if indent:
         style = {"indent": indent[1]}
-    text = json.dumps(document, ensure_ascii=former.isascii() and "\\u" in former, **style)
+    escapes = "\\u" in former and (former.isascii() or _has_lone_surrogate(document))
+    text = json.dumps(document, ensure_ascii=escapes, **style)
     if not former.strip() or former.endswith("\n"):
         text += "\n"
     return text.replace("\n", "\r\n") if "\r\n" in former else text
@@ -151,8 +153,39 @@ def _render_lines(document: Document, former: str) -> str:
     return document.render()
 
 
-def _load_json(text: str) -> dict[str, Any]:
-    return dict(json.loads(text)) if text.strip() else {}
+def _load_json(text: str) -> Any:
+    """Return a text's values; raises ValueError for what would not survive being written again."""
+    if not text.strip():
+        return {}
+    return json.loads(
+        text,
+        object_pairs_hook=_each_name_once,
+        parse_constant=_finite,
+        parse_float=_finite,
+    )
+
+
+def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice} appears twice in one object")
+    return members
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number} is no number in JSON")
+    return value
+
+
+def _has_lone_surrogate(document: Document) -> bool:
+    """Whether a text in it, half of a character, cannot be written but as an escape."""
+    return any(
+        "\ud800" <= character <= "\udfff" for character in json.dumps(document, ensure_ascii=False)
+    )
 
 
 CODECS: Mapping[Format, Codec] = {

@@ -22,7 +22,6 @@ _ABSENT = object()
 _OWN_ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+(/[^/]+)")
 _OWN_SECRET = re.compile(r"(?<![\w-])[\w-]{43}\Z")
 _MANY = (Mapping, list)
-_SCALARS = (str, int, float, bool, type(None))
 
 
 class WrongTypeError(Exception):
@@ -167,7 +166,8 @@ def _at(document: Any, path: KeyPath) -> Any:
 
 def fingerprint(value: Any) -> str:
     """Return a hash by which a value of ours is known again."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    # ``default``: formats have values that JSON has not, such as dates; none of them is ours.
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=repr).encode()).hexdigest()
 
 
 def _leaves(keys: Mapping[str, Any], above: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
@@ -211,6 +211,8 @@ def _put(
         current, Mapping if isinstance(value, list) else _MANY
     ):
         raise WrongTypeError(path, "a single value", current)
+    if current is not _ABSENT and not _can_be_remembered(current):
+        raise WrongTypeError(path, "a text", current)
     was_ours = own is not None and current is not _ABSENT and fingerprint(current) in own.wrote
     previous = own.previous if own and (was_ours or current is _ABSENT) else current
     # The hash of what is there stays until it is gone from the disk: the write may yet fail.
@@ -271,8 +273,7 @@ def _release(document: MutableMapping[str, Any], path: KeyPath, memory: Memory) 
 
 def _remove_items(present: list[Any], hashes: set[str]) -> None:
     for index in reversed(range(len(present))):
-        item = _plain(present[index])
-        if isinstance(item, _SCALARS) and fingerprint(item) in hashes:
+        if fingerprint(_plain(present[index])) in hashes:
             del present[index]
 
 
@@ -291,6 +292,14 @@ def _drop_empty(document: MutableMapping[str, Any], containers: set[KeyPath]) ->
         else:
             kept.add(path)
     return frozenset(kept)
+
+
+def _can_be_remembered(value: Any) -> bool:
+    try:
+        json.dumps(value)
+    except TypeError:  # a date, in TOML and YAML
+        return False
+    return True
 
 
 def _same(current: Any, value: Any) -> bool:

@@ -1,7 +1,8 @@
 """A text that people write, with one marked section of ours at its top.
 
 At the top, so that what agents and people append goes below it, and the file is theirs again byte
-for byte when the section goes.
+for byte when the section goes.  Only a byte order mark goes before it.  Whatever ends the user's
+lines, ours may have been given either end by their editor.
 """
 
 import re
@@ -11,8 +12,10 @@ SECTION = "section"
 BEGIN = "<!-- jupyter_dbx_agents: written at each start; write your own below -->"
 END = "<!-- end of jupyter_dbx_agents -->"
 _BLOCK = re.compile(
-    rf"{re.escape(BEGIN)}\n(?P<section>.*?)\n{re.escape(END)}\n?(?P<blank>\n?)", re.DOTALL
+    rf"{re.escape(BEGIN)}\r?\n(?P<section>.*?)\r?\n{re.escape(END)}(\r?\n)?(?P<blank>(\r?\n)?)",
+    re.DOTALL,
 )
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 def parse_text(text: str) -> dict[str, Any]:
@@ -20,17 +23,17 @@ def parse_text(text: str) -> dict[str, Any]:
 
     Raises ValueError for a section that has no end.
     """
-    text = text.replace("\r\n", "\n") if "\r\n" in text and BEGIN in text else text
     found = _BLOCK.search(text)
     if found is None:
         if BEGIN in text:
             raise ValueError(f"the line {END} is missing")
-        return {"before": "", "after": text}
+        mark = text[: text.startswith(_BYTE_ORDER_MARK)]
+        return {"before": mark, "after": text.removeprefix(mark)}
     before = text[: found.start()]
     after = text[found.end() :]
     # The blank line is ours only where we put it: above the user's first line.
-    after = found["blank"] + after if before else after
-    return {"before": before, SECTION: found["section"], "after": after}
+    after = found["blank"] + after if _is_text(before) else after
+    return {"before": before, SECTION: found["section"].replace("\r\n", "\n"), "after": after}
 
 
 def load_text(text: str) -> dict[str, Any]:
@@ -46,5 +49,9 @@ def render_text(document: Any) -> str:
     if SECTION not in document:
         return before + after
     block = f"{BEGIN}\n{document[SECTION]}\n{END}\n"
-    gap = "\n" if after and not before else ""
+    gap = "\n" if after and not _is_text(before) else ""
     return before + block + gap + after
+
+
+def _is_text(before: str) -> bool:
+    return before not in {"", _BYTE_ORDER_MARK}

@@ -13,6 +13,7 @@ from typing import Any
 Document = MutableMapping[str, Any]
 # ruamel.yaml breaks long lines otherwise; prompts in a configuration are long lines.
 _NO_LINE_BREAKS = 1_000_000
+_BYTE_ORDER_MARK = "\ufeff"  # from editors on Windows, as are lines that end with CR LF
 _SEQUENCE = re.compile(r"^( *)[^\s#-][^\n]*:[ \t]*\n\1( *)- ", re.MULTILINE)
 _MAPPING = re.compile(r"^[^\s#-][^\n]*:[ \t]*\n( +)[^\s#-]", re.MULTILINE)
 
@@ -63,14 +64,21 @@ def render_yaml(document: Document, former: str) -> str:
     if not document:
         return _leading_comments(former)
     has_values = bool(load_yaml(former))
+    # The editor knows neither, and would leave some of the lines as they were.
+    mark, newline = former[: former.startswith(_BYTE_ORDER_MARK)], _newline(former)
     if has_values:
         _keep_gaps(document, _editor(former).load(former))
     stream = io.StringIO()
     _editor(former).dump(document, stream)
-    text = stream.getvalue()
+    text = stream.getvalue().replace("\r\n", "\n").removeprefix(mark)
     if not has_values and former.strip() not in {"", "{}"}:
-        return former.rstrip("\n") + "\n" + text  # only comments so far
-    return text
+        # only comments so far
+        text = former.replace("\r\n", "\n").removeprefix(mark).rstrip("\n") + "\n" + text
+    return mark + text.replace("\n", newline)
+
+
+def _newline(text: str) -> str:
+    return "\r\n" if "\r\n" in text else "\n"
 
 
 def _keep_gaps(document: Any, former: Any) -> None:
@@ -99,7 +107,8 @@ def _editor(text: str) -> Any:
 
 def _leading_comments(text: str) -> str:
     lines = text.splitlines(keepends=True)
-    count = next((n for n, line in enumerate(lines) if line.strip()[:1] not in {"", "#"}), 0)
+    bare = [line.removeprefix(_BYTE_ORDER_MARK).strip() for line in lines]
+    count = next((n for n, line in enumerate(bare) if line[:1] not in {"", "#"}), 0)
     return "".join(lines[:count])
 
 
