@@ -6,6 +6,9 @@ as it may be tracked, generated anew by its tool, or look at its own name; inste
 ``reference-transaction``, a name that hardly anybody uses and that git runs before ``post-commit``.
 When that is taken as well, the look at HEAD every few seconds has to do.
 
+With Git LFS at hand the stand-in is all there is: “git lfs install” fails where a hook has a name
+that it wants.  pre-commit moves ours to a name of its own (``.legacy``) and goes on running it.
+
 There is no global ``core.hooksPath``: it would switch off every repository's own hooks.
 """
 
@@ -14,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,9 +29,11 @@ from .repository import Location
 
 HOOKS = ("post-commit", "post-merge", "post-rewrite", "post-checkout")
 STAND_IN = "reference-transaction"
+_MOVED = ".legacy"
 MARK = "# Written by jupyter_dbx_agents; “jupyter dbx-agents hooks uninstall” removes it."
 # ``>>``: the id of a process may come again before we have looked.  ``$1``: git runs the stand-in
-# before a transaction too.  A folder that is gone means that nobody listens any more.
+# before a transaction too, and in a clone from where the command was given: then GIT_DIR says where
+# it goes.  A folder that is gone means that nobody listens any more.
 _SCRIPT = """#!/bin/sh
 {mark}
 # Leaves a note that HEAD may have moved.  It takes a millisecond and never fails.
@@ -35,7 +41,11 @@ case "${{0##*/}}:$1" in
   reference-transaction:committed) ;;
   reference-transaction:*) exit 0 ;;
 esac
-{{ [ -d {folder} ] && pwd -P >>{folder}/$$; }} 2>/dev/null
+note() {{
+  pwd -P
+  case "$GIT_DIR" in /*/.git) echo "${{GIT_DIR%/.git}}" ;; esac
+}}
+{{ [ -d {folder} ] && note >>{folder}/$$; }} 2>/dev/null
 exit 0
 """
 _GIT_SECONDS = 20
@@ -50,6 +60,12 @@ class HookReport:
     problem: str = ""
 
 
+def own_names(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names that our hooks are to have where they are free."""
+    has_lfs = shutil.which("git-lfs", path=environment.get("PATH"))
+    return (STAND_IN,) if has_lfs else HOOKS
+
+
 def hook_script(triggers: Path) -> str:
     """Return the hook's text, the same for every name."""
     return _SCRIPT.format(mark=MARK, folder=shlex.quote(str(triggers)))
@@ -62,7 +78,7 @@ def install_hooks(location: Location, triggers: Path, environment: Mapping[str, 
         return HookReport(None, problem="git cannot say where its hooks are.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        names = _install(folder, hook_script(triggers))
+        names = _install(folder, hook_script(triggers), own_names(environment))
         if names:
             _exclude(location, folder, names)
     except (OSError, ConfigFileError) as error:
@@ -75,7 +91,9 @@ def install_hooks(location: Location, triggers: Path, environment: Mapping[str, 
 def uninstall_hooks(location: Location, environment: Mapping[str, str]) -> list[Path]:
     """Remove ours from one repository, and every trace of them; return what was removed."""
     folder = hooks_folder(location, environment)
-    ours = [] if folder is None else [folder / n for n in (*HOOKS, STAND_IN) if is_ours(folder / n)]
+    moved = [name + _MOVED for name in HOOKS]
+    places = [] if folder is None else [folder / name for name in (*HOOKS, *moved, STAND_IN)]
+    ours = [place for place in places if is_ours(place)]
     for path in ours:
         path.unlink()
     _write_excludes(location, ())
@@ -107,14 +125,14 @@ def is_ours(path: Path) -> bool:
         return False
 
 
-def _install(folder: Path, script: str) -> list[str]:
+def _install(folder: Path, script: str, wanted: tuple[str, ...]) -> list[str]:
     """Write our hooks under the free names, and the stand-in if one is not free."""
-    names = [name for name in HOOKS if _write(folder / name, script)]
-    stand_in = folder / STAND_IN
-    if len(names) < len(HOOKS):
-        return [*names, STAND_IN] if _write(stand_in, script) else names
-    if is_ours(stand_in):
-        stand_in.unlink()
+    names = [name for name in wanted if _write(folder / name, script)]
+    if len(names) < len(wanted) and STAND_IN not in wanted and _write(folder / STAND_IN, script):
+        names.append(STAND_IN)
+    for name in {*HOOKS, STAND_IN}.difference(names):
+        if is_ours(folder / name):
+            (folder / name).unlink()
     return names
 
 

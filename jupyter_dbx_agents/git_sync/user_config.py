@@ -21,7 +21,7 @@ from pathlib import Path
 
 from ..config_files import atomic
 from ..environment import variable
-from .hooks import HOOKS, MARK, hook_script
+from .hooks import HOOKS, MARK, STAND_IN, hook_script, own_names
 
 _OWN_FOLDER = Path(".local/share/jupyter_dbx_agents/git")
 _GIT_SECONDS = 20
@@ -96,8 +96,11 @@ class UserConfig:
                 elif source.is_file():
                     target.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(source, target)
-        for name in HOOKS:
+        names = own_names(self._environment)
+        for name in names:
             _write(self.template / "hooks" / name, hook_script(self._triggers), 0o755)
+        for name in {*HOOKS, STAND_IN}.difference(names):
+            (self.template / "hooks" / name).unlink(missing_ok=True)
 
     def _include(self, *, wanted: bool) -> bool:
         """Put our lines at the top of the user's file, or take them out; False if it was so."""

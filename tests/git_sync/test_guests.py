@@ -1,0 +1,146 @@
+"""Real programs that live from git's hooks: husky, pre-commit, Git LFS.  Theirs run, and ours."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import venv
+from pathlib import Path
+
+import pytest
+
+from jupyter_dbx_agents.git_sync.hooks import STAND_IN
+
+from .conftest import Site
+from .test_hooks import Hooked, hooked
+
+__all__ = ["hooked"]
+HUSKY = "husky@9.1.7"
+PRE_COMMIT = "pre-commit==4.0.1"
+PRE_COMMIT_CONFIG = """
+repos:
+- repo: local
+  hooks:
+  - {id: before, name: b, entry: touch before, language: system, always_run: true}
+  - id: after
+    name: a
+    entry: touch after
+    language: system
+    always_run: true
+    stages: [post-commit, post-checkout, post-merge, post-rewrite]
+"""
+pytestmark = pytest.mark.timeout(300)
+
+
+def run(command: list[str | Path], folder: Path, environment: dict[str, str]) -> str:
+    ended = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, f"{command}: {ended.stdout}{ended.stderr}"
+    return ended.stdout
+
+
+def test_husky_and_ours_run(site: Site, hooked: Hooked) -> None:
+    folder = site.make("p", a="1")
+    hooked.config().install(None)
+    hooked.install("p")
+    (folder / "package.json").write_text('{"name": "p", "private": true}')
+    npm = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--save-dev", HUSKY]
+    run(npm, folder, dict(os.environ))
+    (folder / ".gitignore").write_text("node_modules\n")
+    run(["npx", "husky"], folder, site.environment)
+    for name in ("pre-commit", "post-commit"):
+        (folder / ".husky" / name).write_text(f"touch ../{name}-ran\n")
+    report = hooked.install("p")
+    assert report.problem == "" and report.folder == folder / ".husky/_"
+    hooked.triggers.take()
+    site.commit("p", {"a": "2"})
+    assert {path.name for path in site.projects.glob("*-ran")} == {
+        "pre-commit-ran",
+        "post-commit-ran",
+    }
+    assert folder.resolve() in hooked.triggers.take()
+    assert site.git("p", "status", "--porcelain") == ""
+    run(["npx", "husky"], folder, site.environment)  # as each "npm install" does
+    site.commit("p", {"a": "3"})
+    assert folder.resolve() in hooked.triggers.take()
+
+
+@pytest.fixture(scope="session")
+def pre_commit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pre-commit")
+    venv.create(folder, with_pip=True)
+    pip = [folder / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    run([*pip, PRE_COMMIT], folder, dict(os.environ))
+    return folder / "bin/pre-commit"
+
+
+@pytest.mark.parametrize("is_first", ["ours", "theirs"])
+def test_pre_commit_and_ours_run(
+    site: Site, hooked: Hooked, pre_commit: Path, is_first: str
+) -> None:
+    folder = site.make("p", a="1")
+    (folder / ".pre-commit-config.yaml").write_text(PRE_COMMIT_CONFIG)
+    install: list[str | Path] = [pre_commit, "install"]
+    for kind in ("pre-commit", "post-commit", "post-checkout", "post-merge", "post-rewrite"):
+        install += ["--hook-type", kind]
+    if is_first == "ours":
+        hooked.install("p")
+    run(install, folder, site.environment)
+    for turn in range(2):
+        site.commit("p", {"a": f"turn {turn}"})
+        assert (folder / "before").exists() and (folder / "after").exists()
+        assert (is_first, turn) == ("theirs", 0) or folder.resolve() in hooked.triggers.take()
+        hooked.install("p")
+        assert hooked.install("p").problem == ""
+    hooked.uninstall("p")
+    hooked.triggers.take()
+    site.commit("p", {"a": "without ours"})
+    assert hooked.triggers.take() == []
+    assert (folder / ".git/hooks/post-commit").exists(), "theirs stays"
+
+
+@pytest.mark.skipif(shutil.which("git-lfs") is None, reason="Git LFS is a program of the system's")
+async def test_git_lfs_installs_itself_and_ours_run(site: Site, hooked: Hooked) -> None:
+    hooked.config().install(None)
+    folder = site.make("p", a="1")
+    assert hooked.install("p").names == (STAND_IN,)
+    site.git("p", "lfs", "install", "--local")
+    site.git("p", "lfs", "track", "*.bin")
+    hooked.triggers.take()
+    site.commit("p", {"x.bin": b"large " * 5000})
+    assert folder.resolve() in hooked.triggers.take()
+    assert hooked.install("p").names == (STAND_IN,)
+    assert "git lfs" in (folder / ".git/hooks/post-commit").read_text()
+    assert site.git("p", "cat-file", "-s", "HEAD:x.bin") < "200"
+    sync = site.project_sync("p")
+    await sync.run()
+    assert site.remote("p")["x.bin"] == b"large " * 5000
+    assert sync.marker.notes == {}
+    shutil.rmtree(folder / ".git/lfs")
+    (folder / "x.bin").unlink()
+    await site.project_sync("p").run(audits=True)
+    assert site.remote("p")["x.bin"] == b"large " * 5000, "what is there is left as it is"
+
+
+def test_git_lfs_gets_its_names_when_it_comes_later(site: Site, hooked: Hooked, tmp_path) -> None:
+    folder = site.make("p", a="1")
+    lfs = tmp_path / "git-lfs"
+    names = {"post-commit", "post-merge", "post-rewrite", "post-checkout"}
+    site.environment["PATH"] = "/usr/bin:/bin"
+    if shutil.which("git-lfs", path=site.environment["PATH"]):
+        pytest.skip("Git LFS is here already")
+    assert set(hooked.install("p").names) == names
+    hooked.config().install(None)
+    lfs.write_text("#!/bin/sh\n")
+    lfs.chmod(0o755)
+    site.environment["PATH"] += f":{tmp_path}"
+    assert hooked.install("p").names == (STAND_IN,)
+    hooked.config().install(None)
+    template = site.home / ".local/share/jupyter_dbx_agents/git/template/hooks"
+    for hooks in (folder / ".git/hooks", template):
+        assert (hooks / STAND_IN).exists()
+        assert not names & {path.name for path in hooks.iterdir()}
+    site.commit("p", {"a": "2"})
+    assert folder.resolve() in hooked.triggers.take()
