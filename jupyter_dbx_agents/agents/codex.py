@@ -14,12 +14,14 @@ Decided
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ..config_files import ConfigFile, Format
 from ..models import Dialect
 from .base import Agent, AgentContext
 from .codex_catalog import catalog_path, write_catalog
+from .codex_sandbox import sandbox_settings, try_sandbox
 from .instructions import instructions_file
 from .npm import NpmPackage
 
@@ -38,6 +40,7 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
                 # One that is named must be there.
                 "model_catalog_json": str(catalog) if catalog.exists() else None,
                 "model_provider": PROVIDER,
+                **sandbox_settings(context),
                 "web_search": "disabled",  # a tool hosted by the vendor
                 "check_for_update_on_startup": False,  # the version is the lock file's
                 "analytics": {"enabled": False},
@@ -75,6 +78,14 @@ def _provider(context: AgentContext) -> dict[str, object]:
     }
 
 
+async def prepare(context: AgentContext, program: Path, environment: Mapping[str, str]) -> None:
+    """Ask the program what it knows of the model, and whether its sandbox works here."""
+    try:
+        await write_catalog(context, program, environment)
+    finally:
+        await try_sandbox(context, program, environment)
+
+
 CODEX = Agent(
     name="codex",
     title="Codex",
@@ -88,6 +99,6 @@ CODEX = Agent(
     dialect=Dialect.RESPONSES,
     default_model=lambda models: models.codex_model,
     config_files=config_files,
-    prepare=write_catalog,
+    prepare=prepare,
     trusts_each_repository=True,
 )

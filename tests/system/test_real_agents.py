@@ -72,6 +72,7 @@ def test_an_agent_works_by_a_tool_call_in_its_own_dialect(app: RunningApp, agent
     command, path = ONCE[agent]
     before = last_number(app)
     work = f"run: echo made by {agent} > {agent}.txt && cat {agent}.txt"
+    counted = tokens(app, agent)
     with app.owner.terminal() as terminal:
         terminal.run("mkdir -p plain && cd plain")
         said = terminal.run(command.format(f"'{work}'"))
@@ -82,6 +83,36 @@ def test_an_agent_works_by_a_tool_call_in_its_own_dialect(app: RunningApp, agent
     assert [call for call in calls if call["path"].startswith(f"/ai-gateway{path}")]
     assert {call["status"] for call in calls} == {200}
     assert all(call["model"].startswith("databricks-") for call in calls if call["model"])
+    assert all(now > then for now, then in zip(tokens(app, agent), counted, strict=True))
+
+
+def tokens(app: RunningApp, agent: str) -> tuple[int, int]:
+    """The tokens in and out that were counted for an agent so far."""
+    counts = [count for count in app.status()["usage"] if count["agent"] == agent]
+    return (
+        sum(count["input_tokens"] for count in counts),
+        sum(count["output_tokens"] for count in counts),
+    )
+
+
+WITHOUT_NAMESPACES = "unshare -Ur sh -c 'echo 0 > /proc/sys/user/max_user_namespaces; exec {}'"
+
+
+def test_codex_works_where_user_namespaces_are_forbidden(app: RunningApp):
+    app.until_installed()
+    app.log_in()
+    with app.owner.terminal() as terminal:
+        terminal.run("mkdir -p plain && cd plain")
+        if terminal.run_any("unshare -Ur true")[0] != 0:  # they are forbidden here
+            assert "danger-full-access" in (app.home / ".codex" / "config.toml").read_text()
+            return
+        assert "danger-full-access" not in (app.home / ".codex" / "config.toml").read_text()
+        sandboxed = WITHOUT_NAMESPACES.format("codex sandbox -- true")
+        assert terminal.run_any(sandboxed)[0] != 0  # what is probed after the installation
+        mode = 'codex exec -c sandbox_mode=\\"danger-full-access\\"'
+        question = '"run: echo from inside > inside.txt"'
+        terminal.run(WITHOUT_NAMESPACES.format(f"{mode} --skip-git-repo-check {question}"))
+    assert (app.home / "projects/plain/inside.txt").read_text() == "from inside\n"
 
 
 def ask(app: RunningApp, terminal: Terminal, agent: str, number: int) -> None:
