@@ -16,7 +16,7 @@ from .program import run_program
 
 
 def sandbox_settings(context: AgentContext) -> dict[str, str]:
-    """Return what to write down of the sandbox: nothing where it works, so that it is the user's."""
+    """Return what to write down of the sandbox: nothing where it works; that is the user's."""
     return {"sandbox_mode": "danger-full-access"} if _finding(context).exists() else {}
 
 
