@@ -58,7 +58,8 @@ class AgentContext:
 class Agent:
     """One coding agent.
 
-    ``default_model`` picks its main model from the model table.  ``environment`` is for the
+    ``default_model`` picks its main model from the model table; ``also_speaks`` are the dialects
+    that it can speak with other models than that.  ``environment`` is for the
     terminals.  ``links`` are symbolic links in the home, with what they point to (both below it).
     ``prepare`` asks the installed program for what its files need, and raises InstallError.
     ``trusts_each_repository`` if its files name every repository.
@@ -71,6 +72,7 @@ class Agent:
     dialect: Dialect
     default_model: Callable[[ModelTable], str]
     config_files: Callable[[AgentContext], tuple[ConfigFile, ...]]
+    also_speaks: tuple[Dialect, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[AgentContext, Path, Mapping[str, str]], Awaitable[None]] | None = None

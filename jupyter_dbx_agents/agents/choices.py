@@ -101,7 +101,8 @@ class Choices:
         everything = {**self._by_agent, agent: choice}
         kept = {name: one.to_json() for name, one in everything.items() if one != Choice()}
         content = json.dumps(kept, indent=1).encode()
-        atomic.replace(atomic.read(self._path), content, 0o600)
+        if not atomic.replace(atomic.read(self._path), content, 0o600):
+            raise ConfigFileError(f"{self._path} is being changed elsewhere.", "Try again.")
         self._by_agent = everything
 
 

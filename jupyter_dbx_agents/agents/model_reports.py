@@ -5,13 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
-from ..models import Dialect, ModelTable
+from ..models import ModelTable, ServedModels
 from .base import Agent
-from .opencode import OPENCODE
 from .roster import AgentRoster
 
-# OpenCode speaks Claude's own dialect with Claude, this one with all others.
-ALSO_SPEAKS = {OPENCODE.name: (Dialect.CHAT,)}
 # What Claude Code uses for side jobs, and OpenCode the second, too.
 SIDE_MODELS = {
     "claude-code/sonnet": "anthropic_sonnet_model",
@@ -31,10 +28,10 @@ def model_reports(roster: AgentRoster, models: ModelTable) -> dict[str, dict[str
 def _report(agent: Agent, status: dict[str, Any], models: ModelTable) -> dict[str, Any]:
     model = str(status["model"])
     configured = model if status["model_is_chosen"] else _configured(agent, models)
-    dialects = (agent.dialect, *ALSO_SPEAKS.get(agent.name, ()))
-    return models.report(model, configured, *dialects).to_json()
+    return models.report(model, configured, agent.dialect, *agent.also_speaks).to_json()
 
 
 def _configured(agent: Agent, models: ModelTable) -> str:
     """Return what was asked for, before it was known what is served."""
-    return agent.default_model(cast(ModelTable, SimpleNamespace(**models.configured)))
+    before = SimpleNamespace(**models.configured, served=ServedModels(), chosen=models.chosen)
+    return agent.default_model(cast(ModelTable, before))

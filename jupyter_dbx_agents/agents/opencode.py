@@ -41,7 +41,7 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
             CHAT_PROVIDER: _chat_provider(context),
         },
         "model": qualified(context.model),
-        "small_model": qualified(context.models.anthropic_small_model),
+        "small_model": qualified(_small_model(context)),
         "instructions": [str(instructions.path)],
         "mcp": {name: _server(given) for name, given in context.mcp_servers.items()},
     }
@@ -102,6 +102,26 @@ def _models(context: AgentContext) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def default_model(models: ModelTable) -> str:
+    """Return Claude Code's model; where the workspace serves no Claude, one that it serves."""
+    if "anthropic_model" in models.chosen or _may_serve_claude(models):
+        return models.anthropic_model
+    if models.served.serves(models.codex_model, Dialect.CHAT):
+        return models.codex_model
+    return models.hermes_model  # always one that speaks chat completions
+
+
+def _small_model(context: AgentContext) -> str:
+    models = context.models
+    if "anthropic_small_model" in models.chosen or _may_serve_claude(models):
+        return models.anthropic_small_model
+    return context.model
+
+
+def _may_serve_claude(models: ModelTable) -> bool:
+    return not models.served.is_known or bool(models.served.speaking(Dialect.ANTHROPIC))
+
+
 def _is_claude(model: str) -> bool:
     return "claude" in model
 
@@ -130,7 +150,8 @@ OPENCODE = Agent(
         installed_bytes=354_000_000,
     ),
     dialect=Dialect.ANTHROPIC,
-    default_model=lambda models: models.anthropic_model,
+    also_speaks=(Dialect.CHAT,),
+    default_model=default_model,
     config_files=config_files,
     # Its list of all vendors' models, from the vendor; ours are in the file.
     environment={"OPENCODE_DISABLE_MODELS_FETCH": "1"},

@@ -71,7 +71,7 @@ class AgentRoster(LoggingConfigurable):
         self._choices = Choices(place.home)
         if self._choices.problem is not None:
             self.log.warning("%s %s", self._choices.problem.message, self._choices.problem.hint)
-        self._turn = asyncio.Lock()
+        self._turn, self._choosing = asyncio.Lock(), asyncio.Lock()
         self._git_roots: tuple[Path, ...] = ()
         self._problems: dict[str, DbxAgentsError] = {}
         self.on_change: list[Callable[[], None]] = []
@@ -105,7 +105,7 @@ class AgentRoster(LoggingConfigurable):
         agent = self.agent(name)
         choice = self._choices.of(agent.name)
         installation = self.installer.installed(agent)
-        problem = self._problems.get(name)
+        problem = self._problems.get(name) or self._model_problem(agent)
         return {
             "name": agent.name,
             "title": agent.title,
@@ -122,6 +122,18 @@ class AgentRoster(LoggingConfigurable):
             "message": problem.message if problem else "",
             "hint": problem.hint if problem else "",
         }
+
+    def _model_problem(self, agent: Agent) -> DbxAgentsError | None:
+        """Return what there is to say of a chosen model.
+
+        It is in force all the same: the workspace's lists do not have what it serves for others.
+        """
+        model = self._choices.of(agent.name).model
+        if model is None:
+            return None
+        report = self._models.report(model, model, agent.dialect, *agent.also_speaks)
+        hint = "Choose one that is served, or null for the configured one."
+        return RequestError(report.problem, hint) if report.problem else None
 
     def status(self) -> list[dict[str, Any]]:
         """Return the REST models of all agents."""
@@ -192,7 +204,11 @@ class AgentRoster(LoggingConfigurable):
             self._problems.setdefault(agent.name, error)
         except OSError as error:
             self._problems.setdefault(
-                agent.name, ConfigFileError(f"{error.strerror}: {error.filename}.")
+                agent.name,
+                ConfigFileError(
+                    f"{error.strerror}: {error.filename}.",
+                    "Check its permissions and the free space.",
+                ),
             )
 
     def _context(self, agent: Agent) -> AgentContext:
@@ -234,15 +250,17 @@ class AgentRoster(LoggingConfigurable):
         Raises RequestError, and ConfigFileError for a file that cannot be written.
         """
         agent = self.agent(name)
-        choice = changed(self._choices.of(agent.name), patch)
-        await asyncio.to_thread(self._choices.keep, name, choice)
-        if self.is_enabled(agent):
-            self.installer.link(agent)
-        else:
-            self.installer.unlink(agent)
+        async with self._choosing:  # all are kept in one file
+            choice = changed(self._choices.of(agent.name), patch)
+            await asyncio.to_thread(self._choices.keep, name, choice)
         await self._prepare(agent)
         with contextlib.suppress(DbxAgentsError):  # it is in the model that is returned
             await self.write_files([agent])
+        with self._noting(agent):
+            if self.is_enabled(agent):
+                self.installer.link(agent)
+            else:
+                self.installer.unlink(agent)
         return self.model(name)
 
     async def remove(self, name: str) -> dict[str, Any]:

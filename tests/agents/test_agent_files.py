@@ -5,6 +5,7 @@ import json
 import threading
 import time
 import tomllib
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -14,9 +15,10 @@ from golden import FILES
 
 from jupyter_dbx_agents.agents import AGENTS, Agent, AgentContext
 from jupyter_dbx_agents.agents.databricks_cli import databrickscfg
+from jupyter_dbx_agents.agents.opencode import OPENCODE
 from jupyter_dbx_agents.config_files import ManagedFiles
 from jupyter_dbx_agents.environment import Environment
-from jupyter_dbx_agents.models import ModelTable
+from jupyter_dbx_agents.models import Dialect, ModelTable, ServedModels
 from jupyter_dbx_agents.secret import Secret
 
 SETTINGS_BEFORE = """{
@@ -277,6 +279,17 @@ def test_opencode_speaks_to_claude_in_its_own_dialect_and_to_all_others_in_chat_
     assert settings["model"] == "dbx-claude/databricks-claude-opus-4-7"
     assert settings["small_model"] == "dbx-claude/databricks-claude-haiku-4-5"
     assert Path(settings["instructions"][0]).read_text().count("~/.agents/skills") == 1
+
+
+def test_opencode_takes_a_served_model_for_everything_where_there_is_no_claude(home):
+    context = context_of(home, OPENCODE)
+    chat = frozenset({Dialect.CHAT})
+    for served in ("databricks-gpt-5-5", "databricks-x-1"):
+        context.models.use_served(ServedModels({served: chat}))
+        model = OPENCODE.default_model(context.models)
+        file, _ = OPENCODE.config_files(replace(context, model=model))
+        assert (file.keys["model"], file.keys["small_model"]) == (f"dbx/{served}", f"dbx/{served}")
+        assert served in file.keys["provider"]["dbx"]["models"]
 
 
 def test_hermes_reads_one_file_of_ours(home):

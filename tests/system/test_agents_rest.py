@@ -3,8 +3,10 @@
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 
@@ -82,6 +84,25 @@ def test_a_chosen_model_is_in_force_at_once_and_null_is_as_configured(owner, hom
     assert json.loads(settings.read_text())["env"]["ANTHROPIC_MODEL"].startswith(
         "databricks-claude-opus"
     )
+
+
+def test_choices_for_all_agents_at_once_are_all_kept(owner, home):
+    names = [one["name"] for one in owner.json("GET", API)["agents"]]
+
+    def choose(name: str, model: str | None) -> int:
+        answer = httpx.patch(
+            f"{owner.url}{API}/{name}", json={"model": model}, headers=owner.http.headers
+        )
+        return answer.status_code
+
+    kept = home / ".local/state/jupyter_dbx_agents/agents.json"
+    with ThreadPoolExecutor(len(names)) as browsers:
+        for number in range(10):
+            model = f"databricks-any-{number}"
+            assert set(browsers.map(choose, names, [model] * len(names))) == {200}
+            choices = json.loads(kept.read_text())
+            assert {name: choices[name]["model"] for name in names} == dict.fromkeys(names, model)
+        assert set(browsers.map(choose, names, [None] * len(names))) == {200}
 
 
 def test_mcp_servers_are_merged_and_their_secrets_not_shown(owner, home):

@@ -90,6 +90,18 @@ def test_one_warning_says_it(own_app: RunningApp):
     assert f"{NEWEST} is used instead" in lines[0]
 
 
+def test_a_choice_that_is_not_served_is_told_in_the_answer_and_stays(own_app: RunningApp):
+    path = "/dbx-agents/api/agents/codex"
+    agent = own_app.owner.json("PATCH", path, {"model": "databricks-gpt-8"})
+    assert agent["model"] == "databricks-gpt-8"
+    assert agent["message"] == (
+        "The workspace does not serve databricks-gpt-8. It serves databricks-gpt-5-4."
+    )
+    assert agent["hint"]
+    assert own_app.owner.json("PATCH", path, {"model": "databricks-gpt-5-4"})["message"] == ""
+    assert own_app.owner.json("PATCH", path, {"model": None})["message"] == ""
+
+
 AGENT_FILES = (
     ".claude/settings.json",
     ".config/opencode/opencode.json",
