@@ -1,4 +1,4 @@
-# The words of this project: demo, test, check, bench, lock.  Each does its own set-up, in .venv.
+# The words of this project: demo, test, check, bench, docs, lock.  Each does its own set-up, in .venv.
 
 PYTHON ?= python3
 VENV := .venv
@@ -6,9 +6,9 @@ BIN := $(VENV)/bin
 DEMO_ARGS ?=
 TEST_ARGS ?=
 LAB := jupyter_dbx_agents/lab
-SOURCES := jupyter_dbx_agents tests benchmarks
+SOURCES := jupyter_dbx_agents tests benchmarks docs
 
-.PHONY: demo test test-young check bench lock lab clean
+.PHONY: demo test test-young check bench docs lock lab clean
 
 demo: $(VENV)/.installed
 	exec $(BIN)/python -m jupyter_dbx_agents demo $(DEMO_ARGS)
@@ -37,6 +37,10 @@ lab: $(LAB)/node_modules/.installed
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks
+
+# What the pages under docs/ take from the code.
+docs: $(VENV)/.installed
+	$(BIN)/python -m docs.generate
 
 # Needs uv.  A lock holds hashes and no address: it serves whatever index is configured.
 lock:

@@ -17,6 +17,7 @@ Announce = Callable[[str], None]
 WAIT = timedelta(minutes=20)
 POLL_SECONDS = 2.0
 _DESCRIPTION = "AI coding agents in JupyterLab"
+_LOGS = "Its page (Compute › Apps) says more under Logs."
 _BEING_DELETED = "Wait until it is gone (up to 20 minutes), or give another name with --app."
 
 
@@ -59,7 +60,7 @@ class DeployedApp:
                     f"An app named {self._name} is still being deleted.", _BEING_DELETED
                 ) from error
             raise
-        return self._wait(waiter, "The app's machine did not start")
+        return self._wait(waiter, _machine_failed)
 
     def make_ready(self, app: Any) -> Any:
         """Start the machine if it does not run, and wait out what others began."""
@@ -69,7 +70,7 @@ class DeployedApp:
             app = self._poll(lambda seen: _compute(seen) != state, f"it stayed {state}")
         if _compute(app) in ("STOPPED", "ERROR"):
             self._announce("Starting the app's machine; this takes minutes.")
-            app = self._wait(self._client.apps.start(self._name), "The app's machine did not start")
+            app = self._wait(self._client.apps.start(self._name), _machine_failed)
         if app.pending_deployment is not None:
             self._announce("Waiting for another deployment of this app to end.")
             app = self._poll(
@@ -86,10 +87,10 @@ class DeployedApp:
         )
         waiter = self._client.apps.deploy(self._name, deployment)
         self._announce("Deploying: the platform installs packages and starts the app.")
-        self._wait(waiter, "The deployment failed")
+        self._wait(waiter, _deployment_failed)
         return self._client.apps.get(self._name)
 
-    def _wait(self, waiter: Any, failure: str) -> Any:
+    def _wait(self, waiter: Any, failed: Callable[[str], DeploymentError]) -> Any:
         """Wait with the SDK's waiter, saying each message of the platform once."""
         from databricks.sdk.errors import OperationFailed  # noqa: PLC0415 a second of imports
 
@@ -105,13 +106,10 @@ class DeployedApp:
         try:
             return waiter.result(timeout=WAIT, callback=tell)
         except OperationFailed as error:
-            reason = str(error).partition(": ")[2] or str(error)
-            raise DeploymentError(f"{failure}: {reason}", self._log_hint()) from error
+            raise failed(str(error).partition(": ")[2] or str(error)) from error
         except TimeoutError as error:
             minutes = WAIT.total_seconds() / 60
-            raise DeploymentError(
-                f"{failure}: it took longer than {minutes:.0f} minutes.", self._log_hint()
-            ) from error
+            raise failed(f"it took longer than {minutes:.0f} minutes.") from error
 
     def _poll(self, is_over: Callable[[Any], bool], failure: str) -> Any:
         deadline = time.monotonic() + WAIT.total_seconds()
@@ -120,12 +118,15 @@ class DeployedApp:
             if is_over(app):
                 return app
             time.sleep(POLL_SECONDS)
-        raise DeploymentError(
-            f"The app {self._name} cannot be deployed: {failure}.", self._log_hint()
-        )
+        raise DeploymentError(f"The app {self._name} cannot be deployed: {failure}.", _LOGS)
 
-    def _log_hint(self) -> str:
-        return f"Its page (Compute › Apps › {self._name} › Logs) says more."
+
+def _machine_failed(reason: str) -> DeploymentError:
+    return DeploymentError(f"The app's machine did not start: {reason}", _LOGS)
+
+
+def _deployment_failed(reason: str) -> DeploymentError:
+    return DeploymentError(f"The deployment failed: {reason}", _LOGS)
 
 
 def _compute(app: Any) -> str:

@@ -77,7 +77,9 @@ def _tracked(root: Path) -> Iterator[tuple[str, str]]:
         facts, _, path = entry.partition("\t")
         mode, _, stage = facts.split(" ")
         if stage != "0":
-            raise DeploymentError(f"{path} has merge conflicts.", "Resolve them, then deploy.")
+            raise DeploymentError(
+                f"The file {path} has merge conflicts.", "Resolve them, then deploy."
+            )
         yield mode, path
 
 
@@ -130,7 +132,7 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DeploymentError(
-            f"{path.name} cannot be read: {error}.", "Save it as UTF-8 text."
+            f"The file {path.name} cannot be read: {error}.", "Save it as UTF-8 text."
         ) from error
 
 

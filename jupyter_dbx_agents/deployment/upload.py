@@ -146,7 +146,9 @@ class SourceFolder:
 
         content = file.on_disk.read_bytes()
         if len(content) != file.size_bytes:
-            raise DeploymentError(f"{file.path} changed while it was sent.", "Deploy again.")
+            raise DeploymentError(
+                f"The file {file.path} changed while it was sent.", "Deploy again."
+            )
         try:
             self._import(file.path, content)
         except DatabricksError as error:

@@ -24,7 +24,7 @@ def test_a_name_that_no_app_can_have(deployer: Deployer, name: str):
         ({"package.json": "{}"}, "Move it into a folder"),
         ({"big.bin": LARGE}, "The platform takes no file over 10 MB: big.bin. Take it out"),
         ({"app.yaml": "command: [unclosed"}, "app.yaml is no valid YAML"),
-        ({"app.yaml": b"\xff\xfe"}, "app.yaml cannot be read"),
+        ({"app.yaml": b"\xff\xfe"}, "The file app.yaml cannot be read"),
         ({"app.yaml": "env: []"}, "app.yaml has no command: a list of words."),
         ({"app.yaml": "command: python main.py"}, "app.yaml has no command: a list of words."),
         ({"app.yaml": "command: [python, 3]"}, "Put it in quotes."),
@@ -68,7 +68,7 @@ def test_a_merge_that_is_not_finished(deployer: Deployer):
     repository.commit({"main.py": "ours"})
     with pytest.raises(Exception, match="merge"):
         repository.git("merge", "--quiet", "other")
-    assert "main.py has merge conflicts. Resolve them" in deployer.refused()
+    assert "The file main.py has merge conflicts. Resolve them" in deployer.refused()
 
 
 def test_a_variable_that_is_probably_misspelt_is_said(deployer: Deployer):

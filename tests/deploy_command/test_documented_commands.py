@@ -1,0 +1,84 @@
+"""What docs/deployment.md tells to type works as it stands, in a clone, against a workspace."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.documented_commands import ROOT, Section, sections
+
+from .conftest import Deployer, Repository
+
+USER = "you@example.com"
+OF_THE_CLONE = ("python ", "databricks ", "cp ", "cd ")
+DATABRICKS_CLI = Path(__file__).with_name("databricks_cli.py")
+SECTION_SECONDS = 110
+
+
+def of_the_clone() -> list[Section]:
+    return [s for s in sections() if all(c.startswith(OF_THE_CLONE) for c in s.commands)]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """This repository, freshly cloned."""
+    root = tmp_path_factory.mktemp("documented") / "clone"
+    leave_out = shutil.ignore_patterns(
+        ".git", ".venv", ".demo", ".home", "node_modules", "__pycache__", ".*_cache"
+    )
+    shutil.copytree(ROOT, root, ignore=leave_out)
+    repository = Repository(root)
+    repository.git("init", "--quiet", "--initial-branch=main")
+    repository.git("add", ".")
+    repository.git("commit", "--quiet", "--message", "first")
+    return repository
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    """A PATH with the programs that the page takes for granted."""
+    programs = {
+        "python": f'exec "{sys.executable}" "$@"',
+        "databricks": f'exec "{sys.executable}" "{DATABRICKS_CLI}" "$@"',
+    }
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, line in programs.items():
+        (folder / name).write_text(f"#!/bin/sh\n{line}\n")
+        (folder / name).chmod(0o755)
+    return f"{folder}{os.pathsep}{os.environ['PATH']}"
+
+
+@pytest.mark.parametrize("section", of_the_clone(), ids=lambda section: section.title)
+def test_a_section_can_be_typed(deployer: Deployer, clone: Repository, path: str, section: Section):
+    token = deployer.control.mint(USER).token_value
+    (deployer.home / ".databrickscfg").write_text(
+        f"[DEFAULT]\nhost = {deployer.server.url}\ntoken = {token}\n"
+    )
+    # Everything is installed where the tests run; nothing may be changed there.
+    lines = [c.replace("pip install ", "pip install --dry-run -q ") for c in section.commands]
+    ended = subprocess.run(
+        ["/bin/sh", "-e", "-c", "\n".join(lines)],
+        check=False,
+        cwd=clone.root,
+        env={"PATH": path, "HOME": str(deployer.home), "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        capture_output=True,
+        text=True,
+        timeout=SECTION_SECONDS,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    if "bundle" not in " ".join(lines):
+        [app] = deployer.server.workspace.apps.all()[-1:]
+        assert (app.creator, app.app_state) == (USER, "RUNNING")
+        assert app.active.source["app.yaml"] == (clone.root / "app.yaml").read_bytes()
+        assert "jupyter_dbx_agents/app.py" in app.active.source
+
+
+def test_there_are_such_sections():
+    titles = {section.title for section in of_the_clone()}
+    assert {"With one command", "With the Databricks CLI", "With a bundle"} <= titles

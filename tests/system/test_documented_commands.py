@@ -1,0 +1,21 @@
+"""What README and docs tell to type in a terminal of the app works there."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.documented_commands import commands_of
+
+from .running_app import RunningApp
+
+# It tells of problems with its exit code, and which there are depends on the machine.
+MAY_FAIL = "jupyter dbx-agents doctor"
+
+
+@pytest.mark.parametrize("command", sorted(set(commands_of("jupyter dbx-agents "))))
+def test_a_command_works_in_a_terminal(app: RunningApp, command: str):
+    app.log_in()
+    with app.owner.terminal() as terminal:
+        code, output = terminal.run_any(command)
+    assert code == 0 or (command == MAY_FAIL and code == 1), output
+    assert "usage:" not in output
