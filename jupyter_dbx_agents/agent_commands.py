@@ -85,7 +85,7 @@ def remove_lines(names: list[str]) -> Lines:
     """Switch agents off and delete their programs."""
     for name in names:
         call("DELETE", f"{AGENTS_PATH}/{name}")
-        yield f"{name} is removed, with our settings in its files."
+        yield f"{name} is removed; our settings are out of its files."
 
 
 def doctor_lines(names: list[str]) -> Lines:
@@ -112,10 +112,12 @@ def _agents() -> list[dict[str, Any]]:
 def _progress(agent: str) -> Iterator[dict[str, Any]]:
     """Yield the states of an agent's installation, each once, to its end."""
     last: dict[str, Any] = {}
-    while last.get("state") not in {"done", "failed"}:
+    while True:
         tasks = call("GET", STATUS_PATH)["startup"]
         task = next(task for task in tasks if task["name"] == f"install-{agent}")
         if task != last:
             yield task
         last = task
+        if task["state"] in {"done", "failed"}:
+            return
         time.sleep(POLL_SECONDS)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -50,7 +51,9 @@ async def check_program(
     if found is None:
         return Check("program", "problem", f"There is no command “{agent.command}”.", install)
     try:
-        code, lines = await run_program((found, "--version"), Path("/"), environment)
+        with tempfile.TemporaryDirectory() as elsewhere:  # some leave files in the home at once
+            away = {**environment, "HOME": elsewhere}
+            code, lines = await run_program((found, "--version"), Path("/"), away)
     except DbxAgentsError as error:
         return Check("program", "problem", error.message, install)
     version, said = agent.recipe.version(), " ".join(lines[:1])

@@ -1,0 +1,101 @@
+"""``jupyter dbx-agents doctor`` where something is wrong; where nothing is, in test_real_agents."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .running_app import Browser, LocalWorkspaceProcess, Server, Terminal
+from .test_agents_rest import NO_AGENTS, OWNER, until_configured
+
+DOCTOR = "jupyter dbx-agents doctor"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("doctor") / "home"
+
+
+@pytest.fixture(scope="module")
+def owner(home: Path) -> Iterator[Browser]:
+    workspace = LocalWorkspaceProcess()
+    server = Server(home, workspace.app_variables(), NO_AGENTS)
+    browser = server.until_open(OWNER)
+    until_configured(browser)
+    token = workspace.control.mint(OWNER).token_value
+    browser.json("POST", "/dbx-agents/api/pat", {"token": token})
+    yield browser
+    browser.http.close()
+    server.stop()
+    workspace.stop()
+
+
+@pytest.fixture(scope="module")
+def terminal(owner: Browser) -> Iterator[Terminal]:
+    with owner.terminal() as terminal:
+        yield terminal
+
+
+def examine(terminal: Terminal) -> dict[str, str]:
+    """What is said by what it is said of; there is something wrong."""
+    code, said = terminal.run_any(DOCTOR)
+    assert code == 1, said
+    lines = [line for line in said.splitlines() if line[:8].strip() in {"ok", "warning", "PROBLEM"}]
+    return {line[8:32].strip(): f"{line[:8].strip()} {line[32:]}" for line in lines}
+
+
+def test_what_is_wrong_is_named_with_its_cure_and_the_rest_is_well(
+    owner: Browser, terminal: Terminal, home: Path
+):
+    path = "/dbx-agents/api/agents/codex"
+    owner.json("PATCH", path, {"model": "databricks-gpt-0"})
+    cli = home / ".local" / "bin" / "databricks"
+    cli.write_text("#!/bin/sh\nexit 3\n")
+    cli.chmod(0o755)
+    found = examine(terminal)
+    for name in ("server", "owner", "token", "gateway", "profile", "sdk"):
+        assert found[name].startswith("ok "), (name, found)
+    assert found["codex: program"].startswith("PROBLEM There is no command “codex”.")
+    assert "jupyter dbx-agents agents install codex" in found["codex: program"]
+    assert found["codex: model"].startswith("PROBLEM databricks-gpt-0 does not answer: HTTP 404")
+    assert "It serves databricks-gpt-5-5" in found["codex"]
+    assert found["databricks"].startswith("warning")
+    assert "exit status 3" in found["databricks"]
+    owner.json("PATCH", path, {"model": None})
+    cli.unlink()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("nonsense\n", "line 1, cannot be read"),
+        ("[DEFAULT]\nhost = https://other\ntoken = mine\n", "does not lead to this server"),
+    ],
+)
+def test_a_profile_that_leads_elsewhere_is_named_and_mended_as_it_says(
+    terminal: Terminal, home: Path, content: str, said: str
+):
+    profile = home / ".databrickscfg"
+    profile.write_text(content)
+    found = examine(terminal)
+    assert found["profile"].startswith("PROBLEM")
+    assert said in found["profile"]
+    assert "jupyter dbx-agents rotate" in found["profile"]
+    assert found["models"].startswith("ok ")
+    profile.unlink()
+    terminal.run("jupyter dbx-agents rotate")
+    terminal.until(lambda: profile.exists() and "metadata-service" in profile.read_text())
+
+
+def test_without_a_token_it_says_how_to_give_one(owner: Browser, terminal: Terminal):
+    owner.json("DELETE", "/dbx-agents/api/pat")
+    found = examine(terminal)
+    assert found["token"].startswith("PROBLEM")
+    assert "jupyter dbx-agents login" in found["token"]
+    assert found["sdk"].startswith("PROBLEM")
+
+
+def test_elsewhere_than_in_a_terminal_of_the_app_it_says_so(terminal: Terminal):
+    code, said = terminal.run_any(f'env -i PATH="$PATH" HOME="$HOME" {DOCTOR}')
+    assert code == 1
+    assert "This is no terminal of a running server" in said
