@@ -58,7 +58,7 @@ from .preferences import preferences
 from .secret import Secret
 from .stages import Stage, run_stages
 from .startup import StartupTasks
-from .terminals.manager import HOST_SETTING, DbxTerminalManager, TerminalHost
+from .terminals.manager import HOST_SETTING, DbxTerminalManager, TerminalHost, terminals_status
 from .terminals.routes import terminal_routes
 from .tracing import SessionTracer
 from .workspace_api import WorkspaceApi
@@ -396,4 +396,5 @@ class DbxAgentsApp(ExtensionApp):
             "projects": self.git_sync.status(),
             "startup": self.startup.status(),
             "sessions": self._sessions(),
+            **terminals_status(self._terminals()),
         }

@@ -6,7 +6,7 @@ import asyncio
 import re
 import termios
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +18,7 @@ from tornado import web
 from traitlets import Float, Integer
 
 from .flow import FlowLimits
-from .memory import free_memory_bytes
+from .memory import free_memory_bytes, memory_use
 from .metrics import LagMeter
 from .resilient_manager import ResilientManager
 from .terminal import Terminal
@@ -181,10 +181,6 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
         foreground = terminal.foreground_program()
         return {**model, "foreground": foreground, "clients": len(terminal.clients)}
 
-    def status(self) -> list[dict[str, Any]]:
-        """Return the models of all terminals."""
-        return [self.get_terminal_model(name) for name in self.terminals]
-
     def announce(self, text: str) -> None:
         """Show a line of ours in every terminal, on a line of its own."""
         for terminal in self.terminals.values():
@@ -216,6 +212,12 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
         terminal = cast(Terminal | None, self.terminals.get(name))
         if terminal is not None and terminal.is_at_rest():
             await super()._cull_inactive_terminal(name)
+
+
+def terminals_status(manager: DbxTerminalManager | None) -> dict[str, Any]:
+    """Return the server status' part about terminals, and the memory that bounds them."""
+    models = [manager.get_terminal_model(name) for name in manager.terminals] if manager else []
+    return {"terminals": models, "memory": asdict(memory_use())}
 
 
 def _switch_echo_off(descriptor: int) -> None:

@@ -7,26 +7,62 @@ working set (usage without inactive file pages), as Kubernetes has it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 _UNLIMITED = 1 << 60  # cgroup v1 says "no limit" with a number near 2^63
 
 
+@dataclass(frozen=True)
+class MemoryUse:
+    """The working set, and the limit that it must stay under (None where there is none)."""
+
+    used_bytes: int
+    limit_bytes: int | None
+
+
+def memory_use(root: Path = Path("/")) -> MemoryUse:
+    """Return the use under the tightest limit, or else the machine's (0 where it does not tell)."""
+    groups = list(_limited_groups(root))
+    if groups:
+        used, limit = min(groups, key=_room)
+        return MemoryUse(max(0, used), limit)
+    meminfo = root / "proc/meminfo"
+    used_kibibytes = _field(meminfo, "MemTotal:") - _field(meminfo, "MemAvailable:")
+    return MemoryUse(max(0, used_kibibytes * 1024), None)
+
+
 def free_memory_bytes(root: Path = Path("/")) -> int | None:
     """Return the bytes left under the tightest limit; None where the system does not tell."""
-    rooms = [room for room in (_available(root), *_cgroup_rooms(root)) if room is not None]
+    rooms = [_room(group) for group in _limited_groups(root)]
+    if available_kibibytes := _field(root / "proc/meminfo", "MemAvailable:"):
+        rooms.append(available_kibibytes * 1024)
     return max(0, min(rooms)) if rooms else None
 
 
-def _cgroup_rooms(root: Path) -> Iterator[int | None]:
-    """Yield the room in each of our control groups, from the inmost to the root."""
+# Working set and limit of a control group, in bytes.
+_Group = tuple[int, int]
+
+
+def _room(group: _Group) -> int:
+    used, limit = group
+    return limit - used
+
+
+def _limited_groups(root: Path) -> Iterator[_Group]:
+    """Yield those of our control groups that have a limit, from the inmost to the root."""
     mount = root / "sys/fs/cgroup"
     for line in _text(root / "proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
-        if not controllers:
-            yield from (_room_v2(mount / part) for part in _ancestors(path))
-        elif "memory" in controllers.split(","):
-            yield from (_room_v1(mount / "memory" / part) for part in _ancestors(path))
+        for part in _ancestors(path):
+            if not controllers:
+                group = _group_v2(mount / part)
+            elif "memory" in controllers.split(","):
+                group = _group_v1(mount / "memory" / part)
+            else:
+                break
+            if group is not None:
+                yield group
 
 
 def _ancestors(path: str) -> list[str]:
@@ -34,24 +70,19 @@ def _ancestors(path: str) -> list[str]:
     return ["/".join(parts[:count]) for count in range(len(parts), -1, -1)]
 
 
-def _room_v2(group: Path) -> int | None:
-    limit, used = _number(group / "memory.max"), _number(group / "memory.current")
+def _group_v2(folder: Path) -> _Group | None:
+    limit, used = _number(folder / "memory.max"), _number(folder / "memory.current")
     if limit is None or used is None:
         return None
-    return limit - used + _field(group / "memory.stat", "inactive_file")
+    return used - _field(folder / "memory.stat", "inactive_file"), limit
 
 
-def _room_v1(group: Path) -> int | None:
-    limit = _number(group / "memory.limit_in_bytes")
-    used = _number(group / "memory.usage_in_bytes")
+def _group_v1(folder: Path) -> _Group | None:
+    limit = _number(folder / "memory.limit_in_bytes")
+    used = _number(folder / "memory.usage_in_bytes")
     if limit is None or used is None or limit > _UNLIMITED:
         return None
-    return limit - used + _field(group / "memory.stat", "total_inactive_file")
-
-
-def _available(root: Path) -> int | None:
-    kibibytes = _field(root / "proc/meminfo", "MemAvailable:")
-    return kibibytes * 1024 or None
+    return used - _field(folder / "memory.stat", "total_inactive_file"), limit
 
 
 def _field(file: Path, name: str) -> int:

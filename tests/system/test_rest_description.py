@@ -49,7 +49,10 @@ def check(reply: Any, name: str) -> None:
 
 def test_replies_are_as_described(app: RunningApp):
     app.log_in()
-    check(app.status(), "Status")
+    with app.owner.terminal():
+        status = app.status()
+    check(status, "Status")
+    assert status["terminals"] and status["memory"]["used_bytes"] > 0
     check(app.pat(), "Pat")
     check(app.owner.json("POST", "/dbx-agents/api/pat/rotate"), "Pat")
     check(app.owner.http.post("/dbx-agents/api/pat", json={}).json(), "Error")

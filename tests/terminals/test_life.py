@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from jupyter_dbx_agents.terminals.memory import free_memory_bytes
+from jupyter_dbx_agents.terminals.memory import MemoryUse, free_memory_bytes, memory_use
 
 from .clients import Server, eventually, state_of
 
@@ -30,7 +30,7 @@ def test_deleting_a_terminal_ends_everything_that_it_started(server: Server, fol
             "bash -c 'trap \"\" HUP INT TERM; while :; do sleep 1; done' &",
             "nohup sleep 601 > /dev/null 2>&1 &",
             "sleep 602 &",
-            "(sleep 603 & kill -STOP $!; echo $! > stopped) &",
+            f"(sleep 603 & kill -STOP $!; echo $! > {folder}/stopped) &",
         ):
             client.run(job.removesuffix(" &") + f" & echo $! >> {folder}/pids")
         client.run("true")
@@ -222,6 +222,7 @@ def test_free_memory_is_the_containers_without_its_page_cache(tmp_path: Path):
         },
     )
     assert free_memory_bytes(unified) == 800 * MIB
+    assert memory_use(unified) == MemoryUse(200 * MIB, 1000 * MIB)
     old = write(
         tmp_path / "v1",
         {
@@ -235,8 +236,12 @@ def test_free_memory_is_the_containers_without_its_page_cache(tmp_path: Path):
         },
     )
     assert free_memory_bytes(old) == 112 * MIB
-    assert free_memory_bytes(write(tmp_path / "none", {"proc/meminfo": meminfo})) == 8000000 * 1024
+    assert memory_use(old) == MemoryUse(400 * MIB, 512 * MIB)
+    unlimited = write(tmp_path / "none", {"proc/meminfo": meminfo})
+    assert free_memory_bytes(unlimited) == 8000000 * 1024
+    assert memory_use(unlimited) == MemoryUse((99999999 - 8000000) * 1024, None)
     assert free_memory_bytes(tmp_path / "nothing") is None
+    assert memory_use(tmp_path / "nothing") == MemoryUse(0, None)
 
 
 def test_the_figures_are_on_the_metrics_page(server: Server):
