@@ -12,16 +12,25 @@ import argparse
 import functools
 from collections.abc import Callable
 
+import httpx
+
 from . import measures
 from .measures import Figures
 from .wire import OURS, STOCK, Server
 
 Measure = Callable[[Server], Figures]
+
+
+def acknowledged_interrupt(server: Server) -> Figures:
+    """Measure what only ours knows."""
+    return measures.interrupt(server, acknowledges=True) if server.name == "ours" else {}
+
+
 MEASURES: dict[str, Measure] = {
     "echo": lambda server: measures.echo(functools.partial(measures.running, server)),
     "floods": measures.echo_beside_floods,
     "interrupt": measures.interrupt,
-    "interrupt-ack": lambda server: measures.interrupt(server, acknowledges=server.name == "ours"),
+    "interrupt-ack": acknowledged_interrupt,
     "blocked": measures.blocked_programs,
     "text": lambda server: measures.text(
         functools.partial(measures.running, server), server.cpu_seconds
@@ -42,15 +51,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=list(MEASURES), default=list(MEASURES))
     names = parser.parse_args().only
-    servers = [Server("stock", STOCK), Server("ours", OURS)]
-    try:
-        print(f"{'':52}{'raw pty':>10}{'stock':>12}{'ours':>12}{'ours/stock':>12}")
-        for name in names:
-            limits = LIMITS[name]() if name in LIMITS else {}
-            show(limits, *(MEASURES[name](server) for server in servers))
-    finally:
-        for server in servers:
-            server.stop()
+    print(f"{'':58}{'raw pty':>9}{'stock':>9}{'ours':>9}{'ours/stock':>12}")
+    for name in names:
+        limits = LIMITS[name]() if name in LIMITS else {}
+        show(limits, *(measured(name, *server) for server in (("stock", STOCK), ("ours", OURS))))
+
+
+def measured(name: str, which: str, command: list[str]) -> Figures:
+    """Measure on a fresh server; one that froze must not spoil the next measure."""
+    with Server(which, command) as server:
+        try:
+            return MEASURES[name](server)
+        except (OSError, TimeoutError, httpx.HTTPError) as error:
+            return {f"{name}: {which} failed with {type(error).__name__}": float("nan")}
 
 
 def show(limits: Figures, stock: Figures, ours: Figures) -> None:
@@ -62,7 +75,7 @@ def show(limits: Figures, stock: Figures, ours: Figures) -> None:
         if cells[1] and cells[1] >= 1000:
             was = f"{cells[1]:,.0f}"
         shown = f"{ratio:.3g}" if ratio is not None else ""
-        print(f"{name:52}{raw:>10}{was:>12}{now:>12}{shown:>12}", flush=True)
+        print(f"{name:58}{raw:>9}{was:>9}{now:>9}{shown:>12}", flush=True)
 
 
 if __name__ == "__main__":

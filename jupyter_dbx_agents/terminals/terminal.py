@@ -124,14 +124,14 @@ class Terminal(PtyWithClients):
     # ---- output
 
     def _deliver(self, data: bytes) -> None:
-        message = stdout_message(data)
         self._replay.append(data)
-        self._metrics.output_bytes.inc(len(message))
+        self._metrics.output_bytes.inc(len(data))
         self._on_activity(self)
-        for client in self.clients:
-            client.send_output(message)
-        self.regulate()
-
+        if followers := [client for client in self.clients if client.follows]:
+            message = stdout_message(data)
+            for client in followers:
+                client.send_output(message)
+            self.regulate()
         self._work()
 
     def _work(self) -> None:

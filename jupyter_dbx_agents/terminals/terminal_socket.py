@@ -48,9 +48,8 @@ class ResilientSocket(TermSocket):
     def open(self, url_component: Any = None) -> None:
         """Join the terminal; the replay comes when the size is known, or does not matter."""
         super().open(url_component)
-        self.set_nodelay(
-            True
-        )  # or the second of two writes waits 40 ms for the first one's receipt
+        # Or the second of two writes waits 40 ms for the first one's receipt.
+        self.set_nodelay(True)
         self._limit_kernel_buffer()
         assert self.terminal is not None  # noqa: S101  # terminado's open() has set it
         if self.terminal.replay_depends_on_size:
