@@ -122,7 +122,10 @@ class Terminal:
         self.type(f"{command}; echo {mark[:2]}''{mark[2:]}:$?:\n")
         match = self.expect(rf"(?s)(.*?){mark}:(\d+):\r?\n", seconds)
         lines = match[1].replace("\r", "").split("\n")
-        return int(match[2]), "\n".join(lines[1:] if command in lines[0] else lines)
+        # What was typed shows twice when it came before the prompt: as typed, and on the prompt.
+        echoes = [number for number, line in enumerate(lines) if f"''{mark[2:]}" in line]
+        first = echoes[-1] + 1 if echoes else int(command in lines[0])
+        return int(match[2]), "\n".join(lines[first:])
 
     def _take(self, message: str | bytes) -> None:
         kind, *content = json.loads(message)
