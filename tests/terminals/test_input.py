@@ -34,9 +34,8 @@ def test_a_paste_into_a_program_that_does_not_read_holds_up_nobody(server: Serve
         eventually(lambda: server.models()[blocked]["foreground"] == "bash")
         paste.wait_for("bytes of pasted text that the program had not read were dropped")
         paste.type("\r")
-        paste.type("stty size; echo ''alive\r")
-        paste.wait_for("30 100")
-        paste.wait_for("alive\r\n")
+        eventually(lambda: paste.run("stty size") == "30 100\n")  # sizes are taken with a pause
+        assert paste.run("echo alive") == "alive\n"
         paste.until_quiet()
         assert "command not found" not in paste.output  # nothing of the paste reached the shell
     for name in (blocked, other):

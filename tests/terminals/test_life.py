@@ -34,8 +34,10 @@ def test_deleting_a_terminal_ends_everything_that_it_started(server: Server, fol
         ):
             client.run(job.removesuffix(" &") + f" & echo $! >> {folder}/pids")
         client.run("true")
+    eventually((folder / "stopped").exists)
     pids = [int(line) for line in (folder / "pids").read_text().split()]
     assert len(pids) == 4 and state_of(pids[0])
+    pids.append(eventually(lambda: int((folder / "stopped").read_text() or 0)))
     assert server.delete(name) == 204
     eventually(lambda: not any(state_of(pid) not in {"", "Z"} for pid in [*pids, shell]))
     eventually(lambda: "Z" not in children(server).values(), what="no zombie")

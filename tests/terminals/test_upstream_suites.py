@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -32,10 +31,7 @@ def source(requirement: str, digest: str, folder: Path) -> Path:
     subprocess.run([*command, requirement], check=True, capture_output=True)
     (archive,) = folder.glob("*.tar.gz")
     assert hashlib.sha256(archive.read_bytes()).hexdigest() == digest
-    with tarfile.open(archive) as opened:
-        # Early 3.11 has no filters and needs none here: the digest was checked.
-        opened.extraction_filter = getattr(tarfile, "data_filter", None)
-        opened.extractall(folder)
+    subprocess.run(["tar", "-xf", archive, "-C", folder], check=True)
     (unpacked,) = (path for path in folder.iterdir() if path.is_dir())
     return unpacked
 
@@ -51,15 +47,29 @@ def test_the_published_suite_passes_with_our_classes(requirement: str, tmp_path:
         "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parents[1]}",
         "HOME": str(tmp_path),
     }
-    ended = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, *paths],
-        check=False,
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    report = ended.stdout[-6000:]
-    assert ended.returncode == 0, report
-    passed = re.search(r"(\d+) passed", report)
-    assert passed and int(passed[1]) >= least, report
+    command = [sys.executable, "-m", "pytest", *options]
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, *arguments],
+            check=False,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+
+    ended = run(*paths)
+    passed = passes(ended)
+    for _ in range(2):  # terminado's own suite opens a terminal before another one's shell is gone
+        if ended.returncode == 1:
+            ended = run("--last-failed", *paths)
+            passed += passes(ended)
+    assert ended.returncode == 0, ended.stdout[-6000:] + ended.stderr
+    assert passed >= least, ended.stdout
+
+
+def passes(ended: subprocess.CompletedProcess[str]) -> int:
+    """How many tests a run of pytest saw pass."""
+    found = re.search(r"(\d+) passed", ended.stdout)
+    return int(found[1]) if found else 0
