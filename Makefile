@@ -19,7 +19,7 @@ test:
 	 else $(MAKE) check && exec $(BIN)/python -m pytest $(YOUNG:%=--ignore=%) $(TEST_ARGS); fi
 
 # Suites of parts that are still being built: long, and not yet steady on a busy machine.
-YOUNG := tests/browser tests/terminals
+YOUNG := tests/browser
 
 test-young:
 	@if [ "$$(id -u)" = 0 ]; then exec sh tests/as_unprivileged.sh $(MAKE) test-young; \

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .character_cells import PLAIN, Pen, erased, width
-from .screen_buffer import SECOND_HALF, Buffer, Line, Saved
+from .character_cells import PLAIN, Pen, erased
+from .screen_buffer import Buffer, Line, Saved
+from .screen_printing import Printing
 from .screen_resize import resize
 
-_LINE_DRAWING = dict(zip(range(0x5F, 0x7F), "\u00a0◆▒␉␌␍␊°±␤␋┘┐┌└┼⎺⎻─⎼⎽├┤┴┬│≤≥π≠£·", strict=True))
 # Modes that a replay restores besides those that the model acts on: keys, mouse, paste, cursor.
 _MOUSE_MODES = ("9", "1000", "1002", "1003")
 _MOUSE = {*_MOUSE_MODES, "1005", "1006", "1015", "1016"}
@@ -16,7 +16,7 @@ _PASSIVE_MODES = {*_MOUSE, "1", "5", "12", "25", "45", "66", "1004", "2004", "20
 _ALTERNATE_SCREENS = {"47", "1047", "1049"}
 
 
-class ScreenState:
+class ScreenState(Printing):
     """A terminal's screens, cursor, pen and modes, and what control functions do to them."""
 
     def __init__(self, rows: int, columns: int) -> None:
@@ -30,7 +30,7 @@ class ScreenState:
         self.primary = Buffer(self.rows, self.columns, keeps_history=True)
         self.alternate = Buffer(self.rows, self.columns, keeps_history=False)
         self.buffer = self.primary
-        self.pen: Pen = PLAIN
+        self.pen = PLAIN
         self.modes = {"25": False} if self.modes.get("25") is False else {}
         self.wraps, self.inserts, self.origin, self.keypad = True, False, False, False
         self.charsets, self.shift, self.charset, self.cursor_shape = ["B"] * 4, 0, "B", ""
@@ -46,87 +46,6 @@ class ScreenState:
         """Whether new lines of text would scroll everything else off."""
         buffer = self.buffer
         return buffer is self.primary and buffer.top == 0 and buffer.bottom == self.rows - 1
-
-    # ---- text
-
-    def print(self, text: str, is_narrow: bool) -> None:
-        """Print characters at the cursor."""
-        if self.charset == "0":
-            text = text.translate(_LINE_DRAWING)
-        if is_narrow and not self.inserts:
-            self._print_narrow(text)
-        else:
-            for character in text:
-                self._print_character(character)
-        self._last = text[-1]
-
-    def _print_narrow(self, text: str) -> None:
-        """Print characters of one cell each, a line at a time."""
-        buffer, pen = self.buffer, self.pen
-        while text:
-            if buffer.x >= self.columns:
-                self._wrap()
-            start = buffer.x
-            part = text[: self.columns - start]
-            end = start + len(part)
-            line = buffer.lines[buffer.y]
-            if line.has_wide:
-                line.mend(start, pen)
-                line.mend(end, pen)
-            line.characters[start:end] = part
-            line.pens[start:end] = [pen] * len(part)
-            buffer.x = end
-            text = text[len(part) :]
-            if text and not self.wraps:
-                text = text[-1]
-
-    def _print_character(self, character: str) -> None:
-        buffer, cells = self.buffer, width(character)
-        if cells == 0:
-            self._join(character)
-            return
-        if buffer.x + cells > self.columns:
-            if self.wraps:
-                self._wrap()
-            elif cells > 1:
-                buffer.x = self.columns - 1
-                return
-            else:
-                buffer.x = self.columns - 1
-        line, start = buffer.lines[buffer.y], buffer.x
-        end = min(start + cells, self.columns)
-        if self.inserts:
-            line.insert(start, cells, self.pen)
-        line.mend(start, self.pen)
-        line.mend(end, self.pen)
-        line.has_wide = line.has_wide or cells > 1
-        line.characters[start:end] = [character, SECOND_HALF][: end - start]
-        line.pens[start:end] = [self.pen] * (end - start)
-        buffer.x = end
-
-    def _join(self, character: str) -> None:
-        """Add a combining character to the one before the cursor."""
-        buffer = self.buffer
-        column = min(buffer.x, self.columns) - 1
-        line = buffer.lines[buffer.y]
-        if column > 0 and line.characters[column] == SECOND_HALF:
-            column -= 1
-        if column >= 0 and len(line.characters[column]) < 16:  # noqa: PLR2004  # no real letter has as many
-            line.characters[column] += character
-
-    def _wrap(self) -> None:
-        """Go on in the next line, or on the last column where lines do not wrap."""
-        buffer = self.buffer
-        if not self.wraps:
-            buffer.x = self.columns - 1
-            return
-        buffer.lines[buffer.y].erase(buffer.x, self.columns, self.pen)
-        buffer.x = 0
-        if buffer.y == buffer.bottom:
-            buffer.scroll(erased(self.pen), wrapped=True)
-        else:
-            buffer.y = min(buffer.y + 1, self.rows - 1)
-            buffer.lines[buffer.y].wrapped = True
 
     # ---- control characters and escape sequences
 

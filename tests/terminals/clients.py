@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ANSI = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[()][0-9A-B]|[=>78c])")
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 30.0, what: str = "") -> Any:
+def eventually(condition: Callable[[], Any], seconds: float = 60.0, what: str = "") -> Any:
     """Return the condition's first true value; fail loudly when there is none in time."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -150,7 +150,7 @@ class Client:
         self.ended = self.ended or kind == "disconnect"
         return True
 
-    def expect(self, pattern: str, seconds: float = 30.0) -> re.Match[str]:
+    def expect(self, pattern: str, seconds: float = 60.0) -> re.Match[str]:
         """Return the first match in the plain text that came since the last one."""
         deadline = time.monotonic() + seconds
         while True:
@@ -162,7 +162,7 @@ class Client:
             assert left > 0, f"{pattern!r} did not come; came: {plain[-2000:]!r}"
             self.read(left)
 
-    def run(self, command: str, seconds: float = 30.0) -> str:
+    def run(self, command: str, seconds: float = 60.0) -> str:
         """Run a shell command; return what it wrote, in plain text."""
         mark = f"m{time.monotonic_ns()}"
         start = len(self.output)
@@ -171,7 +171,7 @@ class Client:
         said = ANSI.sub("", self.output[start : self._seen - len(mark) - 2])
         return said.partition("\n")[2].replace("\r", "")
 
-    def wait_for(self, text: str, seconds: float = 30.0) -> None:
+    def wait_for(self, text: str, seconds: float = 60.0) -> None:
         """Read until a text has come, however much comes before it."""
         deadline = time.monotonic() + seconds
         while (found := self.output.find(text, self._seen)) < 0:
@@ -182,9 +182,13 @@ class Client:
         self._seen = found + len(text)
 
     def until_quiet(self, seconds: float = 0.5) -> str:
-        """Read until nothing has come for a while; return all output so far."""
-        while self.read(seconds):
-            pass
+        """Read all that the server has to say, and until its programs say nothing for a while.
+
+        A pong comes behind what was sent before it: a slow server is not taken for a quiet one.
+        """
+        pong, deadline = self.socket.ping(), time.monotonic() + 60
+        while self.read(seconds) or not pong.is_set():
+            assert time.monotonic() < deadline, "the terminal does not become quiet"
         return self.output
 
     def cut(self) -> None:

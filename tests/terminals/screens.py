@@ -40,7 +40,7 @@ class Screens:
         for stream in (self._process.stdin, self._process.stdout):
             if stream:
                 stream.close()
-        self._process.wait(10)
+        self._process.wait(60)
 
 
 def differences(true: dict[str, Any], seen: dict[str, Any], *but: str) -> dict[str, Any]:

@@ -58,11 +58,9 @@ def test_a_program_that_closes_its_tty_and_lives_on_stops_nothing(server: Server
     other = server.new()
     with server.client(other) as client:
         client.run("true")
-        stubborn = "trap '' HUP TERM; exec sleep 30 </dev/null >/dev/null 2>&1"
+        stubborn = "trap '' HUP TERM; exec sleep 600 </dev/null >/dev/null 2>&1"
         name = server.new("bash", "-c", stubborn)
-        started = time.monotonic()
-        assert client.run("echo works", 10) == "works\n"
-        assert time.monotonic() - started < 10
+        assert client.run("echo works") == "works\n"
         eventually(lambda: name not in server.models())
     eventually(lambda: "Z" not in children(server).values(), what="no zombie")
     server.delete(other)
@@ -193,10 +191,10 @@ def test_only_an_idle_terminal_is_culled(tmp_path_factory):
             client.type("sleep 600\r")
             eventually(lambda: server.models()[busy]["foreground"] == "sleep")
         with server.client(watched):
-            eventually(lambda: idle not in server.models(), 30)
+            eventually(lambda: idle not in server.models())
             time.sleep(2.5)  # two more rounds of culling, which must not happen
             assert {busy, watched} <= server.models().keys()
-        eventually(lambda: watched not in server.models(), 30)
+        eventually(lambda: watched not in server.models())
     finally:
         server.stop()
 

@@ -50,13 +50,23 @@ curses.wrapper(main)
 """
 
 
+def replay_for_a_late_client(server: Server, name: str, true: Client, size: tuple[int, int]) -> str:
+    """Return what a second client is sent, at a time when the program writes nothing."""
+
+    def replay() -> str:
+        before = len(true.until_quiet())
+        with server.client(name, size) as late:
+            sent = late.until_quiet()
+        return sent if len(true.until_quiet(0.1)) == before else ""
+
+    return eventually(replay, what="a pause of the program")
+
+
 def seen_by_both(
     server: Server, screens: Screens, name: str, true: Client, *but: str
 ) -> tuple[dict[str, Any], str]:
     """Compare a client that was there all along with one that comes now; return both."""
-    true.until_quiet()
-    with server.client(name, SIZE) as late:
-        replay = late.until_quiet()
+    replay = replay_for_a_late_client(server, name, true, SIZE)
     expected, seen = screens.draw(true.output), screens.draw(replay)
     for screen in (expected, seen):
         screen["scrollback"] = [line.rstrip() for line in screen["scrollback"]]
@@ -138,6 +148,7 @@ def test_the_shell_is_still_there_when_the_full_screen_program_ends(
         with small_ring_server.client(name, SIZE) as late:
             late.until_quiet()
             late.type("q")
+            eventually(lambda: small_ring_server.models()[name]["foreground"] == "bash")
             late.until_quiet()
             seen = screens.draw(late.output)
         client.until_quiet()
@@ -167,7 +178,7 @@ def test_ten_clients_at_once_get_the_same(small_ring_server: Server, screens: Sc
         client.wait_for("READY", 60)
         client.until_quiet()
         late = [Client(small_ring_server, name, SIZE) for _ in range(10)]
-        replays = {client.until_quiet(1) for client in late}
+        replays = {client.until_quiet(0.2) for client in late}
         for one in late:
             one.close()
     assert len(replays) == 1
@@ -181,9 +192,7 @@ def test_another_size_than_before_is_followed(small_ring_server: Server, screens
     with small_ring_server.client(name, (24, 80)) as client:
         client.wait_for("READY", 60)
     with small_ring_server.client(name, (30, 100)) as client:
-        client.until_quiet()
-        with small_ring_server.client(name, (30, 100)) as late:
-            replay = late.until_quiet()
+        replay = replay_for_a_late_client(small_ring_server, name, client, (30, 100))
         true = screens.draw(client.output, rows=30, columns=100)
         seen = screens.draw(replay, rows=30, columns=100)
     assert not differences(true, seen, "scrollback")
