@@ -31,11 +31,13 @@ MEASURES: dict[str, Measure] = {
     "floods": measures.echo_beside_floods,
     "interrupt": measures.interrupt,
     "interrupt-ack": acknowledged_interrupt,
+    "front-door": measures.interrupt_through_front_door,
     "blocked": measures.blocked_programs,
     "text": lambda server: measures.text(
         functools.partial(measures.running, server), server.cpu_seconds
     ),
     "reconnect": measures.reconnect,
+    "reconnect-agent": measures.reconnect_to_agent,
     "many": measures.many,
     "stalled": measures.stalled,
     "survivors": measures.survivors,

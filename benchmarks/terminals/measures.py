@@ -38,6 +38,15 @@ FULL_SCREEN = (
     " os.write(1,b)\n sent+=len(b)\nos.write(1,b'THE-END')\nos.read(0,9)"
 )
 
+TRANSCRIPT_LINES = 18
+INLINE = (
+    f"import os,sys\nos.read(0,9)\nfor n in range({TRANSCRIPT_LINES}):\n"
+    " os.write(1,b'step %d.\\r\\n' % n)\n"
+    "for n in range(int(sys.argv[1])):\n"
+    " os.write(1,b'\\r\\x1b[2K\\x1b[35m*\\x1b[39m Thinking %d' % n)\n"
+    "os.write(1,b'THE-END')\nos.read(0,9)"
+)
+
 
 def python(program: str, *arguments: str) -> list[str]:
     """Return the command that runs a program."""
@@ -45,11 +54,13 @@ def python(program: str, *arguments: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def running(server: Server, *command: str, acknowledges: bool = False) -> Iterator[Any]:
+def running(
+    server: Server, *command: str, acknowledges: bool = False, port: int | None = None
+) -> Iterator[Any]:
     """A terminal with one client; deleted at the end."""
     name = server.new(*command)
     try:
-        with server.client(name, acknowledges) as client:
+        with server.client(name, acknowledges, port) as client:
             yield client
     finally:
         server.delete(name)
@@ -145,17 +156,28 @@ def _reader(descriptor: int) -> int:
         time.sleep(max(0.0, taken / BROWSER_CHARACTERS_PER_SECOND - time.monotonic() + started))
 
 
-def interrupt(server: Server, acknowledges: bool = False) -> Figures:
+def interrupt(server: Server, acknowledges: bool = False, port: int | None = None) -> Figures:
     """Measure ^C to prompt after 3 s of flood into a client as fast as a browser."""
-    with running(server, acknowledges=acknowledges) as client:
+    with running(server, acknowledges=acknowledges, port=port) as client:
         client.type("yes 0123456789abcdefghijklmnopqrstuvwxyz\r")
         slow = _Browser(client)
         slow.read_for(3)
         started = time.perf_counter()
         client.type("\x03")
         slow.until(b"$ ")
-        kind = " (acknowledging client)" if acknowledges else ""
-        return {f"^C to prompt under a flood{kind}, ms": 1000 * (time.perf_counter() - started)}
+        taken_ms = 1000 * (time.perf_counter() - started)
+    where = ", through a front door" if port else ""
+    how = " (acknowledging client)" if acknowledges else ""
+    return {f"^C to prompt under a flood{where}{how}, ms": taken_ms}
+
+
+def interrupt_through_front_door(server: Server) -> Figures:
+    """Measure the same behind a proxy, whose buffers hide what the client has taken."""
+    with server.front_door() as port:
+        figures = interrupt(server, port=port)
+        if server.name == "ours":
+            figures |= interrupt(server, acknowledges=True, port=port)
+    return figures
 
 
 class _Browser:
@@ -237,6 +259,26 @@ def reconnect(server: Server) -> Figures:
             times.append(1000 * (time.perf_counter() - started))
     server.delete(name)
     return {"reconnect, MiB": max(sizes) / MIB, "reconnect, ms": statistics.median(times)}
+
+
+def reconnect_to_agent(server: Server, redraws: int = 300_000) -> Figures:
+    """Measure what is left of an agent's transcript above a line that it has redrawn all along."""
+    name = server.new(*python(INLINE, str(redraws)))
+    with server.client(name) as client:
+        client.type("\r")
+        client.until(b"THE-END", 120)
+    with server.client(name) as late:
+        started, said = time.perf_counter(), b""
+        while b"THE-END" not in said and time.perf_counter() < started + 60:
+            said += late.read(5)
+        taken_ms = 1000 * (time.perf_counter() - started)
+    server.delete(name)
+    missing = sum(f"step {line}.".encode() not in said for line in range(TRANSCRIPT_LINES))
+    return {
+        f"reconnect after {redraws:,} redraws, lines lost of {TRANSCRIPT_LINES}": float(missing),
+        "… ms": taken_ms,
+        "… MiB": len(said) / MIB,
+    }
 
 
 def many(server: Server, count: int = 50) -> Figures:

@@ -73,9 +73,11 @@ class Server:
             self.http.delete(f"/api/terminals/{name}")
 
     @contextlib.contextmanager
-    def client(self, name: str, acknowledges: bool = False) -> Iterator[Client]:
-        """Connect to a terminal."""
-        client = Client(self.port, name)
+    def client(
+        self, name: str, acknowledges: bool = False, port: int | None = None
+    ) -> Iterator[Client]:
+        """Connect to a terminal; through a proxy if its port is given."""
+        client = Client(port or self.port, name)
         client.send("set_size", 24, 80)
         client.acknowledges = acknowledges
         if acknowledges:
@@ -84,6 +86,20 @@ class Server:
             yield client
         finally:
             client.raw.close()
+
+    @contextlib.contextmanager
+    def front_door(self) -> Iterator[int]:
+        """Put the local workspace's front door before it; yields its port."""
+        command = [sys.executable, "-m", "benchmarks.terminals.front_door"]
+        process = subprocess.Popen(
+            [*command, f"http://127.0.0.1:{self.port}"], stdout=subprocess.PIPE, text=True
+        )
+        try:
+            assert process.stdout is not None  # it is a pipe
+            yield int(process.stdout.readline())
+        finally:
+            process.kill()
+            process.wait()
 
     def cpu_seconds(self) -> float:
         """What the server's process has used; not its programs."""
