@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import subprocess
 import sys
+import termios
 
+import httpx
 import pytest
 
 from tests.local_workspace import OWNER
 
-from .conftest import APP_YAML, ROOT, Deployer
+from .conftest import APP_YAML, COMMAND_SECONDS, ROOT, Deployer
 
 
 def digest(content: str | bytes) -> str:
@@ -106,6 +110,47 @@ def test_a_workspace_that_asks_for_patience_gets_it(deployer: Deployer):
     assert "Sent 7 files, deleted 0." in deployer.deployed()
 
 
+def test_on_a_terminal_a_bar_shows_how_far_it_is(deployer: Deployer):
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    with os.fdopen(theirs, "w") as terminal:
+        ended = subprocess.run(
+            [sys.executable, "-m", "jupyter_dbx_agents", "deploy"],
+            check=True,
+            cwd=deployer.repository.root,
+            env=deployer.environment() | {"PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=terminal,
+            text=True,
+            timeout=COMMAND_SECONDS,
+        )
+        os.set_blocking(ours, False)
+        shown = os.read(ours, 1_000_000).decode()
+    os.close(ours)
+    assert re.search(r"sending: +\d+%.* \d/7 ", shown)
+    assert "sending" not in ended.stdout
+
+
+def test_what_the_platform_says_meanwhile_is_passed_on(deployer: Deployer):
+    deployer.control.rule_apps(start_seconds=0.5, deploy_seconds=0.5)
+    lines = deployer.deployed()
+    assert "  App compute is starting." in lines
+    assert "  Deployment is in progress." in lines
+
+
+def test_a_deployment_in_progress_is_waited_for(deployer: Deployer):
+    deployer.deployed()
+    deployer.control.rule_apps(deploy_seconds=1)
+    source = {"source_code_path": f"/Workspace{deployer.source}"}
+    headers = {"Authorization": f"Bearer {deployer.token}"}
+    url = f"{deployer.server.url}/api/2.0/apps/dbx-agents/deployments"
+    httpx.post(url, json=source, headers=headers, trust_env=False).raise_for_status()
+    lines = deployer.deployed()
+    assert "Waiting for another deployment of this app to end." in lines
+    deployments = deployer.server.workspace.apps.named("dbx-agents").deployments
+    assert [deployment.state for deployment in deployments] == ["SUCCEEDED"] * 3
+
+
 def test_a_file_that_was_changed_or_lost_in_the_workspace_is_sent_again(deployer: Deployer):
     deployer.deployed()
     files = deployer.server.workspace.files
@@ -126,7 +171,7 @@ def test_files_of_others_stay_and_are_named(deployer: Deployer):
     assert "theirs/a.txt" in deployer.files()
 
 
-def test_a_stopped_app_is_started_and_a_running_deployment_waited_for(deployer: Deployer):
+def test_a_stopped_app_is_started(deployer: Deployer):
     deployer.deployed()
     app = deployer.server.workspace.apps.named("dbx-agents")
     app.set_compute("STOPPED", "App compute is stopped.")
