@@ -53,7 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=list(MEASURES), default=list(MEASURES))
     names = parser.parse_args().only
-    print(f"{'':58}{'raw pty':>9}{'stock':>9}{'ours':>9}{'ours/stock':>12}")
+    print(f"{'':74}{'raw pty':>9}{'stock':>9}{'ours':>9}{'ours/stock':>12}")
     for name in names:
         limits = LIMITS[name]() if name in LIMITS else {}
         show(limits, *(measured(name, *server) for server in (("stock", STOCK), ("ours", OURS))))
@@ -77,7 +77,7 @@ def show(limits: Figures, stock: Figures, ours: Figures) -> None:
         if cells[1] and cells[1] >= 1000:
             was = f"{cells[1]:,.0f}"
         shown = f"{ratio:.3g}" if ratio is not None else ""
-        print(f"{name:58}{raw:>9}{was:>9}{now:>9}{shown:>12}", flush=True)
+        print(f"{name:74}{raw:>9}{was:>9}{now:>9}{shown:>12}", flush=True)
 
 
 if __name__ == "__main__":

@@ -308,7 +308,8 @@ def survivors(server: Server) -> Figures:
     name = server.new()
     pids = Path(f"/tmp/terminals-{os.getpid()}-{server.port}")
     jobs = (
-        f"(trap '' HUP TERM INT; sleep 60) & echo $! >> {pids}; nohup sleep 61 & echo $! >> {pids}"
+        f"(trap '' HUP TERM INT; sleep 60) & echo $! >> {pids}; "
+        f"nohup sleep 61 > /dev/null 2>&1 & echo $! >> {pids}"
     )
     with server.client(name) as client:
         client.type(f"{jobs}; echo do''ne\r")
