@@ -1,0 +1,39 @@
+"""JupyterLab behind a front door that ends every websocket after a while."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.system.running_app import RunningApp
+
+from .lab_page import LabPage
+
+LIFE_SECONDS = 3
+
+
+@pytest.fixture
+def short_lived(app: RunningApp) -> Iterator[None]:
+    """The limit, for one test."""
+    yield
+    app.control.limit_front_door(websocket_seconds=0)
+
+
+@pytest.mark.usefixtures("short_lived")
+def test_a_long_stream_is_whole_and_the_status_follows_through_many_cuts(
+    logged_in: LabPage, app: RunningApp
+):
+    logged_in.open_terminal()
+    app.control.limit_front_door(websocket_seconds=LIFE_SECONDS)
+    logged_in.reload()  # with connections under the limit
+    logged_in.type("for n in $(seq 75); do echo tick $n.; sleep 0.2; done; echo fin''ished")
+    text = logged_in.until_screen("(?m)^finished$", 90)
+    ticks = [int(number) for number in re.findall(r"(?m)^tick (\d+)\.$", text)]
+    assert ticks == list(range(1, 76))
+    app.control.limit_front_door(websocket_seconds=0)
+    expect(logged_in.notice).to_have_count(0, timeout=30_000)
+    rotations = app.pat()["rotations"]
+    app.owner.json("POST", "/dbx-agents/api/pat/rotate")
+    assert app.pat()["rotations"] > rotations
+    expect(logged_in.status).to_contain_text("⟳", timeout=30_000)
