@@ -316,6 +316,7 @@ class DbxAgentsApp(ExtensionApp):
             PACKAGE_ROOT,
             is_databricks_app=is_deployed,
             environment=current_environment(),
+            log=self.log,
         )
         await self.git_sync.start()
 

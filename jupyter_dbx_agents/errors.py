@@ -19,6 +19,7 @@
     ├── DeploymentError               the repository cannot be deployed like this, or was not
     ├── GitSyncError                  a project cannot be synced as it is (git_sync/errors.py)
     │   ├── GitError                  … git cannot read or write the repository
+    │   │   └── GitStoppedError       … as there is no space, or it was killed
     │   ├── DestinationError          … the workspace folder is somebody else's: the user decides
     │   ├── ArchiveTooLargeError      … with its history; the files are synced
     │   ├── MarkerChangedError        … now: another app writes to the same folder

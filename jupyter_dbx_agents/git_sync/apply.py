@@ -21,6 +21,12 @@ FOREIGN = (
     "Something that we did not put there has this name in the workspace. "
     "Move it away there, then sync now."
 )
+_BLOCKED = (
+    "A file that we did not put there stands where its folder belongs in the workspace. "
+    "Move it away there, then sync now."
+)
+# What the next file will hear as well: “QUOTA_EXCEEDED”, “RESOURCE_LIMIT_EXCEEDED” …
+_FULL = ("QUOTA", "RESOURCE_LIMIT", "RESOURCE_EXHAUSTED")
 _NOTEBOOK_HEADER = b" Databricks notebook source"
 _SNIFFED_BYTES = 64
 
@@ -191,10 +197,7 @@ class Applier:
         except WorkspaceError as error:
             if error.error_code != ALREADY_EXISTS:
                 raise
-            self._blocked[folder] = (
-                "A file that we did not put there stands where its folder belongs in the "
-                "workspace. Move it away there, then sync now."
-            )
+            self._blocked[folder] = _BLOCKED
 
     async def _empty_folders(self, works: list[Work], new_tree: str) -> list[str]:
         """Folders that the old tree had and the new one has not; others may still be in them."""
@@ -235,7 +238,9 @@ class Applier:
         else:
             if content.note:
                 self.outcome.notes[work.path] = content.note
-        if reason:
+        if reason and work.owned and reason not in (FOREIGN, _BLOCKED):
+            self.outcome.notes[work.path] = f"{reason} What is there is an older version."
+        elif reason:
             self.outcome.skipped[work.path] = reason
             self.outcome.notes.pop(work.path, None)
         is_as_wanted = not reason and work.path not in self.outcome.notes
@@ -308,7 +313,7 @@ class Applier:
 
     async def _refused(self, error: WorkspaceError, path: str) -> str:
         """Tell what is wrong with one file from what is wrong with everything."""
-        if not _is_bad_request(error):
+        if not _is_bad_request(error) or any(word in error.error_code for word in _FULL):
             raise error
         there = await self._files.info(path)
         if there is not None and there.kind != "FILE":

@@ -6,23 +6,31 @@ It costs a call for each folder, so it runs on demand and when a sync met a fold
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 
 from .changes import readable
 from .destination import Destination
 from .git import Git
+from .marker import Archive
 
 # A Git LFS pointer is smaller, and what it stands for is not.
 _POINTER_BYTES = 1024
 
 
-async def find_damage(
-    git: Git, destination: Destination, tree: str, own: dict[str, str]
-) -> list[str]:
+@dataclass
+class Damage:
+    """Files of ours that are ``missing`` in the workspace, and those that somebody ``edited``."""
+
+    missing: list[str] = field(default_factory=list)
+    edited: list[str] = field(default_factory=list)
+
+
+async def find_damage(git: Git, destination: Destination, tree: str, own: dict[str, str]) -> Damage:
     """Return the files of a synced tree that are missing there, or of another size.
 
     ``own`` are paths of the tree that are left out on purpose.
     """
-    damaged: list[str] = []
+    damage = Damage()
     folders = [""]
     while folders:
         folder = folders.pop()
@@ -35,9 +43,18 @@ async def find_damage(
             elif kind == "blob" and inner not in own:
                 found = there.get(name)
                 size_there = found.size_bytes if found and found.kind == "FILE" else -1
-                if size_there != size and not (size < _POINTER_BYTES < size_there):
-                    damaged.append(inner)
-    return damaged
+                if size_there < 0:
+                    damage.missing.append(inner)
+                elif size_there != size and not (size < _POINTER_BYTES < size_there):
+                    damage.edited.append(inner)
+    return damage
+
+
+async def is_archive_whole(destination: Destination, archive: Archive) -> bool:
+    """Whether every file of a project's archive is still in the workspace."""
+    wanted = {name for number in range(len(archive.parts)) for name in archive.names(number)}
+    there = await destination.files.children(destination.records) or []
+    return wanted <= {each.name for each in there}
 
 
 async def _entries(git: Git, tree: str, folder: str) -> AsyncIterator[tuple[str, str, int]]:

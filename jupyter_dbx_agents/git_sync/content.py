@@ -20,6 +20,8 @@ _MOST_POINTER_BYTES = 1024
 _POINTER = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?oid sha256:([0-9a-f]{64})\n"
 )
+_SHA1_DIGITS = 40
+_BROKEN = "Try “git fsck” and “git fetch”."
 POINTER_NOTE = "Git LFS content is not here, so its pointer is synced. Run “git lfs pull”."
 
 
@@ -65,10 +67,12 @@ class Blobs:
         """
         size = await self.size(oid)
         if size is None:
-            raise GitError(f"The object {oid} is missing.", "Try “git fsck” and “git fetch”.")
+            raise GitError(f"The object {oid} is missing.", _BROKEN)
         if size > MOST_IN_MEMORY_BYTES:
             return Content(size, lambda: self._git.stream("cat-file", "blob", oid))
         data = await self._read(oid)
+        if blob_id(data, "sha1" if len(oid) == _SHA1_DIGITS else "sha256") != oid:
+            raise GitError(f"The object {oid} is not what it was.", _BROKEN)
         pointer = _POINTER.match(data) if size < _MOST_POINTER_BYTES else None
         if pointer is None:
             return in_memory(data)
@@ -106,7 +110,7 @@ class Blobs:
             finally:
                 if batch is not None:
                     await batch.end()
-        raise GitError(f"The object {oid} is broken.", "Try “git fsck”.")
+        raise GitError(f"The object {oid} is broken.", _BROKEN)
 
     async def _ask(self, process: GitProcess, name: str) -> bytes:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 from ..errors import WorkspaceError
@@ -19,6 +20,8 @@ class Destination:
         self.files, self.root, self.project = files, root, project
         self.folder = f"{root}/{project}"
         self.records = f"{root}/{FOLDER}/{folder_name(project)}"
+        # The records' folder was not there when something went into it.
+        self.records_were_missing = False
 
     async def load(self) -> Marker | None:
         """Return the marker, None when there is none."""
@@ -37,13 +40,29 @@ class Destination:
         except WorkspaceError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
-            await self.files.make_folder(self.records)
+            self.records_were_missing |= "/" not in name
+            await self.files.make_folder(path.rpartition("/")[0])
             await self.files.put(path, in_memory(data), overwrite=overwrite)
 
     async def put_aside(self, marker: Marker) -> None:
         """Keep a marker that another one replaces: its archive stays where it is."""
         name = f"before-{marker.repository.replace('/', '-')}.json"
         await self.record(name, marker.to_bytes())
+
+    async def keep_edit(self, path: str) -> str:
+        """Keep a file as somebody edited it in the workspace; return where, '' if it is too large.
+
+        To be called before it is overwritten.
+        """
+        try:
+            data = await self.files.read(f"{self.folder}/{path}")
+        except WorkspaceError as error:
+            if error.status != HTTPStatus.BAD_REQUEST:
+                raise
+            return ""
+        name = f"edited/{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}/{path}"
+        await self.record(name, data or b"")
+        return f"{self.records}/{name}"
 
     async def strangers(self, own: set[str]) -> list[str]:
         """Return what is in the project's folder already, but not the way to our other projects."""

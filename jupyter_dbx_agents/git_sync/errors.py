@@ -4,6 +4,7 @@
 
     GitSyncError
     ├── GitError             git cannot read or write this repository
+    │   └── GitStoppedError  … since there is no space, or it was killed
     ├── DestinationError     the workspace folder is somebody else's: the user decides
     ├── RestoreError         a project cannot be brought back
     ├── ArchiveTooLargeError its history is larger than what is kept; the files are synced
@@ -22,7 +23,11 @@ class GitSyncError(DbxAgentsError):
 
 
 class GitError(GitSyncError):
-    """Git refused; the message is its own last line."""
+    """Git refused; the message is its own."""
+
+
+class GitStoppedError(GitError):
+    """The machine kept git from its work: there is no space, or it was killed."""
 
 
 class DestinationError(GitSyncError):

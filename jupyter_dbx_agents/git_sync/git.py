@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 from asyncio import StreamReader, StreamWriter
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
@@ -16,11 +17,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..environment import current_environment
-from .errors import GitError
+from .errors import GitError, GitStoppedError
 
 # No command of ours takes this long; a file system that hangs must not hold a worker for ever.
 TIMEOUT_SECONDS = 1800.0
 CHUNK_BYTES = 64 * 1024
+# What strerror(3) says of ENOSPC, EDQUOT and EFBIG in the C locale.
+_FULL = ("No space left on device", "Disk quota exceeded", "File too large")
 _OPTIONS = (
     "--no-replace-objects",
     "--literal-pathspecs",
@@ -68,8 +71,8 @@ class GitProcess:
     async def succeed(self, git_dir: Path, command: str) -> None:
         """Wait for its end; raises GitError if it was a bad one."""
         said = await self.stderr.read()
-        if await self.process.wait():
-            raise failed(git_dir, command, said)
+        if code := await self.process.wait():
+            raise failed(git_dir, command, said, code)
 
 
 class Git:
@@ -87,7 +90,7 @@ class Git:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 printed, said = await git.process.communicate(stdin)
             if git.process.returncode:
-                raise failed(self.git_dir, arguments[0], said)
+                raise failed(self.git_dir, arguments[0], said, git.process.returncode)
         return printed
 
     async def text(self, *arguments: str, stdin: bytes = b"") -> str:
@@ -140,11 +143,18 @@ class Git:
         )
 
 
-def failed(git_dir: Path, command: str, said: bytes) -> GitError:
+def failed(git_dir: Path, command: str, said: bytes, code: int) -> GitError:
     """Return the error for a command that ended badly."""
     lines = said.decode("utf-8", "replace").strip().splitlines()
-    reason = lines[-1] if lines else "it was killed"
+    deadly = [line for line in lines if line.startswith("fatal: ")]  # advice may come after it
+    reason = (deadly or lines[-1:] or ["it was killed"])[0].rstrip(".")
+    place = git_dir.parent if git_dir.name == ".git" else git_dir
+    message = f"git {command} failed in {place}: {reason}."
+    if -code == signal.SIGXFSZ or any(word in reason for word in _FULL):
+        return GitStoppedError(message, "Free some space.")
+    if code < 0:
+        return GitStoppedError(message, "Is there enough memory? It can be tried again.")
     return GitError(
-        f"git {command} failed in {git_dir.parent}: {reason}.".replace("..", "."),
+        message,
         "Try “git fsck” there; a broken repository can be cloned or restored anew.",
     )

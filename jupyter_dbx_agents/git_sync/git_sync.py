@@ -381,5 +381,5 @@ class GitSync(LoggingConfigurable):
 async def _try_to_restore(restorer: Restorer, name: str) -> Restored:
     try:
         return await restorer.restore(name)
-    except GitSyncError as error:
+    except DbxAgentsError as error:
         return Restored(name, "", False, problem=f"{error.message} {error.hint}".strip())

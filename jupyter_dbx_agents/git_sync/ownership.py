@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from .archive import ArchiveStore
 from .destination import Destination
-from .errors import DestinationError, GitError
+from .errors import DestinationError, GitError, GitStoppedError
 from .marker import Marker, take_over_hint
 from .repository import KEPT_REFS, Repository
 
@@ -122,6 +122,8 @@ async def _keep_unpushed(repository: Repository, archive: ArchiveStore, marker: 
             if oid in missing:
                 kept = KEPT_REFS + name.removeprefix("refs/")
                 await repository.git.output("update-ref", kept, oid)
+    except GitStoppedError:
+        raise
     except GitError as error:
         raise DestinationError(
             f"Commits that only the workspace has do not fit this clone: {error.message}",

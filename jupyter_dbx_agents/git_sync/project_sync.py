@@ -28,11 +28,11 @@ from pathlib import Path
 from . import changes
 from .apply import Applier, Outcome, Work
 from .archive import ArchiveStore
-from .audit import find_damage
+from .audit import find_damage, is_archive_whole
 from .content import Blobs
 from .destination import Destination
 from .errors import ArchiveTooLargeError, GitError, GitSyncError, MarkerChangedError
-from .marker import Marker, Pending
+from .marker import Archive, Marker, Pending
 from .ownership import claim
 from .reached import Reached
 from .repository import Head, Repository
@@ -75,13 +75,14 @@ class ProjectSync:
         self._history_is_too_large = False
         self._retries_left_out = True
         self._audits = False
+        self._edits: dict[str, str] = {}
         self._marked = ""
         self.marker: Marker | None = None
         self.archive_problem = ""
 
     @property
     def wants_another_pass(self) -> bool:
-        """Whether the last pass met a folder that somebody had removed: there may be more."""
+        """Whether the last pass met something that somebody had removed: there may be more."""
         return self._audits
 
     async def run(self, *, takes_over: bool = False, audits: bool = False) -> Head | None:
@@ -89,6 +90,14 @@ class ProjectSync:
 
         Raises GitSyncError, WorkspaceError or OSError; then it can be run again.
         """
+        try:
+            return await self._run(takes_over=takes_over, audits=audits)
+        except MarkerChangedError:
+            # Another app's, whom claiming finds; or ours, written by a call whose answer was lost.
+            self.marker = None
+            return await self._run(takes_over=takes_over, audits=audits)
+
+    async def _run(self, *, takes_over: bool, audits: bool) -> Head | None:
         head = await self.repository.head()
         if head is None:
             return None
@@ -103,15 +112,11 @@ class ProjectSync:
             )
             self._retries_left_out = True
             head = await self.repository.head() or head  # claiming may have added refs
-        try:
-            audits |= self._audits
-            if audits and self.marker.pending is not None:
-                # What was done before may have been undone there: finish first, then look.
-                await self._sync(self.marker, head, audits=False)
-            await self._sync(self.marker, head, audits=audits)
-        except MarkerChangedError:
-            self.marker = None
-            raise
+        audits |= self._audits
+        if audits and self.marker.pending is not None:
+            # What was done before may have been undone there: finish first, then look.
+            await self._sync(self.marker, head, audits=False)
+        await self._sync(self.marker, head, audits=audits)
         return head
 
     def _is_replaced(self, marker: Marker) -> bool:
@@ -122,7 +127,10 @@ class ProjectSync:
         blobs = Blobs(self.repository.git, self.repository.location)
         try:
             extra = await self._to_try_again(marker, audits)
-            if not extra and not self._differs(marker, head):
+            was_whole = not audits or await is_archive_whole(self.destination, marker.archive)
+            if not was_whole:
+                marker = _without_archive(marker)
+            if not extra and was_whole and not self._differs(marker, head):
                 await self._mark(head.commit)
                 return
             if marker.head_commit != head.commit or marker.refs != head.refs:
@@ -147,8 +155,18 @@ class ProjectSync:
         if audits and marker.tree:
             git, destination = self.repository.git, self.destination
             damage = await find_damage(git, destination, marker.tree, marker.skipped)
-            again.update(damage)
+            again.update(damage.missing)
+            for path in damage.edited:
+                if path in again or await self._keep_edit(path):
+                    again.add(path)
         return again
+
+    async def _keep_edit(self, path: str) -> bool:
+        """Save what somebody edited; False if that cannot be, so that it must stay as it is."""
+        kept = await self.destination.keep_edit(path)
+        said = f"It was edited in the workspace; that version is kept in {kept}."
+        self._edits[path] = said if kept else "It was edited in the workspace, and left so."
+        return bool(kept)
 
     def _differs(self, marker: Marker, head: Head) -> bool:
         is_same_head = (marker.commit, marker.tree) == (head.commit, head.tree)
@@ -227,6 +245,7 @@ class ProjectSync:
     async def _conclude(
         self, marker: Marker, head: Head, works: list[Work], outcome: Outcome
     ) -> None:
+        was_synced = self.marker is not None and bool(self.marker.commit)
         touched = {work.path for work in works}
         left_out = {work.path: work.skip for work in works if work.skip} | outcome.skipped
         marker = marker.having(
@@ -236,13 +255,20 @@ class ProjectSync:
             pending=None,
             takes_over=False,
             skipped={p: r for p, r in marker.skipped.items() if p not in touched} | left_out,
-            notes={p: r for p, r in marker.notes.items() if p not in touched} | outcome.notes,
+            notes={p: r for p, r in marker.notes.items() if p not in touched}
+            | self._edits
+            | outcome.notes,
             remotes=await self.repository.remotes(),
         )
         await self.destination.write(marker)
         self.marker = marker
         self._retries_left_out = False
-        self._audits = outcome.is_disturbed
+        # Somebody removed things of ours there: there may be more.
+        self._audits = outcome.is_disturbed or (
+            was_synced and self.destination.records_were_missing
+        )
+        self.destination.records_were_missing = False
+        self._edits = {}
         if marker.obsolete:
             self.marker = await self._archive.tidy(marker)
         await self._mark(head.commit)
@@ -255,6 +281,12 @@ class ProjectSync:
             self._marked = commit
         except GitError as error:  # a full disk, a read-only repository: only the display suffers
             self._log.warning("%s: %s", self.destination.project, error)
+
+
+def _without_archive(marker: Marker) -> Marker:
+    """A part of it is gone: everything is kept anew, and what is left of it goes then."""
+    obsolete = (*marker.obsolete, marker.archive)
+    return marker.having(archive=Archive(), obsolete=obsolete, refs={}, head_commit="")
 
 
 def _work(change: changes.Change, marker: Marker, extra: set[str]) -> Work:

@@ -150,13 +150,11 @@ class Repository:
             patterns = (head_name,) if head_name else ()
         if not patterns:
             return {}
-        listing = await self.git.text(
-            "for-each-ref",
-            f"--count={MOST_REFS}",
-            "--sort=-creatordate",
-            "--format=%(objectname) %(refname)",
-            *patterns,
-        )
+        command = ("for-each-ref", "--format=%(objectname) %(refname)", f"--count={MOST_REFS}")
+        try:
+            listing = await self.git.text(*command, "--sort=-creatordate", *patterns)
+        except GitError:  # the object of one is missing, which must not hold up HEAD's files
+            listing = await self.git.text(*command, *patterns)
         lines = (line.partition(" ") for line in listing.splitlines())
         return {name: oid for oid, _, name in lines if _is_utf8(name)}
 
@@ -195,8 +193,12 @@ class Repository:
         return {line.split()[0] for line in listing.splitlines() if line.endswith(" missing")}
 
     async def roots(self) -> set[str]:
-        """Return the first commits of all branches."""
-        return set((await self.git.text("rev-list", "--max-parents=0", "--all", "HEAD")).split())
+        """Return the first commits of all branches; none if the history has gaps."""
+        try:
+            listing = await self.git.text("rev-list", "--max-parents=0", "--all", "HEAD")
+        except GitError:
+            return set()
+        return set(listing.split())
 
     async def mark_synced(self, commit: str) -> None:
         """Move our ref, which also keeps the commit from being collected."""

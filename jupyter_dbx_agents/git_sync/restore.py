@@ -16,7 +16,7 @@ from ..errors import WorkspaceError
 from .archive import ArchiveStore
 from .changes import readable
 from .destination import Destination, known_projects
-from .errors import DestinationError, GitError, GitSyncError, RestoreError
+from .errors import DestinationError, GitError, GitStoppedError, GitSyncError, RestoreError
 from .git import Git
 from .marker import Archive, Marker
 from .repository import SYNCED_REF, Repository, locate
@@ -65,6 +65,17 @@ class Restorer:
         if marker is None or not (marker.tree or marker.head_commit):
             raise RestoreError(f"The workspace has no project {name}.", _SEE_LIST)
         _require_free(target)
+        try:
+            restored = await self._make(target, destination, marker)
+        except OSError as error:
+            raise RestoreError(
+                f"{target} cannot be written: {error.strerror}.",
+                "Free some space, or see who may write there.",
+            ) from error
+        await self._take(destination, marker, restored)
+        return restored
+
+    async def _make(self, target: Path, destination: Destination, marker: Marker) -> Restored:
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=target.parent))
         try:
@@ -73,7 +84,6 @@ class Restorer:
             await asyncio.to_thread(_move, scratch, target)
         finally:
             await asyncio.to_thread(shutil.rmtree, scratch, True)
-        await self._take(destination, marker, restored)
         return restored
 
     async def _take(self, destination: Destination, marker: Marker, restored: Restored) -> None:
@@ -98,6 +108,8 @@ class Restorer:
         try:
             await archive.fetch(marker, repository.git)
             has_history = has_history and await repository.has(marker.head_commit)
+        except GitStoppedError:
+            raise
         except GitSyncError:
             has_history = False
         if has_history:

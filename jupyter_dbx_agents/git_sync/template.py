@@ -7,6 +7,7 @@ remotes; once, since what was replaced had a remote and what replaces it has non
 
 from __future__ import annotations
 
+import logging
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -23,13 +24,26 @@ _GIT_SECONDS = 120
 
 
 def detach_template(
-    source: Path, *, is_databricks_app: bool, environment: Mapping[str, str]
+    source: Path, *, is_databricks_app: bool, environment: Mapping[str, str], log: logging.Logger
 ) -> bool:
     """Replace the template's ``.git`` in ``source``; return whether that was done.
 
     Blocking.  Nothing happens off the platform, in another folder, to a repository without remotes,
-    or to one with anything that its remotes do not have.  Raises GitError or OSError.
+    or to one with anything that its remotes do not have.  Never raises: nothing depends on it.
     """
+    try:
+        return _detach(source, is_databricks_app, environment)
+    except (OSError, subprocess.SubprocessError, GitError) as error:
+        log.warning(
+            "The template's repository was left as it is: %s. To cut it off by hand, run "
+            "“git remote remove origin” in %s.",
+            str(error).rstrip("."),
+            source,
+        )
+        return False
+
+
+def _detach(source: Path, is_databricks_app: bool, environment: Mapping[str, str]) -> bool:
     if not is_databricks_app or not all((source / name).is_file() for name in _TEMPLATE_FILES):
         return False
     aside, current = source / _ASIDE, source / ".git"
@@ -100,5 +114,5 @@ class _Git:
         )
         if ended.returncode and not may_fail:
             said = ended.stderr.decode("utf-8", "replace").strip()
-            raise GitError(f"The template's repository was left as it is: {said}", "")
+            raise GitError(said)
         return ended.stdout

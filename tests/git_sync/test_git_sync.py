@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import resource
 import shutil
 import signal
 import sys
@@ -126,147 +124,6 @@ async def test_without_a_token_it_waits_and_then_goes_on(site: Site) -> None:
     await synced(site, sync, "p")
 
 
-async def test_a_token_that_dies_half_way_is_replaced(site: Site) -> None:
-    site.make("p")
-    site.commit("p", {f"f{i}": str(i) for i in range(50)})
-    dead = site.workspace.tokens.authenticate(site.pats.token)
-
-    def die(count: int) -> None:
-        if count == 20:
-            site.workspace.tokens.revoke(dead.token_id)
-
-    site.transport.before_request = die
-    sync = site.git_sync()
-    await sync.start()
-    asked = asyncio.create_task(sync.sync_now("p"))
-    await until(lambda: model(sync, "p")["state"] == "waiting", "the end of the token")
-    sync.pat_changed()
-    [answer] = await asyncio.wait_for(asked, 60)
-    assert answer["state"] == "waiting" and "Paste a token" in answer["message"]
-    site.pats.token = site.mint()
-    sync.pat_changed()
-    await synced(site, sync, "p")
-    assert len(site.remote("p")) == 50
-
-
-async def test_an_outage_is_said_and_resumed_after(site: Site) -> None:
-    site.make("p", a="1")
-    site.fault("status", status=503)
-    sync = site.git_sync(first_retry_seconds=0.5)
-    await sync.start()
-    await until(lambda: model(sync, "p")["next_try_at"], "a next try")
-    now = model(sync, "p")
-    assert now["state"] == "retrying" and "503" in now["message"] and now["hint"]
-    site.workspace.faults.clear()
-    await synced(site, sync, "p")
-    assert model(sync, "p")["message"] == ""
-
-
-async def test_a_refusal_is_said_and_not_repeated(site: Site) -> None:
-    site.make("p", a="1")
-    site.fault("status", status=403, error_code="PERMISSION_DENIED", message="No such right.")
-    sync = site.git_sync()
-    await sync.start()
-    await until(lambda: model(sync, "p")["state"] == "refused")
-    assert "No such right." in model(sync, "p")["message"]
-    site.workspace.faults.clear()
-    [now] = await sync.sync_now("p")
-    assert now["state"] == "synced"
-
-
-async def test_a_quota_is_said_and_tried_again(site: Site) -> None:
-    site.make("p", a="1")
-    site.fault(
-        "status",
-        "/api/2.0/workspace/import",
-        status=400,
-        error_code="QUOTA_EXCEEDED",
-        message="Full.",
-    )
-    sync = site.git_sync(first_retry_seconds=0.05)
-    await sync.start()
-    await until(lambda: "Full." in model(sync, "p").get("message", ""))
-    site.workspace.faults.clear()
-    await synced(site, sync, "p")
-
-
-async def test_retry_after_holds_everybody_back(site: Site) -> None:
-    site.make("p", a="1")
-    site.fault("429", retry_after="1", times=1)
-    sync = site.git_sync()
-    started = asyncio.get_running_loop().time()
-    await sync.start()
-    await synced(site, sync, "p")
-    assert asyncio.get_running_loop().time() - started >= 1
-
-
-async def test_a_broken_repository_hurts_no_other(site: Site) -> None:
-    for name in ("broken", "partly", "fine"):
-        site.make(name)
-        site.commit(name, {"a": f"a of {name}", "b": f"b of {name}"})
-    (site.projects / "broken/.git/HEAD").write_text("rubbish")
-    blob = site.git("partly", "rev-parse", "HEAD:a")
-    (site.projects / "partly/.git/objects" / blob[:2] / blob[2:]).unlink()
-    (site.projects / "empty").mkdir()
-    (site.projects / "empty/.git").mkdir()
-    sync = site.git_sync()
-    await sync.start()
-    await synced(site, sync, "fine")
-    partly = await synced(site, sync, "partly")
-    assert site.remote("partly") == {"b": b"b of partly"}
-    assert [each["path"] for each in partly["skipped"]] == ["a"]
-    assert "fsck" in partly["skipped"][0]["reason"]
-    assert "history is not kept" in partly["history"]["message"]
-    await until(lambda: model(sync, "broken")["state"] == "retrying")
-    assert model(sync, "broken")["hint"]
-    assert site.remote("broken") == {} == site.remote("empty")
-
-
-async def test_a_full_disk_costs_the_history_and_not_the_files(site: Site) -> None:
-    site.make("p")
-    site.commit("p", {"a": os.urandom(100_000)})
-    sync = site.project_sync("p")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
-    try:
-        await sync.run()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert site.remote("p").keys() == {"a"}
-    assert "history is not kept" in sync.archive_problem
-    site.commit("p", {"b": "2"})
-    await sync.run()
-    assert sync.archive_problem == ""
-    shutil.rmtree(site.projects / "p")
-    assert (await site.restorer().restore("p")).has_history
-
-
-async def test_a_folder_removed_by_hand_comes_back_with_the_next_commit_into_it(site: Site) -> None:
-    site.make("p")
-    site.commit("p", {"d/a": "1", "d/b": "2"})
-    sync = site.git_sync()
-    await sync.start()
-    await synced(site, sync, "p")
-    site.delete_foreign("p/d", recursive=True)
-    site.commit("p", {"d/a": "3"})
-    await until(lambda: site.remote("p") == {"d/a": b"3", "d/b": b"2"}, "both files")
-
-
-async def test_another_repository_put_in_the_place_of_one_is_noticed(site: Site) -> None:
-    site.make("p", a="1")
-    sync = site.git_sync()
-    await sync.start()
-    await synced(site, sync, "p")
-    shutil.rmtree(site.projects / "p")
-    site.make("p", b="2")
-    await until(lambda: model(sync, "p")["state"] == "refused", "a refusal")
-    assert "another repository" in model(sync, "p")["message"]
-    assert site.remote("p") == {"a": b"1"}
-    [now] = await sync.sync_now("p", takes_over=True)
-    assert now["state"] == "synced"
-    assert site.remote("p") == {"a": b"1", "b": b"2"}
-
-
 async def test_stop_flushes_what_was_committed_just_now(site: Site) -> None:
     site.make("p", a="1")
     sync = site.git_sync(look_seconds=1000.0, trigger_seconds=1000.0)
@@ -316,16 +173,6 @@ async def test_the_identity_is_the_workspace_users(site: Site) -> None:
     await sync.install_hooks()
     assert "Olive Owner" in says(), "a terminal that opens does not undo it"
     assert folder.exists()
-
-
-async def test_a_project_whose_name_cannot_be_is_named(site: Site) -> None:
-    bad = os.fsdecode(os.fsencode(site.projects) + b"/b\xe9")
-    shutil.copytree(site.make("p", a="1"), bad)
-    sync = site.git_sync()
-    await sync.start()
-    await synced(site, sync, "p")
-    assert model(sync, "b\\xe9")["state"] == "refused"
-    assert model(sync, "b\\xe9").keys() == model(sync, "p").keys()
 
 
 async def test_only_projects_are_synced(site: Site) -> None:

@@ -1,6 +1,6 @@
 """Random histories, faults and kills: the workspace ends with HEAD's tree plus others' files.
 
-``GIT_SYNC_SEQUENCES`` sets how many sequences run (default 240), ``GIT_SYNC_SEED`` the first seed.
+``GIT_SYNC_SEQUENCES`` sets how many sequences run (default 300), ``GIT_SYNC_SEED`` the first seed.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from jupyter_dbx_agents.git_sync.errors import GitSyncError
 from .conftest import OWNER, Killed, Site
 from .random_history import RandomHistory
 
-SEQUENCES = int(os.environ.get("GIT_SYNC_SEQUENCES", "240"))
+SEQUENCES = int(os.environ.get("GIT_SYNC_SEQUENCES", "300"))
 FIRST_SEED = int(os.environ.get("GIT_SYNC_SEED", "1"))
 AT_A_TIME = 20
 STEPS = 6
+PLACES = ["/api/2.0/workspace", "^.*/import$", "^.*/delete$", "^.*/mkdirs$"]
 FAULTS = ["status", "429", "drop_before", "drop_after"]
 
 
@@ -62,7 +63,7 @@ class Sequence:
             for _ in range(self.random.randint(1, 3)):
                 kind = self.random.choice(FAULTS)
                 times = self.random.choice([1, 2, 5])
-                match = self.random.choice(["/api/2.0/workspace", "^import", "^delete", "^mkdirs"])
+                match = self.random.choice(PLACES)
                 self.site.fault(kind, match, times=times, status=503)
         if self.random.random() < 0.1:
             self.token_dies_at(transport.count + self.random.randint(1, 8))
@@ -107,6 +108,10 @@ class Sequence:
             elif chance < 0.4 and self.ours():
                 self.site.delete_foreign(f"{self.name}/{self.random.choice(self.ours())}")
                 self.log.append("vandalised")
+            elif chance < 0.5 and is_quiet and self.ours():
+                edited = b"edited by somebody " * 20  # which is longer than all that we write
+                self.site.put_foreign(f"{self.name}/{self.random.choice(self.ours())}", edited)
+                self.log.append("edited")
             else:
                 path = self.history._path() if is_quiet else f"their {self.random.random()}"
                 self.put_foreign(path)

@@ -8,7 +8,7 @@ import pytest
 
 from jupyter_dbx_agents.git_sync import detach_template
 
-from .conftest import Site
+from .conftest import LOG, Site
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def source(site: Site) -> Path:
 
 def detach(site: Site, source: Path, *, is_databricks_app: bool = True) -> bool:
     return detach_template(
-        source, is_databricks_app=is_databricks_app, environment=site.environment
+        source, is_databricks_app=is_databricks_app, environment=site.environment, log=LOG
     )
 
 
@@ -71,3 +71,12 @@ def test_a_start_that_was_cut_off_between_the_renames_is_taken_up(site: Site, so
     (source / ".git").rename(source / ".git.of-template")
     assert detach(site, source)
     assert site.git(source, "remote") == ""
+
+
+def test_what_keeps_it_from_being_detached_is_said(
+    site: Site, source: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (source / ".git/HEAD").write_text("rubbish")
+    assert not detach(site, source)
+    assert "left as it is: fatal: " in caplog.text and "git remote remove" in caplog.text
+    assert (source / ".git/HEAD").read_text() == "rubbish"

@@ -145,8 +145,16 @@ async def test_large_files_are_streamed_or_named(site: Site) -> None:
     sync = site.project_sync("p", most_file_bytes=2_000_000)
     site.commit("p", {"huge": b"y" * 3_000_000})
     await sync.run()
-    assert "3 MB" in sync.marker.skipped["huge"]
+    assert "3 MB" in sync.marker.notes["huge"] and "older" in sync.marker.notes["huge"]
     assert site.remote("p")["huge"] == b"x" * 3_000_000
+    site.commit("p", {"huge": "small now"})
+    await sync.run()
+    assert site.remote("p")["huge"] == b"small now" and sync.marker.notes == {}
+    site.commit("p", {"huge": b"z" * 3_000_000})
+    await sync.run()
+    site.commit("p", {"huge": None})
+    await sync.run()
+    assert site.remote("p").keys() == {"big.bin", "s"}
 
 
 async def test_a_tenant_with_a_low_limit_names_what_it_refuses(site: Site) -> None:

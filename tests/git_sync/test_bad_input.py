@@ -1,0 +1,211 @@
+"""What goes wrong hurts no other project, is said with the next step, and passes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import shutil
+import zlib
+from pathlib import Path
+
+import pytest
+
+from jupyter_dbx_agents.git_sync.errors import GitSyncError
+
+from .conftest import Site, until
+from .test_git_sync import model, synced
+
+
+async def test_a_token_that_dies_half_way_is_replaced(site: Site) -> None:
+    site.make("p")
+    site.commit("p", {f"f{i}": str(i) for i in range(50)})
+    dead = site.workspace.tokens.authenticate(site.pats.token)
+
+    def die(count: int) -> None:
+        if count == 20:
+            site.workspace.tokens.revoke(dead.token_id)
+
+    site.transport.before_request = die
+    sync = site.git_sync()
+    await sync.start()
+    asked = asyncio.create_task(sync.sync_now("p"))
+    await until(lambda: model(sync, "p")["state"] == "waiting", "the end of the token")
+    sync.pat_changed()
+    [answer] = await asyncio.wait_for(asked, 60)
+    assert answer["state"] == "waiting" and "Paste a token" in answer["message"]
+    site.pats.token = site.mint()
+    sync.pat_changed()
+    await synced(site, sync, "p")
+    assert len(site.remote("p")) == 50
+
+
+async def test_an_outage_is_said_and_resumed_after(site: Site) -> None:
+    site.make("p", a="1")
+    site.fault("status", status=503)
+    sync = site.git_sync(first_retry_seconds=0.5)
+    await sync.start()
+    await until(lambda: model(sync, "p")["next_try_at"], "a next try")
+    now = model(sync, "p")
+    assert now["state"] == "retrying" and "503" in now["message"] and now["hint"]
+    site.workspace.faults.clear()
+    await synced(site, sync, "p")
+    assert model(sync, "p")["message"] == ""
+
+
+async def test_a_refusal_is_said_and_not_repeated(site: Site) -> None:
+    site.make("p", a="1")
+    site.fault("status", status=403, error_code="PERMISSION_DENIED", message="No such right.")
+    sync = site.git_sync()
+    await sync.start()
+    await until(lambda: model(sync, "p")["state"] == "refused")
+    assert "No such right." in model(sync, "p")["message"]
+    site.workspace.faults.clear()
+    [now] = await sync.sync_now("p")
+    assert now["state"] == "synced"
+
+
+QUOTA = {"status": 400, "error_code": "QUOTA_EXCEEDED", "message": "Full."}
+
+
+async def test_a_quota_is_said_and_tried_again(site: Site) -> None:
+    site.make("p", a="1")
+    site.fault("status", "/api/2.0/workspace/import", **QUOTA)
+    sync = site.git_sync(first_retry_seconds=0.05)
+    await sync.start()
+    await until(lambda: "Full." in model(sync, "p").get("message", ""))
+    site.workspace.faults.clear()
+    await synced(site, sync, "p")
+
+
+async def test_a_quota_that_some_files_meet_leaves_none_out(site: Site) -> None:
+    site.make("p", a="1")
+    await site.project_sync("p").run()
+    site.commit("p", {"a": "2", "b": "2", "c": "3"})
+    site.transport.before_request = lambda count: (
+        count == 6 and site.fault("status", "/api/2.0/workspace/import", times=1, **QUOTA)
+    )
+    site.transport.count = 0
+    sync = site.git_sync(first_retry_seconds=0.05)
+    await sync.start()
+    assert (await synced(site, sync, "p"))["skipped"] == []
+    assert site.remote("p") == {"a": b"2", "b": b"2", "c": b"3"}
+
+
+async def test_retry_after_holds_everybody_back(site: Site) -> None:
+    site.make("p", a="1")
+    site.fault("429", retry_after="1", times=1)
+    sync = site.git_sync()
+    started = asyncio.get_running_loop().time()
+    await sync.start()
+    await synced(site, sync, "p")
+    assert asyncio.get_running_loop().time() - started >= 1
+
+
+def object_file(site: Site, name: str, revision: str) -> Path:
+    oid = site.git(name, "rev-parse", revision)
+    path = site.projects / name / ".git/objects" / oid[:2] / oid[2:]
+    path.chmod(0o644)
+    return path
+
+
+async def test_a_broken_repository_hurts_no_other(site: Site) -> None:
+    for name in ("broken", "partly", "fine", "wrong", "gap"):
+        site.make(name)
+        site.commit(name, {"a": f"a of {name}", "b": f"b of {name}"})
+        site.commit(name, {"c": f"c of {name}"})
+    object_file(site, "wrong", "HEAD:a").write_bytes(zlib.compress(b"blob 2\0xx"))
+    object_file(site, "gap", "HEAD^").unlink()
+    (site.projects / "gap/.git/refs/heads/lost").write_text("1" * 40 + "\n")
+    (site.projects / "broken/.git/HEAD").write_text("rubbish")
+    object_file(site, "partly", "HEAD:a").unlink()
+    (site.projects / "empty").mkdir()
+    (site.projects / "empty/.git").mkdir()
+    sync = site.git_sync()
+    await sync.start()
+    await synced(site, sync, "fine")
+    partly = await synced(site, sync, "partly")
+    assert site.remote("partly") == {"b": b"b of partly", "c": b"c of partly"}
+    wrong = await synced(site, sync, "wrong")
+    assert "not what it was" in wrong["skipped"][0]["reason"]
+    gap = await synced(site, sync, "gap")
+    assert site.remote("gap").keys() == {"a", "b", "c"}
+    assert "history is not kept" in gap["history"]["message"]
+    assert [each["path"] for each in partly["skipped"]] == ["a"]
+    assert "fsck" in partly["skipped"][0]["reason"]
+    assert "history is not kept" in partly["history"]["message"]
+    await until(lambda: model(sync, "broken")["state"] == "retrying")
+    assert "fatal: " in model(sync, "broken")["message"] and model(sync, "broken")["hint"]
+    assert site.remote("broken") == {} == site.remote("empty")
+
+
+async def test_a_full_disk_costs_the_history_and_not_the_files(site: Site) -> None:
+    site.make("p")
+    site.commit("p", {"a": os.urandom(100_000)})
+    sync = site.project_sync("p")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    try:
+        await sync.run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert site.remote("p").keys() == {"a"}
+    assert "history is not kept" in sync.archive_problem
+    site.commit("p", {"b": "2"})
+    await sync.run()
+    assert sync.archive_problem == ""
+    shutil.rmtree(site.projects / "p")
+    assert (await site.restorer().restore("p")).has_history
+
+
+async def test_a_restore_to_a_full_disk_says_so_and_leaves_nothing(site: Site) -> None:
+    site.make("p")
+    site.commit("p", {"a": os.urandom(300_000)})
+    await site.project_sync("p").run()
+    shutil.rmtree(site.projects / "p")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(GitSyncError) as raised:
+            await site.restorer().restore("p")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert raised.value.hint == "Free some space."
+    assert list(site.projects.iterdir()) == []
+    assert (await site.restorer().restore("p")).has_history
+
+
+async def test_a_folder_removed_by_hand_comes_back_with_the_next_commit_into_it(site: Site) -> None:
+    site.make("p")
+    site.commit("p", {"d/a": "1", "d/b": "2"})
+    sync = site.git_sync()
+    await sync.start()
+    await synced(site, sync, "p")
+    site.delete_foreign("p/d", recursive=True)
+    site.commit("p", {"d/a": "3"})
+    await until(lambda: site.remote("p") == {"d/a": b"3", "d/b": b"2"}, "both files")
+
+
+async def test_another_repository_put_in_the_place_of_one_is_noticed(site: Site) -> None:
+    site.make("p", a="1")
+    sync = site.git_sync()
+    await sync.start()
+    await synced(site, sync, "p")
+    shutil.rmtree(site.projects / "p")
+    site.make("p", b="2")
+    await until(lambda: model(sync, "p")["state"] == "refused", "a refusal")
+    assert "another repository" in model(sync, "p")["message"]
+    assert site.remote("p") == {"a": b"1"}
+    [now] = await sync.sync_now("p", takes_over=True)
+    assert now["state"] == "synced"
+    assert site.remote("p") == {"a": b"1", "b": b"2"}
+
+
+async def test_a_project_whose_name_cannot_be_is_named(site: Site) -> None:
+    bad = os.fsdecode(os.fsencode(site.projects) + b"/b\xe9")
+    shutil.copytree(site.make("p", a="1"), bad)
+    sync = site.git_sync()
+    await sync.start()
+    await synced(site, sync, "p")
+    assert model(sync, "b\\xe9")["state"] == "refused"
+    assert model(sync, "b\\xe9").keys() == model(sync, "p").keys()
