@@ -152,6 +152,8 @@ class Applier:
         self._most_file_bytes, self._parallel = most_file_bytes, parallel
         self._takes_over, self._finished = takes_over, finished
         self._blocked: dict[str, str] = {}
+        # A file of ours was in them a moment ago.
+        self._left_folders: set[str] = set()
         self.outcome = Outcome()
 
     async def run(self, works: list[Work], old_tree: str, new_tree: str) -> Outcome:
@@ -208,9 +210,10 @@ class Applier:
 
     async def _remove_folder(self, folder: str) -> None:
         """Delete an empty folder; the call would delete a file of somebody's just the same."""
-        there = await self._files.info(self._path(folder))
-        if there is None or there.kind != "DIRECTORY":
-            return
+        if folder not in self._left_folders:
+            there = await self._files.info(self._path(folder))
+            if there is None or there.kind != "DIRECTORY":
+                return
         try:
             await self._files.delete(self._path(folder))
         except WorkspaceError as error:
@@ -223,7 +226,8 @@ class Applier:
         path = self._path(work.path)
         if work.owned or await self._is_ours(path, work.maybe):
             try:
-                await self._files.delete(path)
+                if await self._files.delete(path):
+                    self._left_folders.update(ancestors(work.path))
             except WorkspaceError as error:
                 if not _is_bad_request(error):
                     raise  # else it is a folder now, and not ours

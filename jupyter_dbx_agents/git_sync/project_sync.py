@@ -101,7 +101,8 @@ class ProjectSync:
         head = await self.repository.head()
         if head is None:
             return None
-        if self.marker is None or takes_over or self._is_replaced(self.marker):
+        self._notice_replacement()
+        if self.marker is None or takes_over:
             self.marker = await claim(
                 self.repository,
                 self.destination,
@@ -119,9 +120,12 @@ class ProjectSync:
         await self._sync(self.marker, head, audits=audits)
         return head
 
-    def _is_replaced(self, marker: Marker) -> bool:
-        """Whether another repository has been put in the place of the one that was synced."""
-        return marker.repository != self.repository.identity()
+    def _notice_replacement(self) -> None:
+        """Begin anew when another repository was put in the place of the one that was synced."""
+        repository = self.repository
+        if self.marker is not None and self.marker.repository != repository.identity():
+            self.marker = None
+            self.repository = Repository(repository.location, repository.environment)
 
     async def _sync(self, marker: Marker, head: Head, audits: bool) -> None:
         blobs = Blobs(self.repository.git, self.repository.location)

@@ -114,6 +114,7 @@ class Repository:
         self.location = location
         self.environment = environment
         self.git = Git(location.git_dir, environment)
+        self._object_format = ""
 
     @property
     def synced_ref(self) -> str:
@@ -205,8 +206,10 @@ class Repository:
         await self.git.output("update-ref", self.synced_ref, commit)
 
     async def object_format(self) -> str:
-        """Return ``sha1`` or ``sha256``."""
-        return await self.git.text("rev-parse", "--show-object-format")
+        """Return ``sha1`` or ``sha256``; it never changes."""
+        if not self._object_format:
+            self._object_format = await self.git.text("rev-parse", "--show-object-format")
+        return self._object_format
 
     async def remotes(self) -> dict[str, str]:
         """Return the remotes' addresses, without passwords."""

@@ -99,14 +99,16 @@ class WorkspaceFiles:
         """Make a folder and those above it."""
         await self._call("POST", "/api/2.0/workspace/mkdirs", json={"path": path})
 
-    async def delete(self, path: str) -> None:
-        """Delete a file or an empty folder, never more; one that is gone already counts as done."""
+    async def delete(self, path: str) -> bool:
+        """Delete a file or an empty folder, never more; return False if there was none."""
         body = {"path": path, "recursive": False}
         try:
             await self._call("POST", "/api/2.0/workspace/delete", json=body)
         except WorkspaceError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
+            return False
+        return True
 
     async def info(self, path: str) -> RemoteObject | None:
         """Return what is at a path, None for nothing."""

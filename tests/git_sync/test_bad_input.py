@@ -192,7 +192,7 @@ async def test_another_repository_put_in_the_place_of_one_is_noticed(site: Site)
     await sync.start()
     await synced(site, sync, "p")
     shutil.rmtree(site.projects / "p")
-    site.make("p", b="2")
+    site.make("p", "--object-format=sha256", b="2")
     await until(lambda: model(sync, "p")["state"] == "refused", "a refusal")
     assert "another repository" in model(sync, "p")["message"]
     assert site.remote("p") == {"a": b"1"}

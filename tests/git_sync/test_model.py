@@ -1,6 +1,6 @@
 """Random histories, faults and kills: the workspace ends with HEAD's tree plus others' files.
 
-``GIT_SYNC_SEQUENCES`` sets how many sequences run (default 300), ``GIT_SYNC_SEED`` the first seed.
+``GIT_SYNC_SEQUENCES`` sets how many sequences run (default 240), ``GIT_SYNC_SEED`` the first seed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from jupyter_dbx_agents.git_sync.errors import GitSyncError
 from .conftest import OWNER, Killed, Site
 from .random_history import RandomHistory
 
-SEQUENCES = int(os.environ.get("GIT_SYNC_SEQUENCES", "300"))
+SEQUENCES = int(os.environ.get("GIT_SYNC_SEQUENCES", "240"))
 FIRST_SEED = int(os.environ.get("GIT_SYNC_SEED", "1"))
 AT_A_TIME = 20
 STEPS = 6

@@ -61,6 +61,9 @@ async def test_calls_follow_the_change_and_not_the_repository(site: Site) -> Non
     site.commit("p", {"d1/f1": None})
     await sync.run()
     assert len(calls(site)) == 1 + 3
+    site.commit("p", {f"d2/f{i}": None for i in range(2, 300, 20)})
+    await sync.run()
+    assert len(calls(site)) == 15 + 1 + 3, "and one for the folder that is empty now"
     await sync.run()
     assert calls(site) == []
 
