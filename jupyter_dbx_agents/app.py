@@ -33,7 +33,7 @@ from .auth import (
 )
 from .background_tasks import BackgroundTasks
 from .broker import Broker
-from .browser_routes import browser_routes
+from .browser_routes import browser_routes, tell_page
 from .config_files import ManagedFiles
 from .environment import (
     Environment,
@@ -223,8 +223,8 @@ class DbxAgentsApp(ExtensionApp):
     @fatal
     def initialize_handlers(self) -> None:
         """Register the REST routes, and the terminals' websocket before Jupyter's own."""
-        uploads = self.environment.home / UPLOADS_FOLDER
-        self.handlers.extend(browser_routes(self.services, uploads))
+        tell_page(self.server)
+        self.handlers.extend(browser_routes(self.services, self.environment.home / UPLOADS_FOLDER))
         self.handlers.extend([*rest_routes(self.services), *terminal_routes()])
 
     # ---- running

@@ -13,6 +13,7 @@ from typing import Any
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from jupyter_server.extension.handler import ExtensionHandlerMixin
+from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from tornado import web
 
@@ -184,6 +185,12 @@ class PageStyleHandler(ExtensionHandlerMixin, JupyterHandler):
         """Return it."""
         self.set_header("Content-Type", "text/css; charset=utf-8")
         self.finish(STYLE_FILE.read_bytes())
+
+
+def tell_page(server: ServerApp) -> None:
+    """Tell JupyterLab's page the absolute folder of its file browser: its own begins with ``~``."""
+    page = server.web_app.settings.setdefault("page_config_data", {})
+    page["dbxAgentsRoot"] = server.root_dir
 
 
 def browser_routes(

@@ -30,8 +30,9 @@ ROTATION = (
     "--PatRotator.in_flight_seconds=1",
     "--PatRotator.idle_policy=keep_alive",  # no test waits for a token to lapse
 )
+NO_AGENTS = "--DbxAgentsApp.install_agents=False"
 EXPOSED = "--LabApp.expose_app_in_browser=True"
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,9 +59,9 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
-    """The demo, with a rotation that a test can wait for."""
+    """The demo, with a rotation that a test can wait for, and only the agents that one asks for."""
     folder = tmp_path_factory.mktemp("app")
-    running = RunningApp(folder / "home", folder / "log", *ROTATION, EXPOSED)
+    running = RunningApp(folder / "home", folder / "log", *ROTATION, NO_AGENTS, EXPOSED)
     try:
         yield running
     finally:
@@ -96,6 +97,8 @@ def context(chromium: Browser, relay: Relay) -> Iterator[BrowserContext]:
 
     context.on("request", look)
     yield context
+    for page in context.pages:  # a request may be on its way through a test's own route
+        page.unroute_all(behavior="ignoreErrors")
     context.close()
     assert elsewhere == []
 

@@ -11,14 +11,17 @@ from playwright.sync_api import Locator, Page, expect
 
 START_MILLISECONDS = 60_000
 DIALOG = ".jp-DbxAgents-PatDialog"
-# The terminal draws on a canvas: its text is in xterm's buffer.
+# The terminal draws on a canvas: its text is in xterm's buffer, where long lines are wrapped.
 SCREEN = """() => {
   const terminal = window.jupyterapp.shell.currentWidget?.content?._term;
   if (!terminal) return null;
   const buffer = terminal.buffer.active;
   const lines = [];
   for (let i = 0; i < buffer.length; i++) {
-    lines.push(buffer.getLine(i)?.translateToString(true) ?? '');
+    const goesOn = buffer.getLine(i + 1)?.isWrapped;
+    const text = buffer.getLine(i).translateToString(!goesOn);
+    if (buffer.getLine(i).isWrapped && lines.length) lines[lines.length - 1] += text;
+    else lines.push(text);
   }
   return {type: buffer.type, text: lines.join('\\n').trimEnd()};
 }"""
@@ -133,6 +136,22 @@ class LabPage:
     def drop_file(self, name: str, size: int) -> None:
         """Drop a file of zeros."""
         self.page.evaluate(DROP, [name, size])
+
+    def drag_to_terminal(self, *names: str) -> None:
+        """Drag items of the file browser, with the mouse, into the terminal in front."""
+        items = [self.page.locator(".jp-DirListing-item", has_text=name) for name in names]
+        for item in items:
+            item.click(modifiers=["Control"])
+        self._hover(items[-1])
+        self.page.mouse.down()
+        self._hover(self.page.locator(".jp-Terminal:visible .xterm-screen"))
+        self.page.mouse.up()
+
+    def _hover(self, place: Locator) -> None:
+        box = place.bounding_box()
+        assert box is not None
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        self.page.mouse.move(x, y, steps=8)
 
     def tab(self) -> Locator:
         """The tab in front."""

@@ -8,7 +8,7 @@ from playwright.sync_api import BrowserContext, expect
 
 from tests.system.running_app import RunningApp
 
-from .installed import until_installed
+from .installed import install
 from .lab_page import LabPage
 
 BAD_TOKEN = "dapi" + "0" * 32
@@ -43,7 +43,7 @@ def test_open_paste_launch_commit_rotate_and_log_out(lab: LabPage, app: RunningA
     lab.until_screen("(?m)^committed$")
 
     # An agent, from its card.
-    until_installed(app, "claude-code")
+    install(app, "claude-code")
     lab.open_launcher()
     lab.card("Claude Code").click()
     lab.until_screen("Claude Code v")

@@ -11,11 +11,10 @@ from playwright.sync_api import BrowserContext, expect
 from jupyter_dbx_agents.emulator.front_door import FrontDoor
 from tests.system.running_app import Browser, LocalWorkspaceProcess, Server
 
-from .conftest import EXPOSED
+from .conftest import EXPOSED, NO_AGENTS
 from .lab_page import LabPage
 
 OWNER = "owner@example.com"
-NO_AGENTS = "--DbxAgentsApp.install_agents=False"
 
 
 class Platform:

@@ -3,6 +3,7 @@
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from playwright.sync_api import expect
 
 from tests.system.running_app import RunningApp, eventually
 
-from .installed import until_installed
+from .installed import install
 from .lab_page import LabPage
 from .relay import Relay
 
@@ -41,13 +42,9 @@ def test_a_pasted_image_is_uploaded_and_its_path_typed(
     picture.write_bytes(png())
     logged_in.open_terminal()
     logged_in.page.keyboard.insert_text("wc -c ")
-    for _ in range(2):
-        before = logged_in.screen()["text"]
+    for name in ("my_picture", "my_picture-1"):
         logged_in.paste_file(picture, "my $(picture).png", "image/png")
-        for _ in range(100):
-            if logged_in.screen()["text"] != before:
-                break
-            logged_in.page.wait_for_timeout(100)
+        logged_in.until_screen(rf"/uploads/{name}\.png")
     logged_in.page.keyboard.press("Enter")
     size = len(png())
     logged_in.until_screen(rf"{size} \S+/uploads/my_picture.png\s+{size} \S+my_picture-1.png")
@@ -82,6 +79,24 @@ def test_a_dropped_file_that_is_too_large_or_breaks_off_says_so_and_types_nothin
     logged_in.until_screen("/uploads/whole.bin")
 
 
+def test_files_dragged_from_the_file_browser_have_their_paths_typed(
+    logged_in: LabPage, app: RunningApp
+):
+    folder = app.home / "dragged"
+    folder.mkdir()
+    for name in ("it's one", "two"):
+        (folder / name).write_text(f"content of {name}\n")
+    logged_in.open_terminal()
+    logged_in.command("filebrowser:open-path", path="dragged")
+    logged_in.page.locator(".jp-Terminal:visible").click()
+    logged_in.page.keyboard.insert_text("cat ")
+    logged_in.drag_to_terminal("it's one", "two")
+    logged_in.until_screen("dragged/two")
+    logged_in.page.keyboard.press("Enter")
+    logged_in.until_screen(r"(?m)^content of it's one\n(?=content of two$)")
+    expect(logged_in.page.locator(".jp-FileEditor")).to_have_count(0)
+
+
 def test_a_program_copies_and_never_reads(logged_in: LabPage):
     logged_in.open_terminal()
     logged_in.page.wait_for_timeout(1100)  # what comes with a connection may be a replay
@@ -98,12 +113,14 @@ def test_a_tab_is_named_after_the_program_in_front(logged_in: LabPage):
     logged_in.open_terminal()
     tab = logged_in.tab()
     expect(tab).to_have_text(re.compile(r"^Terminal \d+$"))
-    logged_in.type("sleep 8")
+    logged_in.type("sleep 500")
     expect(tab).to_have_text(re.compile(r"^sleep \(\d+\)$"))
-    expect(tab).to_have_text(re.compile(r"^Terminal \d+$"), timeout=20_000)
-    logged_in.type(r"printf '\033]0;own title\007'; sleep 5")
+    logged_in.page.keyboard.press("Control+c")
+    expect(tab).to_have_text(re.compile(r"^Terminal \d+$"))
+    logged_in.type(r"printf '\033]0;own title\007'; sleep 500")
     expect(tab).to_have_text("own title")
-    expect(tab).to_have_text(re.compile(r"^Terminal \d+$"), timeout=20_000)
+    logged_in.page.keyboard.press("Control+c")
+    expect(tab).to_have_text(re.compile(r"^Terminal \d+$"))
 
 
 def test_a_terminal_is_searched_with_the_keyboard(logged_in: LabPage):
@@ -152,17 +169,26 @@ def test_a_lost_connection_is_said_and_comes_back_to_the_same_screen(
     expect(logged_in.status).not_to_contain_text("reconnecting", timeout=30_000)
 
 
-@pytest.mark.parametrize("card", ["Codex"])
-def test_an_agent_starts_in_the_folder_that_is_open(logged_in: LabPage, app: RunningApp, card: str):
+@pytest.fixture
+def stand_in(app: RunningApp) -> Iterator[None]:
+    """A Claude Code that only says where it is."""
+    install(app, "claude-code")
+    program = app.home / ".local" / "bin" / "claude"
+    aside = program.with_name("claude-aside")
+    program.rename(aside)
+    program.write_text('#!/bin/sh\necho "in $PWD"\n')
+    program.chmod(0o755)
+    yield
+    aside.replace(program)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("stand_in")
+def test_an_agent_starts_in_the_folder_that_is_open(logged_in: LabPage, app: RunningApp):
     folder = app.home / "projects" / "a folder"
     folder.mkdir(parents=True, exist_ok=True)
     logged_in.command("filebrowser:open-path", path="projects/a folder")
-    until_installed(app, "codex")
-    program = app.home / ".local" / "bin" / "codex"
-    program.unlink()
-    program.write_text('#!/bin/sh\necho "in $PWD"\n')
-    program.chmod(0o755)
     logged_in.open_launcher()
-    logged_in.card("Codex").click()
+    logged_in.card("Claude Code").click()
     logged_in.until_screen(r"(?m)^in .*/projects/a folder$")
     logged_in.until_screen(r"[$#]$")

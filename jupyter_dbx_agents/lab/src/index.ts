@@ -6,6 +6,7 @@ import {
   type JupyterFrontEndPlugin
 } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
+import { PageConfig } from '@jupyterlab/coreutils';
 import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
 import { ILauncher } from '@jupyterlab/launcher';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
@@ -21,6 +22,7 @@ import { Settings } from './settings';
 import { StatusItem } from './status_item';
 import { StatusStore } from './store';
 import { attach } from './terminals/attach';
+import { RunningPoll } from './terminals/running_poll';
 
 const ID = 'jupyter-dbx-agents:plugin';
 const OPEN_PANEL = 'dbx-agents:open-panel';
@@ -68,13 +70,23 @@ function activate(
     align: 'right',
     rank: 1
   });
+  const lab = {
+    openAnother: () => commands.execute('terminal:create-new'),
+    pathOf: (path: string) => absolute(serviceManager.contents.localPath(path)),
+    running: new RunningPoll(serviceManager.terminals)
+  };
   terminals?.widgetAdded.connect((_, panel) => {
     flow.offerIfWanted();
-    void attach(panel, () => commands.execute('terminal:create-new'), store, settings, trans);
+    void attach(panel, lab, store, settings, trans);
   });
   void Promise.all([registry && settings.follow(registry, ID), app.restored]).then(() =>
     store.start()
   );
+}
+
+/** Return a path of the file browser as programs on the server know it. */
+function absolute(path: string): string {
+  return `${PageConfig.getOption('dbxAgentsRoot').replace(/\/$/, '')}/${path}`;
 }
 
 /** Give the keyboard back to the terminal in front, if that is what is in front. */

@@ -7,16 +7,25 @@ import type { Settings } from '../settings';
 import type { StatusStore } from '../store';
 import { allowCopy } from './clipboard';
 import { Connection } from './connection';
+import { takePaths } from './drop_paths';
 import { acknowledge } from './flow';
 import { showHint } from './hint';
+import type { RunningPoll } from './running_poll';
 import { TabName } from './tab_name';
 import { takeFiles } from './upload';
 import { xtermOf } from './xterm';
 
+/** What a terminal's tab needs of JupyterLab. */
+export interface Lab {
+  openAnother: () => Promise<unknown>;
+  pathOf: (contentsPath: string) => string;
+  running: RunningPoll;
+}
+
 /** Attach everything to a terminal's tab. */
 export async function attach(
   panel: MainAreaWidget<ITerminal.ITerminal>,
-  openAnother: () => Promise<unknown>,
+  { openAnother, pathOf, running }: Lab,
   store: StatusStore,
   settings: Settings,
   trans: TranslationBundle
@@ -26,8 +35,9 @@ export async function attach(
   acknowledge(content.session, ready);
   new TabName(content.session, content.title, () => settings.followProgram);
   takeFiles(content, node, () => settings.uploadPasted, trans);
+  takePaths(content, node, pathOf);
   const xterm = await ready;
-  const connection = new Connection(content, xterm, store, trans, node, openAnother);
+  const connection = new Connection(content, xterm, store, trans, node, openAnother, running);
   if (xterm) {
     allowCopy(xterm, () => settings.copyFromPrograms && !connection.isReplaying, trans);
   }

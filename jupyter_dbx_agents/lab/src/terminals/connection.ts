@@ -13,6 +13,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { isStopping } from '../model';
 import type { StatusStore } from '../store';
 import { Notice } from './notice';
+import type { RunningPoll } from './running_poll';
 import type { XTerm } from './xterm';
 
 const NOTICE_AFTER_MILLISECONDS = 400;
@@ -35,7 +36,8 @@ export class Connection {
     private _store: StatusStore,
     private _trans: TranslationBundle,
     host: HTMLElement,
-    private _open: () => Promise<unknown>
+    private _open: () => Promise<unknown>,
+    private _running: RunningPoll
   ) {
     this._notice = new Notice(host);
     this._session = _terminal.session;
@@ -77,6 +79,7 @@ export class Connection {
     this._wasConnected = true;
     this._isLost = this._isNew = false;
     this._clearTimers();
+    this._running.release(this);
     this._notice.hide();
   }
 
@@ -93,6 +96,7 @@ export class Connection {
       return;
     }
     this._isLost = true;
+    this._running.hold(this);
     this._noticeTimer = window.setTimeout(() => {
       const text = this._trans.__('Reconnecting … What you type is kept and sent then.');
       this._notice.show(text);
@@ -155,6 +159,7 @@ export class Connection {
   /** A shell that was left closes its tab; one that went down with the server says so. */
   private async _onEnded(): Promise<void> {
     this._clearTimers();
+    this._running.release(this);
     const isStopped = this._isLost || isStopping(this._store.status);
     const isServers = isStopped || (await this._exists()) === null;
     if (this._terminal.isDisposed) {
@@ -183,6 +188,7 @@ export class Connection {
 
   private _end(): void {
     this._clearTimers();
+    this._running.release(this);
     this._store.changed.disconnect(this._onServer, this);
   }
 }
