@@ -56,6 +56,7 @@ def test_open_paste_launch_commit_rotate_and_log_out(lab: LabPage, app: RunningA
     expect(lab.section("Projects").locator("li", has_text="site")).to_contain_text(
         "synced", timeout=60_000
     )
+    expect(lab.section("Memory")).to_contain_text(re.compile(r"\d [KMG]B"))
 
     # The rotation, pushed: the clock starts again, and the panel counts.
     count = lab.section("Token").get_by_text(re.compile(r"\d+ rotations? so far"))
