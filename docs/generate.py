@@ -50,9 +50,6 @@ ADVICE = {
     "Problems found: ….": "Each line above says what to do.",
     "The broker cannot answer this request.": "Try again; the app's log says more.",
     "The broker does not serve ….": "Use the paths that the agents are configured with.",
-    "The template's repository was left as it is: …": (
-        "Nothing is lost; git says why. Your projects are under ~/projects."
-    ),
     "The traces' storage does not answer (…).": "The trace is lost, the session goes on.",
     "The traces' storage refuses spans (HTTP …).": "The trace is lost, the session goes on.",
     "The workspace refuses the token.": "Paste a new one: jupyter dbx-agents login",
