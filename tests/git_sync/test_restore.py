@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
+from pathlib import Path
 
 import pytest
+import yaml
 
+import jupyter_dbx_agents
+from jupyter_dbx_agents.git_sync import Restored
 from jupyter_dbx_agents.git_sync.errors import RestoreError
 
 from .conftest import ROOT, Site
@@ -184,3 +189,9 @@ async def test_a_history_whose_past_is_too_large_is_packed_anew(site: Site) -> N
     await sync.run()
     assert sync.archive_problem == "" and sync.marker.archive.kind == "history"
     assert sync.marker.archive.all_bytes < 350_000
+
+
+def test_rest_describes_all_that_a_restore_says() -> None:
+    text = (Path(jupyter_dbx_agents.__file__).parent / "rest-api.yml").read_text("utf-8")
+    described = yaml.safe_load(text)["components"]["schemas"]["Restored"]["properties"]
+    assert described.keys() == {field.name for field in dataclasses.fields(Restored)}

@@ -98,12 +98,6 @@ def test_a_project_that_is_gone_comes_back_with_its_history(app: RunningApp):
         terminal.run("cd ..")
         shutil.rmtree(app.home / "projects" / "lost")
         eventually(lambda: "lost" in terminal.run("jupyter dbx-agents restore --list"))
-        [back] = app.owner.json("POST", "/dbx-agents/api/projects/restore", {"name": "lost"})[
-            "restored"
-        ]
-        check(back, "Restored")
-        assert (back["name"], back["problem"]) == ("lost", "")
-        shutil.rmtree(app.home / "projects" / "lost")
         assert "with its history" in terminal.run("jupyter dbx-agents restore lost")
         assert terminal.run("cd lost && git log --format='%H %s %ae %at'") == log
         assert terminal.run("cat f; git status --porcelain").strip() == "2"
