@@ -6,8 +6,8 @@ told on its standard input what to do, as ``Order`` in JSON: on a command line a
 In a user and mount namespace the source lies at ``/app/python/source_code``, ``/tmp`` is empty, and
 nothing of the rest can be told from outside.  Without namespaces the program runs where it is.  Two
 processors; 6 GB of data for each process (the platform's 6 GB are all processes' together, which
-takes a control group; ``RuntimeImage`` adds them up instead).  SIGTERM goes to the program alone;
-what it leaves behind is noted in ``left_file`` and killed, as a container's end kills it.
+takes a control group).  SIGTERM goes to the program alone; what it leaves behind is noted in
+``left_file`` and killed, as a container's end kills it.
 """
 
 from __future__ import annotations
