@@ -92,6 +92,7 @@ GEMINI_CLI = Agent(
         "@google/gemini-cli",
         programs=("@google/gemini-cli/bundle/gemini.js",),
         installed_bytes=100_000_000,
+        least_node=20,
     ),
     dialect=Dialect.GEMINI,
     default_model=lambda models: models.gemini_model,

@@ -136,7 +136,10 @@ class AgentInstaller(LoggingConfigurable):
             environment = self._environment() | {"HOME": elsewhere}
             for program in programs:
                 command = (str(partial / program), "--version")
-                code, output = await run_program(command, partial, environment)
+                try:
+                    code, output = await run_program(command, partial, environment)
+                except InstallError as error:  # such as: no loader for its libc
+                    code, output = 1, [error.message]
                 if code == 0:
                     return program
         raise InstallError(

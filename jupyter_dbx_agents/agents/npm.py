@@ -5,6 +5,7 @@ are the user's (``~/.npmrc``, environment): nothing here overrides them.
 """
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ INSTALL_COMMAND = (
     "--no-fund",
     "--no-update-notifier",
     "--no-progress",
-    "--loglevel=error",
+    "--loglevel=warn",  # that a file could not be written is no more than a warning
 )
 NODE_HINT = "Install Node.js 22 or newer, which includes npm, and start again."
 _NETWORK_HINT = (
@@ -34,8 +35,14 @@ _NETWORK_HINT = (
     "what was downloaded is kept."
 )
 # Causes that may pass by themselves: the install is tried again.
-TEMPORARY = {"ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "E429", "E502",
-             "E503", "E504", "ERR_SOCKET_TIMEOUT"}  # fmt: skip
+TEMPORARY = {"ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "E429", "E500",
+             "E502", "E503", "E504", "ERR_SOCKET_TIMEOUT"}  # fmt: skip
+_CA_CAUSE = (
+    "the registry's certificate is not known",
+    "Set npm's cafile to your company's certificates: npm config set cafile …",
+)
+# A file of a package could not be written; npm goes on, and ends as if all were well.
+_UNWRITTEN = re.compile(r"TAR_ENTRY_ERROR (\w+)")
 # npm's error code -> what it means, and what to do.
 _CAUSES = {
     "EINTEGRITY": (
@@ -56,13 +63,24 @@ _CAUSES = {
     "ETIMEDOUT": ("the registry does not answer", _NETWORK_HINT),
     "ERR_SOCKET_TIMEOUT": ("the registry does not answer", _NETWORK_HINT),
     "E429": ("the registry is asked too often", _NETWORK_HINT),
+    "E407": (
+        "the proxy wants a log-in",
+        "Set npm's proxy and https-proxy with user and password: npm config set https-proxy …",
+    ),
+    "FETCH_ERROR": (
+        "what answers is no registry, but perhaps a proxy's page",
+        "Check npm's registry and proxy settings (npm config list).",
+    ),
+    "E500": ("the registry is out of order", _NETWORK_HINT),
     "E502": ("the registry is out of order", _NETWORK_HINT),
     "E503": ("the registry is out of order", _NETWORK_HINT),
     "E504": ("the registry does not answer", _NETWORK_HINT),
-    "SELF_SIGNED_CERT_IN_CHAIN": (
-        "the registry's certificate is not known",
-        "Set npm's cafile to your company's certificates.",
-    ),
+    "SELF_SIGNED_CERT_IN_CHAIN": _CA_CAUSE,
+    "DEPTH_ZERO_SELF_SIGNED_CERT": _CA_CAUSE,
+    "UNABLE_TO_GET_ISSUER_CERT": _CA_CAUSE,
+    "UNABLE_TO_GET_ISSUER_CERT_LOCALLY": _CA_CAUSE,
+    "UNABLE_TO_VERIFY_LEAF_SIGNATURE": _CA_CAUSE,
+    "CERT_HAS_EXPIRED": _CA_CAUSE,
 }
 
 
@@ -73,11 +91,13 @@ class NpmPackage:
     ``programs`` are the places of its executable below ``node_modules``, first choice first;
     ``{platform}`` stands for npm's name of this machine, such as ``linux-x64``.
     ``installed_bytes`` is about what it takes on the disk, for the progress shown.
+    ``least_node`` is the first release of Node.js on which it runs, 0 if it brings its own program.
     """
 
     package: str
     programs: tuple[str, ...]
     installed_bytes: int
+    least_node: int = 0
     lock: Callable[[], Mapping[str, Any]] = read_lock
 
     def version(self) -> str:
@@ -99,17 +119,34 @@ class NpmPackage:
         }
         for name, content in files.items():
             (folder / name).write_text(json.dumps(content, indent=2), encoding="utf-8")
-        await _npm_install(folder, environment)
+        npm, node = _npm_and_node(environment)
+        await self._check_node(node, environment)
+        await _npm_install(npm, folder, environment)
         places = (f"node_modules/{t.format(platform=npm_platform())}" for t in self.programs)
         return tuple(place for place in places if (folder / place).exists())
 
+    async def _check_node(self, node: str, environment: Mapping[str, str]) -> None:
+        """Raise InstallError for a Node.js on which the program would end with a syntax error."""
+        if not self.least_node:
+            return
+        _, lines = await run_program((node, "--version"), Path("/"), environment)
+        found = re.match(r"v(\d+)\.", " ".join(lines))
+        if found and int(found[1]) < self.least_node:
+            raise InstallError(
+                f"{self.package} needs Node.js {self.least_node}; {node} is {lines[0]}.", NODE_HINT
+            )
 
-async def _npm_install(folder: Path, environment: Mapping[str, str]) -> None:
-    npm = shutil.which("npm", path=environment.get("PATH"))
-    if npm is None or shutil.which("node", path=environment.get("PATH")) is None:
+
+def _npm_and_node(environment: Mapping[str, str]) -> tuple[str, str]:
+    npm, node = (shutil.which(name, path=environment.get("PATH")) for name in ("npm", "node"))
+    if npm is None or node is None:
         raise InstallError("Node.js and npm were not found on the PATH.", NODE_HINT)
+    return npm, node
+
+
+async def _npm_install(npm: str, folder: Path, environment: Mapping[str, str]) -> None:
     code, lines = await run_program((npm, *INSTALL_COMMAND), folder, environment)
-    if code:
+    if code or any(map(_UNWRITTEN.search, lines)):
         raise explain_npm(code, lines)
 
 
@@ -117,6 +154,7 @@ def explain_npm(code: int, lines: list[str]) -> InstallError:
     """Return the error that npm's output amounts to."""
     text = "\n".join(lines[-SHOWN_LINES:])
     codes = {line.split()[-1] for line in lines if line.startswith("npm error code ")}
+    codes |= {found[1] for found in map(_UNWRITTEN.search, lines) if found}
     for name, (cause, hint) in _CAUSES.items():
         if name in codes:
             return InstallError(
@@ -124,4 +162,5 @@ def explain_npm(code: int, lines: list[str]) -> InstallError:
                 f"{hint} npm said: {text}",
                 is_temporary=name in TEMPORARY,
             )
-    return InstallError(f"npm failed with exit status {code}.", f"npm said: {text}" if text else "")
+    what = f"with exit status {code}" if code else "to write a file"
+    return InstallError(f"npm failed {what}.", f"npm said: {text}" if text else "")

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import io
 import json
+import ssl
 import tarfile
 import threading
 from dataclasses import dataclass, field
@@ -13,11 +14,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Registry:
-    """Serves packages; ``stalled`` names those whose download never ends."""
+    """Serves packages; ``stalled`` names those whose download never ends.
+
+    ``failing`` is ``cut`` for downloads that break off, ``E500`` for those that are refused.
+    """
 
     manifests: dict[str, dict] = field(default_factory=dict)
     tarballs: dict[str, bytes] = field(default_factory=dict)
     stalled: set[str] = field(default_factory=set)
+    failing: str = ""
+    tls: ssl.SSLContext | None = None
     requests: list[str] = field(default_factory=list)
     stall_begun: threading.Event = field(default_factory=threading.Event)
     closing: threading.Event = field(default_factory=threading.Event)
@@ -51,7 +57,10 @@ class Registry:
                 pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        if self.tls is not None:
+            self.server.socket = self.tls.wrap_socket(self.server.socket, server_side=True)
+        scheme = "https" if self.tls else "http"
+        self.url = f"{scheme}://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
@@ -88,10 +97,12 @@ class Registry:
 
     def _send_tarball(self, handler: BaseHTTPRequestHandler, path: str) -> None:
         content = self.tarballs[path]
-        handler.send_response(200)
+        handler.send_response(500 if self.failing == "E500" else 200)
         handler.send_header("Content-Length", str(len(content)))
         handler.end_headers()
-        if any(path.startswith(f"{name}-") for name in self.stalled):
+        if self.failing == "cut":
+            handler.wfile.write(content[: len(content) // 2])
+        elif any(path.startswith(f"{name}-") for name in self.stalled):
             handler.wfile.write(content[:10])
             handler.wfile.flush()
             self.stall_begun.set()

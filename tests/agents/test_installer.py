@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 from dataclasses import replace
@@ -26,6 +27,7 @@ echo works
 """
 BROKEN = "#!/bin/sh\necho no such libc\nexit 127\n"
 OS, CPU = npm_platform().split("-")
+CERTIFICATE = Path(__file__).parents[1] / "broker" / "loopback.pem"
 
 
 # The lock of the agents of these tests; ``installer_of`` fills it from the registry.
@@ -233,6 +235,19 @@ def test_missing_npm_says_what_to_install(home, registry, monkeypatch):
     assert remains(home) == []
 
 
+def test_a_node_that_is_too_old_is_said_before_anything_is_fetched(home, registry, monkeypatch):
+    old = home / "old" / "node"
+    old.parent.mkdir()
+    old.write_text("#!/bin/sh\necho v18.20.8\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{old.parent}:{os.environ['PATH']}")
+    needs_20 = replace(TOOL, recipe=replace(TOOL.recipe, least_node=20))
+    with pytest.raises(InstallError, match=r"needs Node.js 20; .*/old/node is v18.20.8") as caught:
+        asyncio.run(installer_of(home, registry).install(needs_20))
+    assert "Install Node.js" in caught.value.hint
+    assert registry.requests == []
+
+
 def test_an_unreachable_registry_is_named_as_the_cause(home, registry, monkeypatch):
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
     with pytest.raises(InstallError, match="cannot be reached") as caught:
@@ -247,6 +262,49 @@ def test_a_program_that_runs_nowhere_is_not_put_in_place(home, registry):
         asyncio.run(installer_of(home, registry).install(only_glibc))
     assert "no such libc" in caught.value.hint
     assert remains(home) == []
+
+
+def test_a_program_without_a_loader_here_gives_way_to_the_next(home, registry):
+    publish(registry, "tool", "2.0.0", glibc="#!/lib/no-such-loader\n")
+    names = ("tool", f"tool-{npm_platform()}", f"tool-{npm_platform()}-musl", "tool-sunos-sparc")
+    roots = [f"{name}@2.0.0" for name in names]
+    found = asyncio.run(installer_of(home, registry, *roots).install(TOOL))
+    assert "musl" in str(found.program)
+
+
+def test_a_file_that_could_not_be_written_is_no_install_though_npm_ends_well(home, registry):
+    too_long = "x" * 300  # as a full disk does, this makes npm warn, and end with 0
+    native = f"other-{npm_platform()}"
+    registry.add(native, "2.0.0", {"other": PROGRAM, too_long: ""}, os=[OS], cpu=[CPU])
+    registry.add("other", "2.0.0", {}, optionalDependencies={native: "2.0.0"})
+    installer = installer_of(home, registry, "other@2.0.0", f"{native}@2.0.0")
+    with pytest.raises(InstallError, match="npm failed to write a file") as caught:
+        asyncio.run(installer.install(OTHER))
+    assert "name too long" in caught.value.hint
+    assert remains(home) == []
+
+
+def test_a_companys_certificate_is_asked_for_and_used(home, registry, monkeypatch):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    with Registry(registry.manifests, registry.tarballs, tls=context) as behind_tls:
+        monkeypatch.setenv("npm_config_registry", behind_tls.url)
+        with pytest.raises(InstallError, match="certificate is not known") as caught:
+            asyncio.run(installer_of(home, registry).install(TOOL))
+        assert "cafile" in caught.value.hint
+        monkeypatch.setenv("npm_config_cafile", str(CERTIFICATE))
+        assert asyncio.run(installer_of(home, registry).install(TOOL)).program.exists()
+
+
+@pytest.mark.parametrize("kind", ["cut", "E500"])
+def test_a_registry_that_answers_by_half_may_be_tried_again_and_then_installs(home, registry, kind):
+    registry.failing = kind
+    with pytest.raises(InstallError, match=r"broke|out of order") as caught:
+        asyncio.run(installer_of(home, registry).install(TOOL))
+    assert caught.value.is_temporary
+    assert remains(home) == []
+    registry.failing = ""
+    assert asyncio.run(installer_of(home, registry).install(TOOL)).program.exists()
 
 
 def test_a_home_that_cannot_be_written_is_reported(home, registry):
@@ -303,6 +361,9 @@ def test_what_a_killed_server_left_is_swept_and_a_damaged_marker_is_installed_an
     ("line", "cause"),
     [
         ("npm error code ENOSPC", "the disk is full"),
+        ("npm warn tar TAR_ENTRY_ERROR ENOSPC: no space left on device, write", "the disk is full"),
+        ("npm error code E407", "the proxy wants a log-in"),
+        ("npm error code FETCH_ERROR", "no registry"),
         ("npm error code EINTEGRITY", "not the one that the lock file names"),
         ("npm error code EAI_AGAIN", "cannot be looked up"),
         ("npm error code E404", "does not have a package"),
