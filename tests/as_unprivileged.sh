@@ -27,12 +27,14 @@ find_python() {
 }
 
 python=$(find_python)
-copy=$(mktemp -d /var/tmp/dbx-agents-test.XXXXXX)
-trap 'rm -rf "$copy"' EXIT
+# The home lies beside the copy: what is cached there is no part of what is tested.
+folder=$(mktemp -d /var/tmp/dbx-agents-test.XXXXXX)
+trap 'rm -rf "$folder"' EXIT
+copy=$folder/source home=$folder/home
+mkdir "$copy" "$home"
 git ls-files -z | tar --null --files-from=- --create --ignore-failed-read | tar --extract --directory="$copy"
-mkdir "$copy/.home"
-chown -R $unprivileged_id:$unprivileged_id "$copy"
-chmod 755 "$copy"
+chown -R $unprivileged_id:$unprivileged_id "$folder"
+chmod 755 "$folder" "$copy"
 cd "$copy"
-as_nobody env HOME="$copy/.home" USER=nobody LOGNAME=nobody SHELL=/bin/bash PYTHON="$python" \
-    XDG_CACHE_HOME="$copy/.home/.cache" "$@"
+as_nobody env HOME="$home" USER=nobody LOGNAME=nobody SHELL=/bin/bash PYTHON="$python" \
+    XDG_CACHE_HOME="$home/.cache" "$@"
