@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from jupyter_core.utils import ensure_async
 from jupyter_events import EventLogger
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
@@ -53,12 +52,13 @@ from .local_channel import SOCKET_VARIABLE
 from .local_channel.command import PACKAGE_ROOT, isolated_call, write_command
 from .local_channel.server import LocalChannel
 from .models import ModelTable, ModelWatch
+from .open_sessions import OpenSessions
 from .pat import PatRotator, parse_pat
 from .preferences import preferences
 from .secret import Secret
 from .stages import Stage, run_stages
 from .startup import StartupTasks
-from .terminals.manager import HOST_SETTING, DbxTerminalManager, TerminalHost, terminals_status
+from .terminals.manager import HOST_SETTING, DbxTerminalManager, TerminalHost
 from .terminals.routes import terminal_routes
 from .tracing import SessionTracer
 from .workspace_api import WorkspaceApi
@@ -136,6 +136,7 @@ class DbxAgentsApp(ExtensionApp):
         self.background = BackgroundTasks(self.log)
         self.projects = environment.home / self.projects_folder
         self.api = WorkspaceApi(environment.host)
+        self.sessions = OpenSessions(self.server)
         self.resolver: OwnerResolver | None = None
         if environment.is_databricks_app:
             self.resolver = guard(self.server, self.api, environment, self)
@@ -144,18 +145,11 @@ class DbxAgentsApp(ExtensionApp):
             self.api,
             app_name=environment.app_name,
             expected_user=self._expected_user,
-            in_use=self._in_use,
+            in_use=self.sessions.are_there,
             parent=self,
         )
         self.pats.on_change.append(self._pat_changed)
-        self.tracer = SessionTracer(
-            self.api,
-            self.pats.current,
-            lambda: str(self.pats.status()["user"]),
-            home=environment.home,
-            app_name=environment.app_name or self.name,
-            parent=self,
-        )
+        self.tracer = self._build_tracer()
         self.model_watch = ModelWatch(self.models, self.api, self.pats.current, parent=self)
         self.broker = Broker(
             pats=self.pats,
@@ -182,6 +176,16 @@ class DbxAgentsApp(ExtensionApp):
         self.events = cast(EventLogger, self.server.event_logger)
         self.events.register_event_schema(STATUS_SCHEMA_FILE)
         prepare_children(environment.home, self.agents.environment())
+
+    def _build_tracer(self) -> SessionTracer:
+        return SessionTracer(
+            self.api,
+            self.pats.current,
+            lambda: str(self.pats.status()["user"]),
+            home=self.environment.home,
+            app_name=self.environment.app_name or self.name,
+            parent=self,
+        )
 
     def _terminal_host(self) -> TerminalHost:
         return TerminalHost(
@@ -258,7 +262,7 @@ class DbxAgentsApp(ExtensionApp):
         """Return what there is to stop, in its order; the sum is below the platform's 15 s."""
         closing = [self.broker.stop, self.api.close]
         closing += [part.stop for part in (self.channel, self.resolver) if part is not None]
-        sessions = [self._end_terminals, self._end_kernels]
+        sessions = [self.sessions.end_terminals, self.sessions.end_kernels]
         return [
             Stage("telling the clients", 0.2, [self._tell_of_the_end]),
             Stage("the work in the background", 1.0, [self.background.stop]),
@@ -269,17 +273,7 @@ class DbxAgentsApp(ExtensionApp):
 
     async def _tell_of_the_end(self) -> None:
         self._tell("server", {"state": "stopping", "message": STOPPING_MESSAGE})
-        terminals = self._terminals()
-        if terminals is not None:
-            terminals.announce(STOPPING_MESSAGE)
-
-    async def _end_terminals(self) -> None:
-        terminals = self._terminals()
-        if terminals is not None:
-            await terminals.terminate_all()
-
-    async def _end_kernels(self) -> None:
-        await ensure_async(self.server.kernel_manager.shutdown_all())
+        self.sessions.announce(STOPPING_MESSAGE)
 
     async def _adopt_from_environment(self) -> None:
         """Adopt ``DATABRICKS_TOKEN`` as if it had been pasted, once it is known who may."""
@@ -328,21 +322,6 @@ class DbxAgentsApp(ExtensionApp):
         if self.resolver.owner is None:
             raise PatError("It is not known yet who the owner of this app is.", "Try again soon.")
         return self.resolver.owner
-
-    def _in_use(self) -> bool:
-        """Whether a session is active: any terminal or kernel counts, connected to or not."""
-        return any(self._sessions().values())
-
-    def _sessions(self) -> dict[str, int]:
-        terminals = self._terminals()
-        return {
-            "terminals": len(terminals.terminals) if terminals else 0,
-            "kernels": len(self.server.kernel_manager.list_kernel_ids()),
-        }
-
-    def _terminals(self) -> DbxTerminalManager | None:
-        manager = self.server.web_app.settings.get("terminal_manager")
-        return manager if isinstance(manager, DbxTerminalManager) else None
 
     def _terminal_environment(self, base: Mapping[str, str]) -> dict[str, str]:
         return child_environment(base, self.environment.home, self.agents.environment())
@@ -396,6 +375,5 @@ class DbxAgentsApp(ExtensionApp):
             "agents": self.agents.status(),
             "projects": self.git_sync.status(),
             "startup": self.startup.status(),
-            "sessions": self._sessions(),
-            **terminals_status(self._terminals()),
+            **self.sessions.status(),
         }

@@ -18,7 +18,8 @@ LEVELS = (
     {"pat", "models", "config_files", "content_filters", "events", "background_tasks"},
     {"auth", "terminals", "git_sync", "startup", "broker", "agents", "local_channel"}
     | {"plain_page", "uploads", "preferences", "tracing", "deployment"},
-    {"handlers", "login_prompt", "trace_hook", "agent_commands", "project_commands"},
+    {"handlers", "login_prompt", "trace_hook", "agent_commands", "project_commands"}
+    | {"open_sessions"},
     {"browser_routes"},
     {"app", "demo", "doctor"},
     {"cli"},
