@@ -123,12 +123,7 @@ class AppService:
     def deploy(self, user: str, name: str, request: dict[str, Any]) -> Deployment:
         """Begins a deployment of an app whose machine runs and which has none in progress."""
         app = self._managed(user, name)
-        if app.compute_state != "ACTIVE":
-            raise PlatformError(
-                400,
-                "BAD_REQUEST",
-                f"Cannot deploy app {name} as its compute is in {app.compute_state} state.",
-            )
+        _require_compute(app, "deploy", "ACTIVE")
         if app.pending is not None:
             raise PlatformError(
                 409,
@@ -146,24 +141,14 @@ class AppService:
     def start(self, user: str, name: str) -> App:
         """Starts the machine of a stopped app, and the app that was deployed on it."""
         app = self._managed(user, name)
-        if app.compute_state not in ("STOPPED", "ERROR"):
-            raise PlatformError(
-                400,
-                "BAD_REQUEST",
-                f"Cannot start app {name} as its compute is in {app.compute_state} state.",
-            )
+        _require_compute(app, "start", "STOPPED", "ERROR")
         self._begin_start(app)
         return app
 
     def stop(self, user: str, name: str) -> App:
         """Stops app and machine."""
         app = self._managed(user, name)
-        if app.compute_state != "ACTIVE":
-            raise PlatformError(
-                400,
-                "BAD_REQUEST",
-                f"Cannot stop app {name} as its compute is in {app.compute_state} state.",
-            )
+        _require_compute(app, "stop", "ACTIVE")
         app.set_compute("STOPPING", "App compute is stopping.")
         self._spawn(self._stop(app))
         return app
@@ -272,3 +257,12 @@ class AppService:
         task = asyncio.get_running_loop().create_task(change)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _require_compute(app: App, verb: str, *states: str) -> None:
+    if app.compute_state not in states:
+        raise PlatformError(
+            400,
+            "BAD_REQUEST",
+            f"Cannot {verb} app {app.name} as its compute is in {app.compute_state} state.",
+        )
