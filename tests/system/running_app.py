@@ -229,6 +229,28 @@ class Server:
             self.process.wait()
 
 
+@contextlib.contextmanager
+def starting(
+    workspace: LocalWorkspaceProcess, home: Path, *always: str
+) -> Iterator[Callable[..., Server]]:
+    """Give what starts servers on a workspace and one home; what still runs at the end is stopped.
+
+    It takes further arguments, and variables by name.
+    """
+    started: list[Server] = []
+
+    def run(*arguments: str, **variables: str) -> Server:
+        merged = {**workspace.app_variables(), **variables}
+        started.append(Server(home, merged, *always, *arguments))
+        return started[-1]
+
+    try:
+        yield run
+    finally:
+        for server in started:
+            server.stop()
+
+
 class RunningApp:
     """``jupyter dbx-agents demo`` as a process of its own."""
 

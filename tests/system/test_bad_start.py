@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .running_app import Browser, LocalWorkspaceProcess, Server, eventually
+from .running_app import Browser, LocalWorkspaceProcess, Server, eventually, starting
 
 OWNER = "owner@example.com"
 NO_AGENTS = "--DbxAgentsApp.install_agents=False"
@@ -31,16 +31,8 @@ def workspace() -> Iterator[LocalWorkspaceProcess]:
 @pytest.fixture
 def start(workspace: LocalWorkspaceProcess, tmp_path: Path) -> Iterator:
     """Start servers on that workspace; what still runs at the end is stopped."""
-    started: list[Server] = []
-
-    def run(*arguments: str, **variables: str) -> Server:
-        merged = {**workspace.app_variables(), **variables}
-        started.append(Server(tmp_path / "home", merged, *arguments))
-        return started[-1]
-
-    yield run
-    for server in started:
-        server.stop()
+    with starting(workspace, tmp_path / "home") as run:
+        yield run
 
 
 def refusal(server: Server) -> str:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import yaml
 
-from .running_app import LocalWorkspaceProcess, Server, eventually, is_running
+from .running_app import LocalWorkspaceProcess, Server, eventually, is_running, starting
 
 ROOT = Path(__file__).resolve().parents[2]
 OWNER = "owner@example.com"
@@ -30,16 +30,8 @@ def workspace() -> Iterator[LocalWorkspaceProcess]:
 @pytest.fixture
 def start(workspace: LocalWorkspaceProcess, tmp_path: Path) -> Iterator:
     """Start servers on that workspace; what still runs at the end is stopped."""
-    started: list[Server] = []
-
-    def run(*arguments: str, **variables: str) -> Server:
-        merged = {**workspace.app_variables(), **variables}
-        started.append(Server(tmp_path / "home", merged, NO_AGENTS, *arguments))
-        return started[-1]
-
-    yield run
-    for server in started:
-        server.stop()
+    with starting(workspace, tmp_path / "home", NO_AGENTS) as run:
+        yield run
 
 
 def live_comments(workspace: LocalWorkspaceProcess) -> list[str]:

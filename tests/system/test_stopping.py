@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from websockets.sync.client import connect
 
-from .running_app import Browser, LocalWorkspaceProcess, Server, eventually, is_running
+from .running_app import Browser, LocalWorkspaceProcess, Server, eventually, is_running, starting
 
 OWNER = "owner@example.com"
 NO_AGENTS = "--DbxAgentsApp.install_agents=False"
@@ -39,16 +39,8 @@ def workspace() -> Iterator[LocalWorkspaceProcess]:
 @pytest.fixture
 def start(workspace: LocalWorkspaceProcess, tmp_path: Path) -> Iterator:
     """Start servers on that workspace, with the same home."""
-    started: list[Server] = []
-
-    def run(*arguments: str, **variables: str) -> Server:
-        merged = {**workspace.app_variables(), **variables}
-        started.append(Server(tmp_path / "home", merged, NO_AGENTS, *arguments))
-        return started[-1]
-
-    yield run
-    for server in started:
-        server.stop()
+    with starting(workspace, tmp_path / "home", NO_AGENTS) as run:
+        yield run
 
 
 def log_in(workspace: LocalWorkspaceProcess, browser: Browser) -> None:
