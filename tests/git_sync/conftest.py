@@ -246,3 +246,13 @@ async def until(condition: Callable[[], Any], what: str = "", seconds: float = 6
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     return Site(tmp_path / "home")
+
+
+@pytest.fixture
+def without_lfs(site: Site, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The site's programs are the system's, but for Git LFS, whether it is there or not."""
+    folder = tmp_path_factory.mktemp("programs")
+    for program in Path("/usr/bin").iterdir():
+        if program.name != "git-lfs":
+            (folder / program.name).symlink_to(program)
+    site.environment["PATH"] = str(folder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -112,7 +111,7 @@ def test_all_names_taken_is_a_problem_that_is_said(site: Site, hooked: Hooked) -
     assert hooked.install("p").problem
 
 
-@pytest.mark.skipif(shutil.which("git-lfs") is not None, reason="then ours is the stand-in only")
+@pytest.mark.usefixtures("without_lfs")
 def test_a_hook_that_replaced_ours_is_noticed_at_the_next_install(
     site: Site, hooked: Hooked
 ) -> None:
