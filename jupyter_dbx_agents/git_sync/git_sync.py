@@ -122,7 +122,8 @@ class GitSync(LoggingConfigurable):
     async def start(self) -> None:
         """Install hooks, and begin to watch; what no hook saw while we were away is found now."""
         self._triggers.open()
-        await asyncio.to_thread(remove_leftovers, self._projects)
+        async with self._restoring:  # a user may be faster than the start: that is no leftover
+            await asyncio.to_thread(remove_leftovers, self._projects)
         await self.install_hooks()
         self._spawn(self._watch_triggers())
         self._spawn(self._watch_heads())

@@ -215,7 +215,9 @@ def test_a_stop_in_the_middle_loses_nothing_that_was_committed(
     with owner.terminal() as terminal:
         log_in(platform, terminal)
         assert terminal.run("ls").strip() == ""  # the disk was the container's
-        terminal.run("jupyter dbx-agents restore --all")
+        restored = terminal.run("jupyter dbx-agents restore --all").strip().split("\n")
+        assert len(restored) == 3, restored
+        assert all(": with its history, at " in line for line in restored), restored
         assert terminal.run("git -C late log --format=%s").strip() == "at the last moment"
         assert terminal.run("tail -n 1 late/numbers.txt; cat codex/file.txt").split("\n")[:2] == [
             "300",

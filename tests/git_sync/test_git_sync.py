@@ -160,6 +160,21 @@ async def test_restore_all_after_a_restart(site: Site) -> None:
     assert await fresh.restore() == []
 
 
+async def test_a_restore_that_is_asked_for_before_the_start_is_not_taken_for_a_leftover(
+    site: Site,
+) -> None:
+    site.make("p", a="1")
+    await site.project_sync("p").run()
+    shutil.rmtree(site.projects / "p")
+    site.fault("latency", "/api/2.0/workspace/export", seconds=1)
+    sync = site.git_sync()
+    restoring = asyncio.create_task(sync.restore("p"))
+    await until(lambda: [*site.projects.glob(".restoring-*")], "the restore has begun")
+    await sync.start()
+    assert [each.missing for each in await restoring] == [()]
+    assert (site.projects / "p/a").read_text() == "1"
+
+
 async def test_the_identity_is_the_workspace_users(site: Site) -> None:
     folder = site.make("p")
     sync = site.git_sync()
