@@ -22,6 +22,7 @@ from jupyter_dbx_agents.emulator.control_client import ControlClient
 
 ANSI = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[()][0-9A-B]|[=>])")
 STOP_SECONDS = 20
+ROWS, COLUMNS = 40, 200
 
 
 def eventually(condition: Callable[[], Any], seconds: float = 60.0, what: str = "") -> Any:
@@ -66,12 +67,18 @@ class Browser:
     def terminal(self, **body: Any) -> Iterator[Terminal]:
         """A new terminal, deleted at the end."""
         name = self.json("POST", "/api/terminals", body)["name"]
+        with self.attached(name) as terminal:
+            yield terminal
+        with contextlib.suppress(httpx.HTTPError):  # the test may have stopped the server
+            self.http.delete(f"/api/terminals/{name}")
+
+    @contextlib.contextmanager
+    def attached(self, name: str) -> Iterator[Terminal]:
+        """One more client of a terminal."""
         address = f"{self.url.replace('http', 'ws', 1)}/terminals/websocket/{name}"
         headers = {"Cookie": f"_xsrf={self.xsrf}", "Origin": self.url, **self.signed_in}
         with connect(address, additional_headers=headers, max_size=None) as socket:
             yield Terminal(name, socket)
-        with contextlib.suppress(httpx.HTTPError):  # the test may have stopped the server
-            self.http.delete(f"/api/terminals/{name}")
 
 
 class Terminal:
@@ -80,9 +87,9 @@ class Terminal:
     def __init__(self, name: str, socket: Any) -> None:
         self.name = name
         self.output = ""  # since the last match
-        self.seen = ""  # all of it
+        self.messages: list[str] = []  # all of it
         self._socket = socket
-        self._send("set_size", 40, 200, 800, 1600)
+        self._send("set_size", ROWS, COLUMNS, 800, 1600)
 
     def type(self, text: str) -> None:
         self._send("stdin", text)
@@ -93,8 +100,7 @@ class Terminal:
         while not (match := re.search(pattern, self.output)):
             left = deadline - time.monotonic()
             assert left > 0, f"{pattern!r} did not come within {seconds} s; came:\n{self.output}"
-            with contextlib.suppress(TimeoutError):
-                self._take(self._socket.recv(timeout=left))
+            self._read(left)
         self.output = self.output[match.end() :]
         return match
 
@@ -107,8 +113,14 @@ class Terminal:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, f"not within {seconds} s; came:\n{self.output}"
-            with contextlib.suppress(TimeoutError):
-                self._take(self._socket.recv(timeout=0.2))
+            self._read(0.2)
+
+    def until_quiet(self, seconds: float = 0.5) -> None:
+        """Take what comes until nothing has come for a while."""
+        pong = self._socket.ping()  # comes behind what was sent before it
+        deadline = time.monotonic() + 60
+        while self._read(seconds) or not pong.is_set():
+            assert time.monotonic() < deadline, "the terminal does not become quiet"
 
     def run(self, command: str, seconds: float = 120.0) -> str:
         """Run a shell command; return its output.  A non-zero exit fails the test."""
@@ -127,11 +139,16 @@ class Terminal:
         first = echoes[-1] + 1 if echoes else int(command in lines[0])
         return int(match[2]), "\n".join(lines[first:])
 
-    def _take(self, message: str | bytes) -> None:
-        kind, *content = json.loads(message)
+    def _read(self, seconds: float) -> bool:
+        """Take one message if it comes in time."""
+        try:
+            kind, *content = json.loads(self._socket.recv(timeout=seconds))
+        except TimeoutError:
+            return False
         if kind == "stdout":
             self.output = ANSI.sub("", self.output + content[0])
-            self.seen += content[0]
+            self.messages.append(content[0])
+        return True
 
     def _send(self, *message: Any) -> None:
         self._socket.send(json.dumps(message))

@@ -118,19 +118,24 @@ def test_codex_works_where_user_namespaces_are_forbidden(app: RunningApp):
 def ask(app: RunningApp, terminal: Terminal, agent: str, number: int) -> None:
     """Type a question on an agent's screen; wait until the workspace has answered it."""
     answered = answers(app, agent)
+    put(terminal, f"bulk: {number} tokens", lambda: answers(app, agent) > answered)
+
+
+def put(terminal: Terminal, question: str, has_arrived: Callable[[], bool]) -> None:
+    """Type a question on an agent's screen, and Enter until it has arrived at the workspace."""
     for _attempt in range(5):
-        terminal.type(f"bulk: {number} tokens")
+        terminal.type(question)
         try:
-            terminal.expect(rf"bulk:\s*{number}\s*tokens", 10)
+            terminal.expect(question.replace(" ", r"\s*"), 10)
             break
         except AssertionError:
             terminal.type("\x15")  # a screen that was not ready took a part; Ctrl-U clears it
     for _attempt in range(5):  # Gemini CLI takes an Enter that comes too soon for a paste's
         terminal.type("\r")
         with contextlib.suppress(AssertionError):
-            terminal.until(lambda: answers(app, agent) > answered, 15)
+            terminal.until(has_arrived, 15)
             return
-    raise AssertionError(f"{agent} got no answer to question {number}:\n{terminal.output}")
+    raise AssertionError(f"no answer to {question!r}:\n{terminal.output}")
 
 
 def answers(app: RunningApp, agent: str) -> int:
@@ -139,11 +144,16 @@ def answers(app: RunningApp, agent: str) -> int:
     return len([call for call in calls if call["outcome"] == "answered"])
 
 
+def command_of(agent: str) -> str:
+    """What starts an agent's screen."""
+    return next(a.command for a in AGENTS if a.name == agent)
+
+
 def converse(app: RunningApp, agent: str, is_over: Callable[[], bool], asked: dict) -> None:
     """Ask again and again in one session of an agent's screen."""
     with app.owner.terminal() as terminal:
         terminal.run("mkdir -p plain && cd plain")
-        terminal.type(next(a.command for a in AGENTS if a.name == agent) + "\n")
+        terminal.type(command_of(agent) + "\n")
         terminal.expect(READY[agent], 120)
         asked[agent] = 0
         while not is_over() or asked[agent] < LEAST_QUESTIONS:

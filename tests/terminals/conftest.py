@@ -1,4 +1,4 @@
-"""One server for all tests that do not need one of their own, and xterm.js to judge screens."""
+"""One server for all tests that do not need one of its own."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from .clients import Server
-from .screens import Screens
 
 # So little of the latest output that whatever a test draws soon lives in the model alone.
 SMALL_RING = "--DbxTerminalManager.replay_kib=16"
@@ -31,16 +30,6 @@ def small_ring_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
         yield running
     finally:
         running.stop()
-
-
-@pytest.fixture(scope="session")
-def screens(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screens]:
-    """xterm.js, installed from the lock file into a folder of its own."""
-    judge = Screens(tmp_path_factory.mktemp("xterm"))
-    try:
-        yield judge
-    finally:
-        judge.stop()
 
 
 @pytest.fixture
