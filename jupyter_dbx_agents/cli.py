@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,9 @@ from .errors import DbxAgentsError
 from .local_channel.client import call
 from .login_prompt import PAT_PATH, log_in
 from .project_commands import add_project_commands
+
+# What ``deploy`` needs on the machine of whoever deploys.
+DEPLOY_LIBRARIES = ("databricks-sdk", "pyyaml", "tqdm")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -29,7 +33,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"{error.message} {error.hint}".strip(), file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        sys.exit(130)  # as shells report the signal
+        _leave_at_once()
+
+
+def _leave_at_once() -> None:
+    """End as shells expect it of ^C, without waiting for threads whose network is dead."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(130)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -148,7 +159,10 @@ def _status(_options: argparse.Namespace) -> int:
 
 
 def _deploy(options: argparse.Namespace) -> int:
-    from .deployment import DeployRequest, deploy  # noqa: PLC0415 not for the terminals' commands
+    from .preflight import check_libraries, requirements  # noqa: PLC0415 not for the terminals' commands
+
+    check_libraries([r for r in requirements() if r.startswith(DEPLOY_LIBRARIES)])
+    from .deployment import DeployRequest, deploy  # noqa: PLC0415 as above
 
     request = DeployRequest(
         folder=Path.cwd(),

@@ -31,6 +31,7 @@ SETTING_VARIABLES = (
     "DATABRICKS_GATEWAY_HOST",
 )
 PR_SET_DUMPABLE = 4  # linux/prctl.h
+_HOME_HINT = "Set HOME in app.yaml to a folder such as /app/python/source_code."
 _HOST = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:\d+)?")
 
 
@@ -106,9 +107,18 @@ def with_scheme(address: str) -> str:
 
 
 def home_folder(environ: Mapping[str, str] | None = None) -> Path:
-    """Return the home folder: ``HOME``, or what the system's list of users says."""
+    """Return the home folder: ``HOME``, or what the system's list of users says.
+
+    Raises ConfigurationError without either, and for one whose place is not said from the root.
+    """
     source = os.environ if environ is None else environ
-    return Path(source.get("HOME") or Path.home())
+    try:
+        home = Path(source.get("HOME", "").strip() or Path.home())
+    except RuntimeError as error:  # Path.home(): a user of no list
+        raise ConfigurationError("HOME is not set.", _HOME_HINT) from error
+    if not home.is_absolute():
+        raise ConfigurationError(f"HOME is {str(home)!r}, which is no absolute path.", _HOME_HINT)
+    return home
 
 
 def child_environment(
@@ -152,6 +162,12 @@ def forget_databricks_variables() -> None:
     for name in [name for name in os.environ if name.startswith("DATABRICKS_")]:
         if name != "DATABRICKS_CONFIG_FILE":
             del os.environ[name]
+
+
+def strip_databricks_variables() -> None:
+    """Take the white space off ``DATABRICKS_*``: a token read from a file ends with a newline."""
+    for name in [name for name in os.environ if name.startswith("DATABRICKS_")]:
+        os.environ[name] = os.environ[name].strip()
 
 
 def forbid_inspection() -> None:

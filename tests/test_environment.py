@@ -103,3 +103,14 @@ def test_a_child_finds_the_agents_first_and_speaks_utf8(tmp_path):
     assert folders[-1] == "/usr/bin"
     assert (child["LANG"], child["A"], child["HOME"]) == ("C.UTF-8", "b", str(tmp_path))
     assert "DATABRICKS_HOST" not in child
+
+
+def test_a_home_that_cannot_be_told_is_refused(monkeypatch):
+    for home in ("python/source_code", "."):
+        with pytest.raises(ConfigurationError, match="no absolute path"):
+            take_environment({"HOME": home})
+    assert take_environment({"HOME": " /home/me\n"}).home == Path("/home/me")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 3)  # of a user whom no list names
+    with pytest.raises(ConfigurationError, match="HOME is not set"):
+        take_environment({})

@@ -17,7 +17,7 @@ from .identity import (
     parse_forwarded_email,
 )
 from .lockdown import owner_only_config, verify_before_listening, verify_gate
-from .owner import OwnerResolver, creator_look_up, normalise_email
+from .owner import OwnerResolver, creator_look_up
 
 __all__ = [
     "Gate",
@@ -29,7 +29,6 @@ __all__ = [
     "creator_look_up",
     "guard",
     "install_gate",
-    "normalise_email",
     "owner_only_config",
     "parse_forwarded_email",
     "verify_before_listening",

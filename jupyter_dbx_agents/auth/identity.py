@@ -16,8 +16,9 @@ from tornado.httputil import HTTPHeaders
 from tornado.web import HTTPError, RequestHandler
 from traitlets import Unicode, default
 
+from ..email_address import normalise_email
 from ..environment import variable
-from .owner import OwnerResolver, normalise_email
+from .owner import OwnerResolver
 
 EMAIL_HEADER = "X-Forwarded-Email"
 

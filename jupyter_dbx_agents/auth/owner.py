@@ -13,28 +13,13 @@ from collections.abc import Awaitable, Callable
 from traitlets import Float
 from traitlets.config import LoggingConfigurable
 
+from ..email_address import normalise_email
 from ..environment import Environment
 from ..errors import ConfigurationError, DbxAgentsError, WorkspaceUnavailableError
 from ..workspace_api import WorkspaceApi
 
 CreatorLookUp = Callable[[], Awaitable[str]]
 SET_OWNER_HINT = "Set APP_OWNER_EMAIL to the owner's e-mail address in the app's environment."
-
-
-def normalise_email(text: str) -> str | None:
-    """Return an e-mail address in the form in which two are compared, None for what is none.
-
-    ASCII is demanded before lower(): "K" (KELVIN SIGN) lowers to "k", and look-alikes of other
-    alphabets are other people.
-    """
-    text = text.strip(" \t")
-    if not text.isascii() or not text.isprintable():
-        return None
-    if "," in text or " " in text or text.count("@") != 1:
-        return None
-    if text.startswith("@") or text.endswith("@"):
-        return None
-    return text.lower()
 
 
 def creator_look_up(api: WorkspaceApi, environment: Environment) -> CreatorLookUp:

@@ -11,10 +11,12 @@ from typing import Any
 
 import yaml
 
+from ..email_address import normalise_email
 from ..environment import SETTING_VARIABLES
 from ..errors import DeploymentError
 
 OWNER_VARIABLE = "APP_OWNER_EMAIL"
+TOKEN_VARIABLE = "DATABRICKS_TOKEN"  # noqa: S105 its name
 # Set by the platform itself: a value of the user's would break the app.
 _PLATFORM_VARIABLES = (
     "DATABRICKS_APP_NAME",
@@ -26,7 +28,7 @@ _PLATFORM_VARIABLES = (
 _SETTABLE_VARIABLES = (
     "HOME",
     "DATABRICKS_HOST",
-    "DATABRICKS_TOKEN",
+    TOKEN_VARIABLE,
     OWNER_VARIABLE,
     *SETTING_VARIABLES,
 )
@@ -46,7 +48,8 @@ def parse_app_yaml(text: str) -> AppYaml:
     """Return what the file says.  Raises DeploymentError for what the platform cannot run."""
     try:
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    # ValueError is of a date that is none, RecursionError of brackets without end.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DeploymentError(f"app.yaml is no valid YAML: {_one_line(error)}.", _SEE) from error
     if not isinstance(content, dict):
         raise DeploymentError("app.yaml has no command.", _SEE)
@@ -67,6 +70,11 @@ def notes_on(app_yaml: AppYaml) -> list[str]:
         near = difflib.get_close_matches(name, _SETTABLE_VARIABLES, n=1, cutoff=0.8)
         if near:
             notes.append(f"app.yaml sets {name}, which nothing reads: is {near[0]} meant?")
+    if app_yaml.variables.get(TOKEN_VARIABLE):
+        notes.append(
+            f"app.yaml holds a {TOKEN_VARIABLE} that all who see the source can read: keep it in a "
+            "secret and use valueFrom, as app.yaml.template shows."
+        )
     for resource in app_yaml.resources:
         notes.append(
             f"app.yaml needs the app's resource “{resource}”: add it under Edit › App resources."
@@ -104,12 +112,13 @@ def _check_entry(entry: dict[str, Any]) -> None:
         )
     if "value" in entry and not isinstance(entry["value"], str):
         raise DeploymentError(f"The value of {name} in app.yaml is no text.", "Put it in quotes.")
-    if name == OWNER_VARIABLE and "@" not in str(entry.get("value", "@")):
+    if name == OWNER_VARIABLE and "value" in entry and not normalise_email(entry["value"]):
         raise DeploymentError(
-            f"{OWNER_VARIABLE} in app.yaml is {entry['value']!r}, which is no e-mail address.",
+            f"{OWNER_VARIABLE} in app.yaml is {entry['value']!r}, which is no e-mail address in "
+            "plain ASCII.",
             "Set it to the address with which the owner logs in.",
         )
 
 
-def _one_line(error: yaml.YAMLError) -> str:
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())

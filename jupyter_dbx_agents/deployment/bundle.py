@@ -33,6 +33,7 @@ def deploy_bundle(root: Path, app_name: str, profile: str | None, announce: Anno
             raise DeploymentError(
                 f"“databricks {' '.join(command)}” failed.", "Its own lines above say why."
             )
+    announce("Next: its owner opens the address above, opens a terminal, and pastes a token.")
 
 
 def bundle_commands(app_name: str, profile: str | None) -> list[list[str]]:

@@ -38,7 +38,6 @@ def deploy(request: DeployRequest, announce: Announce) -> None:
         return
     client, user = connect(request.profile)
     announce(f"As {user} on {client.config.host}.")
-    _check_owner(source, user)
     with errors_explained(client.config.host, request.app_name):
         _deploy_as(client, user, source, request, announce)
 
@@ -50,6 +49,7 @@ def _deploy_as(
     source_code_path = f"{folder}/source"
     app = DeployedApp(client, request.app_name, announce)
     found = app.find()
+    _check_owner(source, str(found.creator) if found is not None else user)
     if found is not None and not request.replaces:
         _check_ours(found, source_code_path)
     ready = app.make_ready(found if found is not None else app.create())
@@ -62,11 +62,11 @@ def _deploy_as(
         announce(line)
 
 
-def _check_owner(source: Source, user: str) -> None:
-    """A service principal is the creator of what it creates, and can open nothing."""
-    if "@" not in user and OWNER_VARIABLE not in source.app_yaml.variables:
+def _check_owner(source: Source, creator: str) -> None:
+    """The owner of an app is its creator, but a service principal can open nothing."""
+    if "@" not in creator and OWNER_VARIABLE not in source.app_yaml.variables:
         raise DeploymentError(
-            f"{user} is a service principal: nobody could open an app that it creates.",
+            f"{creator} is a service principal: nobody could open an app that it has created.",
             f"Set {OWNER_VARIABLE} in app.yaml to the owner's e-mail address.",
         )
 

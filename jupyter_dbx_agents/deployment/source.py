@@ -62,13 +62,13 @@ def read_source(folder: Path) -> Source:
 
 
 def _root(folder: Path) -> Path:
-    try:
-        return Path(_git(folder, "rev-parse", "--show-toplevel").rstrip("\n"))
-    except subprocess.CalledProcessError as error:
+    ended = _run_git(folder, "rev-parse", "--show-toplevel")
+    if ended.returncode:
         raise DeploymentError(
-            f"{folder} is in no git repository: {_last_line(error.stderr)}",
-            "Run this in a clone of the repository; what git tracks is deployed.",
-        ) from error
+            f"{folder} is in no git repository that can be used: {_reason(ended)}.",
+            "Run this in a clone of your own; what git tracks is deployed.",
+        )
+    return Path(ended.stdout.rstrip("\n"))
 
 
 def _tracked(root: Path) -> Iterator[tuple[str, str]]:
@@ -102,7 +102,13 @@ def _names(names: list[str]) -> str:
 
 
 def _source_file(root: Path, path: str) -> SourceFile:
-    content = (root / path).read_bytes()
+    try:
+        content = (root / path).read_bytes()
+    except OSError as error:
+        raise DeploymentError(
+            f"The file {path} cannot be read: {error.strerror}.",
+            "Allow it, or take it out of the repository (git rm --cached).",
+        ) from error
     return SourceFile(path, root / path, len(content), hashlib.sha256(content).hexdigest())
 
 
@@ -136,20 +142,37 @@ def _text(path: Path) -> str:
         ) from error
 
 
-def _git(folder: Path, *arguments: str) -> str:
+def _git(root: Path, *arguments: str) -> str:
+    ended = _run_git(root, *arguments)
+    if ended.returncode:
+        raise DeploymentError(
+            f"git {arguments[0]} failed in {root}: {_reason(ended)}.",
+            "Run “git status” there; a broken repository can be cloned anew.",
+        )
+    return ended.stdout
+
+
+def _run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     try:
-        ended = subprocess.run(
+        return subprocess.run(
             ["git", "-C", str(folder), *arguments],  # noqa: S607 the user's own git
             capture_output=True,
             encoding="utf-8",
             errors="surrogateescape",
             timeout=GIT_SECONDS,
-            check=True,
+            check=False,
         )
     except FileNotFoundError as error:
         raise DeploymentError("There is no git on this machine.", "Install git.") from error
-    return ended.stdout
+    except subprocess.TimeoutExpired as error:
+        raise DeploymentError(
+            f"git {arguments[0]} took longer than {GIT_SECONDS} s in {folder}.",
+            "Run “git status” there to see why.",
+        ) from error
 
 
-def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["git failed"])[-1]
+def _reason(ended: subprocess.CompletedProcess[str]) -> str:
+    """Return what git died of; advice may come after it."""
+    lines = ended.stderr.strip().splitlines()
+    deadly = [line for line in lines if line.startswith("fatal: ")]
+    return (deadly or lines[-1:] or ["it was killed"])[0].rstrip(".")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from ..email_address import normalise_email
 from ..errors import DeploymentError
 from .app_names import MAX_NAME_CHARACTERS, check_app_name
 from .app_yaml import OWNER_VARIABLE, parse_app_yaml
@@ -26,7 +26,6 @@ from .bundle import RESOURCE
 MAX_APPS = 100
 PREFIX = "dbx-agents-"
 _HASH_CHARACTERS = 6
-_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 
 
 @dataclass(frozen=True)
@@ -43,13 +42,18 @@ def app_names(emails: Iterable[str], prefix: str = PREFIX) -> list[MemberApp]:
     A name is made from its own address only, so that adding a member renames nobody's app.
     Raises DeploymentError for what is no address, twice there, or too many.
     """
-    members = [email.strip().casefold() for email in emails]
-    members = [email for email in members if email and not email.startswith("#")]
-    for email in members:
-        if not _ADDRESS.fullmatch(email):
-            raise DeploymentError(f"{email!r} is no e-mail address.", "Write one address a line.")
-        if members.count(email) > 1:
+    members: dict[str, None] = {}  # in the order of the list
+    for line in filter(None, (email.strip() for email in emails)):
+        if line.startswith("#"):
+            continue
+        email = normalise_email(line)
+        if email is None:
+            raise DeploymentError(
+                f"{line!r} is no e-mail address in plain ASCII.", "Write one address a line."
+            )
+        if email in members:
             raise DeploymentError(f"{email} is there twice.", "Remove one of the two lines.")
+        members[email] = None
     if not 0 < len(members) <= MAX_APPS:
         raise DeploymentError(
             f"There are {len(members)} members; a workspace has room for 1 to {MAX_APPS} apps.",
@@ -89,7 +93,8 @@ def write_team_bundle(
     Raises DeploymentError.
     """
     try:
-        emails = members_file.read_text(encoding="utf-8").splitlines()
+        # With or without the mark that Windows puts at the start of a text.
+        emails = members_file.read_text(encoding="utf-8-sig").splitlines()
         app_text = (root / "app.yaml").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DeploymentError(
@@ -99,8 +104,14 @@ def write_team_bundle(
     members = app_names(emails, prefix)
     source_path = os.path.relpath(root, output.resolve().parent)
     text = team_bundle(members, source_path, yaml.safe_load(app_text))
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(text, encoding="utf-8")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DeploymentError(
+            f"The bundle cannot be written to {output}: {error.strerror}.",
+            "Name another file with --output.",
+        ) from error
     return members
 
 
@@ -123,8 +134,7 @@ def _target(member: MemberApp, app_yaml: dict[str, Any]) -> dict[str, Any]:
 def _name(email: str, prefix: str) -> str:
     """A readable part of the address, and a hash that tells like-sounding ones apart."""
     local = email.partition("@")[0]
-    ascii_only = unicodedata.normalize("NFKD", local).encode("ascii", "ignore").decode()
-    readable = re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-")
+    readable = re.sub(r"[^a-z0-9]+", "-", local).strip("-")
     digest = hashlib.sha256(email.encode()).hexdigest()[:_HASH_CHARACTERS]
     room = MAX_NAME_CHARACTERS - len(prefix) - _HASH_CHARACTERS - 1
     return prefix + "-".join(filter(None, (readable[: max(room, 0)].strip("-"), digest)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import json
 import posixpath
 from collections.abc import Callable, Iterable
@@ -31,6 +32,9 @@ SCHEMA = 1
 MAX_JSON_IMPORT_BYTES = 7 * 1024 * 1024
 # With which the workspace says that a path is something else than a file.
 _OTHER_KIND_CODES = ("INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS")
+UNKNOWN_SIZE = -1
+# How long an interrupted upload waits for the calls that are under way.
+LAST_CALLS_SECONDS = 3
 Item = TypeVar("Item")
 
 
@@ -42,8 +46,9 @@ class Manifest:
     pending: set[str] = field(default_factory=set)
 
     def text(self) -> bytes:
-        """Return it as it is stored."""
-        content = {"schema": SCHEMA, "files": self.files, "pending": sorted(self.pending)}
+        """Return it as it is stored; from copies, since an interrupted upload may still add."""
+        files, pending = dict(self.files), sorted(set(self.pending))
+        content = {"schema": SCHEMA, "files": files, "pending": pending}
         return json.dumps(content, indent=1, sort_keys=True).encode()
 
 
@@ -71,12 +76,16 @@ def parse_manifest(text: bytes) -> Manifest:
 def compare(
     files: Iterable[SourceFile], manifest: Manifest, there: dict[str, int | None]
 ) -> Difference:
-    """Compare with a folder; ``there`` has each file's size, None for what is no plain file."""
+    """Compare with a folder; ``there`` has each file's size, None for what is no plain file.
+
+    A size that is ``UNKNOWN_SIZE`` tells nothing: the manifest alone is believed then.
+    """
     wanted = {file.path: file for file in files}
     send = [
         file
         for path, file in wanted.items()
-        if manifest.files.get(path) != file.sha256 or there.get(path) != file.size_bytes
+        if manifest.files.get(path) != file.sha256
+        or there.get(path) not in (file.size_bytes, UNKNOWN_SIZE)
     ]
     ours = set(manifest.files) | manifest.pending
     left_over = set(there) - set(wanted)
@@ -97,12 +106,15 @@ class SourceFolder:
 
     def update(self, files: list[SourceFile]) -> Difference:
         """Make the folder hold ``files``; return what was done."""
-        with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
+        pool = ThreadPoolExecutor(PARALLEL_CALLS)
+        try:
             manifest = self._read_manifest()
             difference = compare(files, manifest, self._listing(pool))
             if difference.send or difference.delete or manifest.pending:
                 self._apply(pool, files, difference)
-        return difference
+            return difference
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # nothing is under way, or it hangs
 
     def _apply(
         self, pool: ThreadPoolExecutor, files: list[SourceFile], difference: Difference
@@ -117,8 +129,7 @@ class SourceFolder:
             self._each(pool, lambda file: self._send(file, done), difference.send, "sending")
         except BaseException:
             # What got there need not be sent again.
-            with contextlib.suppress(Exception):
-                self._write_manifest(done)
+            wait([pool.submit(self._write_manifest, done)], LAST_CALLS_SECONDS)
             raise
         done.pending.clear()
         self._write_manifest(done)
@@ -139,16 +150,13 @@ class SourceFolder:
             finally:
                 for future in waiting:
                     future.cancel()
-                wait(waiting)  # what is on its way has to be in the manifest
+                # What gets there now has to be in the manifest; the rest is sent once more.
+                wait(waiting, LAST_CALLS_SECONDS)
 
     def _send(self, file: SourceFile, done: Manifest) -> None:
         from databricks.sdk.errors.base import DatabricksError  # noqa: PLC0415 a second of imports
 
-        content = file.on_disk.read_bytes()
-        if len(content) != file.size_bytes:
-            raise DeploymentError(
-                f"The file {file.path} changed while it was sent.", "Deploy again."
-            )
+        content = _unchanged(file)
         try:
             self._import(file.path, content)
         except DatabricksError as error:
@@ -228,8 +236,22 @@ def _import_raw(client: WorkspaceClient, path: str, content: bytes) -> None:
     client.workspace.import_(path, content=encoded, format=ImportFormat.RAW, overwrite=True)
 
 
+def _unchanged(file: SourceFile) -> bytes:
+    """Return what is in a file, as it was when it was looked at."""
+    try:
+        content = file.on_disk.read_bytes()
+    except OSError:
+        content = b""
+    if hashlib.sha256(content).hexdigest() != file.sha256:
+        raise DeploymentError(f"The file {file.path} changed while it was sent.", "Deploy again.")
+    return content
+
+
 def _size(child: Any, plain_file: Any) -> int | None:
-    return int(child.size or 0) if child.object_type is plain_file else None
+    if child.object_type is not plain_file:
+        return None
+    # The API's description says that the size "can be" there; it is not where it is zero.
+    return UNKNOWN_SIZE if child.size is None else int(child.size)
 
 
 def _name(path: str) -> str:

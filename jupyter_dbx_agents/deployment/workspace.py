@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..environment import forget_databricks_variables
+from ..environment import forget_databricks_variables, strip_databricks_variables
 from ..errors import DbxAgentsError, DeploymentError
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ FIRST_ANSWER_SECONDS = 5
 SILENCE_SECONDS = 15
 # For a workspace that asks for patience in the middle of an upload.
 RETRY_SECONDS = 120
+# What an HTTP library quotes of a header that it cannot send, and tokens wherever they are.
+_SECRETS = re.compile(r"\bBearer\b.*|\b(?:dapi|dose|eyJ)[\w.-]{8,}", re.IGNORECASE)
 _LOG_IN = "Log in with “databricks auth login --host ADDRESS”, and name its profile with --profile."
 
 
@@ -29,6 +32,7 @@ def connect(profile: str | None) -> tuple[WorkspaceClient, str]:
 
     if profile:  # named on the command line, it wins over variables, which the SDK prefers
         forget_databricks_variables()
+    strip_databricks_variables()
     # Its warnings repeat what our message says.
     logging.getLogger("databricks.sdk").setLevel(logging.ERROR)
     config = _configuration(profile)
@@ -104,5 +108,6 @@ def _explained(error: Any, app_name: str) -> DeploymentError:
 
 
 def _first_line(error: Exception) -> str:
+    """Return what an error says: no secret, and not the whole configuration of the SDK."""
     text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0]
+    return _SECRETS.sub("…", text.splitlines()[0].partition(". Config:")[0])

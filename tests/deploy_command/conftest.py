@@ -88,13 +88,15 @@ class Deployer:
         code = int(ended.value.code or 0)
         return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
-    def run_process(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Runs the command as users do."""
+    def run_process(
+        self, *arguments: str, python_path: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs the command as users do; what is on `python_path` goes before what is installed."""
         return subprocess.run(
             [sys.executable, "-m", "jupyter_dbx_agents", *arguments],
             check=False,
             cwd=self.repository.root,
-            env=self.environment() | {"PYTHONPATH": str(ROOT)},
+            env=self.environment() | {"PYTHONPATH": f"{ROOT}{os.pathsep}{python_path}"},
             capture_output=True,
             text=True,
             timeout=COMMAND_SECONDS,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+from pathlib import Path
+
 import pytest
 
 from jupyter_dbx_agents.emulator.apps import App, Deployment
@@ -24,6 +28,8 @@ def test_a_name_that_no_app_can_have(deployer: Deployer, name: str):
         ({"package.json": "{}"}, "Move it into a folder"),
         ({"big.bin": LARGE}, "The platform takes no file over 10 MB: big.bin. Take it out"),
         ({"app.yaml": "command: [unclosed"}, "app.yaml is no valid YAML"),
+        ({"app.yaml": "env: [{name: A, value: 2024-13-01}]"}, "app.yaml is no valid YAML: month"),
+        ({"app.yaml": "[" * 5000}, "app.yaml is no valid YAML"),
         ({"app.yaml": b"\xff\xfe"}, "The file app.yaml cannot be read"),
         ({"app.yaml": "env: []"}, "app.yaml has no command: a list of words."),
         ({"app.yaml": "command: python main.py"}, "app.yaml has no command: a list of words."),
@@ -38,8 +44,9 @@ def test_a_name_that_no_app_can_have(deployer: Deployer, name: str):
         ),
         (
             {"app.yaml": APP_YAML + "  - {name: APP_OWNER_EMAIL, value: jane}"},
-            "APP_OWNER_EMAIL in app.yaml is 'jane', which is no e-mail address. Set it to",
+            "APP_OWNER_EMAIL in app.yaml is 'jane', which is no e-mail address in plain ASCII. Set",
         ),
+        ({"app.yaml": APP_YAML + "  - {name: APP_OWNER_EMAIL, value: jürgen@x.de}"}, "no e-mail"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -49,10 +56,31 @@ def test_a_repository_that_the_platform_would_refuse(deployer: Deployer, files, 
     assert deployer.server.workspace.apps.all() == []
 
 
+def test_a_library_that_is_too_old(deployer: Deployer, tmp_path: Path):
+    old = tmp_path / "old" / "databricks_sdk-0.33.0.dist-info"
+    old.mkdir(parents=True)
+    (old / "METADATA").write_text("Metadata-Version: 2.1\nName: databricks-sdk\nVersion: 0.33.0\n")
+    ended = deployer.run_process("deploy", python_path=str(old.parent))
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Libraries are missing or too old: databricks-sdk 0.33.0 (at")
+    assert len(ended.stderr.splitlines()) == 1
+
+
 def test_a_folder_that_is_no_repository(deployer: Deployer, tmp_path):
     deployer.repository.root = tmp_path / "home"
     deployer.variables["GIT_CEILING_DIRECTORIES"] = str(tmp_path)
     assert "is in no git repository" in deployer.refused()
+
+
+def test_a_repository_that_git_cannot_read(deployer: Deployer):
+    (deployer.repository.root / ".git" / "index").write_bytes(b"garbage")
+    assert re.search(r"git status failed in .*: fatal: .* Run “git status”", deployer.refused())
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_cannot_be_read(deployer: Deployer):
+    (deployer.repository.root / "main.py").chmod(0)
+    assert "The file main.py cannot be read: Permission denied." in deployer.refused()
 
 
 def test_a_file_that_git_does_not_track(deployer: Deployer):
@@ -79,6 +107,16 @@ def test_a_variable_that_is_probably_misspelt_is_said(deployer: Deployer):
     assert "ANTROPIC_MODEL, which nothing reads: is ANTHROPIC_MODEL meant?" in note
 
 
+def test_a_token_in_app_yaml_is_said_to_be_in_the_wrong_place(deployer: Deployer):
+    secret = "dapi" + "1" * 32
+    deployer.repository.commit(
+        {"app.yaml": APP_YAML + f"  - {{name: DATABRICKS_TOKEN, value: {secret}}}"}
+    )
+    lines = deployer.deployed()
+    assert [line for line in lines if "keep it in a secret" in line]
+    assert secret not in "".join(lines)
+
+
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
@@ -93,10 +131,24 @@ def test_a_login_that_does_not_work(deployer: Deployer, variables: dict[str, str
     assert said in deployer.refused()
 
 
+def test_white_space_around_a_token_does_not_matter(deployer: Deployer):
+    deployer.token = f" {deployer.token}\n"
+    assert deployer.deployed()[-2].startswith("Running:")
+
+
+def test_a_token_that_cannot_be_sent_is_not_shown(deployer: Deployer):
+    deployer.variables["DATABRICKS_TOKEN"] = f"{deployer.token[:20]}\n{deployer.token[20:]}"
+    ended = deployer.run()
+    assert ended.returncode == 1
+    assert "The workspace cannot be used: Invalid header value" in ended.stderr
+    assert deployer.token[:12] not in ended.stderr + ended.stdout
+
+
 def test_a_profile_that_is_not_there(deployer: Deployer):
     said = deployer.refused("--profile", "nowhere")
     assert said.startswith("The profile nowhere does not work")
     assert "databricks auth login" in said
+    assert "Config:" not in said  # the SDK's own, of many lines
 
 
 def test_a_profile_names_the_host_without_scheme_and_wins_over_variables(deployer: Deployer):
@@ -159,6 +211,12 @@ def test_a_service_principal_must_name_the_owner(deployer: Deployer):
     workspace.users.pop(robot, None)
     workspace.add_user(robot)
     assert "is a service principal: nobody could open" in deployer.refused()
+    # Whoever deploys, the owner of an app is who created it.
+    workspace.apps.add(App("dbx-agents", robot, managers={OWNER}))
+    deployer.token = deployer.control.mint(OWNER).token_value
+    assert "is a service principal: nobody could open" in deployer.refused()
+    workspace.apps.remove("dbx-agents")
+    deployer.token = deployer.control.mint(robot).token_value
     deployer.repository.commit(
         {"app.yaml": APP_YAML + f"  - {{name: APP_OWNER_EMAIL, value: {OWNER}}}"}
     )

@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import termios
+from pathlib import Path
 
 import httpx
 import pytest
 
+from jupyter_dbx_agents.deployment.source import SourceFile
+from jupyter_dbx_agents.deployment.upload import UNKNOWN_SIZE, Manifest, compare
 from tests.local_workspace import OWNER
 
 from .conftest import APP_YAML, COMMAND_SECONDS, ROOT, Deployer
@@ -61,6 +65,14 @@ def test_a_second_run_only_sends_what_changed(deployer: Deployer):
     assert len(deployer.server.workspace.apps.named("dbx-agents").deployments) == 3
 
 
+def test_a_workspace_that_does_not_tell_sizes_is_no_reason_to_send_all_again():
+    file = SourceFile("a", Path("a"), 1, "digest")
+    manifest = Manifest({"a": "digest"})
+    assert not compare([file], manifest, {"a": UNKNOWN_SIZE}).send
+    for there in ({}, {"a": 2}, {"a": None}):
+        assert compare([file], manifest, there).send == (file,)
+
+
 def test_files_and_folders_change_places(deployer: Deployer):
     repository = deployer.repository
     repository.commit({"a": "file", "b/c": "in a folder"})
@@ -85,21 +97,33 @@ def test_what_breaks_off_is_not_deployed_and_the_next_run_goes_on(deployer: Depl
     assert dict(app.active.source)["large.bin"] == b"x" * 2_000_000
 
 
-def test_a_command_that_is_killed_while_it_sends_leaves_nothing_half_done(deployer: Deployer):
+def until_used(deployer: Deployer, number: int) -> None:
+    """Wait until a fault has struck."""
+    deployer.control.wait_for(
+        lambda control: control.faults()[number]["used_count"] > 0, "a call", timeout_seconds=60
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_command_that_is_ended_while_it_sends_leaves_nothing_half_done(
+    deployer: Deployer, number: signal.Signals
+):
     deployer.deployed()
     deployer.repository.commit({"main.py": "new\n", "second.py": "new\n"})
-    deployer.control.add_fault("/api/2.0/workspace/import", "hang", times=2)
+    # While the first call, the manifest's, is under way: those that come after it hang.
+    deployer.control.add_fault("/api/2.0/workspace/import", "latency", seconds=1, times=1)
     process = subprocess.Popen(
         [sys.executable, "-m", "jupyter_dbx_agents", "deploy"],
         cwd=deployer.repository.root,
         env=deployer.environment() | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,
     )
-    deployer.control.wait_for(
-        lambda control: control.faults()[0]["used_count"] > 0, "an upload", timeout_seconds=60
-    )
-    process.kill()
-    process.wait()
+    until_used(deployer, 0)
+    deployer.control.add_fault("/api/2.0/workspace/import", "hang")
+    until_used(deployer, 1)
+    process.send_signal(number)
+    # Not waiting for the 120 s that the calls would take: the network may be dead.
+    assert process.wait(60) == (130 if number is signal.SIGINT else -number)
     deployer.control.clear_faults()
     assert "Sent 2 files, deleted 0." in deployer.deployed()
     assert deployer.files()["second.py"] == digest("new\n")
