@@ -1,7 +1,9 @@
 """How far a client is behind: what was sent to it, and what is known to have arrived.
 
 A client that acknowledges (``["ack", n]``: it has drawn its first n ``stdout`` messages) is
-measured by that; others by what their sockets take, which proxies and kernels blur by megabytes.
+measured by that.  Others are sent a ping now and then, which every client answers in its turn (RFC
+6455, section 5.5.2), whatever proxies there are between; before the first answer, and for those
+that never give one, counts what their sockets take, which kernels and proxies blur by megabytes.
 Messages are counted, not characters: browsers count UTF-16 units, Python code points.
 """
 
@@ -32,7 +34,9 @@ class ClientFlow:
         self._unsent_bytes = 0
         self._unacknowledged_bytes = 0
         self._unacknowledged: deque[tuple[int, int]] = deque()
+        self._unasked_bytes = 0
         self._acknowledges = False
+        self._tells_what_is_drawn = False
 
     @property
     def waiting_bytes(self) -> int:
@@ -45,6 +49,7 @@ class ClientFlow:
             self.progressed_at = now
         self.messages += 1
         self._unsent_bytes += size
+        self._unasked_bytes += size
         if self._acknowledges:
             self._unacknowledged.append((self.messages, size))
             self._unacknowledged_bytes += size
@@ -55,8 +60,24 @@ class ClientFlow:
         if not self._acknowledges:
             self.progressed_at = now
 
+    def must_ask(self, after_bytes: int) -> bool:
+        """Whether to ask with a ping, behind ``after_bytes`` of output, what has arrived."""
+        if self._tells_what_is_drawn or self._unasked_bytes < after_bytes:
+            return False
+        self._unasked_bytes = 0
+        return True
+
+    def answered(self, number: int, now: float) -> bool:
+        """Take a ping's answer: that many messages have arrived; False for one that cannot be."""
+        return self._tells_what_is_drawn or self._took(number, now)
+
     def acknowledged(self, number: int, now: float) -> bool:
-        """Take an acknowledgement; return False for one that cannot be."""
+        """Take an acknowledgement: that many are drawn; return False for one that cannot be."""
+        is_possible = self._took(number, now)
+        self._tells_what_is_drawn = self._tells_what_is_drawn or is_possible
+        return is_possible
+
+    def _took(self, number: int, now: float) -> bool:
         if not 0 <= number <= self.messages:
             return False
         self._acknowledges = True

@@ -3,7 +3,8 @@
 Messages are JSON arrays.  From a client: ``["stdin", text]``, ``["set_size", rows, columns, …]``,
 and, from those that can, ``["ack", n]``: the first n ``stdout`` messages are drawn (``["ack", 0]``
 says that acknowledgements will come).  To a client: ``["setup", {}]``, ``["stdout", text]``,
-``["disconnect", 1]``.
+``["disconnect", 1]``; and, to one that does not acknowledge, pings with the number of ``stdout``
+messages before them, which its end of the websocket answers by itself.
 """
 
 from __future__ import annotations
@@ -99,6 +100,7 @@ class ResilientSocket(TermSocket):
         except WebSocketClosedError:
             return
         self.flow.sent(len(message), asyncio.get_running_loop().time())
+        self._ask_what_arrived()
         future.add_done_callback(functools.partial(self._written, len(message)))
 
     def fall_behind(self) -> None:
@@ -118,6 +120,20 @@ class ResilientSocket(TermSocket):
             return  # the connection is gone; on_close follows
         self.flow.written(size, asyncio.get_running_loop().time())
         if self.terminal is not None:
+            self.terminal.regulate()
+
+    def _ask_what_arrived(self) -> None:
+        # Twice below the low water mark: what is not asked about must not hold up the program.
+        if self.terminal is not None and self.flow.must_ask(
+            self.terminal.limits.low_water_bytes // 2
+        ):
+            self.ping(b"%d" % self.flow.messages)
+
+    def on_pong(self, data: bytes) -> None:
+        """Take an answer: to one of our pings, or to one that keeps the connection alive."""
+        super().on_pong(data)
+        if data.isdigit() and self.terminal is not None:
+            self.flow.answered(int(data), asyncio.get_running_loop().time())
             self.terminal.regulate()
 
     def _begin(self) -> None:

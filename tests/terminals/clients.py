@@ -169,7 +169,9 @@ class Client:
         self.type(f"{command}; echo {mark[:2]}''{mark[2:]}\r")
         self.wait_for(f"{mark}\r\n", seconds)
         said = ANSI.sub("", self.output[start : self._seen - len(mark) - 2])
-        return said.partition("\n")[2].replace("\r", "")
+        # What was typed shows twice when it came before the prompt: as typed, and on the prompt.
+        _, echo, rest = said.rpartition(f"{mark[:2]}''{mark[2:]}")
+        return (rest if echo else said).partition("\n")[2].replace("\r", "")
 
     def wait_for(self, text: str, seconds: float = 60.0) -> None:
         """Read until a text has come, however much comes before it."""
@@ -199,7 +201,7 @@ class Client:
 
 
 class StalledClient:
-    """Speaks the websocket protocol and then reads nothing, ever, until it is told to."""
+    """Speaks the websocket protocol and then reads nothing, and answers nothing, unless told to."""
 
     def __init__(self, server: Server, name: str) -> None:
         self.raw = socket.create_connection(("127.0.0.1", server.port))
@@ -212,6 +214,19 @@ class StalledClient:
         while b"\r\n\r\n" not in head:
             head += self.raw.recv(1)
         assert b" 101 " in head, head
+
+    def send(self, opcode: int, payload: bytes) -> None:
+        """Send a short frame (masked with zeros, which changes nothing)."""
+        self.raw.sendall(bytes([0x80 | opcode, 0x80 | len(payload)]) + bytes(4) + payload)
+
+    def frames(self) -> Iterator[tuple[int, bytes]]:
+        """What comes: opcodes and payloads."""
+        with self.raw.makefile("rb") as stream:
+            while head := stream.read(2):
+                size = head[1]
+                if size > 125:
+                    size = int.from_bytes(stream.read(2 if size == 126 else 8), "big")
+                yield head[0] & 0xF, stream.read(size)
 
     def drain(self, seconds: float) -> bytes:
         """Read for a while."""
