@@ -1,4 +1,10 @@
-"""End a terminal's whole session: the shell, its jobs, and what they left in the background."""
+"""End a terminal's programs: the shell, its jobs, and what they left in the background.
+
+A terminal's programs are those of its session and all that descends from them, in whatever session:
+the commands of an agent's tools, say, which agents put into sessions of their own.  What has cut
+every tie (``setsid`` from a shell, ``tmux``, any daemon: its parent is gone, so it descends from
+nobody) was meant to outlive the terminal, and does; git sync's hook relies on it, too.
+"""
 
 from __future__ import annotations
 
@@ -8,47 +14,86 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 # Politely, then firmly: an editor saves its swap file within the first, a shell its history.
 _SIGNALS = ((signal.SIGHUP, 0.6), (signal.SIGTERM, 0.6), (signal.SIGKILL, 1.0))
 _POLL_SECONDS = 0.02
 
 
-async def end_session(leader: int) -> bool:
-    """End every process of the session that ``leader`` leads; return whether none is left.
-
-    Takes at most 2.2 s.  Programs that made a session of their own (``setsid``) are not in it.
-    """
-    for number, grace_seconds in _SIGNALS:
-        for pid in await asyncio.to_thread(session_members, leader):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, number)
-                os.kill(pid, signal.SIGCONT)  # a stopped job acts on a signal only when continued
-        if await _is_gone(leader, grace_seconds):
-            return True
-    return False
+class _Process(NamedTuple):
+    pid: int
+    parent: int
+    session: int
+    started_ticks: int  # with the pid, this names a process for good
 
 
-def session_members(leader: int) -> list[int]:
-    """Return the living processes of a session; only the leader where there is no /proc."""
-    if not Path("/proc/self/stat").exists():
-        return [leader] if _is_alive(leader) else []
-    members = []
-    for entry in os.scandir("/proc"):
-        if entry.name.isdecimal() and _session_of(entry.name) == leader:
-            members.append(int(entry.name))
-    return members
+class Programs:
+    """The programs of the terminal whose session ``leader`` leads."""
+
+    def __init__(self, leader: int) -> None:
+        self._leader = leader
+        # Whoever was found once: what it descends from may end before it.
+        self._found: set[tuple[int, int]] = set()
+
+    async def end(self) -> bool:
+        """End them all, in at most 2.2 s; return whether none is left."""
+        for number, grace_seconds in _SIGNALS:
+            for pid in await asyncio.to_thread(self.living):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, number)
+                    os.kill(pid, signal.SIGCONT)  # a stopped job acts on a signal when continued
+            if await self._are_gone(grace_seconds):
+                return True
+        return False
+
+    def living(self) -> list[int]:
+        """Return those that live; only the leader where there is no /proc."""
+        if not Path("/proc/self/stat").exists():
+            return [self._leader] if _is_alive(self._leader) else []
+        processes = _processes()
+        children: dict[int, list[_Process]] = {}
+        for process in processes:
+            children.setdefault(process.parent, []).append(process)
+        mine = [process for process in processes if self._is_mine(process)]
+        pids = {process.pid for process in mine}
+        for process in mine:  # which grows meanwhile
+            self._found.add((process.pid, process.started_ticks))
+            fresh = [child for child in children.get(process.pid, ()) if child.pid not in pids]
+            mine.extend(fresh)
+            pids.update(child.pid for child in fresh)
+        return list(pids)
+
+    def _is_mine(self, process: _Process) -> bool:
+        found = (process.pid, process.started_ticks) in self._found
+        return found or process.session == self._leader
+
+    async def _are_gone(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while await asyncio.to_thread(self.living):
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(_POLL_SECONDS)
+        return True
 
 
-def _session_of(pid: str) -> int | None:
-    """Return the session id in ``/proc/<pid>/stat`` (proc(5)); None for a zombie or none at all."""
+def _processes() -> list[_Process]:
+    """Return what runs; no zombies."""
+    names = [entry.name for entry in os.scandir("/proc") if entry.name.isdecimal()]
+    return [process for name in names if (process := _process(name)) is not None]
+
+
+def _process(pid: str) -> _Process | None:
+    """Return a process by ``/proc/<pid>/stat`` (proc(5)); None for a zombie or none at all."""
     try:
         stat = Path("/proc", pid, "stat").read_text(errors="replace")
     except OSError:
         return None
     # The command's name, in parentheses, may hold anything; the fields start behind the last one.
-    state, _parent, _group, session = stat.rpartition(")")[2].split()[:4]
-    return None if state in "ZX" else int(session)
+    state, parent, _group, session, *fields = stat.rpartition(")")[2].split()
+    if state in "ZX":
+        return None
+    return _Process(int(pid), int(parent), int(session), started_ticks=int(fields[15]))
 
 
 def _is_alive(pid: int) -> bool:
@@ -58,15 +103,6 @@ def _is_alive(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    return True
-
-
-async def _is_gone(leader: int, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while await asyncio.to_thread(session_members, leader):
-        if time.monotonic() > deadline:
-            return False
-        await asyncio.sleep(_POLL_SECONDS)
     return True
 
 

@@ -32,7 +32,7 @@ from .messages import stdout_message
 from .metrics import terminal_metrics
 from .output_pump import OutputPump
 from .replay import Replay
-from .sessions import end_session, foreground_program
+from .sessions import Programs, foreground_program
 
 ROWS, COLUMNS = 24, 80
 # xterm's full reset; what follows is drawn as on a fresh terminal.
@@ -302,7 +302,7 @@ class Terminal(PtyWithClients):
         return await asyncio.shield(self._ending)
 
     async def _end(self) -> bool:
-        is_gone = await end_session(self.pid)
+        is_gone = await Programs(self.pid).end()
         self._finish()
         await self._reap()
         return is_gone

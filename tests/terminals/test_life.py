@@ -44,6 +44,44 @@ def test_deleting_a_terminal_ends_everything_that_it_started(server: Server, fol
     assert name not in server.models()
 
 
+DETACHING_AGENT = (
+    "import subprocess,sys,time\n"
+    "tool=subprocess.Popen(['sleep','604'],start_new_session=True)\n"
+    "open(sys.argv[1],'w').write(f'{tool.pid}\\n')\ntime.sleep(600)"
+)
+
+
+def test_a_program_in_a_session_of_its_own_ends_with_its_parent_and_a_daemon_lives_on(
+    server: Server, folder: Path
+):
+    name = server.new()
+    with server.client(name) as client:
+        shell = int(client.run("echo $$"))
+        client.run(
+            f"setsid sh -c 'echo $$ > {folder}/daemon; exec sleep 605' > /dev/null 2>&1 & true"
+        )
+        client.type(f'{sys.executable} -c "{DETACHING_AGENT}" {folder}/tool\r')
+        tool, daemon = (eventually(lambda n=n: a_pid(folder / n)) for n in ("tool", "daemon"))
+        eventually(lambda: parent_of(daemon) != shell, what="a daemon, which has no parent of ours")
+    try:
+        assert state_of(tool)
+        assert server.delete(name) == 204
+        eventually(lambda: state_of(tool) in {"", "Z"})
+        assert state_of(daemon) not in {"", "Z"}
+    finally:
+        os.kill(daemon, signal.SIGKILL)
+
+
+def a_pid(file: Path) -> int:
+    """The process that a file names; 0 while it does not."""
+    text = file.read_text() if file.exists() else ""
+    return int(text) if text.endswith("\n") else 0
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def test_a_killed_shell_is_gone_at_once_and_its_client_is_told(server: Server):
     name = server.new()
     with server.client(name) as client:
