@@ -1,9 +1,10 @@
-"""Terminals side by side: stock jupyter_server_terminals, ours, and a raw pty as the limit.
+"""Terminals side by side: stock jupyter_server_terminals, ours, and as limits a raw pty and a bare
+tornado websocket.
 
-Run: ``python -m benchmarks.terminals [--only NAME …]``; it takes less than four minutes.  All three
+Run: ``python -m benchmarks.terminals [--only NAME …]``; all of it takes about twelve minutes.  All
 take turns at each measure, so that a noisy machine is noisy for all.  Figures move by a fifth from
-run to run; the ratios are steadier.  The client reads as fast as it can, or where it plays a
-browser 8 million characters a second.
+run to run; the ratios are steadier.  Clients read as fast as they can, or where they play a browser
+8 million characters a second, and answer pings, as browsers do.
 """
 
 from __future__ import annotations
@@ -14,38 +15,40 @@ from collections.abc import Callable
 
 import httpx
 
-from . import measures
-from .measures import Figures
-from .wire import OURS, STOCK, Server
+from . import latency, lives, output, reconnecting
+from .figures import Figures, raw, running
+from .wire import BARE, OURS, STOCK, Server
 
 Measure = Callable[[Server], Figures]
 
-
-def acknowledged_interrupt(server: Server) -> Figures:
-    """Measure what only ours knows."""
-    return measures.interrupt(server, acknowledges=True) if server.name == "ours" else {}
-
-
 MEASURES: dict[str, Measure] = {
-    "echo": lambda server: measures.echo(functools.partial(measures.running, server)),
-    "floods": measures.echo_beside_floods,
-    "interrupt": measures.interrupt,
-    "interrupt-ack": acknowledged_interrupt,
-    "front-door": measures.interrupt_through_front_door,
-    "blocked": measures.blocked_programs,
-    "text": lambda server: measures.text(
-        functools.partial(measures.running, server), server.cpu_seconds
-    ),
-    "reconnect": measures.reconnect,
-    "reconnect-agent": measures.reconnect_to_agent,
-    "many": measures.many,
-    "stalled": measures.stalled,
-    "survivors": measures.survivors,
+    "echo": lambda server: latency.echo(functools.partial(running, server)),
+    "floods": latency.echo_beside_floods,
+    "interrupt": latency.interrupt,
+    "interrupt-ack": latency.acknowledged_interrupt,
+    "front-door": latency.interrupt_through_front_door,
+    "paste": latency.beside_a_blocked_paste,
+    "closed-tty": latency.beside_a_closed_tty,
+    "killed-shell": latency.beside_a_killed_shell,
+    "text": lambda server: output.text(functools.partial(running, server), server.cpu_seconds),
+    "screens": output.screens,
+    "stalled": output.stalled,
+    "reconnect": reconnecting.reconnect,
+    "reconnect-agent": reconnecting.reconnect_to_agent,
+    "hostile": lives.hostile,
+    "opening": lives.opening,
+    "idle": lives.idle,
+    "survivors": lives.survivors,
 }
 LIMITS: dict[str, Callable[[], Figures]] = {
-    "echo": lambda: measures.echo(measures.raw),
-    "text": lambda: measures.text(measures.raw),
+    "echo": lambda: latency.echo(raw),
+    "text": lambda: output.text(raw),
 }
+
+
+# What the limit of a Python process is asked for.
+IN_PYTHON = ("echo", "floods", "text")
+COLUMNS = ("raw pty", "bare", "stock", "ours")
 
 
 def main() -> None:
@@ -53,10 +56,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=list(MEASURES), default=list(MEASURES))
     names = parser.parse_args().only
-    print(f"{'':74}{'raw pty':>9}{'stock':>9}{'ours':>9}{'ours/stock':>12}")
+    print(f"{'':68}{''.join(f'{column:>9}' for column in COLUMNS)}{'ours/stock':>12}")
     for name in names:
-        limits = LIMITS[name]() if name in LIMITS else {}
-        show(limits, *(measured(name, *server) for server in (("stock", STOCK), ("ours", OURS))))
+        limit = LIMITS[name]() if name in LIMITS else {}
+        bare = measured(name, "bare", BARE) if name in IN_PYTHON else {}
+        show(limit, bare, measured(name, "stock", STOCK), measured(name, "ours", OURS))
 
 
 def measured(name: str, which: str, command: list[str]) -> Figures:
@@ -68,16 +72,21 @@ def measured(name: str, which: str, command: list[str]) -> Figures:
             return {f"{name}: {which} failed with {type(error).__name__}": float("nan")}
 
 
-def show(limits: Figures, stock: Figures, ours: Figures) -> None:
+def show(*columns: Figures) -> None:
     """Print one measure's lines."""
-    for name in {**ours, **stock}:
-        cells = [figures.get(name) for figures in (limits, stock, ours)]
-        ratio = cells[2] / cells[1] if cells[1] and cells[2] is not None else None
-        raw, was, now = (f"{cell:,.3g}" if cell is not None else "" for cell in cells)
-        if cells[1] and cells[1] >= 1000:
-            was = f"{cells[1]:,.0f}"
-        shown = f"{ratio:.3g}" if ratio is not None else ""
-        print(f"{name:74}{raw:>9}{was:>9}{now:>9}{shown:>12}", flush=True)
+    *_, stock, ours = columns
+    for name in dict.fromkeys(name for figures in reversed(columns) for name in figures):
+        cells = [figures.get(name) for figures in columns]
+        ratio = ours[name] / stock[name] if name in ours and stock.get(name) else None
+        shown = "".join(f"{number(cell):>9}" for cell in cells)
+        print(f"{name:68}{shown}{number(ratio):>12}", flush=True)
+
+
+def number(value: float | None) -> str:
+    """Return three digits, or as many as there are before the point."""
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 if __name__ == "__main__":

@@ -25,7 +25,9 @@ import httpx
 TOKEN = "benchmark"
 STOCK = [sys.executable, "-m", "jupyter_server"]
 OURS = [sys.executable, "-m", "jupyter_dbx_agents", "serve", "--DbxAgentsApp.install_agents=False"]
+BARE = [sys.executable, "-m", "benchmarks.terminals.bare_server"]
 START_SECONDS = 90
+PING, PONG = 0x9, 0xA
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -56,11 +58,18 @@ class Server:
             base_url=f"http://127.0.0.1:{self.port}", headers=headers, trust_env=False, timeout=30
         )
         wait(self._is_open, START_SECONDS)
+        wait(self._is_settled, START_SECONDS)
 
     def _is_open(self) -> bool:
         with contextlib.suppress(httpx.HTTPError):
             return self.http.get("/api/status").is_success
         return False
+
+    def _is_settled(self) -> bool:
+        """Whether the work of starting up is done; it is measured elsewhere."""
+        used = self.cpu_seconds()
+        time.sleep(1)
+        return self.cpu_seconds() - used < 0.05
 
     def new(self, *command: str) -> str:
         """Start a terminal; return its name."""
@@ -129,7 +138,7 @@ class Server:
 
 
 class Client:
-    """A websocket that reads frames and looks into them only when it must."""
+    """A websocket that reads frames, answers pings, and looks into messages only when it must."""
 
     def __init__(self, port: int, name: str) -> None:
         self.raw = socket.create_connection(("127.0.0.1", port))
@@ -148,11 +157,15 @@ class Client:
         self.messages = self.wire_bytes = 0
 
     def send(self, *message: Any) -> None:
-        """Send one message (masked with zeros, which changes nothing)."""
-        payload = json.dumps(message).encode()
+        """Send one message."""
+        self.send_text(json.dumps(message))
+
+    def send_text(self, text: str, opcode: int = 1) -> None:
+        """Send one frame (masked with zeros, which changes nothing)."""
+        payload = text.encode()
         size = len(payload)
-        head = b"\x81" + (bytes([0x80 | size]) if size < 126 else struct.pack("!BQ", 0xFF, size))
-        self.raw.sendall(head + b"\0\0\0\0" + payload)
+        length = bytes([0x80 | size]) if size < 126 else struct.pack("!BQ", 0xFF, size)
+        self.raw.sendall(bytes([0x80 | opcode]) + length + b"\0\0\0\0" + payload)
 
     def type(self, text: str) -> None:
         """Send input."""
@@ -165,7 +178,9 @@ class Client:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self.raw], [], [], left)[0]:
                 return b""
-            self._buffer += self.raw.recv(1 << 18)
+            if not (data := self.raw.recv(1 << 18)):
+                raise ConnectionError("The server has closed the connection.")
+            self._buffer += data
         if frame.startswith(b'["stdout"'):
             self.messages += 1
             self.wire_bytes += len(frame)
@@ -187,10 +202,28 @@ class Client:
         while self.read(seconds):
             pass
 
+    def text_until_quiet(self) -> str:
+        """Read the same; return the output."""
+        text = ""
+        while message := self.read(1):
+            kind, *content = json.loads(message)
+            text += content[0] if kind == "stdout" else ""
+        return text
+
     def _frame(self) -> bytes | None:
+        """Take the next message from what has been received; answer pings on the way."""
+        while len(self._buffer) > 1:
+            opcode = self._buffer[0] & 0xF
+            if (payload := self._payload()) is None:
+                return None
+            if opcode == PING:
+                self.send_text(payload.decode(), PONG)
+            else:
+                return payload
+        return None
+
+    def _payload(self) -> bytes | None:
         data = self._buffer
-        if len(data) < 2:
-            return None
         size, start = data[1] & 0x7F, 2
         if size > 125:
             start = 4 if size == 126 else 10
