@@ -174,6 +174,18 @@ class PlainPageHandler(ExtensionHandlerMixin, JupyterHandler):
         self.finish(page)
 
 
+class PageRedirectHandler(ExtensionHandlerMixin, JupyterHandler):
+    """The page's address without its last slash."""
+
+    auth_resource = "dbx_agents"
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Send to the page."""
+        self.redirect(url_path_join(self.base_url, PAGE_PATH))
+
+
 class PageStyleHandler(ExtensionHandlerMixin, JupyterHandler):
     """The page's style sheet."""
 
@@ -201,5 +213,5 @@ def browser_routes(
         (UPLOADS_PATH, UploadHandler, {"folder": uploads}),
         (PAGE_PATH, PlainPageHandler, {"services": services}),
         (f"{PAGE_PATH}page.css", PageStyleHandler, {}),
-        (PAGE_PATH.rstrip("/"), web.RedirectHandler, {"url": "dbx-agents/", "permanent": False}),
+        (PAGE_PATH.rstrip("/"), PageRedirectHandler, {}),
     ]

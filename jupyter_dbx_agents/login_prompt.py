@@ -11,6 +11,7 @@ import os
 import select
 import sys
 import termios
+from pathlib import Path
 
 from .errors import DbxAgentsError
 from .local_channel.client import call
@@ -33,11 +34,18 @@ def main(arguments: list[str]) -> None:
     shows; the command gets it with echo, and nothing of what was typed here.
     """
     command = arguments[1:] if arguments[:1] == ["--"] else arguments
+    _name_process()
     with contextlib.suppress(DbxAgentsError, KeyboardInterrupt, EOFError):
         log_in()
     _set_echo(True)
     if command:
         os.execvp(command[0], command)  # noqa: S606 no shell: the words are the command
+
+
+def _name_process() -> None:
+    """Be called by what this does where programs in terminals are shown; not “python”."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_text("login")
 
 
 def log_in() -> bool:

@@ -30,7 +30,7 @@ def render_page(
     sections = (
         _problem(problem),
         _credential(pat, str(status.get("workspace") or ""), form),
-        _list("Start-up", [_task(task) for task in status.get("startup") or ()]),
+        _list("Start-up", [_task(task) for task in _open_tasks(status)]),
         _list("Agents", [_agent(agent) for agent in status.get("agents") or ()]),
         _list("Projects", [_project(project) for project in status.get("projects") or ()]),
         _models(status),
@@ -64,9 +64,11 @@ def _problem(problem: Problem | None) -> str:
 def _credential(pat: Model, workspace: str, form: _FormMaker) -> str:
     if not workspace:
         return _section("Token", "<p>No workspace is configured: DATABRICKS_HOST is not set.</p>")
-    said = f"{pat.get('message', '')} {pat.get('hint', '')}".strip()
+    is_usable = bool(pat.get("expires_at"))
+    # What to do about a token that is needed is the form below.
+    said = f"{pat.get('message', '')} {pat.get('hint', '') if is_usable else ''}".strip()
     parts = [f"<p>{_state(pat.get('state'))} {escape(said)}</p>"]
-    if pat.get("expires_at"):
+    if is_usable:
         parts += [_facts(pat), form.button("rotate", "Rotate now")]
         parts += [form.button("log-out", "Log out")]
     else:
@@ -100,6 +102,10 @@ def _pasted(pasted: Model, form: _FormMaker) -> Iterator[str]:
         yield form.button("revoke-pasted", label, field)
 
 
+def _open_tasks(status: Model) -> list[Model]:
+    return [task for task in status.get("startup") or () if task.get("state") != "done"]
+
+
 def _task(task: Model) -> str:
     progress = task.get("progress")
     title = escape(str(task.get("title")))
@@ -127,7 +133,15 @@ def _models(status: Model) -> str:
     gateway, sessions = status.get("gateway") or {}, status.get("sessions") or {}
     lines = [f"{escape(str(gateway.get('kind')))}: {escape(str(gateway.get('reason')))}"]
     lines += [f"{escape(str(count))} {escape(str(what))}" for what, count in sessions.items()]
+    lines += _memory(status.get("memory") or {})
     return _list("Model calls and sessions", lines)
+
+
+def _memory(memory: Model) -> Iterator[str]:
+    used, limit = memory.get("used_bytes"), memory.get("limit_bytes")
+    if isinstance(used, int):
+        of = f" of {limit / 1e9:.1f}" if isinstance(limit, int) else ""
+        yield f"{used / 1e9:.1f}{of} GB of memory used"
 
 
 def _said(model: Model) -> str:

@@ -53,7 +53,7 @@ def test_the_page_allows_nothing_but_its_style_and_shows_what_there_is(app: Runn
     for agent in app.status()["agents"]:
         assert agent["title"] in answer.text
     assert "text/css" in app.owner.http.get("/dbx-agents/page.css").headers["Content-Type"]
-    assert app.owner.http.get("/dbx-agents").headers["Location"] == "dbx-agents/"
+    assert app.owner.http.get("/dbx-agents").headers["Location"] == "/dbx-agents/"
 
 
 def test_a_form_of_another_site_changes_nothing(app: RunningApp):

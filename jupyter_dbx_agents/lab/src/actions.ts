@@ -1,7 +1,8 @@
 /** What the panel can have the server do; a failure is said in a notification. */
 
 import { Notification } from '@jupyterlab/apputils';
-import type { Agent, Pat } from './model';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type { Agent, Pat, Restored } from './model';
 import { ask, errorText } from './server';
 import type { StatusStore } from './store';
 
@@ -11,7 +12,8 @@ export class Actions {
     readonly enterToken: () => void,
     readonly logOutNow: () => Promise<void>,
     readonly startAgent: (name: string) => void,
-    readonly openTerminal: (name: string) => void
+    readonly openTerminal: (name: string) => void,
+    private _trans: TranslationBundle
   ) {}
 
   rotate(): void {
@@ -51,10 +53,31 @@ export class Actions {
   /** Bring a project back; `then` is called when it is there. */
   restore(name: string, then: () => void): void {
     this._run(async () => {
-      await ask('projects/restore', 'POST', { name });
+      const { restored } = await ask<{ restored?: Restored[] }>('projects/restore', 'POST', {
+        name
+      });
+      for (const one of restored ?? []) {
+        Notification.emit(...this._whatCameBack(one));
+      }
       await this._store.refresh();
       then();
     });
+  }
+
+  private _whatCameBack(one: Restored): [string, 'error' | 'warning' | 'success', object] {
+    const { name, problem, missing = [], has_history } = one;
+    if (problem) {
+      const text = this._trans.__('%1 was not restored: %2', name, problem);
+      return [text, 'error', { autoClose: false }];
+    }
+    if (missing.length) {
+      const text = this._trans.__('%1 is back, without %2', name, missing.join(', '));
+      return [text, 'warning', { autoClose: false }];
+    }
+    const text = has_history
+      ? this._trans.__('%1 is back.', name)
+      : this._trans.__('The files of %1 are back, without their git history.', name);
+    return [text, 'success', { autoClose: 5000 }];
   }
 
   /** Ask which projects are in the workspace and not here. */

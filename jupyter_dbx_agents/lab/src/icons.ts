@@ -1,6 +1,7 @@
-/** Our own signs; an agent's is its initial, in a colour that comes from its name. */
+/** Our own signs; an agent's are its initials, in a colour of its own. */
 
 import { LabIcon } from '@jupyterlab/ui-components';
+import { initials } from './text';
 
 export const panelIcon = new LabIcon({
   name: 'dbx-agents:panel',
@@ -8,23 +9,21 @@ export const panelIcon = new LabIcon({
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><g class="jp-icon3" fill="none" stroke="#616161" stroke-width="2" stroke-linejoin="round"><path d="M12 3 3 8l9 5 9-5z"/><path d="m3 12.5 9 5 9-5"/><path d="m3 17 9 5 9-5"/></g></svg>'
 });
 
-// Dark enough for a white letter, in both themes.
+// Dark enough for white letters, in both themes.
 const COLOURS = ['#b3462c', '#2a6fb0', '#2e7d4f', '#7a4fa3', '#8a6414', '#a83a6b', '#3d6b75'];
 const icons = new Map<string, LabIcon>();
 
-/** Return an agent's icon; the same one for the same name. */
+/** Return an agent's icon: the same one for the same name, colours in the order of first use. */
 export function agentIcon(name: string, title: string): LabIcon {
   let icon = icons.get(name);
   if (!icon) {
-    icon = new LabIcon({ name: `dbx-agents:agent-${name}`, svgstr: sign(name, title) });
+    const colour = COLOURS[icons.size % COLOURS.length] ?? '';
+    icon = new LabIcon({ name: `dbx-agents:agent-${name}`, svgstr: sign(initials(title), colour) });
     icons.set(name, icon);
   }
   return icon;
 }
 
-function sign(name: string, title: string): string {
-  const number = [...name].reduce((sum, c) => (sum * 31 + c.charCodeAt(0)) % 9973, 0);
-  const colour = COLOURS[number % COLOURS.length];
-  const initial = title.replace(/[^A-Za-z0-9]/g, '').charAt(0) || '?';
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><rect x="2" y="2" width="20" height="20" rx="5" fill="${colour}"/><text x="12" y="17" text-anchor="middle" font-family="sans-serif" font-weight="bold" font-size="14" fill="#fff">${initial}</text></svg>`;
+function sign(letters: string, colour: string): string {
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><rect x="2" y="2" width="20" height="20" rx="5" fill="${colour}"/><text x="12" y="16" text-anchor="middle" font-family="sans-serif" font-weight="bold" font-size="11" fill="#fff">${letters}</text></svg>`;
 }

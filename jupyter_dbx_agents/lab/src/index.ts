@@ -6,18 +6,19 @@ import {
   type JupyterFrontEndPlugin
 } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
-import { PageConfig } from '@jupyterlab/coreutils';
 import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
 import { ILauncher } from '@jupyterlab/launcher';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITerminalTracker } from '@jupyterlab/terminal';
-import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 import { Actions } from './actions';
 import { AgentLauncher } from './launch';
+import { isNeeded } from './model';
 import { StatusPanel } from './panel/panel';
 import { PatFlow } from './pat_flow';
 import { showProjects } from './projects';
+import { absolute } from './server_root';
 import { Settings } from './settings';
 import { StatusItem } from './status_item';
 import { StatusStore } from './store';
@@ -26,6 +27,7 @@ import { RunningPoll } from './terminals/running_poll';
 
 const ID = 'jupyter-dbx-agents:plugin';
 const OPEN_PANEL = 'dbx-agents:open-panel';
+const ENTER_TOKEN = 'dbx-agents:enter-token';
 
 function activate(
   app: JupyterFrontEnd,
@@ -56,19 +58,17 @@ function activate(
     () => void flow.offer(),
     () => flow.logOut(),
     name => void agents.start(name),
-    name => void commands.execute('terminal:open', { name })
+    name => void commands.execute('terminal:open', { name }),
+    trans
   );
   const panel = new StatusPanel({ store, actions, terminals: serviceManager.terminals, trans });
   shell.add(panel, 'left', { rank: 250 });
-  commands.addCommand(OPEN_PANEL, {
-    label: trans.__('Databricks Agents: Show the Status'),
-    execute: () => shell.activateById(panel.id)
-  });
-  palette?.addItem({ command: OPEN_PANEL, category: trans.__('Agents') });
+  addCommands(app, panel, flow, store, palette, trans);
   statusBar?.registerStatusItem(ID, {
     item: new StatusItem(store, trans, () => void app.commands.execute(OPEN_PANEL)),
     align: 'right',
-    rank: 1
+    rank: 1,
+    priority: 1 // in a narrow window, too
   });
   const lab = {
     openAnother: () => commands.execute('terminal:create-new'),
@@ -84,9 +84,28 @@ function activate(
   );
 }
 
-/** Return a path of the file browser as programs on the server know it. */
-function absolute(path: string): string {
-  return `${PageConfig.getOption('dbxAgentsRoot').replace(/\/$/, '')}/${path}`;
+/** What the palette offers beside the agents. */
+function addCommands(
+  { commands, shell }: JupyterFrontEnd,
+  panel: StatusPanel,
+  flow: PatFlow,
+  store: StatusStore,
+  palette: ICommandPalette | null,
+  trans: TranslationBundle
+): void {
+  commands.addCommand(OPEN_PANEL, {
+    label: trans.__('Databricks Agents: Show the Status'),
+    execute: () => shell.activateById(panel.id)
+  });
+  commands.addCommand(ENTER_TOKEN, {
+    label: trans.__('Databricks Agents: Paste a Token …'),
+    isEnabled: () => isNeeded(store.status),
+    execute: () => flow.offer()
+  });
+  store.changed.connect(() => commands.notifyCommandChanged(ENTER_TOKEN));
+  for (const command of [OPEN_PANEL, ENTER_TOKEN]) {
+    palette?.addItem({ command, category: trans.__('Agents') });
+  }
 }
 
 /** Give the keyboard back to the terminal in front, if that is what is in front. */

@@ -3,7 +3,6 @@
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import type { ICommandPalette } from '@jupyterlab/apputils';
 import { Notification } from '@jupyterlab/apputils';
-import { PageConfig } from '@jupyterlab/coreutils';
 import type { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
 import type { ILauncher } from '@jupyterlab/launcher';
 import { ServerConnection } from '@jupyterlab/services';
@@ -12,6 +11,7 @@ import { DisposableSet } from '@lumino/disposable';
 import { agentIcon } from './icons';
 import { type Agent, installOf, isReady } from './model';
 import { errorOf, errorText } from './server';
+import { absolute } from './server_root';
 import type { StatusStore } from './store';
 
 const PREFIX = 'dbx-agents:start-';
@@ -120,11 +120,7 @@ export class AgentLauncher {
   /** The browser's folder; none at its root, for which the server has a better place. */
   private _absolute(path: string): string | undefined {
     const folder = path.replace(/^[^/:]*:/, '').replace(/^\/+/, '');
-    const root = PageConfig.getOption('serverRoot');
-    if (!folder) {
-      return undefined;
-    }
-    return root.startsWith('/') ? `${root.replace(/\/$/, '')}/${folder}` : folder;
+    return folder ? absolute(folder) : undefined;
   }
 }
 

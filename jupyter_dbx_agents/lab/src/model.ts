@@ -73,6 +73,25 @@ export interface Project {
   synced_at?: string;
   done?: number;
   count?: number;
+  skipped_count?: number;
+  skipped?: Remark[];
+  notes?: Remark[];
+  history?: { message?: string };
+  hooks?: string;
+}
+
+/** What is to be said about one file. */
+export interface Remark {
+  path: string;
+  reason: string;
+}
+
+/** What has come back of a project, or why nothing has. */
+export interface Restored {
+  name: string;
+  has_history?: boolean;
+  missing?: string[];
+  problem?: string;
 }
 
 export interface Status {
@@ -87,6 +106,8 @@ export interface Status {
   usage?: Usage[];
   projects?: Project[];
   sessions?: { terminals: number; kernels: number };
+  terminals?: { name: string; foreground?: string }[];
+  tracing?: { enabled?: boolean; experiment?: string; traces?: number; message?: string };
   /** Only while the server stops, by its event. */
   server?: { state: string; message?: string };
   memory?: { used_bytes: number; limit_bytes: number | null };
@@ -143,6 +164,24 @@ export function usageKey({ agent, model }: Usage): string {
 
 function total({ mean_seconds, calls }: Usage): number {
   return (mean_seconds ?? 0) * calls;
+}
+
+/** Return an agent's name for people; its own one if the status does not know it. */
+export function titleOf({ agents }: Status, name: string): string {
+  return agents?.find(agent => agent.name === name)?.title ?? name;
+}
+
+/** Return the program that has a terminal, as last told; '' if that is not known. */
+export function programIn({ terminals }: Status, name: string): string {
+  const found = Array.isArray(terminals) ? terminals.find(one => one.name === name) : undefined;
+  return found?.foreground ?? '';
+}
+
+/** Return what is wrong with the models of an agent, those of its side jobs included. */
+export function modelProblems({ models }: Status, agent: string): string[] {
+  return Object.entries(models ?? {})
+    .filter(([key]) => key === agent || key.startsWith(`${agent}/`))
+    .flatMap(([, report]) => report.problem || []);
 }
 
 /** Return the start-up task that installs an agent, if there is one. */

@@ -2,7 +2,6 @@
 
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { Notification } from '@jupyterlab/apputils';
-import { PageConfig } from '@jupyterlab/coreutils';
 import type { ILauncher } from '@jupyterlab/launcher';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { folderIcon } from '@jupyterlab/ui-components';
@@ -10,6 +9,7 @@ import { DisposableSet } from '@lumino/disposable';
 import { openTerminal } from './launch';
 import { type Project, recentProjects } from './model';
 import { errorText } from './server';
+import { browsable } from './server_root';
 import type { StatusStore } from './store';
 
 const COMMAND = 'dbx-agents:open-project';
@@ -50,9 +50,9 @@ export function showProjects(
 }
 
 async function open(app: JupyterFrontEnd, folder: NonNullable<Project['folder']>): Promise<void> {
-  const root = PageConfig.getOption('serverRoot').replace(/\/$/, '');
-  if (folder.startsWith(`${root}/`)) {
-    await app.commands.execute('filebrowser:open-path', { path: folder.slice(root.length + 1) });
+  const path = browsable(folder);
+  if (path !== null) {
+    await app.commands.execute('filebrowser:open-path', { path });
   }
   await openTerminal(app, { cwd: folder });
 }

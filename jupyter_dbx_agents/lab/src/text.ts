@@ -56,3 +56,9 @@ export function chartPoints(values: number[], width: number, height: number): st
     .map((v, i) => `${(i * step).toFixed(1)},${(height - (v / highest) * height).toFixed(1)}`)
     .join(' ');
 }
+
+/** Return two letters for a name: of its first two words, or of its only one. */
+export function initials(title: string): string {
+  const [first = '?', second] = title.match(/[A-Za-z0-9]+/g) ?? [];
+  return second ? first.charAt(0) + second.charAt(0) : first.slice(0, 2);
+}

@@ -5,8 +5,11 @@ import {
   isReady,
   isUsable,
   latencies,
+  modelProblems,
   type Pat,
+  programIn,
   type Status,
+  titleOf,
   withPart
 } from '../src/model';
 
@@ -64,4 +67,20 @@ test('the latency of the latest calls comes from the change of the means', () =>
   assert.deepEqual(latencies([], usage(2, 3)), { 'a m': 3 });
   assert.deepEqual(latencies(usage(2, 3), usage(4, 5)), { 'a m': 7 });
   assert.deepEqual(latencies(usage(2, 3), usage(2, 3)), {});
+});
+
+test('what is wrong with the models of side jobs is said with their agent', () => {
+  const report = (problem: string) => ({ model: 'm', served: !problem, problem });
+  const models = { a: report(''), 'a/small': report('gone'), ab: report('other') };
+  assert.deepEqual(modelProblems({ models }, 'a'), ['gone']);
+  assert.deepEqual(modelProblems({}, 'a'), []);
+});
+
+test('names are looked up where they are told, and stand for themselves elsewhere', () => {
+  const agents = [{ name: 'a', title: 'An Agent', command: 'a' }];
+  assert.equal(titleOf({ agents }, 'a'), 'An Agent');
+  assert.equal(titleOf({}, 'b'), 'b');
+  assert.equal(programIn({ terminals: [{ name: '1', foreground: 'vim' }] }, '1'), 'vim');
+  assert.equal(programIn({ terminals: [{ name: '1' }] }, '1'), '');
+  assert.equal(programIn({}, '1'), '');
 });

@@ -6,6 +6,7 @@ import {
   clock,
   countText,
   fromBase64,
+  initials,
   quoted,
   secondsUntil
 } from '../src/text';
@@ -51,4 +52,11 @@ test('a chart fills its box', () => {
   assert.equal(chartPoints([0, 1, 2], 10, 4), '0.0,4.0 5.0,2.0 10.0,0.0');
   assert.equal(chartPoints([3], 10, 4), '0.0,0.0');
   assert.equal(chartPoints([0, 0], 10, 4), '0.0,4.0 10.0,4.0');
+});
+
+test('an icon has two letters, whatever the name', () => {
+  assert.equal(initials('Claude Code'), 'CC');
+  assert.equal(initials('Codex'), 'Co');
+  assert.equal(initials('<b>'), 'b');
+  assert.equal(initials('Ω'), '?');
 });

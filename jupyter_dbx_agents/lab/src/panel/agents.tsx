@@ -2,21 +2,19 @@
 
 import * as React from 'react';
 import { agentIcon } from '../icons';
-import { type Agent, isReady, type ModelReport, type Task } from '../model';
+import { type Agent, isReady, type ModelReport, modelProblems, type Task } from '../model';
 import type { Context } from './panel';
 import { Button, Said, Section, State } from './parts';
 
 const INSTALL = 'install-';
 
 export function Startup({ store, actions, trans }: Context): React.ReactElement | null {
-  const tasks = store.status.startup;
-  if (!tasks?.length) {
-    return null;
+  const open = (store.status.startup ?? []).filter(task => task.state !== 'done');
+  if (!open.length) {
+    return null; // the agents below say that they are there
   }
-  const open = tasks.filter(task => task.state !== 'done');
   return (
     <Section title={trans.__('Start-up')}>
-      {open.length === 0 && <p>{trans.__('All is installed and configured.')}</p>}
       <ul>
         {open.map(task => (
           <TaskLine key={task.name} task={task} actions={actions} trans={trans} />
@@ -34,7 +32,7 @@ function TaskLine({ task, actions, trans }: TaskProps): React.ReactElement {
   return (
     <li>
       <div className="jp-DbxAgents-line">
-        <span>{task.title}</span> <State state={task.state} />
+        <span className="jp-DbxAgents-grow">{task.title}</span> <State state={task.state} />
       </div>
       {isRunning && <progress aria-label={task.title} max={1} value={task.progress ?? undefined} />}
       <Said message={task.message} hint={task.hint} isBad={task.state === 'failed'} />
@@ -62,6 +60,7 @@ export function Agents({ store, actions, trans }: Context): React.ReactElement |
             key={agent.name}
             agent={agent}
             report={store.status.models?.[agent.name]}
+            problems={modelProblems(store.status, agent.name)}
             actions={actions}
             trans={trans}
           />
@@ -76,19 +75,20 @@ type LineProps = { agent: Agent; report: ModelReport | undefined } & Pick<
   'actions' | 'trans'
 >;
 
-function AgentLine({ agent, report, actions, trans }: LineProps): React.ReactElement {
+function AgentLine(props: LineProps & { problems: string[] }): React.ReactElement {
+  const { agent, report, problems, actions, trans } = props;
   const icon = agentIcon(agent.name, agent.title);
   return (
     <li>
       <div className="jp-DbxAgents-line">
-        <icon.react tag="span" width="18px" height="18px" />
-        <label className="jp-DbxAgents-grow">
+        <label className="jp-DbxAgents-grow jp-DbxAgents-line" title={agent.version}>
           <input
             type="checkbox"
             checked={agent.enabled !== false}
             onChange={event => actions.changeAgent(agent.name, { enabled: event.target.checked })}
           />
-          {agent.title} <span className="jp-DbxAgents-quiet">{agent.version}</span>
+          <icon.react tag="span" width="20px" height="20px" />
+          <span>{agent.title}</span>
         </label>
         <Button
           label={trans.__('Start')}
@@ -98,7 +98,9 @@ function AgentLine({ agent, report, actions, trans }: LineProps): React.ReactEle
         />
       </div>
       {agent.enabled !== false && <Model {...{ agent, report, actions, trans }} />}
-      <Said message={report?.problem} hint="" isBad={report?.served === false} />
+      {problems.map(problem => (
+        <Said key={problem} message={problem} hint="" isBad={report?.served === false} />
+      ))}
       <Said message={agent.message} hint={agent.hint} isBad />
     </li>
   );

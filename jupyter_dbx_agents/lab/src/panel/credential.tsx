@@ -2,7 +2,7 @@
 
 import * as React from 'react';
 import { Candidates } from '../candidates';
-import { isUsable } from '../model';
+import { isNeeded, isUsable } from '../model';
 import { clock, secondsUntil } from '../text';
 import type { Context } from './panel';
 import { Button, Said, Section, State, useNow } from './parts';
@@ -18,10 +18,19 @@ export function Credential({ store, actions, trans }: Context): React.ReactEleme
       <p>
         <State state={pat.state} /> {pat.user}
       </p>
-      <Said message={pat.message} hint={pat.hint} isBad={pat.state === 'retrying'} />
-      {usable && <Clock at={pat.next_rotation_at} text={trans.__('Rotates in')} />}
-      {usable && <Clock at={pat.expires_at} text={trans.__('Lives for another')} />}
-      {usable && <p>{trans._n('%1 rotation so far', '%1 rotations so far', pat.rotations)}</p>}
+      {/* What to do about a token that is needed is the button below. */}
+      <Said
+        message={pat.message}
+        hint={isNeeded(store.status) ? '' : pat.hint}
+        isBad={pat.state === 'retrying'}
+      />
+      {usable && (
+        <p className="jp-DbxAgents-quiet jp-DbxAgents-facts">
+          <Clock at={pat.next_rotation_at} text={trans.__('Rotates in')} />
+          <Clock at={pat.expires_at} text={trans.__('Lives for another')} />
+          <span>{trans._n('%1 rotation so far', '%1 rotations so far', pat.rotations)}</span>
+        </p>
+      )}
       {pat.pasted && pat.pasted.state !== 'kept' && <Said message={pat.pasted.message} hint="" />}
       {pat.pasted && (
         <Candidates
@@ -51,8 +60,8 @@ export function Credential({ store, actions, trans }: Context): React.ReactEleme
 function Clock(props: { at: string | null; text: string }): React.ReactElement | null {
   const seconds = secondsUntil(props.at, useNow());
   return seconds === null ? null : (
-    <p>
+    <span>
       {props.text} <span className="jp-DbxAgents-clock">{clock(seconds)}</span>
-    </p>
+    </span>
   );
 }

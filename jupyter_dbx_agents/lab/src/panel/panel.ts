@@ -29,6 +29,7 @@ export class StatusPanel extends Panel {
     this.addClass('jp-DbxAgents-Panel');
     this.title.icon = panelIcon;
     this.title.caption = _context.trans.__('Databricks agents');
+    this.node.tabIndex = -1; // takes the keyboard when it is asked for
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', this.title.caption);
   }
@@ -38,6 +39,10 @@ export class StatusPanel extends Panel {
     void this._fill();
     this._timer = window.setInterval(() => this._look(), USAGE_MILLISECONDS);
     this._look();
+  }
+
+  protected override onActivateRequest(): void {
+    this.node.focus();
   }
 
   protected override onBeforeHide(msg: Message): void {

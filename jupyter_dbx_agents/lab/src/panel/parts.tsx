@@ -3,7 +3,7 @@
 import * as React from 'react';
 import { chartPoints } from '../text';
 
-const CHART = { width: 80, height: 18 };
+const CHART = { width: 48, height: 14 };
 const TICK_MILLISECONDS = 1000;
 
 /** A heading and what belongs to it. */
@@ -26,7 +26,7 @@ const LEVELS: Record<string, string> = {
   expired: 'bad',
   failed: 'bad',
   retrying: 'warning',
-  conflict: 'bad',
+  refused: 'bad',
   running: 'warning',
   installing: 'warning',
   syncing: 'warning',

@@ -2,12 +2,12 @@
 
 import { ReactWidget, UseSignal } from '@jupyterlab/apputils';
 import * as React from 'react';
-import { Memory, Models, Projects, Terminals } from './activity';
 import { Agents, Startup } from './agents';
 import { Credential } from './credential';
+import { Models } from './models';
 import type { Context } from './panel';
-
-const SECTIONS = [Credential, Startup, Agents, Projects, Models, Terminals, Memory];
+import { Projects } from './projects';
+import { Memory, Sessions } from './sessions';
 
 /** Return the widget that follows the status. */
 export function createView(context: Context): ReactWidget {
@@ -32,9 +32,13 @@ function View(context: Context): React.ReactElement {
             : trans.__('Waiting for the server …')}
         </p>
       )}
-      {SECTIONS.map(Part => (
-        <Part key={Part.name} {...context} />
-      ))}
+      <Credential {...context} />
+      <Startup {...context} />
+      <Agents {...context} />
+      <Projects {...context} />
+      <Models {...context} />
+      <Sessions {...context} />
+      <Memory {...context} />
       {store.status.workspace && (
         <p className="jp-DbxAgents-quiet">
           {store.status.workspace} · {store.status.version}

@@ -1,4 +1,4 @@
-"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{32(t,e,o){var r=o(30),n=o.n(r),a=o(31),i=(o.n(a))()(n());i.push([t.id,`/* The status bar centres the text of labels, but not of buttons. */
+"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{32(t,e,o){var n=o(30),r=o.n(n),a=o(31),i=(o.n(a))()(r());i.push([t.id,`/* The status bar centres the text of labels, but not of buttons. */
 .jp-DbxAgents-StatusItem {
   display: flex;
   align-items: center;
@@ -43,11 +43,17 @@
 }
 
 .jp-DbxAgents-PatDialog .jp-Dialog-content {
-  width: 460px;
-  max-width: 90vw;
+  width: 480px;
+  max-width: 92vw;
+  max-height: 94vh; /* and not JupyterLab's 80: it fits a low window whole */
+}
+
+.jp-DbxAgents-PatForm p {
+  margin: 8px 0;
 }
 
 .jp-DbxAgents-PatForm ol {
+  margin: 8px 0;
   padding-left: 1.4em;
 }
 
@@ -79,7 +85,7 @@
 
 .jp-DbxAgents-Panel {
   overflow: auto;
-  padding: 4px 12px 16px;
+  padding: 0 12px 16px;
   color: var(--jp-ui-font-color1);
   background: var(--jp-layout-color1);
   font-size: var(--jp-ui-font-size1);
@@ -93,9 +99,17 @@
   padding-bottom: 2px;
 }
 
+.jp-DbxAgents-Panel:focus {
+  outline: none; /* its first control is the next stop */
+}
+
 .jp-DbxAgents-Panel p {
   margin: 4px 0;
   overflow-wrap: anywhere;
+}
+
+.jp-DbxAgents-Panel section > :last-child {
+  margin-bottom: 0;
 }
 
 .jp-DbxAgents-Panel ul,
@@ -150,7 +164,7 @@
   cursor: default;
 }
 
-.jp-DbxAgents-Panel :is(button, input, select):focus-visible {
+.jp-DbxAgents-Panel :is(button, input, select, summary):focus-visible {
   outline: 2px solid var(--jp-brand-color1);
   outline-offset: 1px;
 }
@@ -170,8 +184,22 @@
 }
 
 .jp-DbxAgents-Panel input[type="checkbox"] {
-  vertical-align: middle;
-  margin: 0 4px 0 0;
+  margin: 0;
+}
+
+.jp-DbxAgents-Panel label svg {
+  display: block;
+}
+
+.jp-DbxAgents-Panel summary {
+  cursor: pointer;
+  color: var(--jp-ui-font-color2);
+  font-size: var(--jp-ui-font-size0);
+}
+
+.jp-DbxAgents-Panel details {
+  font-size: var(--jp-ui-font-size0);
+  overflow-wrap: anywhere;
 }
 
 .jp-DbxAgents-Panel progress,
@@ -186,15 +214,39 @@
 }
 
 .jp-DbxAgents-Panel :is(th, td) {
-  padding: 2px 4px 2px 0;
-  text-align: left;
+  padding: 3px 0 3px 6px;
+  text-align: right;
+  vertical-align: top;
   font-weight: normal;
+  font-variant-numeric: tabular-nums;
+  white-space: nowrap;
+}
+
+.jp-DbxAgents-Panel :is(th, td):first-child {
+  padding-left: 0;
+  text-align: left;
+  white-space: normal;
+}
+
+.jp-DbxAgents-Panel thead {
+  color: var(--jp-ui-font-color2);
+}
+
+.jp-DbxAgents-Panel td svg {
+  display: block;
+  margin: 2px 0 0 auto;
 }
 
 .jp-DbxAgents-Panel polyline {
   fill: none;
   stroke: var(--jp-brand-color1);
   stroke-width: 1.5;
+}
+
+.jp-DbxAgents-facts {
+  display: flex;
+  flex-wrap: wrap;
+  gap: 0 12px;
 }
 
 .jp-DbxAgents-clock {
@@ -208,6 +260,10 @@
 
 .jp-DbxAgents-bad {
   color: var(--jp-error-color1);
+}
+
+.jp-DbxAgents-Panel td .jp-DbxAgents-bad {
+  display: block;
 }
 
 .jp-DbxAgents-state::before {
@@ -281,14 +337,23 @@
   outline-offset: 1px;
 }
 
-/* What this app is for comes first. */
+/* What this app is for comes first: agents, projects, and a terminal without scrolling. */
 .jp-Launcher-content:has([data-category="Agents"]) {
   display: flex;
   flex-direction: column;
 }
 
 .jp-Launcher-section:has([data-category="Agents"]) {
+  order: -3;
+}
+
+.jp-Launcher-section:has([data-category="Projects"]) {
+  order: -2;
+}
+
+.jp-Launcher-content:has([data-category="Agents"])
+  .jp-Launcher-section:has([data-category="Other"]) {
   order: -1;
 }
-`,""]),o.d(e,{},{A:i})},29(t,e,o){var r=o(30),n=o.n(r),a=o(31),i=o.n(a),s=o(32),p=i()(n());p.i(s.A),p.push([t.id,`
-`,""]),o.d(e,{},{A:p})},31(t){t.exports=function(t){var e=[];return e.toString=function(){return this.map(function(e){var o="",r=void 0!==e[5];return e[4]&&(o+="@supports (".concat(e[4],") {")),e[2]&&(o+="@media ".concat(e[2]," {")),r&&(o+="@layer".concat(e[5].length>0?" ".concat(e[5]):""," {")),o+=t(e),r&&(o+="}"),e[2]&&(o+="}"),e[4]&&(o+="}"),o}).join("")},e.i=function(t,o,r,n,a){"string"==typeof t&&(t=[[null,t,void 0]]);var i={};if(r)for(var s=0;s<this.length;s++){var p=this[s][0];null!=p&&(i[p]=!0)}for(var l=0;l<t.length;l++){var c=[].concat(t[l]);r&&i[c[0]]||(void 0!==a&&(void 0===c[5]||(c[1]="@layer".concat(c[5].length>0?" ".concat(c[5]):""," {").concat(c[1],"}")),c[5]=a),o&&(c[2]&&(c[1]="@media ".concat(c[2]," {").concat(c[1],"}")),c[2]=o),n&&(c[4]?(c[1]="@supports (".concat(c[4],") {").concat(c[1],"}"),c[4]=n):c[4]="".concat(n)),e.push(c))}},e}},30(t){t.exports=function(t){return t[1]}},22(t,e,o){o.r(e);var r=o(23),n=o.n(r),a=o(24),i=o.n(a),s=o(25),p=o.n(s),l=o(26),c=o.n(l),d=o(27),u=o.n(d),b=o(28),g=o.n(b),x=o(29),f={};f.styleTagTransform=g(),f.setAttributes=c(),f.insert=p().bind(null,"head"),f.domAPI=i(),f.insertStyleElement=u(),n()(x.A,f);let j=x.A&&x.A.locals?x.A.locals:void 0;o.d(e,{},{default:j})},23(t){var e=[];function o(t){for(var o=-1,r=0;r<e.length;r++)if(e[r].identifier===t){o=r;break}return o}function r(t,r){for(var n={},a=[],i=0;i<t.length;i++){var s=t[i],p=r.base?s[0]+r.base:s[0],l=n[p]||0,c="".concat(p," ").concat(l);n[p]=l+1;var d=o(c),u={css:s[1],media:s[2],sourceMap:s[3],supports:s[4],layer:s[5]};if(-1!==d)e[d].references++,e[d].updater(u);else{var b=function(t,e){var o=e.domAPI(e);return o.update(t),function(e){e?(e.css!==t.css||e.media!==t.media||e.sourceMap!==t.sourceMap||e.supports!==t.supports||e.layer!==t.layer)&&o.update(t=e):o.remove()}}(u,r);r.byIndex=i,e.splice(i,0,{identifier:c,updater:b,references:1})}a.push(c)}return a}t.exports=function(t,n){var a=r(t=t||[],n=n||{});return function(t){t=t||[];for(var i=0;i<a.length;i++){var s=o(a[i]);e[s].references--}for(var p=r(t,n),l=0;l<a.length;l++){var c=o(a[l]);0===e[c].references&&(e[c].updater(),e.splice(c,1))}a=p}}},25(t){var e={};t.exports=function(t,o){var r=function(t){if(void 0===e[t]){var o=document.querySelector(t);if(window.HTMLIFrameElement&&o instanceof window.HTMLIFrameElement)try{o=o.contentDocument.head}catch(t){o=null}e[t]=o}return e[t]}(t);if(!r)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");r.appendChild(o)}},27(t){t.exports=function(t){var e=document.createElement("style");return t.setAttributes(e,t.attributes),t.insert(e,t.options),e}},26(t,e,o){t.exports=function(t){var e=o.nc;e&&t.setAttribute("nonce",e)}},24(t){t.exports=function(t){if("u"<typeof document)return{update:function(){},remove:function(){}};var e=t.insertStyleElement(t);return{update:function(o){var r,n,a;r="",o.supports&&(r+="@supports (".concat(o.supports,") {")),o.media&&(r+="@media ".concat(o.media," {")),(n=void 0!==o.layer)&&(r+="@layer".concat(o.layer.length>0?" ".concat(o.layer):""," {")),r+=o.css,n&&(r+="}"),o.media&&(r+="}"),o.supports&&(r+="}"),(a=o.sourceMap)&&"u">typeof btoa&&(r+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),t.styleTagTransform(r,e,t.options)},remove:function(){var t;null===(t=e).parentNode||t.parentNode.removeChild(t)}}}},28(t){t.exports=function(t,e){if(e.styleSheet)e.styleSheet.cssText=t;else{for(;e.firstChild;)e.removeChild(e.firstChild);e.appendChild(document.createTextNode(t))}}}}]);
+`,""]),o.d(e,{},{A:i})},29(t,e,o){var n=o(30),r=o.n(n),a=o(31),i=o.n(a),s=o(32),p=i()(r());p.i(s.A),p.push([t.id,`
+`,""]),o.d(e,{},{A:p})},31(t){t.exports=function(t){var e=[];return e.toString=function(){return this.map(function(e){var o="",n=void 0!==e[5];return e[4]&&(o+="@supports (".concat(e[4],") {")),e[2]&&(o+="@media ".concat(e[2]," {")),n&&(o+="@layer".concat(e[5].length>0?" ".concat(e[5]):""," {")),o+=t(e),n&&(o+="}"),e[2]&&(o+="}"),e[4]&&(o+="}"),o}).join("")},e.i=function(t,o,n,r,a){"string"==typeof t&&(t=[[null,t,void 0]]);var i={};if(n)for(var s=0;s<this.length;s++){var p=this[s][0];null!=p&&(i[p]=!0)}for(var l=0;l<t.length;l++){var c=[].concat(t[l]);n&&i[c[0]]||(void 0!==a&&(void 0===c[5]||(c[1]="@layer".concat(c[5].length>0?" ".concat(c[5]):""," {").concat(c[1],"}")),c[5]=a),o&&(c[2]&&(c[1]="@media ".concat(c[2]," {").concat(c[1],"}")),c[2]=o),r&&(c[4]?(c[1]="@supports (".concat(c[4],") {").concat(c[1],"}"),c[4]=r):c[4]="".concat(r)),e.push(c))}},e}},30(t){t.exports=function(t){return t[1]}},22(t,e,o){o.r(e);var n=o(23),r=o.n(n),a=o(24),i=o.n(a),s=o(25),p=o.n(s),l=o(26),c=o.n(l),d=o(27),u=o.n(d),b=o(28),g=o.n(b),x=o(29),f={};f.styleTagTransform=g(),f.setAttributes=c(),f.insert=p().bind(null,"head"),f.domAPI=i(),f.insertStyleElement=u(),r()(x.A,f);let j=x.A&&x.A.locals?x.A.locals:void 0;o.d(e,{},{default:j})},23(t){var e=[];function o(t){for(var o=-1,n=0;n<e.length;n++)if(e[n].identifier===t){o=n;break}return o}function n(t,n){for(var r={},a=[],i=0;i<t.length;i++){var s=t[i],p=n.base?s[0]+n.base:s[0],l=r[p]||0,c="".concat(p," ").concat(l);r[p]=l+1;var d=o(c),u={css:s[1],media:s[2],sourceMap:s[3],supports:s[4],layer:s[5]};if(-1!==d)e[d].references++,e[d].updater(u);else{var b=function(t,e){var o=e.domAPI(e);return o.update(t),function(e){e?(e.css!==t.css||e.media!==t.media||e.sourceMap!==t.sourceMap||e.supports!==t.supports||e.layer!==t.layer)&&o.update(t=e):o.remove()}}(u,n);n.byIndex=i,e.splice(i,0,{identifier:c,updater:b,references:1})}a.push(c)}return a}t.exports=function(t,r){var a=n(t=t||[],r=r||{});return function(t){t=t||[];for(var i=0;i<a.length;i++){var s=o(a[i]);e[s].references--}for(var p=n(t,r),l=0;l<a.length;l++){var c=o(a[l]);0===e[c].references&&(e[c].updater(),e.splice(c,1))}a=p}}},25(t){var e={};t.exports=function(t,o){var n=function(t){if(void 0===e[t]){var o=document.querySelector(t);if(window.HTMLIFrameElement&&o instanceof window.HTMLIFrameElement)try{o=o.contentDocument.head}catch(t){o=null}e[t]=o}return e[t]}(t);if(!n)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");n.appendChild(o)}},27(t){t.exports=function(t){var e=document.createElement("style");return t.setAttributes(e,t.attributes),t.insert(e,t.options),e}},26(t,e,o){t.exports=function(t){var e=o.nc;e&&t.setAttribute("nonce",e)}},24(t){t.exports=function(t){if("u"<typeof document)return{update:function(){},remove:function(){}};var e=t.insertStyleElement(t);return{update:function(o){var n,r,a;n="",o.supports&&(n+="@supports (".concat(o.supports,") {")),o.media&&(n+="@media ".concat(o.media," {")),(r=void 0!==o.layer)&&(n+="@layer".concat(o.layer.length>0?" ".concat(o.layer):""," {")),n+=o.css,r&&(n+="}"),o.media&&(n+="}"),o.supports&&(n+="}"),(a=o.sourceMap)&&"u">typeof btoa&&(n+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),t.styleTagTransform(n,e,t.options)},remove:function(){var t;null===(t=e).parentNode||t.parentNode.removeChild(t)}}}},28(t){t.exports=function(t,e){if(e.styleSheet)e.styleSheet.cssText=t;else{for(;e.firstChild;)e.removeChild(e.firstChild);e.appendChild(document.createTextNode(t))}}}}]);

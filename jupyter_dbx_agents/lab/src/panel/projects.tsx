@@ -1,0 +1,108 @@
+/** The projects: where their sync stands, what is left out of it, and what can come back. */
+
+import * as React from 'react';
+import type { Project, Remark } from '../model';
+import type { Context } from './panel';
+import { Button, Said, Section, State } from './parts';
+
+type Part = Pick<Context, 'actions' | 'trans'>;
+
+export function Projects({ store, actions, trans }: Context): React.ReactElement | null {
+  const projects = store.status.projects;
+  if (!Array.isArray(projects)) {
+    return null;
+  }
+  return (
+    <Section title={trans.__('Projects')}>
+      {projects.length === 0 && (
+        <p>{trans.__('None yet. What you commit below ~/projects appears in your workspace.')}</p>
+      )}
+      <ul>
+        {projects.map(project => (
+          <ProjectLine key={project.name} project={project} actions={actions} trans={trans} />
+        ))}
+      </ul>
+      <Restorable actions={actions} trans={trans} />
+    </Section>
+  );
+}
+
+function ProjectLine({ project, actions, trans }: { project: Project } & Part): React.ReactElement {
+  const { name, state } = project;
+  return (
+    <li>
+      <div className="jp-DbxAgents-line">
+        <span className="jp-DbxAgents-grow" title={project.destination}>
+          {name}
+        </span>
+        <State state={state} />
+        <Button
+          label={trans.__('Sync now')}
+          name={trans.__('Sync %1 now', name)}
+          onClick={() => actions.sync(name)}
+        />
+      </div>
+      {state === 'syncing' && Boolean(project.count) && (
+        <progress aria-label={name} max={project.count} value={project.done ?? 0} />
+      )}
+      <Said message={project.message} hint={project.hint} isBad={state === 'refused'} />
+      <Said message={project.hooks} hint="" isBad />
+      <Said message={project.history?.message} hint="" />
+      <Remarks
+        title={trans._n(
+          '%1 file is left out',
+          '%1 files are left out',
+          project.skipped_count ?? project.skipped?.length ?? 0
+        )}
+        remarks={project.skipped}
+      />
+      <Remarks title={trans.__('Not quite as in git')} remarks={project.notes} />
+    </li>
+  );
+}
+
+/** Files with a reason each, folded away; nothing for none. */
+function Remarks(props: {
+  title: string;
+  remarks: Remark[] | undefined;
+}): React.ReactElement | null {
+  if (!Array.isArray(props.remarks) || !props.remarks.length) {
+    return null;
+  }
+  return (
+    <details>
+      <summary>{props.title}</summary>
+      <ul>
+        {props.remarks.map(({ path, reason }) => (
+          <li key={path}>
+            <code>{path}</code> {reason}
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}
+
+/** What is in the workspace and not here; asked for by a click, since it costs a search there. */
+function Restorable({ actions, trans }: Part): React.ReactElement {
+  const [names, setNames] = React.useState<string[] | null>(null);
+  const find = () => actions.findRestorable(setNames);
+  return (
+    <>
+      {names?.length === 0 && <p>{trans.__('All that is in the workspace is here.')}</p>}
+      <ul>
+        {names?.map(name => (
+          <li key={name} className="jp-DbxAgents-line">
+            <span className="jp-DbxAgents-grow">{name}</span>
+            <Button
+              label={trans.__('Restore')}
+              name={trans.__('Restore %1', name)}
+              onClick={() => actions.restore(name, find)}
+            />
+          </li>
+        ))}
+      </ul>
+      <Button label={trans.__('Find projects to restore')} onClick={find} />
+    </>
+  );
+}
