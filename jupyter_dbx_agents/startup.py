@@ -30,7 +30,10 @@ class TaskState(StrEnum):
 
 @dataclass
 class StartupTask:
-    """One task; ``progress`` is 0 to 1, or None while that is not known."""
+    """One task; ``progress`` is 0 to 1, or None while that is not known.
+
+    ``has_begun`` is true from its beginning to its end, also while it waits for its turn.
+    """
 
     name: str
     title: str
@@ -40,6 +43,7 @@ class StartupTask:
     progress: float | None = None
     message: str = ""
     hint: str = ""
+    has_begun: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def model(self) -> dict[str, Any]:
@@ -76,8 +80,8 @@ class StartupTasks(LoggingConfigurable):
     def add(self, name: str, title: str, work: Work, *, after: tuple[str, ...] = ()) -> None:
         """Add a task; ``after`` names tasks that were added before, so that none waits in a ring.
 
-        ``work`` gets a function to tell its progress with.  Raises ValueError for a name that is
-        taken or not known.
+        ``work`` gets a function to tell its progress with: a fraction, or None while it waits for
+        its turn, which is no running.  Raises ValueError for a name that is taken or not known.
         """
         if name in self._tasks:
             raise ValueError(f"there is a start-up task {name!r} already")
@@ -106,7 +110,7 @@ class StartupTasks(LoggingConfigurable):
         Raises KeyError for a name that is not known.
         """
         task = self._tasks[name]
-        if task.state is not TaskState.RUNNING:
+        if not task.has_begun:
             await self._run(task)
 
     async def _run_in_turn(self, task: StartupTask) -> None:
@@ -123,9 +127,11 @@ class StartupTasks(LoggingConfigurable):
         """Run a task once; return whether it should be run again, which ``promise`` announces."""
 
         def report(progress: float | None, message: str) -> None:
-            if task.state is TaskState.RUNNING:
-                self._change(task, TaskState.RUNNING, progress, message)
+            if task.has_begun:
+                state = TaskState.PENDING if progress is None else TaskState.RUNNING
+                self._change(task, state, progress, message)
 
+        task.has_begun = True
         self._change(task, TaskState.RUNNING, None, "")
         try:
             await task.work(report)
@@ -140,6 +146,7 @@ class StartupTasks(LoggingConfigurable):
             self._change(task, TaskState.DONE, 1.0, task.message)
             return False
         finally:
+            task.has_begun = False
             task.ended.set()
 
     def _failed(self, task: StartupTask, error: Exception, promise: str) -> None:

@@ -74,7 +74,8 @@ def test_each_change_is_told_and_a_listener_that_fails_harms_nothing(tasks):
     seen = []
 
     async def work(progress):
-        progress(None, "waiting")
+        progress(None, "Others first.")
+        await tasks.run_again("work")  # it has begun: a waiting task is not run beside itself
         progress(0.5, "half")
         progress(0.5, "half")
 
@@ -88,7 +89,7 @@ def test_each_change_is_told_and_a_listener_that_fails_harms_nothing(tasks):
     asyncio.run(tasks.run())
     assert [(t["state"], t["progress"], t["message"]) for t in seen] == [
         ("running", None, ""),
-        ("running", None, "waiting"),
+        ("pending", None, "Others first."),
         ("running", 0.5, "half"),
         ("done", 1.0, "half"),
     ]

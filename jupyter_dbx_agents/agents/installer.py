@@ -88,7 +88,7 @@ class AgentInstaller(LoggingConfigurable):
         report = on_progress or _ignore
         found = self.installed(agent)
         if found is None:
-            report(None, "waiting")
+            report(None, "It waits for its turn.")
             async with self._slots, self._exclusive(agent):
                 found = self.installed(agent) or await self._build(agent, report)
                 await asyncio.to_thread(self._delete_unused, agent, self._prefix(agent))

@@ -32,7 +32,8 @@ function TaskLine({ task, actions, trans }: TaskProps): React.ReactElement {
   return (
     <li>
       <div className="jp-DbxAgents-line">
-        <span className="jp-DbxAgents-grow">{task.title}</span> <State state={task.state} />
+        <span className="jp-DbxAgents-grow">{task.title}</span>
+        <State state={task.state} />
       </div>
       {isRunning && <progress aria-label={task.title} max={1} value={task.progress ?? undefined} />}
       <Said message={task.message} hint={task.hint} isBad={task.state === 'failed'} />
