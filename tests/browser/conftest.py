@@ -6,24 +6,23 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.system.running_app import RunningApp
 
 from .lab_copy import LabCopy
 from .lab_page import LabPage
 from .relay import Relay
+from .tabs import Tabs, forget_sessions
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync")
 # Whoever runs this as root in a container has no sandbox; the pages are our own.
 OPTIONS = ("--no-sandbox", "--disable-gpu", "--no-first-run", *QUIET)
 ROTATION = (
-    "--PatRotator.rotation_interval_seconds=15",
+    "--PatRotator.rotation_interval_seconds=10",
     "--PatRotator.lifetime_seconds=60",
     "--PatRotator.promise_seconds=2",
     "--PatRotator.expiry_margin_seconds=5",
@@ -39,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A browser on a busy machine takes its time."""
     for item in items:
         if Path(__file__).parent in item.path.parents and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(240))
+            item.add_marker(pytest.mark.timeout(300))
 
 
 @pytest.fixture(scope="package")
@@ -82,59 +81,43 @@ def relay(app: RunningApp) -> Iterator[Relay]:
     between.stop()
 
 
-@pytest.fixture
-def context(chromium: Browser, relay: Relay) -> Iterator[BrowserContext]:
-    """A browser that has never been here; a request to elsewhere fails the test."""
-    relay.mend()
-    context = chromium.new_context(viewport={"width": 1280, "height": 800}, locale="en-US")
-    context.grant_permissions(["clipboard-read", "clipboard-write"], origin=relay.url)
-    elsewhere: list[str] = []
-
-    def look(request: Any) -> None:
-        parts = urlsplit(request.url)
-        if parts.scheme in {"http", "https", "ws", "wss"} and parts.hostname != "127.0.0.1":
-            elsewhere.append(request.url)
-
-    context.on("request", look)
-    yield context
-    for page in context.pages:  # a request may be on its way through a test's own route
-        page.unroute_all(behavior="ignoreErrors")
-    context.close()
-    assert elsewhere == []
+@pytest.fixture(scope="package")
+def all_tabs(chromium: Browser, app: RunningApp, relay: Relay) -> Iterator[Tabs]:
+    """The tabs, those that outlive a test included."""
+    tabs = Tabs(chromium, app, relay)
+    yield tabs
+    tabs.close_shared()
 
 
 @pytest.fixture
-def page(context: BrowserContext) -> Page:
-    """A tab; an error in one of our scripts fails the test where it happens."""
-    page = context.new_page()
-
-    def fail(error: Any) -> None:
-        if "/extensions/jupyter-dbx-agents/" in (error.stack or ""):
-            raise AssertionError(f"in the page: {error.stack}")
-
-    page.on("pageerror", fail)
-    return page
-
-
-@pytest.fixture
-def lab(page: Page, relay: Relay, app: RunningApp) -> LabPage:
-    """JupyterLab, not loaded yet, on a server whose sessions and layout are fresh."""
-    fresh(app)
-    return LabPage(page, relay.url)
+def tabs(all_tabs: Tabs, request: pytest.FixtureRequest) -> Iterator[Tabs]:
+    """The tabs of one test; a request to elsewhere and an error in one of our scripts fail it."""
+    failed_before = request.session.testsfailed
+    yield all_tabs
+    all_tabs.close_new()
+    faults, all_tabs.faults = all_tabs.faults, []
+    if faults or request.session.testsfailed > failed_before:
+        all_tabs.close_shared()
+    assert faults == []
 
 
 @pytest.fixture
-def logged_in(lab: LabPage, app: RunningApp) -> LabPage:
-    """JupyterLab with a token."""
-    app.log_in()
-    lab.open()
+def lab(tabs: Tabs) -> LabPage:
+    """JupyterLab in the tab that tests share: loaded, with a token, nothing open."""
+    return tabs.shared()
+
+
+@pytest.fixture
+def asked(lab: LabPage, app: RunningApp) -> LabPage:
+    """JupyterLab that has just come to need a token and asks for one."""
+    app.owner.json("DELETE", "/dbx-agents/api/pat")
+    expect(lab.dialog.locator("input")).to_be_focused()
     return lab
 
 
-def fresh(app: RunningApp) -> None:
-    """End the terminals of earlier tests, forget their layout, and that the hint was seen."""
-    for terminal in app.owner.json("GET", "/api/terminals"):
-        app.owner.http.delete(f"/api/terminals/{terminal['name']}")
-    app.owner.http.delete("/lab/api/workspaces/default")
-    path = "/lab/api/settings/jupyter-dbx-agents:plugin"
-    app.owner.http.put(path, json={"raw": '{"firstHint": false}'})
+@pytest.fixture
+def new_lab(tabs: Tabs, app: RunningApp, relay: Relay) -> LabPage:
+    """JupyterLab in a browser that has never been here, not loaded yet."""
+    relay.mend()
+    forget_sessions(app.owner)
+    return LabPage(tabs.new_context().new_page(), relay.url)

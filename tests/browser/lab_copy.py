@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +10,9 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[2] / "jupyter_dbx_agents"
 SOURCE = PACKAGE / "lab"
 ASSETS = PACKAGE / "labextension" / "jupyter-dbx-agents"
+PACKAGES = "node_modules"
+# Made by the Makefile when it has installed from the lock, which is older then.
+INSTALLED = SOURCE / PACKAGES / ".installed"
 
 
 class LabCopy:
@@ -16,9 +20,10 @@ class LabCopy:
 
     def __init__(self, folder: Path) -> None:
         self.source = folder / "package" / "lab"
-        ignored = shutil.ignore_patterns("node_modules", "lib", "build")
+        ignored = shutil.ignore_patterns(PACKAGES, "lib", "build")
         shutil.copytree(SOURCE, self.source, ignore=ignored)
-        self.run("npm", "ci", "--prefer-offline", "--no-progress")
+        if not self._took_installed():
+            self.run("npm", "ci", "--prefer-offline", "--no-progress")
 
     @property
     def assets(self) -> Path:
@@ -30,6 +35,19 @@ class LabCopy:
         done = subprocess.run(command, cwd=self.source, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout}\n{done.stderr}"
         return done.stdout
+
+    def _took_installed(self) -> bool:
+        """Take the packages that ``make check`` has just installed from this lock, if it has."""
+        lock = SOURCE / "package-lock.json"
+        if not INSTALLED.exists() or INSTALLED.stat().st_mtime < lock.stat().st_mtime:
+            return False
+        target = self.source / PACKAGES
+        try:
+            shutil.copytree(SOURCE / PACKAGES, target, symlinks=True, copy_function=os.link)
+        except (OSError, shutil.Error):  # another file system
+            shutil.rmtree(target, ignore_errors=True)
+            return False
+        return True
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

@@ -25,6 +25,11 @@ SCREEN = """() => {
   }
   return {type: buffer.type, text: lines.join('\\n').trimEnd()};
 }"""
+# JupyterLab stores the layout a while after it has changed, and after what is in it.
+LAYOUT_HAS_TERMINAL = """async () => {
+  const {data} = await (await fetch('/lab/api/workspaces/default')).json();
+  return data['layout-restorer:data']?.main?.current?.startsWith('terminal:') ?? false;
+}"""
 PASTE = """([name, type, encoded]) => {
   const bytes = Uint8Array.from(atob(encoded), c => c.charCodeAt(0));
   const data = new DataTransfer();
@@ -57,9 +62,11 @@ class LabPage:
         self.until_known()
 
     def reload(self) -> None:
-        """Load it again."""
+        """Load it again, with a terminal in front; return when that takes what is typed."""
+        self.page.wait_for_function(LAYOUT_HAS_TERMINAL)
         self.page.reload()
         self.until_known()
+        self.page.locator(".jp-Terminal:visible .xterm-screen").click()
 
     def until_known(self) -> None:
         """Wait for the status bar to say something."""

@@ -26,10 +26,9 @@ class Relay:
         self._is_cut = True
         self._call(self._close_all())
 
-    def mend(self, target_url: str | None = None) -> None:
-        """Let connections through again, to another server if there is one."""
+    def mend(self) -> None:
+        """Let connections through again."""
         self._is_cut, self._most_bytes = False, None
-        self.target = urlsplit(target_url) if target_url else self.target
 
     def cut_after(self, sent_bytes: int) -> None:
         """Cut each connection on which the browser has sent more than so many bytes."""

@@ -15,7 +15,7 @@ Change = Callable[[dict[str, Any]], None]
 
 
 def show_changed(lab: LabPage, change: Change) -> None:
-    """Show the panel of a server whose status is changed on its way, without its events."""
+    """Show the panel, which asks for the status then; it is changed on its way."""
 
     def answer(route: Route) -> None:
         status = route.fetch().json()
@@ -23,8 +23,6 @@ def show_changed(lab: LabPage, change: Change) -> None:
         route.fulfill(json=status)
 
     lab.page.route("**/api/status?*", answer)
-    lab.page.route_web_socket("**/api/events/subscribe*", lambda _socket: None)
-    lab.open()
     lab.show_panel()
 
 
@@ -46,30 +44,27 @@ def commit(app: RunningApp, name: str) -> None:
 
 
 def test_a_project_on_the_launcher_opens_its_folder_and_a_terminal_in_it(
-    logged_in: LabPage, app: RunningApp
+    lab: LabPage, app: RunningApp
 ):
     commit(app, "on the launcher")
-    logged_in.open_launcher()
-    card = logged_in.page.locator('.jp-LauncherCard[data-category="Projects"]:visible')
+    lab.open_launcher()
+    card = lab.page.locator('.jp-LauncherCard[data-category="Projects"]:visible')
     card.filter(has_text="on the launcher").click()
-    logged_in.until_screen(r"projects/on the launcher[$#]$")
-    expect(logged_in.page.locator(".jp-DirListing-item", has_text="file")).to_be_visible()
+    lab.until_screen(r"projects/on the launcher[$#]$")
+    expect(lab.page.locator(".jp-DirListing-item", has_text="file")).to_be_visible()
 
 
-def test_the_status_bar_says_the_token_in_a_narrow_window_and_leads_on_by_keyboard(
-    logged_in: LabPage,
-):
-    logged_in.page.set_viewport_size({"width": 480, "height": 640})
-    expect(logged_in.status).to_be_visible()
-    logged_in.status.focus()
-    logged_in.page.keyboard.press("Enter")
-    expect(logged_in.panel).to_be_focused()
-    logged_in.page.keyboard.press("Tab")
-    expect(logged_in.panel.get_by_role("button", name="Rotate now")).to_be_focused()
+def test_the_status_bar_says_the_token_in_a_narrow_window_and_leads_on_by_keyboard(lab: LabPage):
+    lab.page.set_viewport_size({"width": 480, "height": 640})
+    expect(lab.status).to_be_visible()
+    lab.status.focus()
+    lab.page.keyboard.press("Enter")
+    expect(lab.panel).to_be_focused()
+    lab.page.keyboard.press("Tab")
+    expect(lab.panel.get_by_role("button", name="Rotate now")).to_be_focused()
 
 
-def test_what_is_left_out_of_a_sync_is_told_with_its_reason(lab: LabPage, app: RunningApp):
-    app.log_in()
+def test_what_is_left_out_of_a_sync_is_told_with_its_reason(lab: LabPage):
     remark = {"path": "big.bin", "reason": "it has 600 MB"}
     project = {"name": "p", "state": "refused", "message": "No room.", "hint": "Make some."}
     project |= {"skipped_count": 1, "skipped": [remark], "hooks": "The hooks are not ours."}
@@ -82,8 +77,7 @@ def test_what_is_left_out_of_a_sync_is_told_with_its_reason(lab: LabPage, app: R
     expect(section.get_by_text("it has 600 MB")).to_be_visible()
 
 
-def test_progress_failures_and_memory_that_runs_out_are_shown(lab: LabPage, app: RunningApp):
-    app.log_in()
+def test_progress_failures_and_memory_that_runs_out_are_shown(lab: LabPage):
     tasks = [
         {"name": "a", "title": "Half done", "state": "running", "progress": 0.5},
         {"name": "install-codex", "title": "Install Codex", "state": "failed", "message": "No."},
@@ -106,27 +100,13 @@ def test_progress_failures_and_memory_that_runs_out_are_shown(lab: LabPage, app:
     ],
 )
 def test_what_did_not_come_back_of_a_project_is_said(
-    logged_in: LabPage, restored: dict[str, Any], said: str
+    lab: LabPage, restored: dict[str, Any], said: str
 ):
     result = {"name": "lost", "has_history": True, "missing": [], "problem": "", **restored}
-    page = logged_in.page
+    page = lab.page
     page.route("**/api/projects?*", lambda r: r.fulfill(json={"restorable": ["lost"]}))
     page.route("**/api/projects/restore?*", lambda r: r.fulfill(json={"restored": [result]}))
-    logged_in.show_panel()
-    logged_in.section("Projects").get_by_role("button", name="Find projects").click()
-    logged_in.section("Projects").get_by_role("button", name="Restore lost").click()
-    expect(page.locator(".Toastify__toast")).to_contain_text(said)
-
-
-def test_a_terminal_that_asks_for_a_token_is_not_called_python(lab: LabPage, app: RunningApp):
-    app.owner.json("DELETE", "/dbx-agents/api/pat")
-    lab.open()
-    expect(lab.dialog).to_be_visible()
-    lab.page.keyboard.press("Escape")
-    lab.open_launcher()
-    lab.terminal_card().click()
-    expect(lab.dialog).to_be_visible()
-    lab.page.keyboard.press("Escape")
-    lab.until_screen("Enter to go on without")
-    lab.page.keyboard.insert_text(" ")
-    expect(lab.tab()).to_contain_text("login")
+    lab.show_panel()
+    lab.section("Projects").get_by_role("button", name="Find projects").click()
+    lab.section("Projects").get_by_role("button", name="Restore lost").click()
+    expect(page.locator(".Toastify__toast", has_text=said)).to_be_visible()

@@ -6,114 +6,105 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import expect
 
 from jupyter_dbx_agents.emulator.front_door import FrontDoor
-from tests.system.running_app import Browser, LocalWorkspaceProcess, Server
+from tests.system.running_app import RunningApp, Server, app_variables
 
 from .conftest import EXPOSED, NO_AGENTS
 from .lab_page import LabPage
-
-OWNER = "owner@example.com"
+from .tabs import Tabs, forget_sessions
 
 
 class Platform:
-    """A workspace, the platform's front door, and a server behind it that can be replaced."""
+    """The platform's front door, and a server behind it that can be replaced."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.workspace = LocalWorkspaceProcess()
-        self.owner = OWNER
+    def __init__(self, home: Path, app: RunningApp) -> None:
+        self._home, self._app = home, app
+        self._owner = app.lines["owner"]
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self.door = FrontDoor("http://127.0.0.1:9", self.owner)
+        self.door = FrontDoor("http://127.0.0.1:9", self._owner)
         self._call(self.door.start())
+        self.start()
 
     def start(self) -> None:
-        """Start a server behind the door."""
-        self.server = Server(self.home, self.workspace.app_variables(), NO_AGENTS, EXPOSED)
+        """Start a server behind the door, in the workspace of the running app."""
+        variables = app_variables(self._app.lines["workspace"], self._app.control)
+        self.server = Server(self._home, variables, NO_AGENTS, EXPOSED)
         self.door.app_port = self.server.port
-        self.server.until_open(self.owner).http.close()
+        self.browser = self.server.until_open(self._owner)
 
     def restart(self) -> None:
         """Stop the server, and put another in its place."""
+        self.browser.http.close()
         self.server.stop()
         self.start()
 
     def log_in(self) -> None:
         """Paste a token over REST."""
-        browser = Browser(self.server.url, self.owner)
-        token = self.workspace.control.mint(self.owner).token_value
-        browser.json("POST", "/dbx-agents/api/pat", {"token": token})
-        browser.http.close()
+        token = self._app.control.mint(self._owner).token_value
+        self.browser.json("POST", "/dbx-agents/api/pat", {"token": token})
 
     def stop(self) -> None:
         """Stop everything."""
+        self.browser.http.close()
         self.server.stop()
         self._call(self.door.stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         self._loop.close()
-        self.workspace.stop()
 
     def _call(self, work):
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
 
 
-@pytest.fixture
-def platform(tmp_path: Path) -> Iterator[Platform]:
-    """What a restart needs."""
-    running = Platform(tmp_path / "home")
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory, app: RunningApp) -> Iterator[Platform]:
+    """What a restart needs; each test gets a server that runs and leaves one that does."""
+    running = Platform(tmp_path_factory.mktemp("platform") / "home", app)
     try:
-        running.start()
         yield running
     finally:
         running.stop()
 
 
-def terminal_with_output(lab: LabPage, platform: Platform) -> None:
-    """Open a terminal and have it show something."""
+@pytest.fixture
+def used(tabs: Tabs, platform: Platform) -> LabPage:
+    """JupyterLab with a terminal that has shown something."""
+    lab = LabPage(tabs.new_context().new_page(), platform.door.url)
+    forget_sessions(platform.browser)
     platform.log_in()
     lab.open()
     lab.open_terminal()
     lab.type("echo before the e''nd")
     lab.until_screen("(?m)^before the end$")
+    return lab
 
 
 def test_after_a_crash_a_new_shell_comes_by_itself_below_what_was_there(
-    context: BrowserContext, platform: Platform
+    used: LabPage, platform: Platform
 ):
-    lab = LabPage(context.new_page(), platform.door.url)
-    terminal_with_output(lab, platform)
     platform.server.process.kill()
-    expect(lab.notice).to_contain_text("Reconnecting")
+    expect(used.notice).to_contain_text("Reconnecting")
     platform.restart()
-    text = lab.until_screen("this is a new shell", 90)
+    text = used.until_screen("this is a new shell")
     assert "before the end" in text
-    expect(lab.notice).to_have_count(0)
+    expect(used.notice).to_have_count(0)
     # The token was in the server's memory: it is asked for again, and the shell goes on with it.
-    expect(lab.status).to_have_text("Databricks: token needed")
+    expect(used.status).to_have_text("Databricks: token needed")
     platform.log_in()
-    lab.until_screen(r"going on\.\n.*[$#]$")
+    used.until_screen(r"going on\.\n.*[$#]$")
 
 
 def test_after_an_orderly_restart_the_output_stays_and_a_button_opens_another_terminal(
-    context: BrowserContext, platform: Platform
+    used: LabPage, platform: Platform
 ):
-    lab = LabPage(context.new_page(), platform.door.url)
-    terminal_with_output(lab, platform)
     platform.restart()
-    expect(lab.notice).to_contain_text("The server was restarted", timeout=60_000)
-    assert "before the end" in lab.screen()["text"]
+    expect(used.notice).to_contain_text("The server was restarted")
+    assert "before the end" in used.screen()["text"]
     platform.log_in()
-    lab.notice.get_by_role("button", name="New terminal").click()
-    lab.until_screen(r"[$#]$")
-    expect(lab.notice).to_have_count(0)
-
-
-def test_a_shell_that_is_left_closes_its_tab(context: BrowserContext, platform: Platform):
-    lab = LabPage(context.new_page(), platform.door.url)
-    terminal_with_output(lab, platform)
-    lab.type("exit")
-    expect(lab.page.locator(".jp-Terminal")).to_have_count(0)
+    used.notice.get_by_role("button", name="New terminal").click()
+    used.until_screen(r"[$#]$")
+    expect(used.notice).to_have_count(0)

@@ -154,6 +154,17 @@ class Terminal:
         self._socket.send(json.dumps(message))
 
 
+def app_variables(workspace_url: str, control: ControlClient) -> dict[str, str]:
+    """What the platform would set for a workspace's only app."""
+    (app,) = control.overview()["apps"]
+    return {
+        "DATABRICKS_APP_NAME": app["name"],
+        "DATABRICKS_HOST": workspace_url,
+        "DATABRICKS_CLIENT_ID": app["client_id"],
+        "DATABRICKS_CLIENT_SECRET": app["client_secret"],
+    }
+
+
 class LocalWorkspaceProcess:
     """``python -m jupyter_dbx_agents.emulator``: a workspace that outlives the servers on it."""
 
@@ -171,13 +182,7 @@ class LocalWorkspaceProcess:
 
     def app_variables(self) -> dict[str, str]:
         """What the platform would set for the sample app."""
-        (app,) = self.control.overview()["apps"]
-        return {
-            "DATABRICKS_APP_NAME": app["name"],
-            "DATABRICKS_HOST": self.url,
-            "DATABRICKS_CLIENT_ID": app["client_id"],
-            "DATABRICKS_CLIENT_SECRET": app["client_secret"],
-        }
+        return app_variables(self.url, self.control)
 
     def stop(self) -> None:
         self.control.close()

@@ -1,0 +1,95 @@
+"""What people see, in both themes: pictures for them to look at, and what axe-core says of it.
+
+The pictures go to ``build/screenshots``; three of them are in the README.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.system.running_app import RunningApp
+
+from .lab_copy import LabCopy
+from .lab_page import DIALOG, LabPage
+
+FOLDER = Path(__file__).resolve().parents[2] / "build" / "screenshots"
+SERIOUS = {"serious", "critical"}
+THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+
+
+@pytest.fixture(scope="module")
+def axe(lab_copy: LabCopy) -> str:
+    """axe-core's script."""
+    return (lab_copy.source / "node_modules" / "axe-core" / "axe.min.js").read_text()
+
+
+def violations(page: Page, axe: str, within: str | None) -> list[dict[str, Any]]:
+    """Return the serious ones, each with what it is about."""
+    page.evaluate(axe)
+    found = page.evaluate("within => axe.run(within ?? document)", within)["violations"]
+    return [
+        {"rule": one["id"], "help": one["help"], "nodes": [node["html"] for node in one["nodes"]]}
+        for one in found
+        if one["impact"] in SERIOUS
+    ]
+
+
+def shoot(page: Page, name: str) -> None:
+    """Take a picture."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    path = FOLDER / f"{name}.png"
+    page.wait_for_timeout(300)  # a terminal draws with the next frames
+    page.screenshot(path=path, animations="disabled")
+    assert path.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("name", THEMES)
+def test_dialog_launcher_and_panel_are_pictured_and_accessible(
+    asked: LabPage, app: RunningApp, axe: str, name: str
+):
+    lab = asked
+    lab.use_theme(THEMES[name])
+    shoot(lab.page, f"dialog-{name}")
+    lab.give_token("dapi" + "0" * 32)
+    expect(lab.dialog.locator(".jp-DbxAgents-said")).to_contain_text("Create a new one")
+    shoot(lab.page, f"dialog-with-error-{name}")
+    assert violations(lab.page, axe, DIALOG) == []
+    lab.give_token(app.control.mint(app.lines["owner"]).token_value)
+    expect(lab.dialog).to_have_count(0)
+    shoot(lab.page, f"launcher-{name}")
+    lab.open_terminal()
+    lab.type("git init -q hello; ls")
+    lab.until_screen("(?m)^hello")
+    lab.show_panel()
+    shoot(lab.page, f"panel-{name}")
+    assert violations(lab.page, axe, "#jp-DbxAgents-panel") == []
+    assert violations(lab.page, axe, ".jp-DbxAgents-StatusItem") == []
+
+
+@pytest.mark.parametrize("scheme", THEMES)
+@pytest.mark.parametrize("has_token", [False, True])
+def test_the_plain_page_is_pictured_and_accessible(
+    chromium: Browser, app: RunningApp, axe: str, scheme: str, has_token: bool
+):
+    app.owner.json("DELETE", "/dbx-agents/api/pat")
+    if has_token:
+        app.log_in()
+    context = chromium.new_context(color_scheme=scheme)
+    page = context.new_page()
+    page.goto(app.lines["open"] + "/dbx-agents/")
+    shoot(page, f"page-{scheme}-{'with' if has_token else 'without'}-token")
+    assert violations(page, axe, None) == []
+    context.close()
+
+
+def test_everything_in_the_panel_is_reached_by_keyboard(lab: LabPage):
+    lab.show_panel()
+    controls = lab.panel.locator("button:enabled, input, select, a[href], summary")
+    lab.section("Token").get_by_role("button", name="Rotate now").focus()
+    seen = 1
+    for _ in range(controls.count() - 1):
+        lab.page.keyboard.press("Tab")
+        seen += lab.panel.locator(":focus").count()
+    assert seen == controls.count()
