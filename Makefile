@@ -8,7 +8,7 @@ TEST_ARGS ?=
 LAB := jupyter_dbx_agents/lab
 SOURCES := jupyter_dbx_agents tests benchmarks docs
 
-.PHONY: demo test test-young check bench docs lock lab clean
+.PHONY: demo test check bench docs lock lab clean
 
 demo: $(VENV)/.installed
 	exec $(BIN)/python -m jupyter_dbx_agents demo $(DEMO_ARGS)
@@ -16,14 +16,7 @@ demo: $(VENV)/.installed
 # Root hands over to a user without privileges, as which the platform runs the app.
 test:
 	@if [ "$$(id -u)" = 0 ]; then exec sh tests/as_unprivileged.sh $(MAKE) test; \
-	 else $(MAKE) check && exec $(BIN)/python -m pytest $(YOUNG:%=--ignore=%) $(TEST_ARGS); fi
-
-# Suites of parts that are still being built: long, and not yet steady on a busy machine.
-YOUNG := tests/browser
-
-test-young:
-	@if [ "$$(id -u)" = 0 ]; then exec sh tests/as_unprivileged.sh $(MAKE) test-young; \
-	 else $(MAKE) check && exec $(BIN)/python -m pytest $(YOUNG) $(TEST_ARGS); fi
+	 else $(MAKE) check && exec $(BIN)/python -m pytest $(TEST_ARGS); fi
 
 check: $(VENV)/.installed-test $(LAB)/node_modules/.installed
 	$(BIN)/ruff check $(SOURCES)

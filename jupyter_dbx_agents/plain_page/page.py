@@ -131,8 +131,9 @@ def _project(project: Model) -> str:
 
 def _models(status: Model) -> str:
     gateway, sessions = status.get("gateway") or {}, status.get("sessions") or {}
-    lines = [f"{escape(str(gateway.get('kind')))}: {escape(str(gateway.get('reason')))}"]
-    lines += [f"{escape(str(count))} {escape(str(what))}" for what, count in sessions.items()]
+    kind = str(gateway.get("kind"))
+    lines = [f"{escape(_GATEWAYS.get(kind, kind))}: {escape(str(gateway.get('reason')))}"]
+    lines += [f"Open {escape(str(what))}: {escape(str(n))}" for what, n in sessions.items()]
     lines += _memory(status.get("memory") or {})
     return _list("Model calls and sessions", lines)
 
@@ -141,7 +142,7 @@ def _memory(memory: Model) -> Iterator[str]:
     used, limit = memory.get("used_bytes"), memory.get("limit_bytes")
     if isinstance(used, int):
         of = f" of {limit / 1e9:.1f}" if isinstance(limit, int) else ""
-        yield f"{used / 1e9:.1f}{of} GB of memory used"
+        yield f"Memory in use: {used / 1e9:.1f}{of} GB"
 
 
 def _said(model: Model) -> str:
@@ -168,6 +169,12 @@ def _section(title: str, content: str) -> str:
     name = f"part-{title.lower().replace(' ', '-')}"
     return f'<section aria-labelledby="{name}"><h2 id="{name}">{title}</h2>{content}</section>'
 
+
+_GATEWAYS = {
+    "gateway-host": "Through the AI Gateway",
+    "workspace-gateway": "Through the workspace's AI Gateway",
+    "serving-endpoints": "To the serving endpoints, without an AI Gateway",
+}
 
 _ENTRY = """
 <ol>

@@ -91,6 +91,14 @@ def test_progress_failures_and_memory_that_runs_out_are_shown(lab: LabPage):
     expect(lab.section("Memory")).to_contain_text("nearly used up")
 
 
+def test_an_agent_that_is_not_there_is_installed_by_a_click(lab: LabPage):
+    lab.page.route("**/api/agents/codex/install?*", lambda route: route.fulfill(json={}))
+    lab.show_panel()
+    with lab.page.expect_request("**/api/agents/codex/install?*") as asked:
+        lab.section("Agents").get_by_role("button", name="Install Codex").click()
+    assert asked.value.method == "POST"
+
+
 @pytest.mark.parametrize(
     ("restored", "said"),
     [

@@ -103,9 +103,10 @@ export class AgentLauncher {
   }
 
   private _whyNot(agent: Agent): string {
-    const { title, message, hint, progress } = {
-      ...installOf(this._store.status, agent.name),
-      title: agent.title
+    const { title } = agent;
+    const install = installOf(this._store.status, agent.name);
+    const { message, hint, progress } = install ?? {
+      hint: this._trans.__('Install it in the panel of the side bar.')
     };
     const percent = typeof progress === 'number' ? `${Math.round(progress * 100)} %` : '';
     return [this._trans.__('%1 is not installed yet.', title), percent, message, hint]

@@ -134,6 +134,12 @@ export function isReady(agent: Agent): boolean {
   return agent.enabled !== false && agent.installed !== false;
 }
 
+/** Whether an agent could be installed by a click: it is on, not there, and not on its way. */
+export function isInstallable(agent: Agent, install: Task | undefined): boolean {
+  const isOnItsWay = install !== undefined && !['failed', 'done'].includes(install.state);
+  return agent.enabled !== false && agent.installed === false && !isOnItsWay;
+}
+
 /** Return the latencies of the calls between two looks at the usage, by agent and model. */
 export function latencies(before: Usage[], after: Usage[]): Record<string, number> {
   const found: Record<string, number> = {};

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  isInstallable,
   isNeeded,
   isReady,
   isUsable,
@@ -74,6 +75,20 @@ test('what is wrong with the models of side jobs is said with their agent', () =
   const models = { a: report(''), 'a/small': report('gone'), ab: report('other') };
   assert.deepEqual(modelProblems({ models }, 'a'), ['gone']);
   assert.deepEqual(modelProblems({}, 'a'), []);
+});
+
+test('an agent is offered for installation unless it is there, off, or on its way', () => {
+  const agent = { name: 'a', title: 'A', command: 'a', installed: false };
+  const task = (state: string) => ({
+    ...{ name: 'install-a', title: '', message: '', hint: '' },
+    state,
+    progress: null
+  });
+  assert.equal(isInstallable(agent, undefined), true);
+  assert.equal(isInstallable(agent, task('failed')), true);
+  assert.equal(isInstallable(agent, task('pending')), false);
+  assert.equal(isInstallable({ ...agent, installed: true }, undefined), false);
+  assert.equal(isInstallable({ ...agent, enabled: false }, undefined), false);
 });
 
 test('names are looked up where they are told, and stand for themselves elsewhere', () => {

@@ -2,7 +2,15 @@
 
 import * as React from 'react';
 import { agentIcon } from '../icons';
-import { type Agent, isReady, type ModelReport, modelProblems, type Task } from '../model';
+import {
+  type Agent,
+  installOf,
+  isInstallable,
+  isReady,
+  type ModelReport,
+  modelProblems,
+  type Task
+} from '../model';
 import type { Context } from './panel';
 import { Button, Said, Section, State } from './parts';
 
@@ -62,6 +70,7 @@ export function Agents({ store, actions, trans }: Context): React.ReactElement |
             agent={agent}
             report={store.status.models?.[agent.name]}
             problems={modelProblems(store.status, agent.name)}
+            isInstallable={isInstallable(agent, installOf(store.status, agent.name))}
             actions={actions}
             trans={trans}
           />
@@ -76,7 +85,9 @@ type LineProps = { agent: Agent; report: ModelReport | undefined } & Pick<
   'actions' | 'trans'
 >;
 
-function AgentLine(props: LineProps & { problems: string[] }): React.ReactElement {
+function AgentLine(
+  props: LineProps & { problems: string[]; isInstallable: boolean }
+): React.ReactElement {
   const { agent, report, problems, actions, trans } = props;
   const icon = agentIcon(agent.name, agent.title);
   return (
@@ -91,12 +102,20 @@ function AgentLine(props: LineProps & { problems: string[] }): React.ReactElemen
           <icon.react tag="span" width="20px" height="20px" />
           <span>{agent.title}</span>
         </label>
-        <Button
-          label={trans.__('Start')}
-          name={trans.__('Start %1', agent.title)}
-          disabled={!isReady(agent)}
-          onClick={() => actions.startAgent(agent.name)}
-        />
+        {props.isInstallable ? (
+          <Button
+            label={trans.__('Install')}
+            name={trans.__('Install %1', agent.title)}
+            onClick={() => actions.install(agent.name)}
+          />
+        ) : (
+          <Button
+            label={trans.__('Start')}
+            name={trans.__('Start %1', agent.title)}
+            disabled={!isReady(agent)}
+            onClick={() => actions.startAgent(agent.name)}
+          />
+        )}
       </div>
       {agent.enabled !== false && <Model {...{ agent, report, actions, trans }} />}
       {problems.map(problem => (
