@@ -25,10 +25,11 @@ SCREEN = """() => {
   }
   return {type: buffer.type, text: lines.join('\\n').trimEnd()};
 }"""
-# JupyterLab stores the layout a while after it has changed, and after what is in it.
+# JupyterLab stores the layout a while after it has changed.
 LAYOUT_HAS_TERMINAL = """async () => {
   const {data} = await (await fetch('/lab/api/workspaces/default')).json();
-  return data['layout-restorer:data']?.main?.current?.startsWith('terminal:') ?? false;
+  const {session} = window.jupyterapp.shell.currentWidget.content;
+  return data['layout-restorer:data']?.main?.current === `terminal:${session.name}`;
 }"""
 PASTE = """([name, type, encoded]) => {
   const bytes = Uint8Array.from(atob(encoded), c => c.charCodeAt(0));
@@ -54,6 +55,7 @@ class LabPage:
         self.dialog: Locator = page.locator(DIALOG)
         self.status: Locator = page.locator(".jp-DbxAgents-StatusItem button")
         self.panel: Locator = page.locator("#jp-DbxAgents-panel")
+        self.hint: Locator = page.locator(".jp-DbxAgents-hint")
         self.notice: Locator = page.locator(".jp-DbxAgents-notice")
 
     def open(self) -> None:
@@ -62,7 +64,10 @@ class LabPage:
         self.until_known()
 
     def reload(self) -> None:
-        """Load it again, with a terminal in front; return when that takes what is typed."""
+        """Load it again; return when the terminal in front takes what is typed.
+
+        The terminal has a name that no other has had, by which the stored layout tells it.
+        """
         self.page.wait_for_function(LAYOUT_HAS_TERMINAL)
         self.page.reload()
         self.until_known()
@@ -99,7 +104,12 @@ class LabPage:
         self.terminal_card().click()
         self.until_screen(r"[$#]$")
 
-    def command(self, name: str, **arguments: str) -> None:
+    def open_terminal_named(self, name: str) -> None:
+        """Open a plain terminal with a name of its own and wait for its shell."""
+        self.command("terminal:create-new", name=name)
+        self.until_screen(r"[$#]$")
+
+    def command(self, name: str, /, **arguments: str) -> None:
         """Run one of JupyterLab's commands to its end."""
         run = "async ([name, args]) => { await window.jupyterapp.commands.execute(name, args); }"
         self.page.evaluate(run, [name, arguments])

@@ -25,7 +25,7 @@ def short_lived(app: RunningApp) -> Iterator[None]:
 def test_a_long_stream_is_whole_and_the_status_follows_through_many_cuts(
     lab: LabPage, app: RunningApp
 ):
-    lab.open_terminal()
+    lab.open_terminal_named("ticks")
     app.control.limit_front_door(websocket_seconds=LIFE_SECONDS)
     lab.reload()  # with connections under the limit
     lab.type(f"for n in $(seq {TICKS}); do echo tick $n.; sleep 0.2; done; echo fin''ished")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.system.running_app import RunningApp
 
@@ -16,6 +16,7 @@ from .lab_page import DIALOG, LabPage
 
 FOLDER = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 SERIOUS = {"serious", "critical"}
+COMMIT = 'git -c user.name=You -c user.email=you@example.com commit -m "first day" | head -1'
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
 
@@ -45,6 +46,14 @@ def shoot(page: Page, name: str) -> None:
     assert path.stat().st_size > 10_000
 
 
+def as_if_installed(route: Route) -> None:
+    """The status as it is after the agents' installation, for which no picture waits."""
+    status = route.fetch().json()
+    for agent in status["agents"]:
+        agent["installed"] = True
+    route.fulfill(json=status)
+
+
 @pytest.mark.parametrize("name", THEMES)
 def test_dialog_launcher_and_panel_are_pictured_and_accessible(
     asked: LabPage, app: RunningApp, axe: str, name: str
@@ -60,9 +69,13 @@ def test_dialog_launcher_and_panel_are_pictured_and_accessible(
     expect(lab.dialog).to_have_count(0)
     shoot(lab.page, f"launcher-{name}")
     lab.open_terminal()
-    lab.type("git init -q hello; ls")
-    lab.until_screen("(?m)^hello")
+    lab.type("git init -q hello && cd hello && date > today.txt && git add .")
+    lab.type(COMMIT)
+    lab.until_screen(r"(?m)^\[\w+ .*\] first day$")
+    lab.page.route("**/api/status?*", as_if_installed)
     lab.show_panel()
+    expect(lab.section("Agents").get_by_role("button", name="Start Claude Code")).to_be_enabled()
+    expect(lab.section("Projects")).to_contain_text("synced")
     shoot(lab.page, f"panel-{name}")
     assert violations(lab.page, axe, "#jp-DbxAgents-panel") == []
     assert violations(lab.page, axe, ".jp-DbxAgents-StatusItem") == []

@@ -20,6 +20,7 @@ GIT = "-c user.email=a@example.com -c user.name=A"
 def test_open_paste_launch_commit_rotate_and_log_out(new_lab: LabPage, app: RunningApp):
     lab = new_lab
     app.owner.json("DELETE", "/dbx-agents/api/pat")
+    app.owner.http.put("/lab/api/settings/jupyter-dbx-agents:plugin", json={"raw": "{}"})
     lab.open()
 
     # The dialog: a bad token, its error, a good one.
@@ -36,8 +37,11 @@ def test_open_paste_launch_commit_rotate_and_log_out(new_lab: LabPage, app: Runn
     expect(lab.status).to_contain_text(app.lines["owner"])
     assert app.pat()["pasted"]["state"] == "revoked"
 
-    # A terminal is usable at once.
+    # A terminal is usable at once; the first one has a hint, which gives the keyboard back.
     lab.open_terminal()
+    expect(lab.hint.locator("p")).to_have_count(3)
+    expect(lab.hint).to_contain_text("claude")
+    lab.hint.get_by_role("button", name="Got it").click()
     lab.type("echo $((6*7))")
     lab.until_screen(r"(?m)^42$")
     lab.type("git init -q site && cd site && echo 1 > a && git add a")
@@ -48,6 +52,7 @@ def test_open_paste_launch_commit_rotate_and_log_out(new_lab: LabPage, app: Runn
     install(app, "claude-code")
     lab.open_launcher()
     lab.card("Claude Code").click()
+    expect(lab.hint).to_have_count(0)
     lab.until_screen("Claude Code v")
     lab.until_screen("for shortcuts")
     lab.type("hello from the browser")
@@ -57,6 +62,8 @@ def test_open_paste_launch_commit_rotate_and_log_out(new_lab: LabPage, app: Runn
     lab.show_panel()
     expect(lab.section("Projects").locator("li", has_text="site")).to_contain_text("synced")
     expect(lab.page.locator(".jp-Dialog, .Toastify__toast")).to_have_count(0)
+    calls = lab.section("Model calls").locator("tbody tr", has_text="Claude Code")
+    expect(calls.locator("td").first).to_have_text(re.compile("^[1-9]"))
     expect(lab.section("Memory")).to_contain_text(re.compile(r"\d [KMG]B"))
 
     # The rotation, pushed: the clock starts again, and the panel counts.

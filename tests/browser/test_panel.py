@@ -91,6 +91,21 @@ def test_progress_failures_and_memory_that_runs_out_are_shown(lab: LabPage):
     expect(lab.section("Memory")).to_contain_text("nearly used up")
 
 
+def test_a_model_is_chosen_and_an_agent_switched_off_and_on(lab: LabPage, app: RunningApp):
+    lab.show_panel()
+    picker = lab.section("Agents").get_by_label("Model of Hermes")
+    other = picker.locator("option").nth(1).inner_text()
+    picker.select_option(other)
+    eventually(lambda: app.status()["models"]["hermes"]["model"] == other)
+    switch = lab.section("Agents").get_by_role("checkbox", name="Hermes")
+    lab.open_launcher()
+    switch.click()
+    expect(switch).not_to_be_checked()
+    expect(lab.card("Hermes")).to_have_count(0)
+    switch.click()
+    expect(lab.card("Hermes")).to_be_visible()
+
+
 def test_an_agent_that_is_not_there_is_installed_by_a_click(lab: LabPage):
     lab.page.route("**/api/agents/codex/install?*", lambda route: route.fulfill(json={}))
     lab.show_panel()

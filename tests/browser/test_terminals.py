@@ -148,7 +148,7 @@ def test_a_reload_in_the_middle_of_a_full_screen_program_shows_the_same_screen(
     lab: LabPage, app: RunningApp
 ):
     (app.home / "full.sh").write_text(FULL_SCREEN)
-    lab.open_terminal()
+    lab.open_terminal_named("full")
     lab.type("bash ~/full.sh")
     lab.until_screen("last line")
     before = lab.screen()
