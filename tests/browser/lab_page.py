@@ -68,7 +68,7 @@ class LabPage:
 
         The terminal has a name that no other has had, by which the stored layout tells it.
         """
-        self.page.wait_for_function(LAYOUT_HAS_TERMINAL)
+        self.until(LAYOUT_HAS_TERMINAL)
         self.page.reload()
         self.until_known()
         self.page.locator(".jp-Terminal:visible .xterm-screen").click()
@@ -140,6 +140,14 @@ class LabPage:
                 return text
             self.page.wait_for_timeout(100)
         raise AssertionError(f"{pattern!r} is not on the screen:\n{self.screen()['text']}")
+
+    def until(self, function: str) -> None:
+        """Wait for a function of the page, also an async one, to return something true."""
+        for _ in range(600):
+            if self.page.evaluate(function):
+                return
+            self.page.wait_for_timeout(100)
+        raise AssertionError(f"not in a minute: {function}")
 
     def type(self, line: str) -> None:
         """Type a line into whatever has the focus."""

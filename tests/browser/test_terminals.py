@@ -99,9 +99,7 @@ def test_a_program_copies_and_never_reads(lab: LabPage):
     lab.open_terminal()
     lab.page.wait_for_timeout(1100)  # what comes with a connection may be a replay
     lab.type(r"printf '\033]52;c;%s\007' $(printf 'copied by OSC 52' | base64)")
-    lab.page.wait_for_function(
-        "async () => await navigator.clipboard.readText() === 'copied by OSC 52'"
-    )
+    lab.until("async () => await navigator.clipboard.readText() === 'copied by OSC 52'")
     lab.type(r"printf '\033]52;c;?\007'; echo as''ked")
     text = lab.until_screen("(?m)^asked$")
     assert "Y29waWVk" not in text
