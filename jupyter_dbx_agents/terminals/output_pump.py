@@ -26,6 +26,7 @@ class OutputPump:
         self._deliver = deliver
         # A character cut by a read is joined; garbage becomes U+FFFD.
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self.is_flooding = False  # whether the last slice was full
         self._chunks: list[bytes] = []
         self._size = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -46,6 +47,7 @@ class OutputPump:
         except OSError:  # Linux' EIO: the last program has closed the other end
             is_open = False
         self._size += size
+        self.is_flooding = size >= SLICE_BYTES
         if self._size >= MESSAGE_BYTES or not is_open or (is_drained and self._is_calm()):
             self.flush()
         elif self._timer is None and self._size:

@@ -41,6 +41,9 @@ RESET = b"\x1bc"
 RESIZE_SECONDS = 0.05
 # As long as reading a slice takes, so that a model at work costs others' keys no more than output.
 MODEL_SECONDS = 0.001
+# Between slices of a flood that nobody follows: 10 MB/s is more than any program has to say, and
+# without a rest it and this process would keep others' keys waiting for a processor.
+UNWATCHED_REST_SECONDS = 0.001
 REAP_SECONDS = 0.01
 SLOWEST_REAP_SECONDS = 1.0
 
@@ -77,6 +80,7 @@ class Terminal(PtyWithClients):
         self._on_activity: Callable[[Terminal], None] = lambda _: None
         self._waits_for_clients = False
         self._waits_for_model = False
+        self._rests = False
         self._is_working = False
         self._joining: list[Any] = []
         self._patience: asyncio.TimerHandle | None = None
@@ -97,7 +101,8 @@ class Terminal(PtyWithClients):
         """Ask the loop for what can be used: output unless paused, room while input waits."""
         wanted = 0
         if self._on_end is not None and not self.ptyproc.closed:
-            wanted = 0 if self._waits_for_clients or self._waits_for_model else IOLoop.READ
+            waits = self._waits_for_clients or self._waits_for_model or self._rests
+            wanted = 0 if waits else IOLoop.READ
             wanted |= IOLoop.WRITE if self._input.waiting_bytes else 0
         if wanted == self._watched:
             return
@@ -116,10 +121,20 @@ class Terminal(PtyWithClients):
         is_open = True
         if events & ~IOLoop.WRITE and self._watched & IOLoop.READ:
             is_open = self._output.read()
+            if self._output.is_flooding and not any(client.follows for client in self.clients):
+                self._rest()
         if is_open:
             self._watch()
         else:
             self._finish()
+
+    def _rest(self) -> None:
+        self._rests = True
+        asyncio.get_running_loop().call_later(UNWATCHED_REST_SECONDS, self._go_on)
+
+    def _go_on(self) -> None:
+        self._rests = False
+        self._watch()
 
     # ---- output
 
