@@ -29,8 +29,15 @@ find_python() {
 python=$(find_python)
 # The home lies beside the copy: what is cached there is no part of what is tested.
 folder=$(mktemp -d /var/tmp/dbx-agents-test.XXXXXX)
-trap 'rm -rf "$folder"' EXIT
-copy=$folder/source home=$folder/home
+copy=$folder/source home=$folder/home checkout=$PWD
+# What tests have drawn for people to look at stays where people look.
+finish() {
+    if [ -d "$copy/build/screenshots" ]; then
+        mkdir -p "$checkout/build" && cp -RP "$copy/build/screenshots" "$checkout/build/" || true
+    fi
+    rm -rf "$folder"
+}
+trap finish EXIT
 mkdir "$copy" "$home"
 git ls-files -z | tar --null --files-from=- --create --ignore-failed-read | tar --extract --directory="$copy"
 chown -R $unprivileged_id:$unprivileged_id "$folder"
