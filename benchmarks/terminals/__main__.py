@@ -52,10 +52,14 @@ COLUMNS = ("raw pty", "bare", "stock", "ours")
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=list(MEASURES), default=list(MEASURES))
-    names = parser.parse_args().only
+    compare(parser.parse_args().only)
+
+
+def compare(names: list[str]) -> None:
+    """Measure and print."""
     print(f"{'':68}{''.join(f'{column:>9}' for column in COLUMNS)}{'ours/stock':>12}")
     for name in names:
         limit = LIMITS[name]() if name in LIMITS else {}
