@@ -68,9 +68,14 @@ class Programs:
         found = (process.pid, process.started_ticks) in self._found
         return found or process.session == self._leader
 
+    def _some_known_live(self) -> bool:
+        known = ((_process(str(pid)), started) for pid, started in self._found)
+        return any(now is not None and now.started_ticks == then for now, then in known)
+
     async def _are_gone(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
-        while await asyncio.to_thread(self.living):
+        # All of /proc is looked through only when those that are known have ended.
+        while self._some_known_live() or len(await asyncio.to_thread(self.living)):
             if time.monotonic() > deadline:
                 return False
             await asyncio.sleep(_POLL_SECONDS)
