@@ -122,7 +122,7 @@ def uninstall_lines(_names: list[str]) -> Lines:
         ) from error
     for path in removed:
         yield f"removed {path}"
-    yield "No hook of ours is left. The next start of the server puts them back, unless "
+    yield "No hook of ours is left. The next terminal, or start, puts them back, unless "
     yield "c.GitSync.installs_hooks = False."
 
 

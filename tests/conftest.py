@@ -15,6 +15,7 @@ from tests.terminals.screens import Screens
 _LONGEST = "system"
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Give one folder's tests to one worker, as they share servers; the longest folder first."""
     groups = {item: item.path.relative_to(config.rootpath / "tests").parts[0] for item in items}

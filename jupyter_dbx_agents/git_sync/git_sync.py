@@ -112,6 +112,7 @@ class GitSync(LoggingConfigurable):
         self._unfit: dict[str, str] = {}
         self._background: set[asyncio.Task[Any]] = set()
         self._identity_of = ""
+        self._identity: Identity | None = None
         self._configuring = asyncio.Lock()
         self._restoring = asyncio.Lock()
         self._told_at = 0.0
@@ -208,7 +209,7 @@ class GitSync(LoggingConfigurable):
     async def install_hooks(self) -> None:
         """Look for projects and give each its hooks; to be called again when a terminal opens."""
         if self.installs_hooks:
-            await self._write_config(None)
+            await self._write_config()
         await self._search()
 
     # ---- finding and watching
@@ -344,13 +345,14 @@ class GitSync(LoggingConfigurable):
         name = user.partition("@")[0]
         with contextlib.suppress(DbxAgentsError):
             name = await self._files.display_name() or name
-        await self._write_config(Identity(name, user))
+        self._identity = Identity(name, user)
+        await self._write_config()
 
-    async def _write_config(self, identity: Identity | None) -> None:
+    async def _write_config(self) -> None:
         try:
             async with self._configuring:
                 await asyncio.to_thread(
-                    self._config.install, identity, with_template=self.installs_hooks
+                    self._config.install, self._identity, with_template=self.installs_hooks
                 )
         except (ConfigFileError, OSError) as error:
             self.log.warning("git's settings are not set: %s %s", error, getattr(error, "hint", ""))

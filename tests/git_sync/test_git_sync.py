@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_dbx_agents.git_sync import uninstall
 from jupyter_dbx_agents.git_sync.errors import GitSyncError, RestoreError
 
 from .conftest import OWNER, Site, until
@@ -187,6 +188,9 @@ async def test_the_identity_is_the_workspace_users(site: Site) -> None:
     await until(lambda: "Olive Owner" in says() and OWNER in says())
     await sync.install_hooks()
     assert "Olive Owner" in says(), "a terminal that opens does not undo it"
+    uninstall(site.home, site.projects)
+    await sync.install_hooks()
+    assert "Olive Owner" in says(), "with our hooks it comes back, too"
     assert folder.exists()
 
 

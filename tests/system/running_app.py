@@ -87,9 +87,14 @@ class Terminal:
     def __init__(self, name: str, socket: Any) -> None:
         self.name = name
         self.output = ""  # since the last match
-        self.messages: list[str] = []  # all of it
+        self.messages: list[str] = []  # all of them
         self._socket = socket
         self._send("set_size", ROWS, COLUMNS, 800, 1600)
+
+    @property
+    def seen(self) -> str:
+        """All output so far."""
+        return "".join(self.messages)
 
     def type(self, text: str) -> None:
         self._send("stdin", text)

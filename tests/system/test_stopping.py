@@ -164,13 +164,13 @@ def test_what_a_killed_server_has_left_is_swept_and_what_lives_is_not(workspace,
 
     killed = start(TMPDIR=str(temporary))
     killed.until_open(OWNER).http.close()
-    (left,) = folders()
+    (left,) = eventually(folders)
     killed.process.kill()
     killed.process.wait()
     living_one = start(TMPDIR=str(temporary))
     browser = living_one.until_open(OWNER)
-    (mine,) = folders()
-    assert mine != left
+    (mine,) = eventually(lambda: folders() - {left})
+    eventually(lambda: left not in folders())
     another = start(TMPDIR=str(temporary))
     another.until_open(OWNER).http.close()
     assert mine in folders()
