@@ -138,6 +138,8 @@ class DbxAgentsApp(ExtensionApp):
         """Build every part."""
         environment = self.environment
         self.background = BackgroundTasks(self.log)
+        # Left to come to their end: a token that is being created would be lost otherwise.
+        self.credential_tasks = BackgroundTasks(self.log)
         self.projects = environment.home / self.projects_folder
         self.api = WorkspaceApi(environment.host)
         self.sessions = OpenSessions(self.server)
@@ -250,14 +252,14 @@ class DbxAgentsApp(ExtensionApp):
         except Exception as error:  # as in ``fatal``; sys.exit would be caught by the loop
             self.log.critical("jupyter_dbx_agents cannot start: %s", error, exc_info=True)
             os._exit(1)
-        self.background.spawn(self.pats.run())
+        self.credential_tasks.spawn(self.pats.run())
         self.background.spawn(self.model_watch.run())
         self.background.spawn(self.tracer.run())
         self.background.spawn(self.agents.run())
         self._add_startup_tasks()
         self.background.spawn(self.startup.run())
         if self.environment.token:
-            self.background.spawn(self._adopt_from_environment())
+            self.credential_tasks.spawn(self._adopt_from_environment())
 
     async def stop_extension(self) -> None:
         """Tell, end, flush, revoke and close.  Never raises and never hangs: Jupyter would."""
@@ -267,12 +269,12 @@ class DbxAgentsApp(ExtensionApp):
         """Return what there is to stop, in its order; the sum is below the platform's 15 s."""
         closing = [self.broker.stop, self.api.close]
         closing += [part.stop for part in (self.channel, self.resolver) if part is not None]
-        sessions = [self.sessions.end_terminals, self.sessions.end_kernels]
+        sessions = [self.sessions.end_terminals, self.sessions.end_kernels, self.pats.settle]
         return [
             Stage("telling the clients", 0.2, [self._tell_of_the_end]),
             Stage("the work in the background", 1.0, [self.background.stop]),
             Stage("sessions and sync", 4.7, [*sessions, lambda: self.git_sync.stop(FLUSH_SECONDS)]),
-            Stage("revoking the tokens", 3.1, [self.pats.stop]),
+            Stage("revoking the tokens", 3.1, [self.credential_tasks.stop, self.pats.stop]),
             Stage("the files and connections", 0.8, [self.profile.leave, *closing]),
         ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -105,6 +106,8 @@ def _serve(arguments: list[str]) -> None:
     from .app import DbxAgentsApp  # noqa: PLC0415 a second of imports that no client needs
     from .node_free import spare_node  # noqa: PLC0415 likewise
 
+    # Jupyter asks before it stops, on a terminal.  Elsewhere ^C would end it with all undone.
+    signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))
     spare_node()
     DbxAgentsApp.launch_instance(arguments)  # type: ignore[no-untyped-call]
 

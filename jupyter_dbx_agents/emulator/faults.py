@@ -7,7 +7,9 @@ import uuid
 from dataclasses import asdict, dataclass, field
 from typing import Literal, get_args
 
-FaultKind = Literal["latency", "status", "429", "drop_before", "drop_after", "drop_stream", "hang"]
+FaultKind = Literal[
+    "latency", "status", "429", "drop_before", "drop_after", "drop_stream", "hang", "late"
+]
 
 
 @dataclass
@@ -20,6 +22,7 @@ class Fault:
     - drop_before: the connection is cut, nothing has happened.
     - drop_after: the effect has happened, the answer is lost.
     - drop_stream: a streamed answer is cut after `after_frames` frames.
+    - late: the effect has happened, the answer comes after `seconds`.
     - hang: no answer for `seconds` (or until the client leaves), then a cut.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 import uuid
@@ -110,12 +111,22 @@ class WorkspaceHandler(web.RequestHandler):
 
     def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> Any:
         """Ends the answer, or loses it if a fault says so."""
-        if self._pending_fault is not None:
+        fault, self._pending_fault = self._pending_fault, None
+        if fault is not None and fault.kind == "late":
+            return asyncio.ensure_future(self._finish_late(chunk, fault.seconds))
+        if fault is not None:
             self.cut()
             done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             done.set_result(None)
             return done
         return super().finish(chunk)
+
+    async def _finish_late(
+        self, chunk: str | bytes | dict[str, Any] | None, seconds: float
+    ) -> None:
+        with contextlib.suppress(StreamClosedError):
+            await self.pause(seconds)
+            await self.finish(chunk)
 
     def on_finish(self) -> None:
         """Completes the log entry."""
@@ -195,7 +206,7 @@ class WorkspaceHandler(web.RequestHandler):
                 self.cut()
             elif fault.kind == "drop_before":
                 self.cut()
-            elif fault.kind in ("drop_after", "drop_stream"):
+            elif fault.kind in ("drop_after", "drop_stream", "late"):
                 self._pending_fault = fault
             else:
                 raise _fault_error(fault)

@@ -179,8 +179,8 @@ class PatRotator(RotationTiming):
     # ---- life
 
     async def run(self) -> None:
-        """Rotate, revoke and expire for ever; cancel to end."""
-        while True:
+        """Rotate, revoke and expire until the server stops; cancel to end before."""
+        while not self._is_stopping:
             step = next_step(self._situation(), self._clock.now())
             if step.action is Action.NOTHING:
                 await self._clock.wait(self._wake, step.wait_seconds)
@@ -192,6 +192,13 @@ class PatRotator(RotationTiming):
                 )
             if not succeeded:
                 await self._clock.wait(self._wake, self.retry_first_seconds)
+
+    async def settle(self) -> None:
+        """Begin nothing more, and wait for what is under way: a PAT that it makes is deleted."""
+        self._is_stopping = True
+        self._wake.set()
+        async with self._one_at_a_time:
+            pass
 
     async def stop(self) -> None:
         """Revoke every PAT of ours, within ``STOP_SECONDS``, and take no more; never raises."""
@@ -357,8 +364,6 @@ class PatRotator(RotationTiming):
     def _forget(self) -> None:
         self._store.clear()
         self._rotate_at = self._retry_at = self._tidy_at = None
-
-    # ---- small things
 
     def _situation(self) -> Situation:
         return Situation(

@@ -48,6 +48,15 @@ def test_a_dropped_connection_has_or_has_not_had_its_effect(site, kind, tokens):
     assert (entry["outcome"], entry["fault"]) == ("dropped", kind)
 
 
+def test_a_late_answer_comes_well_after_the_effect(site):
+    site.control.add_fault(CREATE, "late", seconds=60, times=1)
+    with pytest.raises(httpx.ReadTimeout):
+        site.call("POST", CREATE, json={"comment": "late"}, timeout=0.5)
+    assert [t["comment"] for t in site.control.tokens()].count("late") == 1
+    site.control.add_fault(CREATE, "late", seconds=0.1)
+    assert site.call("POST", CREATE, json={"comment": "late"}).json()["token_value"]
+
+
 def test_a_stream_is_cut_in_the_middle(site):
     site.control.add_fault("/anthropic", "drop_stream", after_frames=4, times=1)
     content = "stream: 9 chunks every 1 ms"
