@@ -98,7 +98,7 @@ def _serve(arguments: list[str]) -> None:
     from .preflight import preflight  # noqa: PLC0415 only the server needs it
 
     try:
-        preflight()
+        preflight(arguments)
     except DbxAgentsError as error:
         print(f"jupyter_dbx_agents cannot start: {error.message} {error.hint}", file=sys.stderr)
         sys.exit(1)

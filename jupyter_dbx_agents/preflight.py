@@ -5,9 +5,11 @@ Each check raises ConfigurationError with what is wrong and what to do.
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
 import tempfile
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 from .environment import home_folder
@@ -17,10 +19,35 @@ PROJECT_FILE = Path(__file__).resolve().parents[1] / "pyproject.toml"
 DISTRIBUTION = "jupyter-dbx-agents"
 
 
-def preflight() -> None:
-    """Check the home folder and the libraries.  Raises ConfigurationError."""
+def preflight(arguments: Sequence[str] = ()) -> None:
+    """Check home folder, libraries, and the configuration file that the command line names.
+
+    Raises ConfigurationError.
+    """
     check_home(home_folder())
     check_libraries(requirements())
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config", type=Path)
+    named = parser.parse_known_args(arguments)[0].config
+    if named is not None:
+        check_config_file(named)
+
+
+def check_config_file(path: Path) -> None:
+    """Read a configuration file of traitlets: Jupyter goes on without one that it cannot read.
+
+    What it was to switch off or to restrict would be on and open then.
+    """
+    from traitlets.config.loader import JSONFileConfigLoader, PyFileConfigLoader  # noqa: PLC0415
+
+    loader = JSONFileConfigLoader if path.suffix == ".json" else PyFileConfigLoader
+    try:
+        loader(path.name, str(path.parent)).load_config()
+    except Exception as error:  # the file is a program: anything can be raised
+        raise ConfigurationError(
+            f"The configuration file {path} cannot be used: {type(error).__name__}: {error}.",
+            "Correct it; in the repository, jupyter_config.py shows how it is written.",
+        ) from error
 
 
 def check_home(home: Path) -> None:

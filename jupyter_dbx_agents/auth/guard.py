@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import JupyterServerAuthWarning
 
 from ..environment import Environment
 from ..errors import ConfigurationError
@@ -33,4 +35,6 @@ def guard(
     provider.resolver = resolver
     install_gate(serverapp.web_app, provider)
     verify_before_listening(serverapp)
+    # It is about handlers that do not ask who is there: nothing reaches one but past the gate.
+    warnings.simplefilter("ignore", JupyterServerAuthWarning)
     return resolver

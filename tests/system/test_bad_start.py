@@ -71,9 +71,11 @@ def test_a_home_that_is_not_there_and_cannot_be_made(start):
     assert "/nowhere/home cannot be written to" in refusal(start(NO_AGENTS, HOME="/nowhere/home"))
 
 
-def test_a_home_that_is_not_there_is_made(start, tmp_path: Path):
-    start(NO_AGENTS, HOME=str(tmp_path / "new" / "home")).until_open(OWNER).http.close()
+def test_a_home_that_is_not_there_is_made_and_a_start_warns_of_nothing(start, tmp_path: Path):
+    server = start(NO_AGENTS, HOME=str(tmp_path / "new" / "home"))
+    server.until_open(OWNER).http.close()
     assert (tmp_path / "new" / "home" / "projects").is_dir()
+    assert "Warning" not in server.log.read_text()
 
 
 @pytest.mark.parametrize("host", ["not a host", "ftp://adb-1.azuredatabricks.net", "https://"])
@@ -92,6 +94,22 @@ def test_a_library_of_the_platform_that_is_too_old(start, tmp_path: Path):
     said = refusal(start(NO_AGENTS, PYTHONPATH=str(old.parent)))
     assert "tornado 6.4.1 (at least 6.6)" in said
     assert "pip install -r requirements.txt" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("c = get_config()\nc.DbxAgentsApp.install_agents = \n", "SyntaxError: invalid syntax"),
+        ("c.DbxAgentsApp.install_agent = Flase\n", "NameError: name 'Flase' is not defined"),
+        (None, "ConfigFileNotFound"),
+    ],
+)
+def test_a_configuration_file_that_cannot_be_read(start, tmp_path: Path, text: str, said: str):
+    path = tmp_path / "config.py"
+    if text:
+        path.write_text(text)
+    line = refusal(start(NO_AGENTS, f"--config={path}"))
+    assert f"The configuration file {path} cannot be used: {said}" in line
 
 
 def failed_install(browser: Browser) -> dict:
