@@ -4,7 +4,8 @@ The machine of an app is not emulated here. Whoever has one sets `AppService.dep
 with these two coroutines, called on the loop of the local workspace:
 
 - `async deploy(app, deployment)`: start the app from `deployment.source` (path → bytes) with
-  `app_source.app_specification(deployment.source, deployment.request)`, and return once it listens.
+  `app_source.app_specification(deployment.source, deployment.request, app.resource_values)`, and
+  return once it listens.
   A program of an earlier deployment that still runs is to be ended first. May set `app.url` to the
   address at which users reach it. Raising `DeploymentFailed(message)` fails the deployment with
   this message, as a program does that crashes or opens no port.
@@ -236,7 +237,7 @@ class AppService:
         deployment.source = await fetch_source(
             self._files, deployment.creator, deployment.request, git_url
         )
-        app_specification(deployment.source, deployment.request)
+        app_specification(deployment.source, deployment.request, app.resource_values)
         await asyncio.sleep(self.rules.deploy_seconds)
         if self.rules.deploy_error:
             raise DeploymentFailed(self.rules.deploy_error)

@@ -47,10 +47,12 @@ async def fetch_source(
     return source
 
 
-def app_specification(source: Mapping[str, bytes], request: dict[str, Any]) -> dict[str, Any]:
+def app_specification(
+    source: Mapping[str, bytes], request: dict[str, Any], resource_values: Mapping[str, str]
+) -> dict[str, Any]:
     """`{command: […], env: {name: value}}` of `app.yaml`, overridden by the deployment's own.
 
-    An entry of `env` that comes from a resource has the value None. Raises DeploymentFailed.
+    `resource_values` is what `valueFrom` gets, by resource key. Raises DeploymentFailed.
     """
     written = _parse(source.get("app.yaml", source.get("app.yml", b"")))
     command = request.get("command") or written.get("command") or _default_command(source)
@@ -59,7 +61,7 @@ def app_specification(source: Mapping[str, bytes], request: dict[str, Any]) -> d
     entries = [*(written.get("env") or []), *(request.get("env_vars") or [])]
     if not all(isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in entries):
         raise DeploymentFailed("Invalid app.yaml: each entry of env must have a name.")
-    return {"command": command, "env": {e["name"]: _value(e) for e in entries}}
+    return {"command": command, "env": {e["name"]: _value(e, resource_values) for e in entries}}
 
 
 def _parse(text: bytes) -> dict[str, Any]:
@@ -72,9 +74,16 @@ def _parse(text: bytes) -> dict[str, Any]:
     return parsed
 
 
-def _value(entry: dict[str, Any]) -> str | None:
-    value = entry.get("value")
-    return None if value is None else str(value)
+def _value(entry: dict[str, Any], resource_values: Mapping[str, str]) -> str:
+    # The deployment's own variables spell it as the API does.
+    key = entry.get("valueFrom", entry.get("value_from"))
+    if key is None:
+        return str(entry.get("value") or "")
+    if key not in resource_values:
+        raise DeploymentFailed(
+            f"Error resolving the variable {entry['name']}: the app has no resource {key}."
+        )
+    return resource_values[key]
 
 
 def _default_command(source: Mapping[str, bytes]) -> list[str]:

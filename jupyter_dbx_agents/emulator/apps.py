@@ -78,6 +78,8 @@ class App:
     deleted_at: datetime | None = None
     # Users beside the creator who may deploy, start, stop and delete.
     managers: set[str] = field(default_factory=set)
+    # What its resources hold, such as a secret, by the key under which `valueFrom` names them.
+    resource_values: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def pending(self) -> Deployment | None:

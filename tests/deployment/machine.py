@@ -45,7 +45,9 @@ class Machine:
         for visitor in (OWNER, STRANGER):
             await self._open_door(app, visitor, port)
         app.url = self.doors[app.name, OWNER].url
-        specification = app_specification(deployment.source, deployment.request)
+        specification = app_specification(
+            deployment.source, deployment.request, app.resource_values
+        )
         words = specification["command"]
         command = [word.replace("$DATABRICKS_APP_PORT", str(port)) for word in words]
         variables = {**self._variables(app, port), **specification["env"]}

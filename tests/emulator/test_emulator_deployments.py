@@ -186,11 +186,23 @@ def test_limits_and_failing_machines(site, client):
 
 def test_a_deployments_own_command_and_variables_win():
     request = {"command": ["bash"], "env_vars": [{"name": "COLOR", "value": "red"}]}
-    assert app_specification({"app.yaml": APP_YAML}, {})["env"] == {"COLOR": "blue"}
-    assert app_specification({"app.yaml": APP_YAML}, request) == {
+    assert app_specification({"app.yaml": APP_YAML}, {}, {})["env"] == {"COLOR": "blue"}
+    assert app_specification({"app.yaml": APP_YAML}, request, {}) == {
         "command": ["bash"],
         "env": {"COLOR": "red"},
     }
-    assert app_specification({"b.py": b"", "a.py": b""}, {})["command"] == ["python", "a.py"]
+    assert app_specification({"b.py": b"", "a.py": b""}, {}, {})["command"] == ["python", "a.py"]
     with pytest.raises(DeploymentFailed):
-        app_specification({"README.md": b""}, {})
+        app_specification({"README.md": b""}, {}, {})
+
+
+def test_a_variable_gets_what_the_apps_resource_holds(site, client):
+    create(client)
+    source = {"app.yaml": APP_YAML + b"  - {name: TOKEN, valueFrom: my-token}\n"}
+    upload(client, source)
+    with pytest.raises(OperationFailed, match="the app has no resource my-token"):
+        deploy(client)
+    app = site.workspace.apps.named("mine")
+    app.resource_values["my-token"] = " secret\n"
+    assert deploy(client).status.state.value == "SUCCEEDED"
+    assert app_specification(source, {}, app.resource_values)["env"]["TOKEN"] == " secret\n"
