@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -183,9 +184,14 @@ def test_a_sync_that_an_outage_stops_goes_on_after_the_next_start(workspace, sta
     browser.http.close()
 
 
-def test_what_a_killed_server_has_left_is_swept_and_what_lives_is_not(workspace, start, tmp_path):
-    temporary = tmp_path / "t"
-    temporary.mkdir()
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder for temporary files whose name is short, as a socket in it can have 107 bytes."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_what_a_killed_server_has_left_is_swept_and_what_lives_is_not(workspace, start, temporary):
 
     def folders() -> set[str]:
         return {path.name for path in temporary.glob("dbx-agents-*")}
