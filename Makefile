@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_ARGS ?=
 TEST_ARGS ?=
-# Two workers, for the two cores that the platform's own machines have; each takes whole folders.
+# Two workers, for the two cores that the platform's own machines have; each takes whole files.
 WORKERS ?= 2
 LAB := jupyter_dbx_agents/lab
 SOURCES := jupyter_dbx_agents tests benchmarks docs
@@ -18,8 +18,8 @@ demo: $(VENV)/.installed
 # Root hands over to a user without privileges, as which the platform runs the app.
 test:
 	@if [ "$$(id -u)" = 0 ]; then exec sh tests/as_unprivileged.sh $(MAKE) test; \
-	 else $(MAKE) check && exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup \
-		--no-loadscope-reorder $(TEST_ARGS); fi
+	 else $(MAKE) check && exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
+		$(TEST_ARGS); fi
 
 check: $(VENV)/.installed-test $(LAB)/node_modules/.installed
 	$(BIN)/ruff check $(SOURCES)

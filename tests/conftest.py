@@ -1,37 +1,10 @@
-"""Async tests are plain coroutines: each runs in a loop of its own, with what it asks for.
-
-And xterm.js, the judge of screens, for those that draw any; and which tests a worker runs.
-"""
+"""Async tests are plain coroutines: each runs in a loop of its own, with what it asks for."""
 
 import asyncio
 import contextlib
 import inspect
-from collections.abc import Iterator
 
 import pytest
-
-from tests.terminals.screens import Screens
-
-_LONGEST = "system"
-
-
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give one folder's tests to one worker, as they share servers; the longest folder first."""
-    groups = {item: item.path.relative_to(config.rootpath / "tests").parts[0] for item in items}
-    for item, group in groups.items():
-        item.add_marker(pytest.mark.xdist_group(group if group != item.path.name else "files"))
-    items.sort(key=lambda item: groups[item] != _LONGEST)
-
-
-@pytest.fixture(scope="session")
-def screens(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screens]:
-    """xterm.js, installed from the lock file into a folder of its own."""
-    judge = Screens(tmp_path_factory.mktemp("xterm"))
-    try:
-        yield judge
-    finally:
-        judge.stop()
 
 
 @pytest.hookimpl(tryfirst=True)
