@@ -1,10 +1,26 @@
-"""Async tests are plain coroutines: each runs in a loop of its own, with what it asks for."""
+"""Async tests are plain coroutines: each runs in a loop of its own, with what it asks for.
+
+And xterm.js, the judge of screens, for those that draw any.
+"""
 
 import asyncio
 import contextlib
 import inspect
+from collections.abc import Iterator
 
 import pytest
+
+from tests.terminals.screens import Screens
+
+
+@pytest.fixture(scope="session")
+def screens(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screens]:
+    """xterm.js, installed from the lock file into a folder of its own."""
+    judge = Screens(tmp_path_factory.mktemp("xterm"))
+    try:
+        yield judge
+    finally:
+        judge.stop()
 
 
 @pytest.hookimpl(tryfirst=True)
