@@ -35,11 +35,13 @@ DEAD_GATEWAY_STATUSES = frozenset(
 class ModelProxyHandler(LoopbackHandler):
     """Any path but the metadata service's: a model call, a greeting, or nothing of ours."""
 
+    # For a client that is gone before its request has been looked at, too.
+    _forwarding: asyncio.Task[None] | None = None
+
     def refusal(self) -> Refusal | None:
         """Return why a call is not forwarded, as far as its head tells."""
         path, method = self.request.path, self.request.method or ""
         self._body: list[bytes] = []
-        self._forwarding: asyncio.Task[None] | None = None
         self._route: Route | None = None
         self.dialect = dialect_of(path)
         self.call.dialect = self.dialect or "-"
