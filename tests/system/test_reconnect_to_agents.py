@@ -21,7 +21,7 @@ QUESTION = "stream: 50 chunks every 50 ms"
 FOLLOWED_MESSAGES = 10
 SMALL_RING_BYTES = 16 * 1024
 # Below a transcript, with scroll regions, and on the whole screen: the ways to draw.
-AGENTS_BY_STYLE = ["claude-code", "codex"]
+AGENTS_BY_STYLE = ["claude-code", "codex", "opencode"]
 
 
 @pytest.mark.parametrize("agent", AGENTS_BY_STYLE)
