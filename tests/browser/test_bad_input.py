@@ -1,11 +1,13 @@
 """What goes wrong on the way: a message that helps, no lost input, no broken page."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Route, expect
 
+from jupyter_dbx_agents.emulator.control_client import SamplePat
 from tests.system.running_app import RunningApp
 
 from .lab_page import LabPage
@@ -106,28 +108,38 @@ def test_a_server_of_another_version_breaks_nothing(new_lab: LabPage, app: Runni
     expect(lab.card("Nova")).to_be_visible()
 
 
-def test_the_candidates_are_shown_when_the_pasted_token_is_not_known_for_sure(
-    asked: LabPage, app: RunningApp
+@pytest.fixture
+def unknown_token(app: RunningApp) -> Iterator[SamplePat]:
+    """A token that the workspace cannot tell from the owner's others, of which one is there.
+
+    It may not list them either, so that this is known only a while after the new token is in force.
+    """
+    app.control.switch(token_id_scheme="random")
+    path, refusal = "/api/2.0/token/list", {"status": 403, "error_code": "PERMISSION_DENIED"}
+    app.control.add_fault(path, "status", times=1, **refusal)
+    slowness = app.control.add_fault(path, "latency", seconds=1)
+    try:
+        app.control.mint(app.lines["owner"], comment="<i>another</i>")
+        yield app.control.mint(app.lines["owner"], comment="pasted here")
+    finally:
+        app.control.clear_faults(slowness)
+        app.control.switch(token_id_scheme="sha256")
+
+
+def test_the_owner_picks_the_pasted_token_when_it_is_not_known_for_sure(
+    asked: LabPage, app: RunningApp, unknown_token: SamplePat
 ):
     lab = asked
-    posted: list[Any] = []
-    pat = app.pat()
-    candidate = {"token_id": "t-1", "comment": "<i>mine</i>", "created_at": None}
-    kept = {"state": "kept", "message": "Which one?", "candidates": [candidate]}
-    alive = {"state": "active", "expires_at": "2099-01-01T00:00:00Z"}
-
-    def answer(route: Route) -> None:
-        posted.append(route.request.post_data_json)
-        is_revoked = "revoke" in route.request.url
-        pasted = {"state": "revoked", "message": "Done.", "candidates": []} if is_revoked else kept
-        route.fulfill(json={**pat, **alive, "pasted": pasted})
-
-    lab.page.route("**/api/pat?*", answer)
-    lab.page.route("**/api/pat/revoke-pasted?*", answer)
-    lab.give_token(TOKEN)
+    lab.give_token(unknown_token.token_value)
     dialog = lab.page.locator(".jp-Dialog")
     expect(dialog).to_contain_text("Which one did you paste?")
-    expect(dialog).to_contain_text("<i>mine</i>")
-    dialog.get_by_role("button", name="Revoke").click()
+    expect(dialog).to_contain_text("<i>another</i>")
+    revoke = dialog.get_by_role("listitem").filter(has_text="pasted here").get_by_role("button")
+    lab.page.route("**/api/pat/revoke-pasted?*", lambda route: route.fulfill(status=503, body=""))
+    revoke.click()
+    expect(lab.page.locator(".Toastify__toast", has_text="does not answer")).to_be_visible()
+    lab.page.unroute_all()
+    revoke.click()
     expect(dialog).to_have_count(0)
-    assert posted == [{"token": TOKEN}, {"token_id": "t-1"}]
+    status = {token["token_id"]: token["status"] for token in app.control.tokens()}
+    assert status[unknown_token.token_id] == "revoked"

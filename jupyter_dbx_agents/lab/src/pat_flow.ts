@@ -5,19 +5,20 @@
  * by itself when the token was given elsewhere: in another tab, or at the prompt in a terminal.
  */
 
-import { Dialog, ReactWidget } from '@jupyterlab/apputils';
+import { Dialog, Notification, ReactWidget } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Widget } from '@lumino/widgets';
 import * as React from 'react';
 import { Candidates } from './candidates';
 import { isNeeded, isUsable, type Pat } from './model';
 import { PatDialog } from './pat_dialog';
-import { ask } from './server';
+import { ask, errorText } from './server';
 import type { StatusStore } from './store';
 
 export class PatFlow {
   private _dialog: PatDialog | null = null;
   private _wasNeeded = false;
+  private _isGiving = false;
 
   /** `focusBack` is called when the dialog has gone. */
   constructor(
@@ -58,8 +59,15 @@ export class PatFlow {
     this._store.put({ pat: await ask<Pat>('pat', 'DELETE') });
   }
 
+  /** The token is in force, and told to be, before the answer says what became of the pasted one. */
   private async _adopt(token: string): Promise<void> {
-    this._store.put({ pat: await ask<Pat>('pat', 'POST', { token }) });
+    this._isGiving = true;
+    try {
+      this._store.put({ pat: await ask<Pat>('pat', 'POST', { token }) });
+    } finally {
+      this._isGiving = false;
+      this._follow(); // a token may have been given elsewhere meanwhile
+    }
   }
 
   private _follow(): void {
@@ -67,7 +75,7 @@ export class PatFlow {
     if (isAsked && !this._wasNeeded) {
       this.offerIfWanted();
     }
-    if (isUsable(this._store.status.pat)) {
+    if (isUsable(this._store.status.pat) && !this._isGiving) {
       this._dialog?.reject();
     }
     this._wasNeeded = isAsked;
@@ -89,8 +97,12 @@ export class PatFlow {
 
   private _candidates(pasted: NonNullable<Pat['pasted']>, done: () => void): Widget {
     const revoke = async (token_id: string): Promise<void> => {
-      this._store.put({ pat: await ask<Pat>('pat/revoke-pasted', 'POST', { token_id }) });
-      done();
+      try {
+        this._store.put({ pat: await ask<Pat>('pat/revoke-pasted', 'POST', { token_id }) });
+        done();
+      } catch (error) {
+        Notification.error(errorText(error), { autoClose: 10_000 });
+      }
     };
     return ReactWidget.create(
       React.createElement(Candidates, {
