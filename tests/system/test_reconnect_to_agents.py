@@ -43,6 +43,7 @@ def test_a_client_that_joins_at_work_and_at_rest_sees_an_agents_true_screen(
             late.until(lambda: late.messages)
             for key in "and typing goes on":
                 true.type(key)
+            late.until(lambda: len(late.messages) > 1)  # what tells where it joined
             late.until_quiet()
             compare(screens, true, late)
     replay = Replay(SMALL_RING_BYTES, ROWS, COLUMNS)
@@ -65,7 +66,7 @@ def compare(screens: Screens, true: Terminal, late: Terminal) -> dict[str, Any]:
     followed = late.messages[1:]
 
     def joined_at() -> int | None:
-        starts = range(len(true.messages) - len(followed) + 1)
+        starts = reversed(range(len(true.messages) - len(followed) + 1))  # it is among the last
         return next(
             (at for at in starts if true.messages[at : at + len(followed)] == followed), None
         )
