@@ -9,6 +9,8 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.system.running_app import eventually
+
 START_MILLISECONDS = 60_000
 DIALOG = ".jp-DbxAgents-PatDialog"
 # The terminal draws on a canvas: its text is in xterm's buffer, where long lines are wrapped.
@@ -93,6 +95,19 @@ class LabPage:
         """Click the status bar."""
         self.status.click()
         expect(self.panel.get_by_role("heading", name="Token")).to_be_visible()
+
+    def until_the_clock_starts_again(self) -> None:
+        """Watch the time to the next rotation in the status bar fall, and then jump up."""
+        lowest = 3600
+
+        def has_jumped() -> bool:
+            nonlocal lowest
+            shown = re.search(r"⟳ (\d+):(\d\d)$", self.status.inner_text())
+            left = 60 * int(shown[1]) + int(shown[2]) if shown else lowest
+            has_jumped, lowest = left > lowest + 3, min(left, lowest)
+            return has_jumped
+
+        eventually(has_jumped, what="another rotation in the status bar")
 
     def section(self, title: str) -> Locator:
         """A section of the panel."""
