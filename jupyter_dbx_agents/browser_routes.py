@@ -200,9 +200,10 @@ class PageStyleHandler(ExtensionHandlerMixin, JupyterHandler):
 
 
 def tell_page(server: ServerApp) -> None:
-    """Tell JupyterLab's page the absolute folder of its file browser: its own begins with ``~``."""
+    """Tell JupyterLab's page what our part of it must know before it asks for anything."""
     page = server.web_app.settings.setdefault("page_config_data", {})
-    page["dbxAgentsRoot"] = server.root_dir
+    page["dbxAgentsRoot"] = server.root_dir  # its own option may begin with ``~``
+    page["dbxAgentsMostUploadBytes"] = MOST_UPLOAD_BYTES
 
 
 def browser_routes(

@@ -40,9 +40,9 @@ PASTE = """([name, type, encoded]) => {
   const init = {bubbles: true, cancelable: true, clipboardData: data};
   document.activeElement.dispatchEvent(new ClipboardEvent('paste', init));
 }"""
-DROP = """([name, size]) => {
+DROP = """files => {
   const data = new DataTransfer();
-  data.items.add(new File([new Uint8Array(size)], name));
+  for (const [name, size] of files) data.items.add(new File([new Uint8Array(size)], name));
   const target = document.querySelector('.jp-Terminal:not(.lm-mod-hidden) .xterm-screen');
   const init = {bubbles: true, cancelable: true, dataTransfer: data};
   target.dispatchEvent(new DragEvent('drop', init));
@@ -173,9 +173,9 @@ class LabPage:
         """Paste a file as the clipboard would hold it."""
         self.page.evaluate(PASTE, [name, kind, base64.b64encode(path.read_bytes()).decode()])
 
-    def drop_file(self, name: str, size: int) -> None:
-        """Drop a file of zeros."""
-        self.page.evaluate(DROP, [name, size])
+    def drop_files(self, *files: tuple[str, int]) -> None:
+        """Drop files of zeros, each by its name and size in bytes, at once."""
+        self.page.evaluate(DROP, [list(file) for file in files])
 
     def drag_to_terminal(self, *names: str) -> None:
         """Drag items of the file browser, with the mouse, into the terminal in front."""

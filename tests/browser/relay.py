@@ -15,6 +15,7 @@ class Relay:
         self._writers: set[asyncio.StreamWriter] = set()
         self._is_cut = False
         self._most_bytes: int | None = None
+        self._held_bytes: int | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -28,11 +29,15 @@ class Relay:
 
     def mend(self) -> None:
         """Let connections through again."""
-        self._is_cut, self._most_bytes = False, None
+        self._is_cut, self._most_bytes, self._held_bytes = False, None, None
 
     def cut_after(self, sent_bytes: int) -> None:
         """Cut each connection on which the browser has sent more than so many bytes."""
         self._most_bytes = sent_bytes
+
+    def hold_after(self, sent_bytes: int) -> None:
+        """Take no more on each connection on which the browser has sent more than so many bytes."""
+        self._held_bytes = sent_bytes
 
     def stop(self) -> None:
         """Close everything."""
@@ -84,5 +89,7 @@ class Relay:
             carried += len(data)
             if limited and self._most_bytes is not None and carried > self._most_bytes:
                 return
+            while limited and self._held_bytes is not None and carried > self._held_bytes:
+                await asyncio.sleep(0.02)
             sink.write(data)
             await sink.drain()

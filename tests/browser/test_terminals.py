@@ -15,6 +15,8 @@ from .installed import install
 from .lab_page import LabPage
 from .relay import Relay
 
+MIB = 1024 * 1024
+CLOSE_TAB = ".lm-TabBar-tabCloseIcon"
 FULL_SCREEN = r"""
 printf '\033[?1049h\033[2J\033[3;5Hfirst\033[10;20H\033[7mmiddle\033[m\033[20;1Hlast line\033[12;3H'
 read -r _
@@ -59,24 +61,71 @@ def test_text_on_the_clipboard_is_pasted_as_text(lab: LabPage):
     lab.until_screen("(?m)^pasted text$")
 
 
-def test_a_dropped_file_that_is_too_large_or_breaks_off_says_so_and_types_nothing(
+def test_of_several_dropped_files_each_that_fails_says_why_and_the_others_are_typed(
     lab: LabPage, app: RunningApp, relay: Relay
 ):
     lab.open_terminal()
-    before = lab.screen()["text"]
-    lab.drop_file("huge.bin", 33 * 1024 * 1024)
-    expect(lab.notice).to_contain_text("huge.bin was not uploaded: it has 35 MB")
-    lab.notice.get_by_role("button", name="Close").click()
-    relay.cut_after(8 * 1024 * 1024)
-    lab.drop_file("half.bin", 20 * 1024 * 1024)
-    expect(lab.notice).to_contain_text("half.bin was not uploaded")
-    relay.mend()
-    assert lab.screen()["text"] == before
-    assert not list((app.home / "uploads").glob("*half*"))
-    uploads = app.home / "uploads"
-    eventually(lambda: not list(uploads.glob(".unfinished*")), what="nothing unfinished is left")
-    lab.drop_file("whole.bin", 20 * 1024 * 1024)
+    relay.cut_after(8 * MIB)
+    lab.drop_files(("huge.bin", 33 * MIB), ("half.bin", 20 * MIB), ("whole.bin", 4 * MIB))
     lab.until_screen("/uploads/whole.bin")
+    expect(lab.notice).to_contain_text("huge.bin was not uploaded: it has 35 MB; at most 34 MB")
+    expect(lab.notice).to_contain_text("half.bin was not uploaded: the connection broke off")
+    assert not re.search("huge|half", lab.screen()["text"])
+    assert uploaded(app, "whole.bin")
+    eventually(lambda: not uploaded(app, "*half*", ".unfinished*"), what="nothing is left of it")
+    lab.notice.get_by_role("button", name="Close").click()
+    expect(lab.notice).to_have_count(0)
+
+
+def test_an_upload_shows_how_far_it_is_and_is_cancelled_by_a_click_or_with_its_tab(
+    lab: LabPage, app: RunningApp, relay: Relay
+):
+    files = [(f"never-{number}.bin", 20 * MIB) for number in range(2)]
+    lab.open_terminal()
+    for end in (lab.notice.get_by_role("button", name="Cancel"), lab.tab().locator(CLOSE_TAB)):
+        relay.hold_after(8 * MIB)
+        lab.drop_files(*files)
+        expect(lab.notice).to_have_text(re.compile(r"^Uploading never-0.bin: [1-9]\d %"))
+        eventually(lambda: uploaded(app, ".unfinished*"), what="it is on its way")
+        end.click()
+        expect(lab.notice).to_have_count(0)
+        relay.mend()
+        eventually(lambda: not uploaded(app, ".unfinished*"), what="it is no longer")
+    # Its name comes after any of those, were one of them still on its way.
+    lab.open_terminal()
+    lab.drop_files(("later.bin", 1))
+    lab.until_screen("/uploads/later.bin")
+    assert not uploaded(app, "never*")
+
+
+def test_an_upload_may_take_its_time_but_not_stand_still(
+    new_lab: LabPage, app: RunningApp, relay: Relay
+):
+    lab = new_lab
+    app.log_in()
+    lab.page.clock.install()
+    lab.open()
+    lab.open_terminal()
+    relay.hold_after(2 * MIB)
+    lab.drop_files(("slow.bin", 30 * MIB))
+    for most in (8, 14, 20):
+        before = lab.notice.inner_text()
+        relay.hold_after(most * MIB)
+        expect(lab.notice).not_to_have_text(before)
+        lab.page.clock.fast_forward("01:30")
+    relay.mend()
+    lab.until_screen("/uploads/slow.bin")
+    relay.hold_after(2 * MIB)
+    lab.drop_files(("stuck.bin", 30 * MIB))
+    expect(lab.notice).to_contain_text("Uploading stuck.bin")
+    lab.page.clock.fast_forward("02:30")
+    expect(lab.notice).to_contain_text("stuck.bin was not uploaded: nothing of it got through for")
+
+
+def uploaded(app: RunningApp, *patterns: str) -> list[Path]:
+    """What is in the folder for uploads, by patterns."""
+    folder = app.home / "uploads"
+    return [path for pattern in patterns for path in folder.glob(pattern)]
 
 
 def test_files_dragged_from_the_file_browser_have_their_paths_typed(lab: LabPage, app: RunningApp):

@@ -3,24 +3,21 @@
 export class Notice {
   private _node = document.createElement('div');
   private _text = document.createElement('span');
+  private _button = document.createElement('button');
 
   constructor(private _host: HTMLElement) {
     this._node.className = 'jp-DbxAgents-notice';
     this._node.setAttribute('role', 'status');
-    this._node.append(this._text);
+    this._button.type = 'button';
+    this._node.append(this._text, this._button);
   }
 
-  /** Show a text; a button of an earlier one goes. */
+  /** Show a text; the button stays one and the same, so that a click on it is one between two texts. */
   show(text: string, button?: { label: string; onClick: () => void }): void {
-    this._node.querySelector('button')?.remove();
     this._text.textContent = text;
-    if (button) {
-      const node = document.createElement('button');
-      node.type = 'button';
-      node.textContent = button.label;
-      node.onclick = button.onClick;
-      this._node.append(node);
-    }
+    this._button.hidden = !button;
+    this._button.textContent = button?.label ?? '';
+    this._button.onclick = button?.onClick ?? null;
     if (!this._node.isConnected) {
       this._host.append(this._node);
     }

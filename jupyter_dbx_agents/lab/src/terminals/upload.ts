@@ -1,14 +1,12 @@
 /** Images and files that are pasted or dropped into a terminal: uploaded, and their paths typed. */
 
-import { ServerConnection } from '@jupyterlab/services';
+import { PageConfig } from '@jupyterlab/coreutils';
 import type { ITerminal } from '@jupyterlab/terminal';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { errorOf, errorText, ServerError } from '../server';
+import { errorText, ServerError } from '../server';
 import { byteText, quoted } from '../text';
 import { Notice } from './notice';
-
-const MOST_BYTES = 32 * 1024 * 1024;
-const STALLED_MILLISECONDS = 120_000;
+import { sendFile } from './upload_request';
 
 /** Take what is pasted or dropped onto a terminal's `host` while `isWanted` says so. */
 export function takeFiles(
@@ -23,7 +21,7 @@ export function takeFiles(
     if (isWanted() && files.length) {
       event.preventDefault();
       event.stopPropagation();
-      void uploads.add(files);
+      uploads.add(files);
     }
   };
   host.addEventListener(
@@ -44,78 +42,89 @@ export function takeFiles(
   host.addEventListener('drop', event => take(event, event.dataTransfer), true);
 }
 
+/** Uploads one file after the other, in their order, and keeps all that went wrong readable. */
 class Uploads {
-  private _last: Promise<void> = Promise.resolve();
+  private _waiting: File[] = [];
+  private _problems: string[] = [];
+  private _current: AbortController | null = null;
 
   constructor(
     private _terminal: ITerminal.ITerminal,
     private _notice: Notice,
     private _trans: TranslationBundle
-  ) {}
+  ) {
+    _terminal.disposed.connect(() => this._cancel());
+  }
 
-  /** Upload one after the other, in their order. */
-  add(files: File[]): Promise<void> {
-    for (const file of files) {
-      this._last = this._last.then(() => this._upload(file));
+  add(files: File[]): void {
+    this._waiting.push(...files);
+    if (!this._current) {
+      void this._uploadAll();
     }
-    return this._last;
+  }
+
+  private async _uploadAll(): Promise<void> {
+    for (let file = this._waiting.shift(); file; file = this._waiting.shift()) {
+      await this._upload(file);
+    }
+    this._current = null;
+    this._show('');
   }
 
   private async _upload(file: File): Promise<void> {
-    const label = this._trans.__('Close');
+    this._current = new AbortController();
+    const { signal } = this._current;
     try {
-      const path = await this._send(file);
-      this._notice.hide();
-      this._terminal.paste(`${quoted(path)} `);
+      const path = await this._send(file, signal);
+      if (!signal.aborted) {
+        this._terminal.paste(`${quoted(path)} `);
+      }
     } catch (error) {
-      const text = this._trans.__('%1 was not uploaded: %2', file.name, errorText(error));
-      this._notice.show(text, { label, onClick: () => this._notice.hide() });
+      if (!signal.aborted) {
+        const said = errorText(error);
+        this._problems.push(this._trans.__('%1 was not uploaded: %2', file.name, said));
+      }
     }
   }
 
-  /** Send one file; the browser reads it piece by piece.  Returns its path on the server. */
-  private _send(file: File): Promise<string> {
+  private async _send(file: File, signal: AbortSignal): Promise<string> {
     const trans = this._trans;
-    if (file.size > MOST_BYTES) {
-      const [size, most] = [byteText(file.size), byteText(MOST_BYTES)];
+    const most =
+      Number(PageConfig.getOption('dbxAgentsMostUploadBytes')) || Number.POSITIVE_INFINITY;
+    if (file.size > most) {
       throw new ServerError(
-        trans.__('it has %1; at most %2 are taken.', size, most),
+        trans.__('it has %1; at most %2 are taken.', byteText(file.size), byteText(most)),
         trans.__('Use the file browser for it.'),
         413
       );
     }
-    const request = new XMLHttpRequest();
-    const cancel = { label: trans.__('Cancel'), onClick: () => request.abort() };
     const show = (percent: number): void =>
-      this._notice.show(trans.__('Uploading %1: %2 %', file.name, percent), cancel);
+      this._show(trans.__('Uploading %1: %2 %', file.name, percent));
     show(0);
-    return new Promise((resolve, reject) => {
-      request.upload.onprogress = ({ loaded, total }) => show(Math.round((loaded / total) * 100));
-      request.onload = () => {
-        const reply = request.response ?? {};
-        if (request.status === 201 && typeof reply.path === 'string') {
-          resolve(reply.path);
-        } else {
-          reject(errorOf(request.status, reply));
-        }
-      };
-      request.onabort = () => reject(new ServerError(trans.__('it was cancelled.'), '', 0));
-      request.onerror = request.ontimeout = () =>
-        reject(errorOf(0, { message: trans.__('the connection broke off.') }));
-      open(request, file.name);
-      request.send(file);
-    });
+    return sendFile(file, show, signal, trans);
   }
-}
 
-function open(request: XMLHttpRequest, name: string): void {
-  const { baseUrl } = ServerConnection.makeSettings();
-  request.open('POST', `${baseUrl}dbx-agents/api/uploads?name=${encodeURIComponent(name)}`);
-  request.responseType = 'json';
-  request.timeout = STALLED_MILLISECONDS;
-  request.setRequestHeader('Content-Type', 'application/octet-stream');
-  const cookie = document.cookie.match(/(?:^|;\s*)_xsrf=([^;]*)/)?.[1];
-  if (cookie) {
-    request.setRequestHeader('X-XSRFToken', decodeURIComponent(cookie));
+  /** Show what went wrong so far and what goes on; nothing for neither. */
+  private _show(goesOn: string): void {
+    const lines = [...this._problems, goesOn].filter(Boolean);
+    if (!lines.length) {
+      this._notice.hide();
+    } else if (goesOn) {
+      const label = this._trans.__('Cancel');
+      this._notice.show(lines.join('\n'), { label, onClick: () => this._cancel() });
+    } else {
+      const label = this._trans.__('Close');
+      this._notice.show(lines.join('\n'), { label, onClick: () => this._close() });
+    }
+  }
+
+  private _cancel(): void {
+    this._waiting = [];
+    this._current?.abort();
+  }
+
+  private _close(): void {
+    this._problems = [];
+    this._notice.hide();
   }
 }

@@ -306,6 +306,10 @@
 
 .jp-DbxAgents-notice {
   top: 12px;
+  max-height: calc(100% - 24px);
+  overflow: auto;
+  overflow-wrap: anywhere;
+  white-space: pre-line; /* a line for each of several files */
 }
 
 .jp-DbxAgents-hint {

@@ -1,0 +1,57 @@
+/** One file on its way to the server: a `fetch` would not tell how far it is. */
+
+import { ServerConnection } from '@jupyterlab/services';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { errorOf } from '../server';
+
+// A slow line may need many minutes for a file; one that takes nothing for this long is dead.
+const NO_PROGRESS_MINUTES = 2;
+
+/** Send a file until `signal` says stop; return its path on the server.  Raises ServerError. */
+export function sendFile(
+  file: File,
+  onProgress: (percent: number) => void,
+  signal: AbortSignal,
+  trans: TranslationBundle
+): Promise<string> {
+  const request = opened(file.name);
+  let timer = 0;
+  const waitForProgress = (): void => {
+    window.clearTimeout(timer);
+    timer = window.setTimeout(() => request.abort(), NO_PROGRESS_MINUTES * 60_000);
+  };
+  return new Promise<string>((resolve, reject) => {
+    const fail = (message: string): void => reject(errorOf(0, { message }));
+    request.upload.onprogress = ({ loaded, total }) => {
+      waitForProgress();
+      onProgress(Math.round((loaded / total) * 100));
+    };
+    request.onload = () => {
+      const reply = request.response ?? {};
+      if (request.status === 201 && typeof reply.path === 'string') {
+        resolve(reply.path);
+      } else {
+        reject(errorOf(request.status, reply));
+      }
+    };
+    request.onabort = () =>
+      fail(trans.__('nothing of it got through for %1 minutes.', NO_PROGRESS_MINUTES));
+    request.onerror = () => fail(trans.__('the connection broke off.'));
+    signal.onabort = () => request.abort();
+    waitForProgress();
+    request.send(file); // which the browser reads piece by piece
+  }).finally(() => window.clearTimeout(timer));
+}
+
+function opened(name: string): XMLHttpRequest {
+  const request = new XMLHttpRequest();
+  const { baseUrl } = ServerConnection.makeSettings();
+  request.open('POST', `${baseUrl}dbx-agents/api/uploads?name=${encodeURIComponent(name)}`);
+  request.responseType = 'json';
+  request.setRequestHeader('Content-Type', 'application/octet-stream');
+  const cookie = document.cookie.match(/(?:^|;\s*)_xsrf=([^;]*)/)?.[1];
+  if (cookie) {
+    request.setRequestHeader('X-XSRFToken', decodeURIComponent(cookie));
+  }
+  return request;
+}
