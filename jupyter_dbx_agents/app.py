@@ -198,6 +198,7 @@ class DbxAgentsApp(ExtensionApp):
             environment=self._terminal_environment,
             login_command=self._login_command,
             opened=self._terminal_opened,
+            programs_changed=lambda: self._tell("terminals", self.sessions.terminals()),
             folder=self.projects,
         )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from jupyter_core.utils import ensure_async
 from jupyter_server.serverapp import ServerApp
 
-from .terminals.manager import DbxTerminalManager, terminals_status
+from .terminals.manager import DbxTerminalManager
+from .terminals.memory import memory_use
 
 
 class OpenSessions:
@@ -22,7 +24,16 @@ class OpenSessions:
 
     def status(self) -> dict[str, Any]:
         """Return the server status' parts about sessions, terminals and memory."""
-        return {"sessions": self._counts(), **terminals_status(self._terminals())}
+        return {
+            "sessions": self._counts(),
+            "terminals": self.terminals(),
+            "memory": asdict(memory_use()),
+        }
+
+    def terminals(self) -> list[dict[str, Any]]:
+        """Return the models of the open terminals."""
+        manager = self._terminals()
+        return [manager.get_terminal_model(name) for name in manager.terminals] if manager else []
 
     def announce(self, message: str) -> None:
         """Show a line in every terminal."""

@@ -6,7 +6,7 @@ import asyncio
 import re
 import termios
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +18,8 @@ from tornado import web
 from traitlets import Float, Integer
 
 from .flow import FlowLimits
-from .memory import free_memory_bytes, memory_use
+from .front_programs import FrontPrograms
+from .memory import free_memory_bytes
 from .metrics import LagMeter
 from .resilient_manager import ResilientManager
 from .terminal import Terminal
@@ -35,17 +36,25 @@ class TerminalHost:
     """What the terminals ask of the application around them.
 
     ``environment`` turns the server's environment into a child's; ``login_command`` is what to run
-    before the shell (empty when a PAT is at hand); ``opened`` is told of each new terminal.
+    before the shell (empty when a PAT is at hand); ``opened`` is told of each new terminal, and
+    ``programs_changed`` of another program in front of one.
     """
 
     environment: Callable[[Mapping[str, str]], dict[str, str]]
     login_command: Callable[[], Sequence[str]]
     opened: Callable[[], None]
+    programs_changed: Callable[[], None]
     folder: Path | None
 
 
 # Without an application around them, terminals start as terminado starts them.
-NO_HOST = TerminalHost(environment=dict, login_command=tuple, opened=lambda: None, folder=None)
+NO_HOST = TerminalHost(
+    environment=dict,
+    login_command=tuple,
+    opened=lambda: None,
+    programs_changed=lambda: None,
+    folder=None,
+)
 
 
 class DbxTerminalManager(ResilientManager, TerminalManager):
@@ -94,6 +103,7 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._lag = LagMeter()
+        self._front_programs = FrontPrograms(self._tell_programs)
 
     @property
     def host(self) -> TerminalHost:
@@ -181,6 +191,14 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
         foreground = terminal.foreground_program()
         return {**model, "foreground": foreground, "clients": len(terminal.clients)}
 
+    def pre_pty_read_hook(self, ptywclients: PtyWithClients) -> None:
+        """Take note of something that has happened in a terminal."""
+        super().pre_pty_read_hook(ptywclients)
+        self._front_programs.stir(cast(Terminal, ptywclients))
+
+    def _tell_programs(self) -> None:
+        self.host.programs_changed()  # looked up now: the application comes after this manager
+
     def announce(self, text: str) -> None:
         """Show a line of ours in every terminal, on a line of its own."""
         for terminal in self.terminals.values():
@@ -191,6 +209,7 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
     def on_eof(self, ptywclients: PtyWithClients) -> None:
         """Forget a terminal that has ended."""
         super().on_eof(ptywclients)
+        self._front_programs.stir(cast(Terminal, ptywclients))
         RUNNING_TOTAL.set(len(self.terminals))
         if not self.terminals:
             self._lag.stop()
@@ -212,12 +231,6 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
         terminal = cast(Terminal | None, self.terminals.get(name))
         if terminal is not None and terminal.is_at_rest():
             await super()._cull_inactive_terminal(name)
-
-
-def terminals_status(manager: DbxTerminalManager | None) -> dict[str, Any]:
-    """Return the server status' part about terminals, and the memory that bounds them."""
-    models = [manager.get_terminal_model(name) for name in manager.terminals] if manager else []
-    return {"terminals": models, "memory": asdict(memory_use())}
 
 
 def _switch_echo_off(descriptor: int) -> None:

@@ -33,7 +33,7 @@ export async function attach(
   const { content, node } = panel;
   const ready = xtermOf(content);
   acknowledge(content.session, ready);
-  new TabName(content.session, content.title, () => settings.followProgram);
+  new TabName(content.session, content.title, store, () => settings.followProgram);
   takeFiles(content, node, () => settings.uploadPasted, trans);
   takePaths(content, node, pathOf);
   const xterm = await ready;
