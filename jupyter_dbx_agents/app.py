@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -31,7 +30,7 @@ from .auth import (
     owner_only_config,
     verify_gate,
 )
-from .background_tasks import BackgroundTasks
+from .background_tasks import BackgroundTasks, OneAtATime
 from .broker import Broker
 from .browser_routes import browser_routes, tell_page
 from .config_files import ManagedFiles
@@ -45,6 +44,7 @@ from .environment import (
     take_environment,
 )
 from .errors import ConfigurationError, DbxAgentsError, PatError
+from .event_loop import keep_event_loop_quick
 from .events import STATUS_SCHEMA_FILE, STATUS_SCHEMA_ID
 from .fatal import fatal
 from .git_sync import GitSync, detach_template
@@ -68,9 +68,6 @@ STOPPING_MESSAGE = "The app is stopping. What was committed is safe; open this p
 # For commits made a moment before: on the platform the disk is gone after the stop.
 FLUSH_SECONDS = 4.5
 UPLOADS_FOLDER = "uploads"
-# How long a computing thread may keep the loop waiting: Python's own 5 ms would be paid at each of
-# a key's system calls, 20 to 40 ms a key while agents are looked up or a commit is read.
-THREAD_TURN_SECONDS = 0.0005
 
 
 class DbxAgentsApp(ExtensionApp):
@@ -138,6 +135,7 @@ class DbxAgentsApp(ExtensionApp):
         """Build every part."""
         environment = self.environment
         self.background = BackgroundTasks(self.log)
+        self.look_for_repositories = OneAtATime(self._look_for_repositories)
         # Left to come to their end: a token that is being created would be lost otherwise.
         self.credential_tasks = BackgroundTasks(self.log)
         self.projects = environment.home / self.projects_folder
@@ -242,7 +240,7 @@ class DbxAgentsApp(ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Start the parts, in the running loop.  Jupyter only warns about a failure here."""
-        sys.setswitchinterval(THREAD_TURN_SECONDS)
+        keep_event_loop_quick()
         try:
             if self.resolver is not None:
                 verify_gate(serverapp)  # again: a later extension may have touched the router
@@ -334,10 +332,12 @@ class DbxAgentsApp(ExtensionApp):
     def _terminal_environment(self, base: Mapping[str, str]) -> dict[str, str]:
         return child_environment(base, self.environment.home, self.agents.environment())
 
+    async def _look_for_repositories(self) -> None:
+        await asyncio.gather(self.git_sync.install_hooks(), self.agents.look())
+
     def _terminal_opened(self) -> None:
         self.pats.session_opened()
-        self.background.spawn(self.git_sync.install_hooks())
-        self.background.spawn(self.agents.look())
+        self.background.spawn(self.look_for_repositories())
 
     def _login_command(self) -> Sequence[str]:
         """Return what asks for a PAT before the shell starts; nothing when one is at hand."""

@@ -1,10 +1,10 @@
-"""Coroutines that run beside the server: their references kept, their failures told."""
+"""Coroutines that run beside the server: their references kept, their failures told, none twice."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 
@@ -31,3 +31,24 @@ class BackgroundTasks:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.error("A background task has failed: %s", error, exc_info=error)
+
+
+class OneAtATime:
+    """Work that is asked for often: what is asked for during a run is done by one more run."""
+
+    def __init__(self, work: Callable[[], Awaitable[Any]]) -> None:
+        self._work = work
+        self._is_asked_for = self._is_running = False
+
+    async def __call__(self) -> None:
+        """Do the work, or leave it to the run that is under way.  Raises what the work raises."""
+        self._is_asked_for = True
+        if self._is_running:
+            return
+        self._is_running = True
+        try:
+            while self._is_asked_for:
+                self._is_asked_for = False
+                await self._work()
+        finally:
+            self._is_running = False

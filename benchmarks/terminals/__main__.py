@@ -42,6 +42,7 @@ MEASURES: dict[str, Measure] = {
 }
 LIMITS: dict[str, Callable[[], Figures]] = {
     "echo": lambda: latency.echo(raw),
+    "floods": latency.raw_echo_beside_a_flood,
     "text": lambda: output.text(raw),
 }
 

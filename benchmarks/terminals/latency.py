@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .figures import Figures, keys, running, spread
+from .figures import Figures, keys, raw, running, spread
 from .programs import ECHO, MIB, REDRAW, python
-from .wire import Server
+from .wire import Client, Server
 
 BROWSER_CHARACTERS_PER_SECOND = 8_000_000  # xterm.js parses 5 to 35 MB/s
 
@@ -45,14 +45,22 @@ def echo_beside_floods(server: Server) -> Figures:
     return figures
 
 
+def raw_echo_beside_a_flood() -> Figures:
+    """Measure the same without a server, while a process reads the flood from its pty."""
+    with raw(*python(ECHO)) as client, raw("yes") as flood, _reading(flood):
+        client.until(b"READY")
+        time.sleep(2)
+        return spread("key echo, another terminal floods", keys(client, 300, str.encode))
+
+
 @contextlib.contextmanager
 def _reading(client: Any) -> Iterator[None]:
     """A process that reads as fast as a browser, and throws it away."""
     child = os.fork()
     if child == 0:
-        browser = _Browser(client)
+        read = _Browser(client).read if isinstance(client, Client) else client.read
         while True:
-            browser.read()
+            read()
     try:
         yield
     finally:

@@ -49,6 +49,7 @@ def idle(server: Server, count: int = 50, seconds: float = 10) -> Figures:
     with contextlib.ExitStack() as stack:
         for _ in range(count):
             stack.enter_context(running(server)).until(b"$ ")
+        wait(server.is_settled)
         grown, used = server.resident_mib() - before, server.cpu_seconds()
         time.sleep(seconds)
         used = server.cpu_seconds() - used

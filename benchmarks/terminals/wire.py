@@ -58,15 +58,15 @@ class Server:
             base_url=f"http://127.0.0.1:{self.port}", headers=headers, trust_env=False, timeout=30
         )
         wait(self._is_open, START_SECONDS)
-        wait(self._is_settled, START_SECONDS)
+        wait(self.is_settled, START_SECONDS)
 
     def _is_open(self) -> bool:
         with contextlib.suppress(httpx.HTTPError):
             return self.http.get("/api/status").is_success
         return False
 
-    def _is_settled(self) -> bool:
-        """Whether the work of starting up is done; it is measured elsewhere."""
+    def is_settled(self) -> bool:
+        """Whether the work of starting up, or of opening terminals, is done."""
         used = self.cpu_seconds()
         time.sleep(1)
         return self.cpu_seconds() - used < 0.05

@@ -33,8 +33,11 @@ class OutputPump:
         self._window_started_at = 0.0
         self._window_messages = 0
 
-    def read(self) -> bool:
-        """Read one slice and pass on what is ripe; return False at the end of the output."""
+    def read(self, message_bytes: int) -> bool:
+        """Read one slice and pass on what is ripe; return False at the end of the output.
+
+        ``message_bytes``: how much is passed on at a time while the program floods.
+        """
         size, is_open, is_drained = 0, True, False
         try:
             while size < SLICE_BYTES and is_open:
@@ -48,7 +51,7 @@ class OutputPump:
             is_open = False
         self._size += size
         self.is_flooding = size >= SLICE_BYTES
-        if self._size >= MESSAGE_BYTES or not is_open or (is_drained and self._is_calm()):
+        if self._size >= message_bytes or not is_open or (is_drained and self._is_calm()):
             self.flush()
         elif self._timer is None and self._size:
             self._timer = asyncio.get_running_loop().call_later(JOIN_SECONDS, self.flush)

@@ -7,11 +7,16 @@ from typing import Any
 from terminado.management import PtyWithClients, TermManagerBase
 
 from .flow import FlowLimits
+from .keys import Keys
 from .terminal import Terminal
 
 
 class ResilientManager(TermManagerBase):
     """A mixin: put it before one of terminado's managers."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._keys = Keys()
 
     def flow_limits(self) -> FlowLimits:
         """Return the limits for a terminal that starts now."""
@@ -22,7 +27,11 @@ class ResilientManager(TermManagerBase):
         options = {**self.term_settings, "shell_command": self.shell_command, **kwargs}
         environment = self.make_term_env(**options)
         return Terminal(
-            options["shell_command"], environment, options.get("cwd"), self.flow_limits()
+            options["shell_command"],
+            environment,
+            options.get("cwd"),
+            self.flow_limits(),
+            self._keys,
         )
 
     def start_reading(self, ptywclients: PtyWithClients) -> None:

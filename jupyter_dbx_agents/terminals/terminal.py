@@ -28,9 +28,10 @@ from tornado.ioloop import IOLoop
 
 from .flow import FlowLimits
 from .input_queue import InputQueue
+from .keys import Keys
 from .messages import stdout_message
 from .metrics import terminal_metrics
-from .output_pump import OutputPump
+from .output_pump import MESSAGE_BYTES, SLICE_BYTES, OutputPump
 from .replay import Replay
 from .sessions import Programs, foreground_program
 
@@ -41,9 +42,11 @@ RESET = b"\x1bc"
 RESIZE_SECONDS = 0.05
 # As long as reading a slice takes, so that a model at work costs others' keys no more than output.
 MODEL_SECONDS = 0.001
-# Between slices of a flood that nobody follows: 10 MB/s is more than any program has to say, and
-# without a rest it and this process would keep others' keys waiting for a processor.
+# Between slices of a flood: without a rest, the program and this process would keep others' keys
+# waiting for a processor.  Nobody follows: 10 MB/s is more than any program has to say.  Somebody
+# types elsewhere: 2 MB/s is more than anybody reads, and two cores then have time for the echo.
 UNWATCHED_REST_SECONDS = 0.001
+MAKING_WAY_REST_SECONDS = 0.008
 REAP_SECONDS = 0.01
 SLOWEST_REAP_SECONDS = 1.0
 
@@ -57,9 +60,11 @@ class Terminal(PtyWithClients):
         env: dict[str, str] | None = None,
         cwd: str | None = None,
         limits: FlowLimits | None = None,
+        keys: Keys | None = None,
     ) -> None:
         """Start a program.  Raises OSError when it cannot be."""
         self.limits = limits or FlowLimits()
+        self._keys = keys or Keys()
         self.clients: list[Any] = []
         self.term_name: str | None = None
         self.last_activity: datetime | None = None
@@ -120,17 +125,20 @@ class Terminal(PtyWithClients):
             self._input.write()
         is_open = True
         if events & ~IOLoop.WRITE and self._watched & IOLoop.READ:
-            is_open = self._output.read()
-            if self._output.is_flooding and not any(client.follows for client in self.clients):
-                self._rest()
+            makes_way = self._keys.are_elsewhere(self)
+            is_open = self._output.read(SLICE_BYTES if makes_way else MESSAGE_BYTES)
+            if self._output.is_flooding and is_open:
+                self._rest(makes_way)
         if is_open:
             self._watch()
         else:
             self._finish()
 
-    def _rest(self) -> None:
-        self._rests = True
-        asyncio.get_running_loop().call_later(UNWATCHED_REST_SECONDS, self._go_on)
+    def _rest(self, makes_way: bool) -> None:
+        if makes_way or not any(client.follows for client in self.clients):
+            self._rests = True
+            seconds = MAKING_WAY_REST_SECONDS if makes_way else UNWATCHED_REST_SECONDS
+            asyncio.get_running_loop().call_later(seconds, self._go_on)
 
     def _go_on(self) -> None:
         self._rests = False
@@ -245,6 +253,7 @@ class Terminal(PtyWithClients):
         # A lone surrogate is a browser's half of a character: it has no bytes.
         data = text.encode(errors="replace")
         self._metrics.input_bytes.inc(len(data))
+        self._keys.typed(self)
         self._on_activity(self)
         if self.ptyproc.closed:
             return ""

@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +38,51 @@ def start(workspace: LocalWorkspaceProcess, tmp_path: Path) -> Iterator:
 
 def live_comments(workspace: LocalWorkspaceProcess) -> list[str]:
     return [t["comment"] for t in workspace.control.tokens(OWNER) if t["status"] == "live"]
+
+
+SPY = """
+import gc, sys, threading, time
+
+def look():
+    while not gc.get_freeze_count():
+        time.sleep(0.05)
+    with open({file!r}, "w") as file:
+        file.write(f"{{gc.get_freeze_count()}} {{sys.getswitchinterval()}}\\n")
+
+threading.Thread(target=look, daemon=True).start()
+"""
+
+
+def test_neither_garbage_nor_a_computing_thread_keeps_the_event_loop_waiting(start, tmp_path):
+    found, config = tmp_path / "found", tmp_path / "config.py"
+    config.write_text(SPY.format(file=str(found)))  # a configuration file is code in the process
+    start(f"--config={config}").until_open(OWNER).http.close()
+    frozen, turn_seconds = eventually(lambda: found.exists() and found.read_text().split())
+    assert int(frozen) > 100_000
+    assert float(turn_seconds) <= 0.001
+
+
+def test_many_terminals_opened_at_once_are_one_search_for_repositories(start, tmp_path):
+    calls, folder = tmp_path / "calls", tmp_path / "bin"
+    folder.mkdir()
+    git = folder / "git"
+    note = f'[ "$1" != init ] || {{ echo "$1" >> {calls}; sleep 1; }}'
+    git.write_text(f'#!/bin/sh\n{note}\nexec {shutil.which("git")} "$@"\n')
+    git.chmod(0o755)
+    server = start(PATH=f"{folder}:{os.environ['PATH']}")
+    browser = server.until_open(OWNER)
+    eventually(calls.exists, what="the first search")
+    before = len(calls.read_text().split())
+    for _ in range(20):
+        browser.json("POST", "/api/terminals")
+    project = server.home / "projects" / "late"
+    subprocess.run(["git", "init", "-q", project], check=True)
+    browser.json("POST", "/api/terminals")
+    hooks = project / ".git" / "hooks"
+    eventually(lambda: [h for h in hooks.iterdir() if h.suffix != ".sample"], what="late hooks")
+    eventually(lambda: time.time() - calls.stat().st_mtime > 3, what="the end of all searches")
+    assert len(calls.read_text().split()) - before < 15
+    browser.http.close()
 
 
 def test_sigterm_revokes_the_pats_ends_the_terminals_and_exits_in_time(workspace, start):

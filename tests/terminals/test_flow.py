@@ -6,8 +6,13 @@ import itertools
 import json
 import re
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from jupyter_dbx_agents.terminals.output_pump import SLICE_BYTES
+from jupyter_dbx_agents.terminals.terminal import MAKING_WAY_REST_SECONDS, UNWATCHED_REST_SECONDS
 
 from .clients import Client, Server, StalledClient, eventually
 from .screens import Screens, differences
@@ -242,3 +247,51 @@ def test_the_screen_after_catching_up_equals_the_true_one(server: Server, screen
     assert slow.output.count("\x1bc") == 1
     assert not differences(screens.draw(true.output), screens.draw(slow.output), "scrollback")
     server.delete(name)
+
+
+def output_bytes_between(server: Server, keys: Client, seconds: float) -> tuple[float, float]:
+    """How many bytes all programs wrote while keys were typed, and in how many seconds."""
+    keys.type("k")
+    keys.wait_for("k")
+    started, before = time.monotonic(), server.figures()["output_bytes_total"]
+    while time.monotonic() - started < seconds:
+        keys.type("k")
+        keys.wait_for("k")
+    return server.figures()["output_bytes_total"] - before, time.monotonic() - started
+
+
+def most_bytes(seconds: float, rest_seconds: float) -> float:
+    """What can be read in that time, a slice (and what its last read is too long) a rest."""
+    return (seconds / rest_seconds + 1) * (SLICE_BYTES + 4095)
+
+
+def test_a_watched_flood_makes_way_while_somebody_types_elsewhere(server: Server):
+    flooded, quiet = server.new("yes", "x" * 100), server.new("cat")
+    sizes: list[int] = []
+    is_over = threading.Event()
+
+    def watch(flood: Client) -> None:
+        while not is_over.is_set():
+            sizes.append(len(flood.socket.recv()))
+
+    with server.client(quiet) as keys, Client(server, flooded) as flood:
+        watching = threading.Thread(target=watch, args=[flood])
+        watching.start()
+        eventually(lambda: max(sizes, default=0) > 3 * SLICE_BYTES, what="long messages in peace")
+        written, seconds = output_bytes_between(server, keys, 2)
+        is_over.set()
+        watching.join()
+        flood.cut()  # a close handshake would wait behind the flood
+    assert written < most_bytes(seconds, MAKING_WAY_REST_SECONDS)
+    server.delete(flooded)
+    server.delete(quiet)
+
+
+def test_a_flood_that_nobody_watches_leaves_the_processor_to_others(server: Server):
+    flooded = server.new("yes", "x" * 100)
+    started, before = time.monotonic(), server.figures()["output_bytes_total"]
+    time.sleep(2)
+    written = server.figures()["output_bytes_total"] - before
+    assert written < most_bytes(time.monotonic() - started, UNWATCHED_REST_SECONDS)
+    eventually(lambda: server.figures()["output_bytes_total"] > before + written, what="it goes on")
+    server.delete(flooded)
