@@ -33,9 +33,24 @@ export function countText(count: number): string {
   return count < 1e6 ? `${(count / 1e3).toFixed(1)}k` : `${(count / 1e6).toFixed(1)}M`;
 }
 
-/** Quote a path for a POSIX shell, and for agents that unquote as shells do. */
+// What a terminal would act on, were it typed: a line's end, an escape sequence, ^C.
+const CONTROL = /\p{Cc}/u;
+
+/** Quote a path for bash, and for agents that unquote as shells do. */
 export function quoted(path: string): string {
+  if (CONTROL.test(path)) {
+    return `$'${path.replace(/[\\'\p{Cc}]/gu, escaped)}'`;
+  }
   return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}
+
+/** A character as it is written between $' and '. */
+function escaped(character: string): string {
+  if (!CONTROL.test(character)) {
+    return `\\${character}`;
+  }
+  const bytes = [...new TextEncoder().encode(character)];
+  return bytes.map(byte => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
 }
 
 /** Return the text of a base64 one in UTF-8; null if it is none. */

@@ -42,6 +42,10 @@ test('a path is quoted only when a shell would take it apart', () => {
   assert.equal(quoted('~/x'), "'~/x'");
 });
 
+test('a control character in a path is never typed as what it is', () => {
+  assert.equal(quoted("it's\n\x1b[31m\\\x03\x85é"), "$'it\\'s\\x0a\\x1b[31m\\\\\\x03\\xc2\\x85é'");
+});
+
 test('base64 that is none, or no text, gives nothing', () => {
   assert.equal(fromBase64(Buffer.from('grüß dich').toString('base64')), 'grüß dich');
   assert.equal(fromBase64('*'), null);
