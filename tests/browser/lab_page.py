@@ -27,6 +27,12 @@ SCREEN = """() => {
   }
   return {type: buffer.type, text: lines.join('\\n').trimEnd()};
 }"""
+# The registry has no command; JupyterLab keeps each plug-in's service with it.
+SET_SETTING = """async ([key, value]) => {
+  const plugins = window.jupyterapp.pluginRegistry._plugins;
+  const registry = plugins.get('@jupyterlab/apputils-extension:settings').service;
+  await registry.set('jupyter-dbx-agents:plugin', key, value);
+}"""
 # JupyterLab stores the layout a while after it has changed.
 LAYOUT_HAS_TERMINAL = """async () => {
   const {data} = await (await fetch('/lab/api/workspaces/default')).json();
@@ -128,6 +134,14 @@ class LabPage:
         """Run one of JupyterLab's commands to its end."""
         run = "async ([name, args]) => { await window.jupyterapp.commands.execute(name, args); }"
         self.page.evaluate(run, [name, arguments])
+
+    def set_setting(self, name: str, value: bool) -> None:
+        """Change one of our settings, as its editor does."""
+        self.page.evaluate(SET_SETTING, [name, value])
+
+    def toast(self, text: str) -> Locator:
+        """A notification that is shown for a while."""
+        return self.page.locator(".Toastify__toast", has_text=text)
 
     def open_launcher(self) -> None:
         """Bring a launcher to the front."""

@@ -8,6 +8,7 @@ export class Settings {
   copyFromPrograms = true;
   uploadPasted = true;
   firstHint = true;
+  private _isHintShown = false;
   private _stored: ISettingRegistry.ISettings | null = null;
 
   /** Follow the stored settings; without them the defaults stay. */
@@ -18,13 +19,15 @@ export class Settings {
       console.warn('The settings of Databricks agents are not to be had', error);
       return;
     }
-    const take = () => Object.assign(this, this._stored?.composite);
+    const take = () =>
+      Object.assign(this, this._stored?.composite, this._isHintShown && { firstHint: false });
     this._stored.changed.connect(take);
     take();
   }
 
   /** One hint at a time: not in the next terminal, too. */
   hintIsShown(): void {
+    this._isHintShown = true;
     this.firstHint = false;
   }
 
