@@ -22,7 +22,7 @@ import { absolute } from './server_root';
 import { Settings } from './settings';
 import { StatusItem } from './status_item';
 import { StatusStore } from './store';
-import { attach } from './terminals/attach';
+import { attach, type Lab } from './terminals/attach';
 import { RunningPoll } from './terminals/running_poll';
 
 const ID = 'jupyter-dbx-agents:plugin';
@@ -52,7 +52,32 @@ function activate(
   if (launcher) {
     showProjects(app, store, launcher, trans);
   }
-  const { commands, serviceManager, shell } = app;
+  const panel = addPanel(app, flow, agents, store, trans);
+  addCommands(app, panel, flow, store, palette, trans);
+  statusBar?.registerStatusItem(ID, {
+    item: new StatusItem(store, trans, () => void app.commands.execute(OPEN_PANEL)),
+    align: 'right',
+    rank: 1,
+    priority: 1 // in a narrow window, too
+  });
+  const lab = labFor(app);
+  terminals?.widgetAdded.connect((_, tab) => {
+    flow.offerIfWanted();
+    void attach(tab, lab, store, settings, trans);
+  });
+  void Promise.all([registry && settings.follow(registry, ID), app.restored]).then(() =>
+    store.start()
+  );
+}
+
+/** Put the panel into the side bar; return it. */
+function addPanel(
+  { commands, serviceManager, shell }: JupyterFrontEnd,
+  flow: PatFlow,
+  agents: AgentLauncher,
+  store: StatusStore,
+  trans: TranslationBundle
+): StatusPanel {
   const actions = new Actions(
     store,
     () => void flow.offer(),
@@ -63,25 +88,16 @@ function activate(
   );
   const panel = new StatusPanel({ store, actions, terminals: serviceManager.terminals, trans });
   shell.add(panel, 'left', { rank: 250 });
-  addCommands(app, panel, flow, store, palette, trans);
-  statusBar?.registerStatusItem(ID, {
-    item: new StatusItem(store, trans, () => void app.commands.execute(OPEN_PANEL)),
-    align: 'right',
-    rank: 1,
-    priority: 1 // in a narrow window, too
-  });
-  const lab = {
+  return panel;
+}
+
+/** What a terminal's tab needs of JupyterLab. */
+function labFor({ commands, serviceManager }: JupyterFrontEnd): Lab {
+  return {
     openAnother: () => commands.execute('terminal:create-new'),
-    pathOf: (path: string) => absolute(serviceManager.contents.localPath(path)),
+    pathOf: path => absolute(serviceManager.contents.localPath(path)),
     running: new RunningPoll(serviceManager.terminals)
   };
-  terminals?.widgetAdded.connect((_, panel) => {
-    flow.offerIfWanted();
-    void attach(panel, lab, store, settings, trans);
-  });
-  void Promise.all([registry && settings.follow(registry, ID), app.restored]).then(() =>
-    store.start()
-  );
 }
 
 /** What the palette offers beside the agents. */

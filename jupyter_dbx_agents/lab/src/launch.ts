@@ -25,7 +25,7 @@ export interface Places {
 /** Keeps one command, card and palette entry for each enabled agent. */
 export class AgentLauncher {
   private _shown = new DisposableSet();
-  private _names = '';
+  private _cards = '';
 
   constructor(
     private _app: JupyterFrontEnd,
@@ -62,9 +62,10 @@ export class AgentLauncher {
   }
 
   private _follow(): void {
-    const names = JSON.stringify(this._agents().map(agent => [agent.name, agent.title]));
-    if (names !== this._names) {
-      this._names = names;
+    // Cards are drawn when they are added, and not again.
+    const cards = this._agents().map(agent => [agent.name, agent.title, isReady(agent)]);
+    if (JSON.stringify(cards) !== this._cards) {
+      this._cards = JSON.stringify(cards);
       this._shown.dispose();
       this._shown = new DisposableSet();
       this._agents().forEach((agent, rank) => {
@@ -74,14 +75,14 @@ export class AgentLauncher {
     this._app.commands.notifyCommandChanged();
   }
 
-  private _show({ name, title }: Agent, rank: number): void {
+  private _show(agent: Agent, rank: number): void {
+    const { name, title } = agent;
     const command = PREFIX + name;
-    const current = () => this._agents().find(agent => agent.name === name);
     const { launcher, palette } = this._places;
     this._shown.add(
       this._app.commands.addCommand(command, {
-        label: args => (args.isPalette ? this._trans.__('Start %1', title) : title),
-        caption: () => this._caption(current()),
+        label: args => (args.isPalette ? this._trans.__('Start %1', title) : this._label(agent)),
+        caption: this._trans.__('Start %1 in a terminal, in the current folder', title),
         icon: agentIcon(name, title),
         execute: args =>
           this.start(name, typeof args.cwd === 'string' ? this._absolute(args.cwd) : undefined)
@@ -96,10 +97,8 @@ export class AgentLauncher {
     }
   }
 
-  private _caption(agent: Agent | undefined): string {
-    return agent && !isReady(agent)
-      ? this._whyNot(agent)
-      : this._trans.__('Start %1 in a terminal, in the current folder', agent?.title ?? '');
+  private _label(agent: Agent): string {
+    return isReady(agent) ? agent.title : this._trans.__('%1 (not installed yet)', agent.title);
   }
 
   private _whyNot(agent: Agent): string {
