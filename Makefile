@@ -1,4 +1,4 @@
-# The words of this project: demo, test, check, bench, docs, lock.  Each does its own set-up, in .venv.
+# The words of this project: demo, test, check, bench, docs, screenshots, lock.  Each does its own set-up, in .venv.
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +10,7 @@ WORKERS ?= 2
 LAB := jupyter_dbx_agents/lab
 SOURCES := jupyter_dbx_agents tests benchmarks docs
 
-.PHONY: demo test check bench docs lock lab clean
+.PHONY: demo test check bench docs screenshots lock lab clean
 
 demo: $(VENV)/.installed
 	exec $(BIN)/python -m jupyter_dbx_agents demo $(DEMO_ARGS)
@@ -33,6 +33,12 @@ lab: $(LAB)/node_modules/.installed
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks
+
+# The README's pictures, as the test of the looks takes them: look at them before they are committed.
+screenshots: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -q tests/browser/test_looks.py -k launcher
+	for name in launcher dialog panel; do \
+		cp build/screenshots/$$name-light.png docs/screenshots/$$name.png; done
 
 # What the pages under docs/ take from the code.
 docs: $(VENV)/.installed

@@ -1,6 +1,7 @@
 """What people see, in both themes: pictures for them to look at, and what axe-core says of it.
 
-The pictures go to ``build/screenshots``; three of them are in the README.
+The pictures go to ``build/screenshots``; three of them are in the README, which ``make
+screenshots`` renews.
 """
 
 from pathlib import Path
@@ -67,14 +68,16 @@ def test_dialog_launcher_and_panel_are_pictured_and_accessible(
     assert violations(lab.page, axe, DIALOG) == []
     lab.give_token(app.control.mint(app.lines["owner"]).token_value)
     expect(lab.dialog).to_have_count(0)
+    lab.page.route("**/api/status?*", as_if_installed)
+    lab.show_panel()
+    expect(lab.section("Agents").get_by_role("button", name="Start Claude Code")).to_be_enabled()
+    lab.command("filebrowser:activate")
     shoot(lab.page, f"launcher-{name}")
     lab.open_terminal()
     lab.type("git init -q hello && cd hello && date > today.txt && git add .")
     lab.type(COMMIT)
     lab.until_screen(r"(?m)^\[\w+ .*\] first day$")
-    lab.page.route("**/api/status?*", as_if_installed)
     lab.show_panel()
-    expect(lab.section("Agents").get_by_role("button", name="Start Claude Code")).to_be_enabled()
     expect(lab.section("Projects")).to_contain_text("synced")
     shoot(lab.page, f"panel-{name}")
     assert violations(lab.page, axe, "#jp-DbxAgents-panel") == []

@@ -13,6 +13,8 @@ from .lab_page import LabPage
 from .tabs import Tabs
 
 BAD_TOKEN = "dapi" + "0" * 32
+STATE = ".jp-DbxAgents-state"
+COLOUR = "state => getComputedStyle(state, '::before').backgroundColor"
 GIT = "-c user.email=a@example.com -c user.name=A"
 
 
@@ -60,7 +62,10 @@ def test_open_paste_launch_commit_rotate_and_log_out(new_lab: LabPage, app: Runn
 
     # What was committed is in the workspace, and nothing has come between: no news, no question.
     lab.show_panel()
-    expect(lab.section("Projects").locator("li", has_text="site")).to_contain_text("synced")
+    state = lab.section("Projects").locator("li", has_text="site").locator(STATE)
+    expect(state).to_have_text("synced")
+    red, green, blue = map(int, re.findall(r"\d+", state.evaluate(COLOUR))[:3])
+    assert green > max(red, blue)
     expect(lab.page.locator(".jp-Dialog, .Toastify__toast")).to_have_count(0)
     calls = lab.section("Model calls").locator("tbody tr", has_text="Claude Code")
     expect(calls.locator("td").first).to_have_text(re.compile("^[1-9]"))

@@ -1,5 +1,8 @@
 """The panel, the launcher's projects and the status bar: what they show, and what a click does."""
 
+import functools
+import json
+import re
 import subprocess
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +14,19 @@ from tests.system.running_app import RunningApp, eventually
 
 from .lab_page import LabPage
 
-Change = Callable[[dict[str, Any]], None]
+Change = Callable[[dict[str, Any]], object]
+
+
+# What stands between the panel and the server may answer, too.
+REFUSALS: list[tuple[str, str, str, dict[str, Any], str]] = [
+    ("Rotate now", "pat/rotate", "Token", {"status": 429, "body": "slow down"}, "asked too often"),
+    ("Log out", "pat", "Token", {"status": 502, "body": "<html>"}, "is restarting"),
+    ("Sync p now", "projects/sync", "Projects", {"status": 403, "body": "no"}, "Reload the page"),
+    ("Find projects", "projects", "Projects", {"status": 500, "body": ""}, "answered with 500"),
+    ("Install Codex", "agents/codex/install", "Agents", {"status": 503}, "does not answer"),
+]
+MESSAGE = {"message": "Not now.", "hint": "Later."}
+TROUBLE = "the server may be newer than this page"
 
 
 def show_changed(lab: LabPage, change: Change) -> None:
@@ -26,14 +41,22 @@ def show_changed(lab: LabPage, change: Change) -> None:
     lab.show_panel()
 
 
+def git(app: RunningApp, name: str, *words: str) -> str:
+    """Run git in a project; return what it says."""
+    author = ("-c", "user.email=a@example.com", "-c", "user.name=A")
+    command = ["git", *author, *words]
+    folder = app.home / "projects" / name
+    return subprocess.check_output(command, cwd=folder, text=True).strip()
+
+
 def commit(app: RunningApp, name: str) -> None:
     """Make a project with a commit, and wait until it is in the workspace."""
     folder = app.home / "projects" / name
     folder.mkdir(parents=True)
     (folder / "file").write_text("content\n")
-    author = ("-c", "user.email=a@example.com", "-c", "user.name=A")
-    for words in (("init", "-q"), ("add", "."), (*author, "commit", "-qm", "first")):
-        subprocess.run(["git", *words], cwd=folder, check=True)
+    git(app, name, "init", "-q")
+    git(app, name, "add", ".")
+    git(app, name, "commit", "-qm", "first")
     app.owner.json("POST", "/dbx-agents/api/projects/sync", {"name": name})
 
     def is_synced() -> bool:
@@ -116,6 +139,116 @@ def test_an_agent_that_is_not_there_is_installed_by_a_click(lab: LabPage):
     assert asked.value.method == "POST"
 
 
+def test_clicks_rotate_the_token_sync_a_project_and_show_a_terminal(lab: LabPage, app: RunningApp):
+    commit(app, "clicked")
+    lab.open_terminal_named("clicked")
+    lab.open_launcher()
+    lab.show_panel()
+    before = app.pat()["rotations"]
+    with lab.page.expect_response("**/api/pat/rotate?*") as rotated:
+        lab.section("Token").get_by_role("button", name="Rotate now").click()
+    assert rotated.value.json()["rotations"] > before
+    (app.home / "projects" / "clicked" / "file").write_text("changed\n")
+    git(app, "clicked", "-c", "core.hooksPath=/dev/null", "commit", "-qam", "second")
+    with lab.page.expect_response("**/api/projects/sync?*") as synced:
+        lab.section("Projects").get_by_role("button", name="Sync clicked now").click()
+    assert synced.value.ok
+    head = git(app, "clicked", "rev-parse", "HEAD")
+    eventually(lambda: head in json.dumps(app.status()["projects"]), 60, "the second is synced")
+    lab.section("Sessions").get_by_role("button", name="Show terminal clicked").click()
+    expect(lab.tab()).to_have_text("Terminal clicked")
+
+
+def test_a_refused_click_says_why_and_leaves_the_panel_as_it_was(lab: LabPage):
+    project = {"name": "p", "state": "synced"}
+    show_changed(lab, lambda status: status.update(projects=[project]))
+    for button, path, section, answer, said in REFUSALS:
+        lab.page.route(f"**/dbx-agents/api/{path}?*", functools.partial(Route.fulfill, **answer))
+        lab.section(section).get_by_role("button", name=button).click()
+        expect(lab.toast(said)).to_be_visible()
+    switch = lab.section("Agents").get_by_role("checkbox", name="Hermes")
+    lab.page.route("**/api/agents/hermes?*", lambda r: r.fulfill(status=409, json=MESSAGE))
+    switch.click()
+    expect(lab.toast("Not now. Later.")).to_be_visible()
+    expect(switch).to_be_checked()
+    lab.page.unroute_all()
+    with lab.page.expect_response("**/api/pat/rotate?*") as rotated:
+        lab.section("Token").get_by_role("button", name="Rotate now").click()
+    assert rotated.value.ok
+
+
+def test_where_model_calls_go_is_told_with_its_reason_and_their_latency_drawn(
+    lab: LabPage, app: RunningApp
+):
+    calls = iter([(2, 1.0), (4, 3.0)])  # the last two of the four took 5 seconds each
+    usage = {"agent": "codex", "model": "m", "input_tokens": 1234, "output_tokens": 5, "errors": 1}
+
+    def change(status: dict[str, Any]) -> None:
+        usage["calls"], usage["mean_seconds"] = next(calls, (4, 3.0))
+        status.update(usage=[usage])
+
+    show_changed(lab, change)
+    section = lab.section("Model calls")
+    expect(section).to_contain_text(app.status()["gateway"]["reason"])
+    row = section.locator("tbody tr", has_text="Codex")
+    expect(row).to_contain_text("1 failed")
+    expect(row).to_contain_text("1.2k / 5")
+    expect(row).to_contain_text("3.0 s")
+    chart = row.get_by_role("img", name="Latency of the last calls")
+    expect(chart.locator("polyline")).to_have_attribute("points", "0.0,11.2 48.0,0.0")
+
+
+def test_an_agent_that_is_not_ready_says_so_on_its_card_and_in_the_palette(
+    lab: LabPage, app: RunningApp
+):
+    task = {"name": "install-codex", "title": "Install Codex", "state": "running"}
+    task |= {"progress": 0.4, "message": "Unpacking.", "hint": ""}
+    show_changed(lab, lambda status: status.update(startup=[task]))
+    lab.open_launcher()
+    expect(lab.card("Codex").locator("p")).to_have_text("Codex (not installed yet)")
+    lab.card("Codex").click()
+    expect(lab.toast("Codex is not installed yet. 40 % Unpacking.")).to_be_visible()
+    lab.command("apputils:activate-command-palette")
+    lab.page.keyboard.insert_text("Start ")
+    items = lab.page.locator(".lm-CommandPalette-itemLabel")
+    for agent in app.status()["agents"]:
+        expect(items.filter(has_text=f"Start {agent['title']}")).to_be_visible()
+    lab.page.keyboard.insert_text("Hermes")
+    lab.page.keyboard.press("Enter")
+    expect(lab.toast("Hermes is not installed yet. Install it in the panel")).to_be_visible()
+    expect(lab.page.locator(".jp-Terminal")).to_have_count(0)
+    show_changed(lab, lambda status: [agent.update(installed=True) for agent in status["agents"]])
+    expect(lab.card("Codex").locator("p")).to_have_text("Codex")
+    expect(lab.card("Codex")).to_have_attribute("title", re.compile("^Start Codex in a terminal"))
+
+
+def test_a_part_that_cannot_be_drawn_says_so_beside_the_others_until_it_can(lab: LabPage):
+    odd = {"name": "x", "title": {"en": "Odd"}, "state": "running", "progress": None}
+    show_changed(lab, lambda status: status.update(startup=[odd], agents="many", usage=[None]))
+    trouble = lab.panel.get_by_role("alert").filter(has_text=TROUBLE)
+    expect(trouble.get_by_role("button", name="Reload the page")).to_be_visible()
+    expect(lab.section("Token")).to_be_visible()
+    expect(lab.section("Projects")).to_be_visible()
+    lab.page.unroute_all()
+    expect(trouble).to_have_count(0)  # with the next status
+    expect(lab.section("Agents")).to_be_visible()
+
+
+def test_a_panel_that_could_not_be_loaded_says_what_to_do(new_lab: LabPage, app: RunningApp):
+    lab = new_lab
+    app.log_in()
+    lab.open()
+    lab.page.route("**/jupyter-dbx-agents/static/*.js*", lambda route: route.abort())
+    lab.status.click()
+    trouble = lab.panel.get_by_role("alert").filter(has_text="could not be loaded")
+    expect(trouble).to_be_visible()
+    lab.page.unroute_all()
+    with lab.page.expect_navigation():
+        trouble.get_by_role("button", name="Reload the page").click()
+    lab.until_known()
+    lab.show_panel()
+
+
 @pytest.mark.parametrize(
     ("restored", "said"),
     [
@@ -134,4 +267,4 @@ def test_what_did_not_come_back_of_a_project_is_said(
     lab.show_panel()
     lab.section("Projects").get_by_role("button", name="Find projects").click()
     lab.section("Projects").get_by_role("button", name="Restore lost").click()
-    expect(page.locator(".Toastify__toast", has_text=said)).to_be_visible()
+    expect(lab.toast(said)).to_be_visible()

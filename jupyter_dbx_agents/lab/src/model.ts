@@ -157,7 +157,7 @@ export function latencies(before: Usage[], after: Usage[]): Record<string, numbe
 
 /** Return the few projects that were synced last, the latest first. */
 export function recentProjects({ projects }: Status, most = 5): Project[] {
-  return (Array.isArray(projects) ? projects : [])
+  return (projects ?? [])
     .filter(project => project.folder)
     .sort((a, b) => (b.synced_at ?? '').localeCompare(a.synced_at ?? ''))
     .slice(0, most);
@@ -179,8 +179,7 @@ export function titleOf({ agents }: Status, name: string): string {
 
 /** Return the program that has a terminal, as last told; '' if that is not known. */
 export function programIn({ terminals }: Status, name: string): string {
-  const found = Array.isArray(terminals) ? terminals.find(one => one.name === name) : undefined;
-  return found?.foreground ?? '';
+  return terminals?.find(one => one.name === name)?.foreground ?? '';
 }
 
 /** Return what is wrong with the models of an agent, those of its side jobs included. */
@@ -195,11 +194,50 @@ export function installOf(status: Status, agent: string): Task | undefined {
   return status.startup?.find(task => task.name === `install-${agent}`);
 }
 
+type Shape = (value: unknown) => boolean;
+
+const hasTexts =
+  (...keys: string[]): Shape =>
+  value =>
+    typeof value === 'object' &&
+    value !== null &&
+    keys.every(key => typeof (value as Record<string, unknown>)[key] === 'string');
+
+// What must be there for the rest of this page to make something of a part, or of a list's item.
+const PARTS: Record<string, Shape> = {
+  pat: hasTexts('state'),
+  gateway: hasTexts('kind'),
+  server: hasTexts('state'),
+  models: hasTexts(),
+  sessions: hasTexts(),
+  tracing: hasTexts(),
+  memory: hasTexts()
+};
+const ITEMS: Record<string, Shape> = {
+  startup: hasTexts('name', 'state'),
+  agents: hasTexts('name', 'title', 'command'),
+  usage: hasTexts('agent', 'model'),
+  projects: hasTexts('name', 'state'),
+  terminals: hasTexts('name')
+};
+
+/** Return what can be read of a reply: what has another shape is as if it had not been told. */
+export function readable(reply: object): Status {
+  const parts = Object.entries(reply).flatMap(([part, value]: [string, unknown]) => {
+    const item = ITEMS[part];
+    if (item) {
+      return Array.isArray(value) ? [[part, value.filter(item)]] : [];
+    }
+    return PARTS[part]?.(value) === false ? [] : [[part, value]];
+  });
+  return Object.fromEntries(parts);
+}
+
 /** Return a status with one part replaced, as an event tells it; null if it does not carry it. */
 export function withPart(status: Status, event: Record<string, unknown>): Status | null {
   const part = event.part;
   if (typeof part !== 'string' || !(part in event)) {
     return null;
   }
-  return { ...status, [part]: event[part] };
+  return { ...status, ...readable({ [part]: event[part] }) };
 }

@@ -8,7 +8,7 @@
 
 import { ServerConnection } from '@jupyterlab/services';
 import { type ISignal, Signal } from '@lumino/signaling';
-import { type Status, withPart } from './model';
+import { readable, type Status, withPart } from './model';
 import { ask } from './server';
 
 const SCHEMA = 'https://jupyter-dbx-agents/events/status/';
@@ -77,7 +77,7 @@ export class StatusStore {
     if (version !== this._version) {
       return this._ask(); // an event overtook the reply
     }
-    this._status = status;
+    this._status = readable(status);
     this._isKnown = true;
     this._tellKnown();
     this._changed.emit();

@@ -9,6 +9,7 @@ import {
   modelProblems,
   type Pat,
   programIn,
+  readable,
   type Status,
   titleOf,
   withPart
@@ -51,6 +52,14 @@ test('an event replaces its part, known or not, and nothing else', () => {
   });
   assert.equal(withPart(before, { part: 'weather' }), null);
   assert.equal(withPart(before, {}), null);
+});
+
+test('a part or an item of another shape is as if it had not been told', () => {
+  const task = { name: 'install-a', state: 'running' };
+  const told = { version: '9', weather: ['sunny'], models: {}, startup: [task] };
+  const odd = { agents: 'many', projects: { p: 1 }, pat: 'active', gateway: null, memory: 7 };
+  assert.deepEqual(readable({ ...told, ...odd, startup: [null, task, 'x', { name: 'y' }] }), told);
+  assert.deepEqual(withPart(told as object, { part: 'agents', agents: 'many' }), told);
 });
 
 test('an agent is ready unless the server says otherwise', () => {

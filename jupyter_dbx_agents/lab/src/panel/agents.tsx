@@ -41,7 +41,7 @@ function TaskLine({ task, actions, trans }: TaskProps): React.ReactElement {
     <li>
       <div className="jp-DbxAgents-line">
         <span className="jp-DbxAgents-grow">{task.title}</span>
-        <State state={task.state} />
+        <State state={task.state} trans={trans} />
       </div>
       {isRunning && <progress aria-label={task.title} max={1} value={task.progress ?? undefined} />}
       <Said message={task.message} hint={task.hint} isBad={task.state === 'failed'} />

@@ -16,7 +16,7 @@ export function Credential({ store, actions, trans }: Context): React.ReactEleme
   return (
     <Section title={trans.__('Token')}>
       <p>
-        <State state={pat.state} /> {pat.user}
+        <State state={pat.state} trans={trans} /> {pat.user}
       </p>
       {/* What to do about a token that is needed is the button below. */}
       <Said

@@ -38,8 +38,8 @@ function gatewayText(kind: string, trans: TranslationBundle): string {
 
 function Usage({ store, trans }: Pick<Context, 'store' | 'trans'>): React.ReactElement | null {
   const usage = store.status.usage;
-  const recent = useLatencies(Array.isArray(usage) ? usage : []);
-  if (!Array.isArray(usage) || !usage.length) {
+  const recent = useLatencies(usage);
+  if (!usage?.length) {
     return null;
   }
   return (
@@ -102,7 +102,7 @@ function UsageRow(props: {
 }
 
 /** The latencies seen since the panel was opened, the newest last. */
-function useLatencies(usage: UsageModel[]): Record<string, number[]> {
+function useLatencies(usage: UsageModel[] = []): Record<string, number[]> {
   const seen = React.useRef<{ usage: UsageModel[]; recent: Record<string, number[]> }>({
     usage: [],
     recent: {}

@@ -3,10 +3,11 @@
 import type { ServiceManager } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Message } from '@lumino/messaging';
-import { Panel } from '@lumino/widgets';
+import { Panel, type Widget } from '@lumino/widgets';
 import type { Actions } from '../actions';
 import { panelIcon } from '../icons';
 import type { StatusStore } from '../store';
+import { createTrouble } from './trouble';
 
 // While the panel is shown, and only then.
 const USAGE_MILLISECONDS = 10_000;
@@ -62,7 +63,19 @@ export class StatusPanel extends Panel {
       return;
     }
     this._isFilled = true;
-    const { createView } = await import('./view');
-    this.addWidget(createView(this._context));
+    let content: Widget;
+    try {
+      content = (await import('./view')).createView(this._context);
+    } catch (error) {
+      console.warn('The panel of Databricks agents is not to be had', error);
+      this._isFilled = false; // it is tried again when it is shown again
+      const { trans } = this._context;
+      const text = trans.__('This panel could not be loaded; the app may have been updated.');
+      content = createTrouble(text, trans);
+    }
+    for (const old of [...this.widgets]) {
+      old.dispose();
+    }
+    this.addWidget(content);
   }
 }

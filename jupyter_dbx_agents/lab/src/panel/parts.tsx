@@ -1,5 +1,6 @@
 /** The small parts that the panel's sections are made of. */
 
+import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { chartPoints } from '../text';
 
@@ -17,28 +18,41 @@ export function Section(props: { title: string; children: React.ReactNode }): Re
   );
 }
 
-const LEVELS: Record<string, string> = {
-  active: 'good',
-  done: 'good',
-  ready: 'good',
-  synced: 'good',
-  needed: 'bad',
-  expired: 'bad',
-  failed: 'bad',
-  retrying: 'warning',
-  refused: 'bad',
-  running: 'warning',
-  installing: 'warning',
-  syncing: 'warning',
-  waiting: 'warning',
-  adopting: 'warning'
-};
+/** The states that are known: their words, by their colours. */
+function knownStates(trans: TranslationBundle): Record<string, Record<string, string>> {
+  return {
+    good: {
+      active: trans.__('active'),
+      done: trans.__('done'),
+      synced: trans.__('synced')
+    },
+    warning: {
+      adopting: trans.__('adopting'),
+      retrying: trans.__('retrying'),
+      running: trans.__('running'),
+      syncing: trans.__('syncing'),
+      waiting: trans.__('waiting')
+    },
+    bad: {
+      expired: trans.__('expired'),
+      failed: trans.__('failed'),
+      needed: trans.__('needed'),
+      refused: trans.__('refused')
+    },
+    none: {
+      empty: trans.__('empty'),
+      pending: trans.__('pending')
+    }
+  };
+}
 
-/** A state's word behind its colour; a state that is not known has none. */
-export function State(props: { state: string }): React.ReactElement {
+/** A state's word behind its colour; one that is not known stands as it is, without a colour. */
+export function State(props: { state: string; trans: TranslationBundle }): React.ReactElement {
+  const levels = Object.entries(knownStates(props.trans));
+  const [level, words] = levels.find(([, words]) => props.state in words) ?? ['none', {}];
   return (
-    <span className="jp-DbxAgents-state" data-level={LEVELS[props.state] ?? 'none'}>
-      {props.state}
+    <span className="jp-DbxAgents-state" data-level={level}>
+      {words[props.state] ?? props.state}
     </span>
   );
 }

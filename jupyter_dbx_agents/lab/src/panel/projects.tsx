@@ -9,7 +9,7 @@ type Part = Pick<Context, 'actions' | 'trans'>;
 
 export function Projects({ store, actions, trans }: Context): React.ReactElement | null {
   const projects = store.status.projects;
-  if (!Array.isArray(projects)) {
+  if (!projects) {
     return null;
   }
   return (
@@ -35,7 +35,7 @@ function ProjectLine({ project, actions, trans }: { project: Project } & Part): 
         <span className="jp-DbxAgents-grow" title={project.destination}>
           {name}
         </span>
-        <State state={state} />
+        <State state={state} trans={trans} />
         <Button
           label={trans.__('Sync now')}
           name={trans.__('Sync %1 now', name)}

@@ -8,6 +8,9 @@ import { Models } from './models';
 import type { Context } from './panel';
 import { Projects } from './projects';
 import { Memory, Sessions } from './sessions';
+import { Guard } from './trouble';
+
+const PARTS = { Credential, Startup, Agents, Projects, Models, Sessions, Memory };
 
 /** Return the widget that follows the status. */
 export function createView(context: Context): ReactWidget {
@@ -32,13 +35,11 @@ function View(context: Context): React.ReactElement {
             : trans.__('Waiting for the server …')}
         </p>
       )}
-      <Credential {...context} />
-      <Startup {...context} />
-      <Agents {...context} />
-      <Projects {...context} />
-      <Models {...context} />
-      <Sessions {...context} />
-      <Memory {...context} />
+      {Object.entries(PARTS).map(([name, Part]) => (
+        <Guard key={name} status={store.status} trans={trans}>
+          <Part {...context} />
+        </Guard>
+      ))}
       {store.status.workspace && (
         <p className="jp-DbxAgents-quiet">
           {store.status.workspace} · {store.status.version}
