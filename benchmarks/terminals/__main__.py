@@ -31,7 +31,9 @@ MEASURES: dict[str, Measure] = {
     "closed-tty": latency.beside_a_closed_tty,
     "killed-shell": latency.beside_a_killed_shell,
     "text": lambda server: output.text(functools.partial(running, server), server.cpu_seconds),
-    "screens": output.screens,
+    "screens": lambda server: output.screens(
+        functools.partial(running, server), server.cpu_seconds
+    ),
     "stalled": output.stalled,
     "reconnect": reconnecting.reconnect,
     "reconnect-agent": reconnecting.reconnect_to_agent,
@@ -44,11 +46,12 @@ LIMITS: dict[str, Callable[[], Figures]] = {
     "echo": lambda: latency.echo(raw),
     "floods": latency.raw_echo_beside_a_flood,
     "text": lambda: output.text(raw),
+    "screens": lambda: output.screens(raw),
 }
 
 
 # What the limit of a Python process is asked for.
-IN_PYTHON = ("echo", "floods", "text")
+IN_PYTHON = ("echo", "floods", "text", "screens")
 COLUMNS = ("raw pty", "bare", "stock", "ours")
 
 

@@ -31,14 +31,14 @@ def text(open_: Callable[..., Any], cpu: Callable[[], float] = time.process_time
     return figures
 
 
-def screens(server: Server) -> Figures:
+def screens(open_: Callable[..., Any], cpu: Callable[[], float] = time.process_time) -> Figures:
     """Measure a full-screen program, whose every byte a model of the screen has to follow."""
-    with running(server, *python(FULL_SCREEN, str(SCREENS_BYTES))) as client:
+    with open_(*python(FULL_SCREEN, str(SCREENS_BYTES))) as client:
         time.sleep(0.5)
-        used, started = server.cpu_seconds(), time.perf_counter()
+        used, started = cpu(), time.perf_counter()
         client.type("\r")
         client.until(END, 120)
-        seconds, used = time.perf_counter() - started, server.cpu_seconds() - used
+        seconds, used = time.perf_counter() - started, cpu() - used
     return {
         f"{SCREENS_BYTES // MIB} MiB of full screens, MB/s": SCREENS_BYTES / 1e6 / seconds,
         "… CPU s per 100 MiB": used * 100 * MIB / SCREENS_BYTES,

@@ -29,8 +29,9 @@ class Line:
 
     def erase(self, start: int, end: int, pen: Pen) -> None:
         """Blank cells, and the halves that a cut leaves of wide characters."""
-        self.mend(start, pen)
-        self.mend(end, pen)
+        if self.has_wide:
+            self.mend(start, pen)
+            self.mend(end, pen)
         end = min(end, len(self.characters))
         if end > start:
             self.characters[start:end] = [BLANK] * (end - start)

@@ -38,7 +38,7 @@ _TOKEN = re.compile(
 # Groups of _TOKEN that tell its kinds apart.
 _TEXT, _CONTROL, _CONTROL_CHARACTER, _CHARACTER = 1, 3, 4, 5
 _INTERMEDIATE, _STRING, _ESCAPE, _UNFINISHED = 8, 10, 12, 14
-_PREFIXES = ("<", "=", ">", "?")
+_FIRST_PREFIX = "<"  # private parameters begin with one of <=>?, which sort behind all others
 _MOST_PARAMETER = 9999
 _MOST_TAIL_CHARACTERS = 64 * 1024
 
@@ -159,7 +159,7 @@ class ScreenModel(ScreenState):
     def _control_sequence(self, parameters: str, final: str) -> None:
         if final != "b":
             self._last = ""
-        if parameters[:1] not in _PREFIXES:
+        if parameters < _FIRST_PREFIX:
             if final == "m":
                 self.pen = changed(self.pen, parameters)
             elif (action := _CONTROLS.get(final)) is not None:

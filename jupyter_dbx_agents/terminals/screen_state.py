@@ -254,9 +254,8 @@ class ScreenState(Printing):
         """EL."""
         self._clamp(self.columns)
         line, x = self.buffer.lines[self.buffer.y], self.buffer.x
-        ranges = {0: (x, self.columns), 1: (0, x + 1), 2: (0, self.columns)}
-        if what in ranges:
-            start, end = ranges[what]
+        if 0 <= what <= 2:  # noqa: PLR2004  # EL's parameters
+            start, end = 0 if what else x, x + 1 if what == 1 else self.columns
             line.erase(start, end, erased(self.pen))
             line.wrapped = line.wrapped and not (start == 0 and what != 1)
 
