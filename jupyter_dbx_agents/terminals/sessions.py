@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -19,6 +20,9 @@ from typing import NamedTuple
 # Politely, then firmly: an editor saves its swap file within the first, a shell its history.
 _SIGNALS = ((signal.SIGHUP, 0.6), (signal.SIGTERM, 0.6), (signal.SIGKILL, 1.0))
 _POLL_SECONDS = 0.02
+# Agents are scripts of these: “codex” says more than “node”.
+_INTERPRETER = re.compile(r"node|python[0-9.]*")
+_SCRIPT_SUFFIX = re.compile(r"\.(py|[cm]?js)$")
 
 
 class _Process(NamedTuple):
@@ -114,7 +118,21 @@ def _is_alive(pid: int) -> bool:
 def foreground_program(pty: int) -> str:
     """Return the name of the program that has a terminal, given the pty's master; '' if none."""
     try:
-        group = os.tcgetpgrp(pty)
-        return Path("/proc", str(group), "comm").read_text(errors="replace").strip()
+        process = Path("/proc", str(os.tcgetpgrp(pty)))
+        name = process.joinpath("comm").read_text(errors="replace").strip()
+        if _INTERPRETER.fullmatch(name):
+            words = process.joinpath("cmdline").read_text(errors="replace").split("\0")
+            return _script(words[1:]) or name
     except OSError:
         return ""
+    return name
+
+
+def _script(arguments: list[str]) -> str:
+    """Return the name of what an interpreter runs by its arguments; '' when that has none."""
+    for argument in arguments:
+        if argument in {"-c", "-e"}:  # what follows is no name
+            break
+        if argument and not argument.startswith("-"):
+            return _SCRIPT_SUFFIX.sub("", Path(argument).name)
+    return ""

@@ -57,10 +57,15 @@ def as_if_installed(route: Route) -> None:
 
 @pytest.mark.parametrize("name", THEMES)
 def test_dialog_launcher_and_panel_are_pictured_and_accessible(
-    asked: LabPage, app: RunningApp, axe: str, name: str
+    lab: LabPage, app: RunningApp, axe: str, name: str
 ):
-    lab = asked
     lab.use_theme(THEMES[name])
+    lab.page.route("**/api/status?*", as_if_installed)
+    lab.show_panel()
+    expect(lab.section("Agents").get_by_role("button", name="Start Claude Code")).to_be_enabled()
+    lab.command("filebrowser:activate")
+    app.owner.json("DELETE", "/dbx-agents/api/pat")
+    expect(lab.dialog.locator("input")).to_be_focused()
     shoot(lab.page, f"dialog-{name}")
     lab.give_token("dapi" + "0" * 32)
     expect(lab.dialog.locator(".jp-DbxAgents-said")).to_contain_text("Create a new one")
@@ -68,10 +73,6 @@ def test_dialog_launcher_and_panel_are_pictured_and_accessible(
     assert violations(lab.page, axe, DIALOG) == []
     lab.give_token(app.control.mint(app.lines["owner"]).token_value)
     expect(lab.dialog).to_have_count(0)
-    lab.page.route("**/api/status?*", as_if_installed)
-    lab.show_panel()
-    expect(lab.section("Agents").get_by_role("button", name="Start Claude Code")).to_be_enabled()
-    lab.command("filebrowser:activate")
     shoot(lab.page, f"launcher-{name}")
     lab.open_terminal()
     lab.type("git init -q hello && cd hello && date > today.txt && git add .")

@@ -25,6 +25,10 @@ REFUSALS: list[tuple[str, str, str, dict[str, Any], str]] = [
     ("Find projects", "projects", "Projects", {"status": 500, "body": ""}, "answered with 500"),
     ("Install Codex", "agents/codex/install", "Agents", {"status": 503}, "does not answer"),
 ]
+LAYOUT_HAS_PANEL = """async () => {
+  const {data} = await (await fetch('/lab/api/workspaces/default')).json();
+  return data['layout-restorer:data']?.left?.current === 'jp-DbxAgents-panel';
+}"""
 MESSAGE = {"message": "Not now.", "hint": "Later."}
 TROUBLE = "the server may be newer than this page"
 
@@ -243,10 +247,10 @@ def test_a_panel_that_could_not_be_loaded_says_what_to_do(new_lab: LabPage, app:
     trouble = lab.panel.get_by_role("alert").filter(has_text="could not be loaded")
     expect(trouble).to_be_visible()
     lab.page.unroute_all()
+    lab.until(LAYOUT_HAS_PANEL)
     with lab.page.expect_navigation():
         trouble.get_by_role("button", name="Reload the page").click()
-    lab.until_known()
-    lab.show_panel()
+    expect(lab.section("Token")).to_be_visible()
 
 
 @pytest.mark.parametrize(

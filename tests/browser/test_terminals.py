@@ -137,6 +137,7 @@ def test_files_dragged_from_the_file_browser_have_their_paths_typed(lab: LabPage
     lab.open_terminal()
     lab.command("filebrowser:open-path", path="dragged")
     lab.page.locator(".jp-Terminal:visible").click()
+    lab.type("bind 'set enable-bracketed-paste off'")  # as in a program that takes keys as they are
     lab.page.keyboard.insert_text("cat ")
     lab.drag_to_terminal("it's one", "line", "two")
     lab.until_screen("dragged/two")

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from jupyter_dbx_agents.terminals.memory import MemoryUse, free_memory_bytes, memory_use
 
 from .clients import Server, eventually, state_of
@@ -189,6 +191,26 @@ def test_the_model_tells_who_does_what(server: Server):
         client.type("x")
         eventually(lambda: server.models()[name]["last_activity"] > before)
     eventually(lambda: server.models()[name]["clients"] == 0)
+    server.delete(name)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        ("-u {folder}/agent.py --ask", "agent"),
+        ("-m http.server 0", "http.server"),
+        ("-c 'import time; time.sleep(600)'", Path(sys.executable).resolve().name),
+    ],
+)
+def test_a_script_is_told_by_its_own_name_and_not_by_its_interpreters(
+    server: Server, folder: Path, arguments: str, shown: str
+):
+    (folder / "agent.py").write_text("import time\ntime.sleep(600)\n")
+    name = server.new()
+    with server.client(name) as client:
+        client.run("true")
+        client.type(f"{Path(sys.executable).resolve()} {arguments.format(folder=folder)}\r")
+        eventually(lambda: server.models()[name]["foreground"] == shown)
     server.delete(name)
 
 

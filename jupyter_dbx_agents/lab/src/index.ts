@@ -2,6 +2,7 @@
 
 import {
   IConnectionLost,
+  ILayoutRestorer,
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin
 } from '@jupyterlab/application';
@@ -37,7 +38,8 @@ function activate(
   palette: ICommandPalette | null,
   browser: IDefaultFileBrowser | null,
   registry: ISettingRegistry | null,
-  translator: ITranslator | null
+  translator: ITranslator | null,
+  restorer: ILayoutRestorer | null
 ): void {
   const trans = (translator ?? nullTranslator).load('jupyter_dbx_agents');
   const store = new StatusStore();
@@ -53,6 +55,7 @@ function activate(
     showProjects(app, store, launcher, trans);
   }
   const panel = addPanel(app, flow, agents, store, trans);
+  restorer?.add(panel, panel.id);
   addCommands(app, panel, flow, store, palette, trans);
   statusBar?.registerStatusItem(ID, {
     item: new StatusItem(store, trans, () => void app.commands.execute(OPEN_PANEL)),
@@ -143,7 +146,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     ICommandPalette,
     IDefaultFileBrowser,
     ISettingRegistry,
-    ITranslator
+    ITranslator,
+    ILayoutRestorer
   ],
   activate
 };
