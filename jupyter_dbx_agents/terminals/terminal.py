@@ -17,6 +17,7 @@ import contextlib
 import os
 import signal
 import time
+import uuid
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
@@ -65,6 +66,8 @@ class Terminal(PtyWithClients):
         """Start a program.  Raises OSError when it cannot be."""
         self.limits = limits or FlowLimits()
         self._keys = keys or Keys()
+        # A name is given again after a restart; this is not.
+        self.identity = uuid.uuid4().hex
         self.clients: list[Any] = []
         self.term_name: str | None = None
         self.last_activity: datetime | None = None

@@ -2,9 +2,12 @@
 
 Messages are JSON arrays.  From a client: ``["stdin", text]``, ``["set_size", rows, columns, …]``,
 and, from those that can, ``["ack", n]``: the first n ``stdout`` messages are drawn (``["ack", 0]``
-says that acknowledgements will come).  To a client: ``["setup", {}]``, ``["stdout", text]``,
-``["disconnect", 1]``; and, to one that does not acknowledge, pings with the number of ``stdout``
-messages before them, which its end of the websocket answers by itself.
+says that acknowledgements will come).  To a client: ``["setup", {}]``, ``["identity", id]``,
+``["stdout", text]``, ``["disconnect", 1]``; and, to one that does not acknowledge, pings with the
+number of ``stdout`` messages before them, which its end of the websocket answers by itself.
+
+The identity tells a client that comes back, before anything is drawn, whether this is the terminal
+that it has left or another of its name.  ``["identity"]`` asks for it, as a sign of life.
 """
 
 from __future__ import annotations
@@ -49,6 +52,7 @@ class ResilientSocket(TermSocket):
     def open(self, url_component: Any = None) -> None:
         """Join the terminal; the replay comes when the size is known, or does not matter."""
         super().open(url_component)
+        self.welcome()
         # Or the second of two writes waits 40 ms for the first one's receipt.
         self.set_nodelay(True)
         self._limit_kernel_buffer()
@@ -58,6 +62,9 @@ class ResilientSocket(TermSocket):
             self._timer = loop.call_later(SIZE_SECONDS, self._begin)
         else:
             self._begin()
+
+    def welcome(self) -> None:
+        """Say what comes between the setup and the replay: nothing, in terminado's protocol."""
 
     def on_message(  # type: ignore[override]  # tornado awaits it only if it must
         self, message: str | bytes
@@ -187,7 +194,12 @@ class ResilientSocket(TermSocket):
         self.terminal.regulate()
         return is_possible
 
-    _actions = {"stdin": _stdin, "set_size": _set_size, "ack": _ack}
+    def _identity(self, _values: list[Any]) -> bool:
+        if self.terminal is not None:
+            self.send_json_message(["identity", self.terminal.identity])
+        return True
+
+    _actions = {"stdin": _stdin, "set_size": _set_size, "ack": _ack, "identity": _identity}
 
     def _complain(self, what: str) -> None:
         if not self._has_complained:
@@ -201,6 +213,10 @@ class ResilientSocket(TermSocket):
 
 class DbxTermSocket(ResilientSocket, JupyterTermSocket):  # type: ignore[misc]
     """The websocket behind Jupyter's authentication."""
+
+    def welcome(self) -> None:
+        """Tell which terminal this is; JupyterLab passes over what it does not know."""
+        self._identity([])
 
 
 def _is_count(value: Any) -> bool:

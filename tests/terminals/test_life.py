@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -147,6 +148,26 @@ def test_a_connection_that_is_cut_leaves_the_terminal_as_it_is(server: Server):
     with server.client(name) as client:
         assert "yes /\n" in client.run("echo $kept $PWD")
     server.delete(name)
+
+
+def test_a_client_is_told_which_terminal_it_is_in_before_anything_is_drawn(server: Server):
+    def first_messages(name: str, count: int) -> list[list[str]]:
+        with server.client(name) as client:
+            client.send("identity")
+            return [json.loads(client.socket.recv(timeout=60)) for _ in range(count)]
+
+    name = server.new("sh", "-c", "echo drawn; exec cat")
+    with server.client(name) as client:
+        client.expect("drawn")
+    setup, told, drawn, asked = first_messages(name, 4)
+    assert (setup[0], told[0], drawn[0]) == ("setup", "identity", "stdout")
+    assert asked == told
+    assert first_messages(name, 2)[1] == told
+    server.delete(name)
+    server.new("sh", name=name)
+    other = first_messages(name, 2)[1]
+    assert other[0] == "identity"
+    assert other != told
 
 
 def test_a_storm_of_sizes_is_felt_as_a_breeze(server: Server):
