@@ -217,6 +217,7 @@ class PatRotator(RotationTiming):
             "user": self.user,
             "created_at": iso(pat.created_at if pat else None),
             "expires_at": iso(pat.expires_at if pat else None),
+            "lifetime_seconds": self.lifetime_seconds,
             "next_rotation_at": iso((self._retry_at or self._rotate_at) if pat else None),
             "rotations": self.rotations,
             "awaiting_revocation": len(self._store.retired),

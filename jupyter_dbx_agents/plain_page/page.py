@@ -72,7 +72,8 @@ def _credential(pat: Model, workspace: str, form: _FormMaker) -> str:
         parts += [_facts(pat), form.button("rotate", "Rotate now")]
         parts += [form.button("log-out", "Log out")]
     else:
-        parts.append(form("adopt", _ENTRY.format(page=escape(str(pat.get("token_page"))))))
+        page, lifetime = escape(str(pat["token_page"])), _duration(pat["lifetime_seconds"])
+        parts.append(form("adopt", _ENTRY.format(page=page, lifetime=lifetime)))
     parts += _pasted(pat.get("pasted") or {}, form)
     return _section("Token", "\n".join(parts))
 
@@ -160,6 +161,11 @@ def _instant(instant: object) -> str:
     return f"{str(instant)[:19].replace('T', ' ')} UTC" if instant else ""
 
 
+def _duration(seconds: int) -> str:
+    minutes, rest = divmod(seconds, 60)
+    return f"{minutes} minutes" if minutes > 1 and not rest else f"{seconds} seconds"
+
+
 def _list(title: str, items: list[str]) -> str:
     lines = "".join(f"<li>{item}</li>" for item in items)
     return _section(title, f"<ul>{lines}</ul>") if items else ""
@@ -184,8 +190,8 @@ _ENTRY = """
 <input id="token" name="token" type="password" required autofocus autocomplete="off"
  spellcheck="false"></li>
 </ol>
-<p><small>It is replaced at once by a 15-minute token that renews itself, and the pasted one is
-revoked. Nothing is stored.</small></p>
+<p><small>It is replaced at once by one that lives {lifetime} and renews itself, and the pasted one
+is revoked. Nothing is stored.</small></p>
 <button>Use this token</button>
 """
 

@@ -24,6 +24,7 @@ def test_paste_rotate_and_log_out_by_keyboard_without_scripts(plain: Page, app: 
     plain.goto(app.lines["open"] + "/dbx-agents/")
     field = plain.get_by_label("Paste it here")
     expect(field).to_be_focused()
+    expect(plain.get_by_text("one that lives 60 seconds")).to_be_visible()
     plain.keyboard.insert_text(BAD_TOKEN)
     plain.keyboard.press("Enter")
     expect(plain.get_by_role("alert")).to_contain_text("does not accept this token")

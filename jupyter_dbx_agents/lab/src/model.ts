@@ -17,6 +17,7 @@ export interface Pat {
   hint: string;
   user: string;
   expires_at: string | null;
+  lifetime_seconds?: number;
   next_rotation_at: string | null;
   rotations: number;
   token_page: string;

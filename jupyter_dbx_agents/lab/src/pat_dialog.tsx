@@ -1,6 +1,6 @@
 /** The dialog that takes a token, says what becomes of it, and stays open until it is taken. */
 
-import { Dialog, ReactWidget } from '@jupyterlab/apputils';
+import { Dialog, Notification, ReactWidget } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import type { Pat } from './model';
@@ -62,12 +62,22 @@ class PatForm extends ReactWidget {
         </p>
         <p className="jp-DbxAgents-small">
           {trans.__(
-            'It is replaced at once by a 15-minute token that renews itself, and the pasted one is revoked. Nothing is stored.'
+            'It is replaced at once by one that lives %1 and renews itself, and the pasted one is revoked. Nothing is stored.',
+            duration(this._pat.lifetime_seconds, trans)
           )}
         </p>
       </>
     );
   }
+}
+
+function duration(seconds: number | undefined, trans: TranslationBundle): string {
+  if (seconds === undefined) {
+    return trans.__('a few minutes');
+  }
+  return seconds > 60 && seconds % 60 === 0
+    ? trans.__('%1 minutes', seconds / 60)
+    : trans.__('%1 seconds', seconds);
 }
 
 /** Ask for a token; `adopt` gives it to the server and raises what the server says against it. */
@@ -118,7 +128,15 @@ export class PatDialog extends Dialog<unknown> {
       await this._adopt(token);
       super.resolve(1);
     } catch (error) {
-      this._form.show_(false, errorText(error));
+      this._onRefused(input, errorText(error, this._texts));
+    }
+  }
+
+  private _onRefused(input: HTMLInputElement, text: string): void {
+    if (this.isDisposed) {
+      Notification.error(text, { autoClose: false }); // “Not now”, before the answer came
+    } else {
+      this._form.show_(false, text);
       input.focus();
       input.select();
     }
