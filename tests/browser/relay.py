@@ -13,23 +13,26 @@ class Relay:
     def __init__(self, target_url: str) -> None:
         self.target = urlsplit(target_url)
         self._writers: set[asyncio.StreamWriter] = set()
-        self._is_cut = False
-        self._most_bytes: int | None = None
-        self._held_bytes: int | None = None
+        self._websockets: set[asyncio.StreamWriter] = set()
+        self._lost: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._server = self._call(asyncio.start_server(self._relay, "127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self.mend()
+
+    def mend(self) -> None:
+        """Let connections through again."""
+        self._is_cut = self._is_silent = False
+        self._most_bytes: int | None = None
+        self._held_bytes: int | None = None
+        self._answer, self._answered_path = b"", b""
 
     def cut(self) -> None:
         """End all connections and refuse new ones."""
         self._is_cut = True
         self._call(self._close_all())
-
-    def mend(self) -> None:
-        """Let connections through again."""
-        self._is_cut, self._most_bytes, self._held_bytes = False, None, None
 
     def cut_after(self, sent_bytes: int) -> None:
         """Cut each connection on which the browser has sent more than so many bytes."""
@@ -38,6 +41,28 @@ class Relay:
     def hold_after(self, sent_bytes: int) -> None:
         """Take no more on each connection on which the browser has sent more than so many bytes."""
         self._held_bytes = sent_bytes
+
+    def answer(self, status: str, *headers: str, path: str = "/") -> None:
+        """End all connections, and answer those that begin with a path in place of the server."""
+        lines = [f"HTTP/1.1 {status}", *headers, "Content-Length: 0", "Connection: close", "", ""]
+        self._answer, self._answered_path = "\r\n".join(lines).encode(), f" {path}".encode()
+        self._call(self._close_all())
+
+    def be_silent(self) -> None:
+        """Carry nothing more on the open websockets, nor on new connections; tell neither end."""
+        self._is_silent = True
+        self.lose_websockets()
+
+    def lose_websockets(self) -> None:
+        """Carry nothing more on the open websockets; tell neither end."""
+        self._lost |= self._websockets
+
+    def close_websockets(self, code: int) -> None:
+        """Close the open websockets politely, as a proxy does that goes away."""
+        frame = bytes([0x88, 2]) + code.to_bytes(2)
+        for writer in list(self._websockets):
+            self._loop.call_soon_threadsafe(writer.write, frame)
+        self.lose_websockets()
 
     def stop(self) -> None:
         """Close everything."""
@@ -60,21 +85,38 @@ class Relay:
         self._writers.add(writer)
         try:
             if not self._is_cut:
-                await self._carry(reader, writer)
-        except OSError:
+                await self._serve(reader, writer)
+        except (OSError, asyncio.IncompleteReadError):
             pass  # the other end is down: so is this one
         finally:
             writer.transport.abort()
-            self._writers.discard(writer)
+            for group in (self._writers, self._websockets, self._lost):
+                group.discard(writer)
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if self._is_silent:
+            await reader.read()
+        elif self._answer and self._answered_path in head.split(b"\r\n")[0]:
+            writer.write(self._answer)
+            writer.write_eof()
+            await reader.read()
+        else:
+            if b"\r\nUpgrade: websocket\r\n" in head:
+                self._websockets.add(writer)
+            await self._carry(head, reader, writer)
+
+    async def _carry(
+        self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         other_reader, other_writer = await asyncio.open_connection(
             self.target.hostname, self.target.port
         )
+        other_writer.write(head)
         try:
             ways = [
-                asyncio.create_task(self._pump(reader, other_writer, limited=True)),
-                asyncio.create_task(self._pump(other_reader, writer, limited=False)),
+                asyncio.create_task(self._pump(reader, other_writer, writer)),
+                asyncio.create_task(self._pump(other_reader, writer, writer)),
             ]
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             for way in ways:
@@ -83,13 +125,14 @@ class Relay:
         finally:
             other_writer.transport.abort()
 
-    async def _pump(self, source, sink, *, limited: bool) -> None:
-        carried = 0
+    async def _pump(self, source, sink, browser: asyncio.StreamWriter) -> None:
+        carried, is_sent = 0, sink is not browser
         while data := await source.read(64 * 1024):
             carried += len(data)
-            if limited and self._most_bytes is not None and carried > self._most_bytes:
+            if is_sent and self._most_bytes is not None and carried > self._most_bytes:
                 return
-            while limited and self._held_bytes is not None and carried > self._held_bytes:
+            while is_sent and self._held_bytes is not None and carried > self._held_bytes:
                 await asyncio.sleep(0.02)
-            sink.write(data)
-            await sink.drain()
+            if browser not in self._lost:
+                sink.write(data)
+                await sink.drain()

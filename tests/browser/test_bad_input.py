@@ -1,6 +1,7 @@
 """What goes wrong on the way: a message that helps, no lost input, no broken page."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,17 @@ NO_ANSWERS = [
     (502, "", "restarting"),
     (503, json.dumps({"message": "Busy now.", "hint": "Soon."}), "Busy now. Soon."),
 ]
+
+
+def hold(lab: LabPage, pattern: str) -> list[Route]:
+    """Let requests wait; return those that have come."""
+    held: list[Route] = []
+
+    def add(route: Route) -> None:  # playwright takes no method of a list
+        held.append(route)
+
+    lab.page.route(pattern, add)
+    return held
 
 
 @pytest.mark.parametrize(("status", "body", "said"), NO_ANSWERS)
@@ -48,14 +60,85 @@ def test_a_server_that_is_down_is_said_and_found_again(
     expect(lab.status).to_contain_text(app.lines["owner"])
 
 
+@pytest.mark.parametrize("refusal", ["429 Too Many Requests", "503 Service Unavailable"])
+def test_a_terminal_and_an_event_stream_that_are_refused_come_back_when_they_are_let_in(
+    lab: LabPage, relay: Relay, refusal: str
+):
+    lab.open_terminal()
+    relay.answer(refusal)
+    expect(lab.notice).to_contain_text("Reconnecting")
+    expect(lab.status).to_contain_text("reconnecting")
+    lab.type("echo typed mean''while")
+    for _ in range(2):
+        with lab.page.expect_response(re.compile("/api/terminals/")):
+            pass  # it is asked for again
+    relay.mend()
+    lab.until_screen("(?m)^typed meanwhile$")
+    expect(lab.notice).to_have_count(0)
+    expect(lab.status).not_to_contain_text("reconnecting")
+
+
+def test_a_terminal_that_alone_is_refused_says_why_and_comes_back(lab: LabPage, relay: Relay):
+    lab.open_terminal()
+    terminal = re.compile("/api/terminals/")
+    lab.page.route(terminal, lambda route: route.fulfill(status=429, json={"message": "No."}))
+    relay.answer("429 Too Many Requests", path="/terminals/websocket/")
+    expect(lab.notice).to_contain_text("No. The server is asked too often")
+    lab.page.route(terminal, lambda route: route.fulfill(status=500, body="oh"))
+    expect(lab.notice).to_contain_text("The server answered with 500")
+    lab.type("echo typed mean''while")
+    lab.page.unroute_all()
+    relay.mend()
+    lab.until_screen("(?m)^typed meanwhile$")
+    expect(lab.notice).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    "refusal", [["403 Forbidden"], ["302 Found", "Location: http://127.0.0.1:9/login"]]
+)
+def test_a_sign_in_that_has_ended_is_said_until_there_is_another(
+    lab: LabPage, app: RunningApp, relay: Relay, refusal: list[str]
+):
+    lab.open_terminal()
+    relay.answer(*refusal)
+    expect(lab.status).to_have_text("Databricks: reload to sign in")
+    expect(lab.notice).to_contain_text("Your sign-in has ended")
+    lab.type("echo typed mean''while")
+    relay.mend()  # as after a sign-in in another tab
+    lab.until_screen("(?m)^typed meanwhile$")
+    expect(lab.notice).to_have_count(0)
+    expect(lab.status).to_contain_text(app.lines["owner"])
+
+
+def test_a_click_reloads_the_page_to_sign_in_again(new_lab: LabPage, app: RunningApp, relay: Relay):
+    app.log_in()
+    for button in (new_lab.status, new_lab.notice.get_by_role("button", name="Reload")):
+        new_lab.open()
+        new_lab.open_terminal()
+        relay.answer("403 Forbidden")
+        expect(button).to_have_text(re.compile("[Rr]eload"))
+        with new_lab.page.expect_request(lambda request: request.is_navigation_request()):
+            button.click()
+        relay.mend()
+
+
+def test_a_status_that_events_overtake_is_completed_by_them_and_not_asked_for_again(
+    lab: LabPage, app: RunningApp
+):
+    held = hold(lab, "**/api/status?*")
+    lab.show_panel()  # which asks for the status
+    old = held[0].fetch().json()
+    app.owner.json("DELETE", "/dbx-agents/api/pat")
+    expect(lab.status).to_have_text("Databricks: token needed")
+    held[0].fulfill(json={**old, "tracing": {"message": "from the answer"}})
+    expect(lab.panel).to_contain_text("from the answer")
+    expect(lab.status).to_have_text("Databricks: token needed")
+    assert len(held) == 1
+
+
 def test_a_slow_reply_shows_that_it_is_awaited(asked: LabPage):
     lab = asked
-    held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        held.append(route)
-
-    lab.page.route("**/api/pat?*", hold)
+    held = hold(lab, "**/api/pat?*")
     lab.give_token(TOKEN)
     expect(lab.dialog.locator(".jp-DbxAgents-said")).to_have_text("Checking …")
     lab.page.keyboard.press("Enter")  # asks only once
@@ -67,11 +150,36 @@ def test_a_slow_reply_shows_that_it_is_awaited(asked: LabPage):
 
 def test_an_empty_or_odd_token_is_answered(asked: LabPage):
     lab = asked
+    expect(lab.dialog).to_contain_text("one that lives 60 seconds")
     lab.page.keyboard.press("Enter")
     expect(lab.dialog.locator(".jp-DbxAgents-said")).to_have_text("Paste a token first.")
     lab.give_token("<b>not a token</b>")
     expect(lab.dialog.locator(".jp-DbxAgents-said")).to_contain_text("token")
     expect(lab.dialog.locator(".jp-DbxAgents-said b")).to_have_count(0)
+
+
+def test_a_refusal_that_comes_after_not_now_is_still_said(asked: LabPage):
+    lab = asked
+    held = hold(lab, "**/api/pat?*")
+    lab.give_token(TOKEN)
+    expect(lab.dialog.locator(".jp-DbxAgents-said")).to_have_text("Checking …")
+    lab.dialog.get_by_role("button", name="Not now").click()
+    expect(lab.dialog).to_have_count(0)
+    held[0].fulfill(status=400, json={"message": "Not that one.", "hint": ""})
+    expect(lab.page.locator(".Toastify__toast", has_text="Not that one.")).to_be_visible()
+
+
+def test_who_logs_out_is_not_asked_for_a_token_whatever_is_told_meanwhile(
+    lab: LabPage, app: RunningApp
+):
+    lab.show_panel()
+    held = hold(lab, "**/api/pat?*")
+    lab.section("Token").get_by_role("button", name="Log out").click()
+    app.owner.json("POST", "/dbx-agents/api/pat/rotate")
+    lab.until_the_clock_starts_again()
+    held[0].continue_()
+    expect(lab.status).to_have_text("Databricks: token needed")
+    expect(lab.dialog).to_have_count(0)
 
 
 def newer(status: dict[str, Any]) -> dict[str, Any]:

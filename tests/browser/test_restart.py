@@ -1,6 +1,7 @@
 """A server that is restarted under an open page."""
 
 import asyncio
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,16 +87,54 @@ def used(tabs: Tabs, platform: Platform) -> LabPage:
 def test_after_a_crash_a_new_shell_comes_by_itself_below_what_was_there(
     used: LabPage, platform: Platform
 ):
+    used.type("stty size | tr ' ' x")
+    size = re.search(r"(?m)^\d+x\d+$", used.until_screen(r"(?m)^\d+x\d+\n.*[$#]$"))[0]
     platform.server.process.kill()
     expect(used.notice).to_contain_text("Reconnecting")
     platform.restart()
     text = used.until_screen("this is a new shell")
     assert "before the end" in text
+    assert "not sent" not in text
     expect(used.notice).to_have_count(0)
     # The token was in the server's memory: it is asked for again, and the shell goes on with it.
     expect(used.status).to_have_text("Databricks: token needed")
     platform.log_in()
     used.until_screen(r"going on\.\n.*[$#]$")
+    used.type("stty size | tr ' ' x")
+    used.until_screen(rf"(?m)going on\.\n.*\n{size}$")
+
+
+def test_what_was_typed_for_a_program_that_crashed_reaches_no_new_shell(
+    used: LabPage, platform: Platform
+):
+    platform.server.process.kill()
+    expect(used.notice).to_contain_text("sent if this terminal is still there")
+    used.type("touch exe''cuted")
+    used.page.keyboard.press("ArrowUp")  # no character
+    platform.restart()
+    used.until_screen(r"a new shell\. What you typed meanwhile \(17 characters\) was not sent\.")
+    platform.log_in()
+    text = used.until_screen(r"going on\.\n.*[$#]$")
+    assert "Checking" not in text  # by the prompt for a token
+    used.type("ls -a; echo lis''ted")
+    assert "executed" not in used.until_screen("(?m)^listed$")
+
+
+def test_a_second_tab_learns_too_that_its_terminal_is_a_new_shell(
+    used: LabPage, platform: Platform, tabs: Tabs
+):
+    name = used.page.evaluate("window.jupyterapp.shell.currentWidget.content.session.name")
+    other = LabPage(tabs.new_context().new_page(), platform.door.url)
+    other.open()
+    other.command("terminal:open", name=name)
+    other.until_screen("(?m)^before the end$")
+    platform.server.process.kill()
+    for lab in (used, other):
+        expect(lab.notice).to_contain_text("Reconnecting")
+    platform.restart()
+    for lab in (used, other):
+        assert "before the end" in lab.until_screen("this is a new shell")
+        expect(lab.notice).to_have_count(0)
 
 
 def test_after_an_orderly_restart_the_output_stays_and_a_button_opens_another_terminal(

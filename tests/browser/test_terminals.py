@@ -4,6 +4,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -232,6 +233,60 @@ def test_a_lost_connection_is_said_and_comes_back_to_the_same_screen(lab: LabPag
     expect(lab.notice).to_have_count(0)
     text = lab.until_screen("(?m)^typed meanwhile$")
     assert text.count("before the cut") == before.count("before the cut")
+    expect(lab.status).not_to_contain_text("reconnecting")
+
+
+def another_connection(lab: LabPage) -> AbstractContextManager[object]:
+    """What makes the terminal connect anew; the next key may still be lost with the old one."""
+    return lab.page.expect_websocket(lambda socket: "/terminals/websocket/" in socket.url)
+
+
+def test_a_connection_that_is_closed_politely_comes_back(lab: LabPage, relay: Relay):
+    lab.open_terminal()
+    with another_connection(lab):
+        relay.close_websockets(1001)
+    lab.type("echo typed af''ter")
+    lab.until_screen("(?m)^typed after$")
+    expect(lab.notice).to_have_count(0)
+
+
+def test_a_connection_that_is_dead_without_a_word_is_found_out_with_the_next_key(
+    new_lab: LabPage, app: RunningApp, relay: Relay
+):
+    lab = new_lab
+    app.log_in()
+    lab.page.clock.install()
+    lab.open()
+    lab.open_terminal()
+    relay.lose_websockets()
+    lab.page.clock.fast_forward(11_000)  # of silence
+    lab.page.keyboard.type("x")
+    with another_connection(lab):
+        lab.page.clock.fast_forward(6_000)
+    lab.type("echo typed af''ter")
+    lab.until_screen("(?m)^typed after$")
+
+
+def test_a_page_that_wakes_up_finds_out_which_connections_are_dead(lab: LabPage, relay: Relay):
+    lab.open_terminal()
+    relay.lose_websockets()
+    with another_connection(lab):
+        lab.page.evaluate("window.dispatchEvent(new Event('online'))")
+    lab.until_the_clock_starts_again()
+    lab.type("echo typed af''ter")
+    lab.until_screen("(?m)^typed after$")
+
+
+def test_a_network_that_swallows_everything_is_said_within_seconds(lab: LabPage, relay: Relay):
+    lab.open_terminal()
+    relay.be_silent()
+    lab.page.evaluate("window.dispatchEvent(new Event('online'))")
+    for said in (lab.status, lab.notice):
+        expect(said).to_contain_text(re.compile("[Rr]econnecting"), timeout=20_000)
+    lab.type("echo typed mean''while")
+    relay.mend()
+    lab.until_screen("(?m)^typed meanwhile$")
+    expect(lab.notice).to_have_count(0)
     expect(lab.status).not_to_contain_text("reconnecting")
 
 

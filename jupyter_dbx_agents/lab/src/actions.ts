@@ -89,6 +89,8 @@ export class Actions {
   }
 
   private _run(action: () => Promise<void>): void {
-    action().catch(error => Notification.error(errorText(error), { autoClose: 10_000 }));
+    action().catch(error =>
+      Notification.error(errorText(error, this._trans), { autoClose: 10_000 })
+    );
   }
 }

@@ -53,7 +53,7 @@ export class AgentLauncher {
         cwd: cwd ?? this._folder()
       });
     } catch (error) {
-      Notification.error(`${agent.title}: ${errorText(error)}`, { autoClose: false });
+      Notification.error(`${agent.title}: ${errorText(error, this._trans)}`, { autoClose: false });
     }
   }
 

@@ -19,6 +19,7 @@ export class PatFlow {
   private _dialog: PatDialog | null = null;
   private _wasNeeded = false;
   private _isGiving = false;
+  private _isLoggingOut = false;
 
   /** `focusBack` is called when the dialog has gone. */
   constructor(
@@ -55,8 +56,12 @@ export class PatFlow {
 
   /** Log out, without asking for the next token at once. */
   async logOut(): Promise<void> {
-    this._wasNeeded = true;
-    this._store.put({ pat: await ask<Pat>('pat', 'DELETE') });
+    this._isLoggingOut = true; // the server tells so before it answers, and other things meanwhile
+    try {
+      this._store.put({ pat: await ask<Pat>('pat', 'DELETE') });
+    } finally {
+      this._isLoggingOut = false;
+    }
   }
 
   /** The token is in force, and told to be, before the answer says what became of the pasted one. */
@@ -72,7 +77,7 @@ export class PatFlow {
 
   private _follow(): void {
     const isAsked = isNeeded(this._store.status);
-    if (isAsked && !this._wasNeeded) {
+    if (isAsked && !this._wasNeeded && !this._isLoggingOut) {
       this.offerIfWanted();
     }
     if (isUsable(this._store.status.pat) && !this._isGiving) {
@@ -101,7 +106,7 @@ export class PatFlow {
         this._store.put({ pat: await ask<Pat>('pat/revoke-pasted', 'POST', { token_id }) });
         done();
       } catch (error) {
-        Notification.error(errorText(error), { autoClose: 10_000 });
+        Notification.error(errorText(error, this._trans), { autoClose: 10_000 });
       }
     };
     return ReactWidget.create(

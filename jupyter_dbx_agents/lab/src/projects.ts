@@ -27,7 +27,8 @@ export function showProjects(
     label: args => String(args.name ?? trans.__('Open Project')),
     caption: args => trans.__('Open %1 and a terminal in it', String(args.folder)),
     icon: folderIcon,
-    execute: args => open(app, String(args.folder)).catch(e => Notification.error(errorText(e)))
+    execute: args =>
+      open(app, String(args.folder)).catch(e => Notification.error(errorText(e, trans)))
   });
   store.changed.connect(() => {
     const projects = recentProjects(store.status);

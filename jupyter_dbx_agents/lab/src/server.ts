@@ -1,69 +1,110 @@
-/** Requests to our part of the server; an error says what failed and what to do next. */
+/** Requests to the server; an error says what failed and what to do next. */
 
 import { ServerConnection } from '@jupyterlab/services';
+import type { TranslationBundle } from '@jupyterlab/translation';
 
-/** What the server, or the way to it, answered instead of a reply. */
+/** What the server, or the way to it, answered instead of a reply; 0 is no answer. */
 export class ServerError extends Error {
+  /** An empty message and a hint of null are those of the status. */
   constructor(
     message: string,
-    readonly hint: string,
+    readonly hint: string | null,
     readonly status: number
   ) {
     super(message);
   }
 }
 
-const HINTS: Record<number, string> = {
-  0: 'Check the connection; nothing that was typed is lost.',
-  403: 'Reload the page: the session in this browser may have ended.',
-  404: 'This server is older than the page. Reload it.',
-  413: 'Choose something smaller.',
-  429: 'The server is asked too often. Wait a moment and try again.',
-  502: 'The app is restarting. Try again in a moment.',
-  503: 'The workspace does not answer. Try again in a moment.',
-  504: 'The answer took too long. Try again in a moment.'
-};
+const SIGNED_OUT = 401;
 const SLOW_MILLISECONDS = 60_000;
 
-/** Ask the server; `body` is sent as JSON.  Raises ServerError. */
-export async function ask<T>(path: string, method = 'GET', body?: unknown): Promise<T> {
+/** Ask our part of the server; `body` is sent as JSON.  Raises ServerError. */
+export function ask<T>(
+  path: string,
+  method = 'GET',
+  body?: unknown,
+  slowMilliseconds = SLOW_MILLISECONDS
+): Promise<T> {
+  return askJupyter(`dbx-agents/api/${path}`, method, body, slowMilliseconds);
+}
+
+/** Ask any part of the server; `body` is sent as JSON.  Raises ServerError. */
+export async function askJupyter<T>(
+  path: string,
+  method = 'GET',
+  body?: unknown,
+  slowMilliseconds = SLOW_MILLISECONDS
+): Promise<T> {
   const settings = ServerConnection.makeSettings();
-  const init: RequestInit = { method, signal: AbortSignal.timeout(SLOW_MILLISECONDS) };
+  const signal = AbortSignal.timeout(slowMilliseconds);
+  // A redirection is the front door's, to where one signs in: it could not be followed from here.
+  const init: RequestInit = { method, signal, redirect: 'manual' };
   if (body !== undefined) {
     init.body = JSON.stringify(body);
   }
   let response: Response;
   try {
-    response = await ServerConnection.makeRequest(
-      `${settings.baseUrl}dbx-agents/api/${path}`,
-      init,
-      settings
-    );
+    response = await ServerConnection.makeRequest(settings.baseUrl + path, init, settings);
   } catch {
-    throw new ServerError('The server does not answer.', HINTS[0] ?? '', 0);
+    throw new ServerError('', null, 0);
   }
-  const reply = await response.json().catch(() => ({}));
-  if (!response.ok) {
-    throw errorOf(response.status, reply);
+  const reply = await response.json().catch(() => null);
+  if (response.ok && reply !== null) {
+    return reply as T;
   }
-  return reply as T;
+  // A page in place of a reply asks for a sign-in, too.
+  const isPage = response.ok || response.type === 'opaqueredirect';
+  throw errorOf(isPage ? SIGNED_OUT : response.status, reply ?? {});
 }
 
 /** Return the error that a reply means. */
 export function errorOf(status: number, reply: { message?: unknown; hint?: unknown }): ServerError {
   const message = typeof reply.message === 'string' ? reply.message : '';
-  const hint = typeof reply.hint === 'string' ? reply.hint : '';
-  return new ServerError(
-    message || `The server answered with ${status}.`,
-    hint || HINTS[status] || '',
-    status
-  );
+  // Jupyter's own answers have none, ours may have nothing to advise.
+  const hint = typeof reply.hint === 'string' ? reply.hint : null;
+  return new ServerError(message, hint, status);
+}
+
+/** Whether an error means that whoever asks is not, or no longer, let in. */
+export function isSignedOut(error: unknown): boolean {
+  return error instanceof ServerError && [SIGNED_OUT, 403].includes(error.status);
 }
 
 /** Return an error's message and hint as one text. */
-export function errorText(error: unknown): string {
-  if (error instanceof ServerError) {
-    return `${error.message} ${error.hint}`.trim();
+export function errorText(error: unknown, trans: TranslationBundle): string {
+  if (!(error instanceof ServerError)) {
+    return error instanceof Error ? error.message : String(error);
   }
-  return error instanceof Error ? error.message : String(error);
+  const message =
+    error.message ||
+    (error.status === 0
+      ? trans.__('The server does not answer.')
+      : trans.__('The server answered with %1.', error.status));
+  const hint = error.hint ?? hintFor(error.status, trans);
+  return `${message} ${hint}`.trim();
+}
+
+function hintFor(status: number, trans: TranslationBundle): string {
+  switch (status) {
+    case 0:
+      return trans.__('Check the connection; nothing that was typed is lost.');
+    case SIGNED_OUT:
+      return trans.__('Reload the page to sign in again.');
+    case 403:
+      return trans.__('Reload the page: the session in this browser may have ended.');
+    case 404:
+      return trans.__('This server is older than the page. Reload it.');
+    case 413:
+      return trans.__('Choose something smaller.');
+    case 429:
+      return trans.__('The server is asked too often. Wait a moment and try again.');
+    case 502:
+      return trans.__('The app is restarting. Try again in a moment.');
+    case 503:
+      return trans.__('The workspace does not answer. Try again in a moment.');
+    case 504:
+      return trans.__('The answer took too long. Try again in a moment.');
+    default:
+      return '';
+  }
 }

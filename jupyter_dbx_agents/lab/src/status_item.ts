@@ -15,12 +15,12 @@ export class StatusItem extends Widget {
   constructor(
     private _store: StatusStore,
     private _trans: TranslationBundle,
-    onClick: () => void
+    private _onClick: () => void
   ) {
     super();
     this.addClass('jp-DbxAgents-StatusItem');
     this._button.type = 'button';
-    this._button.onclick = onClick;
+    this._button.onclick = () => this._act();
     this.node.append(this._button);
     _store.changed.connect(this._update, this);
     document.addEventListener('visibilitychange', this._onVisible);
@@ -32,6 +32,14 @@ export class StatusItem extends Widget {
     document.removeEventListener('visibilitychange', this._onVisible);
     this._store.changed.disconnect(this._update, this);
     super.dispose();
+  }
+
+  private _act(): void {
+    if (this._store.isSignedOut) {
+      window.location.reload();
+    } else {
+      this._onClick();
+    }
   }
 
   private _onVisible = (): void => this._update();
@@ -57,6 +65,10 @@ interface Description {
 
 function describe(store: StatusStore, trans: TranslationBundle, now: number): Description {
   const { pat, workspace } = store.status;
+  if (store.isSignedOut) {
+    const title = trans.__('Your sign-in has ended: reload the page to sign in again');
+    return { text: trans.__('Databricks: reload to sign in'), title, level: 'bad' };
+  }
   if (!store.isKnown) {
     return { text: 'Databricks …', title: trans.__('Waiting for the server'), level: 'none' };
   }

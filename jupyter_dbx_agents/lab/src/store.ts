@@ -9,21 +9,26 @@
 import { ServerConnection } from '@jupyterlab/services';
 import { type ISignal, Signal } from '@lumino/signaling';
 import { readable, type Status, withPart } from './model';
-import { ask } from './server';
+import { ask, isSignedOut } from './server';
+import { onWake } from './wake';
 
 const SCHEMA = 'https://jupyter-dbx-agents/events/status/';
 const RETRY_MILLISECONDS = { least: 500, most: 15_000 };
+// For a connection and the status behind it; on a network that swallows everything, a browser waits
+// minutes.
+const OPEN_MILLISECONDS = 10_000;
 
 export class StatusStore {
   private _status: Status = {};
   private _isKnown = false;
   private _isConnected = false;
+  private _isSignedOut = false;
   private _changed = new Signal<this, void>(this);
   private _attempts = 0;
-  private _retry = 0;
+  private _timer = 0;
   private _socket: WebSocket | null = null;
   private _asked: Promise<void> | null = null;
-  private _version = 0;
+  private _toldMeanwhile: Partial<Status> = {};
   private _tellKnown: () => void = () => undefined;
 
   /** Resolved when the server has answered for the first time. */
@@ -50,66 +55,101 @@ export class StatusStore {
     return this._isConnected;
   }
 
+  /** Whether it is the front door that answers, and wants a sign-in first. */
+  get isSignedOut(): boolean {
+    return this._isSignedOut;
+  }
+
   /** Start to follow the server, for as long as the page lives. */
   start(): void {
     this._connect();
-    window.addEventListener('online', () => this._connectSoon(0));
+    // In place of a connection that may be dead, without a word if all is well.
+    onWake(() => this._connect());
   }
 
   /** Put what a request has returned in its place at once; the event may come later. */
   put(part: Partial<Status>): void {
-    this._version += 1;
+    Object.assign(this._toldMeanwhile, part);
     this._status = { ...this._status, ...part };
     this._changed.emit();
   }
 
   /** Ask for everything again; requests at the same time are one. */
   refresh(): Promise<void> {
-    this._asked ??= this._ask().finally(() => {
-      this._asked = null;
-    });
-    return this._asked;
+    return this._asked ?? this._ask();
   }
 
-  private async _ask(): Promise<void> {
-    const version = this._version;
-    const status = await ask<Status>('status');
-    if (version !== this._version) {
-      return this._ask(); // an event overtook the reply
+  /** Ask, whoever asks already: only the last answer counts. */
+  private _ask(): Promise<void> {
+    const told: Partial<Status> = {};
+    this._toldMeanwhile = told;
+    const asked = this._learn(told).finally(() => {
+      if (this._asked === asked) {
+        this._asked = null;
+      }
+    });
+    this._asked = asked;
+    return asked;
+  }
+
+  /** A part that was told while this was asked is as young as the answer, or younger. */
+  private async _learn(told: Partial<Status>): Promise<void> {
+    const isLast = (): boolean => this._toldMeanwhile === told;
+    try {
+      const status = await ask<Status>('status', 'GET', undefined, OPEN_MILLISECONDS);
+      if (isLast()) {
+        this._status = { ...readable(status), ...told };
+        this._isKnown = true;
+        this._isSignedOut = false;
+        this._tellKnown();
+        this._changed.emit();
+      }
+    } catch (error) {
+      if (isLast() && this._isSignedOut !== isSignedOut(error)) {
+        this._isSignedOut = isSignedOut(error);
+        this._changed.emit();
+      }
+      throw error;
     }
-    this._status = readable(status);
-    this._isKnown = true;
-    this._tellKnown();
-    this._changed.emit();
   }
 
   private _connect(): void {
     const { wsUrl, WebSocket, appendToken, token } = ServerConnection.makeSettings();
     const query = appendToken && token ? `?token=${encodeURIComponent(token)}` : '';
-    const socket = new WebSocket(`${wsUrl}api/events/subscribe${query}`);
     this._drop();
+    const socket = new WebSocket(`${wsUrl}api/events/subscribe${query}`);
     this._socket = socket;
-    socket.onopen = () => this._onOpen(socket);
+    this._timer = window.setTimeout(() => this._onClose(), OPEN_MILLISECONDS);
+    socket.onopen = () => void this._onOpen(socket);
     socket.onmessage = message => this._onMessage(message);
     socket.onclose = () => this._onClose();
   }
 
   private _drop(): void {
+    window.clearTimeout(this._timer);
     if (this._socket) {
       this._socket.onopen = this._socket.onmessage = this._socket.onclose = null;
       this._socket.close();
     }
   }
 
-  private _onOpen(socket: WebSocket): void {
-    this.refresh().then(
-      () => {
-        this._attempts = 0;
-        this._isConnected = true;
-        this._changed.emit();
-      },
-      () => socket.close()
+  /** What was asked before it was open may have missed what came between. */
+  private async _onOpen(socket: WebSocket): Promise<void> {
+    window.clearTimeout(this._timer);
+    const isKnown = await this._ask().then(
+      () => true,
+      () => false
     );
+    if (this._socket !== socket) {
+      return; // another one has been opened since
+    }
+    if (isKnown) {
+      this._attempts = 0;
+      this._isConnected = true;
+      this._changed.emit();
+    } else {
+      this._onClose();
+    }
   }
 
   private _onMessage(message: MessageEvent): void {
@@ -122,30 +162,32 @@ export class StatusStore {
     if (!String(event.schema_id).startsWith(SCHEMA)) {
       return;
     }
-    this._version += 1;
-    const status = withPart(this._status, event);
-    if (status === null || !this._isKnown) {
-      this.refresh().catch(() => undefined);
-      return;
+    const part = withPart({}, event);
+    if (part !== null) {
+      this.put(part);
+    } else {
+      this._refreshAgain();
     }
-    this._status = status;
-    this._changed.emit();
+  }
+
+  /** Ask once more after the answer that is on its way, however often this is called meanwhile. */
+  private _refreshAgain(): void {
+    const asked = this._asked ?? Promise.resolve();
+    void asked.finally(() => this.refresh()).catch(() => undefined);
   }
 
   private _onClose(): void {
+    this._drop();
+    const wasConnected = this._isConnected;
     this._isConnected = false;
     this._changed.emit();
+    if (!wasConnected) {
+      // A websocket is not told why it is refused; a request is.
+      this.refresh().catch(() => undefined);
+    }
     const { least, most } = RETRY_MILLISECONDS;
     const delay = Math.min(most, least * 2 ** this._attempts) * (0.5 + Math.random() / 2);
     this._attempts += 1;
-    this._connectSoon(delay);
-  }
-
-  private _connectSoon(milliseconds: number): void {
-    if (this._isConnected) {
-      return;
-    }
-    window.clearTimeout(this._retry);
-    this._retry = window.setTimeout(() => this._connect(), milliseconds);
+    this._timer = window.setTimeout(() => this._connect(), delay);
   }
 }

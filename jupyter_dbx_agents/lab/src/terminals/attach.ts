@@ -10,6 +10,7 @@ import { Connection } from './connection';
 import { takePaths } from './drop_paths';
 import { acknowledge } from './flow';
 import { showHint } from './hint';
+import { Line } from './line';
 import type { RunningPoll } from './running_poll';
 import { TabName } from './tab_name';
 import { takeFiles } from './upload';
@@ -32,12 +33,13 @@ export async function attach(
 ): Promise<void> {
   const { content, node } = panel;
   const ready = xtermOf(content);
+  const line = new Line(content.session);
   acknowledge(content.session, ready);
   new TabName(content.session, content.title, store, () => settings.followProgram);
   takeFiles(content, node, () => settings.uploadPasted, trans);
   takePaths(content, node, pathOf);
   const xterm = await ready;
-  const connection = new Connection(content, xterm, store, trans, node, openAnother, running);
+  const connection = new Connection(content, xterm, line, store, trans, node, openAnother, running);
   if (xterm) {
     allowCopy(xterm, () => settings.copyFromPrograms && !connection.isReplaying, trans);
   }

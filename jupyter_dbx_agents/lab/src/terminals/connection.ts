@@ -1,38 +1,40 @@
 /**
- * A terminal's connection: a visible word when it is lost, and the way back.
+ * What the user is told of a terminal's connection: a visible word when it is lost, and the way back.
  *
- * JupyterLab itself tries again seven times, without a word and on top of the old screen, and closes
- * the tab when the server has been restarted.  Here the screen is cleared before the server's replay,
- * the trying goes on, and a terminal that went down with the server comes back as a new shell in
- * the same tab, below what was there.
+ * JupyterLab itself tries again seven times, without a word (its issue 4136) and on top of the old
+ * screen, and closes the tab when the server has been restarted.  Here the screen is cleared before
+ * the server's replay, the trying goes on, and a terminal that went down with the server comes back
+ * as a new shell in the same tab, below what was there.
  */
 
-import { ServerConnection, type Terminal } from '@jupyterlab/services';
 import type { ITerminal } from '@jupyterlab/terminal';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { isStopping } from '../model';
+import { errorText, isSignedOut } from '../server';
 import type { StatusStore } from '../store';
+import { onWake } from '../wake';
+import type { Line } from './line';
 import { Notice } from './notice';
 import type { RunningPoll } from './running_poll';
+import { WayBack } from './way_back';
 import type { XTerm } from './xterm';
 
 const NOTICE_AFTER_MILLISECONDS = 400;
-const AGAIN_MILLISECONDS = 5000;
 
 export class Connection {
   private _notice: Notice;
-  private _session: Terminal.ITerminalConnection;
-  private _wasConnected: boolean;
-  private _isLost = false;
-  private _isNew = false;
+  private _wayBack: WayBack;
   private _closesOnExit: boolean;
-  private _timer = 0;
+  private _hadServer: boolean;
   private _noticeTimer = 0;
-  private _connectedAt = Date.now();
+  private _refusal: unknown = null;
+  private _mendedAt = Date.now();
+  private _sleepSoundly: () => void;
 
   constructor(
     private _terminal: ITerminal.ITerminal,
     private _xterm: XTerm | null,
+    private _line: Line,
     private _store: StatusStore,
     private _trans: TranslationBundle,
     host: HTMLElement,
@@ -40,46 +42,57 @@ export class Connection {
     private _running: RunningPoll
   ) {
     this._notice = new Notice(host);
-    this._session = _terminal.session;
+    this._wayBack = new WayBack(
+      _terminal.session,
+      () => {
+        this._refusal = null;
+        _line.reconnect();
+      },
+      error => this._onRefused(error)
+    );
     // Whether a terminal's end is the user's or the server's is asked first, in `_onEnded`.
     this._closesOnExit = _terminal.getOption('closeOnExit');
     _terminal.setOption('closeOnExit', false);
-    this._wasConnected = this._session.connectionStatus === 'connected';
-    this._session.connectionStatusChanged.connect(this._follow, this);
-    this._session.disposed.connect(() => void this._onEnded());
+    this._hadServer = _store.isConnected;
+    _line.cut.connect(this._onCut, this);
+    _line.mended.connect(this._onMended, this);
+    _terminal.session.disposed.connect(() => void this._onEnded());
     _store.changed.connect(this._onServer, this);
+    this._sleepSoundly = onWake(() => _line.ask());
     _terminal.disposed.connect(() => this._end());
+    if (_line.isCut) {
+      this._onCut();
+    }
   }
 
   /** Whether what comes now may be a replay and not the program's word of this moment. */
   get isReplaying(): boolean {
-    return this._isLost || Date.now() - this._connectedAt < 1000;
+    return this._line.isCut || Date.now() - this._mendedAt < 1000;
   }
 
-  private _follow(_: unknown, status: Terminal.ConnectionStatus): void {
-    if (status === 'connected') {
-      this._onConnected();
-    } else if (this._wasConnected && !this._session.isDisposed) {
-      this._onLost();
-      if (status === 'disconnected') {
-        this._tryAgain();
-      }
-    }
+  private _onCut(): void {
+    this._refusal = null;
+    this._running.hold(this);
+    window.clearTimeout(this._noticeTimer);
+    this._noticeTimer = window.setTimeout(() => {
+      this._noticeTimer = 0;
+      this._tell();
+    }, NOTICE_AFTER_MILLISECONDS);
+    this._wayBack.start();
   }
 
-  private _onConnected(): void {
-    this._connectedAt = Date.now();
-    if (this._isLost) {
-      if (this._isNew) {
-        this._xterm?.write(this._newShellLine(this._xterm));
+  private _onMended(_: Line, isSame: boolean): void {
+    this._mendedAt = Date.now();
+    if (this._xterm) {
+      const { rows, cols } = this._xterm;
+      this._terminal.session.send({ type: 'set_size', content: [rows, cols] });
+      if (isSame) {
+        this._xterm.reset(); // a replay of the whole screen follows
       } else {
-        this._xterm?.reset(); // a replay of the whole screen follows
+        this._xterm.write(this._newShellLine(this._xterm));
       }
     }
-    this._wasConnected = true;
-    this._isLost = this._isNew = false;
-    this._clearTimers();
-    this._running.release(this);
+    this._settle();
     this._notice.hide();
   }
 
@@ -88,86 +101,73 @@ export class Connection {
     const text = this._trans.__('The server was restarted; this is a new shell.');
     // Only from the other screen: on this one it would put the cursor where it was long ago.
     const leave = xterm.buffer.active.type === 'alternate' ? '\x1b[?1049l' : '';
-    return `${leave}\x1b[!p\r\n\x1b[7m ${text} \x1b[m\r\n`;
+    return `${leave}\x1b[!p\r\n\x1b[7m ${text}${this._unsent()} \x1b[m\r\n`;
   }
 
-  private _onLost(): void {
-    if (this._isLost) {
-      return;
-    }
-    this._isLost = true;
-    this._running.hold(this);
-    this._noticeTimer = window.setTimeout(() => {
-      const text = this._trans.__('Reconnecting … What you type is kept and sent then.');
-      this._notice.show(text);
-    }, NOTICE_AFTER_MILLISECONDS);
+  /** Say that what was meant for a program that is gone was kept from what came after it. */
+  private _unsent(): string {
+    const count = this._line.waitingCharacters;
+    const text = this._trans._n(
+      'What you typed meanwhile (%1 character) was not sent.',
+      'What you typed meanwhile (%1 characters) was not sent.',
+      count
+    );
+    return count ? ` ${text}` : '';
   }
 
-  /** The server is back, as the event stream shows: now is better than JupyterLab's next turn. */
+  /** The server is back, as the event stream shows: now is better than the next turn. */
   private _onServer(): void {
-    if (this._isLost && this._store.isConnected && !this._session.isDisposed) {
-      window.clearTimeout(this._timer);
-      void this._comeBack();
-    }
-  }
-
-  private async _comeBack(): Promise<void> {
-    const exists = await this._exists();
-    if (!this._isLost || this._session.isDisposed || exists === null) {
-      return;
-    }
-    if (!exists) {
-      this._isNew =
-        (await this._request('POST', 'api/terminals', { name: this._session.name })) !== null;
-    }
-    if (this._isLost && !this._session.isDisposed) {
-      this._session.reconnect().catch(() => this._tryAgain());
-    }
-  }
-
-  /** Whether the server has this terminal; null when it does not say. */
-  private async _exists(): Promise<boolean | null> {
-    const status = await this._request('GET', `api/terminals/${this._session.name}`);
-    return status === null ? null : status !== 404;
-  }
-
-  /** Return the status of a request's answer; null for none and for one that says nothing. */
-  private async _request(method: string, path: string, body?: object): Promise<number | null> {
-    const settings = ServerConnection.makeSettings();
-    const init: RequestInit = { method, ...(body && { body: JSON.stringify(body) }) };
-    try {
-      const { status } = await ServerConnection.makeRequest(
-        settings.baseUrl + path,
-        init,
-        settings
-      );
-      return status < 300 || status === 404 || status === 409 ? status : null;
-    } catch {
-      return null;
-    }
-  }
-
-  private _tryAgain(): void {
-    window.clearTimeout(this._timer);
-    this._timer = window.setTimeout(() => {
-      if (this._isLost && !this._session.isDisposed) {
-        this._session.reconnect().catch(() => undefined); // its end is told by the status, too
+    const isBack = this._store.isConnected && !this._hadServer;
+    this._hadServer = this._store.isConnected;
+    if (this._line.isCut && !this._terminal.session.isDisposed) {
+      if (isBack) {
+        void this._wayBack.look();
       }
-    }, AGAIN_MILLISECONDS);
+      this._tell();
+    }
+  }
+
+  private _onRefused(error: unknown): void {
+    this._refusal = error;
+    this._tell();
+  }
+
+  private _tell(): void {
+    if (this._noticeTimer || !this._line.isCut || this._terminal.session.isDisposed) {
+      return; // the next moment may mend it, or has
+    }
+    if (this._store.isSignedOut || isSignedOut(this._refusal)) {
+      const text = this._trans.__(
+        'Your sign-in has ended. What runs here goes on; reload the page to sign in again.'
+      );
+      this._notice.show(text, {
+        label: this._trans.__('Reload'),
+        onClick: () => window.location.reload()
+      });
+    } else {
+      const text = this._trans.__(
+        'Reconnecting … What you type is kept, and sent if this terminal is still there.'
+      );
+      this._notice.show(`${text} ${this._reason()}`.trim());
+    }
+  }
+
+  /** What the server, if it answers at all, has against it. */
+  private _reason(): string {
+    return this._store.isConnected && this._refusal ? errorText(this._refusal, this._trans) : '';
   }
 
   /** A shell that was left closes its tab; one that went down with the server says so. */
   private async _onEnded(): Promise<void> {
-    this._clearTimers();
-    this._running.release(this);
-    const isStopped = this._isLost || isStopping(this._store.status);
-    const isServers = isStopped || (await this._exists()) === null;
+    const isStopped = this._line.isCut || isStopping(this._store.status);
+    this._settle();
+    const isServers = isStopped || !(await this._isAnswered());
     if (this._terminal.isDisposed) {
       return;
     }
     if (isServers) {
       const text = this._trans.__('The server was restarted, which ended what ran here.');
-      this._notice.show(text, {
+      this._notice.show(text + this._unsent(), {
         label: this._trans.__('New terminal'),
         onClick: () => void this._replace()
       });
@@ -176,19 +176,28 @@ export class Connection {
     }
   }
 
+  private _isAnswered(): Promise<boolean> {
+    return this._wayBack.isThere().then(
+      () => true,
+      () => false
+    );
+  }
+
   private async _replace(): Promise<void> {
     await this._open();
     this._terminal.dispose();
   }
 
-  private _clearTimers(): void {
-    window.clearTimeout(this._timer);
+  private _settle(): void {
     window.clearTimeout(this._noticeTimer);
+    this._noticeTimer = 0;
+    this._wayBack.stop();
+    this._running.release(this);
   }
 
   private _end(): void {
-    this._clearTimers();
-    this._running.release(this);
+    this._settle();
+    this._sleepSoundly();
     this._store.changed.disconnect(this._onServer, this);
   }
 }

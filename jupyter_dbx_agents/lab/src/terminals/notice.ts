@@ -14,7 +14,9 @@ export class Notice {
 
   /** Show a text; the button stays one and the same, so that a click on it is one between two texts. */
   show(text: string, button?: { label: string; onClick: () => void }): void {
-    this._text.textContent = text;
+    if (this._text.textContent !== text) {
+      this._text.textContent = text; // and not again, or it is read out again
+    }
     this._button.hidden = !button;
     this._button.textContent = button?.label ?? '';
     this._button.onclick = button?.onClick ?? null;

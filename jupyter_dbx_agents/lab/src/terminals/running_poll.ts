@@ -2,8 +2,10 @@
  * JupyterLab's regular look for running terminals, held while one of ours is on its way back.
  *
  * That look ends the connection of each terminal that the server does not know: after a crash also
- * of one that would have come back as a new shell a moment later.  It is no part of JupyterLab's
- * interface, so it is asked for with care; without it, the terminal ends and offers another.
+ * of one that would have come back as a new shell a moment later (`requestRunning` in
+ * terminal/manager.ts of `@jupyterlab/services`, as of 7.6; no issue asks for another way).  It is
+ * no part of JupyterLab's interface, so it is asked for with care; without it, the terminal ends
+ * and offers another.
  */
 
 interface Poll {

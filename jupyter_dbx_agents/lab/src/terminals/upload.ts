@@ -81,7 +81,7 @@ class Uploads {
       }
     } catch (error) {
       if (!signal.aborted) {
-        const said = errorText(error);
+        const said = errorText(error, this._trans);
         this._problems.push(this._trans.__('%1 was not uploaded: %2', file.name, said));
       }
     }

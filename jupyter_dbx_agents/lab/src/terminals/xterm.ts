@@ -1,4 +1,9 @@
-/** The xterm inside JupyterLab's terminal: not part of its interface, so asked for with care. */
+/**
+ * The xterm inside JupyterLab's terminal: `_term` in widget.ts of `@jupyterlab/terminal`, as of 4.6.
+ *
+ * It is no part of JupyterLab's interface, which has `paste` and `getSelection` of it only, so it is
+ * asked for with care.
+ */
 
 import type { ITerminal } from '@jupyterlab/terminal';
 
@@ -6,6 +11,8 @@ import type { ITerminal } from '@jupyterlab/terminal';
 export interface XTerm {
   write(data: string, drawn?: () => void): void;
   reset(): void;
+  rows: number;
+  cols: number;
   buffer: { active: { type: string } };
   parser: { registerOscHandler(code: number, handler: (data: string) => boolean): unknown };
 }

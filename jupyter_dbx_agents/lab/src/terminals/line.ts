@@ -1,0 +1,139 @@
+/**
+ * A terminal's line to the server: what is typed while it is cut waits for the same terminal, and
+ * is sent to no other of its name.
+ *
+ * The server says after each connection, before anything is drawn, which terminal this is, and
+ * says it again when asked.  JupyterLab (4.6, terminal/default.ts of its services) alone would
+ *
+ * - send what waits to whatever answers: after a crash, to a fresh shell.  So `send` is taken over.
+ * - take a close with code 1000 or 1001 for the end, and say nothing (its pull request 18243, since
+ *   4.6): a proxy that restarts closes like that.  So the socket, which is private, is asked for
+ *   with care; without it, the next key finds out.
+ * - never find out that nobody is there when nobody says so, as after a laptop's sleep.  So it asks
+ *   with the first key after a silence, and whenever the page wakes up.
+ */
+
+import type { Terminal } from '@jupyterlab/services';
+import { Signal } from '@lumino/signaling';
+
+const SILENCE_MILLISECONDS = 10_000;
+// As long as a slow network may take; what is typed meanwhile is lost with the connection.
+const ANSWER_MILLISECONDS = 5000;
+const POLITE_CODES = [1000, 1001];
+// The server's addition to the protocol, which JupyterLab's types do not know.
+const IDENTITY = 'identity' as Terminal.MessageType;
+
+type Session = Terminal.ITerminalConnection;
+
+export class Line {
+  /** Emitted when the connection is cut. */
+  readonly cut = new Signal<this, void>(this);
+  /** Emitted when there is one again, before anything is drawn: whether to the same terminal. */
+  readonly mended = new Signal<this, boolean>(this);
+
+  private _identity = '';
+  private _isUp = false;
+  private _waiting: Terminal.IMessage[] | null = null;
+  private _heardAt = 0;
+  private _question = 0;
+  private _send: Session['send'];
+
+  constructor(private _session: Session) {
+    this._send = _session.send.bind(_session);
+    _session.send = message => this._onSend(message);
+    _session.connectionStatusChanged.connect(this._onStatus, this);
+    _session.messageReceived.connect(this._onMessage, this);
+    _session.disposed.connect(() => window.clearTimeout(this._question));
+  }
+
+  /** Whether the connection, once there, is cut. */
+  get isCut(): boolean {
+    return this._waiting !== null;
+  }
+
+  /** How many characters wait; what the terminal itself reports, such as its focus, is none. */
+  get waitingCharacters(): number {
+    const texts = (this._waiting ?? []).map(message => String(message.content?.[0]));
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: terminals report in sequences
+    return texts.join('').replace(/\x1b(\[[0-?]*[ -/]*[@-~]|O.)/g, '').length;
+  }
+
+  /** Connect anew; how that ends is told by the signals. */
+  reconnect(): void {
+    if (!this._session.isDisposed) {
+      this._session.reconnect().catch(() => undefined);
+    }
+  }
+
+  /** Ask for a sign of life, and connect anew if there is none. */
+  ask(): void {
+    if (this._isUp && this._identity && !this._question) {
+      this._question = window.setTimeout(() => this.reconnect(), ANSWER_MILLISECONDS);
+      this._send({ type: IDENTITY, content: [] });
+    }
+  }
+
+  private _onSend(message: Terminal.IMessage): void {
+    if (message.type !== 'stdin') {
+      this._send(message);
+    } else if (this._waiting) {
+      this._waiting.push(message);
+    } else {
+      if (Date.now() - this._heardAt > SILENCE_MILLISECONDS) {
+        this.ask();
+      }
+      this._send(message);
+    }
+  }
+
+  private _onStatus(_: Session, status: Terminal.ConnectionStatus): void {
+    this._hear();
+    if (status === 'connected') {
+      this._watchClose();
+    } else if (this._isUp && !this._session.isDisposed) {
+      this._isUp = false;
+      this._waiting ??= [];
+      this.cut.emit();
+    }
+  }
+
+  private _onMessage(_: Session, { type, content }: Terminal.IMessage): void {
+    this._hear();
+    if (!this._isUp) {
+      // A server that does not tell is one of before this page: it says nothing against the name.
+      this._onMended(type === IDENTITY ? String(content?.[0]) : this._identity);
+    }
+  }
+
+  private _onMended(identity: string): void {
+    const isSame = identity === this._identity;
+    const waiting = this._waiting;
+    this._identity = identity;
+    this._isUp = true;
+    if (waiting) {
+      this.mended.emit(isSame);
+      this._waiting = null;
+      for (const message of isSame ? waiting : []) {
+        this._send(message);
+      }
+    }
+  }
+
+  private _hear(): void {
+    this._heardAt = Date.now();
+    window.clearTimeout(this._question);
+    this._question = 0;
+  }
+
+  private _watchClose(): void {
+    const inside = this._session as unknown as { _ws?: unknown };
+    const { _ws: socket } = inside;
+    if (socket instanceof EventTarget) {
+      socket.addEventListener('close', event => {
+        if (inside._ws === socket && POLITE_CODES.includes((event as CloseEvent).code)) {
+          this.reconnect();
+        }
+      });
+    }
+  }
+}
