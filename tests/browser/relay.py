@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from urllib.parse import urlsplit
 
 
@@ -15,6 +16,7 @@ class Relay:
         self._writers: set[asyncio.StreamWriter] = set()
         self._websockets: set[asyncio.StreamWriter] = set()
         self._lost: set[asyncio.StreamWriter] = set()
+        self._sent_bytes: Counter[asyncio.StreamWriter] = Counter()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -23,7 +25,8 @@ class Relay:
         self.mend()
 
     def mend(self) -> None:
-        """Let connections through again."""
+        """Let connections through again, and count anew what is sent on them."""
+        self._sent_bytes.clear()
         self._is_cut = self._is_silent = False
         self._most_bytes: int | None = None
         self._held_bytes: int | None = None
@@ -92,6 +95,7 @@ class Relay:
             writer.transport.abort()
             for group in (self._writers, self._websockets, self._lost):
                 group.discard(writer)
+            self._sent_bytes.pop(writer, None)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -126,13 +130,16 @@ class Relay:
             other_writer.transport.abort()
 
     async def _pump(self, source, sink, browser: asyncio.StreamWriter) -> None:
-        carried, is_sent = 0, sink is not browser
         while data := await source.read(64 * 1024):
-            carried += len(data)
-            if is_sent and self._most_bytes is not None and carried > self._most_bytes:
-                return
-            while is_sent and self._held_bytes is not None and carried > self._held_bytes:
-                await asyncio.sleep(0.02)
+            if sink is not browser:
+                self._sent_bytes[browser] += len(data)
+                if self._has_sent(browser, self._most_bytes):
+                    return
+                while self._has_sent(browser, self._held_bytes):
+                    await asyncio.sleep(0.02)
             if browser not in self._lost:
                 sink.write(data)
                 await sink.drain()
+
+    def _has_sent(self, browser: asyncio.StreamWriter, most_bytes: int | None) -> bool:
+        return most_bytes is not None and self._sent_bytes[browser] > most_bytes
