@@ -133,7 +133,8 @@ def test_every_message_that_troubleshooting_quotes_is_in_the_code():
         (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8").partition(MARKER)[0]
     )
     quoted = re.findall(r"^\| \*\*(.+?)\*\*", by_hand, flags=re.M)
-    sources = [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")]
+    paths = [*PACKAGE.rglob("*.py"), *(PACKAGE / "lab" / "src").rglob("*.ts*")]
+    sources = [path.read_text(encoding="utf-8") for path in paths]
     code = "\n".join(re.sub(r'"\s*\n\s*f?"', "", source) for source in sources)
     assert len(quoted) > 5
     assert not [message for message in quoted if message not in code]

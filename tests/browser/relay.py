@@ -14,7 +14,7 @@ class Relay:
     def __init__(self, target_url: str) -> None:
         self.target = urlsplit(target_url)
         self._writers: set[asyncio.StreamWriter] = set()
-        self._websockets: set[asyncio.StreamWriter] = set()
+        self._websockets: dict[asyncio.StreamWriter, bytes] = {}  # with what asks for them
         self._lost: set[asyncio.StreamWriter] = set()
         self._sent_bytes: Counter[asyncio.StreamWriter] = Counter()
         self._loop = asyncio.new_event_loop()
@@ -58,14 +58,15 @@ class Relay:
 
     def lose_websockets(self) -> None:
         """Carry nothing more on the open websockets; tell neither end."""
-        self._lost |= self._websockets
+        self._lost |= self._websockets.keys()
 
-    def close_websockets(self, code: int) -> None:
-        """Close the open websockets politely, as a proxy does that goes away."""
+    def close_websockets(self, code: int, path: str = "/") -> None:
+        """Close the open websockets that begin with a path politely, as a proxy does."""
         frame = bytes([0x88, 2]) + code.to_bytes(2)
-        for writer in list(self._websockets):
-            self._loop.call_soon_threadsafe(writer.write, frame)
-        self.lose_websockets()
+        for writer, head in list(self._websockets.items()):
+            if f" {path}".encode() in head:
+                self._lost.add(writer)
+                self._loop.call_soon_threadsafe(writer.write, frame)
 
     def stop(self) -> None:
         """Close everything."""
@@ -93,8 +94,9 @@ class Relay:
             pass  # the other end is down: so is this one
         finally:
             writer.transport.abort()
-            for group in (self._writers, self._websockets, self._lost):
-                group.discard(writer)
+            self._writers.discard(writer)
+            self._lost.discard(writer)
+            self._websockets.pop(writer, None)
             self._sent_bytes.pop(writer, None)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -107,7 +109,7 @@ class Relay:
             await reader.read()
         else:
             if b"\r\nUpgrade: websocket\r\n" in head:
-                self._websockets.add(writer)
+                self._websockets[writer] = head.split(b"\r\n")[0]
             await self._carry(head, reader, writer)
 
     async def _carry(

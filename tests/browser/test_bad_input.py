@@ -16,10 +16,13 @@ from .relay import Relay
 
 TOKEN = "dapi" + "1" * 32
 NO_ANSWERS = [
-    (429, "slow down", "asked too often"),
-    (403, "<html>no</html>", "Reload the page"),
-    (502, "", "restarting"),
-    (503, json.dumps({"message": "Busy now.", "hint": "Soon."}), "Busy now. Soon."),
+    (429, "slow down", r"The server answered with 429\. The server is asked too often.*"),
+    (403, "<html>no</html>", r"The server answered with 403\. Reload the page.*"),
+    (502, "", r".*restarting.*"),
+    (503, json.dumps({"message": "Busy now.", "hint": "Soon."}), r"Busy now\. Soon\."),
+    (403, json.dumps({"message": "Not that token.", "hint": ""}), r"Not that token\."),
+    (403, json.dumps({"message": "XSRF", "reason": None}), r"XSRF Reload the page.*"),
+    (200, "<html>Sign in</html>", r"Your sign-in has ended\. Reload the page to sign in again\."),
 ]
 
 
@@ -40,7 +43,7 @@ def test_an_answer_that_is_none_is_explained_and_the_token_stays_in_the_field(
 ):
     asked.page.route("**/api/pat?*", lambda route: route.fulfill(status=status, body=body))
     asked.give_token(TOKEN)
-    expect(asked.dialog.locator(".jp-DbxAgents-said")).to_contain_text(said)
+    expect(asked.dialog.locator(".jp-DbxAgents-said")).to_have_text(re.compile(f"^{said}$"))
     expect(asked.dialog.locator("input")).to_have_value(TOKEN)
     expect(asked.dialog.locator("input")).to_be_focused()
 

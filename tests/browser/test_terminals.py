@@ -277,6 +277,15 @@ def test_a_page_that_wakes_up_finds_out_which_connections_are_dead(lab: LabPage,
     lab.until_screen("(?m)^typed after$")
 
 
+def test_a_connection_that_is_dead_is_found_out_when_another_one_is_cut(lab: LabPage, relay: Relay):
+    lab.open_terminal()
+    relay.lose_websockets()
+    with another_connection(lab):
+        relay.close_websockets(1001, "/api/events/")
+    lab.type("echo typed af''ter")
+    lab.until_screen("(?m)^typed after$")
+
+
 def test_a_network_that_swallows_everything_is_said_within_seconds(lab: LabPage, relay: Relay):
     lab.open_terminal()
     relay.be_silent()

@@ -75,13 +75,20 @@ export function errorText(error: unknown, trans: TranslationBundle): string {
   if (!(error instanceof ServerError)) {
     return error instanceof Error ? error.message : String(error);
   }
-  const message =
-    error.message ||
-    (error.status === 0
-      ? trans.__('The server does not answer.')
-      : trans.__('The server answered with %1.', error.status));
+  const message = error.message || messageFor(error.status, trans);
   const hint = error.hint ?? hintFor(error.status, trans);
   return `${message} ${hint}`.trim();
+}
+
+function messageFor(status: number, trans: TranslationBundle): string {
+  switch (status) {
+    case 0:
+      return trans.__('The server does not answer.');
+    case SIGNED_OUT:
+      return trans.__('Your sign-in has ended.');
+    default:
+      return trans.__('The server answered with %1.', status);
+  }
 }
 
 function hintFor(status: number, trans: TranslationBundle): string {

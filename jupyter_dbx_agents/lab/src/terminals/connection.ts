@@ -117,14 +117,12 @@ export class Connection {
 
   /** The server is back, as the event stream shows: now is better than the next turn. */
   private _onServer(): void {
-    const isBack = this._store.isConnected && !this._hadServer;
-    this._hadServer = this._store.isConnected;
-    if (this._line.isCut && !this._terminal.session.isDisposed) {
-      if (isBack) {
-        void this._wayBack.look();
-      }
-      this._tell();
+    if (this._store.isConnected && !this._hadServer) {
+      this._line.ask(); // what cut the one may have ended the other without a word
+      void this._wayBack.look();
     }
+    this._hadServer = this._store.isConnected;
+    this._tell();
   }
 
   private _onRefused(error: unknown): void {
