@@ -100,6 +100,11 @@ class DbxAgentsApp(ExtensionApp):
         "for tools that read a literal one. SDKs and the CLI do not need it.",
     ).tag(config=True)
     install_agents = Bool(True, help="Whether to install the agents at start.").tag(config=True)
+    detach_template = Bool(
+        True,
+        help="Whether the .git of a Git deployment is replaced by a fresh one without remotes, "
+        "when the app runs for the first time in the folder of its own source.",
+    ).tag(config=True)
 
     environment: Environment
 
@@ -310,7 +315,8 @@ class DbxAgentsApp(ExtensionApp):
 
     async def _start_git_sync(self, _progress: Any = None) -> None:
         # Only the deployed template itself: the platform starts us in its folder.
-        is_deployed = self.environment.is_databricks_app and Path.cwd() == PACKAGE_ROOT
+        is_in_place = self.detach_template and Path.cwd() == PACKAGE_ROOT
+        is_deployed = is_in_place and self.environment.is_databricks_app
         await asyncio.to_thread(
             detach_template,
             PACKAGE_ROOT,

@@ -137,7 +137,9 @@ async def _server(
     # Anybody who reaches the port behind the doors can forge the proxy's header: loopback only.
     # Jupyter refuses to run as root unless told; a container for a trial often has only root.
     root = [] if os.geteuid() else ["--allow-root"]
-    command = ["serve", "--ServerApp.ip=127.0.0.1", *root, *arguments]
+    # The folder that it runs from may be somebody's clone, whose history and remotes stay.
+    options = ["--ServerApp.ip=127.0.0.1", "--DbxAgentsApp.detach_template=False", *root]
+    command = ["serve", *options, *arguments]
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -281,7 +281,9 @@ def starting(
 class RunningApp:
     """``jupyter dbx-agents demo`` as a process of its own."""
 
-    def __init__(self, home: Path, log: Path, *server_arguments: str) -> None:
+    def __init__(
+        self, home: Path, log: Path, *server_arguments: str, cwd: Path | None = None
+    ) -> None:
         self.home, self.log = home, log
         command = [sys.executable, "-m", "jupyter_dbx_agents", "demo", "--no-browser"]
         command += ["--port", "0", "--home", str(home), "--", *server_arguments]
@@ -292,6 +294,7 @@ class RunningApp:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 env=as_a_person(),
+                cwd=cwd,
             )
         eventually(self._is_ready, 180, f"ready in {log}")
         self.lines = dict(re.findall(r"^(\w+): (\S+)$", log.read_text(), re.M))

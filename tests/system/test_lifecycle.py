@@ -12,7 +12,14 @@ import httpx
 import pytest
 import yaml
 
-from .running_app import LocalWorkspaceProcess, Server, eventually, is_running, starting
+from .running_app import (
+    LocalWorkspaceProcess,
+    RunningApp,
+    Server,
+    eventually,
+    is_running,
+    starting,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 OWNER = "owner@example.com"
@@ -228,3 +235,24 @@ def test_off_the_platform_jupyters_own_token_login_stays(tmp_path: Path):
     finally:
         server.stop()
     assert server.process.returncode == 0, server.log.read_text()
+
+
+def test_the_demo_leaves_the_clone_that_it_runs_from_its_history_and_remotes(tmp_path):
+    origin, clone = tmp_path / "origin", tmp_path / "clone"
+    package = "jupyter_dbx_agents"
+    ignored = shutil.ignore_patterns("lab", "__pycache__")
+    shutil.copytree(ROOT / package, origin / package, ignore=ignored)
+    for name in ("app.yaml", "pyproject.toml"):
+        shutil.copy(ROOT / name, origin / name)
+    identity = ["-c", "user.name=A", "-c", "user.email=a@example.com"]
+    for words in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "theirs"]):
+        subprocess.run(["git", "-C", origin, *words], check=True)
+    subprocess.run(["git", "clone", "-q", origin, clone], check=True)
+    demo = RunningApp(tmp_path / "home", tmp_path / "log", NO_AGENTS, cwd=clone)
+    try:
+        demo.until_installed()
+        log = subprocess.check_output(["git", "-C", clone, "log", "--format=%s"], text=True)
+        remotes = subprocess.check_output(["git", "-C", clone, "remote"], text=True)
+    finally:
+        demo.stop()
+    assert (log, remotes) == ("theirs\n", "origin\n")
