@@ -206,12 +206,12 @@ def test_an_agent_that_is_not_ready_says_so_on_its_card_and_in_the_palette(
     lab: LabPage, app: RunningApp
 ):
     task = {"name": "install-codex", "title": "Install Codex", "state": "running"}
-    task |= {"progress": 0.4, "message": "Unpacking.", "hint": ""}
+    task |= {"progress": 0.4, "message": "40 of 100 MB", "hint": ""}
     show_changed(lab, lambda status: status.update(startup=[task]))
     lab.open_launcher()
     expect(lab.card("Codex").locator("p")).to_have_text("Codex (not installed yet)")
     lab.card("Codex").click()
-    expect(lab.toast("Codex is not installed yet. 40 % Unpacking.")).to_be_visible()
+    expect(lab.toast("Codex is not installed yet. Installing: 40 of 100 MB")).to_be_visible()
     lab.command("apputils:activate-command-palette")
     lab.page.keyboard.insert_text("Start ")
     items = lab.page.locator(".lm-CommandPalette-itemLabel")
@@ -224,6 +224,31 @@ def test_an_agent_that_is_not_ready_says_so_on_its_card_and_in_the_palette(
     show_changed(lab, lambda status: [agent.update(installed=True) for agent in status["agents"]])
     expect(lab.card("Codex").locator("p")).to_have_text("Codex")
     expect(lab.card("Codex")).to_have_attribute("title", re.compile("^Start Codex in a terminal"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"status": 429, "json": {"message": "There are 250 terminals."}}, "There are 250"),
+        ({"status": 502, "body": "<html>"}, "The app is restarting"),
+        (None, "The server does not answer. Check the connection"),
+    ],
+)
+def test_an_agent_that_cannot_be_started_says_why(
+    lab: LabPage, answer: dict[str, Any] | None, said: str
+):
+    def refuse(route: Route) -> None:
+        if route.request.method != "POST":
+            route.fallback()  # JupyterLab's regular look
+        elif answer is None:
+            route.abort()
+        else:
+            route.fulfill(**answer)
+
+    show_changed(lab, lambda status: [agent.update(installed=True) for agent in status["agents"]])
+    lab.page.route("**/api/terminals?*", refuse)
+    lab.section("Agents").get_by_role("button", name="Start Codex").click()
+    expect(lab.toast("Codex: ").filter(has_text=said)).to_be_visible()
 
 
 def test_a_part_that_cannot_be_drawn_says_so_beside_the_others_until_it_can(lab: LabPage):

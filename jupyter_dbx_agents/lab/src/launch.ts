@@ -5,12 +5,11 @@ import type { ICommandPalette } from '@jupyterlab/apputils';
 import { Notification } from '@jupyterlab/apputils';
 import type { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
 import type { ILauncher } from '@jupyterlab/launcher';
-import { ServerConnection } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { DisposableSet } from '@lumino/disposable';
 import { agentIcon } from './icons';
-import { type Agent, installOf, isReady } from './model';
-import { errorOf, errorText } from './server';
+import { type Agent, installOf, isReady, type Task } from './model';
+import { askJupyter, errorText } from './server';
 import { absolute } from './server_root';
 import type { StatusStore } from './store';
 
@@ -72,7 +71,6 @@ export class AgentLauncher {
         this._show(agent, rank);
       });
     }
-    this._app.commands.notifyCommandChanged();
   }
 
   private _show(agent: Agent, rank: number): void {
@@ -102,15 +100,19 @@ export class AgentLauncher {
   }
 
   private _whyNot(agent: Agent): string {
-    const { title } = agent;
     const install = installOf(this._store.status, agent.name);
-    const { message, hint, progress } = install ?? {
-      hint: this._trans.__('Install it in the panel of the side bar.')
-    };
-    const percent = typeof progress === 'number' ? `${Math.round(progress * 100)} %` : '';
-    return [this._trans.__('%1 is not installed yet.', title), percent, message, hint]
-      .filter(Boolean)
-      .join(' ');
+    const what = install
+      ? this._howFar(install)
+      : this._trans.__('Install it in the panel of the side bar.');
+    return `${this._trans.__('%1 is not installed yet.', agent.title)} ${what}`.trim();
+  }
+
+  private _howFar({ state, progress, message, hint }: Task): string {
+    if (state === 'running') {
+      const percent = this._trans.__('%1 %', Math.round((progress ?? 0) * 100));
+      return this._trans.__('Installing: %1', message || percent);
+    }
+    return [message, hint].filter(Boolean).join(' ');
   }
 
   private _folder(): string | undefined {
@@ -144,17 +146,8 @@ export async function openTerminal(
   app: JupyterFrontEnd,
   body: { shell_command?: string[]; cwd?: string | undefined }
 ): Promise<string> {
-  const settings = ServerConnection.makeSettings();
-  const response = await ServerConnection.makeRequest(
-    `${settings.baseUrl}api/terminals`,
-    { method: 'POST', body: JSON.stringify(body) },
-    settings
-  );
-  const reply = await response.json().catch(() => ({}));
-  if (!response.ok) {
-    throw errorOf(response.status, reply);
-  }
+  const { name } = await askJupyter<{ name: string }>('api/terminals', 'POST', body);
   await app.serviceManager.terminals.refreshRunning();
-  await app.commands.execute('terminal:open', { name: reply.name });
-  return reply.name;
+  await app.commands.execute('terminal:open', { name });
+  return name;
 }

@@ -12,8 +12,12 @@ export function showHint(
   const node = document.createElement('div');
   node.className = 'jp-DbxAgents-hint';
   node.setAttribute('role', 'note');
+  const agents = trans.__(
+    'Agents: %1. Type one, or start it from the launcher (+).',
+    commands.join(', ')
+  );
   const lines = [
-    trans.__('Agents: %1. Type one, or start it from the launcher (+).', commands.join(', ')),
+    ...(commands.length ? [agents] : []),
     trans.__('Paste or drop images and files: they are uploaded and their paths typed.'),
     trans.__(
       'What you commit below ~/projects appears in your workspace; the status bar has the rest.'
