@@ -16,6 +16,8 @@ from .conftest import EXPOSED, NO_AGENTS
 from .lab_page import LabPage
 from .tabs import Tabs, forget_sessions
 
+MOUSE = "window.jupyterapp.shell.currentWidget.content._term.modes.mouseTrackingMode"
+
 
 class Platform:
     """The platform's front door, and a server behind it that can be replaced."""
@@ -89,12 +91,15 @@ def test_after_a_crash_a_new_shell_comes_by_itself_below_what_was_there(
 ):
     used.type("stty size | tr ' ' x")
     size = re.search(r"(?m)^\d+x\d+$", used.until_screen(r"(?m)^\d+x\d+\n.*[$#]$"))[0]
+    used.type(r"printf '\033[?1003h\033[?1004h'")  # as an agent that takes the mouse
+    used.until(f"() => {MOUSE} === 'any'")
     platform.server.process.kill()
     expect(used.notice).to_contain_text("Reconnecting")
     platform.restart()
     text = used.until_screen("this is a new shell")
     assert "before the end" in text
     assert "not sent" not in text
+    assert used.page.evaluate(MOUSE) == "none"
     expect(used.notice).to_have_count(0)
     # The token was in the server's memory: it is asked for again, and the shell goes on with it.
     expect(used.status).to_have_text("Databricks: token needed")

@@ -101,7 +101,8 @@ export class Connection {
     const text = this._trans.__('The server was restarted; this is a new shell.');
     // Only from the other screen: on this one it would put the cursor where it was long ago.
     const leave = xterm.buffer.active.type === 'alternate' ? '\x1b[?1049l' : '';
-    return `${leave}\x1b[!p\r\n\x1b[7m ${text}${this._unsent()} \x1b[m\r\n`;
+    // A soft reset, which in xterm leaves the mouse to whoever had it: the shell would be typed at.
+    return `${leave}\x1b[!p\x1b[?1003;1006l\r\n\x1b[7m ${text}${this._unsent()} \x1b[m\r\n`;
   }
 
   /** Say that what was meant for a program that is gone was kept from what came after it. */
