@@ -17,7 +17,14 @@ from .figures import Figures, running
 from .programs import AGENT, python
 from .wire import Client, Server, wait
 
-HOSTILE = ("not json", '["stdin"]', '["stdin", 7]', '["set_size", -1, 80]', '["stdin", "\\udc80"]')
+HOSTILE = (
+    "not json",
+    '["stdin"]',
+    '["stdin", 7]',
+    '["set_size", -1, 80]',
+    '["stdin", "\\udc80"]',
+    '{"stdin": 1, "exit\\r": 2}',
+)
 
 
 def opening(server: Server, count: int = 200) -> Figures:

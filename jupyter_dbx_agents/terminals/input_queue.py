@@ -26,7 +26,7 @@ class InputQueue:
 
     def put(self, data: bytes) -> bool:
         """Take input, all or nothing, and write what can be; return whether there was room."""
-        if self.waiting_bytes and self.waiting_bytes + len(data) > self._limit_bytes:
+        if self.waiting_bytes + len(data) > self._limit_bytes:
             return False
         self._waiting.append(memoryview(data))
         self.waiting_bytes += len(data)

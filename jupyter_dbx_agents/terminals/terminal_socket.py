@@ -13,9 +13,11 @@ that it has left or another of its name.  ``["identity"]`` asks for it, as a sig
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import json
 import socket
+from collections import deque
 from typing import Any
 
 from jupyter_server_terminals.handlers import TermSocket as JupyterTermSocket
@@ -25,6 +27,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from .flow import ClientFlow
 from .messages import stdout_message
 from .metrics import terminal_metrics
+from .resilient_manager import ResilientManager
 from .terminal import Terminal
 
 # How long a client may take to tell its size before it gets a replay that was drawn for another.
@@ -33,11 +36,19 @@ SIZE_SECONDS = 0.2
 MOST_CELLS = 1000
 # What the kernel takes beyond what is on its way: the less, the sooner ^C is felt.
 UNSENT_IN_KERNEL_BYTES = 128 * 1024
+# tornado ends the connection, and with it the paste, unsaid, at 10 MiB.  What is shorter than this
+# is taken, or refused with a message; a browser has trouble enough with a paste this long.
+MOST_MESSAGE_BYTES = 64 * 1024 * 1024
+# A byte of input as JSON: \u001b.
+MOST_BYTES_AS_JSON = 6
+# To a client that is behind; each names a paste, and nobody pastes more often while nothing moves.
+MOST_REPORTS = 10
 
 
 class ResilientSocket(TermSocket):
     """terminado's websocket, with an account of what its client has taken."""
 
+    term_manager: ResilientManager
     terminal: Terminal | None
 
     def initialize(self, *args: Any, **kwargs: Any) -> None:
@@ -48,6 +59,16 @@ class ResilientSocket(TermSocket):
         self.is_behind = False
         self._has_complained = False
         self._timer: asyncio.TimerHandle | None = None
+        self._reports: deque[bytes] = deque(maxlen=MOST_REPORTS)
+
+    @property
+    def max_message_size(self) -> int:
+        """How long a message may be, in bytes: any paste that is not too large, whatever is in it.
+
+        tornado asks before the terminal is known.
+        """
+        largest = self.term_manager.flow_limits().input_bytes
+        return max(MOST_MESSAGE_BYTES, MOST_BYTES_AS_JSON * largest + 1024)
 
     def open(self, url_component: Any = None) -> None:
         """Join the terminal; the replay comes when the size is known, or does not matter."""
@@ -71,11 +92,11 @@ class ResilientSocket(TermSocket):
     ) -> None:
         """Act on a client's message; one that is none is ignored, and logged once."""
         try:
-            kind, *values = json.loads(message)
-            action = self._actions[kind]
-        except (ValueError, TypeError, KeyError, RecursionError):
+            content = json.loads(message)
+            action = self._actions[content[0]]  # KeyError for an object
+        except (ValueError, TypeError, LookupError, RecursionError):
             return self._complain("no message of the terminal protocol")
-        if self.terminal is not None and not action(self, values):
+        if self.terminal is not None and not action(self, content[1:]):
             self._complain("a message with the wrong values")
         return None
 
@@ -101,14 +122,19 @@ class ResilientSocket(TermSocket):
         """Send an encoded ``stdout`` message, unless the client is not ready for it."""
         if not self.follows:
             return
-        try:
+        # Also a write that succeeds may find the connection reset, which then fails the ping.
+        with contextlib.suppress(WebSocketClosedError):
             # Jupyter's own write_message drops the future, and with it all knowledge of the flow.
             future = WebSocketHandler.write_message(self, message)
-        except WebSocketClosedError:
-            return
-        self.flow.sent(len(message), asyncio.get_running_loop().time())
-        self._ask_what_arrived()
-        future.add_done_callback(functools.partial(self._written, len(message)))
+            future.add_done_callback(functools.partial(self._written, len(message)))
+            self.flow.sent(len(message), asyncio.get_running_loop().time())
+            self._ask_what_arrived()
+        self._send_reports()
+
+    def _send_reports(self) -> None:
+        """Tell what the client must know; one that is behind, or joins, behind its screen."""
+        while self.follows and self._reports:
+            self.send_output(self._reports.popleft())
 
     def fall_behind(self) -> None:
         """Send nothing more until the client has caught up; close when it never does."""
@@ -170,7 +196,8 @@ class ResilientSocket(TermSocket):
         if not values or not isinstance(values[0], str) or self.terminal is None:
             return False
         if report := self.terminal.type(values[0]):
-            self.send_output(stdout_message(report.encode()))
+            self._reports.append(stdout_message(report.encode()))
+            self._send_reports()
         return True
 
     def _set_size(self, values: list[Any]) -> bool:
@@ -196,7 +223,8 @@ class ResilientSocket(TermSocket):
 
     def _identity(self, _values: list[Any]) -> bool:
         if self.terminal is not None:
-            self.send_json_message(["identity", self.terminal.identity])
+            with contextlib.suppress(WebSocketClosedError):
+                self.send_json_message(["identity", self.terminal.identity])
         return True
 
     _actions = {"stdin": _stdin, "set_size": _set_size, "ack": _ack, "identity": _identity}

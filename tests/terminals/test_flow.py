@@ -90,6 +90,26 @@ def test_ten_clients_of_which_one_is_stalled(server: Server, folder: Path):
     server.delete(name)
 
 
+def test_clients_whose_connections_are_reset_take_nothing_from_the_others(server: Server):
+    said = len(server.log.read_text())
+    for _ in range(4):
+        name = server.new("bash", "-c", "read; exec seq 1 100000000")
+        reset = [Client(server, name) for _ in range(4)]  # each output goes to them first
+        survivor = Client(server, name)
+        survivor.type("\r")
+        survivor.wait_for("\n1000\r\n")
+        for client in reset:
+            client.cut()
+        until = survivor.messages + 20
+        while survivor.messages < until:
+            assert survivor.read(20)
+        survivor.cut()
+        server.delete(name)
+        numbers = [int(line) for line in re.findall(r"\n(\d+)(?=\r\n)", survivor.output)]
+        assert numbers == list(range(1, len(numbers) + 1))
+    assert "Traceback" not in server.log.read_text()[said:]
+
+
 def test_a_client_that_stays_stalled_is_disconnected(tmp_path_factory):
     server = Server(
         tmp_path_factory.mktemp("stalled"),

@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from jupyter_dbx_agents.terminals.flow import FlowLimits
+
 from .clients import Server, eventually
 
 MIB = 1024 * 1024
+MOST_BYTES = FlowLimits().input_bytes
 LINE = "0123456789abcdef" * 4 + "\n"
 RAW_READER = (
     "import sys,tty,os,hashlib\ntty.setraw(0)\nos.write(1,b'READY')\nd=hashlib.sha256()\n"
@@ -54,24 +58,81 @@ def test_a_large_paste_arrives_whole_and_in_order(server: Server):
     server.delete(name)
 
 
-def test_what_cannot_be_taken_is_refused_whole_and_said(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("input"), "--DbxTerminalManager.input_kib=64")
+@pytest.fixture(scope="module")
+def little_room_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that keeps 64 KiB of input, and soon goes on without a client that is behind."""
+    options = ("input_kib=64", "behind_seconds=0.3", "stalled_seconds=600")
+    arguments = [f"--DbxTerminalManager.{option}" for option in options]
+    server = Server(tmp_path_factory.mktemp("input"), *arguments)
     try:
-        name = server.new("sleep", "600")
-        with server.client(name) as client:
-            for _ in range(3):
-                client.type(LINE * 1000)
-            client.wait_for("bytes of pasted text were not taken")
-            assert client.socket.ping().wait(60)
-        assert server.delete(name) == 204
+        yield server
     finally:
         server.stop()
+
+
+def test_what_cannot_be_taken_is_refused_whole_and_said(little_room_server: Server):
+    server = little_room_server
+    name = server.new("sleep", "600")
+    with server.client(name) as client:
+        for _ in range(3):
+            client.type(LINE * 1000)
+        client.wait_for("bytes of pasted text were not taken")
+        assert client.socket.ping().wait(60)
+    assert server.delete(name) == 204
+
+
+def test_a_refusal_is_told_to_a_client_that_is_behind_once_it_has_caught_up(
+    little_room_server: Server,
+):
+    server = little_room_server
+    name = server.new("yes")
+    with server.client(name) as client:
+        client.send("ack", 0)
+        left = server.figures()["left_behind_total"]
+
+        def is_left_behind() -> bool:
+            client.read(0.2)
+            return server.figures()["left_behind_total"] > left
+
+        eventually(is_left_behind)
+        client.type(LINE * 1100)
+        client.until_quiet()
+        assert "pasted text" not in client.output
+        client.send("ack", client.messages)
+        client.wait_for("\x1bc")
+        client.wait_for(f"{len(LINE) * 1100:,} bytes of pasted text were not taken")
+        client.cut()  # a close handshake would wait behind the flood
+    server.delete(name)
+
+
+def test_a_paste_as_large_as_the_limit_is_taken_whole_whatever_its_characters(server: Server):
+    text = "\x1b" * MOST_BYTES  # six bytes each, as JSON
+    name = server.new(sys.executable, "-c", RAW_READER, str(len(text)))
+    with server.client(name) as client:
+        client.wait_for("READY")
+        client.type(text)
+        client.wait_for(f"SUM:{hashlib.sha256(text.encode()).hexdigest()}:", 60)
+    server.delete(name)
+
+
+@pytest.mark.parametrize("size", [MOST_BYTES + 1, 30 * MIB])
+def test_a_paste_larger_than_the_limit_is_refused_and_the_connection_lives(
+    server: Server, size: int
+):
+    name = server.new()
+    with server.client(name) as client:
+        client.run("true")
+        client.type("#" * size)
+        client.wait_for(f"{size:,} bytes of pasted text were not taken")
+        assert client.run("echo alive") == "alive\n"
+    server.delete(name)
 
 
 HOSTILE = [
     "not json",
     "",
     "{}",
+    '{"stdin": 1, "echo hos\'\'tile\\r": 2}',
     "[]",
     "null",
     "7",
@@ -112,6 +173,7 @@ def test_malformed_messages_are_ignored_and_logged_once(server: Server):
         client.socket.send(b"\xff\xfe binary \x00")
         client.type("\x15")
         assert client.run("echo alive") == "alive\n"
+        assert "hostile" not in client.output
         # The absurd size, made possible; a moment after the one before it.
         eventually(lambda: client.run("stty size") == "1000 1000\n")
         client.send("set_size", 24, 80)
