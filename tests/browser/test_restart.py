@@ -17,6 +17,7 @@ from .lab_page import LabPage
 from .tabs import Tabs, forget_sessions
 
 MOUSE = "window.jupyterapp.shell.currentWidget.content._term.modes.mouseTrackingMode"
+PROMPT = r"Token \(Enter to go on without\):$"
 
 
 class Platform:
@@ -103,6 +104,7 @@ def test_after_a_crash_a_new_shell_comes_by_itself_below_what_was_there(
     expect(used.notice).to_have_count(0)
     # The token was in the server's memory: it is asked for again, and the shell goes on with it.
     expect(used.status).to_have_text("Databricks: token needed")
+    used.until_screen(PROMPT)
     platform.log_in()
     used.until_screen(r"going on\.\n.*[$#]$")
     used.type("stty size | tr ' ' x")
@@ -118,6 +120,7 @@ def test_what_was_typed_for_a_program_that_crashed_reaches_no_new_shell(
     used.page.keyboard.press("ArrowUp")  # no character
     platform.restart()
     used.until_screen(r"a new shell\. What you typed meanwhile \(17 characters\) was not sent\.")
+    used.until_screen(PROMPT)
     platform.log_in()
     text = used.until_screen(r"going on\.\n.*[$#]$")
     assert "Checking" not in text  # by the prompt for a token
