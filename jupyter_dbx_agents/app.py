@@ -140,7 +140,6 @@ class DbxAgentsApp(ExtensionApp):
         """Build every part."""
         environment = self.environment
         self.background = BackgroundTasks(self.log)
-        self.look_for_repositories = OneAtATime(self._look_for_repositories)
         # Left to come to their end: a token that is being created would be lost otherwise.
         self.credential_tasks = BackgroundTasks(self.log)
         self.projects = environment.home / self.projects_folder
@@ -173,6 +172,8 @@ class DbxAgentsApp(ExtensionApp):
         )
         self.agents = self._build_agents()
         self.git_sync = self._build_git_sync()
+        # Each for itself: one that fails leaves the other as it is.
+        self.searches = [OneAtATime(self.git_sync.install_hooks), OneAtATime(self.agents.look)]
         self.startup = StartupTasks(parent=self)
         self.startup.on_change.append(lambda: self._tell("startup", self.startup.status()))
         self.installs = InstallTasks(self.agents, self.startup, after=("configure",))
@@ -338,12 +339,10 @@ class DbxAgentsApp(ExtensionApp):
     def _terminal_environment(self, base: Mapping[str, str]) -> dict[str, str]:
         return child_environment(base, self.environment.home, self.agents.environment())
 
-    async def _look_for_repositories(self) -> None:
-        await asyncio.gather(self.git_sync.install_hooks(), self.agents.look())
-
     def _terminal_opened(self) -> None:
         self.pats.session_opened()
-        self.background.spawn(self.look_for_repositories())
+        for look_for_repositories in self.searches:
+            self.background.spawn(look_for_repositories())
 
     def _login_command(self) -> Sequence[str]:
         """Return what asks for a PAT before the shell starts; nothing when one is at hand."""

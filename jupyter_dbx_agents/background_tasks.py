@@ -38,17 +38,17 @@ class OneAtATime:
 
     def __init__(self, work: Callable[[], Awaitable[Any]]) -> None:
         self._work = work
-        self._is_asked_for = self._is_running = False
+        self._is_asked_for = False
+        self._run = asyncio.Lock()
 
     async def __call__(self) -> None:
-        """Do the work, or leave it to the run that is under way.  Raises what the work raises."""
+        """Return when the work was done from now on; whoever is first in the queue does it for all.
+
+        Raises what the work raises, in the one that did it.  A run that fails or is cancelled
+        leaves what was asked for meanwhile to the next in the queue.
+        """
         self._is_asked_for = True
-        if self._is_running:
-            return
-        self._is_running = True
-        try:
-            while self._is_asked_for:
+        async with self._run:
+            if self._is_asked_for:
                 self._is_asked_for = False
                 await self._work()
-        finally:
-            self._is_running = False

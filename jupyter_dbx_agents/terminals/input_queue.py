@@ -12,6 +12,8 @@ from collections import deque
 TURN_BYTES = 64 * 1024
 # Linux' ioctl(TIOCGPTPEER): opens a pty's other end, whatever is mounted at /dev/pts.
 _TIOCGPTPEER = 0x5441
+# Input that waits is joined up to this: keys cost what they hold, and a join copies little.
+JOINED_BYTES = 4096
 INTERRUPT = b"\x03"
 
 
@@ -28,8 +30,11 @@ class InputQueue:
         """Take input, all or nothing, and write what can be; return whether there was room."""
         if self.waiting_bytes + len(data) > self._limit_bytes:
             return False
-        self._waiting.append(memoryview(data))
         self.waiting_bytes += len(data)
+        if self._waiting and len(self._waiting[-1]) + len(data) <= JOINED_BYTES:
+            data = self._waiting.pop().tobytes() + data
+        if data:
+            self._waiting.append(memoryview(data))
         self.write()
         return True
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from jupyter_dbx_agents.terminals.flow import FlowLimits
+from jupyter_dbx_agents.terminals.keys import Keys
 
 from .clients import Server, eventually
 
@@ -126,6 +128,33 @@ def test_a_paste_larger_than_the_limit_is_refused_and_the_connection_lives(
         client.wait_for(f"{size:,} bytes of pasted text were not taken")
         assert client.run("echo alive") == "alive\n"
     server.delete(name)
+
+
+def test_keys_that_wait_cost_little_more_than_what_they_are(server: Server):
+    name = server.new("bash", "-c", "stty raw -echo; printf READY; exec sleep 600")
+    with server.client(name) as client:
+        client.wait_for("READY")
+        client.type(LINE * 2000)  # more than the kernel takes
+        assert client.socket.ping().wait(60)
+        before = server.resident_bytes()
+        for _ in range(20_000):
+            client.type("")
+            client.type("k")
+        assert client.socket.ping().wait(60)
+        assert server.resident_bytes() - before < 2 * MIB
+    server.delete(name)
+
+
+def test_the_last_key_keeps_no_terminal_that_has_ended():
+    class Ended:
+        """A terminal that nobody refers to any more."""
+
+    keys, terminal = Keys(), Ended()
+    keys.typed(terminal)
+    reference = weakref.ref(terminal)
+    del terminal
+    assert reference() is None
+    assert keys.are_elsewhere(Ended())
 
 
 HOSTILE = [
