@@ -22,6 +22,7 @@ from typing import Any
 
 from jupyter_server_terminals.handlers import TermSocket as JupyterTermSocket
 from terminado.websocket import TermSocket
+from tornado.ioloop import PeriodicCallback
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from .flow import ClientFlow
@@ -242,9 +243,17 @@ class ResilientSocket(TermSocket):
 class DbxTermSocket(ResilientSocket, JupyterTermSocket):  # type: ignore[misc]
     """The websocket behind Jupyter's authentication."""
 
+    ping_callback: PeriodicCallback | None  # type: ignore[assignment]  # None only at first
+
     def welcome(self) -> None:
         """Tell which terminal this is; JupyterLab passes over what it does not know."""
         self._identity([])
+
+    def on_close(self) -> None:
+        """Leave the terminal, and be kept by no timer: Jupyter's would, until its next ping."""
+        super().on_close()
+        if self.ping_callback is not None:
+            self.ping_callback.stop()
 
 
 def _is_count(value: Any) -> bool:

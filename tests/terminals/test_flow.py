@@ -79,11 +79,13 @@ def ticks_up_to(client: Client, last: int) -> bool:
 
 def test_ten_clients_of_which_one_is_stalled(server: Server, folder: Path):
     name = counting(server, folder / "count", 0.002)
+    left = server.figures()["left_behind_total"]
     stalled = StalledClient(server, name)
     clients = [Client(server, name) for _ in range(9)]
     with ThreadPoolExecutor(len(clients)) as pool:
         seen = list(pool.map(lambda client: ticks_up_to(client, 3000), clients))
     assert seen == [True] * 9
+    assert server.figures()["left_behind_total"] == left + 1
     for client in clients:
         client.cut()  # a close handshake would wait behind the flood
     stalled.close()
@@ -129,15 +131,18 @@ def test_a_client_that_stays_stalled_is_disconnected(tmp_path_factory):
 def test_an_acknowledging_client_decides_how_far_the_program_gets(server: Server, folder: Path):
     name = counting(server, folder / "count")
     with server.client(name) as client:
+        before = server.figures()["pauses_total"]
         client.send("ack", 0)
         seen = len(client.until_quiet(0.7))  # it reads everything and acknowledges nothing
         assert seen < 4 * MIB
         pauses = server.figures()["pauses_total"]
+        assert pauses > before
         for _ in range(20):
             client.send("ack", client.messages)
             client.read(5)
+        client.until_quiet(0.7)
         assert len(client.output) > seen
-        assert server.figures()["pauses_total"] >= pauses
+        assert server.figures()["pauses_total"] > pauses
         client.send("ack", 10**9)
         client.send("ack", -1)
         client.send("ack", "all")

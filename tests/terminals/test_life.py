@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -108,8 +109,6 @@ def test_a_program_that_closes_its_tty_and_lives_on_stops_nothing(server: Server
 
 
 def test_deleting_twice_and_while_it_ends_is_one_end(server: Server):
-    from concurrent.futures import ThreadPoolExecutor
-
     names = [server.new() for _ in range(10)]
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(server.delete, names * 2))
@@ -137,6 +136,20 @@ def test_opening_and_closing_leaks_no_descriptor(server: Server):
     for _ in range(10):
         once()
     eventually(lambda: descriptors() <= before + 1, what="no more descriptors than before")
+
+
+def test_a_closed_connection_is_not_kept_until_the_next_ping(server: Server):
+    def connect_often() -> None:
+        for _ in range(400):
+            with server.client(name):
+                pass
+
+    name = server.new("cat")
+    connect_often()
+    before = server.resident_bytes()
+    connect_often()
+    assert server.resident_bytes() - before < 400 * 8 * 1024
+    server.delete(name)
 
 
 def test_a_connection_that_is_cut_leaves_the_terminal_as_it_is(server: Server):

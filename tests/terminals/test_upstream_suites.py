@@ -61,6 +61,7 @@ def test_the_published_suite_passes_with_our_classes(requirement: str, tmp_path:
 
     ended = run(*paths)
     passed = passes(ended)
+    assert re.search(r"^[1-9]\d* bytes typed into our terminals$", ended.stdout, re.M)
     for _ in range(2):  # terminado's own suite opens a terminal before another one's shell is gone
         if ended.returncode == 1:
             ended = run("--last-failed", *paths)
