@@ -41,6 +41,11 @@ def width(character: str) -> int:
     return 0 if is_joining else 1
 
 
+def link_sequence(link: str) -> str:
+    """Return OSC 8 for "parameters;address"; ends a link with neither."""
+    return f"\x1b]8;{link or ';'}\x1b\\"
+
+
 class Pen(NamedTuple):
     """The look of characters: for each property the SGR parameter that sets it, or ''."""
 
@@ -59,10 +64,12 @@ class Pen(NamedTuple):
     link: str = ""
 
     def sequence(self) -> str:
-        """Return the sequence that sets exactly this look."""
-        parameters = [*filter(None, self[:-1])]
-        link = f"\x1b]8;{self.link}\x1b\\" if self.link else ""
-        return f"\x1b[{';'.join(['0', *parameters])}m{link}"
+        """Return the sequence that sets exactly this look, with its link."""
+        return self.style() + (link_sequence(self.link) if self.link else "")
+
+    def style(self) -> str:
+        """Return the same without the link."""
+        return f"\x1b[{';'.join(['0', *filter(None, self[:-1])])}m"
 
 
 PLAIN = Pen()
@@ -81,7 +88,7 @@ _EXTENDED = {"38": "foreground", "48": "background", "58": "underline_colour"}
 _COLOUR_PARAMETERS = {"5": 2, "2": 4}
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def changed(pen: Pen, parameters: str) -> Pen:
     """Return the pen after an SGR sequence with these parameters."""
     values = parameters.split(";")

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 
+_CONTROLS = rb"\x00-\x17\x19\x1c-\x1f\x7f"  # they act amid a sequence, and it goes on
 # From the last ESC on: a CSI, an escape or a string (OSC, DCS, APC, PM, SOS) without its end.
 _UNFINISHED = re.compile(
-    rb"\x1b(?:\[[0-?]*[ -/]*|[ -/]*|[\]P_^X][^\x07\x18\x1a\x1b]*|[P_^X][^\x18\x1a\x1b]*)\Z"
+    rb"\x1b(?:\[[ -?%b]*|[ -/%b]*|[\]P_^X][^\x07\x18\x1a\x1b]*|[P_^X][^\x18\x1a\x1b]*)\Z"
+    % (_CONTROLS, _CONTROLS)
 )
 _UNFINISHED_STRING = re.compile(rb"\x1b[\]P_^X][^\x07\x18\x1a\x1b]*")
 _FINISHED = re.compile(
@@ -30,15 +32,14 @@ _STRING_END = re.compile(rb"[\x07\x18\x1a]|\x1b\\?")
 _NOT_AGAIN = re.compile(
     rb"(?P<kept>\x1b\](?:[01278];|4;[0-9]+;(?!\?)|1[0-9];(?!\?))[^\x07\x1b]*(?:\x07|\x1b\\))"
     rb"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # other OSC: colour queries, clipboard, notifications
-    rb"|\x1b\[[0-?]*[cn]"  # DA1, DA2, DA3, DSR
-    rb"|\x1b\[[0-?]*\$p"  # DECRQM
-    rb"|\x1b\[>[0-9;]*q"  # XTVERSION
-    rb"|\x1b\[[0-9;]*[tx]"  # window reports, DECREQTPARM
-    rb"|\x1b\[\?u"  # the keyboard protocol's flags
-    rb"|\x1bP(?:\$q|\+q)[^\x1b]*\x1b\\"  # DECRQSS, XTGETTCAP
-    rb"|\x1bZ|\x05|\x07"  # DECID, ENQ, BEL
+    rb"|\x1b[C]*\[[0-?C]*[cn]"  # DA1, DA2, DA3, DSR
+    rb"|\x1b[C]*\[[0-?C]*\$[C]*p"  # DECRQM
+    rb"|\x1b[C]*\[[C]*>[0-9;C]*q"  # XTVERSION
+    rb"|\x1b[C]*\[[0-9;C]*[tx]"  # window reports, DECREQTPARM
+    rb"|\x1b[C]*\[[C]*\?[C]*u"  # the keyboard protocol's flags
+    rb"|\x1bP(?:\$q|\+q)[^\x1b]*?(?:\x1b\\|\xc2\x9c)"  # DECRQSS, XTGETTCAP
+    rb"|\x1b[C]*Z|\x05|\x07".replace(b"C]", _CONTROLS + b"]")  # DECID, ENQ, BEL
 )
-
 # What leaves a text that simply goes on and scrolls: colours, erasing to the end of a line, titles,
 # bracketed paste.
 _FLOWING = re.compile(

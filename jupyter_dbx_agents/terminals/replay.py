@@ -10,6 +10,7 @@ model, so floods of text cost next to nothing; floods of redraws are slowed to t
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from typing import NamedTuple
 
@@ -24,12 +25,14 @@ from .escape_sequences import (
 from .screen_buffer import SCROLLBACK_LINES
 from .screen_model import ScreenModel
 
-# A piece is modelled in one go, in about 2 ms: no longer may a terminal keep others' keys waiting.
+# As much as is modelled in about 2 ms, unless it clears or repeats a lot.
 PIECE_BYTES = 4 * 1024
 # Text is hardly ever modelled, so larger pieces, which cost less, will do.
 TEXT_PIECE_BYTES = 16 * 1024
 # No string sequence that matters after the fact is longer; images and pastes are.
 MOST_STRING_BYTES = 64 * 1024
+# Other sequences are shorter; longer ones, which mean nothing, are cut.
+MOST_SEQUENCE_BYTES = 1024
 # How much the ring may grow beyond its limit before the program has to wait for the model.
 MOST_BACKLOG_BYTES = 128 * 1024
 _log = logging.getLogger(__name__)
@@ -100,8 +103,11 @@ class Replay:
         """Whether output should wait until some work is done."""
         return self._bytes > self._limit_bytes + MOST_BACKLOG_BYTES
 
-    def work(self) -> None:
-        """Move the oldest piece from the ring into the model."""
+    def work(self, deadline: float = math.inf) -> None:
+        """Move the oldest piece from the ring into the model, or what is done by the deadline.
+
+        ``deadline``: of ``time.perf_counter``; some work is done whenever it is.
+        """
         oldest = self._pieces.popleft()
         self._bytes -= len(oldest.data)
         if oldest.size is not None:
@@ -109,9 +115,10 @@ class Replay:
             self._model().resize(*oldest.size)
             self._first_size = oldest.size
         elif oldest.flows and self._scrolls_everything_off():
-            self._feed(pen_of(oldest.data))
-        else:
-            self._feed(oldest.data)
+            self._feed(pen_of(oldest.data), math.inf)
+        elif rest := self._feed(oldest.data, deadline):
+            self._pieces.appendleft(_Piece(rest, rest.count(b"\n"), oldest.flows))
+            self._bytes += len(rest)
 
     def render(self) -> bytes:
         """Return the replay for a fresh terminal; it types nothing and rings nothing."""
@@ -123,6 +130,8 @@ class Replay:
         """Move the open output up to the last safe boundary into the ring, in pieces."""
         data = bytes(self._open)
         end = safe_end(data)
+        if len(data) - end > MOST_SEQUENCE_BYTES and not is_unfinished_string(data[end:]):
+            end = len(data)  # the model keeps what a cut sequence needs
         is_text = flows(data[:end])
         size = TEXT_PIECE_BYTES if is_text else PIECE_BYTES
         start = 0
@@ -135,7 +144,7 @@ class Replay:
             start += len(piece)
         self._bytes += end
         self._open = bytearray(data[end:])
-        if len(self._open) > MOST_STRING_BYTES and is_unfinished_string(self._open):
+        if len(self._open) > MOST_STRING_BYTES:
             self._open.clear()
             self._in_string = True
 
@@ -155,11 +164,11 @@ class Replay:
             self._screen = ScreenModel(*self._first_size)
         return self._screen
 
-    def _feed(self, data: bytes) -> None:
-        if not data:
-            return
+    def _feed(self, data: bytes, deadline: float) -> bytes:
+        """Let the model take output; return what is left at the deadline."""
         try:
-            self._model().feed(data.decode(errors="replace"))
+            rest = self._model().feed(data.decode(errors="replace"), deadline) if data else ""
         except Exception:  # a mistake in the model must not end the terminal
             _log.warning("The screen model failed; reconnecting may show less", exc_info=True)
-            self._screen = ScreenModel(*self._first_size)
+            self._screen, rest = ScreenModel(*self._first_size), ""
+        return rest.encode(errors="replace")

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 
-from .character_cells import PLAIN, Pen
+from .character_cells import PLAIN, Pen, link_sequence
 
 # As many lines as JupyterLab's terminal keeps by default; more could not be seen.
 SCROLLBACK_LINES = 1000
 BLANK = "\0"  # never written; drawn as a space
-NO_LINK = "\x1b]8;;\x1b\\"
 SECOND_HALF = ""  # of a character that takes two cells
 
 
@@ -91,12 +90,13 @@ class Line:
     def render(self, end: int) -> str:
         """Return the first ``end`` cells as text and SGR sequences."""
         cells = zip(self.pens[:end], self.characters[:end], strict=True)
-        text = "".join(
-            pen.sequence()
-            + "".join(character for _, character in run)
-            + (NO_LINK if pen.link else "")
-            for pen, run in groupby(cells, key=itemgetter(0))
-        )
+        parts, link = [], ""
+        for pen, run in groupby(cells, key=itemgetter(0)):
+            if pen.link != link:  # once for all cells that share it: an address may be long
+                link = pen.link
+                parts.append(link_sequence(link))
+            parts.append(pen.style() + "".join(character for _, character in run))
+        text = "".join([*parts, link_sequence("") if link else ""])
         return text.replace(BLANK, " ")
 
 

@@ -11,7 +11,9 @@ agent writes.
 from __future__ import annotations
 
 import functools
+import math
 import re
+import time
 from collections.abc import Callable, Mapping
 
 from .character_cells import changed
@@ -23,23 +25,35 @@ _NARROW = (
     r"\x20-\x7e\xa0-\xac\xae-\u02ff\u0370-\u0482"
     r"\u2010-\u2027\u2030-\u205f\u2070-\u20cf\u2100-\u2328\u232b-\u2e7f"
 )
+_STRAY = r"\x00-\x17\x19\x1c-\x1f\x7f"  # control characters that act amid a sequence
+_END = r"\x1b\\|(?=\x1b[^\\])"  # of a string: ST, or the beginning of another sequence
 _TOKEN = re.compile(
     rf"([{_NARROW}]+)"  # 1: text
     r"|\x1b\[([0-?]*)([@-~])"  # 2, 3: control sequence
     r"|([\x00-\x1a\x1c-\x1f\x7f-\x9f])"  # 4: control character
     r"|([^\x00-\x1f\x7f-\x9f])"  # 5: any other character
     r"|\x1b\[([0-?]*)([ -/]+)([@-~])"  # 6, 7, 8: control sequence with intermediates
-    r"|\x1b(?:\](?:([028]);)?|[P_^X])([^\x07\x18\x1a\x1b\x9c]*)"  # 9, 10: string …
-    r"(?:[\x07\x18\x1a\x9c]|\x1b\\|(?=\x1b[^\\]))"  # … and its end
+    rf"|\x1b\](?:([028]);)?([^\x07\x18\x1a\x1b\x9c]*)(?:[\x07\x9c]|{_END})"  # 9, 10: OSC
     r"|\x1b([ -/]*)([0-OQ-WYZ\\`-~])"  # 11, 12: escape sequence
-    r"|(\x1b)(?=[^\x00-\x7f]|[\x00-\x1f\x7f])"  # 13: broken off
-    r"|(\x1b[\s\S]*)"  # 14: not finished
+    rf"|\x1b((?:\[[ -?]*|[ -/]*))([{_STRAY}]+)"  # 13, 14: sequence with control characters in it
+    r"|(\x1b(?:"  # 15: what means nothing, or was broken off: …
+    r"\[[ -?]*(?:[^\x00-\x7f]|[\x18\x1a@-~]|(?=\x1b))"  # … control sequence
+    r"|[ -/]*(?:[^\x00-\x7f]|[\x18\x1a]|(?=\x1b))"  # … escape sequence
+    r"|\][^\x07\x18\x1a\x1b\x9c]*[\x18\x1a]"  # … OSC
+    rf"|P[ -?{_STRAY}]*(?:[\x18\x1a]|[^\x00-\x7f]|{_END}"  # … DCS
+    rf"|[@-~][^\x18\x1a\x1b\x9c]*(?:[\x18\x1a\x9c]|{_END}))"
+    rf"|[X^_][ -~{_STRAY}]*(?:[\x18\x1a]|[^\x00-\x7f]|{_END})"  # … SOS, PM, APC
+    r"))"
+    r"|(\x1b[\s\S]*)"  # 16: not finished
 )
 # Groups of _TOKEN that tell its kinds apart.
 _TEXT, _CONTROL, _CONTROL_CHARACTER, _CHARACTER = 1, 3, 4, 5
-_INTERMEDIATE, _STRING, _ESCAPE, _UNFINISHED = 8, 10, 12, 14
+_INTERMEDIATE, _STRING, _ESCAPE, _DISTURBED, _UNFINISHED = 8, 10, 12, 14, 16
 _FIRST_PREFIX = "<"  # private parameters begin with one of <=>?, which sort behind all others
 _MOST_PARAMETER = 9999
+# A look at the clock costs as much as a short token; so many of the dearest take a millisecond.
+_TOKENS_BETWEEN_LOOKS = 8
+_MOST_LINK_CHARACTERS = 2048
 _MOST_TAIL_CHARACTERS = 64 * 1024
 
 
@@ -104,19 +118,40 @@ class ScreenModel(ScreenState):
 
     def render(self) -> str:
         """Return what brings a fresh terminal of this size into this state."""
-        return render(self)
+        return render(self) + self._tail
 
-    def feed(self, data: str) -> None:
-        """Take output, cut anywhere."""
+    def feed(self, data: str, deadline: float = math.inf) -> str:
+        """Take output, cut anywhere; return the rest at the deadline (of ``time.perf_counter``).
+
+        Where the rest begins, nothing is half done: a terminal may be sent ``render`` and the rest.
+        """
         data, self._tail = self._tail + data, ""
-        for match in _TOKEN.finditer(data):
+        rest, disturbed = self._feed(data, deadline)
+        while disturbed:
+            rest, disturbed = self._feed(rest, deadline)
+        return rest
+
+    def _feed(self, data: str, deadline: float) -> tuple[str, bool]:
+        """Return what is left, and whether it is due to a control character amid a sequence."""
+        look_at = _TOKENS_BETWEEN_LOOKS
+        for count, match in enumerate(_TOKEN.finditer(data)):
             kind = match.lastindex
+            if count >= look_at and kind != _CHARACTER and match[3] != "b":  # these belong to …
+                look_at = count + _TOKENS_BETWEEN_LOOKS  # … the character before
+                if time.perf_counter() > deadline:
+                    return data[match.start() :], False
             if kind == _TEXT:
                 self.print(match[1], is_narrow=True)
             elif kind == _CONTROL:
                 self._control_sequence(match[2], match[3])
+            elif kind == _DISTURBED:
+                for character in match[14]:
+                    self.control_character(character)
+                self._last = ""
+                return f"\x1b{match[13]}{data[match.end() :]}", True
             else:
                 self._act(kind, match)
+        return "", False
 
     def _act(self, kind: int | None, match: re.Match[str]) -> None:
         if kind == _CHARACTER:
@@ -131,13 +166,14 @@ class ScreenModel(ScreenState):
         elif kind == _ESCAPE:
             self._escape_sequence(match[11], match[12])
         elif kind == _UNFINISHED:
-            self._tail = match[14][:_MOST_TAIL_CHARACTERS]
+            self._tail = match[16][:_MOST_TAIL_CHARACTERS]
         self._last = ""
 
     def _command(self, number: str | None, value: str) -> None:
         if number == "8":
             parameters, _, address = value.partition(";")
-            self.pen = self.pen._replace(link=f"{parameters};{address}" if address else "")
+            is_usable = address and len(value) <= _MOST_LINK_CHARACTERS
+            self.pen = self.pen._replace(link=f"{parameters};{address}" if is_usable else "")
         elif number:
             self.title = value
 

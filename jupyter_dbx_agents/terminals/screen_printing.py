@@ -21,6 +21,7 @@ class Printing:
     inserts: bool
     charset: str
     _last: str
+    _last_is_narrow: bool
 
     def print(self, text: str, is_narrow: bool) -> None:
         """Print characters at the cursor."""
@@ -31,7 +32,7 @@ class Printing:
         else:
             for character in text:
                 self._print_character(character)
-        self._last = text[-1]
+        self._last, self._last_is_narrow = text[-1], is_narrow
 
     def _print_narrow(self, text: str) -> None:
         """Print characters of one cell each, a line at a time."""

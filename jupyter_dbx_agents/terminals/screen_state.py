@@ -313,7 +313,8 @@ class ScreenState(Printing):
     def repeat(self, count: int = 1, *_: int) -> None:
         """REP."""
         if self._last:
-            self.print(self._last * min(count or 1, self.rows * self.columns), is_narrow=False)
+            text = self._last * min(count or 1, self.rows * self.columns)
+            self.print(text, is_narrow=self._last_is_narrow)
         self._last = ""
 
     def set_ansi_mode(self, number: int = 0, *_: int) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .screen_buffer import BLANK, NO_LINK, Buffer, Line
+from .character_cells import link_sequence
+from .screen_buffer import BLANK, Buffer, Line
 from .screen_state import ScreenState
 
 
@@ -57,7 +58,7 @@ def _undrawn(state: ScreenState) -> list[str]:
     parts.append("\x1b=" if state.keypad else "")
     if (buffer.top, buffer.bottom) != (0, state.rows - 1):
         parts.append(f"\x1b[{buffer.top + 1};{buffer.bottom + 1}r")
-    parts += ["\x1b[?6h" if state.origin else "", *_cursor(state), NO_LINK]
+    parts += ["\x1b[?6h" if state.origin else "", *_cursor(state), link_sequence("")]
     parts += [state.pen.sequence(), "" if state.wraps else "\x1b[?7l"]
     parts += ["\x1b[4h" if state.inserts else "", state.cursor_shape]
     return [*parts, *_charsets(state)]
@@ -66,7 +67,7 @@ def _undrawn(state: ScreenState) -> list[str]:
 def _saved(buffer: Buffer) -> list[str]:
     saved = buffer.saved
     save = "\x1b(0\x1b7\x1b(B" if saved.charset == "0" else "\x1b7"
-    return [_to(buffer.saved_row, saved.x), saved.pen.sequence(), save, NO_LINK]
+    return [_to(buffer.saved_row, saved.x), saved.pen.sequence(), save, link_sequence("")]
 
 
 def _cursor(state: ScreenState) -> list[str]:

@@ -165,7 +165,7 @@ class Terminal(PtyWithClients):
         self._is_working = False
         deadline = time.perf_counter() + MODEL_SECONDS
         while self._replay.has_work and time.perf_counter() < deadline:
-            self._replay.work()
+            self._replay.work(deadline)
         if self._replay.has_work:
             self._is_working = True
             asyncio.get_running_loop().call_soon(self._work_on)

@@ -1,6 +1,7 @@
 """The model of a screen draws what xterm.js draws, whatever a program writes."""
 
 import random
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,12 @@ def a_step(dice: random.Random, rows: int, columns: int) -> str:
     )()
 
 
+def strip_scrollback(*screens: dict[str, Any]) -> None:
+    """Blanks at the end of a line that has scrolled off cannot be seen."""
+    for screen in screens:
+        screen["scrollback"] = [line.rstrip() for line in screen["scrollback"]]
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_random_programs_leave_the_same_screen(screens: Screens, seed: int):
     dice = random.Random(seed)
@@ -58,9 +65,7 @@ def test_random_programs_leave_the_same_screen(screens: Screens, seed: int):
             model.feed(step)
         true = screens.draw(*steps, rows=rows, columns=columns)
         seen = screens.draw(model.render(), rows=rows, columns=columns)
-        true["scrollback"], seen["scrollback"] = (
-            [t.rstrip() for t in s["scrollback"]] for s in (true, seen)
-        )
+        strip_scrollback(true, seen)
         assert not differences(true, seen), steps
 
 
@@ -72,6 +77,55 @@ def test_cuts_between_any_two_characters_change_nothing(screens: Screens):
     for character in text:
         cut.feed(character)
     assert cut.render() == whole.render()
+
+
+SEQUENCES = [
+    "\x1b[12;5H",
+    "\x1b[?25l",
+    "\x1b[1;31m",
+    "\x1b[2 q",
+    "\x1b(0",
+    "\x1b#8",
+    "\x1b7",
+    "\x1bM",
+]
+SEQUENCES += [
+    "\x1b]2;title\x07",
+    "\x1b]8;;http://a/\x1b\\",
+    "\x1b_Gi=1;AA\x1b\\",
+    "\x1b[38:2::1:2:3m",
+]
+AFTERWARDS = ["\x1b[0mhello", "\x18hello", "\x1ahello", "\r\nhello", "\x7f\x00H\bello", "漢hello"]
+AFTERWARDS += ["\x07hello", "\x1b[3;3Hhello", "\x1b", "5mhello", "é\x1b[31mhello"]
+
+
+@pytest.mark.parametrize("sequence", SEQUENCES)
+def test_a_sequence_that_is_broken_off_anywhere_ends_as_in_the_browser(
+    screens: Screens, sequence: str
+):
+    found = {}
+    for end in range(1, len(sequence)):
+        for after in AFTERWARDS:
+            text = f"before {sequence[:end]}{after} and \x1b[1mmore\r\n$ "
+            model = ScreenModel(10, 40)
+            model.feed(text)
+            true = screens.draw(text, rows=10, columns=40)
+            seen = screens.draw(model.render(), rows=10, columns=40)
+            strip_scrollback(true, seen)
+            if wrong := differences(true, seen):
+                found[text] = wrong
+    assert not found
+
+
+def test_a_look_at_the_clock_in_between_changes_nothing(screens: Screens):
+    dice = random.Random(11)
+    text = "".join(a_step(dice, 10, 20) for _ in range(400))
+    model, rest = ScreenModel(10, 20), text
+    true = screens.draw(text, rows=10, columns=20)
+    while rest:
+        rest = model.feed(rest, deadline=0)
+        seen = screens.draw(model.render() + rest, rows=10, columns=20)
+        assert not differences(true, seen, "scrollback"), text[: len(text) - len(rest)]
 
 
 @pytest.mark.parametrize("seed", range(10))
