@@ -8,6 +8,9 @@ from .character_cells import link_sequence
 from .screen_buffer import BLANK, Buffer, Line
 from .screen_state import ScreenState
 
+# Lines that have scrolled off are left out beyond that: colours can make each cell 40 characters.
+MOST_CHARACTERS = 512 * 1024
+
 
 def render(state: ScreenState) -> str:
     """Return the screens, then everything that is not drawn."""
@@ -28,17 +31,20 @@ def _flowing(buffer: Buffer) -> str:
     lines: Sequence[Line] = [*buffer.history, *buffer.lines]
     last = max((index for index, line in enumerate(lines) if line.used()), default=-1)
     last = max(last, len(buffer.history) + buffer.rows - 1 if buffer.history else last)
-    parts = []
-    for index in range(last + 1):
+    parts: list[str] = []
+    size = 0
+    for index in range(last, -1, -1):
         line = lines[index]
         is_continued = index < last and lines[index + 1].wrapped
+        if size > MOST_CHARACTERS and index < len(buffer.history) and not is_continued:
+            break
         # A line that wrapped is drawn up to its end, so that the next one wraps again; and that one
         # by a cell at least, or it would not.
         used = max(line.used(), int(line.wrapped))
-        parts.append(line.render(buffer.columns if is_continued else used))
-        if index < last and not is_continued:
-            parts.append("\x1b[0m\r\n")
-    return "".join([*parts, "\x1b[0m"])
+        end = "\x1b[0m\r\n" if index < last and not is_continued else ""
+        parts.append(line.render(buffer.columns if is_continued else used) + end)
+        size += len(parts[-1])
+    return "".join([*reversed(parts), "\x1b[0m"])
 
 
 def _placed(buffer: Buffer) -> str:

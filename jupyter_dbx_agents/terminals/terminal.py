@@ -89,7 +89,7 @@ class Terminal(PtyWithClients):
         self._waits_for_clients = False
         self._waits_for_model = False
         self._rests = False
-        self._is_working = False
+        self._working: asyncio.TimerHandle | None = None
         self._joining: list[Any] = []
         self._patience: asyncio.TimerHandle | None = None
         self._resizing: asyncio.TimerHandle | None = None
@@ -162,13 +162,18 @@ class Terminal(PtyWithClients):
 
     def _work(self) -> None:
         """Let the replay's model follow, for a moment each turn of the loop."""
-        self._is_working = False
+        if self._working is None:
+            self._work_on()
+
+    def _work_on(self) -> None:
+        self._working = None
         deadline = time.perf_counter() + MODEL_SECONDS
         while self._replay.has_work and time.perf_counter() < deadline:
             self._replay.work(deadline)
         if self._replay.has_work:
-            self._is_working = True
-            asyncio.get_running_loop().call_soon(self._work_on)
+            # A key takes the loop a dozen turns: they must not each be as long as the model's.
+            seconds = MAKING_WAY_REST_SECONDS if self._keys.are_elsewhere(self) else 0
+            self._working = asyncio.get_running_loop().call_later(seconds, self._work_on)
         if self._waits_for_model != self._replay.is_full:
             self._waits_for_model = self._replay.is_full
             self._watch()
@@ -176,10 +181,6 @@ class Terminal(PtyWithClients):
             joining, self._joining = self._joining, []
             for client in joining:
                 self.replay_for(client)
-
-    def _work_on(self) -> None:
-        if self._is_working:
-            self._work()
 
     def announce(self, text: str) -> None:
         """Show the clients a line that is ours, not the program's; no replay repeats it."""

@@ -320,3 +320,28 @@ def test_a_flood_that_nobody_watches_leaves_the_processor_to_others(server: Serv
     assert written < most_bytes(time.monotonic() - started, UNWATCHED_REST_SECONDS)
     eventually(lambda: server.figures()["output_bytes_total"] > before + written, what="it goes on")
     server.delete(flooded)
+
+
+def test_what_costs_more_than_its_bytes_keeps_no_other_terminal_waiting(small_ring_server: Server):
+    # Each repeats a character 2,000 times; a key was held up for eight seconds.
+    flooded = small_ring_server.new("bash", "-c", r"yes $'x\e[9999b' | tr -d '\n'")
+    quiet = small_ring_server.new("cat")
+    before = small_ring_server.figures()["output_bytes_total"]
+    eventually(lambda: small_ring_server.figures()["output_bytes_total"] > before + 50_000)
+    with small_ring_server.client(quiet) as keys:
+        started = time.monotonic()
+        for _ in range(20):
+            keys.type("k")
+            keys.wait_for("k")
+        assert time.monotonic() - started < 20
+    small_ring_server.delete(flooded)
+    small_ring_server.delete(quiet)
+
+
+def test_a_sequence_without_end_is_not_kept(small_ring_server: Server):
+    flooded = small_ring_server.new("bash", "-c", r"printf '\e['; yes 1 | tr -d '\n'")
+    memory, before = small_ring_server.resident_bytes(), small_ring_server.figures()
+    written = before["output_bytes_total"] + 16 * MIB
+    eventually(lambda: small_ring_server.figures()["output_bytes_total"] > written)
+    assert small_ring_server.resident_bytes() - memory < 8 * MIB
+    small_ring_server.delete(flooded)

@@ -139,6 +139,22 @@ def test_garbage_does_no_harm(screens: Screens, seed: int):
     assert screens.draw(model.render())["typed"] == ""
 
 
+def test_a_replay_is_bounded_however_colourful_the_lines_are(screens: Screens):
+    link = f"\x1b]8;;http://a/{'x' * 1500}\x1b\\"
+    cells = [f"\x1b[38;2;{n % 256};{n % 7};9;48;2;1;{n % 99};2m{n % 10}" for n in range(80)]
+    line = link + "".join(cells) + "\x1b[m\x1b]8;;\x1b\\"
+    text = "\r\n".join(f"{n} {line}" for n in range(1100))
+    model = ScreenModel(24, 80)
+    model.feed(text)
+    replay = model.render()
+    assert len(replay) < 1024 * 1024
+    true, seen = screens.draw(text), screens.draw(replay)
+    assert not differences(true, seen, "scrollback")
+    strip_scrollback(true, seen)
+    kept = len(seen["scrollback"])
+    assert kept > 50 and seen["scrollback"] == true["scrollback"][-kept:]
+
+
 def test_lines_reflow_when_the_terminal_becomes_narrower_and_wider(screens: Screens):
     text = "".join(f"line {n} " + "word " * (n % 23) + "\r\n" for n in range(60)) + "$ "
     model = ScreenModel(24, 80)
