@@ -54,7 +54,7 @@ _MOST_PARAMETER = 9999
 # A look at the clock costs as much as a short token; so many of the dearest take a millisecond.
 _TOKENS_BETWEEN_LOOKS = 8
 _MOST_LINK_CHARACTERS = 2048
-_MOST_TAIL_CHARACTERS = 64 * 1024
+_MOST_TAIL_CHARACTERS = 4096
 
 
 @functools.lru_cache(maxsize=4096)

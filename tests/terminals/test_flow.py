@@ -323,8 +323,11 @@ def test_a_flood_that_nobody_watches_leaves_the_processor_to_others(server: Serv
 
 
 def test_what_costs_more_than_its_bytes_keeps_no_other_terminal_waiting(small_ring_server: Server):
-    # Each repeats a character 2,000 times; a key was held up for eight seconds.
-    flooded = small_ring_server.new("bash", "-c", r"yes $'x\e[9999b' | tr -d '\n'")
+    # Two bytes that make a large screen anew.
+    flooded = small_ring_server.new("bash", "-c", r"yes $'\ec' | tr -d '\n'")
+    with Client(small_ring_server, flooded, (200, 500)) as large:
+        large.wait_for("\x1bc\x1bc")
+        large.cut()
     quiet = small_ring_server.new("cat")
     before = small_ring_server.figures()["output_bytes_total"]
     eventually(lambda: small_ring_server.figures()["output_bytes_total"] > before + 50_000)
