@@ -34,7 +34,7 @@ _TOKEN = re.compile(
     r"|([^\x00-\x1f\x7f-\x9f])"  # 5: any other character
     r"|\x1b\[([0-?]*)([ -/]+)([@-~])"  # 6, 7, 8: control sequence with intermediates
     rf"|\x1b\](?:([028]);)?([^\x07\x18\x1a\x1b\x9c]*)(?:[\x07\x9c]|{_END})"  # 9, 10: OSC
-    r"|\x1b([ -/]*)([0-OQ-WYZ\\`-~])"  # 11, 12: escape sequence
+    r"|\x1b([ -/]*)((?<=[ -/])[0-~]|[0-OQ-WYZ\\`-~])"  # 11, 12: escape sequence
     rf"|\x1b((?:\[[ -?]*|[ -/]*))([{_STRAY}]+)"  # 13, 14: sequence with control characters in it
     r"|(\x1b(?:"  # 15: what means nothing, or was broken off: …
     r"\[[ -?]*(?:[^\x00-\x7f]|[\x18\x1a@-~]|(?=\x1b))"  # … control sequence
@@ -181,6 +181,8 @@ class ScreenModel(ScreenState):
         if intermediate in {"(", ")", "*", "+"}:
             self.charsets["()*+".index(intermediate)] = final
             self.charset = self.charsets[self.shift]
+        elif (intermediate, final) == ("#", "8"):
+            self.fill()
         elif not intermediate:
             action = _ESCAPES.get(final)
             if action is not None:

@@ -86,6 +86,14 @@ class ScreenState(Printing):
         self.buffer.x = 0
         self.index()
 
+    def fill(self) -> None:
+        """DECALN."""
+        self._set_cursor(0, 0)
+        for row in range(self.rows):
+            line = Line(self.columns, self.pen)
+            line.characters = ["E"] * self.columns
+            self.buffer.lines[row] = line
+
     def save(self, *_: int) -> None:
         """DECSC."""
         buffer = self.buffer

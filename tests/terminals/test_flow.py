@@ -325,12 +325,12 @@ def test_a_flood_that_nobody_watches_leaves_the_processor_to_others(server: Serv
 def test_what_costs_more_than_its_bytes_keeps_no_other_terminal_waiting(small_ring_server: Server):
     # Two bytes that make a large screen anew.
     flooded = small_ring_server.new("bash", "-c", r"yes $'\ec' | tr -d '\n'")
-    with Client(small_ring_server, flooded, (200, 500)) as large:
+    with Client(small_ring_server, flooded, (60, 200)) as large:
         large.wait_for("\x1bc\x1bc")
         large.cut()
     quiet = small_ring_server.new("cat")
     before = small_ring_server.figures()["output_bytes_total"]
-    eventually(lambda: small_ring_server.figures()["output_bytes_total"] > before + 50_000)
+    eventually(lambda: small_ring_server.figures()["output_bytes_total"] > before + 20_000)
     with small_ring_server.client(quiet) as keys:
         started = time.monotonic()
         for _ in range(20):
@@ -344,7 +344,7 @@ def test_what_costs_more_than_its_bytes_keeps_no_other_terminal_waiting(small_ri
 def test_a_sequence_without_end_is_not_kept(small_ring_server: Server):
     flooded = small_ring_server.new("bash", "-c", r"printf '\e['; yes 1 | tr -d '\n'")
     memory, before = small_ring_server.resident_bytes(), small_ring_server.figures()
-    written = before["output_bytes_total"] + 16 * MIB
+    written = before["output_bytes_total"] + 8 * MIB
     eventually(lambda: small_ring_server.figures()["output_bytes_total"] > written)
-    assert small_ring_server.resident_bytes() - memory < 8 * MIB
+    assert small_ring_server.resident_bytes() - memory < 6 * MIB
     small_ring_server.delete(flooded)

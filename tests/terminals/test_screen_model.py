@@ -104,7 +104,7 @@ def test_a_sequence_that_is_broken_off_anywhere_ends_as_in_the_browser(
     screens: Screens, sequence: str
 ):
     found = {}
-    for end in range(1, len(sequence)):
+    for end in range(1, len(sequence) + 1):
         for after in AFTERWARDS:
             text = f"before {sequence[:end]}{after} and \x1b[1mmore\r\n$ "
             model = ScreenModel(10, 40)
@@ -130,13 +130,17 @@ def test_a_look_at_the_clock_in_between_changes_nothing(screens: Screens):
 
 @pytest.mark.parametrize("seed", range(10))
 def test_garbage_does_no_harm(screens: Screens, seed: int):
-    garbage = random.Random(seed).randbytes(20_000).decode(errors="replace")
+    dice = random.Random(seed)
+    garbage = dice.randbytes(20_000).decode(errors="replace")
+    garbage += "".join("\x1b" + dice.randbytes(3).decode("latin-1") for _ in range(2_000))
     model = ScreenModel(24, 80)
     for start in range(0, len(garbage), 999):
         model.feed(garbage[start : start + 999])
         model.resize(*random.Random(start).choice([(1, 1), (2, 3), (24, 80), (50, 200)]))
     model.resize(24, 80)
     assert screens.draw(model.render())["typed"] == ""
+    model.feed("\x18\x1bcstill here")
+    assert screens.draw(model.render())["text"][0] == "still here"
 
 
 def test_a_replay_is_bounded_however_colourful_the_lines_are(screens: Screens):
