@@ -265,7 +265,9 @@ class Terminal(PtyWithClients):
         if data == b"\x03" and self._input.waiting_bytes:
             report = _lost(self._input.interrupt(), "that the program had not read were dropped")
         elif not self._input.put(data):
-            report = _lost(len(data), "were not taken: the program does not read its input")
+            most = f"at most {self.limits.input_bytes:,} are taken at once"
+            why = "the program does not read its input" if self._input.waiting_bytes else most
+            report = _lost(len(data), f"were not taken: {why}")
         self._watch()
         return report
 
