@@ -240,14 +240,14 @@ def test_a_lost_connection_is_said_and_comes_back_to_the_same_screen(lab: LabPag
 
 
 def another_connection(lab: LabPage) -> AbstractContextManager[object]:
-    """What makes the terminal connect anew; the next key may still be lost with the old one."""
+    """What makes the terminal connect anew."""
     return lab.page.expect_websocket(lambda socket: "/terminals/websocket/" in socket.url)
 
 
 def test_a_connection_that_is_closed_politely_comes_back(lab: LabPage, relay: Relay):
     lab.open_terminal()
     with another_connection(lab):
-        relay.close_websockets(1001)
+        relay.close_websockets(1001, "/terminals/websocket/")  # nothing else tells of it
     lab.type("echo typed af''ter")
     lab.until_screen("(?m)^typed after$")
     expect(lab.notice).to_have_count(0)
@@ -263,11 +263,20 @@ def test_a_connection_that_is_dead_without_a_word_is_found_out_with_the_next_key
     lab.open_terminal()
     relay.lose_websockets()
     lab.page.clock.fast_forward(11_000)  # of silence
-    lab.page.keyboard.type("x")
+    lab.page.keyboard.type("echo typed bef''ore and ")
     with another_connection(lab):
         lab.page.clock.fast_forward(6_000)
-    lab.type("echo typed af''ter")
-    lab.until_screen("(?m)^typed after$")
+    lab.type("after")
+    lab.until_screen("(?m)^typed before and after$")
+
+
+def test_a_terminal_that_is_refused_at_first_says_so_and_comes(lab: LabPage, relay: Relay):
+    relay.answer("429 Too Many Requests", path="/terminals/websocket/")
+    lab.command("terminal:create-new")
+    expect(lab.notice).to_contain_text("Reconnecting")
+    relay.mend()
+    lab.until_screen(r"[$#]$")
+    expect(lab.notice).to_have_count(0)
 
 
 def test_a_page_that_wakes_up_finds_out_which_connections_are_dead(lab: LabPage, relay: Relay):

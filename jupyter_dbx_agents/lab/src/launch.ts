@@ -147,7 +147,8 @@ export async function openTerminal(
   body: { shell_command?: string[]; cwd?: string | undefined }
 ): Promise<string> {
   const { name } = await askJupyter<{ name: string }>('api/terminals', 'POST', body);
-  await app.serviceManager.terminals.refreshRunning();
+  // It runs: that the list of what runs cannot be had is no reason not to show it.
+  await app.serviceManager.terminals.refreshRunning().catch(() => undefined);
   await app.commands.execute('terminal:open', { name });
   return name;
 }

@@ -35,10 +35,13 @@ export async function attach(
   const ready = xtermOf(content);
   const line = new Line(content.session);
   acknowledge(content.session, ready);
-  new TabName(content.session, content.title, store, () => settings.followProgram);
+  new TabName(content, store, () => settings.followProgram);
   takeFiles(content, node, () => settings.uploadPasted, trans);
   takePaths(content, node, pathOf);
   const xterm = await ready;
+  if (content.isDisposed) {
+    return;
+  }
   const connection = new Connection(content, xterm, line, store, trans, node, openAnother, running);
   if (xterm) {
     allowCopy(xterm, () => settings.copyFromPrograms && !connection.isReplaying, trans);

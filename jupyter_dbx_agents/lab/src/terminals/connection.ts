@@ -58,7 +58,10 @@ export class Connection {
     _line.mended.connect(this._onMended, this);
     _terminal.session.disposed.connect(() => void this._onEnded());
     _store.changed.connect(this._onServer, this);
-    this._sleepSoundly = onWake(() => _line.ask());
+    this._sleepSoundly = onWake(() => {
+      _line.ask();
+      void this._wayBack.look();
+    });
     _terminal.disposed.connect(() => this._end());
     if (_line.isCut) {
       this._onCut();
@@ -166,10 +169,7 @@ export class Connection {
     }
     if (isServers) {
       const text = this._trans.__('The server was restarted, which ended what ran here.');
-      this._notice.show(text + this._unsent(), {
-        label: this._trans.__('New terminal'),
-        onClick: () => void this._replace()
-      });
+      this._offerAnother(text + this._unsent());
     } else if (this._closesOnExit) {
       this._terminal.dispose();
     }
@@ -182,9 +182,18 @@ export class Connection {
     );
   }
 
+  private _offerAnother(text: string): void {
+    const label = this._trans.__('New terminal');
+    this._notice.show(text, { label, onClick: () => void this._replace() });
+  }
+
   private async _replace(): Promise<void> {
-    await this._open();
-    this._terminal.dispose();
+    try {
+      await this._open();
+      this._terminal.dispose();
+    } catch (error) {
+      this._offerAnother(errorText(error, this._trans));
+    }
   }
 
   private _settle(): void {

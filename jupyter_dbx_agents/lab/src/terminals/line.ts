@@ -17,7 +17,7 @@ import type { Terminal } from '@jupyterlab/services';
 import { Signal } from '@lumino/signaling';
 
 const SILENCE_MILLISECONDS = 10_000;
-// As long as a slow network may take; what is typed meanwhile is lost with the connection.
+// As long as a slow network may take; what is typed meanwhile waits.
 const ANSWER_MILLISECONDS = 5000;
 const POLITE_CODES = [1000, 1001];
 // The server's addition to the protocol, which JupyterLab's types do not know.
@@ -33,7 +33,8 @@ export class Line {
 
   private _identity = '';
   private _isUp = false;
-  private _waiting: Terminal.IMessage[] | null = null;
+  private _isCut = false;
+  private _waiting: Terminal.IMessage[] = [];
   private _heardAt = 0;
   private _question = 0;
   private _send: Session['send'];
@@ -44,16 +45,18 @@ export class Line {
     _session.connectionStatusChanged.connect(this._onStatus, this);
     _session.messageReceived.connect(this._onMessage, this);
     _session.disposed.connect(() => window.clearTimeout(this._question));
+    // The first connection: JupyterLab says of none of its attempts that it has failed.
+    this._question = window.setTimeout(() => this._cut(), ANSWER_MILLISECONDS);
   }
 
-  /** Whether the connection, once there, is cut. */
+  /** Whether the connection is cut, or the first one does not come about. */
   get isCut(): boolean {
-    return this._waiting !== null;
+    return this._isCut;
   }
 
   /** How many characters wait; what the terminal itself reports, such as its focus, is none. */
   get waitingCharacters(): number {
-    const texts = (this._waiting ?? []).map(message => String(message.content?.[0]));
+    const texts = this._waiting.map(message => String(message.content?.[0]));
     // biome-ignore lint/suspicious/noControlCharactersInRegex: terminals report in sequences
     return texts.join('').replace(/\x1b(\[[0-?]*[ -/]*[@-~]|O.)/g, '').length;
   }
@@ -76,23 +79,34 @@ export class Line {
   private _onSend(message: Terminal.IMessage): void {
     if (message.type !== 'stdin') {
       this._send(message);
-    } else if (this._waiting) {
+      return;
+    }
+    if (this._isUp && this._isClosing()) {
+      this.reconnect(); // what is sent now would be dropped
+    } else if (Date.now() - this._heardAt > SILENCE_MILLISECONDS) {
+      this.ask();
+    }
+    if (this._isCut || (this._isUp && this._question)) {
       this._waiting.push(message);
     } else {
-      if (Date.now() - this._heardAt > SILENCE_MILLISECONDS) {
-        this.ask();
-      }
       this._send(message);
     }
   }
 
   private _onStatus(_: Session, status: Terminal.ConnectionStatus): void {
-    this._hear();
     if (status === 'connected') {
+      this._hear();
       this._watchClose();
-    } else if (this._isUp && !this._session.isDisposed) {
-      this._isUp = false;
-      this._waiting ??= [];
+    } else if (this._isUp || (status === 'disconnected' && !this._isCut)) {
+      this._hear();
+      this._cut();
+    }
+  }
+
+  private _cut(): void {
+    this._isUp = false;
+    if (!this._session.isDisposed) {
+      this._isCut = true;
       this.cut.emit();
     }
   }
@@ -100,22 +114,27 @@ export class Line {
   private _onMessage(_: Session, { type, content }: Terminal.IMessage): void {
     this._hear();
     if (!this._isUp) {
-      // A server that does not tell is one of before this page: it says nothing against the name.
-      this._onMended(type === IDENTITY ? String(content?.[0]) : this._identity);
+      this._onUp(type === IDENTITY ? String(content?.[0]) : '');
+    }
+    this._sendWaiting();
+  }
+
+  private _onUp(identity: string): void {
+    const isSame = !this._identity || identity === this._identity;
+    this._identity = identity;
+    this._isUp = true;
+    if (this._isCut) {
+      this.mended.emit(isSame);
+      this._isCut = false;
+      this._waiting = isSame ? this._waiting : [];
     }
   }
 
-  private _onMended(identity: string): void {
-    const isSame = identity === this._identity;
+  private _sendWaiting(): void {
     const waiting = this._waiting;
-    this._identity = identity;
-    this._isUp = true;
-    if (waiting) {
-      this.mended.emit(isSame);
-      this._waiting = null;
-      for (const message of isSame ? waiting : []) {
-        this._send(message);
-      }
+    this._waiting = [];
+    for (const message of waiting) {
+      this._send(message);
     }
   }
 
@@ -126,14 +145,21 @@ export class Line {
   }
 
   private _watchClose(): void {
-    const inside = this._session as unknown as { _ws?: unknown };
-    const { _ws: socket } = inside;
-    if (socket instanceof EventTarget) {
-      socket.addEventListener('close', event => {
-        if (inside._ws === socket && POLITE_CODES.includes((event as CloseEvent).code)) {
-          this.reconnect();
-        }
-      });
-    }
+    const socket = this._socket();
+    socket?.addEventListener('close', ({ code }) => {
+      if (this._socket() === socket && POLITE_CODES.includes(code)) {
+        this.reconnect();
+      }
+    });
+  }
+
+  private _isClosing(): boolean {
+    const socket = this._socket();
+    return socket !== null && socket.readyState > WebSocket.OPEN;
+  }
+
+  private _socket(): WebSocket | null {
+    const { _ws: socket } = this._session as unknown as { _ws?: unknown };
+    return socket instanceof WebSocket ? socket : null;
   }
 }

@@ -5,6 +5,7 @@ import { askJupyter, ServerError } from '../server';
 
 // JupyterLab itself tries seven times, with pauses of up to a minute, and then no more.
 const PAUSE_MILLISECONDS = { least: 2000, most: 15_000 };
+const ANSWER_MILLISECONDS = 10_000;
 
 export class WayBack {
   private _timer = 0;
@@ -77,7 +78,7 @@ export class WayBack {
 /** Return whether the server does what it is asked; false if it says no with a certain status. */
 async function answers(path: string, no: number, method = 'GET', body?: object): Promise<boolean> {
   try {
-    await askJupyter(path, method, body);
+    await askJupyter(path, method, body, ANSWER_MILLISECONDS);
     return true;
   } catch (error) {
     if (error instanceof ServerError && error.status === no) {
