@@ -172,7 +172,7 @@ class Terminal(PtyWithClients):
             self._replay.work(deadline)
         if self._replay.has_work:
             # A key takes the loop a dozen turns: they must not each be as long as the model's.
-            seconds = MAKING_WAY_REST_SECONDS if self._keys.are_elsewhere(self) else 0
+            seconds = MODEL_SECONDS if self._keys.are_elsewhere(self) else 0
             self._working = asyncio.get_running_loop().call_later(seconds, self._work_on)
         if self._waits_for_model != self._replay.is_full:
             self._waits_for_model = self._replay.is_full

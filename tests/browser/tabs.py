@@ -16,6 +16,11 @@ from .relay import Relay
 SIZE = {"width": 1280, "height": 800}
 OURS = "/extensions/jupyter-dbx-agents/"
 LIGHT = "JupyterLab Light"
+DISMISS_TOASTS = """async () => {
+  for (const {id} of document.querySelectorAll('.Toastify__toast')) {
+    await jupyterapp.commands.execute('apputils:dismiss-notification', {id});
+  }
+}"""
 
 
 class Tabs:
@@ -101,6 +106,8 @@ def tidy(lab: LabPage) -> None:
     page.set_viewport_size(SIZE)
     for _ in range(page.locator(".jp-Dialog").count()):
         page.keyboard.press("Escape")
+    page.evaluate(DISMISS_TOASTS)
+    expect(page.locator(".Toastify__toast")).to_have_count(0)
     lab.command("application:close-all")
     lab.command("filebrowser:open-path", path="/")
     lab.command("filebrowser:activate")
