@@ -45,6 +45,12 @@ def show_changed(lab: LabPage, change: Change) -> None:
     lab.show_panel()
 
 
+def uninstall(status: dict[str, Any]) -> None:
+    """Show every agent as not installed, whatever an earlier test has installed or begun to."""
+    for agent in status["agents"]:
+        agent["installed"] = False
+
+
 def git(app: RunningApp, name: str, *words: str) -> str:
     """Run git in a project; return what it says."""
     author = ("-c", "user.email=a@example.com", "-c", "user.name=A")
@@ -137,7 +143,7 @@ def test_a_model_is_chosen_and_an_agent_switched_off_and_on(lab: LabPage, app: R
 
 def test_an_agent_that_is_not_there_is_installed_by_a_click(lab: LabPage):
     lab.page.route("**/api/agents/codex/install?*", lambda route: route.fulfill(json={}))
-    lab.show_panel()
+    show_changed(lab, uninstall)
     with lab.page.expect_request("**/api/agents/codex/install?*") as asked:
         lab.section("Agents").get_by_role("button", name="Install Codex").click()
     assert asked.value.method == "POST"
@@ -165,7 +171,12 @@ def test_clicks_rotate_the_token_sync_a_project_and_show_a_terminal(lab: LabPage
 
 def test_a_refused_click_says_why_and_leaves_the_panel_as_it_was(lab: LabPage):
     project = {"name": "p", "state": "synced"}
-    show_changed(lab, lambda status: status.update(projects=[project]))
+
+    def change(status: dict[str, Any]) -> None:
+        uninstall(status)
+        status["projects"] = [project]
+
+    show_changed(lab, change)
     for button, path, section, answer, said in REFUSALS:
         lab.page.route(f"**/dbx-agents/api/{path}?*", functools.partial(Route.fulfill, **answer))
         lab.section(section).get_by_role("button", name=button).click()
@@ -207,7 +218,12 @@ def test_an_agent_that_is_not_ready_says_so_on_its_card_and_in_the_palette(
 ):
     task = {"name": "install-codex", "title": "Install Codex", "state": "running"}
     task |= {"progress": 0.4, "message": "40 of 100 MB", "hint": ""}
-    show_changed(lab, lambda status: status.update(startup=[task]))
+
+    def change(status: dict[str, Any]) -> None:
+        uninstall(status)
+        status["startup"] = [task]
+
+    show_changed(lab, change)
     lab.open_launcher()
     expect(lab.card("Codex").locator("p")).to_have_text("Codex (not installed yet)")
     lab.card("Codex").click()
