@@ -2,12 +2,14 @@
 
 Messages are JSON arrays.  From a client: ``["stdin", text]``, ``["set_size", rows, columns, …]``,
 and, from those that can, ``["ack", n]``: the first n ``stdout`` messages are drawn (``["ack", 0]``
-says that acknowledgements will come).  To a client: ``["setup", {}]``, ``["identity", id]``,
+says that acknowledgements will come).  To a client: ``["setup", {}]``, ``["identity", id, start]``,
 ``["stdout", text]``, ``["disconnect", 1]``; and, to one that does not acknowledge, pings with the
 number of ``stdout`` messages before them, which its end of the websocket answers by itself.
 
 The identity tells a client that comes back, before anything is drawn, whether this is the terminal
-that it has left or another of its name.  ``["identity"]`` asks for it, as a sign of life.
+that it has left or another of its name.  The start of the server, as in Jupyter's ``/api/status``,
+tells one whose terminal is gone whether that went down with the server or had ended before.
+``["identity"]`` asks for both, as a sign of life.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import socket
 from collections import deque
 from typing import Any
 
+from jupyter_server._tz import isoformat
 from jupyter_server_terminals.handlers import TermSocket as JupyterTermSocket
 from terminado.websocket import TermSocket
 from tornado.ioloop import PeriodicCallback
@@ -44,6 +47,8 @@ MOST_MESSAGE_BYTES = 64 * 1024 * 1024
 MOST_BYTES_AS_JSON = 6
 # To a client that is behind; each names a paste, and nobody pastes more often while nothing moves.
 MOST_REPORTS = 10
+# To a client that does not read them; others ask every few seconds at most.
+MOST_ANSWERS = 10
 
 
 class ResilientSocket(TermSocket):
@@ -61,6 +66,7 @@ class ResilientSocket(TermSocket):
         self._has_complained = False
         self._timer: asyncio.TimerHandle | None = None
         self._reports: deque[bytes] = deque(maxlen=MOST_REPORTS)
+        self._answers = 0  # that are not written yet
 
     @property
     def max_message_size(self) -> int:
@@ -223,10 +229,21 @@ class ResilientSocket(TermSocket):
         return is_possible
 
     def _identity(self, _values: list[Any]) -> bool:
-        if self.terminal is not None:
+        # Those that are not written yet answer this question as well.
+        if self.terminal is not None and self._answers < MOST_ANSWERS:
+            started = self.settings.get("started")
+            start = isoformat(started) if started else ""
+            message = json.dumps(["identity", self.terminal.identity, start])
             with contextlib.suppress(WebSocketClosedError):
-                self.send_json_message(["identity", self.terminal.identity])
+                future = WebSocketHandler.write_message(self, message)
+                self._answers += 1
+                future.add_done_callback(self._answered)
         return True
+
+    def _answered(self, future: asyncio.Future[None]) -> None:
+        self._answers -= 1
+        if not future.cancelled():
+            future.exception()  # the connection is gone; on_close follows
 
     _actions = {"stdin": _stdin, "set_size": _set_size, "ack": _ack, "identity": _identity}
 

@@ -35,7 +35,8 @@ SET_SETTING = """async ([key, value]) => {
 }"""
 # JupyterLab stores the layout a while after it has changed.
 LAYOUT_HAS_TERMINAL = """async () => {
-  const {data} = await (await fetch('/lab/api/workspaces/default')).json();
+  const {workspace} = JSON.parse(document.getElementById('jupyter-config-data').textContent);
+  const {data} = await (await fetch(`/lab/api/workspaces/${workspace}`)).json();
   const {session} = window.jupyterapp.shell.currentWidget.content;
   return data['layout-restorer:data']?.main?.current === `terminal:${session.name}`;
 }"""
@@ -58,8 +59,8 @@ DROP = """files => {
 class LabPage:
     """One tab with JupyterLab."""
 
-    def __init__(self, page: Page, url: str) -> None:
-        self.page, self.url = page, url
+    def __init__(self, page: Page, url: str, path: str = "/lab") -> None:
+        self.page, self.url, self._path = page, url, path
         self.dialog: Locator = page.locator(DIALOG)
         self.status: Locator = page.locator(".jp-DbxAgents-StatusItem button")
         self.panel: Locator = page.locator("#jp-DbxAgents-panel")
@@ -68,7 +69,7 @@ class LabPage:
 
     def open(self) -> None:
         """Load the page until the status is known."""
-        self.page.goto(f"{self.url}/lab")
+        self.page.goto(self.url + self._path)
         self.until_known()
 
     def reload(self) -> None:
@@ -191,6 +192,16 @@ class LabPage:
         """Drop files of zeros, each by its name and size in bytes, at once."""
         self.page.evaluate(DROP, [list(file) for file in files])
 
+    def drag_from_desktop(self, path: Path) -> None:
+        """Drop a file or folder of this machine into the terminal in front, as a desktop does."""
+        x, y = self._middle(self.page.locator(".jp-Terminal:visible .xterm-screen"))
+        data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+        devtools = self.page.context.new_cdp_session(self.page)
+        for kind in ("dragEnter", "dragOver", "drop"):
+            event = {"type": kind, "x": x, "y": y, "data": data}
+            devtools.send("Input.dispatchDragEvent", event)
+        devtools.detach()
+
     def drag_to_terminal(self, *names: str) -> None:
         """Drag items of the file browser, with the mouse, into the terminal in front."""
         items = [self.page.locator(".jp-DirListing-item", has_text=name) for name in names]
@@ -202,10 +213,12 @@ class LabPage:
         self.page.mouse.up()
 
     def _hover(self, place: Locator) -> None:
+        self.page.mouse.move(*self._middle(place), steps=8)
+
+    def _middle(self, place: Locator) -> tuple[float, float]:
         box = place.bounding_box()
         assert box is not None
-        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-        self.page.mouse.move(x, y, steps=8)
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
     def tab(self) -> Locator:
         """The tab in front."""

@@ -16,6 +16,9 @@ from .relay import Relay
 SIZE = {"width": 1280, "height": 800}
 OURS = "/extensions/jupyter-dbx-agents/"
 LIGHT = "JupyterLab Light"
+# A workspace of its own: what the tab stores late is not what another tab is opened with.
+SHARED = "shared"
+PATH = f"/lab/workspaces/{SHARED}"
 DISMISS_TOASTS = """async () => {
   for (const {id} of document.querySelectorAll('.Toastify__toast')) {
     await jupyterapp.commands.execute('apputils:dismiss-notification', {id});
@@ -42,7 +45,7 @@ class Tabs:
         self.relay.mend()
         self.app.log_in()
         if self._shared is None:
-            self._shared = LabPage(self._context().new_page(), self.relay.url)
+            self._shared = LabPage(self._context().new_page(), self.relay.url, PATH)
             forget_sessions(self.app.owner)
             self._shared.open()
         else:
@@ -94,7 +97,8 @@ def forget_sessions(owner: Owner) -> None:
     """End the terminals of earlier tests, forget their layout, and show no hint."""
     for terminal in owner.json("GET", "/api/terminals"):
         owner.http.delete(f"/api/terminals/{terminal['name']}")
-    owner.http.delete("/lab/api/workspaces/default")
+    for workspace in ("default", SHARED):
+        owner.http.delete(f"/lab/api/workspaces/{workspace}")
     path = "/lab/api/settings/jupyter-dbx-agents:plugin"
     owner.http.put(path, json={"raw": '{"firstHint": false}'})
 

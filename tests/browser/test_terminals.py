@@ -78,6 +78,24 @@ def test_of_several_dropped_files_each_that_fails_says_why_and_the_others_are_ty
     expect(lab.notice).to_have_count(0)
 
 
+def test_a_dropped_folder_is_refused_in_words(lab: LabPage, tmp_path: Path):
+    lab.open_terminal()
+    lab.drag_from_desktop(tmp_path)
+    said = lab.notice.filter(has_text=f"{tmp_path.name} was not uploaded: it is a folder")
+    expect(said).to_contain_text("Pack a folder into an archive first.")
+
+
+@pytest.mark.parametrize("refusal", [["200 OK"], ["302 Found", "Location: http://127.0.0.1:9/"]])
+def test_an_upload_after_the_sign_in_has_ended_says_so(
+    lab: LabPage, relay: Relay, refusal: list[str]
+):
+    lab.open_terminal()
+    relay.answer(*refusal)
+    lab.drop_files(("late.bin", 10))
+    said = lab.notice.filter(has_text="late.bin was not uploaded: Your sign-in has ended.")
+    expect(said).to_contain_text("Reload the page to sign in again.")
+
+
 def test_an_upload_shows_how_far_it_is_and_is_cancelled_by_a_click_or_with_its_tab(
     lab: LabPage, app: RunningApp, relay: Relay
 ):
@@ -268,6 +286,27 @@ def test_a_connection_that_is_dead_without_a_word_is_found_out_with_the_next_key
         lab.page.clock.fast_forward(6_000)
     lab.type("after")
     lab.until_screen("(?m)^typed before and after$")
+
+
+def test_a_terminal_that_ended_while_its_tab_was_cut_off_says_so_and_is_not_started_again(
+    lab: LabPage, app: RunningApp, relay: Relay
+):
+    lab.open_terminal()
+    lab.type("echo before the e''nd")
+    lab.until_screen("(?m)^before the end$")
+    relay.cut()
+    expect(lab.notice).to_contain_text("Reconnecting")
+    lab.type("echo typed mean''while")
+    for terminal in app.owner.json("GET", "/api/terminals"):
+        app.owner.http.delete(f"/api/terminals/{terminal['name']}")
+    relay.mend()
+    expect(lab.notice).to_contain_text("What ran here has ended while the connection was cut.")
+    expect(lab.notice).to_contain_text("(23 characters) was not sent")
+    assert app.owner.json("GET", "/api/terminals") == []
+    assert "\nbefore the end\n" in lab.screen()["text"]
+    lab.notice.get_by_role("button", name="New terminal").click()
+    expect(lab.notice).to_have_count(0)
+    lab.until_screen(r"^\S+[$#]$")
 
 
 def test_a_terminal_that_is_refused_at_first_says_so_and_comes(lab: LabPage, relay: Relay):

@@ -217,7 +217,12 @@ class StalledClient:
 
     def send(self, opcode: int, payload: bytes) -> None:
         """Send a short frame (masked with zeros, which changes nothing)."""
-        self.raw.sendall(bytes([0x80 | opcode, 0x80 | len(payload)]) + bytes(4) + payload)
+        self.send_often(opcode, payload, 1)
+
+    def send_often(self, opcode: int, payload: bytes, count: int) -> None:
+        """Send a short frame so many times."""
+        frame = bytes([0x80 | opcode, 0x80 | len(payload)]) + bytes(4) + payload
+        self.raw.sendall(frame * count)
 
     def frames(self) -> Iterator[tuple[int, bytes]]:
         """What comes: opcodes and payloads."""

@@ -18,7 +18,7 @@ from .clients import Client, Server, StalledClient, eventually
 from .screens import Screens, differences
 
 MIB = 1024 * 1024
-PING, PONG = 0x9, 0xA
+TEXT, PING, PONG = 0x1, 0x9, 0xA
 # Thirty times what passes while a key is answered on a busy machine.
 MANY_LINES = 3_000
 COUNTER = """
@@ -67,6 +67,20 @@ def test_a_client_that_stalls_under_a_flood_costs_little_and_gets_back(
 
     eventually(has_caught_up, 60, "the client to be sent the screen as it is now")
     stalled.close()
+    server.delete(name)
+
+
+def test_questions_of_a_client_that_reads_no_answers_cost_nothing(server: Server):
+    name = server.new("cat")
+    client = StalledClient(server, name)
+    before = server.resident_bytes()
+    for _ in range(100):
+        client.send_often(TEXT, b'["identity"]', 1000)
+    client.send(TEXT, b'["stdin", "asked\\r"]')
+    with server.client(name) as other:
+        other.wait_for("asked\r\nasked")  # all questions before it have been taken
+    assert server.resident_bytes() - before < 16 * MIB
+    client.close()
     server.delete(name)
 
 

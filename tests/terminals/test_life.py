@@ -176,11 +176,12 @@ def test_a_client_is_told_which_terminal_it_is_in_before_anything_is_drawn(serve
     assert (setup[0], told[0], drawn[0]) == ("setup", "identity", "stdout")
     assert asked == told
     assert first_messages(name, 2)[1] == told
+    assert told[2] == server.http.get("/api/status").json()["started"]
     server.delete(name)
     server.new("sh", name=name)
     other = first_messages(name, 2)[1]
-    assert other[0] == "identity"
-    assert other != told
+    assert (other[0], other[2]) == ("identity", told[2])
+    assert other[1] != told[1]
 
 
 def test_a_storm_of_sizes_is_felt_as_a_breeze(server: Server):

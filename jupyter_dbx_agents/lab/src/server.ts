@@ -52,17 +52,16 @@ export async function askJupyter<T>(
   if (response.ok && reply !== null) {
     return reply as T;
   }
-  // A page in place of a reply asks for a sign-in, too.
-  const isPage = response.ok || response.type === 'opaqueredirect';
-  throw errorOf(isPage ? SIGNED_OUT : response.status, reply ?? {});
+  throw errorOf(response.type === 'opaqueredirect' ? SIGNED_OUT : response.status, reply ?? {});
 }
 
-/** Return the error that a reply means. */
+/** Return the error that a reply means; a page in place of one asks for a sign-in, too. */
 export function errorOf(status: number, reply: { message?: unknown; hint?: unknown }): ServerError {
   const message = typeof reply.message === 'string' ? reply.message : '';
   // Jupyter's own answers have none, ours may have nothing to advise.
   const hint = typeof reply.hint === 'string' ? reply.hint : null;
-  return new ServerError(message, hint, status);
+  const isPage = status >= 200 && status < 300;
+  return new ServerError(message, hint, isPage ? SIGNED_OUT : status);
 }
 
 /** Whether an error means that whoever asks is not, or no longer, let in. */

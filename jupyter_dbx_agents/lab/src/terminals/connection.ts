@@ -28,6 +28,7 @@ export class Connection {
   private _hadServer: boolean;
   private _noticeTimer = 0;
   private _refusal: unknown = null;
+  private _hasEndedMeanwhile = false;
   private _mendedAt = Date.now();
   private _sleepSoundly: () => void;
 
@@ -42,14 +43,17 @@ export class Connection {
     private _running: RunningPoll
   ) {
     this._notice = new Notice(host);
-    this._wayBack = new WayBack(
-      _terminal.session,
-      () => {
+    this._wayBack = new WayBack(_terminal.session, () => _line.serverStart, {
+      found: () => {
         this._refusal = null;
         _line.reconnect();
       },
-      error => this._onRefused(error)
-    );
+      ended: () => {
+        this._hasEndedMeanwhile = true;
+        _terminal.session.dispose();
+      },
+      refused: error => this._onRefused(error)
+    });
     // Whether a terminal's end is the user's or the server's is asked first, in `_onEnded`.
     this._closesOnExit = _terminal.getOption('closeOnExit');
     _terminal.setOption('closeOnExit', false);
@@ -159,10 +163,15 @@ export class Connection {
     return this._store.isConnected && this._refusal ? errorText(this._refusal, this._trans) : '';
   }
 
-  /** A shell that was left closes its tab; one that went down with the server says so. */
+  /** A shell that was left closes its tab; what nobody has seen end says so and can be read. */
   private async _onEnded(): Promise<void> {
     const isStopped = this._line.isCut || isStopping(this._store.status);
     this._settle();
+    if (this._hasEndedMeanwhile) {
+      const text = this._trans.__('What ran here has ended while the connection was cut.');
+      this._offerAnother(text + this._unsent());
+      return;
+    }
     const isServers = isStopped || !(await this._isAnswered());
     if (this._terminal.isDisposed) {
       return;

@@ -2,8 +2,8 @@
  * A terminal's line to the server: what is typed while it is cut waits for the same terminal, and
  * is sent to no other of its name.
  *
- * The server says after each connection, before anything is drawn, which terminal this is, and
- * says it again when asked.  JupyterLab (4.6, terminal/default.ts of its services) alone would
+ * The server says after each connection, before anything is drawn, which terminal this is and when
+ * it has itself started, and says it again when asked.  JupyterLab (4.6, terminal/default.ts of its services) alone would
  *
  * - send what waits to whatever answers: after a crash, to a fresh shell.  So `send` is taken over.
  * - take a close with code 1000 or 1001 for the end, and say nothing (its pull request 18243, since
@@ -32,6 +32,7 @@ export class Line {
   readonly mended = new Signal<this, boolean>(this);
 
   private _identity = '';
+  private _serverStart = '';
   private _isUp = false;
   private _isCut = false;
   private _waiting: Terminal.IMessage[] = [];
@@ -52,6 +53,11 @@ export class Line {
   /** Whether the connection is cut, or the first one does not come about. */
   get isCut(): boolean {
     return this._isCut;
+  }
+
+  /** When the server had started that was last heard; '' for one that does not tell. */
+  get serverStart(): string {
+    return this._serverStart;
   }
 
   /** How many characters wait; what the terminal itself reports, such as its focus, is none. */
@@ -113,6 +119,9 @@ export class Line {
 
   private _onMessage(_: Session, { type, content }: Terminal.IMessage): void {
     this._hear();
+    if (type === IDENTITY) {
+      this._serverStart = String(content?.[1] ?? '');
+    }
     if (!this._isUp) {
       this._onUp(type === IDENTITY ? String(content?.[0]) : '');
     }

@@ -2,7 +2,7 @@
 
 import { ServerConnection } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { errorOf } from '../server';
+import { askJupyter, errorOf, isSignedOut } from '../server';
 
 // A slow line may need many minutes for a file; one that takes nothing for this long is dead.
 const NO_PROGRESS_MINUTES = 2;
@@ -36,11 +36,24 @@ export function sendFile(
     };
     request.onabort = () =>
       fail(trans.__('nothing of it got through for %1 minutes.', NO_PROGRESS_MINUTES));
-    request.onerror = () => fail(trans.__('the connection broke off.'));
+    request.onerror = () => void whyNot(file, trans).then(reject);
     signal.onabort = () => request.abort();
     waitForProgress();
     request.send(file); // which the browser reads piece by piece
   }).finally(() => window.clearTimeout(timer));
+}
+
+/** Find out what stopped a file; a browser only tells that something did. */
+async function whyNot(file: File, trans: TranslationBundle): Promise<unknown> {
+  try {
+    await file.slice(0, 1).arrayBuffer();
+  } catch {
+    const hint = trans.__('Pack a folder into an archive first.');
+    return errorOf(0, { message: trans.__('it is a folder, or no longer what it was.'), hint });
+  }
+  const refusal = await askJupyter('api/status').catch(error => error);
+  const message = trans.__('the connection broke off.');
+  return isSignedOut(refusal) ? refusal : errorOf(0, { message });
 }
 
 function opened(name: string): XMLHttpRequest {

@@ -7,17 +7,24 @@ import { askJupyter, ServerError } from '../server';
 const PAUSE_MILLISECONDS = { least: 2000, most: 15_000 };
 const ANSWER_MILLISECONDS = 10_000;
 
+/** What is told of the way back; `error` is what the server, or the way to it, says against it. */
+export interface News {
+  found: () => void;
+  ended: () => void;
+  refused: (error: unknown) => void;
+}
+
 export class WayBack {
   private _timer = 0;
   private _attempts = 0;
   private _isLooking = false;
   private _isWanted = false;
 
-  /** `found` is called when the server has the terminal, `refused` with what it says instead. */
+  /** `serverStart` returns when the server had started that had the terminal, or ''. */
   constructor(
     private _session: Terminal.ITerminalConnection,
-    private _found: () => void,
-    private _refused: (error: unknown) => void
+    private _serverStart: () => string,
+    private _news: News
   ) {}
 
   /** Look for it until told to stop. */
@@ -32,7 +39,7 @@ export class WayBack {
     window.clearTimeout(this._timer);
   }
 
-  /** Look now; one that went down with the server is started again under its name. */
+  /** Look now; one that went down with the server, and no other, is started again by its name. */
   async look(): Promise<void> {
     if (!this._isWanted || this._isLooking) {
       return;
@@ -40,14 +47,12 @@ export class WayBack {
     this._isLooking = true;
     window.clearTimeout(this._timer);
     try {
-      if (!(await this.isThere())) {
-        await this._startAnew();
-      }
+      const news = await this._find();
       if (this._isWanted) {
-        this._found();
+        news();
       }
     } catch (error) {
-      this._refused(error);
+      this._news.refused(error);
     } finally {
       this._isLooking = false;
       this._lookSoon();
@@ -57,6 +62,28 @@ export class WayBack {
   /** Return whether the server has this terminal.  Raises ServerError when it does not say. */
   isThere(): Promise<boolean> {
     return answers(`api/terminals/${this._session.name}`, 404);
+  }
+
+  /** Return what is to be told: the terminal is there, or there again, or has ended. */
+  private async _find(): Promise<() => void> {
+    if (await this.isThere()) {
+      return this._news.found;
+    }
+    if (await this._isSameServer()) {
+      return this._news.ended;
+    }
+    await this._startAnew();
+    return this._news.found;
+  }
+
+  private async _isSameServer(): Promise<boolean> {
+    const { started } = await askJupyter<{ started?: string }>(
+      'api/status',
+      'GET',
+      undefined,
+      ANSWER_MILLISECONDS
+    );
+    return Boolean(started) && started === this._serverStart();
   }
 
   /** Another tab may have been faster. */
