@@ -128,7 +128,7 @@ def test_a_click_reloads_the_page_to_sign_in_again(new_lab: LabPage, app: Runnin
 def test_a_status_that_events_overtake_is_completed_by_them_and_not_asked_for_again(
     lab: LabPage, app: RunningApp
 ):
-    held = hold(lab, "**/api/status?*")
+    held = hold(lab, "**/dbx-agents/api/status?*")
     lab.show_panel()  # which asks for the status
     old = held[0].fetch().json()
     app.owner.json("DELETE", "/dbx-agents/api/pat")
@@ -208,7 +208,7 @@ def test_a_server_of_another_version_breaks_nothing(new_lab: LabPage, app: Runni
     def answer(route: Route) -> None:
         route.fulfill(json=newer(route.fetch().json()))
 
-    lab.page.route("**/api/status?*", answer)
+    lab.page.route("**/dbx-agents/api/status?*", answer)
     lab.page.route_web_socket("**/api/events/subscribe*", lambda _socket: None)
     lab.open()
     expect(lab.status).to_contain_text("hibernating")

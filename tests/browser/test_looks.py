@@ -60,7 +60,7 @@ def test_dialog_launcher_and_panel_are_pictured_and_accessible(
     lab: LabPage, app: RunningApp, axe: str, name: str
 ):
     lab.use_theme(THEMES[name])
-    lab.page.route("**/api/status?*", as_if_installed)
+    lab.page.route("**/dbx-agents/api/status?*", as_if_installed)
     lab.show_panel()
     expect(lab.section("Agents").get_by_role("button", name="Start Claude Code")).to_be_enabled()
     lab.command("filebrowser:activate")

@@ -41,12 +41,13 @@ def show_changed(lab: LabPage, change: Change) -> None:
         change(status)
         route.fulfill(json=status)
 
-    lab.page.route("**/api/status?*", answer)
+    lab.page.route("**/dbx-agents/api/status?*", answer)
     lab.show_panel()
 
 
 def uninstall(status: dict[str, Any]) -> None:
     """Show every agent as not installed, whatever an earlier test has installed or begun to."""
+    status["startup"] = []
     for agent in status["agents"]:
         agent["installed"] = False
 

@@ -153,5 +153,6 @@ def test_after_an_orderly_restart_the_output_stays_and_a_button_opens_another_te
     assert "before the end" in used.screen()["text"]
     platform.log_in()
     used.notice.get_by_role("button", name="New terminal").click()
-    used.until_screen(r"[$#]$")
-    expect(used.notice).to_have_count(0)
+    used.until_screen(r"^\S+[$#]$")
+    expect(used.notice).to_contain_text("The server was restarted")  # in the tab that was left
+    expect(used.notice.get_by_role("button", name="New terminal")).to_have_count(0)

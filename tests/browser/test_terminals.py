@@ -82,7 +82,7 @@ def test_a_dropped_folder_is_refused_in_words(lab: LabPage, tmp_path: Path):
     lab.open_terminal()
     lab.drag_from_desktop(tmp_path)
     said = lab.notice.filter(has_text=f"{tmp_path.name} was not uploaded: it is a folder")
-    expect(said).to_contain_text("Pack a folder into an archive first.")
+    expect(said).to_contain_text("Pack it into an archive.")
 
 
 @pytest.mark.parametrize("refusal", [["200 OK"], ["302 Found", "Location: http://127.0.0.1:9/"]])
@@ -288,25 +288,55 @@ def test_a_connection_that_is_dead_without_a_word_is_found_out_with_the_next_key
     lab.until_screen("(?m)^typed before and after$")
 
 
-def test_a_terminal_that_ended_while_its_tab_was_cut_off_says_so_and_is_not_started_again(
+ENDED = "What ran here has ended."
+
+
+def end_all(app: RunningApp) -> None:
+    """End all terminals, as from another browser."""
+    for terminal in app.owner.json("GET", "/api/terminals"):
+        assert app.owner.http.delete(f"/api/terminals/{terminal['name']}").is_success
+
+
+def test_terminals_that_ended_while_their_tabs_were_cut_off_say_so_and_are_not_started_again(
     lab: LabPage, app: RunningApp, relay: Relay
 ):
     lab.open_terminal()
+    lab.open_terminal_named("front")
     lab.type("echo before the e''nd")
     lab.until_screen("(?m)^before the end$")
     relay.cut()
-    expect(lab.notice).to_contain_text("Reconnecting")
+    expect(lab.notice).to_contain_text(["Reconnecting", "Reconnecting"])
     lab.type("echo typed mean''while")
-    for terminal in app.owner.json("GET", "/api/terminals"):
-        app.owner.http.delete(f"/api/terminals/{terminal['name']}")
+    end_all(app)
     relay.mend()
-    expect(lab.notice).to_contain_text("What ran here has ended while the connection was cut.")
-    expect(lab.notice).to_contain_text("(23 characters) was not sent")
+    expect(lab.notice).to_contain_text([ENDED, f"{ENDED} What you typed meanwhile (23 char"])
     assert app.owner.json("GET", "/api/terminals") == []
     assert "\nbefore the end\n" in lab.screen()["text"]
-    lab.notice.get_by_role("button", name="New terminal").click()
-    expect(lab.notice).to_have_count(0)
+    lab.notice.get_by_role("button", name="New terminal").last.click()
     lab.until_screen(r"^\S+[$#]$")
+    expect(lab.notice).to_contain_text([ENDED, ENDED])  # both stay to be read
+
+
+def test_an_end_is_told_of_a_terminal_whose_name_another_one_has_by_now(
+    lab: LabPage, app: RunningApp, relay: Relay
+):
+    lab.open_terminal_named("twice")
+    relay.cut()
+    expect(lab.notice).to_contain_text("Reconnecting")
+    end_all(app)
+    app.owner.json("POST", "/api/terminals", {"name": "twice"})
+    relay.mend()
+    expect(lab.notice).to_contain_text(ENDED)
+    assert lab.screen()["text"].count("$") == 1  # nothing of the other one
+
+
+def test_a_terminal_that_ended_before_its_connection_was_known_to_be_dead_keeps_its_tab(
+    lab: LabPage, app: RunningApp, relay: Relay
+):
+    lab.open_terminal()
+    relay.lose_websockets()
+    end_all(app)  # which JupyterLab finds out with its next regular look
+    expect(lab.notice).to_contain_text(ENDED)
 
 
 def test_a_terminal_that_is_refused_at_first_says_so_and_comes(lab: LabPage, relay: Relay):

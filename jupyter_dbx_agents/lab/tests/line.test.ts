@@ -6,8 +6,14 @@ import { Line } from '../src/terminals/line';
 
 class FakeSocket {
   readyState = 1;
+  handled: string[] = [];
+  onmessage = ({ data }: { data: string }): void => {
+    this.handled.push(data);
+  };
   addEventListener(): void {}
 }
+
+const START = '2026-01-01T00:00:00.000000Z';
 
 /** As much of JupyterLab's connection as a line uses. */
 class FakeSession {
@@ -41,7 +47,7 @@ function connected(identity: string): { session: FakeSession; line: Line } {
   const session = new FakeSession();
   const line = new Line(session as unknown as Terminal.ITerminalConnection);
   session.connectionStatusChanged.emit('connected');
-  session.says('identity', identity);
+  session.says('identity', identity, START);
   return { session, line };
 }
 
@@ -49,10 +55,11 @@ const type = (session: FakeSession, text: string) =>
   session.send({ type: 'stdin', content: [text] });
 
 for (const [answer, isSent] of [
-  [['identity', 'one'], true],
-  [['identity', 'other'], false],
+  [['identity', 'one', START], true],
+  [['identity', 'other', 'a later start'], false],
+  [['identity', 'one of a server that tells of no start'], false],
   [['stdout', 'a server that does not tell'], false]
-] as [[string, string], boolean][]) {
+] as [[string, string, string?], boolean][]) {
   test(`what waits is sent to the terminal that it was meant for: ${answer}`, () => {
     const { session, line } = connected('one');
     session.connectionStatusChanged.emit('connecting');
@@ -60,12 +67,38 @@ for (const [answer, isSent] of [
     assert.equal(line.isCut, true);
     assert.deepEqual(session.sent, []);
     session.connectionStatusChanged.emit('connected');
-    session.says(...answer);
+    session.says(...(answer as [string, string]));
     assert.deepEqual(session.sent, isSent ? ['stdin rm -r build\r'] : []);
     assert.equal(line.isCut, false);
     session.disposed.emit();
   });
 }
+
+test('another terminal of the same server that got the name is told, and is sent nothing', () => {
+  const { session, line } = connected('one');
+  let replaced = 0;
+  line.replaced.connect(() => {
+    replaced += 1;
+  });
+  session.connectionStatusChanged.emit('connecting');
+  type(session, 'rm -r build\r');
+  session.connectionStatusChanged.emit('connected');
+  session.says('identity', 'other', START);
+  assert.deepEqual([replaced, line.isCut, line.waitingCharacters], [1, true, 12]);
+  assert.deepEqual(session.sent, []);
+  session.disposed.emit();
+});
+
+test('an end that the server tells is known from one that it does not', () => {
+  const { session, line } = connected('one');
+  const { handled } = session._ws;
+  session._ws.onmessage({ data: '["stdout", "[\\"disconnect\\", 1]"]' });
+  assert.equal(line.wasToldOfEnd, false);
+  session._ws.onmessage({ data: '["disconnect", 1]' });
+  assert.equal(line.wasToldOfEnd, true);
+  assert.equal(handled.length, 2);
+  session.disposed.emit();
+});
 
 test('after a silence a key waits for a sign of life, and others behind it', t => {
   t.mock.timers.enable({ apis: ['setTimeout', 'Date'] });

@@ -4,7 +4,8 @@
  * JupyterLab itself tries again seven times, without a word (its issue 4136) and on top of the old
  * screen, and closes the tab when the server has been restarted.  Here the screen is cleared before
  * the server's replay, the trying goes on, and a terminal that went down with the server comes back
- * as a new shell in the same tab, below what was there.
+ * as a new shell in the same tab, below what was there.  What has ended without the user's seeing it
+ * stays readable.
  */
 
 import type { ITerminal } from '@jupyterlab/terminal';
@@ -28,7 +29,6 @@ export class Connection {
   private _hadServer: boolean;
   private _noticeTimer = 0;
   private _refusal: unknown = null;
-  private _hasEndedMeanwhile = false;
   private _mendedAt = Date.now();
   private _sleepSoundly: () => void;
 
@@ -43,15 +43,13 @@ export class Connection {
     private _running: RunningPoll
   ) {
     this._notice = new Notice(host);
+    const end = (): void => _terminal.session.dispose();
     this._wayBack = new WayBack(_terminal.session, () => _line.serverStart, {
       found: () => {
         this._refusal = null;
         _line.reconnect();
       },
-      ended: () => {
-        this._hasEndedMeanwhile = true;
-        _terminal.session.dispose();
-      },
+      ended: end,
       refused: error => this._onRefused(error)
     });
     // Whether a terminal's end is the user's or the server's is asked first, in `_onEnded`.
@@ -60,6 +58,7 @@ export class Connection {
     this._hadServer = _store.isConnected;
     _line.cut.connect(this._onCut, this);
     _line.mended.connect(this._onMended, this);
+    _line.replaced.connect(end);
     _terminal.session.disposed.connect(() => void this._onEnded());
     _store.changed.connect(this._onServer, this);
     this._sleepSoundly = onWake(() => {
@@ -163,45 +162,43 @@ export class Connection {
     return this._store.isConnected && this._refusal ? errorText(this._refusal, this._trans) : '';
   }
 
-  /** A shell that was left closes its tab; what nobody has seen end says so and can be read. */
+  /** A shell that was left closes its tab; what has ended otherwise says so. */
   private async _onEnded(): Promise<void> {
-    const isStopped = this._line.isCut || isStopping(this._store.status);
+    const unsent = this._unsent();
+    const { wasToldOfEnd } = this._line;
     this._settle();
-    if (this._hasEndedMeanwhile) {
-      const text = this._trans.__('What ran here has ended while the connection was cut.');
-      this._offerAnother(text + this._unsent());
-      return;
-    }
-    const isServers = isStopped || !(await this._isAnswered());
+    const isSameServer = !isStopping(this._store.status) && (await this._isSameServer());
     if (this._terminal.isDisposed) {
       return;
     }
-    if (isServers) {
+    if (!isSameServer) {
       const text = this._trans.__('The server was restarted, which ended what ran here.');
-      this._offerAnother(text + this._unsent());
+      this._offerAnother(text + unsent);
+    } else if (!wasToldOfEnd) {
+      this._offerAnother(this._trans.__('What ran here has ended.') + unsent);
     } else if (this._closesOnExit) {
       this._terminal.dispose();
     }
   }
 
-  private _isAnswered(): Promise<boolean> {
-    return this._wayBack.isThere().then(
-      () => true,
-      () => false
-    );
+  /** Without an answer, that is what is most likely. */
+  private _isSameServer(): Promise<boolean> {
+    return this._wayBack.isSameServer().catch(() => false);
   }
 
-  private _offerAnother(text: string): void {
+  private _offerAnother(text: string, problem = ''): void {
     const label = this._trans.__('New terminal');
-    this._notice.show(text, { label, onClick: () => void this._replace() });
+    const onClick = (): void => void this._openAnother(text);
+    this._notice.show(`${text} ${problem}`.trim(), { label, onClick });
   }
 
-  private async _replace(): Promise<void> {
+  /** This tab stays, for what is in it. */
+  private async _openAnother(text: string): Promise<void> {
     try {
       await this._open();
-      this._terminal.dispose();
+      this._notice.show(text);
     } catch (error) {
-      this._offerAnother(errorText(error, this._trans));
+      this._offerAnother(text, errorText(error, this._trans));
     }
   }
 

@@ -3,12 +3,16 @@
  * is sent to no other of its name.
  *
  * The server says after each connection, before anything is drawn, which terminal this is and when
- * it has itself started, and says it again when asked.  JupyterLab (4.6, terminal/default.ts of its services) alone would
+ * it has itself started, and says it again when asked.  So one that was given the name of a terminal
+ * that has ended is told from the new shell that comes after a crash.  JupyterLab (4.6,
+ * terminal/default.ts of its services) alone would
  *
  * - send what waits to whatever answers: after a crash, to a fresh shell.  So `send` is taken over.
  * - take a close with code 1000 or 1001 for the end, and say nothing (its pull request 18243, since
  *   4.6): a proxy that restarts closes like that.  So the socket, which is private, is asked for
  *   with care; without it, the next key finds out.
+ * - end a connection alike when the server says that its terminal has ended, and when its regular
+ *   look misses one.  So the server's word is listened for.
  * - never find out that nobody is there when nobody says so, as after a laptop's sleep.  So it asks
  *   with the first key after a silence, and whenever the page wakes up.
  */
@@ -30,11 +34,15 @@ export class Line {
   readonly cut = new Signal<this, void>(this);
   /** Emitted when there is one again, before anything is drawn: whether to the same terminal. */
   readonly mended = new Signal<this, boolean>(this);
+  /** Emitted in place of `mended` when the same server has given the name to another terminal. */
+  readonly replaced = new Signal<this, void>(this);
 
   private _identity = '';
   private _serverStart = '';
   private _isUp = false;
   private _isCut = false;
+  private _wasToldOfEnd = false;
+  private _isSocketKnown = false;
   private _waiting: Terminal.IMessage[] = [];
   private _heardAt = 0;
   private _question = 0;
@@ -55,9 +63,14 @@ export class Line {
     return this._isCut;
   }
 
-  /** When the server had started that was last heard; '' for one that does not tell. */
+  /** When the server had started that had this terminal; '' for one that does not tell. */
   get serverStart(): string {
     return this._serverStart;
+  }
+
+  /** Whether the server has said that the terminal has ended; a guess where that is not heard. */
+  get wasToldOfEnd(): boolean {
+    return this._wasToldOfEnd || (!this._isSocketKnown && !this._isCut);
   }
 
   /** How many characters wait; what the terminal itself reports, such as its focus, is none. */
@@ -102,7 +115,7 @@ export class Line {
   private _onStatus(_: Session, status: Terminal.ConnectionStatus): void {
     if (status === 'connected') {
       this._hear();
-      this._watchClose();
+      this._watchSocket();
     } else if (this._isUp || (status === 'disconnected' && !this._isCut)) {
       this._hear();
       this._cut();
@@ -119,18 +132,23 @@ export class Line {
 
   private _onMessage(_: Session, { type, content }: Terminal.IMessage): void {
     this._hear();
-    if (type === IDENTITY) {
-      this._serverStart = String(content?.[1] ?? '');
-    }
     if (!this._isUp) {
-      this._onUp(type === IDENTITY ? String(content?.[0]) : '');
+      const [identity = '', start = ''] = type === IDENTITY ? (content ?? []).map(String) : [];
+      this._onUp(identity, start);
     }
-    this._sendWaiting();
+    if (this._isUp) {
+      this._sendWaiting();
+    }
   }
 
-  private _onUp(identity: string): void {
+  private _onUp(identity: string, serverStart: string): void {
     const isSame = !this._identity || identity === this._identity;
+    if (!isSame && serverStart && serverStart === this._serverStart) {
+      this.replaced.emit();
+      return;
+    }
     this._identity = identity;
+    this._serverStart = serverStart;
     this._isUp = true;
     if (this._isCut) {
       this.mended.emit(isSame);
@@ -153,9 +171,19 @@ export class Line {
     this._question = 0;
   }
 
-  private _watchClose(): void {
+  private _watchSocket(): void {
     const socket = this._socket();
-    socket?.addEventListener('close', ({ code }) => {
+    this._isSocketKnown = socket !== null;
+    if (!socket) {
+      return;
+    }
+    // A listener would come after JupyterLab's handler, which ends the session.
+    const handle = socket.onmessage;
+    socket.onmessage = event => {
+      this._wasToldOfEnd ||= String(event.data).startsWith('["disconnect"');
+      handle?.call(socket, event);
+    };
+    socket.addEventListener('close', ({ code }) => {
       if (this._socket() === socket && POLITE_CODES.includes(code)) {
         this.reconnect();
       }

@@ -17,7 +17,7 @@ export function takeFiles(
 ): void {
   const uploads = new Uploads(terminal, new Notice(host), trans);
   const take = (event: Event, data: DataTransfer | null): void => {
-    const files = [...(data?.files ?? [])];
+    const files = filesIn(data);
     if (isWanted() && files.length) {
       event.preventDefault();
       event.stopPropagation();
@@ -42,9 +42,22 @@ export function takeFiles(
   host.addEventListener('drop', event => take(event, event.dataTransfer), true);
 }
 
+interface Dropped {
+  file: File;
+  isFolder: boolean;
+}
+
+/** Return what is pasted or dropped; a folder is told apart only while the event lasts. */
+function filesIn(data: DataTransfer | null): Dropped[] {
+  return [...(data?.items ?? [])].flatMap(item => {
+    const file = item.getAsFile();
+    return file ? [{ file, isFolder: item.webkitGetAsEntry()?.isDirectory ?? false }] : [];
+  });
+}
+
 /** Uploads one file after the other, in their order, and keeps all that went wrong readable. */
 class Uploads {
-  private _waiting: File[] = [];
+  private _waiting: Dropped[] = [];
   private _problems: string[] = [];
   private _current: AbortController | null = null;
 
@@ -56,7 +69,7 @@ class Uploads {
     _terminal.disposed.connect(() => this._cancel());
   }
 
-  add(files: File[]): void {
+  add(files: Dropped[]): void {
     this._waiting.push(...files);
     if (!this._current) {
       void this._uploadAll();
@@ -64,17 +77,21 @@ class Uploads {
   }
 
   private async _uploadAll(): Promise<void> {
-    for (let file = this._waiting.shift(); file; file = this._waiting.shift()) {
-      await this._upload(file);
+    for (let next = this._waiting.shift(); next; next = this._waiting.shift()) {
+      await this._upload(next);
     }
     this._current = null;
     this._show('');
   }
 
-  private async _upload(file: File): Promise<void> {
+  private async _upload({ file, isFolder }: Dropped): Promise<void> {
     this._current = new AbortController();
     const { signal } = this._current;
     try {
+      if (isFolder) {
+        const trans = this._trans;
+        throw new ServerError(trans.__('it is a folder.'), trans.__('Pack it into an archive.'), 0);
+      }
       const path = await this._send(file, signal);
       if (!signal.aborted) {
         this._terminal.paste(`${quoted(path)} `);

@@ -6,6 +6,7 @@ import { askJupyter, errorOf, isSignedOut } from '../server';
 
 // A slow line may need many minutes for a file; one that takes nothing for this long is dead.
 const NO_PROGRESS_MINUTES = 2;
+const ANSWER_MILLISECONDS = 10_000;
 
 /** Send a file until `signal` says stop; return its path on the server.  Raises ServerError. */
 export function sendFile(
@@ -37,7 +38,10 @@ export function sendFile(
     request.onabort = () =>
       fail(trans.__('nothing of it got through for %1 minutes.', NO_PROGRESS_MINUTES));
     request.onerror = () => void whyNot(file, trans).then(reject);
-    signal.onabort = () => request.abort();
+    signal.onabort = () => {
+      request.abort();
+      fail(''); // it may be over, and only the reason not known yet
+    };
     waitForProgress();
     request.send(file); // which the browser reads piece by piece
   }).finally(() => window.clearTimeout(timer));
@@ -45,15 +49,21 @@ export function sendFile(
 
 /** Find out what stopped a file; a browser only tells that something did. */
 async function whyNot(file: File, trans: TranslationBundle): Promise<unknown> {
+  const message = trans.__('the connection broke off.');
   try {
     await file.slice(0, 1).arrayBuffer();
   } catch {
-    const hint = trans.__('Pack a folder into an archive first.');
-    return errorOf(0, { message: trans.__('it is a folder, or no longer what it was.'), hint });
+    return errorOf(0, {
+      message: trans.__('it cannot be read.'),
+      hint: trans.__('Is it still there?')
+    });
   }
-  const refusal = await askJupyter('api/status').catch(error => error);
-  const message = trans.__('the connection broke off.');
-  return isSignedOut(refusal) ? refusal : errorOf(0, { message });
+  try {
+    await askJupyter('api/status', 'GET', undefined, ANSWER_MILLISECONDS);
+  } catch (error) {
+    return isSignedOut(error) ? error : errorOf(0, { message });
+  }
+  return errorOf(0, { message });
 }
 
 function opened(name: string): XMLHttpRequest {

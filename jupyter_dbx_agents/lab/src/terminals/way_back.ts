@@ -1,4 +1,9 @@
-/** The way back to a terminal whose connection is cut: looked for until it is found. */
+/**
+ * The way back to a terminal whose connection is cut: looked for until it is found.
+ *
+ * A terminal that the server does not have went down with the one before, and is started again by
+ * its name; or has ended meanwhile, if the server is still the same, and is not.
+ */
 
 import type { Terminal } from '@jupyterlab/services';
 import { askJupyter, ServerError } from '../server';
@@ -8,7 +13,7 @@ const PAUSE_MILLISECONDS = { least: 2000, most: 15_000 };
 const ANSWER_MILLISECONDS = 10_000;
 
 /** What is told of the way back; `error` is what the server, or the way to it, says against it. */
-export interface News {
+interface News {
   found: () => void;
   ended: () => void;
   refused: (error: unknown) => void;
@@ -39,7 +44,7 @@ export class WayBack {
     window.clearTimeout(this._timer);
   }
 
-  /** Look now; one that went down with the server, and no other, is started again by its name. */
+  /** Look now. */
   async look(): Promise<void> {
     if (!this._isWanted || this._isLooking) {
       return;
@@ -59,24 +64,8 @@ export class WayBack {
     }
   }
 
-  /** Return whether the server has this terminal.  Raises ServerError when it does not say. */
-  isThere(): Promise<boolean> {
-    return answers(`api/terminals/${this._session.name}`, 404);
-  }
-
-  /** Return what is to be told: the terminal is there, or there again, or has ended. */
-  private async _find(): Promise<() => void> {
-    if (await this.isThere()) {
-      return this._news.found;
-    }
-    if (await this._isSameServer()) {
-      return this._news.ended;
-    }
-    await this._startAnew();
-    return this._news.found;
-  }
-
-  private async _isSameServer(): Promise<boolean> {
+  /** Return whether the server that had the terminal runs on.  Raises ServerError without answer. */
+  async isSameServer(): Promise<boolean> {
     const { started } = await askJupyter<{ started?: string }>(
       'api/status',
       'GET',
@@ -84,6 +73,18 @@ export class WayBack {
       ANSWER_MILLISECONDS
     );
     return Boolean(started) && started === this._serverStart();
+  }
+
+  /** Return what is to be told: the terminal is there, or there again, or has ended. */
+  private async _find(): Promise<() => void> {
+    if (await answers(`api/terminals/${this._session.name}`, 404)) {
+      return this._news.found;
+    }
+    if (await this.isSameServer()) {
+      return this._news.ended;
+    }
+    await this._startAnew();
+    return this._news.found;
   }
 
   /** Another tab may have been faster. */
