@@ -208,8 +208,11 @@ def test_the_name_of_a_tab_costs_no_request_however_much_happens(lab: LabPage, a
     assert [url for url in asked if f"/api/terminals/{terminal['name']}" in url] == []
 
 
-def test_a_shell_that_is_left_closes_its_tab(lab: LabPage):
+@pytest.mark.parametrize("is_signed_in", [True, False])
+def test_a_shell_that_is_left_closes_its_tab(lab: LabPage, is_signed_in: bool):
     lab.open_terminal()
+    if not is_signed_in:
+        lab.page.route("**/api/status?*", lambda route: route.fulfill(status=401, body=""))
     lab.type("exit")
     expect(lab.page.locator(".jp-Terminal")).to_have_count(0)
 

@@ -181,9 +181,9 @@ export class Connection {
     }
   }
 
-  /** Without an answer, that is what is most likely. */
+  /** Without an answer it is likely gone; unless only a sign-in is wanted before. */
   private _isSameServer(): Promise<boolean> {
-    return this._wayBack.isSameServer().catch(() => false);
+    return this._wayBack.isSameServer().catch(isSignedOut);
   }
 
   private _offerAnother(text: string, problem = ''): void {
