@@ -13,8 +13,9 @@ from .terminal import Terminal
 
 # Soon enough for a name on a tab, and too long for most programs of a loop in a shell to show.
 LOOK_SECONDS = 1.0
-# A program that says nothing comes to the front this long after its command line, at the most.
-START_SECONDS = 0.5
+# A program that says nothing comes to the front this long after its command line, at the most: on a
+# machine that builds something, say.
+START_SECONDS = 5.0
 
 
 class FrontPrograms:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Route, WebSocketRoute, expect
 
 from jupyter_dbx_agents.emulator.control_client import SamplePat
-from tests.system.running_app import RunningApp
+from tests.system.running_app import RunningApp, eventually
 
 from .lab_page import LabPage
 from .relay import Relay
@@ -181,6 +181,42 @@ def test_who_logs_out_is_not_asked_for_a_token_whatever_is_told_meanwhile(
     app.owner.json("POST", "/dbx-agents/api/pat/rotate")
     lab.until_the_clock_starts_again()
     held[0].continue_()
+    expect(lab.status).to_have_text("Databricks: token needed")
+    expect(lab.dialog).to_have_count(0)
+
+
+def test_what_is_told_late_of_the_time_before_a_log_out_brings_no_dialog(
+    new_lab: LabPage, app: RunningApp
+):
+    lab = new_lab
+    app.log_in()
+    sockets: list[WebSocketRoute] = []
+    late: list[str | bytes] = []
+    is_late = False
+
+    def carry(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        server = socket.connect_to_server()
+        server.on_message(lambda event: late.append(event) if is_late else socket.send(event))
+
+    def told_states() -> list[str]:
+        lab.page.wait_for_timeout(20)  # in which playwright carries
+        pats = [event["pat"] for event in map(json.loads, late) if event.get("part") == "pat"]
+        return [pat["state"] for pat in pats]
+
+    lab.page.route_web_socket("**/api/events/subscribe*", carry)
+    lab.open()
+    lab.show_panel()
+    is_late = True
+    app.owner.json("POST", "/dbx-agents/api/pat/rotate")
+    lab.section("Token").get_by_role("button", name="Log out").click()
+    expect(lab.status).to_have_text("Databricks: token needed")
+    eventually(lambda: told_states()[-1:] == ["needed"], 60, "the log-out is told")
+    assert "active" in told_states()
+    end = {"part": "tracing", "tracing": {"message": "all is told"}}
+    for event in [*late, json.dumps({**json.loads(late[0]), **end})]:
+        sockets[-1].send(event)
+    expect(lab.panel).to_contain_text("all is told")
     expect(lab.status).to_have_text("Databricks: token needed")
     expect(lab.dialog).to_have_count(0)
 
