@@ -82,6 +82,7 @@ class PatRotator(RotationTiming):
         self._one_at_a_time = asyncio.Lock()
         self._wake = asyncio.Event()
         self.on_change: list[Callable[[], None]] = []
+        self._revision = 0  # events and replies overtake each other on their way to a browser
 
     # ---- PatSource: what users of the PAT see
 
@@ -211,6 +212,7 @@ class PatRotator(RotationTiming):
         """Return the credential's REST model: never a token, instants in ISO 8601 or None."""
         pat = self._store.current(self._clock.now())
         return {
+            "revision": self._revision,
             "state": self._state.value,
             "message": self._message,
             "hint": self._hint,
@@ -393,6 +395,7 @@ class PatRotator(RotationTiming):
         self._changed()
 
     def _changed(self) -> None:
+        self._revision += 1
         for notify in self.on_change:
             try:
                 notify()

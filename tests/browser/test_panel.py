@@ -235,6 +235,8 @@ def test_an_agent_that_is_not_ready_says_so_on_its_card_and_in_the_palette(
     for agent in app.status()["agents"]:
         expect(items.filter(has_text=f"Start {agent['title']}")).to_be_visible()
     lab.page.keyboard.insert_text("Hermes")
+    active = lab.page.locator(".lm-CommandPalette-item.lm-mod-active")
+    expect(active).to_contain_text("Start Hermes")  # or the palette passes over Enter
     lab.page.keyboard.press("Enter")
     expect(lab.toast("Hermes is not installed yet. Install it in the panel")).to_be_visible()
     expect(lab.page.locator(".jp-Terminal")).to_have_count(0)

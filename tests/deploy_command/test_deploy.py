@@ -112,8 +112,10 @@ def test_a_command_that_is_ended_while_it_sends_leaves_nothing_half_done(
     deployer.repository.commit({"main.py": "new\n", "second.py": "new\n"})
     # While the first call, the manifest's, is under way: those that come after it hang.
     deployer.control.add_fault("/api/2.0/workspace/import", "latency", seconds=1, times=1)
+    # What a shell runs in the background, such as these tests, ignores SIGINT.
+    heeding = ["env", "--default-signal=INT"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "jupyter_dbx_agents", "deploy"],
+        [*heeding, sys.executable, "-m", "jupyter_dbx_agents", "deploy"],
         cwd=deployer.repository.root,
         env=deployer.environment() | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,

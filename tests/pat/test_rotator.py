@@ -244,6 +244,18 @@ async def test_a_clean_stop_revokes_all_that_we_made(scene):
     assert scene.living() == []
 
 
+async def test_each_state_that_is_told_has_a_higher_revision_than_those_before(scene):
+    told = []
+    scene.pats.on_change.append(lambda: told.append(scene.pats.status()))
+    await scene.pats.adopt(scene.sample())
+    await scene.pats.rotate()
+    await scene.pats.log_out()
+    revisions = [status["revision"] for status in told]
+    assert revisions == sorted(set(revisions))
+    assert {status["state"] for status in told} >= {"adopting", "active", "needed"}
+    assert scene.pats.status()["revision"] == revisions[-1]
+
+
 async def test_rotations_asked_for_at_the_same_time_come_one_after_another(scene):
     await scene.pats.adopt(scene.sample())
     await asyncio.gather(*(scene.pats.rotate() for _ in range(5)))

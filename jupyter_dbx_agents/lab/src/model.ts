@@ -12,6 +12,8 @@ export interface Candidate {
 }
 
 export interface Pat {
+  /** Of two, the higher is the later one; -1 when there may be another server that counts anew. */
+  revision?: number;
   state: string;
   message: string;
   hint: string;
@@ -122,6 +124,11 @@ export function isStopping(status: Status): boolean {
 /** Whether the credential can be used now, whatever its state is called. */
 export function isUsable(pat: Pat | undefined): boolean {
   return pat !== undefined && typeof pat.expires_at === 'string';
+}
+
+/** Whether what is told of the credential comes late: a reply overtakes events, and events a reply. */
+export function isLate(told: Pat | undefined, known: Pat | undefined): boolean {
+  return (told?.revision ?? 0) < (known?.revision ?? 0);
 }
 
 /** Whether the server waits for somebody to paste a token. */

@@ -15,14 +15,11 @@ import { PatDialog } from './pat_dialog';
 import { ask, errorText } from './server';
 import type { StatusStore } from './store';
 
-// An event from before a log-out may come this long after the answer to it, over a busy line.
-const LATE_MILLISECONDS = 10_000;
-
 export class PatFlow {
   private _dialog: PatDialog | null = null;
   private _wasNeeded = false;
   private _isGiving = false;
-  private _asksFrom = 0;
+  private _isLoggingOut = false;
 
   /** `focusBack` is called when the dialog has gone. */
   constructor(
@@ -59,11 +56,11 @@ export class PatFlow {
 
   /** Log out, without asking for the next token at once. */
   async logOut(): Promise<void> {
-    this._asksFrom = Number.POSITIVE_INFINITY; // the server tells it, and other things, meanwhile
+    this._isLoggingOut = true; // the server tells so before it answers, and other things meanwhile
     try {
       this._store.put({ pat: await ask<Pat>('pat', 'DELETE') });
     } finally {
-      this._asksFrom = Date.now() + LATE_MILLISECONDS;
+      this._isLoggingOut = false;
     }
   }
 
@@ -80,7 +77,7 @@ export class PatFlow {
 
   private _follow(): void {
     const isAsked = isNeeded(this._store.status);
-    if (isAsked && !this._wasNeeded && Date.now() >= this._asksFrom) {
+    if (isAsked && !this._wasNeeded && !this._isLoggingOut) {
       this.offerIfWanted();
     }
     if (isUsable(this._store.status.pat) && !this._isGiving) {

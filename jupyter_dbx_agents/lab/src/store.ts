@@ -8,7 +8,7 @@
 
 import { ServerConnection } from '@jupyterlab/services';
 import { type ISignal, Signal } from '@lumino/signaling';
-import { readable, type Status, withPart } from './model';
+import { isLate, readable, type Status, withPart } from './model';
 import { ask, isSignedOut } from './server';
 import { onWake } from './wake';
 
@@ -69,6 +69,9 @@ export class StatusStore {
 
   /** Put what a request has returned in its place at once; the event may come later. */
   put(part: Partial<Status>): void {
+    if (part.pat && isLate(part.pat, this._status.pat)) {
+      return;
+    }
     Object.assign(this._toldMeanwhile, part);
     this._status = { ...this._status, ...part };
     this._changed.emit();
@@ -98,7 +101,11 @@ export class StatusStore {
     try {
       const status = await ask<Status>('status', 'GET', undefined, OPEN_MILLISECONDS);
       if (isLast()) {
-        this._status = { ...readable(status), ...told };
+        const answer = readable(status);
+        if (isLate(told.pat, answer.pat)) {
+          delete told.pat;
+        }
+        this._status = { ...answer, ...told };
         this._isKnown = true;
         this._isSignedOut = false;
         this._tellKnown();
@@ -136,6 +143,7 @@ export class StatusStore {
   /** What was asked before it was open may have missed what came between. */
   private async _onOpen(socket: WebSocket): Promise<void> {
     window.clearTimeout(this._timer);
+    this._forgetRevision();
     const isKnown = await this._ask().then(
       () => true,
       () => false
@@ -149,6 +157,14 @@ export class StatusStore {
       this._changed.emit();
     } else {
       this._onClose();
+    }
+  }
+
+  /** This may be another server, which counts anew. */
+  private _forgetRevision(): void {
+    const { pat } = this._status;
+    if (pat) {
+      this._status = { ...this._status, pat: { ...pat, revision: -1 } };
     }
   }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   isInstallable,
+  isLate,
   isNeeded,
   isReady,
   isUsable,
@@ -42,6 +43,17 @@ test('a token is needed only where there is a workspace, and not while one is ch
   assert.ok(!isNeeded(status('https://w', 'adopting')));
   assert.ok(!isNeeded(status('', 'needed')));
   assert.ok(!isNeeded({}));
+});
+
+test('what is told of the credential is late when a later state is known of the same server', () => {
+  const at = (revision: number) => ({ ...pat('active', null), revision });
+  assert.deepEqual(
+    [4, 5, 6].map(revision => isLate(at(revision), at(5))),
+    [true, false, false]
+  );
+  assert.ok(!isLate(at(0), at(-1)));
+  assert.ok(!isLate(at(3), undefined));
+  assert.ok(!isLate(pat('active', null), pat('needed', null)));
 });
 
 test('an event replaces its part, known or not, and nothing else', () => {
