@@ -134,16 +134,24 @@ export class StatusStore {
 
   private _drop(): void {
     window.clearTimeout(this._timer);
+    this._forgetRevision();
     if (this._socket) {
       this._socket.onopen = this._socket.onmessage = this._socket.onclose = null;
       this._socket.close();
     }
   }
 
+  /** The next one may be to another server, which counts anew. */
+  private _forgetRevision(): void {
+    const { pat } = this._status;
+    if (pat) {
+      this._status = { ...this._status, pat: { ...pat, revision: -1 } };
+    }
+  }
+
   /** What was asked before it was open may have missed what came between. */
   private async _onOpen(socket: WebSocket): Promise<void> {
     window.clearTimeout(this._timer);
-    this._forgetRevision();
     const isKnown = await this._ask().then(
       () => true,
       () => false
@@ -157,14 +165,6 @@ export class StatusStore {
       this._changed.emit();
     } else {
       this._onClose();
-    }
-  }
-
-  /** This may be another server, which counts anew. */
-  private _forgetRevision(): void {
-    const { pat } = this._status;
-    if (pat) {
-      this._status = { ...this._status, pat: { ...pat, revision: -1 } };
     }
   }
 
