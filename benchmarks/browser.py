@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -21,6 +20,8 @@ from pathlib import Path
 
 import httpx
 from playwright.sync_api import Browser, sync_playwright
+
+from jupyter_dbx_agents.emulator.reserved_port import port_of, reserve_port
 
 ROUNDS = 7
 OWNER = "owner@example.com"
@@ -85,10 +86,8 @@ def usable_terminal_seconds(browser: Browser, url: str) -> float:
 @contextmanager
 def server(name: str) -> Iterator[str]:
     """Run a server without a workspace, so that no dialog stands in the way; yield its address."""
-    with tempfile.TemporaryDirectory() as home, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
+    with tempfile.TemporaryDirectory() as home, reserve_port() as reserved:
+        port = port_of(reserved)
         environment = {k: v for k, v in os.environ.items() if not k.startswith("DATABRICKS_")}
         process = subprocess.Popen(
             [*COMMANDS[name], f"--ServerApp.port={port}", EXPOSED, *allow_root()],

@@ -4,7 +4,6 @@ Both are started cold as processes, ask for ``/lab`` until it is answered, and a
 """
 
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -14,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+
+from jupyter_dbx_agents.emulator.reserved_port import port_of, reserve_port
 
 ROUNDS = 7
 OWNER = "owner@example.com"
@@ -39,10 +40,8 @@ def main() -> None:
 
 def measure(command: Callable[[int], list[str]]) -> tuple[float, float]:
     """Start a server in a fresh home; return seconds to the first page and its memory in MB."""
-    with tempfile.TemporaryDirectory() as home, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
+    with tempfile.TemporaryDirectory() as home, reserve_port() as reserved:
+        port = port_of(reserved)
         environment = {k: v for k, v in os.environ.items() if not k.startswith("DATABRICKS_")}
         environment |= {
             "HOME": home,

@@ -10,7 +10,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import webbrowser
@@ -21,6 +20,7 @@ import httpx
 
 from .emulator.apps import App
 from .emulator.front_door import FrontDoor
+from .emulator.reserved_port import port_of, reserve_port
 from .emulator.server import LocalWorkspace
 from .emulator.state import Workspace
 from .environment import child_environment, current_environment
@@ -76,7 +76,7 @@ async def _demo(
         local = LocalWorkspace(_workspace(owner))
         await local.start()
         stack.push_async_callback(local.stop)
-        app_port = _free_port()
+        app_port = port_of(stack.enter_context(reserve_port()))
         app_url = f"http://127.0.0.1:{app_port}"
         limits = local.workspace.front_door
         doors = [FrontDoor(app_url, who, limits=limits) for who in (owner, STRANGER)]
@@ -192,12 +192,6 @@ async def _until_stopped(server: asyncio.subprocess.Process, stop: asyncio.Event
     raise ConfigurationError(
         f"The server has ended by itself (code {server.returncode}).", "Its own lines say why."
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _say(name: str, value: str) -> None:

@@ -22,6 +22,8 @@ from typing import Any
 
 import httpx
 
+from jupyter_dbx_agents.emulator.reserved_port import port_of, reserve_port
+
 TOKEN = "benchmark"
 STOCK = [sys.executable, "-m", "jupyter_server"]
 OURS = [sys.executable, "-m", "jupyter_dbx_agents", "serve", "--DbxAgentsApp.install_agents=False"]
@@ -37,9 +39,8 @@ class Server:
     def __init__(self, name: str, command: list[str]) -> None:
         self.name = name
         self._home = tempfile.mkdtemp(prefix="terminals-")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self._reserved = reserve_port()
+        self.port = port_of(self._reserved)
         options = [
             f"--ServerApp.port={self.port}",
             f"--IdentityProvider.token={TOKEN}",
@@ -134,6 +135,7 @@ class Server:
             self.process.wait(5)
         self.process.kill()
         self.process.wait()
+        self._reserved.close()
         shutil.rmtree(self._home, ignore_errors=True)
 
 

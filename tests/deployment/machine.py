@@ -17,10 +17,11 @@ from jupyter_dbx_agents.emulator.app_source import DeploymentFailed, app_specifi
 from jupyter_dbx_agents.emulator.apps import App, Deployment
 from jupyter_dbx_agents.emulator.control_client import ControlClient
 from jupyter_dbx_agents.emulator.front_door import FrontDoor
+from jupyter_dbx_agents.emulator.reserved_port import port_of, reserve_port
 from jupyter_dbx_agents.emulator.server import LocalWorkspace
 from tests.system.running_app import Browser
 
-from .runtime_image import ROOT, Container, RuntimeImage, free_port, platform_variables
+from .runtime_image import ROOT, Container, RuntimeImage, platform_variables
 
 OWNER = "owner@example.com"
 STRANGER = "stranger@example.com"
@@ -41,7 +42,10 @@ class Machine:
         """Install, start, and wait for the port."""
         await self.stop(app)
         await asyncio.to_thread(self._image.install, deployment.source)
-        port = free_port()
+        with reserve_port() as reserved:
+            await self._start(app, deployment, port_of(reserved))
+
+    async def _start(self, app: App, deployment: Deployment, port: int) -> None:
         for visitor in (OWNER, STRANGER):
             await self._open_door(app, visitor, port)
         app.url = self.doors[app.name, OWNER].url

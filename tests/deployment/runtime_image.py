@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -185,10 +184,3 @@ def platform_variables(
         "STREAMLIT_SERVER_PORT": text,
         "STREAMLIT_SERVER_HEADLESS": "true",
     }
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import httpx
 from websockets.sync.client import connect
 
 from jupyter_dbx_agents.emulator.control_client import ControlClient
+from jupyter_dbx_agents.emulator.reserved_port import port_of, reserve_port
 
 ANSI = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[()][0-9A-B]|[=>])")
 STOP_SECONDS = 20
@@ -208,9 +208,8 @@ class Server:
     def __init__(
         self, home: Path, variables: dict[str, str], *arguments: str, cwd: Path | None = None
     ) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self._reserved = reserve_port()
+        self.port = port_of(self._reserved)
         environment = {k: v for k, v in os.environ.items() if not k.startswith("DATABRICKS_")}
         environment |= {"HOME": str(home), "DATABRICKS_APP_PORT": str(self.port), **variables}
         root = [] if os.geteuid() else ["--allow-root"]
@@ -254,6 +253,7 @@ class Server:
         finally:
             self.process.kill()
             self.process.wait()
+            self._reserved.close()
 
 
 @contextlib.contextmanager

@@ -19,6 +19,8 @@ from typing import Any
 import httpx
 from websockets.sync.client import connect
 
+from jupyter_dbx_agents.emulator.reserved_port import port_of, reserve_port
+
 TOKEN = "terminals"
 ROOT = Path(__file__).resolve().parents[2]
 ANSI = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[()][0-9A-B]|[=>78c])")
@@ -45,9 +47,8 @@ class Server:
     """``terminal_server`` in a process of its own."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self._reserved = reserve_port()
+        self.port = port_of(self._reserved)
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"server-{self.port}.log"
         command = [sys.executable, "-m", "tests.terminals.terminal_server", f"--port={self.port}"]
@@ -105,6 +106,7 @@ class Server:
         finally:
             self.process.kill()
             self.process.wait()
+            self._reserved.close()
 
 
 class Client:
