@@ -50,7 +50,8 @@ PASTE = """([name, type, encoded]) => {
 DROP = """files => {
   const data = new DataTransfer();
   for (const [name, size] of files) data.items.add(new File([new Uint8Array(size)], name));
-  const target = document.querySelector('.jp-Terminal:not(.lm-mod-hidden) .xterm-screen');
+  const screens = [...document.querySelectorAll('.jp-Terminal .xterm-screen')];
+  const target = screens.find(screen => screen.offsetParent);
   const init = {bubbles: true, cancelable: true, dataTransfer: data};
   target.dispatchEvent(new DragEvent('drop', init));
 }"""

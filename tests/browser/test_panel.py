@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from playwright.sync_api import Route, expect
 
 from tests.system.running_app import RunningApp, eventually
 
+from .installed import install
 from .lab_page import LabPage
 
 Change = Callable[[dict[str, Any]], object]
@@ -100,6 +102,13 @@ def test_the_status_bar_says_the_token_in_a_narrow_window_and_leads_on_by_keyboa
     expect(rotate).to_be_focused()
 
 
+def test_while_no_session_is_open_the_end_of_the_token_is_told_and_no_rotation(lab: LabPage):
+    past = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
+    show_changed(lab, lambda status: status["pat"].update(next_rotation_at=past))
+    expect(lab.section("Token")).to_contain_text("Rotates with the next terminal")
+    expect(lab.status).to_have_text(re.compile(r" ends in \d:\d\d$"))
+
+
 def test_what_is_left_out_of_a_sync_is_told_with_its_reason(lab: LabPage):
     remark = {"path": "big.bin", "reason": "it has 600 MB"}
     project = {"name": "p", "state": "refused", "message": "No room.", "hint": "Make some."}
@@ -127,19 +136,24 @@ def test_progress_failures_and_memory_that_runs_out_are_shown(lab: LabPage):
     expect(lab.section("Memory")).to_contain_text("nearly used up")
 
 
+@pytest.mark.timeout(700)
 def test_a_model_is_chosen_and_an_agent_switched_off_and_on(lab: LabPage, app: RunningApp):
+    install(app, "claude-code")  # or switching it on would, beside the tests that follow
     lab.show_panel()
-    picker = lab.section("Agents").get_by_label("Model of Hermes")
-    other = picker.locator("option").nth(1).inner_text()
+    picker = lab.section("Agents").get_by_label("Model of Claude Code")
+    configured, other = picker.locator("option").all_inner_texts()[:2]
     picker.select_option(other)
-    eventually(lambda: app.status()["models"]["hermes"]["model"] == other)
-    switch = lab.section("Agents").get_by_role("checkbox", name="Hermes")
+    eventually(lambda: app.status()["models"]["claude-code"]["model"] == other)
+    picker.select_option("As configured")
+    eventually(lambda: app.status()["models"]["claude-code"]["model"] == configured)
+    expect(picker.locator("option", has_text="As configured")).to_have_count(0)
+    switch = lab.section("Agents").get_by_role("checkbox", name="Claude Code")
     lab.open_launcher()
     switch.click()
     expect(switch).not_to_be_checked()
-    expect(lab.card("Hermes")).to_have_count(0)
+    expect(lab.card("Claude Code")).to_have_count(0)
     switch.click()
-    expect(lab.card("Hermes")).to_be_visible()
+    expect(lab.card("Claude Code")).to_be_visible()
 
 
 def test_an_agent_that_is_not_there_is_installed_by_a_click(lab: LabPage):

@@ -305,6 +305,7 @@ def test_terminals_that_ended_while_their_tabs_were_cut_off_say_so_and_are_not_s
 ):
     lab.open_terminal()
     lab.open_terminal_named("front")
+    lab.command("terminal:increase-font")  # which sets all options of all terminals anew
     lab.type("echo before the e''nd")
     lab.until_screen("(?m)^before the end$")
     relay.cut()
@@ -315,9 +316,17 @@ def test_terminals_that_ended_while_their_tabs_were_cut_off_say_so_and_are_not_s
     expect(lab.notice).to_contain_text([ENDED, f"{ENDED} What you typed meanwhile (23 char"])
     assert app.owner.json("GET", "/api/terminals") == []
     assert "\nbefore the end\n" in lab.screen()["text"]
+    lab.drop_files(("late.bin", 10))
+    refused = lab.notice.filter(has_text="late.bin was not uploaded: what ran here has ended.")
+    refused.get_by_role("button", name="Close").click()
     lab.notice.get_by_role("button", name="New terminal").last.click()
     lab.until_screen(r"^\S+[$#]$")
     expect(lab.notice).to_contain_text([ENDED, ENDED])  # both stay to be read
+    lab.command("terminal:open", name="front")  # one that gets the name has a tab of its own
+    lab.until_screen(r"^\S+[$#]$")
+    lab.type("sleep 500")
+    expect(lab.tab()).to_have_text("sleep (front)")
+    expect(lab.page.locator(".lm-TabBar-tabLabel", has_text="sleep (front)")).to_have_count(1)
 
 
 def test_an_end_is_told_of_a_terminal_whose_name_another_one_has_by_now(

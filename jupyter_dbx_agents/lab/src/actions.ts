@@ -2,7 +2,7 @@
 
 import { Notification } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import type { Agent, Pat, Restored } from './model';
+import type { Pat, Restored } from './model';
 import { ask, errorText } from './server';
 import type { StatusStore } from './store';
 
@@ -30,7 +30,8 @@ export class Actions {
     );
   }
 
-  changeAgent(name: string, change: Partial<Pick<Agent, 'enabled' | 'model'>>): void {
+  /** Switch an agent, or choose its model; null is the configured one. */
+  changeAgent(name: string, change: { enabled?: boolean; model?: string | null }): void {
     this._run(async () => {
       await ask(`agents/${encodeURIComponent(name)}`, 'PATCH', change);
       await this._store.refresh();

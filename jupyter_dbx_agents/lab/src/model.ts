@@ -4,6 +4,9 @@
  * Every part is optional: a newer or older server may have more or fewer, and states of its own.
  */
 
+// A rotation takes a moment, and clocks differ.
+const OVERDUE_MILLISECONDS = 5000;
+
 export interface Candidate {
   token_id: string;
   comment: string;
@@ -46,6 +49,7 @@ export interface Agent {
   hint?: string;
   version?: string;
   model?: string;
+  model_is_chosen?: boolean;
 }
 
 export interface Usage {
@@ -129,6 +133,11 @@ export function isUsable(pat: Pat | undefined): boolean {
 /** Whether what is told of the credential comes late: a reply overtakes events, and events a reply. */
 export function isLate(told: Pat | undefined, known: Pat | undefined): boolean {
   return (told?.revision ?? 0) < (known?.revision ?? 0);
+}
+
+/** Whether a rotation has not come when it was due: it is skipped while no session is open. */
+export function isOverdue(next_rotation_at: string | null, now: number): boolean {
+  return next_rotation_at !== null && now - Date.parse(next_rotation_at) > OVERDUE_MILLISECONDS;
 }
 
 /** Whether the server waits for somebody to paste a token. */

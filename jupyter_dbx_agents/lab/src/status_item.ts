@@ -2,7 +2,7 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
-import { isNeeded, isStopping } from './model';
+import { isNeeded, isOverdue, isStopping, type Pat } from './model';
 import type { StatusStore } from './store';
 import { clock, secondsUntil } from './text';
 
@@ -98,16 +98,24 @@ function describe(store: StatusStore, trans: TranslationBundle, now: number): De
   };
 }
 
-function usable(
-  pat: NonNullable<StatusStore['status']['pat']>,
-  trans: TranslationBundle,
-  now: number
-): string {
+function usable(pat: Pat, trans: TranslationBundle, now: number): string {
   if (pat.state === 'adopting') {
     return trans.__('Databricks: checking the token …');
   }
-  const seconds = secondsUntil(pat.next_rotation_at ?? pat.expires_at, now);
   const state = pat.state === 'active' ? '' : ` (${pat.state})`;
-  const countdown = seconds === null ? '' : ` ⟳ ${clock(seconds)}`;
-  return `${pat.user || 'Databricks'}${state}${countdown}`;
+  return `${pat.user || 'Databricks'}${state} ${countdown(pat, trans, now)}`.trim();
+}
+
+/** The time to the next rotation; to the end, where none comes since no session is open. */
+function countdown(
+  { next_rotation_at, expires_at }: Pick<Pat, 'next_rotation_at' | 'expires_at'>,
+  trans: TranslationBundle,
+  now: number
+): string {
+  const left = secondsUntil(expires_at, now);
+  if (!isOverdue(next_rotation_at, now)) {
+    const seconds = secondsUntil(next_rotation_at, now) ?? left;
+    return seconds === null ? '' : `⟳ ${clock(seconds)}`;
+  }
+  return left === null ? '' : trans.__('ends in %1', clock(left));
 }

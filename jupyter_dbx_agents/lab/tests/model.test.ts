@@ -4,6 +4,7 @@ import {
   isInstallable,
   isLate,
   isNeeded,
+  isOverdue,
   isReady,
   isUsable,
   latencies,
@@ -54,6 +55,14 @@ test('what is told of the credential is late when a later state is known of the 
   assert.ok(!isLate(at(0), at(-1)));
   assert.ok(!isLate(at(3), undefined));
   assert.ok(!isLate(pat('active', null), pat('needed', null)));
+});
+
+test('a rotation is overdue some seconds after it was due, and never where none is', () => {
+  const now = Date.parse('2026-01-01T00:00:10Z');
+  assert.ok(isOverdue('2026-01-01T00:00:00Z', now));
+  assert.ok(!isOverdue('2026-01-01T00:00:08Z', now));
+  assert.ok(!isOverdue('2026-01-01T00:00:20Z', now));
+  assert.ok(!isOverdue(null, now));
 });
 
 test('an event replaces its part, known or not, and nothing else', () => {

@@ -129,7 +129,7 @@ function AgentLine(
 function Model({ agent, report, actions, trans }: LineProps): React.ReactElement | null {
   const model = report?.model ?? agent.model ?? '';
   const models = [...new Set([model, ...(report?.alternatives ?? [])])].filter(Boolean);
-  if (models.length < 2) {
+  if (models.length < 2 && !agent.model_is_chosen) {
     return model ? <p className="jp-DbxAgents-quiet">{model}</p> : null;
   }
   return (
@@ -138,12 +138,13 @@ function Model({ agent, report, actions, trans }: LineProps): React.ReactElement
       aria-label={trans.__('Model of %1', agent.title)}
       value={model}
       onChange={event => {
-        actions.changeAgent(agent.name, { model: event.target.value });
+        actions.changeAgent(agent.name, { model: event.target.value || null });
       }}
     >
       {models.map(one => (
         <option key={one}>{one}</option>
       ))}
+      {agent.model_is_chosen && <option value="">{trans.__('As configured')}</option>}
     </select>
   );
 }

@@ -2,7 +2,7 @@
 
 import * as React from 'react';
 import { Candidates } from '../candidates';
-import { isNeeded, isUsable } from '../model';
+import { isNeeded, isOverdue, isUsable } from '../model';
 import { clock, secondsUntil } from '../text';
 import type { Context } from './panel';
 import { Button, Said, Section, State, useNow } from './parts';
@@ -26,7 +26,7 @@ export function Credential({ store, actions, trans }: Context): React.ReactEleme
       />
       {usable && (
         <p className="jp-DbxAgents-quiet jp-DbxAgents-facts">
-          <Clock at={pat.next_rotation_at} text={trans.__('Rotates in')} />
+          <NextRotation at={pat.next_rotation_at} trans={trans} />
           <Clock at={pat.expires_at} text={trans.__('Lives for another')} />
           <span>{trans._n('%1 rotation so far', '%1 rotations so far', pat.rotations)}</span>
         </p>
@@ -54,6 +54,16 @@ export function Credential({ store, actions, trans }: Context): React.ReactEleme
         )}
       </div>
     </Section>
+  );
+}
+
+function NextRotation(
+  props: { at: string | null } & Pick<Context, 'trans'>
+): React.ReactElement | null {
+  return isOverdue(props.at, useNow()) ? (
+    <span>{props.trans.__('Rotates with the next terminal')}</span>
+  ) : (
+    <Clock at={props.at} text={props.trans.__('Rotates in')} />
   );
 }
 

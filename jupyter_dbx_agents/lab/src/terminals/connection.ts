@@ -52,9 +52,8 @@ export class Connection {
       ended: end,
       refused: error => this._onRefused(error)
     });
-    // Whether a terminal's end is the user's or the server's is asked first, in `_onEnded`.
     this._closesOnExit = _terminal.getOption('closeOnExit');
-    _terminal.setOption('closeOnExit', false);
+    this._takeOverClosing(_terminal);
     this._hadServer = _store.isConnected;
     _line.cut.connect(this._onCut, this);
     _line.mended.connect(this._onMended, this);
@@ -69,6 +68,19 @@ export class Connection {
     if (_line.isCut) {
       this._onCut();
     }
+  }
+
+  /** Whether an end is the user's or the server's is asked first; settings come again and again. */
+  private _takeOverClosing(terminal: ITerminal.ITerminal): void {
+    const setOption = terminal.setOption.bind(terminal);
+    setOption('closeOnExit', false);
+    terminal.setOption = (option, value) => {
+      if (option === 'closeOnExit') {
+        this._closesOnExit = Boolean(value);
+      } else {
+        setOption(option, value);
+      }
+    };
   }
 
   /** Whether what comes now may be a replay and not the program's word of this moment. */
@@ -173,9 +185,9 @@ export class Connection {
     }
     if (!isSameServer) {
       const text = this._trans.__('The server was restarted, which ended what ran here.');
-      this._offerAnother(text + unsent);
+      this._keep(text + unsent);
     } else if (!wasToldOfEnd) {
-      this._offerAnother(this._trans.__('What ran here has ended.') + unsent);
+      this._keep(this._trans.__('What ran here has ended.') + unsent);
     } else if (this._closesOnExit) {
       this._terminal.dispose();
     }
@@ -184,6 +196,13 @@ export class Connection {
   /** Without an answer it is likely gone; unless only a sign-in is wanted before. */
   private _isSameServer(): Promise<boolean> {
     return this._wayBack.isSameServer().catch(isSignedOut);
+  }
+
+  /** Leave what was shown to be read; JupyterLab finds a tab by the name, which is free now. */
+  private _keep(text: string): void {
+    const { session } = this._terminal;
+    Object.defineProperty(session, 'name', { value: `${session.name} (ended)` });
+    this._offerAnother(text);
   }
 
   private _offerAnother(text: string, problem = ''): void {

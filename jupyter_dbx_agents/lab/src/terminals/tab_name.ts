@@ -16,7 +16,10 @@ export class TabName {
     private _isWanted: () => boolean
   ) {
     _store.changed.connect(this._follow, this);
-    _terminal.disposed.connect(() => _store.changed.disconnect(this._follow, this));
+    const stop = () => _store.changed.disconnect(this._follow, this);
+    _terminal.disposed.connect(stop);
+    // The tab may stay, with the name that it had; another terminal may get the terminal's.
+    _terminal.session.disposed.connect(stop);
     this._follow();
   }
 

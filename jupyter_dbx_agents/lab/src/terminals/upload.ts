@@ -88,10 +88,7 @@ class Uploads {
     this._current = new AbortController();
     const { signal } = this._current;
     try {
-      if (isFolder) {
-        const trans = this._trans;
-        throw new ServerError(trans.__('it is a folder.'), trans.__('Pack it into an archive.'), 0);
-      }
+      this._check(isFolder);
       const path = await this._send(file, signal);
       if (!signal.aborted) {
         this._terminal.paste(`${quoted(path)} `);
@@ -101,6 +98,18 @@ class Uploads {
         const said = errorText(error, this._trans);
         this._problems.push(this._trans.__('%1 was not uploaded: %2', file.name, said));
       }
+    }
+  }
+
+  /** Raises ServerError for what cannot be of use. */
+  private _check(isFolder: boolean): void {
+    const trans = this._trans;
+    if (this._terminal.session.isDisposed) {
+      const hint = trans.__('Drop it into another terminal.');
+      throw new ServerError(trans.__('what ran here has ended.'), hint, 0);
+    }
+    if (isFolder) {
+      throw new ServerError(trans.__('it is a folder.'), trans.__('Pack it into an archive.'), 0);
     }
   }
 
