@@ -15,6 +15,8 @@ from typing import Any
 from traitlets import Float
 from traitlets.config import LoggingConfigurable
 
+from .listeners import Listeners
+
 Progress = Callable[[float | None, str], None]
 Work = Callable[[Progress], Awaitable[Any]]
 
@@ -74,7 +76,7 @@ class StartupTasks(LoggingConfigurable):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.on_change: list[Callable[[], None]] = []
+        self.on_change = Listeners("the start-up", self.log)
         self._tasks: dict[str, StartupTask] = {}
 
     def add(self, name: str, title: str, work: Work, *, after: tuple[str, ...] = ()) -> None:
@@ -169,8 +171,4 @@ class StartupTasks(LoggingConfigurable):
         task.message, task.hint = message, hint
         if task.model() == before:
             return
-        for tell in self.on_change:
-            try:
-                tell()
-            except Exception as error:  # a listener's fault must not fail the task
-                self.log.warning("Telling of start-up progress failed: %s", error)
+        self.on_change.tell()

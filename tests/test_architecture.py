@@ -11,7 +11,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "jupyter_dbx_agents"
 # From the bottom up; a module may import from lower levels and from its own package only.
 LEVELS = (
-    {"errors", "secret", "fatal", "stages", "node_free", "email_address"} | {"event_loop"},
+    {"errors", "secret", "fatal", "stages", "node_free", "email_address"}
+    | {"event_loop", "listeners"},
     {"environment"},
     {"preflight"},
     {"workspace_api"},

@@ -19,6 +19,7 @@ from traitlets.config import LoggingConfigurable
 from ..config_files import ManagedFiles
 from ..environment import child_environment, current_environment
 from ..errors import ConfigFileError, DbxAgentsError, RequestError
+from ..listeners import Listeners
 from ..models import ModelTable
 from ..secret import Secret
 from .base import Agent, AgentContext
@@ -74,7 +75,7 @@ class AgentRoster(LoggingConfigurable):
         self._turn, self._choosing = asyncio.Lock(), asyncio.Lock()
         self._git_roots: tuple[Path, ...] = ()
         self._problems: dict[str, DbxAgentsError] = {}
-        self.on_change: list[Callable[[], None]] = []
+        self.on_change = Listeners("the agents", self.log)
 
     # ---- what there is
 
@@ -150,7 +151,7 @@ class AgentRoster(LoggingConfigurable):
             self._git_roots = _git_roots(self._place.projects)
             for agent in AGENTS if agents is None else agents:
                 await asyncio.to_thread(self._write, agent)
-        self._tell()
+        self.on_change.tell()
         if self._problems:
             raise next(iter(self._problems.values()))
 
@@ -240,7 +241,7 @@ class AgentRoster(LoggingConfigurable):
             await self._prepare(agent)
             with contextlib.suppress(DbxAgentsError):  # it is in the agent's model
                 await self.write_files([agent])
-        self._tell()
+        self.on_change.tell()
 
     # ---- choices
 
@@ -267,7 +268,7 @@ class AgentRoster(LoggingConfigurable):
         """Switch an agent off and delete its program; return its REST model."""
         await self.change(name, {"enabled": False})
         await self.installer.remove(self.agent(name))
-        self._tell()
+        self.on_change.tell()
         return self.model(name)
 
     async def check(self, name: str) -> list[dict[str, Any]]:
@@ -296,10 +297,6 @@ class AgentRoster(LoggingConfigurable):
 
     def _child_environment(self) -> dict[str, str]:
         return child_environment(current_environment(), self._place.home, self.environment())
-
-    def _tell(self) -> None:
-        for tell in self.on_change:
-            tell()
 
 
 def _git_roots(projects: Path) -> tuple[Path, ...]:

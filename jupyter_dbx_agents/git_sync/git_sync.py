@@ -14,6 +14,7 @@ from traitlets import Bool, Float, Integer
 from traitlets.config import LoggingConfigurable
 
 from ..errors import ConfigFileError, DbxAgentsError
+from ..listeners import Listeners
 from ..pat import PatSource
 from ..workspace_api import WorkspaceApi
 from .changes import readable
@@ -99,7 +100,7 @@ class GitSync(LoggingConfigurable):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.on_change: list[Callable[[], None]] = []
+        self.on_change = Listeners("the sync", self.log)
         self._projects, self._origin, self._pats, self._user = projects, origin, pats, user
         self._environment = git_environment(home)
         self._triggers = Triggers(home / FOLDER_BELOW_HOME)
@@ -369,11 +370,7 @@ class GitSync(LoggingConfigurable):
     def _tell(self) -> None:
         self._telling = None
         self._told_at = time.monotonic()
-        for notify in self.on_change:
-            try:
-                notify()
-            except Exception as error:  # a listener's fault must not stop a sync
-                self.log.warning("Telling of the sync failed: %s", error)
+        self.on_change.tell()
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -8,7 +8,7 @@ small model that answers 404 would stop an agent in the middle of its work.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +18,7 @@ from traitlets.config import LoggingConfigurable
 
 from ..environment import Environment
 from ..errors import WorkspaceError
+from ..listeners import Listeners
 from ..secret import Secret
 from ..workspace_api import WorkspaceApi
 from .discovery import ServedModels, discover
@@ -119,7 +120,7 @@ class ModelTable(LoggingConfigurable):
         super().__init__(**kwargs)
         self.gateway = self._gateway_before_asking()
         self.served = ServedModels()
-        self.on_change: list[Callable[[], None]] = []
+        self.on_change = Listeners("the models", self.log)
         self.chosen = frozenset(name for name in DEFAULTS if self._is_chosen(name))
         self.configured: Mapping[str, str] = {name: getattr(self, name) for name in DEFAULTS}
 
@@ -196,7 +197,7 @@ class ModelTable(LoggingConfigurable):
         if gateway != self.gateway:
             self.gateway = gateway
             self.log.info("Models are called through %s: %s", gateway.kind, gateway.reason)
-            self._tell()
+            self.on_change.tell()
 
     def without_gateway(self, reason: str) -> Gateway:
         """Return the serving endpoints."""
@@ -232,7 +233,7 @@ class ModelTable(LoggingConfigurable):
         problems = [report.problem for report in self.reports().values() if report.problem]
         if problems:
             self.log.warning("%s", " ".join(dict.fromkeys(problems)))
-        self._tell()
+        self.on_change.tell()
 
     def reports(self) -> dict[str, ModelReport]:
         """Return what is known of the model of each trait."""
@@ -267,10 +268,6 @@ class ModelTable(LoggingConfigurable):
         ):
             return main
         return nearest[0]
-
-    def _tell(self) -> None:
-        for tell in self.on_change:
-            tell()
 
 
 def _problem(model: str, configured: str, served: bool, near: tuple[str, ...]) -> str:

@@ -17,6 +17,7 @@ from ..errors import (
     TokenRefusedError,
     WorkspaceError,
 )
+from ..listeners import Listeners
 from ..secret import Secret
 from ..workspace_api import TokenInfo, WorkspaceApi
 from .clock import Clock, SystemClock, iso
@@ -81,7 +82,7 @@ class PatRotator(RotationTiming):
         self._is_stopping = False
         self._one_at_a_time = asyncio.Lock()
         self._wake = asyncio.Event()
-        self.on_change: list[Callable[[], None]] = []
+        self.on_change = Listeners("the credential", self.log)
         self._revision = 0  # events and replies overtake each other on their way to a browser
 
     # ---- PatSource: what users of the PAT see
@@ -268,6 +269,8 @@ class PatRotator(RotationTiming):
 
     async def _perform(self, action: Action) -> bool:
         """Do what is due; return False if it failed in a way that is not planned for."""
+        if action is Action.NOTHING:  # what was due is no longer
+            return True
         try:
             await self._actions()[action]()
         except DbxAgentsError as error:  # noted by _rotate, in state and log
@@ -279,15 +282,11 @@ class PatRotator(RotationTiming):
 
     def _actions(self) -> dict[Action, Callable[[], Awaitable[None]]]:
         return {
-            Action.NOTHING: self._do_nothing,
             Action.EXPIRE: self._expire,
             Action.ROTATE: self._rotate,
             Action.REVOKE: self._revoke_due,
             Action.TIDY: self._tidy,
         }
-
-    async def _do_nothing(self) -> None:
-        """What was due is no longer."""
 
     async def _rotate(self) -> None:
         pat = self._store.current(self._clock.now())
@@ -396,8 +395,4 @@ class PatRotator(RotationTiming):
 
     def _changed(self) -> None:
         self._revision += 1
-        for notify in self.on_change:
-            try:
-                notify()
-            except Exception:  # a listener's fault must not stop the rotation
-                self.log.exception("Telling of the credential's change failed")
+        self.on_change.tell()
