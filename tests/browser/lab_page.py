@@ -27,6 +27,16 @@ SCREEN = """() => {
   }
   return {type: buffer.type, text: lines.join('\\n').trimEnd()};
 }"""
+# What may be the reason that something is not on it.
+AROUND_SCREEN = """() => {
+  const {connectionStatus, _ws} = window.jupyterapp.shell.currentWidget?.content?.session ?? {};
+  const events = window.jupyterapp.serviceManager.events._socket;
+  const seen = document.querySelectorAll('.jp-Dialog, .jp-DbxAgents-notice');
+  return {
+    focus: document.activeElement.className, told: [...seen].map(node => node.innerText),
+    connectionStatus, sockets: [_ws?.readyState, events?.readyState],
+  };
+}"""
 # The registry has no command; JupyterLab keeps each plug-in's service with it.
 SET_SETTING = """async ([key, value]) => {
   const plugins = window.jupyterapp.pluginRegistry._plugins;
@@ -170,7 +180,10 @@ class LabPage:
             if re.search(pattern, text):
                 return text
             self.page.wait_for_timeout(100)
-        raise AssertionError(f"{pattern!r} is not on the screen:\n{self.screen()['text']}")
+        around = self.page.evaluate(AROUND_SCREEN)
+        raise AssertionError(
+            f"{pattern!r} is not on the screen:\n{self.screen()['text']}\n{around}"
+        )
 
     def until(self, function: str) -> None:
         """Wait for a function of the page, also an async one, to return something true."""

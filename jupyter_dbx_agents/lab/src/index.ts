@@ -14,6 +14,7 @@ import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITerminalTracker } from '@jupyterlab/terminal';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 import { Actions } from './actions';
+import { makeImpatient } from './impatient_socket';
 import { AgentLauncher } from './launch';
 import { isNeeded } from './model';
 import { StatusPanel } from './panel/panel';
@@ -42,6 +43,7 @@ function activate(
   restorer: ILayoutRestorer | null
 ): void {
   const trans = (translator ?? nullTranslator).load('jupyter_dbx_agents');
+  makeImpatient(app.serviceManager.events);
   const store = new StatusStore();
   const settings = new Settings();
   const flow = new PatFlow(

@@ -8,15 +8,13 @@
 
 import { ServerConnection } from '@jupyterlab/services';
 import { type ISignal, Signal } from '@lumino/signaling';
+import { ImpatientSocket, OPEN_MILLISECONDS } from './impatient_socket';
 import { isLate, readable, type Status, withPart } from './model';
 import { ask, isSignedOut } from './server';
 import { onWake } from './wake';
 
 const SCHEMA = 'https://jupyter-dbx-agents/events/status/';
 const RETRY_MILLISECONDS = { least: 500, most: 15_000 };
-// For a connection and the status behind it; on a network that swallows everything, a browser waits
-// minutes.
-const OPEN_MILLISECONDS = 10_000;
 
 export class StatusStore {
   private _status: Status = {};
@@ -121,12 +119,11 @@ export class StatusStore {
   }
 
   private _connect(): void {
-    const { wsUrl, WebSocket, appendToken, token } = ServerConnection.makeSettings();
+    const { wsUrl, appendToken, token } = ServerConnection.makeSettings();
     const query = appendToken && token ? `?token=${encodeURIComponent(token)}` : '';
     this._drop();
-    const socket = new WebSocket(`${wsUrl}api/events/subscribe${query}`);
+    const socket = new ImpatientSocket(`${wsUrl}api/events/subscribe${query}`);
     this._socket = socket;
-    this._timer = window.setTimeout(() => this._onClose(), OPEN_MILLISECONDS);
     socket.onopen = () => void this._onOpen(socket);
     socket.onmessage = message => this._onMessage(message);
     socket.onclose = () => this._onClose();
@@ -151,7 +148,6 @@ export class StatusStore {
 
   /** What was asked before it was open may have missed what came between. */
   private async _onOpen(socket: WebSocket): Promise<void> {
-    window.clearTimeout(this._timer);
     const isKnown = await this._ask().then(
       () => true,
       () => false
