@@ -27,10 +27,11 @@ class Relay:
     def mend(self) -> None:
         """Let connections through again, and count anew what is sent on them."""
         self._sent_bytes.clear()
-        self._is_cut = self._is_silent = False
+        self._is_cut = False
         self._most_bytes: int | None = None
         self._held_bytes: int | None = None
         self._answer, self._answered_path = b"", b""
+        self._swallowed_path: bytes | None = None
 
     def cut(self) -> None:
         """End all connections and refuse new ones."""
@@ -53,8 +54,12 @@ class Relay:
 
     def be_silent(self) -> None:
         """Carry nothing more on the open websockets, nor on new connections; tell neither end."""
-        self._is_silent = True
+        self.swallow("/")
         self.lose_websockets()
+
+    def swallow(self, path: str) -> None:
+        """Say nothing to those who ask for what begins with a path, from now on."""
+        self._swallowed_path = f" {path}".encode()
 
     def lose_websockets(self) -> None:
         """Carry nothing more on the open websockets; tell neither end."""
@@ -101,15 +106,16 @@ class Relay:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
-        if self._is_silent:
+        asked = head.split(b"\r\n")[0]
+        if self._swallowed_path and self._swallowed_path in asked:
             await reader.read()
-        elif self._answer and self._answered_path in head.split(b"\r\n")[0]:
+        elif self._answer and self._answered_path in asked:
             writer.write(self._answer)
             writer.write_eof()
             await reader.read()
         else:
             if b"\r\nUpgrade: websocket\r\n" in head:
-                self._websockets[writer] = head.split(b"\r\n")[0]
+                self._websockets[writer] = asked
             await self._carry(head, reader, writer)
 
     async def _carry(

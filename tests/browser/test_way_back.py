@@ -181,15 +181,32 @@ def test_a_network_that_swallows_everything_is_said_within_seconds(lab: LabPage,
     expect(lab.status).not_to_contain_text("reconnecting")
 
 
+CONNECTS = """() => {
+  const socket = window.jupyterapp?.serviceManager?.events._socket;
+  return socket?.readyState === WebSocket.CONNECTING;
+}"""
+
+
 def test_nobody_waits_for_a_connection_of_jupyterlab_that_never_opens(lab: LabPage, relay: Relay):
     lab.open_terminal()
     relay.be_silent()
     relay.close_websockets(1001, "/api/events/")
-    events = "window.jupyterapp.serviceManager.events"
-    lab.until(f"() => {events}._socket.readyState === WebSocket.CONNECTING")
+    lab.until(CONNECTS)
     lab.page.evaluate("window.dispatchEvent(new Event('online'))")  # ours stands behind it now
     expect(lab.notice).to_contain_text("Reconnecting", timeout=20_000)
     lab.type("echo typed mean''while")
     relay.mend()
     lab.until_screen("(?m)^typed meanwhile$")
     expect(lab.notice).to_have_count(0)
+
+
+def test_no_terminal_waits_for_the_first_connection_of_a_page_that_never_opens(
+    new_lab: LabPage, app: RunningApp, relay: Relay
+):
+    app.log_in()
+    relay.swallow("/api/events/")
+    new_lab.page.goto(relay.url)
+    new_lab.until(CONNECTS)
+    relay.mend()
+    new_lab.until_known()
+    new_lab.open_terminal()

@@ -1,28 +1,44 @@
 /**
  * A websocket that gives up when nobody lets it open.
  *
- * A page opens its websockets to a server one after the other (RFC 6455 §4.1, item 2), and Chromium
- * waits four minutes for one: what a proxy or a network swallows keeps all others waiting, a
- * terminal's way back among them.
+ * A browser opens its websockets to a server one after the other (RFC 6455 §4.1, item 2), and
+ * Chromium waits four minutes for one: what a proxy or a network swallows keeps all others waiting,
+ * a terminal's way back among them.
+ *
+ * A notebook's kernel can still do that: Jupyter Server lets its websocket open only when the kernel
+ * has answered, for which it gives it a minute.
  */
 
 import type { Event } from '@jupyterlab/services';
 
-/** For a connection, or a status; on a network that swallows everything, a browser waits minutes. */
-export const OPEN_MILLISECONDS = 10_000;
+const OPEN_MILLISECONDS = 10_000;
 
 export class ImpatientSocket extends WebSocket {
   constructor(url: string | URL, protocols?: string | string[]) {
     super(url, protocols);
-    const timer = window.setTimeout(() => this.close(), OPEN_MILLISECONDS);
-    const onDecided = (): void => window.clearTimeout(timer);
-    this.addEventListener('open', onDecided);
-    this.addEventListener('close', onDecided);
+    giveUpInTime(this);
   }
 }
 
-/** JupyterLab's event manager tries again when its socket closes, but waits for ever for it to open. */
+function giveUpInTime(socket: WebSocket): void {
+  window.setTimeout(() => {
+    if (socket.readyState === WebSocket.CONNECTING) {
+      socket.close();
+    }
+  }, OPEN_MILLISECONDS);
+}
+
+/**
+ * Have JupyterLab's events give up, too.
+ *
+ * Its event manager (4.6, event/index.ts of its services) tries again when a socket closes, but
+ * waits for ever for one to open.  The first, which is private, is older than this plug-in.
+ */
 export function makeImpatient(events: Event.IManager): void {
-  const { serverSettings } = events;
-  Object.assign(events, { serverSettings: { ...serverSettings, WebSocket: ImpatientSocket } });
+  const { _socket: first } = events as unknown as { _socket?: unknown };
+  if (first instanceof WebSocket) {
+    giveUpInTime(first);
+  }
+  const settings = { ...events.serverSettings, WebSocket: ImpatientSocket };
+  Reflect.set(events, 'serverSettings', settings); // another manager than JupyterLab's may refuse
 }

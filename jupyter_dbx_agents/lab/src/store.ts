@@ -8,13 +8,14 @@
 
 import { ServerConnection } from '@jupyterlab/services';
 import { type ISignal, Signal } from '@lumino/signaling';
-import { ImpatientSocket, OPEN_MILLISECONDS } from './impatient_socket';
+import { ImpatientSocket } from './impatient_socket';
 import { isLate, readable, type Status, withPart } from './model';
 import { ask, isSignedOut } from './server';
 import { onWake } from './wake';
 
 const SCHEMA = 'https://jupyter-dbx-agents/events/status/';
 const RETRY_MILLISECONDS = { least: 500, most: 15_000 };
+const ANSWER_MILLISECONDS = 10_000;
 
 export class StatusStore {
   private _status: Status = {};
@@ -97,7 +98,7 @@ export class StatusStore {
   private async _learn(told: Partial<Status>): Promise<void> {
     const isLast = (): boolean => this._toldMeanwhile === told;
     try {
-      const status = await ask<Status>('status', 'GET', undefined, OPEN_MILLISECONDS);
+      const status = await ask<Status>('status', 'GET', undefined, ANSWER_MILLISECONDS);
       if (isLast()) {
         const answer = readable(status);
         if (isLate(told.pat, answer.pat)) {
@@ -135,6 +136,7 @@ export class StatusStore {
     if (this._socket) {
       this._socket.onopen = this._socket.onmessage = this._socket.onclose = null;
       this._socket.close();
+      this._socket = null;
     }
   }
 
