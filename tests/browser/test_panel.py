@@ -1,6 +1,7 @@
 """The panel, the launcher's projects and the status bar: what they show, and what a click does."""
 
 import functools
+import itertools
 import json
 import re
 import subprocess
@@ -17,7 +18,7 @@ from .installed import install
 from .lab_page import LabPage
 
 Change = Callable[[dict[str, Any]], object]
-
+COUNT = itertools.count()
 
 # What stands between the panel and the server may answer, too.
 REFUSALS: list[tuple[str, str, str, dict[str, Any], str]] = [
@@ -36,15 +37,18 @@ TROUBLE = "the server may be newer than this page"
 
 
 def show_changed(lab: LabPage, change: Change) -> None:
-    """Show the panel, which asks for the status then; it is changed on its way."""
+    """Show the panel, which asks for the status then; it is changed on its way and drawn."""
+    mark = f"change {next(COUNT)}"  # what is expected of the change may have been there before
 
     def answer(route: Route) -> None:
         status = route.fetch().json()
         change(status)
+        status["version"] = mark
         route.fulfill(json=status)
 
     lab.page.route("**/dbx-agents/api/status?*", answer)
     lab.show_panel()
+    expect(lab.panel).to_contain_text(mark)
 
 
 def uninstall(status: dict[str, Any]) -> None:
