@@ -197,7 +197,8 @@ def test_one_long_session_of_an_agents_screen_survives_twenty_rotations(
     done.set()
     for thread in threads:
         thread.join(300)
-    assert not errors, errors
+    for agent, error in errors:
+        raise AssertionError(agent) from error
     calls = calls_since(app, before)
     assert {call["status"] for call in calls if call["outcome"] == "answered"} == {200}
     assert min(asked.values()) >= LEAST_QUESTIONS
