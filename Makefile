@@ -8,7 +8,7 @@ TEST_ARGS ?=
 # Two workers, for the two cores that the platform's own machines have; each takes whole files.
 WORKERS ?= 2
 LAB := jupyter_dbx_agents/lab
-SOURCES := jupyter_dbx_agents tests benchmarks docs
+SOURCES := jupyter_dbx_agents dbx_workspace tests benchmarks docs
 
 .PHONY: demo test check bench docs screenshots lock lab clean
 
@@ -52,7 +52,7 @@ lock:
 	cd $(AGENTS)/npm && npm install --package-lock-only --ignore-scripts --no-audit --no-fund \
 		--omit-lockfile-registry-resolved
 
-AGENTS := jupyter_dbx_agents/agents
+AGENTS := jupyter_dbx_agents/agents/install
 
 LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"

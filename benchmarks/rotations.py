@@ -9,9 +9,9 @@ import time
 
 import httpx
 
+from dbx_workspace.server import LocalWorkspace
+from dbx_workspace.state import Workspace
 from jupyter_dbx_agents.broker import Broker
-from jupyter_dbx_agents.emulator.server import LocalWorkspace
-from jupyter_dbx_agents.emulator.state import Workspace
 from jupyter_dbx_agents.environment import take_environment
 from jupyter_dbx_agents.models import ModelTable
 from jupyter_dbx_agents.pat import PatRotator

@@ -23,17 +23,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jupyter_dbx_agents.emulator.control_client import ControlClient
+from dbx_workspace.control_client import ControlClient
 from jupyter_dbx_agents.git_sync import GitSync
-from jupyter_dbx_agents.git_sync.archive import ArchiveStore
-from jupyter_dbx_agents.git_sync.destination import Destination
-from jupyter_dbx_agents.git_sync.git import git_environment
-from jupyter_dbx_agents.git_sync.hooks import install_hooks
-from jupyter_dbx_agents.git_sync.marker import Marker
-from jupyter_dbx_agents.git_sync.pace import Pace
-from jupyter_dbx_agents.git_sync.repository import Repository, locate
-from jupyter_dbx_agents.git_sync.triggers import FOLDER_BELOW_HOME, Triggers
-from jupyter_dbx_agents.git_sync.workspace_files import WorkspaceFiles
+from jupyter_dbx_agents.git_sync.hooks.repository_hooks import install_hooks
+from jupyter_dbx_agents.git_sync.hooks.triggers import FOLDER_BELOW_HOME, Triggers
+from jupyter_dbx_agents.git_sync.local.git import git_environment
+from jupyter_dbx_agents.git_sync.local.repository import Repository, locate
+from jupyter_dbx_agents.git_sync.remote.archive import ArchiveStore
+from jupyter_dbx_agents.git_sync.remote.destination import Destination
+from jupyter_dbx_agents.git_sync.remote.marker import Marker
+from jupyter_dbx_agents.git_sync.remote.pace import Pace
+from jupyter_dbx_agents.git_sync.remote.workspace_files import WorkspaceFiles
 from jupyter_dbx_agents.pat import PatState, Promise
 from jupyter_dbx_agents.secret import Secret
 from jupyter_dbx_agents.workspace_api import WorkspaceApi
@@ -80,7 +80,7 @@ class LocalWorkspaceProcess:
     """The local workspace as a program."""
 
     def __init__(self) -> None:
-        command = [sys.executable, "-m", "jupyter_dbx_agents.emulator"]
+        command = [sys.executable, "-m", "dbx_workspace"]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         lines = iter(self._process.stdout.readline, "ready\n")

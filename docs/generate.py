@@ -69,12 +69,12 @@ ADVICE = {
 _SECTIONS = (
     ("Deploying", ("deployment/",)),
     ("The server does not start, or nobody gets in", ("app.py", "auth/", "environment.py")),
-    ("The token", ("pat/", "login_prompt.py")),
+    ("The token", ("pat/", "cli/login.py")),
     ("What agents show", ("broker/",)),
     ("The workspace", ("workspace_api.py", "models/")),
-    ("Agents", ("agents/", "agent_commands.py")),
+    ("Agents", ("agents/", "cli/agents.py")),
     ("Configuration files of yours", ("config_files/",)),
-    ("Git sync and restore", ("git_sync/", "project_commands.py")),
+    ("Git sync and restore", ("git_sync/", "cli/projects.py")),
     ("Commands, pages and uploads", ("",)),
 )
 
@@ -97,7 +97,7 @@ def messages() -> list[Message]:
 
 def _sources() -> Iterator[Path]:
     for path in sorted(PACKAGE.rglob("*.py")):
-        if not {"emulator", "lab", "node_modules"} & set(path.relative_to(PACKAGE).parts):
+        if not {"lab", "node_modules"} & set(path.relative_to(PACKAGE).parts):
             yield path
 
 

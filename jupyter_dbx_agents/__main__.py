@@ -1,6 +1,6 @@
 """``python -m jupyter_dbx_agents``: the same as ``jupyter dbx-agents``."""
 
-from .cli import main
+from .cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -19,7 +19,7 @@ from jupyter_server.serverapp import ServerApp
 from traitlets import Bool, Unicode
 from traitlets.config import Config
 
-from . import __version__
+from ._version import __version__
 from .agents import AgentInstaller, AgentRoster, InstallTasks, Place
 from .agents.databricks_profile import DatabricksProfile
 from .agents.model_reports import model_reports
@@ -30,9 +30,8 @@ from .auth import (
     owner_only_config,
     verify_gate,
 )
-from .background_tasks import BackgroundTasks, OneAtATime
+from .background import BackgroundTasks, OneAtATime
 from .broker import Broker
-from .browser_routes import browser_routes, tell_page
 from .config_files import ManagedFiles
 from .environment import (
     Environment,
@@ -44,24 +43,25 @@ from .environment import (
     take_environment,
 )
 from .errors import ConfigurationError, DbxAgentsError, PatError
-from .event_loop import keep_event_loop_quick
-from .events import STATUS_SCHEMA_FILE, STATUS_SCHEMA_ID
-from .fatal import fatal
 from .git_sync import GitSync, detach_template
-from .handlers import Services, local_channel, rest_routes
+from .lifecycle.fatal import fatal
+from .lifecycle.preferences import preferences
+from .lifecycle.process import keep_event_loop_quick
+from .lifecycle.sessions import OpenSessions
+from .lifecycle.startup import StartupTasks
 from .local_channel import SOCKET_VARIABLE
 from .local_channel.command import PACKAGE_ROOT, isolated_call, write_command
 from .local_channel.server import LocalChannel
 from .models import ModelTable, ModelWatch
-from .open_sessions import OpenSessions
 from .pat import PatRotator, parse_pat
-from .preferences import preferences
 from .secret import Secret
 from .stages import Stage, run_stages
-from .startup import StartupTasks
 from .terminals.manager import HOST_SETTING, DbxTerminalManager, TerminalHost
 from .terminals.routes import terminal_routes
 from .tracing import SessionTracer
+from .web.browser import browser_routes, tell_page
+from .web.events import STATUS_SCHEMA_FILE, STATUS_SCHEMA_ID
+from .web.rest import Services, local_channel, rest_routes
 from .workspace_api import WorkspaceApi
 
 STOPPING_MESSAGE = "The app is stopping. What was committed is safe; open this page again later."
@@ -212,7 +212,7 @@ class DbxAgentsApp(ExtensionApp):
             projects=self.projects,
             broker_url=lambda: self.broker.url,
             capability=self.broker.capability,
-            after_turn=shlex.join(isolated_call("trace_hook")) if self.tracer.enabled else "",
+            after_turn=shlex.join(isolated_call("cli.trace_hook")) if self.tracer.enabled else "",
         )
         agents = AgentRoster(place, self.models, self.files, parent=self)
         agents.on_change.append(lambda: self._tell("agents", agents.status()))
@@ -348,7 +348,7 @@ class DbxAgentsApp(ExtensionApp):
         """Return what asks for a PAT before the shell starts; nothing when one is at hand."""
         if self.pats.current() is not None or not self.environment.host:
             return ()
-        return (*isolated_call("login_prompt"), "--")
+        return (*isolated_call("cli.login"), "--")
 
     # ---- following the credential
 

@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from jupyter_dbx_agents.emulator.catalog import ServedModel
-from jupyter_dbx_agents.emulator.faults import Fault
-from jupyter_dbx_agents.emulator.server import LocalWorkspace
+from dbx_workspace.faults import Fault
+from dbx_workspace.models.catalog import ServedModel
+from dbx_workspace.server import LocalWorkspace
 from jupyter_dbx_agents.environment import Environment
 from jupyter_dbx_agents.secret import Secret
 from jupyter_dbx_agents.workspace_api import WorkspaceApi

@@ -9,20 +9,17 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "jupyter_dbx_agents"
+WORKSPACE = PACKAGE.parent / "dbx_workspace"
 # From the bottom up; a module may import from lower levels and from its own package only.
 LEVELS = (
-    {"errors", "secret", "fatal", "stages", "node_free", "email_address"}
-    | {"event_loop", "listeners"},
+    {"errors", "secret", "stages", "addresses", "listeners", "_version"},
     {"environment"},
-    {"preflight"},
-    {"workspace_api"},
-    {"pat", "models", "config_files", "content_filters", "events", "background_tasks"},
-    {"auth", "terminals", "git_sync", "startup", "broker", "agents", "local_channel"}
-    | {"plain_page", "uploads", "preferences", "tracing", "deployment"},
-    {"handlers", "login_prompt", "trace_hook", "agent_commands", "project_commands"}
-    | {"open_sessions"},
-    {"browser_routes"},
-    {"app", "demo", "doctor"},
+    {"workspace_api", "background"},
+    {"pat", "models", "config_files"},
+    {"auth", "terminals", "git_sync", "broker", "agents", "local_channel"}
+    | {"tracing", "deployment"},
+    {"lifecycle", "web"},
+    {"app"},
     {"cli"},
 )
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
@@ -64,34 +61,32 @@ def imports_of(path: Path) -> Iterator[str]:
 
 
 def test_every_module_has_its_level():
-    assert set(modules()) - set(LEVEL_OF) == {"emulator"}
+    assert set(modules()) == set(LEVEL_OF)
 
 
-@pytest.mark.parametrize("name", [n for n in modules() if n != "emulator"])
+@pytest.mark.parametrize("name", modules())
 def test_imports_go_down_only(name: str):
     for path in files_of(name):
         for imported in set(imports_of(path)) - {name, "__version__"}:
-            if (name, imported) == ("demo", "emulator"):
-                continue
             assert imported in LEVEL_OF, f"{path} imports {imported}"
             assert LEVEL_OF[imported] < LEVEL_OF[name], f"{path} imports {imported}"
 
 
 def test_the_local_workspace_knows_nothing_of_the_product():
-    for path in files_of("emulator"):
-        assert set(imports_of(path)) <= {"emulator"}, path
+    for path in sorted(WORKSPACE.glob("**/*.py")):
+        assert not set(imports_of(path)), path
 
 
 def test_importing_the_server_loads_neither_the_sdk_nor_the_local_workspace():
     code = (
         "import sys, jupyter_dbx_agents.app;"
-        "print([m for m in sys.modules if m == 'databricks' or '.emulator' in m])"
+        "print([m for m in sys.modules if m == 'databricks' or m.startswith('dbx_workspace')])"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "[]"
 
 
 def test_the_commands_of_a_terminal_load_no_server():
-    code = "import sys, jupyter_dbx_agents.cli; print('tornado' in sys.modules)"
+    code = "import sys, jupyter_dbx_agents.cli.main; print('tornado' in sys.modules)"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "False"

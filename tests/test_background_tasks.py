@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from jupyter_dbx_agents.background_tasks import OneAtATime
+from jupyter_dbx_agents.background import OneAtATime
 
 
 class Work:

@@ -7,18 +7,20 @@ from typing import Any
 
 import pytest
 
-from jupyter_dbx_agents.content_filters import (
+from dbx_workspace.models import anthropic as models_anthropic
+from dbx_workspace.models import chat as models_chat
+from dbx_workspace.models import responses as models_responses
+from dbx_workspace.models.script import Reply, ToolCall
+from jupyter_dbx_agents.broker.filters.events import MOST_LINE_BYTES
+from jupyter_dbx_agents.broker.filters.request import (
     REQUEST_FILTERS,
     EventStream,
     Lines,
     event_filter,
     filter_request,
 )
-from jupyter_dbx_agents.content_filters.events import MOST_LINE_BYTES
-from jupyter_dbx_agents.content_filters.schemas import plain_schema
-from jupyter_dbx_agents.content_filters.tools import MOST_NAME_CHARACTERS
-from jupyter_dbx_agents.emulator import models_anthropic, models_chat, models_responses
-from jupyter_dbx_agents.emulator.script import Reply, ToolCall
+from jupyter_dbx_agents.broker.filters.schemas import plain_schema
+from jupyter_dbx_agents.broker.filters.tools import MOST_NAME_CHARACTERS
 
 AGENTS = ("claude-code", "codex", "gemini-cli", "opencode", "hermes")
 DIALECTS = ("anthropic", "responses", "chat", "gemini")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from traitlets.config import Config
 
-from jupyter_dbx_agents.emulator.catalog import ANTHROPIC, CHAT, GEMINI, RESPONSES, ServedModel
+from dbx_workspace.models.catalog import ANTHROPIC, CHAT, GEMINI, RESPONSES, ServedModel
 from jupyter_dbx_agents.errors import WorkspaceUnavailableError
 from jupyter_dbx_agents.models import Dialect, ModelTable, ServedModels
 from jupyter_dbx_agents.models.discovery import discover

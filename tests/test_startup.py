@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from jupyter_dbx_agents.errors import InstallError
-from jupyter_dbx_agents.startup import StartupTasks
+from jupyter_dbx_agents.lifecycle.startup import StartupTasks
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import asyncio
 import sys
 from urllib.parse import urlsplit
 
-from jupyter_dbx_agents.emulator.front_door import FrontDoor
+from dbx_workspace.front_door.door import FrontDoor
 
 
 async def stand_before(url: str) -> None:

@@ -1,8 +1,8 @@
 """The coding agents: one declarative module each, one registry, one installer, one roster."""
 
 from .base import Agent, AgentContext
-from .install_tasks import InstallTasks
-from .installer import AgentInstaller, Installation
+from .install.installer import AgentInstaller, Installation
+from .install.startup import InstallTasks
 from .registry import AGENTS
 from .roster import AgentRoster, Place
 

@@ -18,8 +18,8 @@ import httpx
 from ..errors import DbxAgentsError
 from ..models import Dialect
 from .base import Agent, AgentContext
-from .installer import AgentInstaller
-from .program import run_program
+from .install.installer import AgentInstaller
+from .install.program import run_program
 
 PROBE_SECONDS = 60.0
 # A few tokens, so that it costs next to nothing; some models refuse less.

@@ -16,8 +16,8 @@ from typing import Any
 from ..config_files import ConfigFile, Format
 from ..models import Dialect
 from .base import Agent, AgentContext
+from .install.npm import NpmPackage
 from .instructions import SKILLS_FOLDER, instructions_file
-from .npm import NpmPackage
 
 
 def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..config_files import atomic
 from ..errors import InstallError
 from .base import AgentContext
-from .program import run_program
+from .install.program import run_program
 
 
 def sandbox_settings(context: AgentContext) -> dict[str, str]:

@@ -16,8 +16,8 @@ from typing import Any
 from ..config_files import ConfigFile, Format
 from ..models import Dialect
 from .base import Agent, AgentContext
+from .install.npm import NpmPackage
 from .instructions import instructions_file
-from .npm import NpmPackage
 
 # Each name of a model that the program asks for by itself, by what its settings are based on.
 HELPER_MODELS: Mapping[str, str] = {

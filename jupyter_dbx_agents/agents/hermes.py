@@ -15,8 +15,8 @@ from typing import Any
 from ..config_files import ConfigFile, Format
 from ..models import Dialect
 from .base import Agent, AgentContext
+from .install.python_package import LOCK_FOLDER, PythonPackage
 from .instructions import SKILLS_FOLDER, instructions
-from .python_package import LOCK_FOLDER, PythonPackage
 
 PROVIDER = "dbx"
 _CONTEXT_TOKENS = 200_000  # of every served Claude; it compacts the conversation before

@@ -17,8 +17,8 @@ from typing import Any
 from ..config_files import ConfigFile, Format
 from ..models import Dialect, ModelTable
 from .base import Agent, AgentContext
+from .install.npm import NpmPackage
 from .instructions import instructions_file
-from .npm import NpmPackage
 
 CLAUDE_PROVIDER = "dbx-claude"
 CHAT_PROVIDER = "dbx"

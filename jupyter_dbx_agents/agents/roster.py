@@ -25,9 +25,9 @@ from ..secret import Secret
 from .base import Agent, AgentContext
 from .checks import Check, check_files, check_model, check_program
 from .choices import Choices, changed
-from .installer import AgentInstaller, Progress
+from .install.installer import AgentInstaller, Progress
+from .install.links import point_link, remove_link
 from .instructions import SKILLS_FOLDER
-from .links import point_link, remove_link
 from .registry import AGENTS
 
 

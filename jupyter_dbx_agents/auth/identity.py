@@ -16,7 +16,7 @@ from tornado.httputil import HTTPHeaders
 from tornado.web import HTTPError, RequestHandler
 from traitlets import Unicode, default
 
-from ..email_address import normalise_email
+from ..addresses import normalise_email
 from ..environment import variable
 from .owner import OwnerResolver
 

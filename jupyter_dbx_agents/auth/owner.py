@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from traitlets import Float
 from traitlets.config import LoggingConfigurable
 
-from ..email_address import normalise_email
+from ..addresses import normalise_email
 from ..environment import Environment
 from ..errors import ConfigurationError, DbxAgentsError, WorkspaceUnavailableError
 from ..workspace_api import WorkspaceApi

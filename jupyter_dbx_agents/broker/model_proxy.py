@@ -7,14 +7,14 @@ from tornado import web
 from tornado.httputil import HTTPHeaders
 from tornado.iostream import StreamClosedError
 
-from ..content_filters import EventFilter, EventStream
 from ..models import Dialect, Gateway
 from . import refusals
-from .access_log import BROKE_OFF, printable_path
 from .errors import GatewayGoneError
+from .filters.model_request import ModelRequest, read_request
+from .filters.request import EventFilter, EventStream
+from .ledger import BROKE_OFF, printable_path
 from .loopback_handler import LoopbackHandler
 from .message_headers import to_agent
-from .model_request import ModelRequest, read_request
 from .refusals import UNREACHABLE, Refusal, no_capability, not_served, too_large
 from .routes import GREETINGS, Route, dialect_of, route_of
 from .upstream import ModelCall, Reply

@@ -13,7 +13,7 @@ from ..models import Gateway, ModelTable
 from ..pat import PatSource
 from ..secret import Secret
 from .access import Capabilities, new_secret
-from .access_log import AccessLog
+from .ledger import AccessLog
 from .metadata_service import MetadataServiceHandler
 from .model_proxy import ModelProxyHandler
 from .upstream import Upstream

@@ -26,9 +26,9 @@ from ..models import Dialect
 from ..pat import PatSource
 from ..secret import Secret
 from .errors import GatewayGoneError
+from .gateway_errors import PEEK_BYTES, SUSPECT, WORTH_A_REPLAY, says_token_is_dead
 from .message_headers import to_gateway
 from .refusals import Refusal, redirected, still_refused, unreachable, without_pat
-from .token_refusal import PEEK_BYTES, SUSPECT, WORTH_A_REPLAY, says_token_is_dead
 
 if TYPE_CHECKING:
     from .gateway_session import Answer, GatewaySession

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
 
 if TYPE_CHECKING:
-    from .access_log import Call
+    from .ledger import Call
 
 # A model's name is the agent's text: it becomes a label only if it looks like one, and only so many
 # do.  The rest is counted under one name.

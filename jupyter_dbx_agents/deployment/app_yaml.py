@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from ..email_address import normalise_email
+from ..addresses import normalise_email
 from ..environment import SETTING_VARIABLES
 from ..errors import DeploymentError
 

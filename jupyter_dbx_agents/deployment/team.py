@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from ..email_address import normalise_email
+from ..addresses import normalise_email
 from ..errors import DeploymentError
 from .app_names import MAX_NAME_CHARACTERS, check_app_name
 from .app_yaml import OWNER_VARIABLE, parse_app_yaml

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from .. import __version__
+from .._version import __version__
 from ..environment import forget_databricks_variables, strip_databricks_variables
 from ..errors import DbxAgentsError, DeploymentError
 

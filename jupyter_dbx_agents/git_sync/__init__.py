@@ -13,9 +13,9 @@ Invariants; ``tests/git_sync`` shows them, the first three with random histories
 - Nobody else's hook, and no setting of the user's, is changed.
 """
 
-from .git_sync import GitSync
-from .hooks_command import uninstall
+from .hooks.hooks_command import uninstall
 from .restore import Restored
+from .supervisor import GitSync
 from .template import detach_template
 
 __all__ = ["GitSync", "Restored", "detach_template", "uninstall"]

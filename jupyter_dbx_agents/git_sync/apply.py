@@ -9,11 +9,11 @@ from http import HTTPStatus
 from typing import TypeVar
 
 from ..errors import WorkspaceError, WorkspacePermissionError
-from .changes import ancestors
-from .content import Blobs, Content, blob_id
-from .destination import ALREADY_EXISTS, Destination, is_taken
 from .errors import GitError
-from .workspace_files import MOST_EXPORT_BYTES
+from .local.changes import ancestors
+from .local.content import Blobs, Content, blob_id
+from .remote.destination import ALREADY_EXISTS, Destination, is_taken
+from .remote.workspace_files import MOST_EXPORT_BYTES
 
 T = TypeVar("T")
 TOO_LARGE = "MAX_NOTEBOOK_SIZE_EXCEEDED"

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from .changes import readable
-from .destination import Destination
-from .git import Git
-from .marker import Archive
+from .local.changes import readable
+from .local.git import Git
+from .remote.destination import Destination
+from .remote.marker import Archive
 
 # A Git LFS pointer is smaller, and what it stands for is not.
 _POINTER_BYTES = 1024

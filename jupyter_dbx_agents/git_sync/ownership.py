@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterable
 
-from .archive import ArchiveStore
-from .destination import Destination
 from .errors import DestinationError, GitError, GitStoppedError
-from .marker import Marker, take_over_hint
-from .repository import KEPT_REFS, Repository
+from .local.repository import KEPT_REFS, Repository
+from .remote.archive import ArchiveStore
+from .remote.destination import Destination
+from .remote.marker import Marker, take_over_hint
 
 _MOST_ROOTS = 20
 

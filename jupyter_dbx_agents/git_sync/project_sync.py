@@ -25,17 +25,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import changes
 from .apply import Applier, Outcome, Work
-from .archive import ArchiveStore
 from .audit import find_damage, is_archive_whole
-from .content import Blobs
-from .destination import Destination
 from .errors import ArchiveTooLargeError, GitError, GitSyncError, MarkerChangedError
-from .marker import Archive, Marker, Pending
+from .local import changes
+from .local.content import Blobs
+from .local.repository import Head, Repository
 from .ownership import claim
 from .reached import Reached
-from .repository import Head, Repository
+from .remote.archive import ArchiveStore
+from .remote.destination import Destination
+from .remote.marker import Archive, Marker, Pending
 
 # What no second attempt can change as long as the commit is the same.
 _FIXED = (changes.SYMLINK, changes.SUBMODULE, changes.NOT_UTF8, changes.CONTROL_CHARACTER)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 
 from .apply import Work
-from .marker import Marker
+from .remote.marker import Marker
 
 
 class Reached:

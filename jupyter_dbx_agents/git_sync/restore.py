@@ -13,14 +13,14 @@ from http import HTTPStatus
 from pathlib import Path
 
 from ..errors import WorkspaceError
-from .archive import ArchiveStore
-from .changes import readable
-from .destination import Destination, known_projects
 from .errors import DestinationError, GitError, GitStoppedError, GitSyncError, RestoreError
-from .git import Git
-from .marker import Archive, Marker
-from .repository import SYNCED_REF, Repository, locate
-from .workspace_files import WorkspaceFiles
+from .local.changes import readable
+from .local.git import Git
+from .local.repository import SYNCED_REF, Repository, locate
+from .remote.archive import ArchiveStore
+from .remote.destination import Destination, known_projects
+from .remote.marker import Archive, Marker
+from .remote.workspace_files import WorkspaceFiles
 
 _COMMITTER = ("-c", "user.name=jupyter_dbx_agents", "-c", "user.email=restored@localhost")
 _SCRATCH = ".restoring-"

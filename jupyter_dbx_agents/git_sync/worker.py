@@ -18,9 +18,9 @@ from ..errors import (
     WorkspaceUnavailableError,
 )
 from .errors import DestinationError
-from .marker import Marker
+from .local.repository import Head, Location
 from .project_sync import ProjectSync
-from .repository import Head, Location
+from .remote.marker import Marker
 
 # A status that names hundreds of paths helps nobody.
 _MOST_LISTED = 100

@@ -36,5 +36,5 @@ def write_command(home: Path) -> None:
     there = atomic.read(home / ".local" / "bin" / "jupyter-dbx-agents")
     if there.content is not None and _MARK.encode() not in there.content:
         return
-    text = f'#!/bin/sh\n{_MARK}\nexec {shlex.join(isolated_call("cli"))} "$@"\n'
+    text = f'#!/bin/sh\n{_MARK}\nexec {shlex.join(isolated_call("cli.main"))} "$@"\n'
     atomic.replace(there, text.encode(), 0o755)

@@ -14,7 +14,8 @@ import math
 from collections import deque
 from typing import NamedTuple
 
-from .escape_sequences import (
+from .screen.buffer import SCROLLBACK_LINES
+from .screen.escapes import (
     end_of_string,
     flows,
     is_unfinished_string,
@@ -22,8 +23,7 @@ from .escape_sequences import (
     safe_end,
     without_repeats,
 )
-from .screen_buffer import SCROLLBACK_LINES
-from .screen_model import ScreenModel
+from .screen.model import ScreenModel
 
 # As much as is modelled in about 2 ms, unless it clears or repeats a lot.
 PIECE_BYTES = 4 * 1024

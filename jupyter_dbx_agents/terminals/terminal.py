@@ -32,9 +32,9 @@ from .input_queue import InputQueue
 from .keys import Keys
 from .messages import stdout_message
 from .metrics import terminal_metrics
-from .output_pump import MESSAGE_BYTES, SLICE_BYTES, OutputPump
+from .output import MESSAGE_BYTES, SLICE_BYTES, OutputPump
+from .programs import Programs, foreground_program
 from .replay import Replay
-from .sessions import Programs, foreground_program
 
 ROWS, COLUMNS = 24, 80
 # xterm's full reset; what follows is drawn as on a fresh terminal.

@@ -15,8 +15,8 @@ import pytest
 from npm_registry import Registry
 
 from jupyter_dbx_agents.agents import Agent, AgentInstaller
-from jupyter_dbx_agents.agents.lock import npm_platform
-from jupyter_dbx_agents.agents.npm import NpmPackage, explain_npm
+from jupyter_dbx_agents.agents.install.npm import NpmPackage, explain_npm
+from jupyter_dbx_agents.agents.install.npm_lock import npm_platform
 from jupyter_dbx_agents.errors import InstallError
 from jupyter_dbx_agents.models import Dialect
 

@@ -5,14 +5,14 @@ import json
 import pytest
 
 from jupyter_dbx_agents.agents import AGENTS
-from jupyter_dbx_agents.agents.lock import (
+from jupyter_dbx_agents.agents.install.npm import NpmPackage
+from jupyter_dbx_agents.agents.install.npm_lock import (
     LOCK_FILE,
     lock_hash,
     manifest,
     read_lock,
     sub_lock,
 )
-from jupyter_dbx_agents.agents.npm import NpmPackage
 
 NESTED = {
     "lockfileVersion": 3,

@@ -14,7 +14,7 @@ import pytest
 
 from jupyter_dbx_agents.agents import Agent, AgentInstaller
 from jupyter_dbx_agents.agents.hermes import HERMES
-from jupyter_dbx_agents.agents.python_package import PythonPackage, explain_pip
+from jupyter_dbx_agents.agents.install.python_package import PythonPackage, explain_pip
 from jupyter_dbx_agents.errors import InstallError
 from jupyter_dbx_agents.models import Dialect
 

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from scripted_gateway import Pats, environment
 
+from dbx_workspace.control_client import ControlClient
+from dbx_workspace.server import LocalWorkspace
 from jupyter_dbx_agents.broker import Broker
-from jupyter_dbx_agents.emulator.control_client import ControlClient
-from jupyter_dbx_agents.emulator.server import LocalWorkspace
 from jupyter_dbx_agents.models import ModelTable
 from jupyter_dbx_agents.secret import Secret
 from jupyter_dbx_agents.workspace_api import WorkspaceApi

@@ -10,16 +10,14 @@ from prometheus_client import REGISTRY, generate_latest
 from scripted_gateway import MESSAGES, Exchange, Pats, answer_ok, broker_for, until
 from test_broker_workspace import WorkspaceSite, bodies, workspace_site
 
-from jupyter_dbx_agents.broker.access_log import Call
-from jupyter_dbx_agents.broker.token_counts import MOST_ANSWER_BYTES, TokenCounts
+from dbx_workspace.models import anthropic as models_anthropic
+from dbx_workspace.models import chat as models_chat
+from dbx_workspace.models import gemini as models_gemini
+from dbx_workspace.models import responses as models_responses
+from dbx_workspace.models.script import Reply
+from jupyter_dbx_agents.broker.call import MOST_ANSWER_BYTES, TokenCounts
+from jupyter_dbx_agents.broker.ledger import Call
 from jupyter_dbx_agents.broker.usage import MOST_PAIRS, OTHER, UsageLedger, usage_metrics
-from jupyter_dbx_agents.emulator import (
-    models_anthropic,
-    models_chat,
-    models_gemini,
-    models_responses,
-)
-from jupyter_dbx_agents.emulator.script import Reply
 from jupyter_dbx_agents.models import Dialect
 from jupyter_dbx_agents.pat import PatState
 

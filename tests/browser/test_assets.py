@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from jupyterlab_server.config import get_page_config
 
-from jupyter_dbx_agents.preferences import LAB_EXTENSIONS
+from jupyter_dbx_agents.lifecycle.preferences import LAB_EXTENSIONS
 
 from .lab_copy import ASSETS, SOURCE, LabCopy, files_of
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Route, WebSocketRoute, expect
 
-from jupyter_dbx_agents.emulator.control_client import SamplePat
+from dbx_workspace.control_client import SamplePat
 from tests.system.running_app import RunningApp, eventually
 
 from .lab_page import LabPage

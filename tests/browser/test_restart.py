@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from jupyter_dbx_agents.emulator.front_door import FrontDoor
+from dbx_workspace.front_door.door import FrontDoor
 from tests.system.running_app import RunningApp, Server, app_variables
 
 from .conftest import EXPOSED, NO_AGENTS

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_dbx_agents.cli import main
-from jupyter_dbx_agents.emulator.control_client import ControlClient
-from jupyter_dbx_agents.emulator.server import LocalWorkspace
+from dbx_workspace.control_client import ControlClient
+from dbx_workspace.server import LocalWorkspace
+from jupyter_dbx_agents.cli.main import main
 from tests.local_workspace import OWNER
 
 ROOT = Path(__file__).resolve().parents[2]

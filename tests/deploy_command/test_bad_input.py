@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_dbx_agents.emulator.apps import App, Deployment
+from dbx_workspace.apps.records import App, Deployment
 from tests.local_workspace import OWNER
 
 from .conftest import APP_YAML, Deployer

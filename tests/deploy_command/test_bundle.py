@@ -10,8 +10,8 @@ import pytest
 import yaml
 from databricks.sdk.service.apps import App as SdkApp
 
+from dbx_workspace.apps.records import require_valid_name
 from jupyter_dbx_agents.deployment import app_names, team_bundle
-from jupyter_dbx_agents.emulator.apps import require_valid_name
 from jupyter_dbx_agents.errors import DeploymentError
 
 from .conftest import ROOT, Deployer

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 
 from databricks.sdk import WorkspaceClient
 
-from jupyter_dbx_agents.emulator.app_source import DeploymentFailed, app_specification
-from jupyter_dbx_agents.emulator.apps import App, Deployment
-from jupyter_dbx_agents.emulator.control_client import ControlClient
-from jupyter_dbx_agents.emulator.front_door import FrontDoor
-from jupyter_dbx_agents.emulator.reserved_port import port_of, reserve_port
-from jupyter_dbx_agents.emulator.server import LocalWorkspace
+from dbx_workspace.apps.records import App, Deployment
+from dbx_workspace.apps.source import DeploymentFailed, app_specification
+from dbx_workspace.control_client import ControlClient
+from dbx_workspace.front_door.door import FrontDoor
+from dbx_workspace.reserved_port import port_of, reserve_port
+from dbx_workspace.server import LocalWorkspace
 from tests.system.running_app import Browser
 
 from .runtime_image import ROOT, Container, RuntimeImage, platform_variables

@@ -15,8 +15,8 @@ from jupyter_server.base.websocket import WS_PING_INTERVAL
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from jupyter_dbx_agents.emulator.front_door_limits import FrontDoorLimits
-from jupyter_dbx_agents.preferences import WEBSOCKET_PING_SECONDS
+from dbx_workspace.front_door.front_door_limits import FrontDoorLimits
+from jupyter_dbx_agents.lifecycle.preferences import WEBSOCKET_PING_SECONDS
 from tests.system.running_app import ANSI, Browser, RunningApp
 
 SCALE = 1 / 25

@@ -12,9 +12,9 @@ import httpx
 import pytest
 from databricks.sdk import WorkspaceClient
 
-from jupyter_dbx_agents.emulator.apps import App
-from jupyter_dbx_agents.emulator.control_client import ControlClient
-from jupyter_dbx_agents.emulator.server import LocalWorkspace
+from dbx_workspace.apps.records import App
+from dbx_workspace.control_client import ControlClient
+from dbx_workspace.server import LocalWorkspace
 
 OWNER = "owner@example.com"
 APP = "dbx-agents"

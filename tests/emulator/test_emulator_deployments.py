@@ -17,7 +17,7 @@ from databricks.sdk.errors import (
 from databricks.sdk.service.apps import App, AppDeployment, GitRepository, GitSource
 from databricks.sdk.service.workspace import ImportFormat
 
-from jupyter_dbx_agents.emulator.app_source import DeploymentFailed, app_specification
+from dbx_workspace.apps.source import DeploymentFailed, app_specification
 
 OWNER = "owner@example.com"
 SOURCE = f"/Workspace/Users/{OWNER}/apps/mine"

@@ -7,7 +7,7 @@ import time
 import httpx
 import pytest
 
-from jupyter_dbx_agents.emulator.control_client import ControlError
+from dbx_workspace.control_client import ControlError
 
 ME = "/api/2.0/preview/scim/v2/Me"
 CREATE = "/api/2.0/token/create"

@@ -15,8 +15,8 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler, stream_request_body
 from tornado.websocket import WebSocketHandler
 
-from jupyter_dbx_agents.emulator.front_door import FrontDoor
-from jupyter_dbx_agents.emulator.front_door_limits import FrontDoorLimits
+from dbx_workspace.front_door.door import FrontDoor
+from dbx_workspace.front_door.front_door_limits import FrontDoorLimits
 
 
 class Echo(RequestHandler):

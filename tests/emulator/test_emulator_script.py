@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jupyter_dbx_agents.emulator.script import Conversation, Tool, Turn, reply
+from dbx_workspace.models.script import Conversation, Tool, Turn, reply
 
 BASH = Tool("Bash", {"properties": {"command": {"type": "string"}}, "required": ["command"]})
 

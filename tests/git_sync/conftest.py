@@ -14,17 +14,17 @@ from typing import Any
 import httpx
 import pytest
 
-from jupyter_dbx_agents.emulator.faults import Fault
-from jupyter_dbx_agents.emulator.server import LocalWorkspace
-from jupyter_dbx_agents.emulator.workspace_formats import ImportedObject
+from dbx_workspace.faults import Fault
+from dbx_workspace.rest.workspace_formats import ImportedObject
+from dbx_workspace.server import LocalWorkspace
 from jupyter_dbx_agents.git_sync import GitSync
-from jupyter_dbx_agents.git_sync.destination import Destination
-from jupyter_dbx_agents.git_sync.git import git_environment
-from jupyter_dbx_agents.git_sync.pace import Pace
+from jupyter_dbx_agents.git_sync.local.git import git_environment
+from jupyter_dbx_agents.git_sync.local.repository import Repository, locate
 from jupyter_dbx_agents.git_sync.project_sync import ProjectSync, Settings
-from jupyter_dbx_agents.git_sync.repository import Repository, locate
+from jupyter_dbx_agents.git_sync.remote.destination import Destination
+from jupyter_dbx_agents.git_sync.remote.pace import Pace
+from jupyter_dbx_agents.git_sync.remote.workspace_files import WorkspaceFiles
 from jupyter_dbx_agents.git_sync.restore import Restorer
-from jupyter_dbx_agents.git_sync.workspace_files import WorkspaceFiles
 from jupyter_dbx_agents.pat import PatState, Promise
 from jupyter_dbx_agents.secret import Secret
 from jupyter_dbx_agents.workspace_api import WorkspaceApi

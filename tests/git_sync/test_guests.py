@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_dbx_agents.git_sync.hooks import STAND_IN
+from jupyter_dbx_agents.git_sync.hooks.repository_hooks import STAND_IN
 
 from .conftest import Site
 from .test_hooks import Hooked, hooked

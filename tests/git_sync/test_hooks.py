@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 
 from jupyter_dbx_agents.git_sync import uninstall
-from jupyter_dbx_agents.git_sync.hooks import (
+from jupyter_dbx_agents.git_sync.hooks.repository_hooks import (
     HOOKS,
     STAND_IN,
     install_hooks,
     own_names,
     uninstall_hooks,
 )
-from jupyter_dbx_agents.git_sync.repository import locate
-from jupyter_dbx_agents.git_sync.triggers import FOLDER_BELOW_HOME, Triggers
-from jupyter_dbx_agents.git_sync.user_config import Identity, UserConfig
+from jupyter_dbx_agents.git_sync.hooks.triggers import FOLDER_BELOW_HOME, Triggers
+from jupyter_dbx_agents.git_sync.hooks.user_config import Identity, UserConfig
+from jupyter_dbx_agents.git_sync.local.repository import locate
 
 from .conftest import Site
 

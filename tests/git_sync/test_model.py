@@ -12,7 +12,7 @@ import shutil
 
 import pytest
 
-from jupyter_dbx_agents.emulator.platform_errors import PlatformError
+from dbx_workspace.platform_errors import PlatformError
 from jupyter_dbx_agents.errors import DbxAgentsError
 from jupyter_dbx_agents.git_sync.errors import GitSyncError
 

@@ -192,6 +192,6 @@ async def test_a_history_whose_past_is_too_large_is_packed_anew(site: Site) -> N
 
 
 def test_rest_describes_all_that_a_restore_says() -> None:
-    text = (Path(jupyter_dbx_agents.__file__).parent / "rest-api.yml").read_text("utf-8")
+    text = (Path(jupyter_dbx_agents.__file__).parent / "web" / "rest-api.yml").read_text("utf-8")
     described = yaml.safe_load(text)["components"]["schemas"]["Restored"]["properties"]
     assert described.keys() == {field.name for field in dataclasses.fields(Restored)}

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from jupyter_dbx_agents.git_sync import changes
+from jupyter_dbx_agents.git_sync.local import changes
 
 from .conftest import Killed, Site
 

@@ -9,8 +9,8 @@ from datetime import datetime
 import httpx
 import pytest
 
-from jupyter_dbx_agents.emulator.server import LocalWorkspace
-from jupyter_dbx_agents.emulator.state import Workspace
+from dbx_workspace.server import LocalWorkspace
+from dbx_workspace.state import Workspace
 from jupyter_dbx_agents.pat import PatRotator
 from jupyter_dbx_agents.secret import Secret
 from jupyter_dbx_agents.workspace_api import WorkspaceApi

@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from jupyter_dbx_agents.emulator.faults import Fault
+from dbx_workspace.faults import Fault
 from jupyter_dbx_agents.errors import DbxAgentsError, PatError, WorkspaceUnavailableError
 
 ME = "/api/2.0/preview/scim"

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from jupyter_dbx_agents.emulator.faults import Fault
+from dbx_workspace.faults import Fault
 from jupyter_dbx_agents.errors import (
     PatCannotMintError,
     PatError,

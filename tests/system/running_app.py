@@ -17,8 +17,8 @@ from typing import Any
 import httpx
 from websockets.sync.client import connect
 
-from jupyter_dbx_agents.emulator.control_client import ControlClient
-from jupyter_dbx_agents.emulator.reserved_port import port_of, reserve_port
+from dbx_workspace.control_client import ControlClient
+from dbx_workspace.reserved_port import port_of, reserve_port
 
 ANSI = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[()][0-9A-B]|[=>])")
 STOP_SECONDS = 20
@@ -171,10 +171,10 @@ def app_variables(workspace_url: str, control: ControlClient) -> dict[str, str]:
 
 
 class LocalWorkspaceProcess:
-    """``python -m jupyter_dbx_agents.emulator``: a workspace that outlives the servers on it."""
+    """``python -m dbx_workspace``: a workspace that outlives the servers on it."""
 
     def __init__(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "jupyter_dbx_agents.emulator", *arguments]
+        command = [sys.executable, "-m", "dbx_workspace", *arguments]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.lines: dict[str, str] = {}
         for line in self.process.stdout or ():

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from jupyter_dbx_agents.emulator.catalog import ANTHROPIC, CHAT, GEMINI, RESPONSES
+from dbx_workspace.models.catalog import ANTHROPIC, CHAT, GEMINI, RESPONSES
 
 from .running_app import RunningApp, eventually
 

@@ -9,13 +9,13 @@ from jsonschema import Draft4Validator
 from openapi_spec_validator import validate
 
 import jupyter_dbx_agents
-from jupyter_dbx_agents.browser_routes import UPLOADS_PATH
-from jupyter_dbx_agents.handlers import OPERATIONS
+from jupyter_dbx_agents.web.browser import UPLOADS_PATH
+from jupyter_dbx_agents.web.rest import OPERATIONS
 
 from .running_app import RunningApp
 
 DESCRIPTION = yaml.safe_load(
-    (Path(jupyter_dbx_agents.__file__).parent / "rest-api.yml").read_text(encoding="utf-8")
+    (Path(jupyter_dbx_agents.__file__).parent / "web" / "rest-api.yml").read_text(encoding="utf-8")
 )
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 from websockets.sync.client import connect
 
-from jupyter_dbx_agents.emulator.reserved_port import port_of, reserve_port
+from dbx_workspace.reserved_port import port_of, reserve_port
 
 TOKEN = "terminals"
 ROOT = Path(__file__).resolve().parents[2]

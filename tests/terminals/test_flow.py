@@ -11,7 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from jupyter_dbx_agents.terminals.output_pump import SLICE_BYTES
+from jupyter_dbx_agents.terminals.output import SLICE_BYTES
 from jupyter_dbx_agents.terminals.terminal import MAKING_WAY_REST_SECONDS, UNWATCHED_REST_SECONDS
 
 from .clients import Client, Server, StalledClient, eventually

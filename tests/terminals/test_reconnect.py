@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from jupyter_dbx_agents.terminals.escape_sequences import without_repeats
 from jupyter_dbx_agents.terminals.replay import Replay
+from jupyter_dbx_agents.terminals.screen.escapes import without_repeats
 
 from .clients import Client, Server, eventually
 from .screens import Screens, differences

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_dbx_agents.terminals.screen_model import ScreenModel
+from jupyter_dbx_agents.terminals.screen.model import ScreenModel
 
 from .screens import Screens, differences
 

@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from jupyter_dbx_agents.emulator.faults import Fault
-from jupyter_dbx_agents.emulator.server import LocalWorkspace
+from dbx_workspace.faults import Fault
+from dbx_workspace.server import LocalWorkspace
 from jupyter_dbx_agents.errors import RequestError
 from jupyter_dbx_agents.secret import Secret
 from jupyter_dbx_agents.tracing import SessionTracer

@@ -1,0 +1,1 @@
+"""The platform's Apps service: apps, their deployments and the programs that run."""

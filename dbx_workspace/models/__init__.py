@@ -1,0 +1,1 @@
+"""Serving endpoints and AI Gateway: scripted models in the four dialects."""

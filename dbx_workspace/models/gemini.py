@@ -1,0 +1,88 @@
+"""Gemini: `POST …/v1beta/models/{model}:generateContent` and `:streamGenerateContent?alt=sse`."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+
+from .catalog import GEMINI
+from .dialect import Dialect, Frame, Json, data_event, objects
+from .script import Conversation, Reply, Tool, ToolCall, Turn
+
+
+def parse(body: Json) -> Conversation:
+    """The conversation of a generateContent request."""
+    turns = [turn for content in objects(body.get("contents")) for turn in _turns(content)]
+    tools = [
+        Tool(str(f.get("name", "")), f.get("parametersJsonSchema") or f.get("parameters") or {})
+        for tool in objects(body.get("tools"))
+        for f in objects(tool.get("functionDeclarations"))
+    ]
+    config = body.get("generationConfig") or {}
+    schema = config.get("responseJsonSchema") or config.get("responseSchema")
+    stops = tuple(config.get("stopSequences") or ())
+    return Conversation(tuple(turns), tuple(tools), stops, schema)
+
+
+def _turns(content: Json) -> Iterator[Turn]:
+    parts = objects(content.get("parts"))
+    for part in parts:
+        if "functionResponse" in part:
+            yield Turn("tool", _result_text(part["functionResponse"].get("response")))
+    text = "\n".join(str(part["text"]) for part in parts if "text" in part)
+    if text:
+        yield Turn("assistant" if content.get("role") == "model" else "user", text)
+
+
+def _result_text(response: object) -> str:
+    if isinstance(response, dict):
+        output = response.get("output", response.get("result", response.get("error")))
+        return output if isinstance(output, str) else json.dumps(response)
+    return str(response)
+
+
+def render(reply: Reply, model: str) -> Json:
+    """The whole answer."""
+    parts: list[Json] = [{"text": reply.text}]
+    if reply.tool_call is not None:
+        parts.append(_call_part(reply.tool_call))
+    return _answer(reply, model, parts, "STOP")
+
+
+def frames(reply: Reply, model: str, _body: Json) -> Iterator[Frame]:
+    """The partial answers of a stream; the last one has the finish reason."""
+    for text in reply.chunks:
+        yield data_event(_answer(reply, model, [{"text": text}]), reply.pause_seconds)
+    last = [_call_part(reply.tool_call)] if reply.tool_call is not None else [{"text": ""}]
+    yield data_event(_answer(reply, model, last, "STOP"))
+
+
+def _call_part(call: ToolCall) -> Json:
+    call_id = uuid.uuid4().hex[:8]
+    return {"functionCall": {"id": call_id, "name": call.name, "args": call.arguments}}
+
+
+def _answer(reply: Reply, model: str, parts: list[Json], finish: str | None = None) -> Json:
+    candidate: Json = {"index": 0, "content": {"role": "model", "parts": parts}}
+    if finish is not None:
+        candidate["finishReason"] = finish
+    given, made = reply.input_tokens, reply.output_tokens()
+    return {
+        "candidates": [candidate],
+        "usageMetadata": {
+            "promptTokenCount": given,
+            "candidatesTokenCount": made,
+            "totalTokenCount": given + made,
+        },
+        "modelVersion": model,
+        "responseId": uuid.uuid4().hex,
+    }
+
+
+def refusal(_body: Json) -> str | None:
+    """No field is known to be refused."""
+    return None
+
+
+DIALECT = Dialect(GEMINI, parse, render, frames, refusal)

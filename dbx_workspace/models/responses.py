@@ -1,0 +1,161 @@
+"""OpenAI responses: `POST …/responses`, streamed and not."""
+
+from __future__ import annotations
+
+import itertools
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from .catalog import RESPONSES
+from .dialect import Dialect, Frame, Json, event, objects, text_of
+from .script import Conversation, Reply, Tool, Turn
+
+_TEXT_TYPES = ("input_text", "output_text", "text")
+_RESULT_TYPES = ("function_call_output", "custom_tool_call_output", "local_shell_call_output")
+
+
+def parse(body: Json) -> Conversation:
+    """The conversation of a responses request; developer messages are not turns."""
+    given = body.get("input")
+    items = [{"role": "user", "content": given}] if isinstance(given, str) else objects(given)
+    turns = [turn for item in items if (turn := _turn(item)) is not None]
+    tools = [
+        Tool(str(tool.get("name", "")), tool.get("parameters") or {})
+        for tool in objects(body.get("tools"))
+        if tool.get("type") == "function"
+    ]
+    text_format = (body.get("text") or {}).get("format") or {}
+    return Conversation(tuple(turns), tuple(tools), json_schema=text_format.get("schema"))
+
+
+def _turn(item: Json) -> Turn | None:
+    if item.get("type") in _RESULT_TYPES:
+        output = item.get("output")
+        return Turn("tool", output if isinstance(output, str) else text_of(output, _TEXT_TYPES))
+    role = item.get("role")
+    if item.get("type", "message") == "message" and role in ("user", "assistant"):
+        return Turn(role, text_of(item.get("content"), _TEXT_TYPES))
+    return None
+
+
+def render(reply: Reply, model: str) -> Json:
+    """The whole response."""
+    return _Response(reply, model).snapshot("completed")
+
+
+def frames(reply: Reply, model: str, _body: Json) -> Iterator[Frame]:
+    """The event sequence of a streamed response."""
+    response = _Response(reply, model)
+    yield response.event("response.created", response=response.snapshot("in_progress"))
+    yield response.event("response.in_progress", response=response.snapshot("in_progress"))
+    yield from response.message_frames()
+    if reply.tool_call is not None:
+        yield from response.call_frames()
+    yield response.event("response.completed", response=response.snapshot("completed"))
+
+
+class _Response:
+    """One response with its ids, which must be the same in every event."""
+
+    def __init__(self, reply: Reply, model: str) -> None:
+        self._reply = reply
+        self._model = model
+        self._id = f"resp_{uuid.uuid4().hex}"
+        self._message_id = f"msg_{uuid.uuid4().hex}"
+        self._item_id = f"fc_{uuid.uuid4().hex}"
+        self._call_id = f"call_{uuid.uuid4().hex[:24]}"
+        self._created = int(time.time())
+        self._sequence = itertools.count()
+
+    def event(self, name: str, **data: Any) -> Frame:
+        return event(name, {"type": name, "sequence_number": next(self._sequence), **data})
+
+    def snapshot(self, status: str) -> Json:
+        is_complete = status == "completed"
+        return {
+            "id": self._id,
+            "object": "response",
+            "created_at": self._created,
+            "status": status,
+            "error": None,
+            "incomplete_details": None,
+            "model": self._model,
+            "output": self._output() if is_complete else [],
+            "parallel_tool_calls": False,
+            "store": False,
+            "usage": self._usage() if is_complete else None,
+        }
+
+    def message_frames(self) -> Iterator[Frame]:
+        place = {"item_id": self._message_id, "output_index": 0, "content_index": 0}
+        empty = {"type": "output_text", "text": "", "annotations": []}
+        item = {**self._message(), "status": "in_progress", "content": []}
+        yield self.event("response.output_item.added", output_index=0, item=item)
+        yield self.event("response.content_part.added", **place, part=empty)
+        pause_seconds = self._reply.pause_seconds
+        for chunk in self._reply.chunks:
+            delta = self.event("response.output_text.delta", **place, delta=chunk)
+            yield replace(delta, pause_seconds=pause_seconds)
+        text = self._reply.text
+        yield self.event("response.output_text.done", **place, text=text)
+        yield self.event("response.content_part.done", **place, part={**empty, "text": text})
+        yield self.event("response.output_item.done", output_index=0, item=self._message())
+
+    def call_frames(self) -> Iterator[Frame]:
+        call = self._call()
+        place = {"item_id": self._item_id, "output_index": 1}
+        item = {**call, "status": "in_progress", "arguments": ""}
+        yield self.event("response.output_item.added", output_index=1, item=item)
+        arguments = call["arguments"]
+        yield self.event("response.function_call_arguments.delta", **place, delta=arguments)
+        yield self.event("response.function_call_arguments.done", **place, arguments=arguments)
+        yield self.event("response.output_item.done", output_index=1, item=call)
+
+    def _output(self) -> list[Json]:
+        return [self._message()] + ([self._call()] if self._reply.tool_call else [])
+
+    def _message(self) -> Json:
+        part = {"type": "output_text", "text": self._reply.text, "annotations": []}
+        return {
+            "type": "message",
+            "id": self._message_id,
+            "status": "completed",
+            "role": "assistant",
+            "content": [part],
+        }
+
+    def _call(self) -> Json:
+        call = self._reply.tool_call
+        return {
+            "type": "function_call",
+            "id": self._item_id,
+            "status": "completed",
+            "call_id": self._call_id,
+            "name": call.name if call else "",
+            "arguments": call.arguments_json() if call else "{}",
+        }
+
+    def _usage(self) -> Json:
+        given, made = self._reply.input_tokens, self._reply.output_tokens()
+        return {
+            "input_tokens": given,
+            "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens": made,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": given + made,
+        }
+
+
+def refusal(body: Json) -> str | None:
+    """The gateway is known to refuse hosted search; a strict one refuses tool namespaces too."""
+    for tool in objects(body.get("tools")):
+        kind = str(tool.get("type", ""))
+        if kind.startswith("web_search") or kind == "namespace":
+            return f"tools: the tool type {kind} is not supported"
+    return None
+
+
+DIALECT = Dialect(RESPONSES, parse, render, frames, refusal)

@@ -1,0 +1,1 @@
+"""The workspace's other REST services: accounts, tokens, files and MLflow."""

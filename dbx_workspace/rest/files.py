@@ -1,0 +1,218 @@
+"""The workspace's file tree: directories, files and notebooks under `/Users/{user}`.
+
+Names are case-sensitive; `/Workspace` in front of a path is optional. A user reads and writes
+below the own home only.
+"""
+
+from __future__ import annotations
+
+import itertools
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..clock import Clock, to_milliseconds
+from ..platform_errors import (
+    PlatformError,
+    already_exists,
+    invalid_parameter,
+    not_found,
+    permission_denied,
+)
+from . import workspace_formats as formats
+from .workspace_formats import ImportedObject, ObjectKind
+
+_FIRST_CONTROL_FREE = 0x20
+MAX_FILE_BYTES = 500 * 1024 * 1024
+
+
+@dataclass
+class Node:
+    """One object of the tree."""
+
+    path: str
+    kind: ObjectKind
+    object_id: int
+    created_at: datetime
+    modified_at: datetime
+    content: bytes = b""
+    language: str | None = None
+
+    def info(self) -> dict[str, object]:
+        """The workspace API's `ObjectInfo`."""
+        info: dict[str, object] = {
+            "object_type": self.kind,
+            "path": self.path,
+            "object_id": self.object_id,
+            "resource_id": str(self.object_id),
+            "created_at": to_milliseconds(self.created_at),
+            "modified_at": to_milliseconds(self.modified_at),
+        }
+        if self.kind == "FILE":
+            info["size"] = len(self.content)
+        if self.language is not None:
+            info["language"] = self.language
+        return info
+
+
+def normalize(path: str) -> str:
+    """The tree's own spelling of a path; raises the platform's error for one that cannot be."""
+    if not path.startswith("/"):
+        raise invalid_parameter(f"Path ({path}) must be absolute: it must start with '/'.")
+    parts = [part for part in path.split("/") if part]
+    if parts[:1] == ["Workspace"]:
+        parts = parts[1:]
+    if any(part in (".", "..") for part in parts):
+        raise invalid_parameter(f"Path ({path}) must not have '.' or '..' in it.")
+    if any(ord(character) < _FIRST_CONTROL_FREE for character in path):
+        raise invalid_parameter("Path has control characters in it.")
+    if ".git" in parts:
+        raise invalid_parameter(f"Path ({path}) must not have a .git directory in it.")
+    return "/" + "/".join(parts)
+
+
+class WorkspaceTree:
+    """All objects by path, with the API's operations; `owner` is the calling user's name."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ids = itertools.count(1001)
+        self._nodes: dict[str, Node] = {}
+        self.max_file_bytes = MAX_FILE_BYTES
+        for path in ("/", "/Users", "/Shared"):
+            self._add_directory(path)
+
+    def add_home(self, user_name: str) -> None:
+        """Makes a user's home directory."""
+        self._add_directory(f"/Users/{user_name}")
+
+    def mkdirs(self, owner: str, path: str) -> None:
+        """Makes a directory and its parents; an existing directory is fine."""
+        target = self._writable(owner, path)
+        parents = [
+            "/" + "/".join(target.split("/")[1 : i + 1]) for i in range(1, target.count("/") + 1)
+        ]
+        for parent in parents:
+            node = self._nodes.get(parent)
+            if node is not None and node.kind != "DIRECTORY":
+                raise PlatformError(
+                    400,
+                    "RESOURCE_ALREADY_EXISTS",
+                    f"Cannot complete the operation: a file exists at ({parent}).",
+                )
+        for parent in parents:
+            self._add_directory(parent)
+
+    def put(self, owner: str, imported: ImportedObject, *, overwrite: bool) -> Node:
+        """Creates or replaces a file or notebook whose parent exists."""
+        target = self._writable(owner, imported.path)
+        if len(imported.content) > self.max_file_bytes:
+            raise formats.too_large(len(imported.content), self.max_file_bytes)
+        parent = self._nodes.get(posixpath.dirname(target))
+        if parent is None or parent.kind != "DIRECTORY":
+            raise not_found(
+                f"The parent folder ({posixpath.dirname(imported.path)}) does not exist."
+            )
+        existing = self._nodes.get(target)
+        if existing is not None:
+            _require_replaceable(existing, imported, overwrite)
+        now = self._clock()
+        node = Node(
+            path=target,
+            kind=imported.kind,
+            object_id=existing.object_id if existing else next(self._ids),
+            created_at=existing.created_at if existing else now,
+            modified_at=now,
+            content=imported.content,
+            language=imported.language,
+        )
+        self._nodes[target] = node
+        return node
+
+    def put_archive(
+        self, owner: str, path: str, files: list[tuple[str, bytes]], *, overwrite: bool
+    ) -> None:
+        """Unpacks an archive's files below `path`, making its directories."""
+        self.mkdirs(owner, path)
+        for name, content in files:
+            target = f"{path}/{name}"
+            self.mkdirs(owner, posixpath.dirname(target))
+            self.put(
+                owner, formats.interpret_import(target, content, "AUTO", None), overwrite=overwrite
+            )
+
+    def get(self, owner: str, path: str) -> Node:
+        """The object at a path that the user may read."""
+        target = normalize(path)
+        if target not in ("/", "/Users", "/Shared"):
+            _require_own(owner, target, path)
+        node = self._nodes.get(target)
+        if node is None:
+            raise not_found(f"Path ({path}) doesn't exist.")
+        return node
+
+    def children(self, owner: str, path: str) -> list[Node]:
+        """One level of a directory sorted by name, or the object itself if it is none."""
+        node = self.get(owner, path)
+        if node.kind != "DIRECTORY":
+            return [node]
+        return sorted(self._below(node.path, one_level=True), key=lambda child: child.path)
+
+    def delete(self, owner: str, path: str, *, recursive: bool) -> None:
+        """Deletes an object; a directory with content only if `recursive`."""
+        target = self._writable(owner, path)
+        node = self.get(owner, path)
+        if node.path == f"/Users/{owner}":
+            raise permission_denied(f"The home folder ({path}) cannot be deleted.")
+        descendants = list(self._below(target))
+        if descendants and not recursive:
+            raise PlatformError(400, "DIRECTORY_NOT_EMPTY", f"Folder ({path}) is not empty")
+        for descendant in [*descendants, node]:
+            del self._nodes[descendant.path]
+
+    def contents(self, owner: str, path: str) -> dict[str, bytes]:
+        """The files below a directory by relative path; notebooks are none."""
+        directory = self.get(owner, path)
+        if directory.kind != "DIRECTORY":
+            raise invalid_parameter(f"Path ({path}) is not a directory.")
+        start = len(directory.path) + 1
+        below = self._below(directory.path)
+        return {node.path[start:]: node.content for node in below if node.kind == "FILE"}
+
+    def all(self) -> list[Node]:
+        """Every object, sorted by path."""
+        return sorted(self._nodes.values(), key=lambda node: node.path)
+
+    def _below(self, directory: str, *, one_level: bool = False) -> Iterator[Node]:
+        prefix = directory.rstrip("/") + "/"
+        for path, node in self._nodes.items():
+            is_below = path.startswith(prefix) and path != directory
+            if is_below and not (one_level and "/" in path[len(prefix) :]):
+                yield node
+
+    def _add_directory(self, path: str) -> None:
+        if path not in self._nodes:
+            now = self._clock()
+            self._nodes[path] = Node(path, "DIRECTORY", next(self._ids), now, now)
+
+    def _writable(self, owner: str, path: str) -> str:
+        target = normalize(path)
+        _require_own(owner, target, path)
+        return target
+
+
+def _require_own(owner: str, target: str, path: str) -> None:
+    home = f"/Users/{owner}"
+    if target != home and not target.startswith(home + "/"):
+        raise permission_denied(f"User {owner} does not have access to ({path}).")
+
+
+def _require_replaceable(existing: Node, imported: ImportedObject, overwrite: bool) -> None:
+    if existing.kind != imported.kind and (overwrite or existing.kind == "DIRECTORY"):
+        raise invalid_parameter(
+            f"Requested node type [{imported.kind}] is different from"
+            f" the existing node type [{existing.kind}]"
+        )
+    if not overwrite:
+        raise already_exists(f"File already exists at ({imported.path}).")

@@ -1,0 +1,79 @@
+"""All state of the local workspace in one object, free of HTTP."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+
+from .apps.records import AppRegistry
+from .apps.service import AppService
+from .clock import AdjustableClock
+from .faults import FaultBoard
+from .front_door.front_door_limits import FrontDoorLimits
+from .models.catalog import ModelCatalog
+from .request_log import RequestLog
+from .rest.files import WorkspaceTree
+from .rest.mlflow import TraceStore
+from .rest.tokens import TokenStore
+
+DEFAULT_WORKSPACE_ID = "1234567890123456"
+
+
+@dataclass
+class User:
+    """A person of the workspace; `user_name` is the login e-mail."""
+
+    user_name: str
+    display_name: str = ""
+    is_active: bool = True
+    user_id: str = field(default_factory=lambda: str(uuid.uuid4().int % 10**16))
+
+    def scim(self) -> dict[str, object]:
+        """The SCIM `Me` record."""
+        return {
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+            "id": self.user_id,
+            "userName": self.user_name,
+            "displayName": self.display_name or self.user_name.split("@")[0],
+            "active": self.is_active,
+            "emails": [{"type": "work", "value": self.user_name, "primary": True}],
+            "groups": [{"display": "users", "type": "direct", "value": "1001"}],
+        }
+
+
+@dataclass
+class Switches:
+    """Properties of the workspace that tests turn."""
+
+    is_gateway_present: bool = True
+    # Refuse the body fields that the real gateway is known to refuse.
+    is_gateway_strict: bool = True
+
+
+class Workspace:
+    """One workspace: users, tokens, apps, files, models, faults and the request log."""
+
+    def __init__(
+        self, clock: AdjustableClock | None = None, workspace_id: str = DEFAULT_WORKSPACE_ID
+    ) -> None:
+        self.clock = clock or AdjustableClock()
+        self.workspace_id = workspace_id
+        self.users: dict[str, User] = {}
+        self.tokens = TokenStore(self.clock)
+        self.files = WorkspaceTree(self.clock)
+        self.apps = AppRegistry()
+        self.app_service = AppService(self.apps, self.files, self.clock, workspace_id)
+        self.models = ModelCatalog()
+        self.traces = TraceStore()
+        self.faults = FaultBoard()
+        self.requests = RequestLog()
+        self.switches = Switches()
+        self.front_door = FrontDoorLimits()
+
+    def add_user(self, user_name: str, display_name: str = "", *, is_active: bool = True) -> User:
+        """Adds a user with a home directory, or returns the one of that name."""
+        user = self.users.get(user_name)
+        if user is None:
+            user = self.users[user_name] = User(user_name, display_name, is_active)
+            self.files.add_home(user_name)
+        return user

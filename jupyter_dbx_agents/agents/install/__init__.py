@@ -1,0 +1,1 @@
+"""Installs agents: npm and Python packages, pinned by hash, beside running ones."""

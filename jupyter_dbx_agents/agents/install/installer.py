@@ -1,0 +1,282 @@
+"""Installs the agents into the user's home, pinned, in the background, all or nothing.
+
+An agent lives in ``~/.local/share/jupyter_dbx_agents/agents/<name>/<version>``.  It is built in a
+folder beside that and renamed when its program has run once, so that what is there is complete;
+then ``~/.local/bin/<command>`` is pointed at it.  Each agent has a folder, a lock and a process of
+its own: one that fails leaves the others alone.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from traitlets import Float, Int
+from traitlets.config import LoggingConfigurable
+
+from ...environment import child_environment, current_environment
+from ...errors import InstallError
+from ..base import Agent
+from .links import point_link, remove_link
+from .program import run_program
+
+Progress = Callable[[float | None, str], None]
+PROGRESS_INTERVAL_SECONDS = 0.5
+MARKER = "installed.json"
+PARTIAL = ".partial-"
+
+
+@dataclass(frozen=True)
+class Installation:
+    """An agent that is there; ``note`` says what its user should know, if anything."""
+
+    agent: str
+    version: str
+    program: Path
+    note: str = ""
+
+
+class AgentInstaller(LoggingConfigurable):
+    """Puts the agents' programs in place; safe to call again, from several servers too."""
+
+    max_parallel = Int(
+        2, min=1, help="How many agents are installed at once; each keeps one core busy."
+    ).tag(config=True)
+    timeout_seconds = Float(
+        900.0, help="An install that takes longer (seconds) is ended and resumed later."
+    ).tag(config=True)
+
+    def __init__(self, home: Path, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self._home = home
+        self._root = home / ".local" / "share" / "jupyter_dbx_agents" / "agents"
+        # Reading and hashing a lock takes a while, and each status asks.
+        self._known: dict[str, Installation] = {}
+        self._slots = asyncio.Semaphore(self.max_parallel)
+
+    def installed(self, agent: Agent) -> Installation | None:
+        """Return the installation that the lock asks for, None when it is not there."""
+        known = self._known.get(agent.name)
+        if known is not None and known.program.exists():
+            return known
+        prefix = self._prefix(agent)
+        try:
+            marker = json.loads((prefix / MARKER).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        if marker.get("lock") != agent.recipe.fingerprint():
+            return None
+        program = prefix / str(marker["program"])
+        if not program.exists():
+            return None
+        self._known[agent.name] = Installation(agent.name, prefix.name, program)
+        return self._known[agent.name]
+
+    async def install(self, agent: Agent, on_progress: Progress | None = None) -> Installation:
+        """Install an agent unless it is there, and link its command.
+
+        ``on_progress`` gets a fraction from 0 to 1 (None: unknown) and a word on it.  Cancelling
+        ends npm and leaves nothing half done.  Raises InstallError.
+        """
+        report = on_progress or _ignore
+        found = self.installed(agent)
+        if found is None:
+            report(None, "It waits for its turn.")
+            async with self._slots, self._exclusive(agent):
+                found = self.installed(agent) or await self._build(agent, report)
+                await asyncio.to_thread(self._delete_unused, agent, self._prefix(agent))
+        note = self.link(agent)
+        report(1.0, " ".join(filter(None, (f"{agent.title} {found.version}.", note))))
+        return Installation(found.agent, found.version, found.program, note)
+
+    async def _build(self, agent: Agent, report: Progress) -> Installation:
+        partial = self._partial_folder(agent)
+        progress = asyncio.create_task(_watch(partial, agent.recipe.installed_bytes, report))
+        try:
+            async with asyncio.timeout(self.timeout_seconds):
+                programs = await agent.recipe.build(partial, self._environment())
+                program = await self._working_program(agent, partial, programs)
+            return self._finish(agent, partial, program)
+        except TimeoutError:
+            raise InstallError(
+                f"Installing {agent.title} took longer than {self.timeout_seconds:.0f} s.",
+                "What was downloaded is kept.",
+                is_temporary=True,
+            ) from None
+        except OSError as error:
+            raise _disk_error(agent, error) from None
+        finally:
+            progress.cancel()
+            await asyncio.to_thread(shutil.rmtree, partial, ignore_errors=True)
+
+    def _partial_folder(self, agent: Agent) -> Path:
+        """Make a folder to build in."""
+        folder = self._folder(agent)
+        try:
+            for stale in folder.glob(PARTIAL + "*"):
+                shutil.rmtree(stale, ignore_errors=True)
+            return Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder))
+        except OSError as error:
+            raise _disk_error(agent, error) from None
+
+    async def _working_program(self, agent: Agent, partial: Path, programs: tuple[str, ...]) -> str:
+        """Return which of the agent's programs runs here (its path below the prefix).
+
+        Asking beats guessing: there are builds for glibc and for musl.
+        """
+        output: list[str] = []
+        with tempfile.TemporaryDirectory() as elsewhere:  # some leave files in the home at once
+            environment = self._environment() | {"HOME": elsewhere}
+            for program in programs:
+                command = (str(partial / program), "--version")
+                try:
+                    code, output = await run_program(command, partial, environment)
+                except InstallError as error:  # such as: no loader for its libc
+                    code, output = 1, [error.message]
+                if code == 0:
+                    return program
+        raise InstallError(
+            f"{agent.title} is installed but does not run on this machine "
+            f"({platform.system()} {platform.machine()}).",
+            " ".join(output),
+        )
+
+    def _finish(self, agent: Agent, partial: Path, program: str) -> Installation:
+        """Mark the folder as complete and put it in its place."""
+        prefix = self._prefix(agent)
+        marker = {"lock": agent.recipe.fingerprint(), "program": program}
+        (partial / MARKER).write_text(json.dumps(marker), encoding="utf-8")
+        partial.chmod(0o755)
+        if prefix.exists():
+            # A rename cannot replace a folder; programs that run from it keep their files.
+            prefix.rename(Path(tempfile.mkdtemp(prefix=PARTIAL, dir=prefix.parent)) / "old")
+        partial.rename(prefix)
+        return Installation(agent.name, prefix.name, prefix / program)
+
+    def link(self, agent: Agent) -> str:
+        """Point ``~/.local/bin/<command>`` at the program; a file of the user's own stays.
+
+        Returns what the user should know, if anything; raises InstallError.
+        """
+        found = self.installed(agent)
+        if found is None:
+            return ""
+        link = self._link_path(agent)
+        try:
+            if point_link(link, found.program, self._root):
+                return ""
+        except OSError as error:
+            raise _disk_error(agent, error) from None
+        note = f"{link} is not ours and stays; the installed program is {found.program}."
+        self.log.warning("%s", note)
+        return note
+
+    def unlink(self, agent: Agent) -> None:
+        """Take the command away; the program stays on the disk."""
+        remove_link(self._link_path(agent), self._root)
+
+    async def remove(self, agent: Agent) -> None:
+        """Take the command away and delete the program, unless it runs."""
+        self.unlink(agent)
+        if self._folder(agent).exists():
+            async with self._exclusive(agent):
+                await asyncio.to_thread(self._delete_unused, agent, None)
+
+    def own_folder(self, agent: Agent) -> Path:
+        """Return the folder of this agent's version, for files that go when it goes."""
+        return self._prefix(agent)
+
+    def _link_path(self, agent: Agent) -> Path:
+        return self._home / ".local" / "bin" / agent.command
+
+    def _delete_unused(self, agent: Agent, wanted: Path | None) -> None:
+        """Delete other versions and leftovers, except those that a process still runs from."""
+        in_use = _paths_in_use()
+        for folder in self._folder(agent).iterdir():
+            is_used = any(path.startswith(f"{folder}/") for path in in_use)
+            if folder.is_dir() and folder != wanted and in_use and not is_used:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    @contextlib.asynccontextmanager
+    async def _exclusive(self, agent: Agent) -> AsyncIterator[None]:
+        """Take turns with other servers of this user, per agent."""
+        try:
+            folder = self._folder(agent)
+            folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise _disk_error(agent, error) from None
+        try:
+            while not _try_lock(descriptor):  # noqa: ASYNC110 another process holds it
+                await asyncio.sleep(PROGRESS_INTERVAL_SECONDS)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _environment(self) -> dict[str, str]:
+        return child_environment(current_environment(), self._home, {})
+
+    def _folder(self, agent: Agent) -> Path:
+        return self._root / agent.name
+
+    def _prefix(self, agent: Agent) -> Path:
+        return self._folder(agent) / agent.recipe.version()
+
+
+async def _watch(folder: Path, expected_bytes: int, report: Progress) -> None:
+    """Report how much of an install is on the disk: npm itself says nothing until it is done."""
+    while True:
+        size = await asyncio.to_thread(_size_bytes, folder)
+        report(
+            min(size / expected_bytes, 0.95),
+            f"{size / 1e6:.0f} of about {expected_bytes / 1e6:.0f} MB",
+        )
+        await asyncio.sleep(PROGRESS_INTERVAL_SECONDS)
+
+
+def _size_bytes(folder: Path) -> int:
+    total = 0
+    for parent, _folders, files in os.walk(folder):
+        for name in files:
+            with contextlib.suppress(OSError):
+                total += os.lstat(Path(parent) / name).st_size
+    return total
+
+
+def _paths_in_use() -> set[str]:
+    """Return the programs and arguments of the processes that can be seen; empty off Linux."""
+    return {path for process in Path("/proc").glob("[0-9]*") for path in _program_paths(process)}
+
+
+def _program_paths(process: Path) -> Iterator[str]:
+    with contextlib.suppress(OSError):
+        yield from (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+    with contextlib.suppress(OSError):
+        yield str((process / "exe").readlink())
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _disk_error(agent: Agent, error: OSError) -> InstallError:
+    return InstallError(
+        f"{agent.title} cannot be installed: {error.strerror} ({error.filename}).",
+        "Check the free space and the permissions of ~/.local, then: "
+        f"jupyter dbx-agents agents install {agent.name}",
+    )
+
+
+def _ignore(_fraction: float | None, _message: str) -> None:
+    """Report to nobody."""

@@ -1,0 +1,166 @@
+"""An agent that is an npm package: what its build is, and what npm's failures mean to a person.
+
+``--ignore-scripts``: no package runs code of its own at install time.  The registry, proxy and CA
+are the user's (``~/.npmrc``, environment): nothing here overrides them.
+"""
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...errors import InstallError
+from .npm_lock import lock_hash, locked_version, manifest, npm_platform, read_lock, sub_lock
+from .program import run_program
+
+# Enough to tell what went wrong, too little to fill a screen.
+SHOWN_LINES = 8
+INSTALL_COMMAND = (
+    "ci",
+    "--ignore-scripts",
+    "--omit=dev",
+    "--include=optional",  # the native programs are optional packages
+    "--no-audit",
+    "--no-fund",
+    "--no-update-notifier",
+    "--no-progress",
+    "--loglevel=warn",  # that a file could not be written is no more than a warning
+)
+NODE_HINT = "Install Node.js 22 or newer, which includes npm, and start again."
+_NETWORK_HINT = (
+    "Check the network and npm's registry and proxy settings (npm config list); "
+    "what was downloaded is kept."
+)
+# Causes that may pass by themselves: the install is tried again.
+TEMPORARY = {"ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "E429", "E500",
+             "E502", "E503", "E504", "ERR_SOCKET_TIMEOUT"}  # fmt: skip
+_CA_CAUSE = (
+    "the registry's certificate is not known",
+    "Set npm's cafile to your company's certificates: npm config set cafile …",
+)
+# A file of a package could not be written; npm goes on, and ends as if all were well.
+_UNWRITTEN = re.compile(r"TAR_ENTRY_ERROR (\w+)")
+# npm's error code -> what it means, and what to do.
+_CAUSES = {
+    "EINTEGRITY": (
+        "a package is not the one that the lock file names",
+        "Do not use it. The registry or a mirror in between serves other content: ask its owner.",
+    ),
+    "ENOSPC": ("the disk is full", "Make room in the home folder and start again."),
+    "EACCES": ("a folder may not be written", "Check the permissions of ~/.npm and ~/.local."),
+    "EUSAGE": ("the lock file and this npm do not fit", "Use npm 9 or newer."),
+    "E401": ("the registry wants a log-in", "Log in with: npm login"),
+    "E403": ("the registry refuses a package", "Ask its owner to allow it."),
+    "E404": ("the registry does not have a package", "Ask its owner to mirror it."),
+    "ETARGET": ("the registry does not have this version", "Ask its owner to mirror it."),
+    "ENOTFOUND": ("the registry's name is not known", _NETWORK_HINT),
+    "EAI_AGAIN": ("the registry's name cannot be looked up", _NETWORK_HINT),
+    "ECONNREFUSED": ("the registry cannot be reached", _NETWORK_HINT),
+    "ECONNRESET": ("the connection to the registry broke", _NETWORK_HINT),
+    "ETIMEDOUT": ("the registry does not answer", _NETWORK_HINT),
+    "ERR_SOCKET_TIMEOUT": ("the registry does not answer", _NETWORK_HINT),
+    "E429": ("the registry is asked too often", _NETWORK_HINT),
+    "E407": (
+        "the proxy wants a log-in",
+        "Set npm's proxy and https-proxy with user and password: npm config set https-proxy …",
+    ),
+    "FETCH_ERROR": (
+        "what answers is no registry, but perhaps a proxy's page",
+        "Check npm's registry and proxy settings (npm config list).",
+    ),
+    "E500": ("the registry is out of order", _NETWORK_HINT),
+    "E502": ("the registry is out of order", _NETWORK_HINT),
+    "E503": ("the registry is out of order", _NETWORK_HINT),
+    "E504": ("the registry does not answer", _NETWORK_HINT),
+    "SELF_SIGNED_CERT_IN_CHAIN": _CA_CAUSE,
+    "DEPTH_ZERO_SELF_SIGNED_CERT": _CA_CAUSE,
+    "UNABLE_TO_GET_ISSUER_CERT": _CA_CAUSE,
+    "UNABLE_TO_GET_ISSUER_CERT_LOCALLY": _CA_CAUSE,
+    "UNABLE_TO_VERIFY_LEAF_SIGNATURE": _CA_CAUSE,
+    "CERT_HAS_EXPIRED": _CA_CAUSE,
+}
+
+
+@dataclass(frozen=True)
+class NpmPackage:
+    """A package of the lock.
+
+    ``programs`` are the places of its executable below ``node_modules``, first choice first;
+    ``{platform}`` stands for npm's name of this machine, such as ``linux-x64``.
+    ``installed_bytes`` is about what it takes on the disk, for the progress shown.
+    ``least_node`` is the first release of Node.js on which it runs, 0 if it brings its own program.
+    """
+
+    package: str
+    programs: tuple[str, ...]
+    installed_bytes: int
+    least_node: int = 0
+    lock: Callable[[], Mapping[str, Any]] = read_lock
+
+    def version(self) -> str:
+        """Return the version that the lock pins."""
+        return locked_version(self.lock(), self.package)
+
+    def fingerprint(self) -> str:
+        """Return a hash of this package's part of the lock."""
+        return lock_hash(sub_lock(self.lock(), self.package))
+
+    async def build(self, folder: Path, environment: Mapping[str, str]) -> tuple[str, ...]:
+        """Install into an empty folder; return the programs that are there.
+
+        Raises InstallError and OSError.
+        """
+        files = {
+            "package.json": manifest(self.lock(), self.package),
+            "package-lock.json": sub_lock(self.lock(), self.package),
+        }
+        for name, content in files.items():
+            (folder / name).write_text(json.dumps(content, indent=2), encoding="utf-8")
+        npm, node = _npm_and_node(environment)
+        await self._check_node(node, environment)
+        await _npm_install(npm, folder, environment)
+        places = (f"node_modules/{t.format(platform=npm_platform())}" for t in self.programs)
+        return tuple(place for place in places if (folder / place).exists())
+
+    async def _check_node(self, node: str, environment: Mapping[str, str]) -> None:
+        """Raise InstallError for a Node.js on which the program would end with a syntax error."""
+        if not self.least_node:
+            return
+        _, lines = await run_program((node, "--version"), Path("/"), environment)
+        found = re.match(r"v(\d+)\.", " ".join(lines))
+        if found and int(found[1]) < self.least_node:
+            raise InstallError(
+                f"{self.package} needs Node.js {self.least_node}; {node} is {lines[0]}.", NODE_HINT
+            )
+
+
+def _npm_and_node(environment: Mapping[str, str]) -> tuple[str, str]:
+    npm, node = (shutil.which(name, path=environment.get("PATH")) for name in ("npm", "node"))
+    if npm is None or node is None:
+        raise InstallError("Node.js and npm were not found on the PATH.", NODE_HINT)
+    return npm, node
+
+
+async def _npm_install(npm: str, folder: Path, environment: Mapping[str, str]) -> None:
+    code, lines = await run_program((npm, *INSTALL_COMMAND), folder, environment)
+    if code or any(map(_UNWRITTEN.search, lines)):
+        raise explain_npm(code, lines)
+
+
+def explain_npm(code: int, lines: list[str]) -> InstallError:
+    """Return the error that npm's output amounts to."""
+    text = "\n".join(lines[-SHOWN_LINES:])
+    codes = {line.split()[-1] for line in lines if line.startswith("npm error code ")}
+    codes |= {found[1] for found in map(_UNWRITTEN.search, lines) if found}
+    for name, (cause, hint) in _CAUSES.items():
+        if name in codes:
+            return InstallError(
+                f"npm failed: {cause} ({name}).",
+                f"{hint} npm said: {text}",
+                is_temporary=name in TEMPORARY,
+            )
+    what = f"with exit status {code}" if code else "to write a file"
+    return InstallError(f"npm failed {what}.", f"npm said: {text}" if text else "")

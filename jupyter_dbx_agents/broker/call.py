@@ -1,0 +1,106 @@
+"""Tokens of a model call, read from its answer while that passes by; nothing is held back.
+
+Sources: ``usage`` in the APIs of Anthropic (whose input tokens do not contain those of its cache)
+and OpenAI (where they do), ``usageMetadata`` in Gemini's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..models import Dialect
+from .filters.request import Lines, parse_event
+
+# An answer that is no stream is read at its end; one larger than this is not counted.
+MOST_ANSWER_BYTES = 4 * 1024 * 1024
+MARKS = (b'"usage"', b'"usageMetadata"')
+INPUT_KEYS = {
+    Dialect.ANTHROPIC: ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"),
+    Dialect.RESPONSES: ("input_tokens",),
+    Dialect.CHAT: ("prompt_tokens",),
+    Dialect.GEMINI: ("promptTokenCount",),
+}
+OUTPUT_KEYS = {
+    Dialect.ANTHROPIC: ("output_tokens",),
+    Dialect.RESPONSES: ("output_tokens",),
+    Dialect.CHAT: ("completion_tokens",),
+    Dialect.GEMINI: ("candidatesTokenCount", "thoughtsTokenCount"),
+}
+
+
+class TokenCounts:
+    """What an answer has said of tokens so far."""
+
+    def __init__(self) -> None:
+        self._dialect = Dialect.CHAT
+        self._usage: dict[str, int] = {}
+        self._read: Callable[[bytes], None] = lambda _: None
+        self._finish: Callable[[], None] = lambda: None
+
+    def begin(self, dialect: Dialect, headers: Iterable[tuple[str, str]]) -> None:
+        """Take note of what kind of answer is to come; a compressed one is not read."""
+        by_name = {name.lower(): value.lower() for name, value in headers}
+        self._dialect = dialect
+        if by_name.get("content-encoding", "identity") != "identity":
+            return
+        if by_name.get("content-type", "").startswith("text/event-stream"):
+            self._lines = Lines()
+            self._read = self._read_events
+        else:
+            self._body = bytearray()
+            self._read, self._finish = self._keep, self._read_body
+
+    def feed(self, chunk: bytes) -> None:
+        """Read a part of the answer."""
+        self._read(chunk)
+
+    def finish(self) -> None:
+        """Read what could not be read before the end."""
+        self._finish()
+
+    @property
+    def input_tokens(self) -> int:
+        """The tokens of the request, 0 if that was not said."""
+        return self._sum(INPUT_KEYS[self._dialect])
+
+    @property
+    def output_tokens(self) -> int:
+        """The tokens of the answer, 0 if that was not said."""
+        return self._sum(OUTPUT_KEYS[self._dialect])
+
+    def _sum(self, keys: tuple[str, ...]) -> int:
+        return sum(self._usage.get(key, 0) for key in keys)
+
+    def _read_events(self, chunk: bytes) -> None:
+        for line in self._lines.feed(chunk):
+            event = parse_event(line, MARKS)
+            if event is not None:
+                self._take(event)
+
+    def _keep(self, chunk: bytes) -> None:
+        self._body += chunk
+        if len(self._body) > MOST_ANSWER_BYTES:
+            self._body.clear()
+            self._read, self._finish = lambda _: None, lambda: None
+
+    def _read_body(self) -> None:
+        try:
+            answer = json.loads(self._body)
+        except (ValueError, RecursionError):
+            return
+        for part in answer if isinstance(answer, list) else [answer]:
+            self._take(part)
+
+    def _take(self, part: Any) -> None:
+        """Take what a part of an answer says; a later part knows better than an earlier one."""
+        if not isinstance(part, dict):
+            return
+        for holder in (part, part.get("message"), part.get("response")):
+            if not isinstance(holder, dict):
+                continue
+            usage = holder.get("usage") or holder.get("usageMetadata")
+            if isinstance(usage, dict):
+                numbers = {k: v for k, v in usage.items() if type(v) is int and v >= 0}
+                self._usage.update(numbers)

@@ -1,0 +1,1 @@
+"""What is changed in agents' requests so that the gateway accepts them."""

@@ -1,0 +1,123 @@
+"""``jupyter dbx-agents agents …``: list the agents, switch, install, remove and check them."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ..errors import DbxAgentsError
+from ..local_channel.client import RemoteError, call
+
+AGENTS_PATH = "/dbx-agents/api/agents"
+STATUS_PATH = "/dbx-agents/api/status"
+POLL_SECONDS = 0.5
+Lines = Iterator[str]
+_SIGNS = {"ok": "ok      ", "warning": "warning ", "problem": "PROBLEM "}
+
+
+def add_agents_command(commands: Any, run: Callable[[argparse.Namespace], int]) -> None:
+    """Add ``agents`` with its own commands; each sets ``lines``, which ``run`` prints."""
+    text = "list the agents; switch them on and off, install, remove and check them"
+    parser = commands.add_parser("agents", help=text, description=text)
+    parser.set_defaults(run=run, lines=list_lines, names=[])
+    ours = parser.add_subparsers(metavar="COMMAND")
+    for name, lines, help_text in (
+        ("list", list_lines, "show all agents"),
+        ("install", install_lines, "switch on and install, or try again to (default: all)"),
+        ("enable", enable_lines, "switch on"),
+        ("disable", disable_lines, "switch off: our settings go, the program stays"),
+        ("remove", remove_lines, "switch off and delete the program"),
+        ("doctor", doctor_lines, "find out what is wrong (default: all)"),
+    ):
+        command = ours.add_parser(name, help=help_text, description=help_text)
+        command.set_defaults(lines=lines)
+        if name != "list":
+            needs_names = name in {"enable", "disable", "remove"}
+            command.add_argument("names", nargs="+" if needs_names else "*", metavar="AGENT")
+
+
+def list_lines(_names: list[str]) -> Lines:
+    """Show all agents."""
+    for agent in _agents():
+        state = "on" if agent["enabled"] else "off"
+        program = "installed" if agent["installed"] else "not installed"
+        yield (
+            f"{agent['name']:13}{state:5}{agent['command']:10}{agent['version']:9} "
+            f"{program:15}{agent['model']}"
+        )
+        if agent["message"]:
+            yield f"{'':13}{agent['message']} {agent['hint']}"
+
+
+def install_lines(names: list[str]) -> Lines:
+    """Install agents and follow their progress.  Raises RemoteError when one fails."""
+    wanted = names or [agent["name"] for agent in _agents() if agent["enabled"]]
+    for name in wanted:
+        call("POST", f"{AGENTS_PATH}/{name}/install")
+    failed = []
+    for name in wanted:
+        task = {}
+        for task in _progress(name):
+            yield f"{name:13}{task['message'] or task['state']}"
+        if task.get("state") == "failed":
+            failed.append(f"{task['message']} {task['hint']}")
+    if failed:
+        raise RemoteError("\n".join(failed))
+
+
+def enable_lines(names: list[str]) -> Lines:
+    """Switch agents on."""
+    for name in names:
+        call("PATCH", f"{AGENTS_PATH}/{name}", {"enabled": True})
+        yield f"{name} is on."
+
+
+def disable_lines(names: list[str]) -> Lines:
+    """Switch agents off."""
+    for name in names:
+        call("PATCH", f"{AGENTS_PATH}/{name}", {"enabled": False})
+        yield f"{name} is off; our settings are out of its files."
+
+
+def remove_lines(names: list[str]) -> Lines:
+    """Switch agents off and delete their programs."""
+    for name in names:
+        call("DELETE", f"{AGENTS_PATH}/{name}")
+        yield f"{name} is removed; our settings are out of its files."
+
+
+def doctor_lines(names: list[str]) -> Lines:
+    """Check agents.  Raises DbxAgentsError when there is a problem."""
+    problems = 0
+    for name in names or [agent["name"] for agent in _agents() if agent["enabled"]]:
+        for check in call("POST", f"{AGENTS_PATH}/{name}/check")["checks"]:
+            problems += check["state"] == "problem"
+            yield line_of(f"{name}: {check['name']}", check)
+    if problems:
+        raise DbxAgentsError(f"{problems} {'problem' if problems == 1 else 'problems'} found.")
+
+
+def line_of(what: str, check: dict[str, Any]) -> str:
+    """Return a check as a line; its hint only where there is something to do."""
+    hint = check["hint"] if check["state"] != "ok" else ""
+    return f"{_SIGNS[check['state']]}{what:24}{check['message']} {hint}".rstrip()
+
+
+def _agents() -> list[dict[str, Any]]:
+    return list(call("GET", AGENTS_PATH)["agents"])
+
+
+def _progress(agent: str) -> Iterator[dict[str, Any]]:
+    """Yield the states of an agent's installation, each once, to its end."""
+    last: dict[str, Any] = {}
+    while True:
+        tasks = call("GET", STATUS_PATH)["startup"]
+        task = next(task for task in tasks if task["name"] == f"install-{agent}")
+        if task != last:
+            yield task
+        last = task
+        if task["state"] in {"done", "failed"}:
+            return
+        time.sleep(POLL_SECONDS)

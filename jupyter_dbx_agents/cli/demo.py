@@ -1,0 +1,199 @@
+"""Try it without a workspace: a local one, the platform's front door, and the production server.
+
+The server runs as it does on the platform; it differs in ``DATABRICKS_HOST`` only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import webbrowser
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+
+import httpx
+
+from dbx_workspace.apps.records import App
+from dbx_workspace.front_door.door import FrontDoor
+from dbx_workspace.reserved_port import port_of, reserve_port
+from dbx_workspace.server import LocalWorkspace
+from dbx_workspace.state import Workspace
+
+from ..environment import child_environment, current_environment
+from ..errors import ConfigurationError
+
+APP_NAME = "dbx-agents-demo"
+STRANGER = "stranger@example.com"
+DEMO_FOLDER = Path(".demo")  # ignored by git
+START_SECONDS = 60.0
+# What the platform grants between SIGTERM and SIGKILL.
+STOP_SECONDS = 15.0
+
+
+def run_demo(
+    *,
+    port: int,
+    home: str | None,
+    owner: str,
+    opens_browser: bool,
+    server_arguments: Sequence[str],
+) -> int:
+    """Run until Ctrl-C or SIGTERM; return the exit code.  ``port`` is the owner's front door.
+
+    Raises ConfigurationError when the port is taken or the server does not start.
+    """
+    with _home(home) as folder:
+        return asyncio.run(_demo(port, folder, owner, opens_browser, server_arguments))
+
+
+@contextlib.contextmanager
+def _home(given: str | None) -> Iterator[Path]:
+    """Yield the home to use; one of our own is fresh, and removed at the end."""
+    if given is not None:
+        home = Path(given).resolve()
+        home.mkdir(parents=True, exist_ok=True)
+        yield home
+        return
+    DEMO_FOLDER.mkdir(exist_ok=True)
+    home = Path(tempfile.mkdtemp(prefix="home-", dir=DEMO_FOLDER)).resolve()
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+async def _demo(
+    port: int, home: Path, owner: str, opens_browser: bool, server_arguments: Sequence[str]
+) -> int:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with contextlib.AsyncExitStack() as stack:
+        local = LocalWorkspace(_workspace(owner))
+        await local.start()
+        stack.push_async_callback(local.stop)
+        app_port = port_of(stack.enter_context(reserve_port()))
+        app_url = f"http://127.0.0.1:{app_port}"
+        limits = local.workspace.front_door
+        doors = [FrontDoor(app_url, who, limits=limits) for who in (owner, STRANGER)]
+        for door, door_port in zip(doors, (port, 0), strict=True):
+            await _open(door, door_port)
+            stack.push_async_callback(door.stop)
+        server = await stack.enter_async_context(_server(local, home, app_port, server_arguments))
+        await _until_ready(doors[0].url, server, stop)
+        value, _ = local.workspace.tokens.mint(owner, comment="pasted into the demo")
+        _say("open", doors[0].url)
+        _say("stranger", doors[1].url)
+        _say("paste", value)
+        _say("owner", owner)
+        _say("app", app_url)
+        _say("workspace", local.url)
+        _say("control", local.control_url)
+        print("ready", flush=True)
+        if opens_browser and not stop.is_set():
+            webbrowser.open(doors[0].url)
+        return await _until_stopped(server, stop)
+
+
+def _workspace(owner: str) -> Workspace:
+    workspace = Workspace()
+    workspace.add_user(owner)
+    workspace.add_user(STRANGER)
+    workspace.apps.add(App(APP_NAME, owner))
+    return workspace
+
+
+async def _open(door: FrontDoor, port: int) -> None:
+    try:
+        await door.start(port)
+    except OSError as error:
+        raise ConfigurationError(
+            f"Port {port} cannot be used: {error.strerror}.", "Choose another with --port."
+        ) from error
+
+
+@contextlib.asynccontextmanager
+async def _server(
+    local: LocalWorkspace, home: Path, app_port: int, arguments: Sequence[str]
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run the production server, with the variables that the platform sets."""
+    app = local.workspace.apps.named(APP_NAME)
+    assert app is not None  # noqa: S101 made above
+    platform = {
+        "DATABRICKS_APP_NAME": APP_NAME,
+        "DATABRICKS_APP_PORT": str(app_port),
+        "DATABRICKS_HOST": local.url,
+        "DATABRICKS_WORKSPACE_ID": local.workspace.workspace_id,
+        "DATABRICKS_CLIENT_ID": app.client_id,
+        "DATABRICKS_CLIENT_SECRET": app.client_secret,
+        # Each demo has a fresh home; the packages need not be fetched again for each.
+        "npm_config_cache": str((DEMO_FOLDER / "npm-cache").resolve()),
+    }
+    environment = child_environment(current_environment(), home, platform)
+    # Anybody who reaches the port behind the doors can forge the proxy's header: loopback only.
+    # Jupyter refuses to run as root unless told; a container for a trial often has only root.
+    root = [] if os.geteuid() else ["--allow-root"]
+    # The folder that it runs from may be somebody's clone, whose history and remotes stay.
+    options = ["--ServerApp.ip=127.0.0.1", "--DbxAgentsApp.detach_template=False", *root]
+    command = ["serve", *options, *arguments]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "jupyter_dbx_agents",
+        *command,
+        env=environment,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+async def _until_ready(url: str, server: asyncio.subprocess.Process, stop: asyncio.Event) -> None:
+    """Wait until the owner gets a page.  Raises ConfigurationError if the server gives up."""
+    deadline = asyncio.get_running_loop().time() + START_SECONDS
+    async with httpx.AsyncClient(trust_env=False) as client:
+        while not stop.is_set():
+            if server.returncode is not None:
+                raise ConfigurationError("The server did not start.", "Its own lines say why.")
+            if asyncio.get_running_loop().time() > deadline:
+                raise ConfigurationError(
+                    f"The server gave no page within {START_SECONDS:.0f} s.", "Is the machine busy?"
+                )
+            with contextlib.suppress(httpx.HTTPError):
+                if (await client.get(f"{url}/dbx-agents/api/status")).is_success:
+                    return
+            await asyncio.sleep(0.1)
+
+
+async def _until_stopped(server: asyncio.subprocess.Process, stop: asyncio.Event) -> int:
+    waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(server.wait())]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+    if stop.is_set():
+        return 0
+    raise ConfigurationError(
+        f"The server has ended by itself (code {server.returncode}).", "Its own lines say why."
+    )
+
+
+def _say(name: str, value: str) -> None:
+    print(f"{name}: {value}", flush=True)

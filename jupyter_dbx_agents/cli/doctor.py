@@ -1,0 +1,137 @@
+"""``jupyter dbx-agents doctor``: look at everything that has to work, and say what to do.
+
+Asked from a terminal, so that what a terminal sees is what is checked: its ``PATH``, and the SDK's
+own way to a token.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..config_files import Format, atomic
+from ..config_files.formats import parse
+from ..errors import ConfigFileError, DbxAgentsError
+from ..local_channel.client import call
+from .agents import STATUS_PATH, doctor_lines, line_of
+
+SDK_SECONDS = 60
+# The SDK's errors end with its whole configuration.
+SHOWN_CHARACTERS = 200
+_SDK_PROGRAM = (
+    "from databricks.sdk import WorkspaceClient as W, version; "
+    "print(version.__version__, W().current_user.me().user_name)"
+)
+
+
+def lines() -> Iterator[str]:
+    """Check everything.  Raises LocalChannelError without a server, DbxAgentsError for problems."""
+    status = call("GET", STATUS_PATH)
+    problems = 0
+    for name, check in [*_server_checks(status), *_client_checks()]:
+        problems += check["state"] == "problem"
+        yield line_of(name, check)
+    try:
+        yield from doctor_lines([])
+    except DbxAgentsError as error:
+        raise DbxAgentsError(
+            f"Problems found: {problems} of the server, and of the agents: {error.message}"
+        ) from None
+    if problems:
+        raise DbxAgentsError(f"Problems found: {problems}.")
+
+
+def _server_checks(status: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    pat, gateway = status["pat"], status["gateway"]
+    found = [("server", _check("ok", f"Version {status['version']}, for {status['workspace']}."))]
+    if status["owner"] is not None:
+        found.append(("owner", _check("ok", f"{status['owner']}.")))
+    works = pat["expires_at"] is not None
+    message = f"{pat['state']}: {pat['message']}".rstrip(": ")
+    found.append(("token", _check("ok" if works else "problem", message, pat["hint"])))
+    found.append(("gateway", _check("ok", f"{gateway['kind']}: {gateway['reason']}")))
+    found += _model_checks(status["models"])
+    if status["tracing"]["message"]:
+        found.append(("tracing", _check("warning", status["tracing"]["message"])))
+    for task in status["startup"]:
+        if task["state"] == "failed":
+            found.append((task["name"], _check("problem", task["message"], task["hint"])))
+    return found
+
+
+def _model_checks(reports: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    problems = [(name, report["problem"]) for name, report in reports.items() if report["problem"]]
+    if problems:
+        hint = "Name another in app.yaml or jupyter_config.py, where you named it."
+        return [(name, _check("warning", problem, hint)) for name, problem in problems]
+    if any(report["served"] is None for report in reports.values()):
+        text = "It is not known yet what the workspace serves."
+        return [("models", _check("warning", text, "It is asked once there is a token."))]
+    return [("models", _check("ok", "The workspace serves the model of each agent."))]
+
+
+def _client_checks() -> Iterator[tuple[str, dict[str, Any]]]:
+    profile = _profile()
+    yield "profile", profile
+    if profile["state"] == "ok":  # with another, the SDK may try another host for minutes
+        yield "sdk", _sdk()
+    yield "databricks", _cli()
+
+
+def _profile() -> dict[str, Any]:
+    """Look at what every SDK, and the CLI, reads first."""
+    path = Path.home() / ".databrickscfg"
+    again = "Then: jupyter dbx-agents rotate"
+    try:
+        _, document = parse(Format.INI, atomic.read(path).content or b"", path)
+    except ConfigFileError as error:
+        return _check("problem", error.message, f"{error.hint} {again}")
+    if document.get("DEFAULT", {}).get("auth_type") != "metadata-service":
+        text = f"[DEFAULT] in {path} does not lead to this server."
+        return _check("problem", text, f"Take your credentials out of it. {again}")
+    return _check("ok", f"[DEFAULT] in {path} leads to this server.")
+
+
+def _sdk() -> dict[str, Any]:
+    """Ask who we are, as any program of the user's would."""
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-I", "-c", _SDK_PROGRAM],
+            capture_output=True,
+            text=True,
+            timeout=SDK_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return _check("problem", f"The SDK got no answer within {SDK_SECONDS} s.")
+    if ended.returncode:
+        said = (ended.stderr.strip().splitlines() or ["no message"])[-1]
+        hint = "It needs the token, above."
+        return _check("problem", f"The SDK does not get in: {said[:SHOWN_CHARACTERS]}", hint)
+    version, user = ended.stdout.split()
+    return _check("ok", f"databricks-sdk {version} is {user}.")
+
+
+def _cli() -> dict[str, Any]:
+    """Look for the Databricks CLI, which is on no package registry that we install from."""
+    program = shutil.which("databricks")
+    if program is None:
+        hint = (
+            "The SDK does not need it. Install: https://docs.databricks.com/dev-tools/cli/install"
+        )
+        return _check("warning", "There is no Databricks CLI.", hint)
+    try:
+        ended = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, timeout=SDK_SECONDS, check=True
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return _check("warning", f"{program} does not run: {error}", "Install it anew.")
+    return _check("ok", f"{program}: {ended.stdout.strip()}; it uses ~/.databrickscfg.")
+
+
+def _check(state: str, message: str, hint: str = "") -> dict[str, Any]:
+    return {"state": state, "message": message, "hint": hint}

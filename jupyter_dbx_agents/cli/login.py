@@ -1,0 +1,167 @@
+"""Ask for a PAT in a terminal, hidden, then become the user's shell.
+
+``login_prompt -- SHELL ARG…`` is what a terminal runs that opens while no PAT is usable.
+Whatever goes wrong, the shell comes: a terminal without a token is still one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import sys
+import termios
+from pathlib import Path
+
+from ..errors import DbxAgentsError
+from ..local_channel.client import call
+
+PAT_PATH = "/dbx-agents/api/pat"
+# How often the prompt looks whether a token was pasted somewhere else meanwhile.
+POLL_SECONDS = 1.5
+# The lines of one paste come together; Enter alone has nothing behind it for this long.
+PASTE_SECONDS = 0.15
+# Long enough for any token; a longer line is not one and must not fill memory.
+MOST_LINE_BYTES = 16 * 1024
+# xterm's bracketed paste markers, in case a program before us left the mode on.
+_PASTE_MARKERS = (b"\x1b[200~", b"\x1b[201~")
+
+
+def main(arguments: list[str]) -> None:
+    """Ask until there is a token or the user goes on without, then run the command.
+
+    The terminal was made without echo (see ``terminals``), so that nothing that is pasted early
+    shows; the command gets it with echo, and nothing of what was typed here.
+    """
+    command = arguments[1:] if arguments[:1] == ["--"] else arguments
+    _name_process()
+    with contextlib.suppress(DbxAgentsError, KeyboardInterrupt, EOFError):
+        log_in()
+    _set_echo(True)
+    if command:
+        os.execvp(command[0], command)  # noqa: S606 no shell: the words are the command
+
+
+def _name_process() -> None:
+    """Be called by what this does where programs in terminals are shown; not “python”."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_text("login")
+
+
+def log_in() -> bool:
+    """Ask for a token until the server takes one; return False if the user goes on without.
+
+    Raises LocalChannelError when there is no server to give it to.
+    """
+    was_echoing = _set_echo(False)
+    try:
+        return _log_in()
+    finally:
+        _set_echo(was_echoing)
+
+
+def _log_in() -> bool:
+    pat = call("GET", PAT_PATH)
+    if is_usable(pat):
+        return True
+    _say(
+        f"\x1b[1mDatabricks token needed.\x1b[0m {pat['message']}",
+        f"  1. Create one (lifetime: 1 day is enough): {pat['token_page']}",
+        "  2. Paste it here. It stays hidden and is replaced at once by a short-lived token that "
+        "renews itself;",
+        "     the pasted one is revoked.",
+    )
+    while True:
+        line = _read_hidden("Token (Enter to go on without): ")
+        if line is None:
+            _say("A token was given elsewhere; going on.")
+            return True
+        if not line:
+            _say("No token for now. “jupyter dbx-agents login” asks again.")
+            return False
+        if _give(line):
+            return True
+
+
+def is_usable(pat: dict[str, object]) -> bool:
+    """Whether a credential's model has a token that works now."""
+    return pat.get("expires_at") is not None
+
+
+def _give(line: str) -> bool:
+    _say("Checking …")
+    try:
+        pat = call("POST", PAT_PATH, {"token": line})
+    except DbxAgentsError as error:
+        _say(f"\x1b[31m{error.message}\x1b[0m {error.hint}")
+        return False
+    pasted = pat["pasted"]
+    _say(f"\x1b[32mYou are {pat['user']}.\x1b[0m {pasted['message'] if pasted else ''}")
+    return True
+
+
+def _read_hidden(prompt: str) -> str | None:
+    """Return a line typed without echo; None as soon as a token was given elsewhere.
+
+    Raises EOFError at the end of input and KeyboardInterrupt at Ctrl-C.
+    """
+    sys.stdout.write(prompt)
+    sys.stdout.flush()
+    line = _read_line(sys.stdin.fileno())
+    sys.stdout.write("\n")
+    return line
+
+
+def _read_line(descriptor: int) -> str | None:
+    """Return the first line that is not blank; '' for Enter alone, that is, with nothing behind it.
+
+    What came with it is dropped: the rest of a paste must not reach the shell.
+    """
+    data = b""
+    while len(data) < MOST_LINE_BYTES:
+        wait_seconds = PASTE_SECONDS if b"\n" in data else POLL_SECONDS
+        if select.select([descriptor], [], [], wait_seconds)[0]:
+            read = os.read(descriptor, 4096)
+            if not read:
+                raise EOFError
+            data += read
+        elif b"\n" in data:
+            break
+        elif _has_token():
+            return None
+        if data.strip() and b"\n" in data.lstrip():
+            break
+    for marker in _PASTE_MARKERS:
+        data = data.replace(marker, b"")
+    if os.isatty(descriptor):
+        termios.tcflush(descriptor, termios.TCIFLUSH)
+    return next((line for line in data.decode(errors="replace").splitlines() if line.strip()), "")
+
+
+def _has_token() -> bool:
+    try:
+        return is_usable(call("GET", PAT_PATH, timeout_seconds=5.0))
+    except DbxAgentsError:
+        return False
+
+
+def _set_echo(echoes: bool) -> bool:
+    """Switch the terminal's echo; return how it was.
+
+    Input that was not read yet is dropped when the echo goes on: it may be (part of) a token, and
+    the shell would show it, run it and remember it.
+    """
+    descriptor = sys.stdin.fileno()
+    try:
+        modes = termios.tcgetattr(descriptor)
+    except termios.error:  # no terminal: a pipe, which echoes nothing
+        return False
+    was_echoing = bool(modes[3] & termios.ECHO)  # 3: the local modes, see termios(3)
+    modes[3] = modes[3] | termios.ECHO if echoes else modes[3] & ~termios.ECHO
+    termios.tcsetattr(descriptor, termios.TCSAFLUSH if echoes else termios.TCSADRAIN, modes)
+    return was_echoing
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()

@@ -1,0 +1,167 @@
+"""``jupyter dbx-agents sync``, ``restore`` and ``hooks``: the projects in the workspace."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ..environment import variable
+from ..errors import DbxAgentsError, RequestError
+from ..local_channel.client import call
+
+PROJECTS_PATH = "/dbx-agents/api/projects"
+STATUS_PATH = "/dbx-agents/api/status"
+Lines = Iterator[str]
+# A first sync goes at the pace of the workspace's limits: 50,000 files take hours.
+_WORK_SECONDS = 24 * 3600.0
+_SEE_STATUS = "See: jupyter dbx-agents sync --status"
+
+
+def add_project_commands(commands: Any, run: Callable[[argparse.Namespace], int]) -> None:
+    """Add the commands; each sets ``lines``, which ``run`` prints, and ``names``."""
+    text = "sync projects to the workspace now, or show where their sync stands"
+    sync = commands.add_parser("sync", help=text, description=text)
+    sync.add_argument("names", nargs="*", metavar="NAME", help="which (default: all)")
+    how = sync.add_mutually_exclusive_group()
+    _add_choice(how, "--status", status_lines, "only show")
+    _add_choice(how, "--now", sync_lines, "do it (the default)")
+    _add_choice(
+        how,
+        "--take-over",
+        take_over_lines,
+        "sync the named projects, replacing whatever else is in their folders there",
+    )
+    sync.set_defaults(run=run, lines=sync_lines)
+    text = "bring projects back from the workspace; without a name, list those that can be"
+    restore = commands.add_parser("restore", help=text, description=text)
+    restore.add_argument("names", nargs="*", metavar="NAME")
+    how = restore.add_mutually_exclusive_group()
+    _add_choice(how, "--list", restorable_lines, "list those that are not here")
+    _add_choice(how, "--all", restore_all_lines, "all that are not here")
+    restore.set_defaults(run=run, lines=restore_lines)
+    hooks = commands.add_parser("hooks", help="take our git hooks back")
+    hooks.add_argument("action", choices=["uninstall"])
+    hooks.set_defaults(run=run, lines=uninstall_lines, names=[])
+
+
+def _add_choice(group: Any, option: str, lines: Callable[[list[str]], Lines], text: str) -> None:
+    group.add_argument(option, action="store_const", dest="lines", const=lines, help=text)
+
+
+def status_lines(names: list[str]) -> Lines:
+    """Show where the sync of projects stands."""
+    projects = call("GET", STATUS_PATH)["projects"]  # says it without asking the workspace
+    known = {project["name"] for project in projects}
+    for name in names:
+        if name not in known:
+            there = ", ".join(sorted(known)) or "none"
+            raise RequestError(f"There is no project {name}.", f"There are: {there}.")
+    for project in projects:
+        if not names or project["name"] in names:
+            yield from _project_lines(project)
+    if not projects:
+        yield "There are no projects yet: make a git repository under ~/projects."
+
+
+def sync_lines(names: list[str]) -> Lines:
+    """Sync projects now and show the result.  Raises RequestError when one failed."""
+    yield from _sync([{"name": name} for name in names] or [{}])
+
+
+def take_over_lines(names: list[str]) -> Lines:
+    """Sync to folders that hold something else.  Raises RequestError when one failed."""
+    if not names:
+        raise RequestError("Say which projects are to take their folders over.", _SEE_STATUS)
+    yield from _sync([{"name": name, "takes_over": True} for name in names])
+
+
+def _sync(bodies: list[dict[str, Any]]) -> Lines:
+    failed = []
+    for body in bodies:
+        for project in call("POST", f"{PROJECTS_PATH}/sync", body, _WORK_SECONDS)["projects"]:
+            yield from _project_lines(project)
+            failed += [project["name"]] if project["message"] else []
+    if failed:
+        raise RequestError(f"Not synced: {', '.join(failed)}.", _SEE_STATUS)
+
+
+def restore_lines(names: list[str]) -> Lines:
+    """Bring named projects back; without a name, list what could be."""
+    if not names:
+        yield from restorable_lines([])
+    yield from _restored_lines([{"name": name} for name in names])
+
+
+def restorable_lines(_names: list[str]) -> Lines:
+    """List the projects in the workspace that are not here."""
+    reply = call("GET", PROJECTS_PATH)
+    yield from reply["restorable"]
+    if not reply["restorable"]:
+        yield "Nothing to restore."
+    else:
+        yield "“jupyter dbx-agents restore NAME” or “restore --all” brings them back."
+
+
+def restore_all_lines(_names: list[str]) -> Lines:
+    """Bring back all projects that are not here."""
+    yield from _restored_lines([{}])
+
+
+def uninstall_lines(_names: list[str]) -> Lines:
+    """Remove what was put into git; needs no server."""
+    from ..git_sync import uninstall  # noqa: PLC0415 only this command needs more than the client
+
+    home = Path(variable("HOME") or Path.home())
+    try:
+        removed = uninstall(home, home / "projects")
+    except OSError as error:
+        raise DbxAgentsError(
+            f"Not everything could be removed: {error}.", "Once it can be, run this again."
+        ) from error
+    for path in removed:
+        yield f"removed {path}"
+    yield "No hook of ours is left. The next terminal, or start, puts them back, unless "
+    yield "c.GitSync.installs_hooks = False."
+
+
+def _project_lines(project: dict[str, Any]) -> Lines:
+    commit = project.get("commit", "")[:10]
+    where = project.get("destination", "")
+    yield f"{project['name']:24}{project['state']:10}{commit:12}{where}".rstrip()
+    if project["message"]:
+        yield f"{'':24}{project['message']} {project['hint']}".rstrip()
+    for file in project.get("skipped", []):
+        yield f"{'':24}left out: {file['path']}: {file['reason']}"
+    for file in project.get("notes", []):
+        yield f"{'':24}{file['path']}: {file['reason']}"
+    if more := project.get("skipped_count", 0) - len(project.get("skipped", [])):
+        yield f"{'':24}and {more} more left out"
+    for said in (project.get("history", {}).get("message"), project.get("hooks")):
+        if said:
+            yield f"{'':24}{said}"
+
+
+def _restored_lines(bodies: list[dict[str, Any]]) -> Lines:
+    """Restore one after the other.  Raises RequestError, at the end, when one did not come back."""
+    failed = []
+    for body in bodies:
+        restored = call("POST", f"{PROJECTS_PATH}/restore", body, _WORK_SECONDS)["restored"]
+        for project in restored:
+            yield from _came_back_lines(project)
+            failed += [project["name"]] if project["problem"] else []
+        if not restored:
+            yield "Nothing to restore."
+    if failed:
+        raise RequestError(f"Not restored: {', '.join(failed)}.")
+
+
+def _came_back_lines(project: dict[str, Any]) -> Lines:
+    if project["problem"]:
+        yield f"{project['name']}: {project['problem']}"
+        return
+    kind = "with its history" if project["has_history"] else "its files only"
+    yield f"{project['name']}: {kind}, at {project['commit'][:10]}"
+    for path in project["missing"]:
+        yield f"  missing: {path}"

@@ -1,0 +1,28 @@
+"""What Claude Code's hooks run: tell the server of the turn that has ended, and be gone.
+
+Whatever goes wrong, it is quiet and ends with 0: a hook must not be in an agent's way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Sequence
+
+from ..errors import DbxAgentsError
+from ..local_channel.client import call
+
+TIMEOUT_SECONDS = 5.0
+# What the server needs of the hook's input; the rest may be large.
+FIELDS = ("session_id", "transcript_path", "last_assistant_message")
+# More does not fit the local channel, and less is enough to know the message by.
+MOST_CHARACTERS = 1000
+
+
+def main(_arguments: Sequence[str]) -> None:
+    """Read the hook's input and pass it on."""
+    with contextlib.suppress(DbxAgentsError, ValueError, OSError, AttributeError):
+        session = json.load(sys.stdin)
+        body = {name: str(session.get(name) or "")[:MOST_CHARACTERS] for name in FIELDS}
+        call("POST", "/dbx-agents/api/traces", body, TIMEOUT_SECONDS)

@@ -1,0 +1,1 @@
+"""Git hooks in the user's repositories and git configuration."""

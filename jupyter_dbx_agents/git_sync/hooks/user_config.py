@@ -1,0 +1,140 @@
+"""Git settings of ours for the user's whole account, at the weakest place that git reads.
+
+``~/.gitconfig`` is never touched.  Git reads ``~/.config/git/config`` before it, so that anything
+the user sets, there or in a repository, wins.  Into that file goes one include, of a file of ours,
+at its very top, so that its other lines win as well.  Why not environment variables:
+``GIT_CONFIG_COUNT`` would win over the user's settings, ``GIT_CONFIG_GLOBAL`` would hide them.
+
+Ours holds the template for new and cloned repositories (with our hooks, and with what git's own
+template has), and who commits, as long as nobody has said so.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...config_files import atomic
+from ...environment import variable
+from .repository_hooks import HOOKS, MARK, STAND_IN, hook_script, own_names
+
+_OWN_FOLDER = Path(".local/share/jupyter_dbx_agents/git")
+_GIT_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who commits."""
+
+    name: str
+    email: str
+
+
+class UserConfig:
+    """Our settings in a user's account; methods block and raise ConfigFileError or OSError."""
+
+    def __init__(self, home: Path, triggers: Path, environment: Mapping[str, str]) -> None:
+        self._home, self._triggers, self._environment = home, triggers, dict(environment)
+        self._own = home / _OWN_FOLDER
+        self.template = self._own / "template"
+        self.file = self._own / "config"
+
+    @property
+    def users_file(self) -> Path:
+        """The file of the user's that includes ours."""
+        base = variable("XDG_CONFIG_HOME")
+        folder = Path(base) if base.startswith("/") else self._home / ".config"
+        return folder / "git" / "config"
+
+    def install(self, identity: Identity | None, *, with_template: bool = True) -> None:
+        """Write our template and settings, and include them.
+
+        Without an identity the last one stays: nobody may have pasted a token yet.
+        """
+        if with_template:
+            self._write_template()
+        if identity is not None or not self.file.exists():
+            _write(self.file, self._settings(identity, with_template))
+        self._include(wanted=True)
+
+    def uninstall(self) -> list[Path]:
+        """Take everything back; return what was removed."""
+        removed = [self._own] if self._own.exists() else []
+        if self._include(wanted=False):
+            removed.append(self.users_file)
+        shutil.rmtree(self._own, ignore_errors=True)
+        return removed
+
+    def _settings(self, identity: Identity | None, with_template: bool) -> str:
+        lines = [MARK]
+        if with_template:
+            lines += ["[init]", f"\ttemplateDir = {_quoted(str(self.template))}"]
+        if identity is not None and not self._system_has_identity():
+            lines += ["[user]", f"\tname = {_quoted(identity.name)}"]
+            lines.append(f"\temail = {_quoted(identity.email)}")
+        return "\n".join(lines) + "\n"
+
+    def _system_has_identity(self) -> bool:
+        """Whether the machine says who commits; that is weaker than ours, so we must look."""
+        command = ["git", "config", "--system", "user.email"]
+        return self._run(command).returncode == 0
+
+    def _write_template(self) -> None:
+        """What git's own template has (read off a repository made with it), and our hooks."""
+        with tempfile.TemporaryDirectory() as scratch:
+            environment = {**self._environment, "GIT_CONFIG_GLOBAL": os.devnull}
+            self._run(["git", "init", "--quiet", "--bare", scratch], environment)
+            for name in ("description", "info", "hooks"):
+                source, target = Path(scratch, name), self.template / name
+                if source.is_dir():
+                    shutil.copytree(source, target, dirs_exist_ok=True)
+                elif source.is_file():
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(source, target)
+        names = own_names(self._environment)
+        for name in names:
+            _write(self.template / "hooks" / name, hook_script(self._triggers), 0o755)
+        for name in {*HOOKS, STAND_IN}.difference(names):
+            (self.template / "hooks" / name).unlink(missing_ok=True)
+
+    def _include(self, *, wanted: bool) -> bool:
+        """Put our lines at the top of the user's file, or take them out; False if it was so."""
+        block = f"{MARK}\n[include]\n\tpath = {_quoted(str(self.file))}\n"
+        there = atomic.read(self.users_file)
+        old = (there.content or b"").decode("utf-8", "surrogateescape")
+        new = (block if wanted else "") + old.replace(block, "")
+        if new == old:
+            return False
+        if not new:
+            atomic.remove(there)
+        else:
+            atomic.replace(there, new.encode("utf-8", "surrogateescape"), 0o644)
+        return True
+
+    def _run(
+        self, command: list[str], environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            command,
+            env=dict(environment or self._environment),
+            capture_output=True,
+            check=False,
+            timeout=_GIT_SECONDS,
+        )
+
+
+def _write(path: Path, text: str, mode: int = 0o644) -> None:
+    there = atomic.read(path)
+    if there.content != text.encode():
+        atomic.replace(there, text.encode(), mode)
+
+
+def _quoted(value: str) -> str:
+    """Return a value as git-config(1) reads it back."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + escaped.replace("\n", " ").replace("\0", "") + '"'

@@ -1,0 +1,160 @@
+"""Git as asynchronous subprocesses, on exactly one repository each.
+
+``--git-dir`` is always given: with a broken ``.git`` git would search the parent folders and find
+some other repository, and we would sync that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from asyncio import StreamReader, StreamWriter
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from ...environment import current_environment
+from ..errors import GitError, GitStoppedError
+
+# No command of ours takes this long; a file system that hangs must not hold a worker for ever.
+TIMEOUT_SECONDS = 1800.0
+CHUNK_BYTES = 64 * 1024
+# What strerror(3) says of ENOSPC, EDQUOT and EFBIG in the C locale.
+_FULL = ("No space left on device", "Disk quota exceeded", "File too large")
+_OPTIONS = (
+    "--no-replace-objects",
+    "--literal-pathspecs",
+    # Our own ref must not set off the hooks: ours would trigger a sync that has nothing to do.
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "gc.auto=0",
+    "-c",
+    "maintenance.auto=false",
+    "-c",
+    "core.fsmonitor=false",
+)
+
+
+def git_environment(home: Path) -> dict[str, str]:
+    """Return the environment for git: this process's, without what would point it elsewhere."""
+    base = {name: v for name, v in current_environment().items() if not name.startswith("GIT_")}
+    return base | {
+        "HOME": str(home),
+        "LC_ALL": "C",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_OPTIONAL_LOCKS": "0",
+    }
+
+
+@dataclass
+class GitProcess:
+    """A running git with its three pipes."""
+
+    process: Process
+    stdin: StreamWriter
+    stdout: StreamReader
+    stderr: StreamReader
+
+    async def end(self) -> None:
+        """Kill it if it still runs, and wait for it."""
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+            await self.process.wait()
+        # Closed here and not by the garbage collector, which may come after the loop has ended.
+        cast(Any, self.process)._transport.close()
+
+    async def succeed(self, git_dir: Path, command: str) -> None:
+        """Wait for its end; raises GitError if it was a bad one."""
+        said = await self.stderr.read()
+        if code := await self.process.wait():
+            raise failed(git_dir, command, said, code)
+
+
+class Git:
+    """Runs git on the repository at ``git_dir``; every method may raise a GitError."""
+
+    def __init__(self, git_dir: Path, environment: Mapping[str, str]) -> None:
+        self.git_dir = git_dir
+        self._environment = environment
+
+    async def output(
+        self, *arguments: str, stdin: bytes = b"", options: tuple[str, ...] = ()
+    ) -> bytes:
+        """Run a command to its end; return what it printed."""
+        async with self.running(*arguments, options=options) as git:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                printed, said = await git.process.communicate(stdin)
+            if git.process.returncode:
+                raise failed(self.git_dir, arguments[0], said, git.process.returncode)
+        return printed
+
+    async def text(self, *arguments: str, stdin: bytes = b"") -> str:
+        """Run a command; return what it printed without the last newline."""
+        printed = await self.output(*arguments, stdin=stdin)
+        return printed.decode("utf-8", "surrogateescape").rstrip("\n")
+
+    async def records(self, *arguments: str) -> AsyncIterator[bytes]:
+        """Run a command that prints NUL-terminated records; yield them as they come."""
+        async with self.running(*arguments) as git:
+            rest = b""
+            while chunk := await git.stdout.read(CHUNK_BYTES):
+                *whole, rest = (rest + chunk).split(b"\0")
+                for record in whole:
+                    yield record
+            await git.succeed(self.git_dir, arguments[0])
+
+    async def stream(self, *arguments: str) -> AsyncIterator[bytes]:
+        """Run a command; yield its output in chunks."""
+        async with self.running(*arguments) as git:
+            while chunk := await git.stdout.read(CHUNK_BYTES):
+                yield chunk
+            await git.succeed(self.git_dir, arguments[0])
+
+    @contextlib.asynccontextmanager
+    async def running(
+        self, *arguments: str, options: tuple[str, ...] = ()
+    ) -> AsyncIterator[GitProcess]:
+        """Start a command; it does not outlive the block."""
+        git = await self.start(*arguments, options=options)
+        try:
+            yield git
+        finally:
+            await git.end()
+
+    async def start(self, *arguments: str, options: tuple[str, ...] = ()) -> GitProcess:
+        """Start a command that the caller ends."""
+        command = ["git", f"--git-dir={self.git_dir}", *_OPTIONS, *options, *arguments]
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=self._environment
+            )
+        except OSError as error:
+            raise GitError(f"git cannot be started: {error.strerror}.", "Install git.") from error
+        return GitProcess(
+            process,
+            cast(StreamWriter, process.stdin),
+            cast(StreamReader, process.stdout),
+            cast(StreamReader, process.stderr),
+        )
+
+
+def failed(git_dir: Path, command: str, said: bytes, code: int) -> GitError:
+    """Return the error for a command that ended badly."""
+    lines = said.decode("utf-8", "replace").strip().splitlines()
+    deadly = [line for line in lines if line.startswith("fatal: ")]  # advice may come after it
+    reason = (deadly or lines[-1:] or ["it was killed"])[0].rstrip(".")
+    place = git_dir.parent if git_dir.name == ".git" else git_dir
+    message = f"git {command} failed in {place}: {reason}."
+    if -code == signal.SIGXFSZ or any(word in reason for word in _FULL):
+        return GitStoppedError(message, "Free some space.")
+    if code < 0:
+        return GitStoppedError(message, "Is there enough memory? It can be tried again.")
+    return GitError(
+        message,
+        "Try “git fsck” there; a broken repository can be cloned or restored anew.",
+    )

@@ -1,0 +1,159 @@
+"""What the workspace itself remembers of a project: the one truth that survives our disk.
+
+It lies beside the trees, in ``projects/.dbx-agents/<name>/``, so that a project's folder holds the
+commit's files and nothing else.  Why not in the folder: a repository may hold a file of that name.
+Why no list of all files in it: for 50,000 of them that is megabytes with each commit.  The list is
+``tree``, whose git objects are kept in the same place (see ``history``).
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shlex
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Self
+from urllib.parse import quote, unquote
+
+from ..errors import DestinationError
+
+SCHEMA = 1
+FOLDER = ".dbx-agents"
+FILE_NAME = "sync.json"
+# Beyond this the marker is compressed; the workspace exports 10 MB.
+_PLAIN_BYTES = 512 * 1024
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The git objects kept beside the tree, as files that are only ever added to.
+
+    ``kind`` is ``history`` (bundles of all branches and tags) or ``trees`` (packs of the synced
+    trees alone), ``tree`` the newest tree in it; ``parts`` holds each one's number of files, since
+    the workspace exports no file of more than 10 MB.
+    """
+
+    kind: str = ""
+    generation: str = ""
+    parts: tuple[int, ...] = ()
+    tree: str = ""
+    first_bytes: int = 0
+    all_bytes: int = 0
+
+    def names(self, number: int) -> list[str]:
+        """Return the file names of one bundle or pack, the parts in order."""
+        ending = "bundle" if self.kind == "history" else "trees"
+        stem = f"{self.generation}-{number:04d}.{ending}"
+        count = self.parts[number]
+        return [stem] if count == 1 else [f"{stem}.{part:04d}" for part in range(count)]
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A sync that was begun: its target, and each path with the blobs that may be there by now.
+
+    ``done`` are paths of which we know: the blob that we put there, '' if we deleted it.  It is
+    written from time to time, so that a long first sync that is cut off need not look at each file.
+    """
+
+    commit: str
+    tree: str
+    paths: dict[str, list[str]] = field(default_factory=dict)
+    done: dict[str, str] = field(default_factory=dict)
+
+    def having_done(self, done: dict[str, str]) -> Pending:
+        """Return a copy that knows of more paths."""
+        paths = {path: oids for path, oids in self.paths.items() if path not in done}
+        return replace(self, paths=paths, done={**self.done, **done})
+
+
+@dataclass(frozen=True)
+class Marker:
+    """The project's state in the workspace; ``commit`` is the last one that is there whole.
+
+    ``head``, ``head_commit`` and ``refs`` are what ``archive`` can bring back.  ``skipped`` are
+    paths of the commit that are not ours there, ``notes`` are ours but not quite.
+    """
+
+    project: str
+    repository: str
+    origin: str
+    commit: str = ""
+    tree: str = ""
+    synced_at: str = ""
+    pending: Pending | None = None
+    skipped: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    archive: Archive = field(default_factory=Archive)
+    obsolete: tuple[Archive, ...] = ()
+    head: str = ""
+    head_commit: str = ""
+    refs: dict[str, str] = field(default_factory=dict)
+    roots: tuple[str, ...] = ()
+    shallow: tuple[str, ...] = ()
+    remotes: dict[str, str] = field(default_factory=dict)
+    object_format: str = "sha1"
+    is_bare: bool = False
+    # A first sync that the user wants to replace whatever is there; until it is whole.
+    takes_over: bool = False
+
+    def to_bytes(self) -> bytes:
+        """Return the file's content."""
+        text = json.dumps({"schema": SCHEMA, **asdict(self)}, separators=(",", ":"))
+        data = text.encode()
+        return data if len(data) < _PLAIN_BYTES else gzip.compress(data, 6)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, project: str) -> Self:
+        """Read the file's content; raises DestinationError for what is not ours."""
+        try:
+            plain = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+            model: dict[str, Any] = json.loads(plain)
+            if model.pop("schema") != SCHEMA:
+                raise DestinationError(
+                    f"The workspace's record of {project} is of another version.", "Update the app."
+                )
+            known = {each.name for each in fields(cls)}
+            return cls(**_structures({k: v for k, v in model.items() if k in known}))
+        except (ValueError, TypeError, KeyError, EOFError, OSError) as error:
+            raise DestinationError(
+                f"The workspace's record of {project} is broken ({type(error).__name__}).",
+                take_over_hint(project),
+            ) from error
+
+    def having(self, **changes: Any) -> Self:
+        """Return a copy with changes."""
+        return replace(self, **changes)
+
+
+def _structures(model: dict[str, Any]) -> dict[str, Any]:
+    model["archive"] = _archive(model["archive"])
+    model["obsolete"] = tuple(_archive(each) for each in model["obsolete"])
+    model["roots"], model["shallow"] = tuple(model["roots"]), tuple(model["shallow"])
+    if model["pending"] is not None:
+        model["pending"] = Pending(**model["pending"])
+    return model
+
+
+def _archive(model: dict[str, Any]) -> Archive:
+    return Archive(**{**model, "parts": tuple(model["parts"])})
+
+
+def take_over_hint(project: str) -> str:
+    """Return the command that makes a project's folder ours, whatever is in it."""
+    name = shlex.quote(project)
+    return f"Replace what is there with: jupyter dbx-agents sync --take-over -- {name}"
+
+
+def folder_name(project: str) -> str:
+    """Return a project's name as one folder's name: “/” is %2F."""
+    return quote(project, safe=" !$&'()+,;=@~[]{}#^`") if _needs_quoting(project) else project
+
+
+def project_name(folder: str) -> str:
+    """Return the project of such a folder."""
+    return unquote(folder)
+
+
+def _needs_quoting(project: str) -> bool:
+    return "/" in project or "%" in project

@@ -1,0 +1,205 @@
+"""Files of the workspace over its REST API, at our pace, with the current PAT, patiently.
+
+Imports are RAW: with any other format the workspace makes notebooks of files that look like some,
+and drops their extension.  Sources of protocol facts: the Workspace API as published, the SDK's and
+the CLI's sources.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from ...errors import TokenRefusedError, WorkspaceError, WorkspaceUnavailableError
+from ...pat import PatSource
+from ...secret import Secret
+from ...workspace_api import WorkspaceApi
+from ..local.content import Content
+from .pace import Pace
+
+# What the workspace exports at most, and imports in its older tenants.
+MOST_EXPORT_BYTES = 10 * 1024 * 1024
+# One request's own retries; beyond them the whole sync is put off.
+TRIES = 4
+_PAT_POLL_SECONDS = 1.0
+# An upload may take its time: 15 s for an answer, and a second more per 100 KB.
+_UPLOAD_BYTES_PER_SECOND = 100_000
+_ANSWER_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class RemoteObject:
+    """One object of the workspace; ``kind`` is FILE, DIRECTORY, NOTEBOOK …"""
+
+    path: str
+    kind: str
+    size_bytes: int
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return self.path.rpartition("/")[2]
+
+
+class WorkspaceFiles:
+    """The calls; each may raise a WorkspaceError, and waits while there is no PAT."""
+
+    def __init__(
+        self, api: WorkspaceApi, pats: PatSource, pace: Pace, *, retry_seconds: float
+    ) -> None:
+        self._api, self._pats, self._pace = api, pats, pace
+        self._retry_seconds = retry_seconds
+        self._pat_changed = asyncio.Event()
+        self.request_count = 0
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is no PAT to go on with."""
+        return self._pats.current() is None
+
+    def pat_changed(self) -> None:
+        """Look for the PAT at once instead of at the next poll."""
+        self._pat_changed.set()
+
+    async def put(self, path: str, content: Content, *, overwrite: bool) -> None:
+        """Write a file, verbatim; its folder must exist."""
+        head, tail = _envelope(path, overwrite, boundary := secrets.token_hex(16))
+
+        async def body() -> AsyncIterator[bytes]:
+            yield head
+            async for chunk in content.chunks():
+                yield chunk
+            yield tail
+
+        headers = {
+            "Content-Type": f"multipart/form-data; boundary={boundary}",
+            "Content-Length": str(len(head) + content.size_bytes + len(tail)),
+        }
+        await self._upload("/api/2.0/workspace/import", body, headers, content)
+
+    async def put_unread(self, path: str, content: Content, *, overwrite: bool) -> None:
+        """Write a large file through the API that may take it for an archive or a notebook."""
+        escaped = quote(path, safe="")
+        url = f"/api/2.0/workspace-files/import-file/{escaped}?overwrite={str(overwrite).lower()}"
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "Content-Length": str(content.size_bytes),
+        }
+        await self._upload(url, content.chunks, headers, content)
+
+    async def make_folder(self, path: str) -> None:
+        """Make a folder and those above it."""
+        await self._call("POST", "/api/2.0/workspace/mkdirs", json={"path": path})
+
+    async def delete(self, path: str) -> bool:
+        """Delete a file or an empty folder, never more; return False if there was none."""
+        body = {"path": path, "recursive": False}
+        try:
+            await self._call("POST", "/api/2.0/workspace/delete", json=body)
+        except WorkspaceError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return False
+        return True
+
+    async def info(self, path: str) -> RemoteObject | None:
+        """Return what is at a path, None for nothing."""
+        reply = await self._find("/api/2.0/workspace/get-status", {"path": path})
+        return _remote_object(reply.json()) if reply is not None else None
+
+    async def children(self, path: str) -> list[RemoteObject] | None:
+        """Return what is in a folder, None when there is no such folder."""
+        reply = await self._find("/api/2.0/workspace/list", {"path": path})
+        if reply is None:
+            return None
+        return [_remote_object(each) for each in reply.json().get("objects", [])]
+
+    async def read(self, path: str) -> bytes | None:
+        """Return a file of at most 10 MB, None for no file."""
+        query = {"path": path, "format": "AUTO", "direct_download": "true"}
+        reply = await self._find("/api/2.0/workspace/export", query)
+        return reply.content if reply is not None else None
+
+    async def display_name(self) -> str:
+        """Return the name of the PAT's user, as the workspace shows it."""
+        reply = await self._call("GET", "/api/2.0/preview/scim/v2/Me")
+        return str(reply.json().get("displayName", ""))
+
+    async def _find(self, url: str, query: dict[str, str]) -> httpx.Response | None:
+        try:
+            return await self._call("GET", url, params=query)
+        except WorkspaceError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return None
+
+    async def _upload(self, url: str, body: Any, headers: dict[str, str], content: Content) -> None:
+        timeout = httpx.Timeout(
+            _ANSWER_SECONDS, read=_ANSWER_SECONDS + content.size_bytes / _UPLOAD_BYTES_PER_SECOND
+        )
+        await self._call("POST", url, body=body, headers=headers, timeout=timeout)
+
+    async def _call(
+        self, method: str, url: str, *, body: Any = None, **options: Any
+    ) -> httpx.Response:
+        """Call until there is an answer: a new PAT when one is refused, later when it is busy."""
+        for attempt in range(TRIES):
+            token = await self._token()
+            if body is not None:
+                options["content"] = body()
+            try:
+                async with self._pace:
+                    self.request_count += 1
+                    return await self._api.call(method, url, token, **options)
+            except TokenRefusedError:
+                await self._pats.replace_refused(token)
+                if attempt + 1 == TRIES:
+                    raise
+            except WorkspaceUnavailableError as error:
+                if attempt + 1 == TRIES:
+                    raise
+                await self._back_off(attempt, error.retry_after_seconds)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _back_off(self, attempt: int, asked_seconds: float) -> None:
+        if asked_seconds:
+            self._pace.pause(asked_seconds)
+        # Jitter, because a busy workspace has refused many at the same moment.
+        await asyncio.sleep(self._retry_seconds * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311
+
+    async def _token(self) -> Secret:
+        while (token := self._pats.current()) is None:
+            self._pat_changed.clear()
+            try:
+                async with asyncio.timeout(_PAT_POLL_SECONDS):
+                    await self._pat_changed.wait()
+            except TimeoutError:
+                continue
+        return token
+
+
+def _envelope(path: str, overwrite: bool, boundary: str) -> tuple[bytes, bytes]:
+    fields = {"path": path, "format": "RAW", "overwrite": str(overwrite).lower()}
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    ]
+    parts.append(
+        f'--{boundary}\r\nContent-Disposition: form-data; name="content"; filename="content"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n"
+    )
+    return "".join(parts).encode(), f"\r\n--{boundary}--\r\n".encode()
+
+
+def _remote_object(info: dict[str, Any]) -> RemoteObject:
+    return RemoteObject(
+        str(info.get("path", "")), str(info.get("object_type", "")), int(info.get("size", -1))
+    )

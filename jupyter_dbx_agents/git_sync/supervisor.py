@@ -1,0 +1,385 @@
+"""Git sync as a whole: finds projects, watches their HEADs, and has a worker for each."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from traitlets import Bool, Float, Integer
+from traitlets.config import LoggingConfigurable
+
+from ..errors import ConfigFileError, DbxAgentsError
+from ..listeners import Listeners
+from ..pat import PatSource
+from ..workspace_api import WorkspaceApi
+from .errors import GitSyncError
+from .hooks.repository_hooks import install_hooks
+from .hooks.triggers import FOLDER_BELOW_HOME, Triggers
+from .hooks.user_config import Identity, UserConfig
+from .local.changes import readable
+from .local.git import git_environment
+from .local.projects import find_project, find_projects, name_problem
+from .local.repository import Location, Repository, fingerprint
+from .project_sync import ProjectSync, Settings
+from .remote.destination import Destination
+from .remote.pace import Pace
+from .remote.workspace_files import WorkspaceFiles
+from .restore import Restored, Restorer, remove_leftovers
+from .worker import ProjectWorker, unfit_model
+
+_PROGRESS_SECONDS = 1.0
+_FLUSH_POLL_SECONDS = 0.05
+
+
+class GitSync(LoggingConfigurable):
+    """Keeps every repository under the projects' folder in the user's workspace folder.
+
+    ``origin`` names this installation (the app), so that two do not write to one folder; ``user``
+    returns the PAT's user, '' while there is none.  ``on_change`` holds functions that are called
+    without arguments when the status has changed.
+    """
+
+    keeps_history = Bool(
+        True,
+        help="Whether the git history is kept in the workspace beside the files (as bundles in "
+        "projects/.dbx-agents), so that “restore” brings it back. Without it only files come back.",
+    ).tag(config=True)
+    most_history_bytes = Integer(
+        1024**3, help="Histories larger than this are not kept; the files are synced all the same."
+    ).tag(config=True)
+    most_file_bytes = Integer(
+        500 * 1024**2, help="Larger files are left out: the workspace takes 500 MB at most."
+    ).tag(config=True)
+    requests_per_second = Float(
+        10.0,
+        help="The pace of calls to the workspace. Its limits (about 30 imports a second) are for "
+        "everybody in it.",
+    ).tag(config=True)
+    most_parallel_requests = Integer(8, help="Calls to the workspace at a time.").tag(config=True)
+    trigger_seconds = Float(
+        0.2, help="How often it is looked whether a git hook has left a note."
+    ).tag(config=True)
+    look_seconds = Float(
+        5.0, help="How often each project's HEAD is looked at, for what no hook tells."
+    ).tag(config=True)
+    search_seconds = Float(
+        60.0, help="How often new projects are searched for, besides when a terminal opens."
+    ).tag(config=True)
+    first_retry_seconds = Float(
+        2.0, help="When a sync that failed is tried again; the pause then doubles each time."
+    ).tag(config=True)
+    most_retry_seconds = Float(300.0, help="The longest pause before another try.").tag(config=True)
+    request_retry_seconds = Float(
+        0.5, help="When a single call that failed is tried again; then twice as late each time."
+    ).tag(config=True)
+    installs_hooks = Bool(
+        True,
+        help="Whether git hooks are put into repositories and into the template for new ones. "
+        "Without them commits are noticed within look_seconds.",
+    ).tag(config=True)
+    sets_identity = Bool(
+        True,
+        help="Whether git's user.name and user.email default to the workspace user's, in an "
+        "included file that any setting of yours overrides.",
+    ).tag(config=True)
+
+    def __init__(
+        self,
+        *,
+        home: Path,
+        projects: Path,
+        origin: str,
+        api: WorkspaceApi,
+        pats: PatSource,
+        user: Callable[[], str],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.on_change = Listeners("the sync", self.log)
+        self._projects, self._origin, self._pats, self._user = projects, origin, pats, user
+        self._environment = git_environment(home)
+        self._triggers = Triggers(home / FOLDER_BELOW_HOME)
+        self._scratch = self._triggers.folder.parent
+        self._config = UserConfig(home, self._triggers.folder, self._environment)
+        pace = Pace(self.requests_per_second, self.most_parallel_requests)
+        self._files = WorkspaceFiles(api, pats, pace, retry_seconds=self.request_retry_seconds)
+        self._workers: dict[str, ProjectWorker] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._unfit: dict[str, str] = {}
+        self._background: set[asyncio.Task[Any]] = set()
+        self._identity_of = ""
+        self._identity: Identity | None = None
+        self._configuring = asyncio.Lock()
+        self._restoring = asyncio.Lock()
+        self._told_at = 0.0
+        self._telling: asyncio.TimerHandle | None = None
+
+    # ---- life
+
+    async def start(self) -> None:
+        """Install hooks, and begin to watch; what no hook saw while we were away is found now."""
+        self._triggers.open()
+        async with self._restoring:  # a user may be faster than the start: that is no leftover
+            await asyncio.to_thread(remove_leftovers, self._projects)
+        await self.install_hooks()
+        self._spawn(self._watch_triggers())
+        self._spawn(self._watch_heads())
+        self.pat_changed()
+
+    async def stop(self, flush_seconds: float = 0.0) -> None:
+        """Stop; what is being synced, or was committed just now, gets ``flush_seconds`` to end."""
+        if flush_seconds > 0 and not self._files.is_waiting:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(flush_seconds):
+                    await self._flush()
+        tasks = [*self._background, *self._tasks.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._telling is not None:
+            self._telling.cancel()
+
+    async def _flush(self) -> None:
+        await self._search()  # a project of the last moment, too
+        await self._look_at_heads()
+        while not all(worker.is_idle for worker in self._workers.values()):  # noqa: ASYNC110
+            await asyncio.sleep(_FLUSH_POLL_SECONDS)  # at the very end only, and for seconds
+
+    def pat_changed(self) -> None:
+        """Go on at once when there is a PAT again; to be called when the credential has changed."""
+        self._files.pat_changed()
+        if self._files.is_waiting:
+            for worker in self._workers.values():
+                self._spawn(worker.answer_all())
+        user = self._user()
+        if self.sets_identity and "@" in user and user != self._identity_of:
+            self._identity_of = user
+            self._spawn(self._set_identity(user))
+
+    # ---- what users ask for
+
+    def status(self) -> list[dict[str, Any]]:
+        """Return the REST models of all projects."""
+        unfit = [unfit_model(name, reason) for name, reason in sorted(self._unfit.items())]
+        return [self._workers[name].model() for name in sorted(self._workers)] + unfit
+
+    async def sync_now(
+        self, name: str | None = None, *, takes_over: bool = False
+    ) -> list[dict[str, Any]]:
+        """Sync one project or all at once, and repair what somebody removed in the workspace.
+
+        ``takes_over``: replace what is in the folder, whosever it is.  Returns their models after
+        one try.  Raises GitSyncError for a project that is not there, and without a token.
+        """
+        self._require_token("sync")
+        await self._search()
+        if name is not None and name not in self._workers:
+            raise GitSyncError(f"There is no project {name}.", f"Look into {self._projects}.")
+        names = list(self._workers) if name is None else [name]
+        workers = [self._workers[each] for each in names]
+        return await asyncio.gather(*(w.sync_now(takes_over=takes_over) for w in workers))
+
+    async def restorable(self) -> list[str]:
+        """Return the projects in the workspace that are not here.
+
+        Raises GitSyncError without a token.
+        """
+        restorer = self._restorer()
+        await self._search()
+        return [n for n in await restorer.available() if n not in self._workers]
+
+    async def restore(self, name: str | None = None) -> list[Restored]:
+        """Bring one project back, or all that are not here.
+
+        Raises GitSyncError for one; of all, those that could not come back say why.
+        """
+        restorer = self._restorer()
+        async with self._restoring:
+            if name is not None:
+                restored = [await restorer.restore(name)]
+            else:
+                restored = [await _try_to_restore(restorer, n) for n in await self.restorable()]
+        await self.install_hooks()
+        return restored
+
+    async def install_hooks(self) -> None:
+        """Look for projects and give each its hooks; to be called again when a terminal opens."""
+        if self.installs_hooks:
+            await self._write_config()
+        await self._search()
+
+    # ---- finding and watching
+
+    async def _search(self) -> None:
+        found = await asyncio.to_thread(find_projects, self._projects)
+        for name, worker in list(self._workers.items()):
+            if name not in found and not worker.location.git_dir.exists():
+                self._drop(name)
+        for name, location in found.items():
+            await self._know(name, location)
+
+    async def _know(self, name: str, location: Location) -> None:
+        """Start a worker for a project that is new, and see to its hooks."""
+        if problem := name_problem(name):
+            self._unfit[readable(os.fsencode(name))[0]] = problem
+            return
+        worker = self._workers.get(name)
+        if worker is None or worker.location != location:
+            self._drop(name)
+            worker = self._start(name, location)
+        if self.installs_hooks:
+            folder, environment = self._triggers.folder, self._environment
+            report = await asyncio.to_thread(install_hooks, location, folder, environment)
+            if report.problem and report.problem != worker.hooks_problem:
+                self.log.warning("%s: %s Commits are noticed later.", name, report.problem)
+            worker.hooks_problem = report.problem
+
+    def _start(self, name: str, location: Location) -> ProjectWorker:
+        worker = ProjectWorker(
+            name,
+            location,
+            new_sync=lambda progress: self._new_sync(name, location, progress),
+            waiting_for=self._waiting_for,
+            changed=self._changed,
+            log=self.log,
+            retry_seconds=(self.first_retry_seconds, self.most_retry_seconds),
+        )
+        self._workers[name] = worker
+        self._tasks[name] = asyncio.get_running_loop().create_task(worker.run())
+        return worker
+
+    def _drop(self, name: str) -> None:
+        """Forget a project whose folder is gone; what the workspace has of it stays."""
+        self._workers.pop(name, None)
+        task = self._tasks.pop(name, None)
+        if task is not None:
+            task.cancel()
+            self._changed()
+
+    async def _watch_triggers(self) -> None:
+        while True:
+            for folder in self._triggers.take():
+                await self._look_into(folder)
+            await asyncio.sleep(self.trigger_seconds)
+
+    async def _look_into(self, folder: Path) -> None:
+        """Something happened in a repository, perhaps one that is new."""
+        found = await asyncio.to_thread(find_project, self._projects, folder)
+        if found is None:
+            return
+        name, location = found
+        worker = self._workers.get(name)
+        if worker is None or worker.location != location:
+            await self._know(name, location)
+        if name in self._workers:
+            self._workers[name].wake()
+
+    async def _watch_heads(self) -> None:
+        searched_at = time.monotonic()
+        while True:
+            await asyncio.sleep(self.look_seconds)
+            await self._look_at_heads()
+            if time.monotonic() - searched_at > self.search_seconds:
+                await self._search()
+                searched_at = time.monotonic()
+
+    async def _look_at_heads(self) -> None:
+        workers = list(self._workers.values())
+        seen = await asyncio.to_thread(lambda: [fingerprint(w.location) for w in workers])
+        for worker, now in zip(workers, seen, strict=True):
+            if now != worker.fingerprint:
+                worker.fingerprint = now
+                worker.wake()
+
+    # ---- the parts of a sync
+
+    def _root(self) -> str:
+        user = self._user()
+        return f"/Workspace/Users/{user}/projects" if user else ""
+
+    def _new_sync(
+        self, name: str, location: Location, progress: Callable[[int, int], None]
+    ) -> ProjectSync | None:
+        root = self._root()
+        if not root:
+            return None
+        return ProjectSync(
+            Repository(location, self._environment),
+            Destination(self._files, root, name),
+            self._settings(),
+            log=self.log,
+            progress=progress,
+            other_projects=lambda: list(self._workers),
+        )
+
+    def _settings(self) -> Settings:
+        return Settings(
+            origin=self._origin,
+            scratch=self._scratch,
+            keeps_history=self.keeps_history,
+            most_history_bytes=self.most_history_bytes,
+            most_file_bytes=self.most_file_bytes,
+            parallel=self.most_parallel_requests,
+        )
+
+    def _waiting_for(self) -> str:
+        if self._files.is_waiting or not self._user():
+            return f"Waiting for a token. {self._pats.message}".strip()
+        return ""
+
+    def _require_token(self, what: str) -> None:
+        if self._files.is_waiting or not self._root():
+            raise GitSyncError(f"There is no token to {what} with.", self._pats.message)
+
+    def _restorer(self) -> Restorer:
+        self._require_token("restore")
+        return Restorer(self._files, self._root(), self._projects, self._environment, self._origin)
+
+    # ---- git's settings
+
+    async def _set_identity(self, user: str) -> None:
+        name = user.partition("@")[0]
+        with contextlib.suppress(DbxAgentsError):
+            name = await self._files.display_name() or name
+        self._identity = Identity(name, user)
+        await self._write_config()
+
+    async def _write_config(self) -> None:
+        try:
+            async with self._configuring:
+                await asyncio.to_thread(
+                    self._config.install, self._identity, with_template=self.installs_hooks
+                )
+        except (ConfigFileError, OSError) as error:
+            self.log.warning("git's settings are not set: %s %s", error, getattr(error, "hint", ""))
+
+    # ---- telling
+
+    def _changed(self) -> None:
+        """Tell of a change, at most once a second: a first sync makes thousands."""
+        if self._telling is not None:
+            return
+        delay = max(0.0, self._told_at + _PROGRESS_SECONDS - time.monotonic())
+        self._telling = asyncio.get_running_loop().call_later(delay, self._tell)
+
+    def _tell(self) -> None:
+        self._telling = None
+        self._told_at = time.monotonic()
+        self.on_change.tell()
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+
+async def _try_to_restore(restorer: Restorer, name: str) -> Restored:
+    try:
+        return await restorer.restore(name)
+    except DbxAgentsError as error:
+        return Restored(name, "", False, problem=f"{error.message} {error.hint}".strip())

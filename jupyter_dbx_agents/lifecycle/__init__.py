@@ -1,0 +1,1 @@
+"""What surrounds Jupyter's own start and stop."""

@@ -1,0 +1,174 @@
+"""What happens once at every start, in the background: its order, progress and result.
+
+A task that fails is reported and the others go on: without one agent, or without a gateway, the
+terminals are still useful.  One whose error says that its cause may pass (``is_temporary``) is run
+again, after pauses that grow.
+"""
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from traitlets import Float
+from traitlets.config import LoggingConfigurable
+
+from ..listeners import Listeners
+
+Progress = Callable[[float | None, str], None]
+Work = Callable[[Progress], Awaitable[Any]]
+
+
+class TaskState(StrEnum):
+    """How far a start-up task is."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass
+class StartupTask:
+    """One task; ``progress`` is 0 to 1, or None while that is not known.
+
+    ``has_begun`` is true from its beginning to its end, also while it waits for its turn.
+    """
+
+    name: str
+    title: str
+    work: Work
+    after: tuple[str, ...]
+    state: TaskState = TaskState.PENDING
+    progress: float | None = None
+    message: str = ""
+    hint: str = ""
+    has_begun: bool = False
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def model(self) -> dict[str, Any]:
+        """Return the REST model."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "state": self.state.value,
+            "progress": self.progress,
+            "message": self.message,
+            "hint": self.hint,
+        }
+
+
+class StartupTasks(LoggingConfigurable):
+    """Runs tasks side by side, each when those it comes after have ended, well or not.
+
+    ``on_change`` holds functions that are called without arguments after each change of state or
+    progress.
+    """
+
+    first_pause_seconds = Float(
+        20.0, min=0.0, help="How long to wait (seconds) before a task is run again; then doubled."
+    ).tag(config=True)
+    longest_pause_seconds = Float(
+        600.0, min=0.0, help="The longest pause (seconds) before a task is run again."
+    ).tag(config=True)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.on_change = Listeners("the start-up", self.log)
+        self._tasks: dict[str, StartupTask] = {}
+
+    def add(self, name: str, title: str, work: Work, *, after: tuple[str, ...] = ()) -> None:
+        """Add a task; ``after`` names tasks that were added before, so that none waits in a ring.
+
+        ``work`` gets a function to tell its progress with: a fraction, or None while it waits for
+        its turn, which is no running.  Raises ValueError for a name that is taken or not known.
+        """
+        if name in self._tasks:
+            raise ValueError(f"there is a start-up task {name!r} already")
+        unknown = [other for other in after if other not in self._tasks]
+        if unknown:
+            raise ValueError(f"start-up task {name!r} is after {unknown[0]!r}, which is not there")
+        self._tasks[name] = StartupTask(name, title, work, after)
+
+    def status(self) -> list[dict[str, Any]]:
+        """Return the REST models of all tasks, in the order in which they were added."""
+        return [task.model() for task in self._tasks.values()]
+
+    async def run(self) -> None:
+        """Run all tasks and return when they have ended; cancelling this cancels them."""
+        async with asyncio.TaskGroup() as group:
+            for task in self._tasks.values():
+                group.create_task(self._run_in_turn(task), name=task.name)
+
+    def names(self) -> list[str]:
+        """Return the tasks' names, in the order in which they were added."""
+        return list(self._tasks)
+
+    async def run_again(self, name: str) -> None:
+        """Run one task once more, such as an install that failed; a running one is left to run.
+
+        Raises KeyError for a name that is not known.
+        """
+        task = self._tasks[name]
+        if not task.has_begun:
+            await self._run(task)
+
+    async def _run_in_turn(self, task: StartupTask) -> None:
+        for name in task.after:
+            await self._tasks[name].ended.wait()
+        pause_seconds = self.first_pause_seconds
+        while await self._run(task, f"It is tried again in {pause_seconds:.0f} s."):
+            await asyncio.sleep(pause_seconds)
+            if task.state is not TaskState.FAILED:  # somebody else ran it
+                return
+            pause_seconds = min(2 * pause_seconds, self.longest_pause_seconds)
+
+    async def _run(self, task: StartupTask, promise: str = "") -> bool:
+        """Run a task once; return whether it should be run again, which ``promise`` announces."""
+
+        def report(progress: float | None, message: str) -> None:
+            if task.has_begun:
+                state = TaskState.PENDING if progress is None else TaskState.RUNNING
+                self._change(task, state, progress, message)
+
+        task.has_begun = True
+        self._change(task, TaskState.RUNNING, None, "")
+        try:
+            await task.work(report)
+        except asyncio.CancelledError:
+            self._change(task, TaskState.FAILED, None, "It was stopped.")
+            raise
+        except Exception as error:  # one task must not take the others with it
+            may_pass = bool(getattr(error, "is_temporary", False))
+            self._failed(task, error, promise if may_pass else "")
+            return may_pass
+        else:
+            self._change(task, TaskState.DONE, 1.0, task.message)
+            return False
+        finally:
+            task.has_begun = False
+            task.ended.set()
+
+    def _failed(self, task: StartupTask, error: Exception, promise: str) -> None:
+        message = str(error) or type(error).__name__
+        hint = " ".join(filter(None, (promise, str(getattr(error, "hint", "")))))
+        self.log.warning("%s failed: %s", task.title, " ".join(f"{message} {hint}".split()))
+        self.log.debug("%s", "".join(traceback.format_exception(error)))
+        self._change(task, TaskState.FAILED, None, message, hint)
+
+    def _change(
+        self,
+        task: StartupTask,
+        state: TaskState,
+        progress: float | None,
+        message: str,
+        hint: str = "",
+    ) -> None:
+        before = task.model()
+        task.state, task.progress = state, progress
+        task.message, task.hint = message, hint
+        if task.model() == before:
+            return
+        self.on_change.tell()

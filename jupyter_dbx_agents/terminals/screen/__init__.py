@@ -1,0 +1,1 @@
+"""A model of a terminal's screen, for replaying it to a client."""

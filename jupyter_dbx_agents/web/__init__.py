@@ -1,0 +1,1 @@
+"""REST operations, uploads, the plain page and events."""

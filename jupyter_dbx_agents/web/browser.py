@@ -1,0 +1,218 @@
+"""What the browser needs beside the REST operations: uploads, and the plain page."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import APIHandler, JupyterHandler
+from jupyter_server.extension.handler import ExtensionHandlerMixin
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import url_path_join
+from tornado import web
+
+from ..errors import DbxAgentsError, RequestError
+from ..pat import parse_pat
+from .plain_page_init import CONTENT_SECURITY_POLICY, STYLE_FILE, Problem, render_page
+from .rest import Services
+from .uploads import MOST_UPLOAD_BYTES, Upload, too_large
+
+UPLOADS_PATH = "/dbx-agents/api/uploads"
+PAGE_PATH = "/dbx-agents/"
+
+
+@web.stream_request_body
+class UploadHandler(ExtensionHandlerMixin, APIHandler):
+    """``POST …/uploads?name=…``: the body, piece by piece, into a file of its own."""
+
+    auth_resource = "dbx_agents"
+
+    def initialize(self, folder: Path, name: str) -> None:  # type: ignore[override]
+        """Take what the route was registered with."""
+        super().initialize(name)
+        self._folder = folder
+        self._kept = contextlib.ExitStack()
+        self._upload: Upload | None = None
+
+    async def prepare(self) -> None:  # type: ignore[override]  # as APIHandler's
+        """Refuse what is too large before a byte of it is read; else open the file."""
+        await super().prepare()
+        if self.request.method != "POST" or self._finished:
+            return
+        try:
+            length = int(self.request.headers.get("Content-Length", "0"))
+            if length > MOST_UPLOAD_BYTES:
+                raise too_large(length)
+            upload = Upload(self._folder, self.get_query_argument("name", "upload"))
+            self._upload = self._kept.enter_context(upload)
+        except DbxAgentsError as error:
+            self._refuse(error)
+
+    async def data_received(self, chunk: bytes) -> None:
+        """Write a piece; the next one is read when this one is written."""
+        if self._upload is None:
+            return
+        try:
+            await asyncio.to_thread(self._upload.write, chunk)
+        except DbxAgentsError as error:
+            self._refuse(error)
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        """Give the file its name."""
+        if self._upload is None:
+            return
+        try:
+            path = await asyncio.to_thread(self._upload.finish)
+        except DbxAgentsError as error:
+            self._refuse(error)
+            return
+        self.set_status(HTTPStatus.CREATED)
+        self.finish(json.dumps({"path": str(path)}))
+
+    def on_finish(self) -> None:
+        """Remove what is unfinished."""
+        self._kept.close()
+        super().on_finish()
+
+    def on_connection_close(self) -> None:
+        """Remove what will never be finished."""
+        self._upload = None
+        self._kept.close()
+        super().on_connection_close()
+
+    def _refuse(self, error: DbxAgentsError) -> None:
+        self._upload = None
+        self.set_status(error.http_status)
+        self.set_header("Content-Type", "application/json")
+        self.set_header("Connection", "close")  # the rest of the body is not wanted
+        self.finish(json.dumps({"message": error.message, "hint": error.hint}))
+
+
+async def _adopt(services: Services, handler: web.RequestHandler) -> None:
+    await services.pats.adopt(parse_pat(handler.get_body_argument("token", "")))
+
+
+async def _rotate(services: Services, _handler: web.RequestHandler) -> None:
+    await services.pats.rotate()
+
+
+async def _log_out(services: Services, _handler: web.RequestHandler) -> None:
+    await services.pats.log_out()
+
+
+async def _revoke_pasted(services: Services, handler: web.RequestHandler) -> None:
+    await services.pats.revoke_pasted(handler.get_body_argument("token_id", ""))
+
+
+ACTIONS: dict[str, Callable[[Services, web.RequestHandler], Awaitable[None]]] = {
+    "adopt": _adopt,
+    "rotate": _rotate,
+    "log-out": _log_out,
+    "revoke-pasted": _revoke_pasted,
+}
+
+
+class PlainPageHandler(ExtensionHandlerMixin, JupyterHandler):
+    """The page without JupyterLab, and its forms."""
+
+    auth_resource = "dbx_agents"
+
+    def initialize(self, services: Services, name: str) -> None:  # type: ignore[override]
+        """Take what the route was registered with."""
+        super().initialize(name)
+        self.services = services
+
+    @property
+    def content_security_policy(self) -> str:
+        """Nothing but its own style sheet, and nothing around it."""
+        return CONTENT_SECURITY_POLICY
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Show the page."""
+        self._show(None)
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        """Do what a form says, and show the page; what failed stays on it."""
+        try:
+            action = ACTIONS.get(self.get_body_argument("action", ""))
+            if action is None:
+                raise RequestError("This page has no such form.", "Load it again.")
+            await action(self.services, self)
+        except DbxAgentsError as error:
+            self.set_status(error.http_status)
+            self._show(Problem(error.message, error.hint))
+            return
+        self.redirect(self._page_url, status=HTTPStatus.SEE_OTHER)
+
+    @property
+    def _page_url(self) -> str:
+        return url_path_join(self.base_url, PAGE_PATH)
+
+    def _show(self, problem: Problem | None) -> None:
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("Referrer-Policy", "same-origin")
+        page = render_page(
+            self.services.status(),
+            path=self._page_url,
+            xsrf_field=self.xsrf_form_html(),
+            lab_url=url_path_join(self.base_url, "lab"),
+            problem=problem,
+        )
+        self.finish(page)
+
+
+class PageRedirectHandler(ExtensionHandlerMixin, JupyterHandler):
+    """The page's address without its last slash."""
+
+    auth_resource = "dbx_agents"
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Send to the page."""
+        self.redirect(url_path_join(self.base_url, PAGE_PATH))
+
+
+class PageStyleHandler(ExtensionHandlerMixin, JupyterHandler):
+    """The page's style sheet."""
+
+    auth_resource = "dbx_agents"
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Return it."""
+        self.set_header("Content-Type", "text/css; charset=utf-8")
+        self.finish(STYLE_FILE.read_bytes())
+
+
+def tell_page(server: ServerApp) -> None:
+    """Tell JupyterLab's page what our part of it must know before it asks for anything."""
+    page = server.web_app.settings.setdefault("page_config_data", {})
+    page["dbxAgentsRoot"] = server.root_dir  # its own option may begin with ``~``
+    page["dbxAgentsMostUploadBytes"] = MOST_UPLOAD_BYTES
+
+
+def browser_routes(
+    services: Services, uploads: Path
+) -> list[tuple[str, type[web.RequestHandler], dict[str, Any]]]:
+    """Return the routes for Jupyter's web application; they go before those of REST."""
+    return [
+        (UPLOADS_PATH, UploadHandler, {"folder": uploads}),
+        (PAGE_PATH, PlainPageHandler, {"services": services}),
+        (f"{PAGE_PATH}page.css", PageStyleHandler, {}),
+        (PAGE_PATH.rstrip("/"), PageRedirectHandler, {}),
+    ]
