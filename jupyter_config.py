@@ -1,5 +1,5 @@
-# The one place to change models, the gateway and timings.  Everything has a default: leave lines
-# commented out.  The environment variables named in app.yaml.template do the same for models.
+# Models, the gateway and timings.  Everything has a default: uncomment only what you change.
+# The environment variables in app.yaml.template do the same for models.
 
 c = get_config()  # noqa: F821
 
@@ -7,13 +7,13 @@ c = get_config()  # noqa: F821
 # c.ModelTable.anthropic_model = "databricks-claude-opus-4-7"
 # c.ModelTable.codex_model = "databricks-gpt-5-5"
 
-# ---- Where model calls go.  Unset: found out.  "": no gateway, only serving endpoints.
+# ---- Where model calls go.  Unset: auto-detected.  "": serving endpoints only.
 # c.ModelTable.gateway_host = "https://1234567890123456.ai-gateway.cloud.databricks.com"
 
 # ---- The token, in seconds
 # c.PatRotator.rotation_interval_seconds = 600
 # c.PatRotator.lifetime_seconds = 900
-# c.PatRotator.idle_policy = "keep_alive"  # go on rotating while no terminal or kernel is open
+# c.PatRotator.idle_policy = "keep_alive"  # also while no terminal or kernel is open
 
 # ---- What is written and installed
 # c.DbxAgentsApp.write_token_to_databrickscfg = False
