@@ -1,6 +1,8 @@
-"""What an e-mail address is, where two have to be compared: the owner's and a visitor's."""
+"""The one form in which two addresses are compared: e-mail addresses, and workspaces' hosts."""
 
 from __future__ import annotations
+
+from urllib.parse import urlsplit
 
 
 def normalise_email(text: str) -> str | None:
@@ -17,3 +19,22 @@ def normalise_email(text: str) -> str | None:
     if text.startswith("@") or text.endswith("@"):
         return None
     return text.lower()
+
+
+def normalise_host(host: str) -> str:
+    """Return a workspace's origin: with a scheme, without a path or query ('' stays '').
+
+    The platform sets ``DATABRICKS_HOST`` without ``https://`` at times, and people copy it from
+    their browser with ``/?o=…`` behind it.
+    """
+    address = with_scheme(host)
+    if not address:
+        return ""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def with_scheme(address: str) -> str:
+    """Return an address with ``https://`` unless it names a scheme ('' stays '')."""
+    address = address.strip().rstrip("/")
+    return address if not address or "://" in address else f"https://{address}"

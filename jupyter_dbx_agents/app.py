@@ -30,7 +30,7 @@ from .auth import (
     owner_only_config,
     verify_gate,
 )
-from .background import BackgroundTasks, OneAtATime
+from .background import BackgroundTasks, OneAtATime, Stage, run_stages
 from .broker import Broker
 from .config_files import ManagedFiles
 from .environment import (
@@ -55,7 +55,6 @@ from .local_channel.server import LocalChannel
 from .models import ModelTable, ModelWatch
 from .pat import PatRotator, parse_pat
 from .secret import Secret
-from .stages import Stage, run_stages
 from .terminals.manager import HOST_SETTING, DbxTerminalManager, TerminalHost
 from .terminals.routes import terminal_routes
 from .tracing import SessionTracer

@@ -1,10 +1,15 @@
-"""Coroutines that run beside the server: their references kept, their failures told, none twice."""
+"""Work beside the server: tasks, listeners, and the end in stages.
+
+A step of the end that fails or hangs must not cost the stages behind it their turn: the tokens are
+revoked even when a terminal's program cannot be ended.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -52,3 +57,50 @@ class OneAtATime:
             if self._is_asked_for:
                 self._is_asked_for = False
                 await self._work()
+
+
+class Listeners(list[Callable[[], object]]):
+    """Functions that are called without arguments after each change of ``what``."""
+
+    def __init__(self, what: str, log: Any) -> None:
+        super().__init__()
+        self._what, self._log = what, log
+
+    def tell(self) -> None:
+        """Call them all; the fault of one is logged, and stops neither the others nor the work."""
+        for listener in list(self):
+            try:
+                listener()
+            except Exception:  # whatever it is, it is the listener's
+                self._log.exception("Telling of a change of %s failed", self._what)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Steps that run side by side, for ``seconds`` at most."""
+
+    name: str
+    seconds: float
+    steps: Sequence[Callable[[], Awaitable[Any]]]
+
+
+async def run_stages(
+    stages: Sequence[Stage], log: logging.Logger | logging.LoggerAdapter[Any]
+) -> None:
+    """Run the stages in their order; never raises, and never takes longer than their sum."""
+    for stage in stages:
+        steps = [asyncio.ensure_future(_run(step)) for step in stage.steps]
+        if not steps:
+            continue
+        done, late = await asyncio.wait(steps, timeout=stage.seconds)
+        for step in late:  # not awaited: what ignores the cancellation is left behind
+            step.cancel()
+        if late:
+            log.warning("Stopping: %s took longer than %.1f s.", stage.name, stage.seconds)
+        for step in done:
+            if not step.cancelled() and (error := step.exception()) is not None:
+                log.warning("Stopping: %s failed: %s", stage.name, error)
+
+
+async def _run(step: Callable[[], Awaitable[Any]]) -> None:
+    await step()

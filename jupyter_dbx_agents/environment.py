@@ -16,8 +16,8 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from .addresses import normalise_host
 from .errors import ConfigurationError
 from .secret import Secret
 
@@ -85,25 +85,6 @@ def take_environment(environ: MutableMapping[str, str] | None = None) -> Environ
 def variable(name: str, default: str = "") -> str:
     """Return one variable, stripped; the default of a trait that documents this name."""
     return os.environ.get(name, default).strip()
-
-
-def normalise_host(host: str) -> str:
-    """Return a workspace's origin: with a scheme, without a path or query ('' stays '').
-
-    The platform sets ``DATABRICKS_HOST`` without ``https://`` at times, and people copy it from
-    their browser with ``/?o=…`` behind it.
-    """
-    address = with_scheme(host)
-    if not address:
-        return ""
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def with_scheme(address: str) -> str:
-    """Return an address with ``https://`` unless it names a scheme ('' stays '')."""
-    address = address.strip().rstrip("/")
-    return address if not address or "://" in address else f"https://{address}"
 
 
 def home_folder(environ: Mapping[str, str] | None = None) -> Path:

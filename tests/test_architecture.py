@@ -12,9 +12,9 @@ PACKAGE = Path(__file__).resolve().parents[1] / "jupyter_dbx_agents"
 WORKSPACE = PACKAGE.parent / "dbx_workspace"
 # From the bottom up; a module may import from lower levels and from its own package only.
 LEVELS = (
-    {"errors", "secret", "stages", "addresses", "listeners", "_version"},
+    {"errors", "secret", "addresses", "background", "_version"},
     {"environment"},
-    {"workspace_api", "background"},
+    {"workspace_api"},
     {"pat", "models", "config_files"},
     {"auth", "terminals", "git_sync", "broker", "agents", "local_channel"}
     | {"tracing", "deployment"},

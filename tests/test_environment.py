@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_dbx_agents.environment import child_environment, normalise_host, take_environment
+from jupyter_dbx_agents.addresses import normalise_host
+from jupyter_dbx_agents.environment import child_environment, take_environment
 from jupyter_dbx_agents.errors import ConfigurationError
 
 PROGRAM = """

@@ -16,10 +16,10 @@ from typing import Any
 from traitlets import Float, List, Unicode
 from traitlets.config import LoggingConfigurable
 
+from ..background import Listeners
 from ..config_files import ManagedFiles
 from ..environment import child_environment, current_environment
 from ..errors import ConfigFileError, DbxAgentsError, RequestError
-from ..listeners import Listeners
 from ..models import ModelTable
 from ..secret import Secret
 from .base import Agent, AgentContext

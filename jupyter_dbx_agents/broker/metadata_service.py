@@ -14,7 +14,7 @@ import json
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from ..environment import normalise_host
+from ..addresses import normalise_host
 from ..secret import Secret
 from .loopback_handler import LoopbackHandler
 from .refusals import Refusal, metadata_unavailable, not_served

@@ -13,8 +13,8 @@ from typing import Any
 from traitlets import Bool, Float, Integer
 from traitlets.config import LoggingConfigurable
 
+from ..background import Listeners
 from ..errors import ConfigFileError, DbxAgentsError
-from ..listeners import Listeners
 from ..pat import PatSource
 from ..workspace_api import WorkspaceApi
 from .errors import GitSyncError

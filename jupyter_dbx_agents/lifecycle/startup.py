@@ -15,7 +15,7 @@ from typing import Any
 from traitlets import Float
 from traitlets.config import LoggingConfigurable
 
-from ..listeners import Listeners
+from ..background import Listeners
 
 Progress = Callable[[float | None, str], None]
 Work = Callable[[Progress], Awaitable[Any]]

@@ -21,7 +21,8 @@ from urllib.parse import urlsplit
 
 from traitlets import TraitError
 
-from ..environment import Environment, with_scheme
+from ..addresses import with_scheme
+from ..environment import Environment
 from ..errors import TokenRefusedError, WorkspaceError, WorkspaceUnavailableError
 from ..secret import Secret
 from ..workspace_api import WorkspaceApi

@@ -16,9 +16,9 @@ from typing import Any
 from traitlets import Unicode, default, validate
 from traitlets.config import LoggingConfigurable
 
+from ..background import Listeners
 from ..environment import Environment
 from ..errors import WorkspaceError
-from ..listeners import Listeners
 from ..secret import Secret
 from ..workspace_api import WorkspaceApi
 from .discovery import ServedModels, discover

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from ..background import Listeners
 from ..errors import (
     DbxAgentsError,
     PatError,
@@ -17,7 +18,6 @@ from ..errors import (
     TokenRefusedError,
     WorkspaceError,
 )
-from ..listeners import Listeners
 from ..secret import Secret
 from ..workspace_api import TokenInfo, WorkspaceApi
 from .clock import Clock, SystemClock, iso

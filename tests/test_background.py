@@ -1,0 +1,86 @@
+"""Work beside the server: what is requested during a run is done, and each stage gets its turn."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from unittest.mock import Mock
+
+import pytest
+
+from jupyter_dbx_agents.app import DbxAgentsApp
+from jupyter_dbx_agents.background import OneAtATime, Stage, run_stages
+
+LOG = logging.getLogger(__name__)
+
+
+class Work:
+    """Runs that begin when asked and end when allowed."""
+
+    def __init__(self) -> None:
+        self.begun, self.at_once, self.most_at_once = 0, 0, 0
+        self.may_end = asyncio.Event()
+
+    async def __call__(self) -> None:
+        self.begun += 1
+        self.at_once += 1
+        self.most_at_once = max(self.at_once, self.most_at_once)
+        first = self.begun == 1
+        try:
+            await self.may_end.wait()
+            if first:
+                raise OSError("no disk")
+        finally:
+            self.at_once -= 1
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_what_is_asked_for_during_a_run_that_fails_is_done_by_one_more(is_cancelled: bool):
+    work = Work()
+    one_at_a_time = OneAtATime(work)
+    first = asyncio.create_task(one_at_a_time())
+    await asyncio.sleep(0)
+    later = [asyncio.create_task(one_at_a_time()) for _ in range(5)]
+    await asyncio.sleep(0)
+    if is_cancelled:
+        first.cancel()
+    work.may_end.set()
+    with pytest.raises(asyncio.CancelledError if is_cancelled else OSError):
+        await first
+    await asyncio.gather(*later)
+    assert (work.begun, work.most_at_once) == (2, 1)
+    await one_at_a_time()
+    assert work.begun == 3
+
+
+async def test_a_step_that_fails_hangs_or_ignores_its_end_costs_nobody_else_their_turn(caplog):
+    done: list[str] = []
+
+    async def fails() -> None:
+        raise OSError("no network")
+
+    async def hangs() -> None:
+        await asyncio.Event().wait()
+
+    async def ignores() -> None:
+        try:
+            await hangs()
+        except asyncio.CancelledError:
+            await hangs()
+
+    async def works() -> None:
+        done.append("worked")
+
+    await run_stages([Stage("first", 0.1, [fails, hangs, ignores]), Stage("last", 5, [works])], LOG)
+    assert done == ["worked"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "Stopping: first took longer than 0.1 s.",
+        "Stopping: first failed: no network",
+    ]
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+
+
+def test_the_stages_take_ten_seconds_at_most_of_the_fifteen_that_the_platform_gives():
+    stages = DbxAgentsApp._last_stages(Mock())
+    assert sum(stage.seconds for stage in stages) <= 10
