@@ -6,18 +6,25 @@ creates the classes), conflicts with configuration are errors, and the result is
 port opens.
 """
 
+from __future__ import annotations
+
 import re
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import JupyterServerAuthWarning
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from tornado.routing import AnyMatches
 from traitlets.config import Config
 
+from ..environment import Environment
 from ..errors import ConfigurationError
-from .gate import Gate, Refusal
+from ..workspace_api import WorkspaceApi
+from .gate import Gate, Refusal, install_gate
 from .identity import EMAIL_HEADER, OwnerAuthorizer, OwnerIdentityProvider
+from .owner import OwnerResolver, creator_look_up
 
 # Forced: configuration that says otherwise keeps the server from starting.
 REQUIRED: Mapping[str, object] = {
@@ -61,6 +68,29 @@ def owner_only_config(serverapp: ServerApp) -> Config:
         config[section].update({k: v for k, v in values.items() if k not in configured})
     config.ServerApp.tornado_settings = _with_safe_xsrf_cookie(serverapp)
     return config
+
+
+def guard(
+    serverapp: ServerApp, api: WorkspaceApi, environment: Environment, parent: Any
+) -> OwnerResolver:
+    """Let only the app's owner in, and return who finds out who that is.
+
+    Raises ConfigurationError when another identity provider is in force.
+    """
+    provider = serverapp.identity_provider
+    if not isinstance(provider, OwnerIdentityProvider):
+        raise ConfigurationError(
+            f"{type(provider).__name__} is in force instead of OwnerIdentityProvider.",
+            "Remove ServerApp.identity_provider_class from the configuration.",
+        )
+    look_up = creator_look_up(api, environment)
+    resolver = OwnerResolver(look_up, override=provider.owner, parent=parent)
+    provider.resolver = resolver
+    install_gate(serverapp.web_app, provider)
+    verify_before_listening(serverapp)
+    # It is about handlers that do not ask who is there: nothing reaches one but past the gate.
+    warnings.simplefilter("ignore", JupyterServerAuthWarning)
+    return resolver
 
 
 def verify_gate(serverapp: ServerApp) -> None:
