@@ -44,9 +44,8 @@ from .environment import (
 )
 from .errors import ConfigurationError, DbxAgentsError, PatError
 from .git_sync import GitSync, detach_template
-from .lifecycle.fatal import fatal
 from .lifecycle.preferences import preferences
-from .lifecycle.process import keep_event_loop_quick
+from .lifecycle.process import fatal, keep_event_loop_quick
 from .lifecycle.sessions import OpenSessions
 from .lifecycle.startup import StartupTasks
 from .local_channel import SOCKET_VARIABLE

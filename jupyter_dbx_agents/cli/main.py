@@ -105,7 +105,7 @@ def _serve(arguments: list[str]) -> None:
         sys.exit(1)
 
     from ..app import DbxAgentsApp  # noqa: PLC0415 a second of imports that no client needs
-    from ..lifecycle.node_free import spare_node  # noqa: PLC0415 likewise
+    from ..lifecycle.process import spare_node  # noqa: PLC0415 likewise
 
     # Jupyter asks before it stops, on a terminal.  Elsewhere ^C would end it with all undone.
     signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))

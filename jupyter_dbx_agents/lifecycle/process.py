@@ -1,9 +1,22 @@
-"""What else in the process could keep the event loop, and with it every key, waiting."""
+"""What is done to the process itself: ended if it is unsafe, its event loop kept quick, no node.
+
+Jupyter only logs an extension's failure, and would carry on with a token login; hence ``fatal``.
+
+JupyterLab asks yarn for its registry whenever it looks at its own version or extensions: half a
+second of a core at each start, and as long with the event loop held up at each look at the
+extension manager.  The answer serves builds of JupyterLab with source extensions, which an app
+never makes; on a machine without node JupyterLab does without it, too; hence ``spare_node``.
+"""
 
 from __future__ import annotations
 
+import functools
 import gc
 import sys
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 # How long a computing thread may: Python's own 5 ms would be paid at each of a key's system calls,
 # 20 to 40 ms a key while agents are looked up or a commit is read.
@@ -19,3 +32,32 @@ def keep_event_loop_quick() -> None:
     """
     sys.setswitchinterval(THREAD_TURN_SECONDS)
     gc.freeze()
+
+
+def fatal(method: Method) -> Method:
+    """End the process when a method of an application fails, with one line that says why."""
+
+    @functools.wraps(method)
+    def guarded(self: Any, *arguments: Any, **options: Any) -> Any:
+        try:
+            return method(self, *arguments, **options)
+        except Exception as error:  # whatever it is, the server must not come up without us
+            self.log.debug("Start-up failed", exc_info=True)
+            hint = getattr(error, "hint", "")
+            self.log.critical("jupyter_dbx_agents cannot start: %s %s", error, hint)
+            sys.exit(1)
+
+    return cast(Method, guarded)
+
+
+def spare_node() -> None:
+    """Answer for yarn from now on; to be called before JupyterLab's application is imported."""
+    from jupyterlab import commands  # noqa: PLC0415 only a server needs it, and it imports a lot
+
+    if hasattr(commands, "_yarn_config"):  # private: without it node runs, as it would anyway
+        commands._yarn_config = _no_yarn_config
+
+
+def _no_yarn_config(_logger: Any) -> dict[str, dict[str, Any]]:
+    """Return what JupyterLab's own function returns where there is no node."""
+    return {"yarn config": {}, "npm config": {}}
