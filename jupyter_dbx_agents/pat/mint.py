@@ -11,15 +11,13 @@ from datetime import datetime, timedelta
 from ..errors import (
     DbxAgentsError,
     PatCannotMintError,
-    PatForeignUserError,
-    PatRefusedError,
     TokenRefusedError,
     WorkspaceError,
     WorkspacePermissionError,
     WorkspaceUnavailableError,
 )
 from ..secret import Secret
-from ..workspace_api import MintedToken, TokenInfo, WorkspaceApi, WorkspaceUser
+from ..workspace_api import MintedToken, TokenInfo, WorkspaceApi
 from .plan import lifetime_of
 from .store import Pat
 
@@ -115,44 +113,6 @@ class Mint:
         info = minted.info
         lifetime = lifetime_of(info.created_at, info.expires_at, self.lifetime_seconds)
         return Pat(minted.value, info.token_id, now, now + max(lifetime, timedelta(0)))
-
-
-async def owner_of_pasted(
-    api: WorkspaceApi, pasted: Secret, expected_user: str | None
-) -> WorkspaceUser:
-    """Return the pasted token's user, who must be ``expected_user`` (None: anybody).
-
-    Raises PatRefusedError or PatForeignUserError.
-    """
-    try:
-        user = await api.me(pasted)
-    except TokenRefusedError:
-        raise PatRefusedError(
-            "The workspace does not accept this token: it has expired, was revoked, or is of "
-            "another workspace.",
-            f"Create a new one on {api.host} and paste it.",
-        ) from None
-    except WorkspacePermissionError as error:
-        raise PatRefusedError(
-            "This token may not even ask who it belongs to.",
-            "Create one with all scopes, or with the scopes “authentication” and “scim”.",
-        ) from error
-    if not user.active or "@" not in user.user_name:
-        raise PatForeignUserError(
-            "This token belongs to a service principal or to a deactivated user.",
-            "Paste a token of your own user.",
-        )
-    if expected_user is not None and user.user_name != expected_user.lower():
-        raise PatForeignUserError(
-            "This token belongs to another user than this app's owner.",
-            "Paste a token that you created yourself in this workspace.",
-        )
-    return user
-
-
-def token_page(host: str) -> str:
-    """Return the workspace's page on which a user creates tokens."""
-    return f"{host}/settings/user/developer/access-tokens"
 
 
 def _is_passing(error: WorkspaceError) -> bool:

@@ -13,16 +13,26 @@ Neither: it is kept, and the user is shown the list.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from ..errors import PatShapeError
+from ..errors import (
+    PatError,
+    PatForeignUserError,
+    PatRefusedError,
+    PatShapeError,
+    TokenRefusedError,
+    WorkspaceError,
+    WorkspacePermissionError,
+)
 from ..secret import Secret
-from ..workspace_api import MintedToken, TokenInfo
+from ..workspace_api import MintedToken, TokenInfo, WorkspaceApi, WorkspaceUser
 from .clock import iso
+from .mint import PROPAGATION_PAUSE_SECONDS, PROPAGATION_TRIES, Mint
 
 # 32 hex digits, and on Azure the number of a replica.  Any other "dapi…" is left to the workspace.
 _PAT = re.compile(r"dapi[0-9A-Za-z_-]{8,200}")
@@ -89,6 +99,112 @@ def parse_pat(text: str) -> Secret:
     return Secret(bare)
 
 
+async def owner_of_pasted(
+    api: WorkspaceApi, pasted: Secret, expected_user: str | None
+) -> WorkspaceUser:
+    """Return the pasted token's user, who must be ``expected_user`` (None: anybody).
+
+    Raises PatRefusedError or PatForeignUserError.
+    """
+    try:
+        user = await api.me(pasted)
+    except TokenRefusedError:
+        raise PatRefusedError(
+            "The workspace does not accept this token: it has expired, was revoked, or is of "
+            "another workspace.",
+            f"Create a new one on {api.host} and paste it.",
+        ) from None
+    except WorkspacePermissionError as error:
+        raise PatRefusedError(
+            "This token may not even ask who it belongs to.",
+            "Create one with all scopes, or with the scopes “authentication” and “scim”.",
+        ) from error
+    if not user.active or "@" not in user.user_name:
+        raise PatForeignUserError(
+            "This token belongs to a service principal or to a deactivated user.",
+            "Paste a token of your own user.",
+        )
+    if expected_user is not None and user.user_name != expected_user.lower():
+        raise PatForeignUserError(
+            "This token belongs to another user than this app's owner.",
+            "Paste a token that you created yourself in this workspace.",
+        )
+    return user
+
+
+def token_page(host: str) -> str:
+    """Return the workspace's page on which a user creates tokens."""
+    return f"{host}/settings/user/developer/access-tokens"
+
+
+class PastedRevoker:
+    """Revokes one pasted token; holds its value only until it is known to be dead.
+
+    ``listed`` are the tokens that the pasted one saw before ``minted`` was made with it; empty if
+    it could not list them.
+    """
+
+    def __init__(self, api: WorkspaceApi, mint: Mint, pasted: Secret, minted: MintedToken) -> None:
+        self._api, self._mint = api, mint
+        self._pasted, self._minted = pasted, minted
+        self._token_id: str | None = None
+        self.listed: list[TokenInfo] = []
+        self.outcome = PastedOutcome(PastedState.RETRYING)
+
+    async def revoke(self, token: Secret, ours: set[str]) -> None:
+        """Revoke it if it is provably one id, else keep it and name the candidates.
+
+        Raises a WorkspaceError, noted in the outcome, after which it can be called again.
+        """
+        try:
+            self._token_id = self._token_id or await self._identify(token, ours)
+            if self._token_id is not None:
+                await self._api.delete_token(token, self._token_id)
+                self.outcome = _revoked() if await self._is_dead() else _still_alive()
+        except WorkspaceError as error:
+            self.outcome = PastedOutcome(
+                PastedState.RETRYING,
+                f"The pasted token could not be revoked yet: {error.message}",
+            )
+            raise
+
+    async def revoke_chosen(self, token: Secret, token_id: str) -> None:
+        """Revoke the candidate that the owner says was pasted.
+
+        Raises PatError for an id that is no candidate, or what the workspace said.
+        """
+        if token_id not in {info.token_id for info in self.outcome.candidates}:
+            raise PatError(
+                "This is not one of the tokens that the pasted one may be.",
+                "Choose one of the listed candidates.",
+            )
+        await self._api.delete_token(token, token_id)
+        self.outcome = PastedOutcome(PastedState.REVOKED, "The token you chose was revoked.")
+
+    async def _identify(self, token: Secret, ours: set[str]) -> str | None:
+        """Return the pasted token's id; None, with the candidates noted, if there is no proof."""
+        listed = self.listed or await self._api.list_tokens(token)
+        foreign = [info for info in listed if not self._mint.is_ours(info)]
+        candidates = pasted_candidates(foreign, ours)
+        token_id = pasted_token_id(self._pasted, self._minted, candidates)
+        # Only what the pasted token itself saw is sure to hold it.
+        if token_id is None and self.listed and len(candidates) == 1:
+            token_id = candidates[0].token_id
+        if token_id is None:
+            self.outcome = _kept(candidates)
+        return token_id
+
+    async def _is_dead(self) -> bool:
+        """Whether the workspace refuses the pasted token now (it may take a moment to)."""
+        for _ in range(PROPAGATION_TRIES):
+            try:
+                await self._api.me(self._pasted)
+            except TokenRefusedError:
+                return True
+            await asyncio.sleep(PROPAGATION_PAUSE_SECONDS)
+        return False
+
+
 def pasted_token_id(pasted: Secret, minted: MintedToken, listed: list[TokenInfo]) -> str | None:
     """Return the pasted token's id by calibration on ``minted``, if the list confirms it."""
     ids = {info.token_id for info in listed}
@@ -106,6 +222,28 @@ def pasted_candidates(listed_before: list[TokenInfo], ours: set[str]) -> list[To
     token itself, and the only one remaining an innocent.
     """
     return [info for info in listed_before if info.token_id not in ours]
+
+
+def _revoked() -> PastedOutcome:
+    return PastedOutcome(PastedState.REVOKED, "The pasted token was revoked.")
+
+
+def _still_alive() -> PastedOutcome:
+    return PastedOutcome(
+        PastedState.KEPT,
+        "The pasted token was deleted, but the workspace still accepts it. Check the list under "
+        "Settings › Developer › Access tokens.",
+    )
+
+
+def _kept(candidates: list[TokenInfo]) -> PastedOutcome:
+    return PastedOutcome(
+        PastedState.KEPT,
+        "The pasted token could not be told from your others, so it was not revoked. Choose it in "
+        "the dialog or with “jupyter dbx-agents revoke-pasted”, or delete it under Settings › "
+        "Developer › Access tokens.",
+        candidates,
+    )
 
 
 def _sha256(data: bytes) -> str:

@@ -9,6 +9,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from traitlets import Enum, Float, Integer
+from traitlets.config import LoggingConfigurable
+
 from ..background import Listeners
 from ..errors import (
     DbxAgentsError,
@@ -21,7 +24,8 @@ from ..errors import (
 from ..secret import Secret
 from ..workspace_api import TokenInfo, WorkspaceApi
 from .clock import Clock, SystemClock, iso
-from .mint import Mint, owner_of_pasted, token_page
+from .mint import Mint
+from .pasted import owner_of_pasted, token_page
 from .plan import (
     Action,
     Situation,
@@ -32,19 +36,56 @@ from .plan import (
 )
 from .revocation import Revocations
 from .store import Pat, PatState, PatStore, Promise
-from .timing import RotationTiming
 
 _PASTE_HINT = "Open a terminal, or use “jupyter dbx-agents login”, and paste a token."
 # The platform kills us 15 s after SIGTERM; the other parts want some of that too.
 STOP_SECONDS = 3.0
 
 
-class PatRotator(RotationTiming):
+class PatRotator(LoggingConfigurable):
     """Holds the PAT and keeps it fresh; a PatSource for everyone else.
 
     ``expected_user`` names the only user whose token is adopted (None: anybody's, for local use);
     ``in_use`` says whether any session is active.
     """
+
+    rotation_interval_seconds = Float(
+        600.0, min=0.1, config=True, help="Age in seconds at which the PAT is replaced."
+    )
+    lifetime_seconds = Integer(
+        900, min=1, config=True, help="Lifetime in seconds of each PAT that is created."
+    )
+    promise_seconds = Float(
+        120.0,
+        min=0.0,
+        config=True,
+        help="For how long, in seconds, an SDK program may use a PAT before it asks again.",
+    )
+    expiry_margin_seconds = Float(
+        30.0,
+        min=0.0,
+        config=True,
+        help="How long before a PAT's natural end, in seconds, its last promise ends.",
+    )
+    in_flight_seconds = Float(
+        60.0,
+        min=0.0,
+        config=True,
+        help="How long after its last promise, in seconds, a replaced PAT is revoked.",
+    )
+    retry_first_seconds = Float(
+        2.0, min=0.01, config=True, help="Delay in seconds before the first retry of a rotation."
+    )
+    retry_most_seconds = Float(
+        30.0, min=0.01, config=True, help="Longest delay in seconds between two retries."
+    )
+    idle_policy = Enum(
+        ["lapse", "keep_alive"],
+        default_value="lapse",
+        config=True,
+        help="While no terminal or kernel is open: 'lapse' lets the PAT run out, and the next "
+        "session asks for a new one; 'keep_alive' goes on rotating.",
+    )
 
     def __init__(
         self,
