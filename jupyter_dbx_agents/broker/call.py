@@ -1,18 +1,22 @@
-"""Tokens of a model call, read from its answer while that passes by; nothing is held back.
+"""What is known of one call, and its tokens, read from its answer while that passes by.
 
-Sources: ``usage`` in the APIs of Anthropic (whose input tokens do not contain those of its cache)
-and OpenAI (where they do), ``usageMetadata`` in Gemini's.
+Sources of the tokens: ``usage`` in the APIs of Anthropic (whose input tokens exclude those of its
+cache) and OpenAI (where they include them), ``usageMetadata`` in Gemini's.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from ..models import Dialect
 from .filters.request import Lines, parse_event
 
+BROKE_OFF = "gateway broke off"
 # An answer that is no stream is read at its end; one larger than this is not counted.
 MOST_ANSWER_BYTES = 4 * 1024 * 1024
 MARKS = (b'"usage"', b'"usageMetadata"')
@@ -104,3 +108,32 @@ class TokenCounts:
             if isinstance(usage, dict):
                 numbers = {k: v for k, v in usage.items() if type(v) is int and v >= 0}
                 self._usage.update(numbers)
+
+
+@dataclass
+class Call:
+    """What is known of one call while it lasts; instants are of the monotonic clock, in seconds."""
+
+    method: str
+    path: str
+    agent: str = "-"
+    dialect: str = "-"
+    is_model_call: bool = False
+    model: str = ""
+    tokens: TokenCounts = field(default_factory=TokenCounts)
+    status: int = 0
+    ending: str = ""
+    bytes_in: int = 0
+    bytes_out: int = 0
+    started: float = field(default_factory=time.monotonic)
+    first_byte: float | None = None
+
+    def saw_first_byte(self) -> None:
+        """Note the instant at which the answer begins."""
+        if self.first_byte is None:
+            self.first_byte = time.monotonic()
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the agent got an error, or half an answer; not if it went away itself."""
+        return self.status >= HTTPStatus.BAD_REQUEST or self.ending.startswith(BROKE_OFF)

@@ -1,53 +1,38 @@
-"""One line a call: who, what, how it ended, how long it took; no header, body, query or secret."""
+"""Where every call ends up, once: in the access log, and model calls in sums.
 
+The log has one line a call: who, what, how it ended, how long it took; no header, body, query or
+secret.  The sums, by agent and model, are for the status and for Prometheus on ``/metrics``.
+"""
+
+from __future__ import annotations
+
+import functools
 import logging
+import re
 import time
-from dataclasses import dataclass, field
-from http import HTTPStatus
+from dataclasses import dataclass
 from typing import Any
 
-from .call import TokenCounts
-from .usage import UsageLedger
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+
+from .call import Call
 
 MAX_PATH_CHARACTERS = 120  # an unknown path is the caller's text
-BROKE_OFF = "gateway broke off"
 METADATA_PREFIX = "/metadata"  # what follows is a secret
-
-
-@dataclass
-class Call:
-    """What is known of one call while it lasts; instants are of the monotonic clock, in seconds."""
-
-    method: str
-    path: str
-    agent: str = "-"
-    dialect: str = "-"
-    is_model_call: bool = False
-    model: str = ""
-    tokens: TokenCounts = field(default_factory=TokenCounts)
-    status: int = 0
-    ending: str = ""
-    bytes_in: int = 0
-    bytes_out: int = 0
-    started: float = field(default_factory=time.monotonic)
-    first_byte: float | None = None
-
-    def saw_first_byte(self) -> None:
-        """Note the instant at which the answer begins."""
-        if self.first_byte is None:
-            self.first_byte = time.monotonic()
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether the agent got an error, or half an answer; not if it went away itself."""
-        return self.status >= HTTPStatus.BAD_REQUEST or self.ending.startswith(BROKE_OFF)
+# A model's name is the agent's text: it becomes a label only if it looks like one, and only so many
+# do.  The rest is counted under one name.
+MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
+MOST_PAIRS = 200
+OTHER = "other"
+LABELS = ("agent", "model")
+SECONDS_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 
 
 class AccessLog:
     """Where every call ends up, once: in the log, and model calls in the ledger."""
 
     def __init__(
-        self, log: "logging.Logger | logging.LoggerAdapter[Any]", usage: UsageLedger
+        self, log: logging.Logger | logging.LoggerAdapter[Any], usage: UsageLedger
     ) -> None:
         self._log = log
         self._usage = usage
@@ -74,9 +59,114 @@ class AccessLog:
         )
 
 
+@dataclass
+class ModelUsage:
+    """What one agent used one model for; the seconds are sums over all calls."""
+
+    agent: str
+    model: str
+    calls: int = 0
+    errors: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    seconds: float = 0.0
+    first_byte_seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the REST model."""
+        return {
+            "agent": self.agent,
+            "model": self.model,
+            "calls": self.calls,
+            "errors": self.errors,
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "mean_seconds": round(self.seconds / self.calls, 3),
+            "mean_first_byte_seconds": round(self.first_byte_seconds / self.calls, 3),
+        }
+
+
+@dataclass(frozen=True)
+class UsageMetrics:
+    """The same for Prometheus."""
+
+    calls: Counter
+    errors: Counter
+    input_tokens: Counter
+    output_tokens: Counter
+    seconds: Histogram
+    first_byte_seconds: Histogram
+
+
+class UsageLedger:
+    """Every model call of this process, summed up."""
+
+    def __init__(self) -> None:
+        self._pairs: dict[tuple[str, str], ModelUsage] = {}
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Return the REST models, by agent and model."""
+        return [self._pairs[pair].to_json() for pair in sorted(self._pairs)]
+
+    def record(self, call: Call, seconds: float, first_byte_seconds: float) -> None:
+        """Add a call that has ended."""
+        usage = self._usage(call)
+        usage.calls += 1
+        usage.errors += call.has_failed
+        usage.input_tokens += call.tokens.input_tokens
+        usage.output_tokens += call.tokens.output_tokens
+        usage.seconds += seconds
+        usage.first_byte_seconds += first_byte_seconds
+        self._count(usage, call, seconds, first_byte_seconds)
+
+    def _usage(self, call: Call) -> ModelUsage:
+        model = call.model if MODEL_NAME.fullmatch(call.model) else OTHER
+        if len(self._pairs) >= MOST_PAIRS and (call.agent, model) not in self._pairs:
+            model = OTHER
+        return self._pairs.setdefault((call.agent, model), ModelUsage(call.agent, model))
+
+    def _count(
+        self, usage: ModelUsage, call: Call, seconds: float, first_byte_seconds: float
+    ) -> None:
+        metrics, labels = usage_metrics(), (usage.agent, usage.model)
+        metrics.calls.labels(*labels).inc()
+        metrics.errors.labels(*labels).inc(call.has_failed)
+        metrics.input_tokens.labels(*labels).inc(call.tokens.input_tokens)
+        metrics.output_tokens.labels(*labels).inc(call.tokens.output_tokens)
+        metrics.seconds.labels(*labels).observe(seconds)
+        metrics.first_byte_seconds.labels(*labels).observe(first_byte_seconds)
+
+
 def printable_path(path: str) -> str:
     """Return a path fit for a log: short, plain, and without the metadata service's secret."""
     if METADATA_PREFIX in path:  # anywhere: an absolute URL has it in the middle
         return f"{METADATA_PREFIX}/…"
     plain = "".join(char if "!" <= char <= "~" else "?" for char in path)
     return plain if len(plain) <= MAX_PATH_CHARACTERS else f"{plain[:MAX_PATH_CHARACTERS]}…"
+
+
+@functools.cache
+def usage_metrics() -> UsageMetrics:
+    """Return the process' one set of figures, registered on first use."""
+    try:
+        return _register(REGISTRY)
+    except ValueError:  # a second copy of this module in one process, as test runners make
+        return _register(CollectorRegistry())
+
+
+def _register(registry: CollectorRegistry) -> UsageMetrics:
+    def counter(name: str, what: str) -> Counter:
+        return Counter(f"dbx_agents_model_{name}", what, LABELS, registry=registry)
+
+    def histogram(name: str, what: str) -> Histogram:
+        name = f"dbx_agents_model_{name}"
+        return Histogram(name, what, LABELS, registry=registry, buckets=SECONDS_BUCKETS)
+
+    return UsageMetrics(
+        calls=counter("calls", "Model calls of agents"),
+        errors=counter("call_errors", "Model calls that failed or broke off"),
+        input_tokens=counter("input_tokens", "Tokens sent to models"),
+        output_tokens=counter("output_tokens", "Tokens received from models"),
+        seconds=histogram("call_seconds", "How long model calls took"),
+        first_byte_seconds=histogram("first_byte_seconds", "How long until an answer began"),
+    )

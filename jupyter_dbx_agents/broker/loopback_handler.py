@@ -14,7 +14,7 @@ from tornado.http1connection import HTTP1Connection
 
 from ..models import Dialect
 from .access import attack
-from .ledger import Call
+from .call import Call
 from .refusals import Refusal, from_browser, render
 
 if TYPE_CHECKING:

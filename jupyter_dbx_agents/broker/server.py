@@ -13,11 +13,10 @@ from ..models import Gateway, ModelTable
 from ..pat import PatSource
 from ..secret import Secret
 from .access import Capabilities, new_secret
-from .ledger import AccessLog
+from .ledger import AccessLog, UsageLedger
 from .metadata_service import MetadataServiceHandler
 from .model_proxy import ModelProxyHandler
 from .upstream import Upstream
-from .usage import UsageLedger
 
 LOOPBACK = "127.0.0.1"
 # How long an agent's call may wait for the look at a gateway through which it failed.

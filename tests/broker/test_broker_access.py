@@ -17,7 +17,8 @@ from scripted_gateway import (
     until,
 )
 
-from jupyter_dbx_agents.broker.ledger import Call, printable_path
+from jupyter_dbx_agents.broker.call import Call
+from jupyter_dbx_agents.broker.ledger import printable_path
 from jupyter_dbx_agents.pat import PatState
 
 LISTENING = "0A"  # the state in /proc/net/tcp

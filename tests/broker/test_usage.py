@@ -15,9 +15,8 @@ from dbx_workspace.models import chat as models_chat
 from dbx_workspace.models import gemini as models_gemini
 from dbx_workspace.models import responses as models_responses
 from dbx_workspace.models.script import Reply
-from jupyter_dbx_agents.broker.call import MOST_ANSWER_BYTES, TokenCounts
-from jupyter_dbx_agents.broker.ledger import Call
-from jupyter_dbx_agents.broker.usage import MOST_PAIRS, OTHER, UsageLedger, usage_metrics
+from jupyter_dbx_agents.broker.call import MOST_ANSWER_BYTES, Call, TokenCounts
+from jupyter_dbx_agents.broker.ledger import MOST_PAIRS, OTHER, UsageLedger, usage_metrics
 from jupyter_dbx_agents.models import Dialect
 from jupyter_dbx_agents.pat import PatState
 
