@@ -1,7 +1,8 @@
-"""Whether an answer of the gateway says that the PAT is dead.
+"""How a call to the gateway fails: no answer, or one that says that the PAT is dead.
 
-Status alone does not tell: 403 is also what a user gets who lacks a permission, and 400 is what the
-AI Gateway says to a bad token as well as to a bad request.  So the beginning of the body is read.
+The status alone does not show the latter: 403 is also what a user gets who lacks a permission, and
+the AI Gateway answers 400 to a bad token as well as to a bad request.  So the beginning of the body
+is read.
 """
 
 import json
@@ -20,6 +21,18 @@ WORTH_A_REPLAY = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 # The gateway's words in full: "invalid token" may also occur in a complaint about a prompt.
 GATEWAY_REFUSAL = re.compile(r"invalid (access )?token[.!]?( \[ReqId: [^\]]*\])?", re.IGNORECASE)
 GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+
+
+class GatewayGoneError(Exception):
+    """The gateway cannot be reached, or its answer broke off or is none.
+
+    ``was_idle`` if the call went out on a connection that had lain idle, and nothing came back;
+    ``was_sent`` unless it is certain that the gateway knows nothing of the call.
+    """
+
+    def __init__(self, reason: str, *, was_idle: bool = False, was_sent: bool = True) -> None:
+        super().__init__(reason)
+        self.was_idle, self.was_sent = was_idle, was_sent
 
 
 def says_token_is_dead(status: int, encoding: str, body: bytes) -> bool:

@@ -21,7 +21,7 @@ from aiohttp import hdrs
 from multidict import CIMultiDict
 from yarl import URL
 
-from .errors import GatewayGoneError
+from .gateway_errors import GatewayGoneError
 
 CONNECT_SECONDS = 10.0
 # A model may think for minutes before its first byte; nothing shorter than the agents' own limits.

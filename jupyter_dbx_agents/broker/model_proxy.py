@@ -10,9 +10,9 @@ from tornado.iostream import StreamClosedError
 from ..models import Dialect, Gateway
 from . import refusals
 from .call import BROKE_OFF
-from .errors import GatewayGoneError
 from .filters.model_request import ModelRequest, read_request
 from .filters.request import EventFilter, EventStream
+from .gateway_errors import GatewayGoneError
 from .ledger import printable_path
 from .loopback_handler import LoopbackHandler
 from .message_headers import to_agent

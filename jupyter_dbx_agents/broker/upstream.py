@@ -25,8 +25,13 @@ from urllib.parse import urlsplit
 from ..models import Dialect
 from ..pat import PatSource
 from ..secret import Secret
-from .errors import GatewayGoneError
-from .gateway_errors import PEEK_BYTES, SUSPECT, WORTH_A_REPLAY, says_token_is_dead
+from .gateway_errors import (
+    PEEK_BYTES,
+    SUSPECT,
+    WORTH_A_REPLAY,
+    GatewayGoneError,
+    says_token_is_dead,
+)
 from .message_headers import to_gateway
 from .refusals import Refusal, redirected, still_refused, unreachable, without_pat
 
