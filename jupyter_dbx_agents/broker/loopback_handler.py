@@ -7,7 +7,7 @@ client that still writes would see that and not the refusal.
 
 import asyncio
 from http.client import responses
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from tornado import web
 from tornado.http1connection import HTTP1Connection
@@ -16,9 +16,7 @@ from ..models import Dialect
 from .access import attack
 from .call import Call
 from .refusals import Refusal, from_browser, render
-
-if TYPE_CHECKING:
-    from .server import Broker
+from .shared import Shared
 
 # After a refusal, how long a client may take to end its body before it is cut off.
 LINGER_SECONDS = 2.0
@@ -30,9 +28,9 @@ class LoopbackHandler(web.RequestHandler):
 
     dialect: Dialect | None = None
 
-    def initialize(self, broker: "Broker") -> None:
-        """Take the broker whose handler this is."""
-        self.broker = broker
+    def initialize(self, shared: Shared) -> None:
+        """Take what the broker's handlers share."""
+        self.shared = shared
         self.call = Call(self.request.method or "", self.request.path)
         self._refused = False
         self._recorded = False
@@ -49,7 +47,7 @@ class LoopbackHandler(web.RequestHandler):
     async def prepare(self) -> None:
         """Check the request before its body is read."""
         self.connection.stream.set_nodelay(True)
-        reason = attack(self.request.headers, self.broker.port)
+        reason = attack(self.request.headers, self.shared.port)
         refusal = from_browser(reason) if reason else self.refusal()
         if refusal is not None:
             await self.refuse(refusal)
@@ -112,7 +110,7 @@ class LoopbackHandler(web.RequestHandler):
     def _record(self) -> None:
         if not self._recorded:
             self._recorded = True
-            self.broker.access_log.record(self.call)
+            self.shared.access_log.record(self.call)
 
     def write_error(self, status_code: int, **_: Any) -> None:
         """Answer a method that HTTP does not know, or a fault of ours, in the shape of an API."""
@@ -124,4 +122,4 @@ class LoopbackHandler(web.RequestHandler):
     def log_exception(self, *args: Any) -> None:
         """Log a fault by its type: tornado's own line contains the path, which may be a secret."""
         kind = getattr(args[0], "__name__", "an exception")
-        self.broker.log.error("The broker failed to answer a call (%s).", kind)
+        self.shared.log.error("The broker failed to answer a call (%s).", kind)

@@ -28,7 +28,7 @@ class MetadataServiceHandler(LoopbackHandler):
 
     def refusal(self) -> Refusal | None:
         """Return why this client gets no token, in the order in which it can be told least."""
-        if Secret(self.request.path) != self.broker.metadata_path:
+        if Secret(self.request.path) != self.shared.metadata_path:
             return not_served("/metadata/…")
         self.call.agent = "sdk"
         if self.request.method != "GET":
@@ -42,18 +42,18 @@ class MetadataServiceHandler(LoopbackHandler):
             return _bad_request("Ask with the header X-Databricks-Metadata-Version: 1.")
         # A program configured for another workspace must not get, and send there, this one's token.
         asked_for = headers.get("X-Databricks-Host", "")
-        if not is_same_host(asked_for, self.broker.workspace_host):
+        if not is_same_host(asked_for, self.shared.workspace_host):
             return _bad_request(
-                f"This is the metadata service of {self.broker.workspace_host}. Use a profile or "
+                f"This is the metadata service of {self.shared.workspace_host}. Use a profile or "
                 "credentials of your own for another workspace."
             )
         return None
 
     async def respond(self) -> None:
         """Hand out the PAT and until when it may be used, or say what to do."""
-        promise = self.broker.pats.promise()
+        promise = self.shared.pats.promise()
         if promise is None:
-            await self.refuse(metadata_unavailable(self.broker.pats))
+            await self.refuse(metadata_unavailable(self.shared.pats))
             return
         body = {
             "access_token": promise.access_token.reveal(),

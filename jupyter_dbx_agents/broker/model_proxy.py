@@ -54,7 +54,7 @@ class ModelProxyHandler(LoopbackHandler):
         return self._refusal_of_caller()
 
     def _refusal_of_caller(self) -> Refusal | None:
-        agent = self.broker.capabilities.holder(self.request.headers)
+        agent = self.shared.capabilities.holder(self.request.headers)
         if agent is None:
             return no_capability()
         self.call.agent = agent
@@ -62,8 +62,8 @@ class ModelProxyHandler(LoopbackHandler):
         if self.request.version != "HTTP/1.1":
             # Without chunks a truncated answer would look complete.
             return Refusal(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "http", "HTTP/1.1 is needed.")
-        if content_length(self.request.headers) > self.broker.max_body_bytes:
-            return too_large(self.broker.max_body_bytes)
+        if content_length(self.request.headers) > self.shared.max_body_bytes:
+            return too_large(self.shared.max_body_bytes)
         return None
 
     async def data_received(self, chunk: bytes) -> None:  # type: ignore[override]
@@ -71,9 +71,9 @@ class ModelProxyHandler(LoopbackHandler):
         if self._refused:
             return
         self.call.bytes_in += len(chunk)
-        if self.call.bytes_in > self.broker.max_body_bytes:
+        if self.call.bytes_in > self.shared.max_body_bytes:
             self._body.clear()
-            await self.refuse(too_large(self.broker.max_body_bytes))
+            await self.refuse(too_large(self.shared.max_body_bytes))
             return
         self._body.append(chunk)
 
@@ -83,7 +83,7 @@ class ModelProxyHandler(LoopbackHandler):
             self.answer_head(HTTPStatus.OK, [("Content-Length", "0")])
             return
         self._forwarding = asyncio.create_task(self._forward(self._route))
-        self.broker.keep(self._forwarding)
+        self.shared.keep(self._forwarding)
         try:
             await self._forwarding
         except asyncio.CancelledError:
@@ -116,17 +116,17 @@ class ModelProxyHandler(LoopbackHandler):
 
     async def _answer(self, route: Route, request: ModelRequest) -> Reply | Refusal:
         """Ask the gateway; ask another one if this one turns out to be gone."""
-        gateway = self.broker.models.gateway
-        answer = await self.broker.upstream.send(self._model_call(route, request, gateway))
+        gateway = self.shared.models.gateway
+        answer = await self.shared.upstream.send(self._model_call(route, request, gateway))
         may_be_repeated = _is_of_a_dead_gateway(answer)
         if not (may_be_repeated or _broke_off(answer)):
             return answer
-        if not await self.broker.finds_another_gateway(gateway) or not may_be_repeated:
+        if not await self.shared.finds_another_gateway(gateway) or not may_be_repeated:
             return answer
         if isinstance(answer, Reply):
             answer.close()
-        gateway = self.broker.models.gateway
-        return await self.broker.upstream.send(self._model_call(route, request, gateway))
+        gateway = self.shared.models.gateway
+        return await self.shared.upstream.send(self._model_call(route, request, gateway))
 
     async def _stream(self, answer: Reply, dialect: Dialect, events: EventFilter | None) -> None:
         """Pass on the head and each chunk when it comes; the next is read when this one is sent."""

@@ -87,7 +87,7 @@ def test_no_call_is_forwarded_without_a_capability_and_one_in_a_url_is_none(path
 def test_dns_rebinding_is_refused(host, path):
     async def run() -> None:
         async with broker_for(answer_ok) as site:
-            target = site.broker.metadata_path.reveal() if path == "metadata" else path
+            target = site.broker.shared.metadata_path.reveal() if path == "metadata" else path
             answer = await call(site, key(site), host=host.format(site.broker.port), path=target)
             assert answer.startswith(b"HTTP/1.1 403")
             assert FIRST_PAT.encode() not in answer
@@ -113,7 +113,7 @@ def test_localhost_is_a_name_of_the_broker():
 def test_a_web_page_is_refused(header, path):
     async def run() -> None:
         async with broker_for(answer_ok) as site:
-            target = site.broker.metadata_path.reveal() if path == "metadata" else path
+            target = site.broker.shared.metadata_path.reveal() if path == "metadata" else path
             answer = await call(site, key(site), header, path=target)
             assert answer.startswith(b"HTTP/1.1 403")
             assert b"access-control" not in answer.lower()
@@ -256,12 +256,12 @@ def test_no_secret_header_or_body_is_logged_at_any_level(caplog):
             await call(site, f"x-api-key: {NOT_A_SECRET}")
             await call(site, key(site), path=f"/metadata/{NOT_A_SECRET}")
             await call(site, key(site), path=f"{site.broker.url}/metadata/{NOT_A_SECRET}")
-            await call(site, key(site), path=site.broker.metadata_path.reveal())
+            await call(site, key(site), path=site.broker.shared.metadata_path.reveal())
             site.pats.tokens = ["dapi\nbroken"]  # not to be sent, and not to be shown
             assert (await call(site, key(site))).startswith(b"HTTP/1.1 503")
             return {
                 site.capability,
-                site.broker.metadata_path.reveal().removeprefix("/metadata/"),
+                site.broker.shared.metadata_path.reveal().removeprefix("/metadata/"),
                 FIRST_PAT,
                 NEXT_PAT,
                 NOT_A_SECRET,

@@ -124,7 +124,7 @@ def test_a_strict_gateway_takes_the_tools_of_codex_mcp_servers():
 
 def watched(site) -> ModelWatch:
     watch = ModelWatch(site.models, site.api, site.pats.current, first_pause_seconds=0.05)
-    site.broker._gateway_failed = watch.gateway_failed
+    site.broker.shared.gateway_failed = watch.gateway_failed
     return watch
 
 

@@ -25,15 +25,13 @@ async def ask(site: Site, **headers: str) -> httpx.Response:
 
 
 async def ask_well(site: Site) -> httpx.Response:
-    return await ask(
-        site, x_databricks_metadata_version="1", x_databricks_host=site.broker.workspace_host
-    )
+    return await ask(site, x_databricks_metadata_version="1", x_databricks_host=site.gateway.url)
 
 
 def sdk_headers(site: Site, host: str = "") -> dict[str, str]:
     """Let the real SDK authenticate as a program in a terminal does."""
     config = Config(
-        host=host or site.broker.workspace_host,
+        host=host or site.gateway.url,
         auth_type="metadata-service",
         metadata_service_url=site.broker.metadata_service_url.reveal(),
     )
@@ -98,7 +96,7 @@ def test_a_program_of_another_workspace_gets_no_token():
 def test_a_client_that_does_not_speak_the_protocol_gets_no_token(headers):
     async def run() -> None:
         async with broker_for(not_found) as site:
-            host = site.broker.workspace_host
+            host = site.gateway.url
             reply = await ask(site, **{name: value.format(host) for name, value in headers.items()})
             assert reply.status_code == 400
             assert FIRST_PAT not in reply.text
@@ -109,10 +107,10 @@ def test_a_client_that_does_not_speak_the_protocol_gets_no_token(headers):
 def test_only_the_secret_path_is_answered():
     async def run() -> None:
         async with broker_for(not_found) as site:
-            path = site.broker.metadata_path.reveal()
+            path = site.broker.shared.metadata_path.reveal()
             for wrong in ("/metadata/", "/metadata/x", path + "/", path[:-1], path.upper()):
                 reply = await site.agent.get(
-                    wrong, headers={**VERSION, "X-Databricks-Host": site.broker.workspace_host}
+                    wrong, headers={**VERSION, "X-Databricks-Host": site.gateway.url}
                 )
                 assert reply.status_code == 404
                 assert FIRST_PAT not in reply.text

@@ -1,0 +1,59 @@
+"""What the broker's handlers share: the token, the models, the way to the gateway, the log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..models import Gateway, ModelTable
+from ..pat import PatSource
+from ..secret import Secret
+from .access import Capabilities, new_secret
+from .ledger import AccessLog, UsageLedger
+from .upstream import Upstream
+
+# How long an agent's call may wait for the check of a gateway through which it failed.
+GATEWAY_CHECK_SECONDS = 3.0
+GatewayFailed = Callable[[Gateway], Coroutine[Any, Any, bool]]
+
+
+@dataclass
+class Shared:
+    """The state of one broker; ``port`` is 0 until it listens."""
+
+    pats: PatSource
+    models: ModelTable
+    workspace_host: str
+    gateway_failed: GatewayFailed
+    max_body_bytes: int
+    log: logging.Logger | logging.LoggerAdapter[Any]
+    port: int = 0
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    usage: UsageLedger = field(default_factory=UsageLedger)
+
+    def __post_init__(self) -> None:
+        self.metadata_path = Secret(f"/metadata/{new_secret().reveal()}")
+        self.access_log = AccessLog(self.log, self.usage)
+        self.upstream = Upstream(self.pats)
+        self._calls: set[asyncio.Future[Any]] = set()
+
+    async def finds_another_gateway(self, failed: Gateway) -> bool:
+        """Report a gateway through which a call failed; whether another is in force, or soon."""
+        check = asyncio.ensure_future(self.gateway_failed(failed))
+        self.keep(check)
+        await asyncio.wait({check}, timeout=GATEWAY_CHECK_SECONDS)
+        return self.models.gateway != failed
+
+    def keep(self, call: asyncio.Future[Any]) -> None:
+        """Hold a call's task while it lasts, so that it is neither lost nor outlives the broker."""
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+
+    async def cancel_calls(self) -> None:
+        """Cancel the calls in flight and wait until they have ended."""
+        for call in self._calls:
+            call.cancel()
+        await asyncio.gather(*self._calls, return_exceptions=True)
