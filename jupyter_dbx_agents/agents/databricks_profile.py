@@ -1,4 +1,16 @@
-"""``~/.databrickscfg`` over the life of a server: the token in it follows each rotation."""
+"""The profile ``[DEFAULT]`` of ``~/.databrickscfg``, for the Databricks CLI and SDKs.
+
+Its token follows each rotation.
+
+Decided
+- Ours replace ``host``, ``auth_type``, ``metadata_service_url`` and ``token``; they are remembered
+  and come back when we go.  Other credentials in the profile (``client_id``, ``azure_…``,
+  ``password``) stay: ``auth_type`` says which one counts, in every SDK and in the CLI.
+- While there is no token of ours, there is none: a user's own, meant for another host, must not be
+  sent to ours by a tool that reads it literally.
+- No ``DATABRICKS_*`` variable is set instead: that would override a client that names another
+  workspace and its token in its own code.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +18,8 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from ..config_files import ManagedFiles
+from ..config_files import ConfigFile, Format, ManagedFiles
 from ..secret import Secret
-from .databricks_cli import databrickscfg
 
 
 class DatabricksProfile:
@@ -44,3 +55,19 @@ class DatabricksProfile:
             home=self._home, host=self._host, metadata_service_url=self._url(), token=token
         )
         self._files.write(file)
+
+
+def databrickscfg(
+    *, home: Path, host: str, metadata_service_url: Secret, token: Secret | None = None
+) -> ConfigFile:
+    """Return the profile that gets its token from the broker's metadata service.
+
+    ``token`` is the current PAT for tools that only read a literal one; SDKs do not look at it.
+    """
+    profile: dict[str, object] = {
+        "host": host,
+        "auth_type": "metadata-service",
+        "metadata_service_url": metadata_service_url,
+        "token": token,
+    }
+    return ConfigFile(home / ".databrickscfg", Format.INI, {"DEFAULT": profile})

@@ -14,7 +14,7 @@ import yaml
 from golden import FILES
 
 from jupyter_dbx_agents.agents import AGENTS, Agent, AgentContext
-from jupyter_dbx_agents.agents.databricks_cli import databrickscfg
+from jupyter_dbx_agents.agents.databricks_profile import databrickscfg
 from jupyter_dbx_agents.agents.opencode import OPENCODE
 from jupyter_dbx_agents.config_files import ManagedFiles
 from jupyter_dbx_agents.environment import Environment
