@@ -20,8 +20,7 @@ from typing import Any
 from ..config_files import ConfigFile, Format
 from ..models import Dialect
 from .base import Agent, AgentContext
-from .codex_probes import catalog_path, write_catalog
-from .codex_sandbox import sandbox_settings, try_sandbox
+from .codex_probes import catalog_path, sandbox_settings, try_sandbox, write_catalog
 from .install.npm import NpmPackage
 from .instructions import instructions_file
 

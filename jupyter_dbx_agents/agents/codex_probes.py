@@ -1,7 +1,12 @@
-"""What Codex knows of a model, under the name that the workspace has for it.
+"""Query the installed Codex: what it knows of a model, and whether its sandbox works here.
 
-For a name that it does not know it warns, takes a poorer prompt and offers no tool for patches.  So
-one of its own descriptions is copied under that name; a catalog of ours takes the place of its own.
+For a model's name that it does not know it warns, takes a poorer prompt and offers no tool for
+patches.  So one of its own descriptions is copied under that name; a catalog of ours takes the
+place of its own.
+
+Its sandbox uses user namespaces (bubblewrap, which it brings along).  In a container that forbids
+them every command of Codex would fail, so that its sandbox is switched off there: the container is
+the boundary then, as it is for the other agents.
 """
 
 import json
@@ -66,3 +71,32 @@ def build_catalog(built_in: Mapping[str, Any], model: str) -> dict[str, Any]:
         "additional_speed_tiers": [],
     }
     return {"models": [ours]}
+
+
+def sandbox_settings(context: AgentContext) -> dict[str, str]:
+    """Return what to write down of the sandbox: nothing where it works; that is the user's."""
+    return {"sandbox_mode": "danger-full-access"} if _finding(context).exists() else {}
+
+
+async def try_sandbox(context: AgentContext, program: Path, environment: Mapping[str, str]) -> None:
+    """Run a command in Codex' sandbox and remember whether that goes.
+
+    Raises InstallError, to be shown, if it does not.
+    """
+    with tempfile.TemporaryDirectory() as elsewhere:  # settings of the user's might be in the way
+        clean = {**environment, "HOME": elsewhere}
+        clean.pop("CODEX_HOME", None)
+        command = (str(program), "sandbox", "--", "true")
+        code, lines = await run_program(command, Path(elsewhere), clean)
+    if code == 0:
+        _finding(context).unlink(missing_ok=True)
+        return
+    atomic.replace(atomic.read(_finding(context)), "\n".join(lines).encode(), 0o600)
+    raise InstallError(
+        f"Codex cannot shut its commands in here: {' '.join(lines[-1:])}",
+        "Its sandbox is off; what it runs may do whatever you may in this app, as other agents'.",
+    )
+
+
+def _finding(context: AgentContext) -> Path:
+    return context.own_folder / "sandbox-fails"
