@@ -22,7 +22,6 @@ from traitlets.config import Config
 from ._version import __version__
 from .agents import AgentInstaller, AgentRoster, InstallTasks, Place
 from .agents.databricks_profile import DatabricksProfile
-from .agents.model_reports import model_reports
 from .auth import (
     OwnerIdentityProvider,
     OwnerResolver,
@@ -215,9 +214,7 @@ class DbxAgentsApp(ExtensionApp):
         agents = AgentRoster(place, self.models, self.files, parent=self)
         agents.on_change.append(lambda: self._tell("agents", agents.status()))
         self.models.on_change.append(lambda: self.background.spawn(agents.refresh()))
-        self.models.on_change.append(
-            lambda: self._tell("models", model_reports(agents, self.models))
-        )
+        self.models.on_change.append(lambda: self._tell("models", agents.model_reports()))
         return agents
 
     def _build_git_sync(self) -> GitSync:
@@ -380,7 +377,7 @@ class DbxAgentsApp(ExtensionApp):
             "owner": self.resolver.owner if self.resolver else None,
             "pat": self.pats.status(),
             "gateway": {"kind": gateway.kind, "reason": gateway.reason},
-            "models": model_reports(self.agents, self.models),
+            "models": self.agents.model_reports(),
             "usage": self.broker.usage.to_json(),
             "tracing": self.tracer.status(),
             "agents": self.agents.status(),

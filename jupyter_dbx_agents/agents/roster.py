@@ -20,7 +20,7 @@ from ..background import Listeners
 from ..config_files import ManagedFiles
 from ..environment import child_environment, current_environment
 from ..errors import ConfigFileError, DbxAgentsError, RequestError
-from ..models import ModelTable
+from ..models import ModelReport, ModelTable
 from ..secret import Secret
 from .base import Agent, AgentContext
 from .checks import Check, check_files, check_model, check_program
@@ -29,6 +29,12 @@ from .install.installer import AgentInstaller, Progress
 from .install.links import point_link, remove_link
 from .instructions import SKILLS_FOLDER
 from .registry import AGENTS
+
+# The models of ``ModelTable`` that Claude Code uses for side jobs, and OpenCode the second, too.
+SIDE_MODELS = {
+    "claude-code/sonnet": "anthropic_sonnet_model",
+    "claude-code/small": "anthropic_small_model",
+}
 
 
 @dataclass(frozen=True)
@@ -139,6 +145,19 @@ class AgentRoster(LoggingConfigurable):
     def status(self) -> list[dict[str, Any]]:
         """Return the REST models of all agents."""
         return [self.model(agent.name) for agent in AGENTS]
+
+    def model_reports(self) -> dict[str, dict[str, Any]]:
+        """Return the REST models of the models in use, by the agent's name."""
+        before, by_trait = self._models.as_configured(), self._models.reports()
+        reports = {agent.name: self._model_report(agent, before) for agent in self.enabled()}
+        reports |= {name: by_trait[trait] for name, trait in SIDE_MODELS.items()}
+        return {name: report.to_json() for name, report in reports.items()}
+
+    def _model_report(self, agent: Agent, before: ModelTable) -> ModelReport:
+        chosen = self._choices.of(agent.name).model
+        model = chosen or agent.default_model(self._models)
+        configured = chosen or agent.default_model(before)
+        return self._models.report(model, configured, agent.dialect, *agent.also_speaks)
 
     # ---- files
 

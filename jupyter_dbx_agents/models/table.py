@@ -242,6 +242,12 @@ class ModelTable(LoggingConfigurable):
             for trait, (_, dialect) in DEFAULTS.items()
         }
 
+    def as_configured(self) -> ModelTable:
+        """Return a table of the configured models, with nothing known of what is served."""
+        table = ModelTable(self._environment, **self.configured)
+        table.chosen = self.chosen
+        return table
+
     def report(self, model: str, configured: str, *dialects: Dialect) -> ModelReport:
         """Return what is known of a model that is to be called in one of some dialects."""
         if not self.served.is_known:
