@@ -58,7 +58,8 @@ from .terminals.routes import terminal_routes
 from .tracing import SessionTracer
 from .web.browser import browser_routes, tell_page
 from .web.events import STATUS_SCHEMA_FILE, STATUS_SCHEMA_ID
-from .web.rest import Services, local_channel, rest_routes
+from .web.operations import Services
+from .web.rest import open_local_channel, rest_routes
 from .workspace_api import WorkspaceApi
 
 STOPPING_MESSAGE = "The app is stopping. What was committed is safe; open this page again later."
@@ -247,7 +248,7 @@ class DbxAgentsApp(ExtensionApp):
                 verify_gate(serverapp)  # again: a later extension may have touched the router
                 self.resolver.start()
             await self.broker.start()
-            self.channel = local_channel(self.services)
+            self.channel = open_local_channel(self.services)
             extend_environment({SOCKET_VARIABLE: str(self.channel.start())})
         except Exception as error:  # as in ``fatal``; sys.exit would be caught by the loop
             self.log.critical("jupyter_dbx_agents cannot start: %s", error, exc_info=True)

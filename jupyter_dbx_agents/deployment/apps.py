@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,12 +14,26 @@ if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
 Announce = Callable[[str], None]
+MIN_NAME_CHARACTERS = 2
+# What the Databricks CLI enforces; the API's own documentation names the characters only.
+MAX_NAME_CHARACTERS = 30
+_NAME = re.compile(rf"[a-z0-9-]{{{MIN_NAME_CHARACTERS},{MAX_NAME_CHARACTERS}}}")
 # The platform gives an app 10 minutes to listen, its packages' installation included.
 WAIT = timedelta(minutes=20)
 POLL_SECONDS = 2.0
 _DESCRIPTION = "AI coding agents in JupyterLab"
 _LOGS = "Its page (Compute › Apps) says more under Logs."
 _BEING_DELETED = "Wait until it is gone (up to 20 minutes), or give another name with --app."
+
+
+def check_app_name(name: str) -> None:
+    """Raise DeploymentError for a name that no app can have."""
+    if not _NAME.fullmatch(name):
+        raise DeploymentError(
+            f"{name!r} cannot be the name of an app.",
+            f"Use {MIN_NAME_CHARACTERS} to {MAX_NAME_CHARACTERS} lowercase letters (a-z), digits "
+            "and hyphens.",
+        )
 
 
 class DeployedApp:

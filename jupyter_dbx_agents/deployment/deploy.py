@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DeploymentError
-from .app_names import check_app_name
 from .app_yaml import OWNER_VARIABLE
-from .apps import Announce, DeployedApp
+from .apps import Announce, DeployedApp, check_app_name
 from .bundle import deploy_bundle
 from .source import SHOWN_NAMES, Source, read_source
 from .upload import Difference, SourceFolder

@@ -18,8 +18,8 @@ import yaml
 
 from ..addresses import normalise_email
 from ..errors import DeploymentError
-from .app_names import MAX_NAME_CHARACTERS, check_app_name
 from .app_yaml import OWNER_VARIABLE, parse_app_yaml
+from .apps import MAX_NAME_CHARACTERS, check_app_name
 from .bundle import RESOURCE
 
 # Of the platform, for all apps of a workspace.

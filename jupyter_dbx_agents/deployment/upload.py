@@ -13,13 +13,13 @@ import contextlib
 import hashlib
 import json
 import posixpath
+import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import DeploymentError
-from .progress import progress_bar
 from .source import SourceFile
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class SourceFolder:
         what: str,
     ) -> None:
         waiting = [pool.submit(act, item) for item in items]
-        with progress_bar(len(waiting), what) as bar:
+        with _progress_bar(len(waiting), what) as bar:
             try:
                 for future in waiting:
                     future.result()
@@ -262,3 +262,10 @@ def _leaf_folders(files: Iterable[SourceFile]) -> list[str]:
     """Return the folders that have to be made; making one makes those above it."""
     folders = {posixpath.dirname(file.path) for file in files} - {""}
     return sorted(f for f in folders if not any(o.startswith(f + "/") for o in folders))
+
+
+def _progress_bar(total: int, what: str) -> Any:
+    """Return a bar on standard error to ``update()`` ``total`` times; silent off a terminal."""
+    from tqdm import tqdm  # noqa: PLC0415 only this command draws one
+
+    return tqdm(total=total, desc=what, unit="file", file=sys.stderr, disable=None, leave=False)

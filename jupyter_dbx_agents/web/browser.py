@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from jupyter_server.auth.decorator import authorized
-from jupyter_server.base.handlers import APIHandler, JupyterHandler
+from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.extension.handler import ExtensionHandlerMixin
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
@@ -19,81 +16,11 @@ from tornado import web
 
 from ..errors import DbxAgentsError, RequestError
 from ..pat import parse_pat
-from .plain_page_init import CONTENT_SECURITY_POLICY, STYLE_FILE, Problem, render_page
-from .rest import Services
-from .uploads import MOST_UPLOAD_BYTES, Upload, too_large
+from .operations import Services
+from .plain_page import CONTENT_SECURITY_POLICY, STYLE_FILE, Problem, render_page
+from .uploads import MOST_UPLOAD_BYTES, UPLOADS_PATH, UploadHandler
 
-UPLOADS_PATH = "/dbx-agents/api/uploads"
 PAGE_PATH = "/dbx-agents/"
-
-
-@web.stream_request_body
-class UploadHandler(ExtensionHandlerMixin, APIHandler):
-    """``POST …/uploads?name=…``: the body, piece by piece, into a file of its own."""
-
-    auth_resource = "dbx_agents"
-
-    def initialize(self, folder: Path, name: str) -> None:  # type: ignore[override]
-        """Take what the route was registered with."""
-        super().initialize(name)
-        self._folder = folder
-        self._kept = contextlib.ExitStack()
-        self._upload: Upload | None = None
-
-    async def prepare(self) -> None:  # type: ignore[override]  # as APIHandler's
-        """Refuse what is too large before a byte of it is read; else open the file."""
-        await super().prepare()
-        if self.request.method != "POST" or self._finished:
-            return
-        try:
-            length = int(self.request.headers.get("Content-Length", "0"))
-            if length > MOST_UPLOAD_BYTES:
-                raise too_large(length)
-            upload = Upload(self._folder, self.get_query_argument("name", "upload"))
-            self._upload = self._kept.enter_context(upload)
-        except DbxAgentsError as error:
-            self._refuse(error)
-
-    async def data_received(self, chunk: bytes) -> None:
-        """Write a piece; the next one is read when this one is written."""
-        if self._upload is None:
-            return
-        try:
-            await asyncio.to_thread(self._upload.write, chunk)
-        except DbxAgentsError as error:
-            self._refuse(error)
-
-    @web.authenticated
-    @authorized
-    async def post(self) -> None:
-        """Give the file its name."""
-        if self._upload is None:
-            return
-        try:
-            path = await asyncio.to_thread(self._upload.finish)
-        except DbxAgentsError as error:
-            self._refuse(error)
-            return
-        self.set_status(HTTPStatus.CREATED)
-        self.finish(json.dumps({"path": str(path)}))
-
-    def on_finish(self) -> None:
-        """Remove what is unfinished."""
-        self._kept.close()
-        super().on_finish()
-
-    def on_connection_close(self) -> None:
-        """Remove what will never be finished."""
-        self._upload = None
-        self._kept.close()
-        super().on_connection_close()
-
-    def _refuse(self, error: DbxAgentsError) -> None:
-        self._upload = None
-        self.set_status(error.http_status)
-        self.set_header("Content-Type", "application/json")
-        self.set_header("Connection", "close")  # the rest of the body is not wanted
-        self.finish(json.dumps({"message": error.message, "hint": error.hint}))
 
 
 async def _adopt(services: Services, handler: web.RequestHandler) -> None:

@@ -1,12 +1,29 @@
-"""The page as a function of the status; every text is escaped, every part may be missing."""
+"""The page ``/dbx-agents/``: credential and status for those who use no JupyterLab.
+
+A function of the status: every text is escaped, every part may be missing.  With forms and without
+any script: there is nothing to build, and its content security policy can forbid all but its one
+style sheet.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Any
 
+STYLE_FILE = Path(__file__).with_name("page.css")
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
 Model = Mapping[str, Any]
 
 

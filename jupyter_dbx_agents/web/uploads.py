@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
 import os
 import re
 import unicodedata
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import APIHandler
+from jupyter_server.extension.handler import ExtensionHandlerMixin
+from tornado import web
+
 from ..errors import DbxAgentsError, RequestError
 
+UPLOADS_PATH = "/dbx-agents/api/uploads"
 # What agents take: Claude Code's images and PDFs have up to 32 MB.
 MOST_UPLOAD_BYTES = 32 * 1024 * 1024
 # File systems allow 255 bytes; a number and the name of an unfinished file need some.
@@ -120,3 +129,72 @@ def too_large(size: int) -> RequestError:
         "Upload it in the file browser, which has no such limit.",
         status=413,
     )
+
+
+@web.stream_request_body
+class UploadHandler(ExtensionHandlerMixin, APIHandler):
+    """``POST …/uploads?name=…``: the body, piece by piece, into a file of its own."""
+
+    auth_resource = "dbx_agents"
+
+    def initialize(self, folder: Path, name: str) -> None:  # type: ignore[override]
+        """Take what the route was registered with."""
+        super().initialize(name)
+        self._folder = folder
+        self._kept = contextlib.ExitStack()
+        self._upload: Upload | None = None
+
+    async def prepare(self) -> None:  # type: ignore[override]  # as APIHandler's
+        """Refuse what is too large before a byte of it is read; else open the file."""
+        await super().prepare()
+        if self.request.method != "POST" or self._finished:
+            return
+        try:
+            length = int(self.request.headers.get("Content-Length", "0"))
+            if length > MOST_UPLOAD_BYTES:
+                raise too_large(length)
+            upload = Upload(self._folder, self.get_query_argument("name", "upload"))
+            self._upload = self._kept.enter_context(upload)
+        except DbxAgentsError as error:
+            self._refuse(error)
+
+    async def data_received(self, chunk: bytes) -> None:
+        """Write a piece; the next one is read when this one is written."""
+        if self._upload is None:
+            return
+        try:
+            await asyncio.to_thread(self._upload.write, chunk)
+        except DbxAgentsError as error:
+            self._refuse(error)
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        """Give the file its name."""
+        if self._upload is None:
+            return
+        try:
+            path = await asyncio.to_thread(self._upload.finish)
+        except DbxAgentsError as error:
+            self._refuse(error)
+            return
+        self.set_status(HTTPStatus.CREATED)
+        self.finish(json.dumps({"path": str(path)}))
+
+    def on_finish(self) -> None:
+        """Remove what is unfinished."""
+        self._kept.close()
+        super().on_finish()
+
+    def on_connection_close(self) -> None:
+        """Remove what will never be finished."""
+        self._upload = None
+        self._kept.close()
+        super().on_connection_close()
+
+    def _refuse(self, error: DbxAgentsError) -> None:
+        self._upload = None
+        self.set_status(error.http_status)
+        self.set_header("Content-Type", "application/json")
+        self.set_header("Connection", "close")  # the rest of the body is not wanted
+        self.finish(json.dumps({"message": error.message, "hint": error.hint}))

@@ -1,0 +1,178 @@
+"""Every REST operation, as a function of the services and the body, in one table.
+
+``rest-api.yml`` beside this file describes it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass
+from http import HTTPStatus
+from typing import Any
+
+from ..agents import AgentRoster
+from ..errors import RequestError
+from ..git_sync import GitSync
+from ..pat import PatRotator, parse_pat
+from ..tracing import SessionTracer
+
+MOST_BODY_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the operations work on.
+
+    ``status`` returns the model of the whole server; ``install`` starts an agent's installation.
+    """
+
+    pats: PatRotator
+    agents: AgentRoster
+    git_sync: GitSync
+    tracer: SessionTracer
+    status: Callable[[], dict[str, Any]]
+    install: Callable[[str], None]
+
+
+Body = Mapping[str, Any]
+# Called with the services, the body, and what the path names.
+Operation = Callable[..., Awaitable[dict[str, Any]]]
+
+
+async def get_status(services: Services, _body: Body) -> dict[str, Any]:
+    """Return everything that there is to know."""
+    return services.status()
+
+
+async def get_pat(services: Services, _body: Body) -> dict[str, Any]:
+    """Return the credential's model."""
+    return services.pats.status()
+
+
+async def post_pat(services: Services, body: Body) -> dict[str, Any]:
+    """Adopt the pasted token."""
+    await services.pats.adopt(parse_pat(_text(body, "token")))
+    return services.pats.status()
+
+
+async def delete_pat(services: Services, _body: Body) -> dict[str, Any]:
+    """Log out: revoke our tokens and forget them."""
+    await services.pats.log_out()
+    return services.pats.status()
+
+
+async def post_rotate(services: Services, _body: Body) -> dict[str, Any]:
+    """Rotate now."""
+    await services.pats.rotate()
+    return services.pats.status()
+
+
+async def post_revoke_pasted(services: Services, body: Body) -> dict[str, Any]:
+    """Revoke the token that the owner picked as the pasted one."""
+    await services.pats.revoke_pasted(_text(body, "token_id"))
+    return services.pats.status()
+
+
+async def get_agents(services: Services, _body: Body) -> dict[str, Any]:
+    """Return the models of all agents."""
+    return {"agents": services.agents.status()}
+
+
+async def get_agent(services: Services, _body: Body, name: str) -> dict[str, Any]:
+    """Return an agent's model."""
+    return services.agents.model(name)
+
+
+async def patch_agent(services: Services, body: Body, name: str) -> dict[str, Any]:
+    """Change an agent's choices; one that is switched on is installed if need be."""
+    model = await services.agents.change(name, dict(body))
+    if body.get("enabled") and not model["installed"]:
+        services.install(name)
+    return model
+
+
+async def delete_agent(services: Services, _body: Body, name: str) -> dict[str, Any]:
+    """Switch an agent off and delete its program."""
+    return await services.agents.remove(name)
+
+
+async def post_install(services: Services, _body: Body, name: str) -> dict[str, Any]:
+    """Switch an agent on and start its installation; its progress is in the status."""
+    model = await services.agents.change(name, {"enabled": True})
+    services.install(name)
+    return model
+
+
+async def post_check(services: Services, _body: Body, name: str) -> dict[str, Any]:
+    """Look at an agent's program and files, and ask its model."""
+    return {"checks": await services.agents.check(name)}
+
+
+async def get_projects(services: Services, _body: Body) -> dict[str, Any]:
+    """Return the models of all projects, and the names of those that can be restored."""
+    projects = services.git_sync.status()
+    return {"projects": projects, "restorable": await services.git_sync.restorable()}
+
+
+async def post_sync(services: Services, body: Body) -> dict[str, Any]:
+    """Sync a project, or all, now."""
+    name = _text(body, "name") if "name" in body else None
+    takes_over = body.get("takes_over") is True
+    return {"projects": await services.git_sync.sync_now(name, takes_over=takes_over)}
+
+
+async def post_restore(services: Services, body: Body) -> dict[str, Any]:
+    """Bring a project, or all that are not here, back from the workspace."""
+    name = _text(body, "name") if "name" in body else None
+    return {"restored": [asdict(each) for each in await services.git_sync.restore(name)]}
+
+
+async def post_trace(services: Services, body: Body) -> dict[str, Any]:
+    """Take note of a turn of Claude Code that is to be written to MLflow."""
+    services.tracer.take(body)
+    return {}
+
+
+_AGENT = "/dbx-agents/api/agents/{name}"
+# A part of a path in braces is an argument of the operations.
+OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
+    "/dbx-agents/api/status": {"GET": get_status},
+    "/dbx-agents/api/pat": {"GET": get_pat, "POST": post_pat, "DELETE": delete_pat},
+    "/dbx-agents/api/pat/rotate": {"POST": post_rotate},
+    "/dbx-agents/api/pat/revoke-pasted": {"POST": post_revoke_pasted},
+    "/dbx-agents/api/agents": {"GET": get_agents},
+    _AGENT: {"GET": get_agent, "PATCH": patch_agent, "DELETE": delete_agent},
+    f"{_AGENT}/install": {"POST": post_install},
+    f"{_AGENT}/check": {"POST": post_check},
+    "/dbx-agents/api/traces": {"POST": post_trace},
+    "/dbx-agents/api/projects": {"GET": get_projects},
+    "/dbx-agents/api/projects/sync": {"POST": post_sync},
+    "/dbx-agents/api/projects/restore": {"POST": post_restore},
+}
+
+
+def parse_body(data: bytes) -> Body:
+    """Return a request's JSON object ({} for an empty body).  Raises RequestError."""
+    if len(data) > MOST_BODY_BYTES:
+        raise RequestError(
+            f"The body has {len(data)} bytes; at most {MOST_BODY_BYTES} are taken.",
+            "A token is some 40 characters long: was something else pasted?",
+            status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        )
+    if not data.strip():
+        return {}
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        raise RequestError("The body is no JSON object.", 'Send an object such as {"token": "…"}.')
+    return body
+
+
+def _text(body: Body, key: str) -> str:
+    value = body.get(key)
+    if not isinstance(value, str):
+        raise RequestError(f"The body lacks the text “{key}”.", f'Send {{"{key}": "…"}}.')
+    return value
