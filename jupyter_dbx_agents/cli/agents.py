@@ -9,9 +9,8 @@ from typing import Any
 
 from ..errors import DbxAgentsError
 from ..local_channel.client import RemoteError, call
+from ..local_channel.paths import AGENTS_PATH, STATUS_PATH
 
-AGENTS_PATH = "/dbx-agents/api/agents"
-STATUS_PATH = "/dbx-agents/api/status"
 POLL_SECONDS = 0.5
 Lines = Iterator[str]
 _SIGNS = {"ok": "ok      ", "warning": "warning ", "problem": "PROBLEM "}

@@ -26,6 +26,7 @@ from dbx_workspace.state import Workspace
 
 from ..environment import child_environment, current_environment
 from ..errors import ConfigurationError
+from ..local_channel.paths import STATUS_PATH
 
 APP_NAME = "dbx-agents-demo"
 STRANGER = "stranger@example.com"
@@ -178,7 +179,7 @@ async def _until_ready(url: str, server: asyncio.subprocess.Process, stop: async
                     f"The server gave no page within {START_SECONDS:.0f} s.", "Is the machine busy?"
                 )
             with contextlib.suppress(httpx.HTTPError):
-                if (await client.get(f"{url}/dbx-agents/api/status")).is_success:
+                if (await client.get(f"{url}{STATUS_PATH}")).is_success:
                     return
             await asyncio.sleep(0.1)
 

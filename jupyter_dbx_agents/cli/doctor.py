@@ -17,7 +17,8 @@ from ..config_files import Format, atomic
 from ..config_files.formats import parse
 from ..errors import ConfigFileError, DbxAgentsError
 from ..local_channel.client import call
-from .agents import STATUS_PATH, doctor_lines, line_of
+from ..local_channel.paths import STATUS_PATH
+from .agents import doctor_lines, line_of
 
 SDK_SECONDS = 60
 # The SDK's errors end with its whole configuration.

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from ..errors import DbxAgentsError
 from ..local_channel.client import call
+from ..local_channel.paths import PAT_PATH
 
-PAT_PATH = "/dbx-agents/api/pat"
 # How often the prompt looks whether a token was pasted somewhere else meanwhile.
 POLL_SECONDS = 1.5
 # The lines of one paste come together; Enter alone has nothing behind it for this long.

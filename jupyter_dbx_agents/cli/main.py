@@ -13,9 +13,10 @@ from typing import Any
 from .._version import __version__
 from ..errors import DbxAgentsError
 from ..local_channel.client import call
+from ..local_channel.paths import PAT_PATH, STATUS_PATH
 from . import doctor
 from .agents import add_agents_command
-from .login import PAT_PATH, log_in
+from .login import log_in
 from .projects import add_project_commands
 
 # What ``deploy`` needs on the machine of whoever deploys.
@@ -157,7 +158,7 @@ def _rotate(_options: argparse.Namespace) -> int:
 
 
 def _status(_options: argparse.Namespace) -> int:
-    for line in status_lines(call("GET", "/dbx-agents/api/status")):
+    for line in status_lines(call("GET", STATUS_PATH)):
         print(line)
     return 0
 

@@ -10,9 +10,8 @@ from typing import Any
 from ..environment import variable
 from ..errors import DbxAgentsError, RequestError
 from ..local_channel.client import call
+from ..local_channel.paths import PROJECTS_PATH, STATUS_PATH
 
-PROJECTS_PATH = "/dbx-agents/api/projects"
-STATUS_PATH = "/dbx-agents/api/status"
 Lines = Iterator[str]
 # A first sync goes at the pace of the workspace's limits: 50,000 files take hours.
 _WORK_SECONDS = 24 * 3600.0

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from ..errors import DbxAgentsError
 from ..local_channel.client import call
+from ..local_channel.paths import TRACES_PATH
 
 TIMEOUT_SECONDS = 5.0
 # What the server needs of the hook's input; the rest may be large.
@@ -25,4 +26,4 @@ def main(_arguments: Sequence[str]) -> None:
     with contextlib.suppress(DbxAgentsError, ValueError, OSError, AttributeError):
         session = json.load(sys.stdin)
         body = {name: str(session.get(name) or "")[:MOST_CHARACTERS] for name in FIELDS}
-        call("POST", "/dbx-agents/api/traces", body, TIMEOUT_SECONDS)
+        call("POST", TRACES_PATH, body, TIMEOUT_SECONDS)

@@ -15,10 +15,11 @@ from jupyter_server.utils import url_path_join
 from tornado import web
 
 from ..errors import DbxAgentsError, RequestError
+from ..local_channel.paths import UPLOADS_PATH
 from ..pat import parse_pat
 from .operations import Services
 from .plain_page import CONTENT_SECURITY_POLICY, STYLE_FILE, Problem, render_page
-from .uploads import MOST_UPLOAD_BYTES, UPLOADS_PATH, UploadHandler
+from .uploads import MOST_UPLOAD_BYTES, UploadHandler
 
 PAGE_PATH = "/dbx-agents/"
 

@@ -14,6 +14,13 @@ from typing import Any
 from ..agents import AgentRoster
 from ..errors import RequestError
 from ..git_sync import GitSync
+from ..local_channel.paths import (
+    AGENTS_PATH,
+    PAT_PATH,
+    PROJECTS_PATH,
+    STATUS_PATH,
+    TRACES_PATH,
+)
 from ..pat import PatRotator, parse_pat
 from ..tracing import SessionTracer
 
@@ -134,21 +141,21 @@ async def post_trace(services: Services, body: Body) -> dict[str, Any]:
     return {}
 
 
-_AGENT = "/dbx-agents/api/agents/{name}"
+_AGENT = f"{AGENTS_PATH}/{{name}}"
 # A part of a path in braces is an argument of the operations.
 OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
-    "/dbx-agents/api/status": {"GET": get_status},
-    "/dbx-agents/api/pat": {"GET": get_pat, "POST": post_pat, "DELETE": delete_pat},
-    "/dbx-agents/api/pat/rotate": {"POST": post_rotate},
-    "/dbx-agents/api/pat/revoke-pasted": {"POST": post_revoke_pasted},
-    "/dbx-agents/api/agents": {"GET": get_agents},
+    STATUS_PATH: {"GET": get_status},
+    PAT_PATH: {"GET": get_pat, "POST": post_pat, "DELETE": delete_pat},
+    f"{PAT_PATH}/rotate": {"POST": post_rotate},
+    f"{PAT_PATH}/revoke-pasted": {"POST": post_revoke_pasted},
+    AGENTS_PATH: {"GET": get_agents},
     _AGENT: {"GET": get_agent, "PATCH": patch_agent, "DELETE": delete_agent},
     f"{_AGENT}/install": {"POST": post_install},
     f"{_AGENT}/check": {"POST": post_check},
-    "/dbx-agents/api/traces": {"POST": post_trace},
-    "/dbx-agents/api/projects": {"GET": get_projects},
-    "/dbx-agents/api/projects/sync": {"POST": post_sync},
-    "/dbx-agents/api/projects/restore": {"POST": post_restore},
+    TRACES_PATH: {"POST": post_trace},
+    PROJECTS_PATH: {"GET": get_projects},
+    f"{PROJECTS_PATH}/sync": {"POST": post_sync},
+    f"{PROJECTS_PATH}/restore": {"POST": post_restore},
 }
 
 

@@ -18,6 +18,7 @@ from jupyter_server.extension.handler import ExtensionHandlerMixin
 from tornado import web
 
 from ..errors import DbxAgentsError, RequestError, WorkspaceUnavailableError
+from ..local_channel.paths import API_PATH
 from ..local_channel.server import LocalChannel, is_same_user
 from .operations import OPERATIONS, Operation, Services, parse_body
 
@@ -98,7 +99,7 @@ def rest_routes(services: Services) -> list[tuple[str, type[web.RequestHandler],
         (_pattern(path), RestHandler, {"services": services, "operations": operations})
         for path, operations in OPERATIONS.items()
     ]
-    return [*routes, (r"/dbx-agents/api/(.*)", UnknownPathHandler, {})]
+    return [*routes, (f"{API_PATH}/(.*)", UnknownPathHandler, {})]
 
 
 def open_local_channel(services: Services) -> LocalChannel:

@@ -20,7 +20,6 @@ from tornado import web
 
 from ..errors import DbxAgentsError, RequestError
 
-UPLOADS_PATH = "/dbx-agents/api/uploads"
 # What agents take: Claude Code's images and PDFs have up to 32 MB.
 MOST_UPLOAD_BYTES = 32 * 1024 * 1024
 # File systems allow 255 bytes; a number and the name of an unfinished file need some.

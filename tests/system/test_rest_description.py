@@ -9,8 +9,8 @@ from jsonschema import Draft4Validator
 from openapi_spec_validator import validate
 
 import jupyter_dbx_agents
+from jupyter_dbx_agents.local_channel.paths import UPLOADS_PATH
 from jupyter_dbx_agents.web.operations import OPERATIONS
-from jupyter_dbx_agents.web.uploads import UPLOADS_PATH
 
 from .running_app import RunningApp
 
