@@ -25,15 +25,17 @@ from typing import Any
 
 from dbx_workspace.control_client import ControlClient
 from jupyter_dbx_agents.git_sync import GitSync
-from jupyter_dbx_agents.git_sync.hooks.repository_hooks import install_hooks
-from jupyter_dbx_agents.git_sync.hooks.triggers import FOLDER_BELOW_HOME, Triggers
+from jupyter_dbx_agents.git_sync.hooks.repository_hooks import (
+    FOLDER_BELOW_HOME,
+    Triggers,
+    install_hooks,
+)
 from jupyter_dbx_agents.git_sync.local.git import git_environment
 from jupyter_dbx_agents.git_sync.local.repository import Repository, locate
 from jupyter_dbx_agents.git_sync.remote.archive import ArchiveStore
 from jupyter_dbx_agents.git_sync.remote.destination import Destination
 from jupyter_dbx_agents.git_sync.remote.marker import Marker
-from jupyter_dbx_agents.git_sync.remote.pace import Pace
-from jupyter_dbx_agents.git_sync.remote.workspace_files import WorkspaceFiles
+from jupyter_dbx_agents.git_sync.remote.workspace_files import Pace, WorkspaceFiles
 from jupyter_dbx_agents.pat import PatState, Promise
 from jupyter_dbx_agents.secret import Secret
 from jupyter_dbx_agents.workspace_api import WorkspaceApi

@@ -13,7 +13,7 @@ Invariants; ``tests/git_sync`` shows them, the first three with random histories
 - Nobody else's hook, and no setting of the user's, is changed.
 """
 
-from .hooks.hooks_command import uninstall
+from .hooks.user_config import uninstall
 from .restore import Restored
 from .supervisor import GitSync
 from .template import detach_template

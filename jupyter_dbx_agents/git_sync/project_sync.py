@@ -20,7 +20,7 @@ had just deleted when we were cut off.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +32,6 @@ from .local import changes
 from .local.content import Blobs
 from .local.repository import Head, Repository
 from .ownership import claim
-from .reached import Reached
 from .remote.archive import ArchiveStore
 from .remote.destination import Destination
 from .remote.marker import Archive, Marker, Pending
@@ -53,6 +52,40 @@ class Settings:
     parallel: int
     # A call for each so many files, which spares three for each of them after a kill.
     checkpoint_files: int = 2000
+
+
+class Reached:
+    """Counts what is finished, and writes a marker that knows it after each so many files."""
+
+    def __init__(
+        self,
+        marker: Marker,
+        works: Iterable[Work],
+        write: Callable[[Marker], Awaitable[None]],
+        progress: Callable[[int, int], None],
+        checkpoint_files: int,
+    ) -> None:
+        self._marker, self._write, self._progress = marker, write, progress
+        self._checkpoint_files = checkpoint_files
+        self._count = sum(work.is_put or work.is_deletion for work in works)
+        self._finished = 0
+        self._done: dict[str, str] = {}
+
+    async def finish(self, path: str, oid: str | None) -> None:
+        """Note a path: the blob that is there now, '' for none, None for left out."""
+        self._finished += 1
+        if oid is not None:
+            self._done[path] = oid
+        self._progress(self._finished, self._count)
+        if self._finished % self._checkpoint_files == 0 and self._finished < self._count:
+            await self._write(self.marker())
+
+    def marker(self) -> Marker:
+        """Return the marker of a pass that ends here."""
+        pending = self._marker.pending
+        if pending is None or not self._done:
+            return self._marker
+        return self._marker.having(pending=pending.having_done(self._done))
 
 
 class ProjectSync:

@@ -18,8 +18,7 @@ from ..errors import ConfigFileError, DbxAgentsError
 from ..pat import PatSource
 from ..workspace_api import WorkspaceApi
 from .errors import GitSyncError
-from .hooks.repository_hooks import install_hooks
-from .hooks.triggers import FOLDER_BELOW_HOME, Triggers
+from .hooks.repository_hooks import FOLDER_BELOW_HOME, Triggers, install_hooks
 from .hooks.user_config import Identity, UserConfig
 from .local.changes import readable
 from .local.git import git_environment
@@ -27,8 +26,7 @@ from .local.projects import find_project, find_projects, name_problem
 from .local.repository import Location, Repository, fingerprint
 from .project_sync import ProjectSync, Settings
 from .remote.destination import Destination
-from .remote.pace import Pace
-from .remote.workspace_files import WorkspaceFiles
+from .remote.workspace_files import Pace, WorkspaceFiles
 from .restore import Restored, Restorer, remove_leftovers
 from .worker import ProjectWorker, unfit_model
 

@@ -22,8 +22,7 @@ from jupyter_dbx_agents.git_sync.local.git import git_environment
 from jupyter_dbx_agents.git_sync.local.repository import Repository, locate
 from jupyter_dbx_agents.git_sync.project_sync import ProjectSync, Settings
 from jupyter_dbx_agents.git_sync.remote.destination import Destination
-from jupyter_dbx_agents.git_sync.remote.pace import Pace
-from jupyter_dbx_agents.git_sync.remote.workspace_files import WorkspaceFiles
+from jupyter_dbx_agents.git_sync.remote.workspace_files import Pace, WorkspaceFiles
 from jupyter_dbx_agents.git_sync.restore import Restorer
 from jupyter_dbx_agents.pat import PatState, Promise
 from jupyter_dbx_agents.secret import Secret

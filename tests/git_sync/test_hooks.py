@@ -13,13 +13,14 @@ import pytest
 
 from jupyter_dbx_agents.git_sync import uninstall
 from jupyter_dbx_agents.git_sync.hooks.repository_hooks import (
+    FOLDER_BELOW_HOME,
     HOOKS,
     STAND_IN,
+    Triggers,
     install_hooks,
     own_names,
     uninstall_hooks,
 )
-from jupyter_dbx_agents.git_sync.hooks.triggers import FOLDER_BELOW_HOME, Triggers
 from jupyter_dbx_agents.git_sync.hooks.user_config import Identity, UserConfig
 from jupyter_dbx_agents.git_sync.local.repository import locate
 

@@ -21,7 +21,17 @@ from pathlib import Path
 
 from ...config_files import atomic
 from ...environment import variable
-from .repository_hooks import HOOKS, MARK, STAND_IN, hook_script, own_names
+from ..local.git import git_environment
+from ..local.projects import find_projects
+from .repository_hooks import (
+    FOLDER_BELOW_HOME,
+    HOOKS,
+    MARK,
+    STAND_IN,
+    hook_script,
+    own_names,
+    uninstall_hooks,
+)
 
 _OWN_FOLDER = Path(".local/share/jupyter_dbx_agents/git")
 _GIT_SECONDS = 20
@@ -126,6 +136,21 @@ class UserConfig:
             check=False,
             timeout=_GIT_SECONDS,
         )
+
+
+def uninstall(home: Path, projects: Path) -> list[Path]:
+    """Remove our hooks from all projects, our template and our include; return what was removed.
+
+    Blocking.  Hooks in repositories elsewhere do nothing any more: what they write to is gone.
+    Raises ConfigFileError or OSError.
+    """
+    environment = git_environment(home)
+    triggers = home / FOLDER_BELOW_HOME
+    removed = UserConfig(home, triggers, environment).uninstall()
+    for location in find_projects(projects).values():
+        removed += uninstall_hooks(location, environment)
+    shutil.rmtree(triggers, ignore_errors=True)
+    return removed
 
 
 def _write(path: Path, text: str, mode: int = 0o644) -> None:

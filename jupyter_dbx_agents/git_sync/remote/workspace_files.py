@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from http import HTTPStatus
+from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
@@ -23,7 +25,6 @@ from ...pat import PatSource
 from ...secret import Secret
 from ...workspace_api import WorkspaceApi
 from ..local.content import Content
-from .pace import Pace
 
 # What the workspace exports at most, and imports in its older tenants.
 MOST_EXPORT_BYTES = 10 * 1024 * 1024
@@ -33,6 +34,8 @@ _PAT_POLL_SECONDS = 1.0
 # An upload may take its time: 15 s for an answer, and a second more per 100 KB.
 _UPLOAD_BYTES_PER_SECOND = 100_000
 _ANSWER_SECONDS = 15.0
+# A small commit goes out at once; only what follows is spaced.
+BURST = 10
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,44 @@ class RemoteObject:
     def name(self) -> str:
         """The last part of its path."""
         return self.path.rpartition("/")[2]
+
+
+class Pace:
+    """One for all projects, since the workspace's rate limits are shared, also with colleagues.
+
+    ``async with pace:`` waits for one's turn; at most ``parallel`` are inside.
+    """
+
+    def __init__(self, requests_per_second: float, parallel: int) -> None:
+        self._interval_seconds = 1 / requests_per_second
+        self._slots = asyncio.Semaphore(parallel)
+        self._next_at = 0.0
+
+    async def __aenter__(self) -> None:
+        """Wait for a slot and for the time."""
+        await self._slots.acquire()
+        try:
+            now = time.monotonic()
+            turn = max(self._next_at, now - BURST * self._interval_seconds)
+            self._next_at = turn + self._interval_seconds
+            if turn > now:
+                await asyncio.sleep(turn - now)
+        except BaseException:
+            self._slots.release()
+            raise
+
+    async def __aexit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        """Let the next one in."""
+        self._slots.release()
+
+    def pause(self, seconds: float) -> None:
+        """Hold everybody back: the workspace has said when to come again."""
+        self._next_at = max(self._next_at, time.monotonic() + seconds)
 
 
 class WorkspaceFiles:
