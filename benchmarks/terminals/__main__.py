@@ -34,6 +34,7 @@ MEASURES: dict[str, Measure] = {
     "screens": lambda server: output.screens(
         functools.partial(running, server), server.cpu_seconds
     ),
+    "mixed": lambda server: output.mixed(functools.partial(running, server), server.cpu_seconds),
     "stalled": output.stalled,
     "reconnect": reconnecting.reconnect,
     "reconnect-agent": reconnecting.reconnect_to_agent,
@@ -47,11 +48,12 @@ LIMITS: dict[str, Callable[[], Figures]] = {
     "floods": latency.raw_echo_beside_a_flood,
     "text": lambda: output.text(raw),
     "screens": lambda: output.screens(raw),
+    "mixed": lambda: output.mixed(raw),
 }
 
 
 # What the limit of a Python process is asked for.
-IN_PYTHON = ("echo", "floods", "text", "screens")
+IN_PYTHON = ("echo", "floods", "text", "screens", "mixed")
 COLUMNS = ("raw pty", "bare", "stock", "ours")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .figures import Figures, running
-from .programs import END, FULL_SCREEN, MIB, TEXT, TEXT_BYTES, python
+from .programs import END, FULL_SCREEN, MIB, MIXED, TEXT, TEXT_BYTES, python
 from .wire import Server, wait
 
 SCREENS_BYTES = 16 * MIB
@@ -33,14 +33,25 @@ def text(open_: Callable[..., Any], cpu: Callable[[], float] = time.process_time
 
 def screens(open_: Callable[..., Any], cpu: Callable[[], float] = time.process_time) -> Figures:
     """Measure a full-screen program, whose every byte a model of the screen has to follow."""
-    with open_(*python(FULL_SCREEN, str(SCREENS_BYTES))) as client:
+    return _program("full screens", FULL_SCREEN, open_, cpu)
+
+
+def mixed(open_: Callable[..., Any], cpu: Callable[[], float] = time.process_time) -> Figures:
+    """Measure encoded data, wide characters and coloured redraws in turn."""
+    return _program("mixed output", MIXED, open_, cpu)
+
+
+def _program(
+    name: str, program: str, open_: Callable[..., Any], cpu: Callable[[], float]
+) -> Figures:
+    with open_(*python(program, str(SCREENS_BYTES))) as client:
         time.sleep(0.5)
         used, started = cpu(), time.perf_counter()
         client.type("\r")
         client.until(END, 120)
         seconds, used = time.perf_counter() - started, cpu() - used
     return {
-        f"{SCREENS_BYTES // MIB} MiB of full screens, MB/s": SCREENS_BYTES / 1e6 / seconds,
+        f"{SCREENS_BYTES // MIB} MiB of {name}, MB/s": SCREENS_BYTES / 1e6 / seconds,
         "… CPU s per 100 MiB": used * 100 * MIB / SCREENS_BYTES,
     }
 

@@ -29,6 +29,21 @@ FULL_SCREEN = (
     " for r in range(1,25))\n"
     " os.write(1,b)\n sent+=len(b)\nos.write(1,b'THE-END')\nos.read(0,9)"
 )
+# As a build beside an agent: encoded data, wide characters and coloured redraws of the screen,
+# a third of the bytes each.
+MIXED = (
+    "import base64,os,random,sys\nr=random.Random(1)\n"
+    "data=base64.encodebytes(r.randbytes(8500)).replace(b'\\n',b'\\r\\n')\n"
+    "wide=''.join(f'{n}: 漢字とかな交じり文 한글 🙂 e\\u0301\\r\\n' for n in range(230)).encode()\n"
+    "def frame(n): return '\\x1b[H\\x1b[2J'+''.join(f'\\x1b[{y};1H'+''.join("
+    "f'\\x1b[{r.choice((1,2,22))};38;5;{r.randrange(256)}m{w:6}' for w in range(n,n+12))"
+    "+'\\x1b[0m\\x1b[K' for y in range(1,25))\n"
+    "frames=''.join(map(frame,range(2))).encode()+b'\\x1b[24;1H\\r\\n'\n"
+    "b=data+wide+frames\nos.read(0,9)\nsent=0\n"
+    "while sent<int(sys.argv[1]):\n"
+    " for at in range(0,len(b),4096): os.write(1,b[at:at+4096])\n sent+=len(b)\n"
+    "os.write(1,b'THE-END')\nos.read(0,9)"
+)
 INLINE = (
     f"import os,sys\nos.read(0,9)\nfor n in range({TRANSCRIPT_LINES}):\n"
     " os.write(1,b'step %d.\\r\\n' % n)\n"
