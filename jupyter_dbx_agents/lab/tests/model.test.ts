@@ -15,7 +15,7 @@ import {
   type Status,
   titleOf,
   withPart
-} from '../src/model';
+} from '../src/status/model';
 
 const pat = (state: string, expires_at: string | null): Pat => ({
   state,

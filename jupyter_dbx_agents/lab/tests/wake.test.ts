@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { onWake } from '../src/wake';
+import { onWake } from '../src/server/wake';
 
 test('a page wakes up with the network, and when it was hidden for longer than a glance', t => {
   t.mock.timers.enable({ apis: ['Date'] });

@@ -1,7 +1,7 @@
 /** Start-up and install progress, and the agents with their switches. */
 
 import * as React from 'react';
-import { agentIcon } from '../icons';
+import { agentIcon } from '../launcher/icons';
 import {
   type Agent,
   installOf,
@@ -10,7 +10,7 @@ import {
   type ModelReport,
   modelProblems,
   type Task
-} from '../model';
+} from '../status/model';
 import type { Context } from './panel';
 import { Button, Said, Section, State } from './parts';
 

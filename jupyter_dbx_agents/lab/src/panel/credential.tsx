@@ -1,9 +1,9 @@
 /** The credential: its state, its clock, and what to do with it. */
 
 import * as React from 'react';
-import { Candidates } from '../candidates';
-import { isNeeded, isOverdue, isUsable } from '../model';
+import { isNeeded, isOverdue, isUsable } from '../status/model';
 import { clock, secondsUntil } from '../text';
+import { Candidates } from '../token/candidates';
 import type { Context } from './panel';
 import { Button, Said, Section, State, useNow } from './parts';
 

@@ -2,7 +2,7 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-import { latencies, titleOf, type Usage as UsageModel, usageKey } from '../model';
+import { latencies, titleOf, type Usage as UsageModel, usageKey } from '../status/model';
 import { countText } from '../text';
 import type { Context } from './panel';
 import { Chart, Said, Section } from './parts';

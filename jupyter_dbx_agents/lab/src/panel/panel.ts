@@ -4,10 +4,10 @@ import type { ServiceManager } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Message } from '@lumino/messaging';
 import { Panel, type Widget } from '@lumino/widgets';
-import type { Actions } from '../actions';
-import { panelIcon } from '../icons';
-import type { StatusStore } from '../store';
-import { createTrouble } from './trouble';
+import { panelIcon } from '../launcher/icons';
+import type { StatusStore } from '../status/store';
+import type { Actions } from './actions';
+import { createTrouble } from './errors';
 
 // While the panel is shown, and only then.
 const USAGE_MILLISECONDS = 10_000;

@@ -1,7 +1,7 @@
 /** The projects: where their sync stands, what is left out of it, and what can come back. */
 
 import * as React from 'react';
-import type { Project, Remark } from '../model';
+import type { Project, Remark } from '../status/model';
 import type { Context } from './panel';
 import { Button, Said, Section, State } from './parts';
 

@@ -1,7 +1,7 @@
 /** The terminals with their programs, the notebooks, and the memory that they take. */
 
 import * as React from 'react';
-import { programIn } from '../model';
+import { programIn } from '../status/model';
 import { byteText } from '../text';
 import type { Context } from './panel';
 import { Button, Section } from './parts';

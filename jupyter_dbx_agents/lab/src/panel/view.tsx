@@ -4,11 +4,11 @@ import { ReactWidget, UseSignal } from '@jupyterlab/apputils';
 import * as React from 'react';
 import { Agents, Startup } from './agents';
 import { Credential } from './credential';
+import { Guard } from './errors';
 import { Models } from './models';
 import type { Context } from './panel';
 import { Projects } from './projects';
 import { Memory, Sessions } from './sessions';
-import { Guard } from './trouble';
 
 const PARTS = { Credential, Startup, Agents, Projects, Models, Sessions, Memory };
 

@@ -10,14 +10,14 @@
 
 import type { ITerminal } from '@jupyterlab/terminal';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { isStopping } from '../model';
-import { errorText, isSignedOut } from '../server';
-import type { StatusStore } from '../store';
-import { onWake } from '../wake';
-import type { Line } from './line';
-import { Notice } from './notice';
+import { errorText, isSignedOut } from '../server/requests';
+import { onWake } from '../server/wake';
+import { isStopping } from '../status/model';
+import type { StatusStore } from '../status/store';
+import { Notice } from './banner';
+import type { Line } from './link';
+import { WayBack } from './reconnector';
 import type { RunningPoll } from './running_poll';
-import { WayBack } from './way_back';
 import type { XTerm } from './xterm';
 
 const NOTICE_AFTER_MILLISECONDS = 400;

@@ -1,8 +1,8 @@
 /** A terminal's tab is named after the program in front, unless that sets a title itself. */
 
 import type { ITerminal } from '@jupyterlab/terminal';
-import { programIn } from '../model';
-import type { StatusStore } from '../store';
+import { programIn } from '../status/model';
+import type { StatusStore } from '../status/store';
 
 const SHELLS = new Set(['bash', 'sh', 'zsh', 'fish', 'dash']);
 

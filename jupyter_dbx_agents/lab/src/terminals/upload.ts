@@ -3,9 +3,9 @@
 import { PageConfig } from '@jupyterlab/coreutils';
 import type { ITerminal } from '@jupyterlab/terminal';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { errorText, ServerError } from '../server';
+import { errorText, ServerError } from '../server/requests';
 import { byteText, quoted } from '../text';
-import { Notice } from './notice';
+import { Notice } from './banner';
 import { sendFile } from './upload_request';
 
 /** Take what is pasted or dropped onto a terminal's `host` while `isWanted` says so. */

@@ -2,7 +2,7 @@
 
 import { ServerConnection } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { askJupyter, errorOf, isSignedOut } from '../server';
+import { askJupyter, errorOf, isSignedOut } from '../server/requests';
 
 // A slow line may need many minutes for a file; one that takes nothing for this long is dead.
 const NO_PROGRESS_MINUTES = 2;

@@ -9,11 +9,11 @@ import { Dialog, Notification, ReactWidget } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Widget } from '@lumino/widgets';
 import * as React from 'react';
+import { ask, errorText } from '../server/requests';
+import { isNeeded, isUsable, type Pat } from '../status/model';
+import type { StatusStore } from '../status/store';
 import { Candidates } from './candidates';
-import { isNeeded, isUsable, type Pat } from './model';
-import { PatDialog } from './pat_dialog';
-import { ask, errorText } from './server';
-import type { StatusStore } from './store';
+import { PatDialog } from './dialog';
 
 export class PatFlow {
   private _dialog: PatDialog | null = null;

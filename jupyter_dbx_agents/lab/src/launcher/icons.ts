@@ -1,7 +1,7 @@
 /** Our own signs; an agent's are its initials, in a colour of its own. */
 
 import { LabIcon } from '@jupyterlab/ui-components';
-import { initials } from './text';
+import { initials } from '../text';
 
 export const panelIcon = new LabIcon({
   name: 'dbx-agents:panel',

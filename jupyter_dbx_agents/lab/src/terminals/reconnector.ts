@@ -6,7 +6,7 @@
  */
 
 import type { Terminal } from '@jupyterlab/services';
-import { askJupyter, ServerError } from '../server';
+import { askJupyter, ServerError } from '../server/requests';
 
 // JupyterLab itself tries seven times, with pauses of up to a minute, and then no more.
 const PAUSE_MILLISECONDS = { least: 2000, most: 15_000 };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Terminal } from '@jupyterlab/services';
 import { Signal } from '@lumino/signaling';
-import { Line } from '../src/terminals/line';
+import { Line } from '../src/terminals/link';
 
 class FakeSocket {
   readyState = 1;

@@ -2,9 +2,9 @@
 
 import { Notification } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import type { Pat, Restored } from './model';
-import { ask, errorText } from './server';
-import type { StatusStore } from './store';
+import { ask, errorText } from '../server/requests';
+import type { Pat, Restored } from '../status/model';
+import type { StatusStore } from '../status/store';
 
 export class Actions {
   constructor(

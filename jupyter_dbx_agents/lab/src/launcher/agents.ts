@@ -7,11 +7,11 @@ import type { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
 import type { ILauncher } from '@jupyterlab/launcher';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { DisposableSet } from '@lumino/disposable';
+import { absolute } from '../server/paths';
+import { askJupyter, errorText } from '../server/requests';
+import { type Agent, installOf, isReady, type Task } from '../status/model';
+import type { StatusStore } from '../status/store';
 import { agentIcon } from './icons';
-import { type Agent, installOf, isReady, type Task } from './model';
-import { askJupyter, errorText } from './server';
-import { absolute } from './server_root';
-import type { StatusStore } from './store';
 
 const PREFIX = 'dbx-agents:start-';
 

@@ -2,9 +2,9 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
+import { clock, secondsUntil } from '../text';
 import { isNeeded, isOverdue, isStopping, type Pat } from './model';
 import type { StatusStore } from './store';
-import { clock, secondsUntil } from './text';
 
 const TICK_MILLISECONDS = 1000;
 

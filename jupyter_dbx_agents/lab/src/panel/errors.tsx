@@ -3,7 +3,7 @@
 import { ReactWidget } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-import type { Status } from '../model';
+import type { Status } from '../status/model';
 import { Button } from './parts';
 
 interface TroubleProps {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Terminal } from '@jupyterlab/services';
 import { ServerConnection } from '@jupyterlab/services';
-import { WayBack } from '../src/terminals/way_back';
+import { WayBack } from '../src/terminals/reconnector';
 
 const START = '2026-01-01T00:00:00.000000Z';
 const LATER = '2026-01-01T01:00:00.000000Z';

@@ -8,10 +8,10 @@
 
 import { ServerConnection } from '@jupyterlab/services';
 import { type ISignal, Signal } from '@lumino/signaling';
-import { ImpatientSocket } from './impatient_socket';
+import { ask, isSignedOut } from '../server/requests';
+import { ImpatientSocket } from '../server/timeout_socket';
+import { onWake } from '../server/wake';
 import { isLate, readable, type Status, withPart } from './model';
-import { ask, isSignedOut } from './server';
-import { onWake } from './wake';
 
 const SCHEMA = 'https://jupyter-dbx-agents/events/status/';
 const RETRY_MILLISECONDS = { least: 500, most: 15_000 };

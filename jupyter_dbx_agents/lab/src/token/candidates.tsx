@@ -2,7 +2,7 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-import type { Candidate, Pat } from './model';
+import type { Candidate, Pat } from '../status/model';
 
 interface Props {
   pasted: NonNullable<Pat['pasted']>;

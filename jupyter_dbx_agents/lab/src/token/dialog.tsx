@@ -3,8 +3,8 @@
 import { Dialog, Notification, ReactWidget } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-import type { Pat } from './model';
-import { errorText } from './server';
+import { errorText } from '../server/requests';
+import type { Pat } from '../status/model';
 
 const INPUT_ID = 'jp-DbxAgents-token';
 

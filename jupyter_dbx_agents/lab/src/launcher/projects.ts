@@ -6,11 +6,11 @@ import type { ILauncher } from '@jupyterlab/launcher';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { folderIcon } from '@jupyterlab/ui-components';
 import { DisposableSet } from '@lumino/disposable';
-import { openTerminal } from './launch';
-import { type Project, recentProjects } from './model';
-import { errorText } from './server';
-import { browsable } from './server_root';
-import type { StatusStore } from './store';
+import { browsable } from '../server/paths';
+import { errorText } from '../server/requests';
+import { type Project, recentProjects } from '../status/model';
+import type { StatusStore } from '../status/store';
+import { openTerminal } from './agents';
 
 const COMMAND = 'dbx-agents:open-project';
 
