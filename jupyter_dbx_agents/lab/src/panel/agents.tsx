@@ -11,7 +11,7 @@ import {
   modelProblems,
   type Task
 } from '../status/model';
-import type { Context } from './panel';
+import type { Context } from './context';
 import { Button, Said, Section, State } from './parts';
 
 const INSTALL = 'install-';

@@ -4,7 +4,7 @@ import * as React from 'react';
 import { isNeeded, isOverdue, isUsable } from '../status/model';
 import { clock, secondsUntil } from '../text';
 import { Candidates } from '../token/candidates';
-import type { Context } from './panel';
+import type { Context } from './context';
 import { Button, Said, Section, State, useNow } from './parts';
 
 export function Credential({ store, actions, trans }: Context): React.ReactElement | null {

@@ -4,7 +4,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { latencies, titleOf, type Usage as UsageModel, usageKey } from '../status/model';
 import { countText } from '../text';
-import type { Context } from './panel';
+import type { Context } from './context';
 import { Chart, Said, Section } from './parts';
 
 const MOST_POINTS = 30;

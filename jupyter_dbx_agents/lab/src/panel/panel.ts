@@ -1,24 +1,13 @@
 /** The side bar's panel; what is in it is loaded when it is shown for the first time. */
 
-import type { ServiceManager } from '@jupyterlab/services';
-import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Message } from '@lumino/messaging';
 import { Panel, type Widget } from '@lumino/widgets';
 import { panelIcon } from '../launcher/icons';
-import type { StatusStore } from '../status/store';
-import type { Actions } from './actions';
+import type { Context } from './context';
 import { createTrouble } from './errors';
 
 // While the panel is shown, and only then.
 const USAGE_MILLISECONDS = 10_000;
-
-/** What the sections work with. */
-export interface Context {
-  store: StatusStore;
-  actions: Actions;
-  terminals: ServiceManager.IManager['terminals'];
-  trans: TranslationBundle;
-}
 
 export class StatusPanel extends Panel {
   private _isFilled = false;

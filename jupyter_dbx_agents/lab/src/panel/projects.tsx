@@ -2,7 +2,7 @@
 
 import * as React from 'react';
 import type { Project, Remark } from '../status/model';
-import type { Context } from './panel';
+import type { Context } from './context';
 import { Button, Said, Section, State } from './parts';
 
 type Part = Pick<Context, 'actions' | 'trans'>;

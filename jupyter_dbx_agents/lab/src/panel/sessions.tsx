@@ -3,7 +3,7 @@
 import * as React from 'react';
 import { programIn } from '../status/model';
 import { byteText } from '../text';
-import type { Context } from './panel';
+import type { Context } from './context';
 import { Button, Section } from './parts';
 
 // From here on the container is close to being ended by its platform.

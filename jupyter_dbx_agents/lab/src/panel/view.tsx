@@ -3,10 +3,10 @@
 import { ReactWidget, UseSignal } from '@jupyterlab/apputils';
 import * as React from 'react';
 import { Agents, Startup } from './agents';
+import type { Context } from './context';
 import { Credential } from './credential';
 import { Guard } from './errors';
 import { Models } from './models';
-import type { Context } from './panel';
 import { Projects } from './projects';
 import { Memory, Sessions } from './sessions';
 
