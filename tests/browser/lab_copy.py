@@ -9,6 +9,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2] / "jupyter_dbx_agents"
 SOURCE = PACKAGE / "lab"
+REST_API = PACKAGE / "web" / "rest-api.yml"
 ASSETS = PACKAGE / "labextension" / "jupyter-dbx-agents"
 PACKAGES = "node_modules"
 # Made by the Makefile when it has installed from the lock, which is older then.
@@ -22,6 +23,9 @@ class LabCopy:
         self.source = folder / "package" / "lab"
         ignored = shutil.ignore_patterns(PACKAGES, "lib", "build")
         shutil.copytree(SOURCE, self.source, ignore=ignored)
+        rest_api = self.source.parent / REST_API.relative_to(PACKAGE)
+        rest_api.parent.mkdir(exist_ok=True)
+        shutil.copy(REST_API, rest_api)
         if not self._took_installed():
             self.run("npm", "ci", "--prefer-offline", "--no-progress")
 

@@ -27,6 +27,15 @@ def test_the_committed_assets_are_what_the_source_gives(lab_copy: LabCopy):
 
 
 @pytest.mark.timeout(300)
+def test_the_types_of_the_rest_api_are_what_its_description_gives(lab_copy: LabCopy):
+    types = lab_copy.source / "src" / "server" / "rest_api.ts"
+    types.unlink()
+    lab_copy.run("npm", "run", "types")
+    committed = SOURCE / types.relative_to(lab_copy.source)
+    assert types.read_text() == committed.read_text(), "run “npm run types”"
+
+
+@pytest.mark.timeout(300)
 def test_the_units_of_the_front_end(lab_copy: LabCopy):
     assert re.search(r"# pass [1-9]", lab_copy.run("npm", "test"))
 

@@ -1,123 +1,60 @@
 /**
- * What the server says, as `rest-api.yml` describes it.
+ * The server's status as this page reads it: types, and what follows from them.
  *
- * Every part is optional: a newer or older server may have more or fewer, and states of its own.
+ * The server may be newer or older than the page: only the keys named here are certain to be there,
+ * and a state may be one that `rest-api.yml` does not list.
  */
+
+import type * as Rest from '../server/rest_api';
 
 // A rotation takes a moment, and clocks differ.
 const OVERDUE_MILLISECONDS = 5000;
 
-export interface Candidate {
-  token_id: string;
-  comment: string;
-  created_at: string | null;
-  expires_at: string | null;
-}
+/** Any text in place of the listed ones. */
+type AnyText<T> = T extends string ? string : T;
 
-export interface Pat {
-  /** Of two, the higher is the later one; -1 when there may be another server that counts anew. */
-  revision?: number;
-  state: string;
-  message: string;
-  hint: string;
-  user: string;
-  expires_at: string | null;
-  lifetime_seconds?: number;
-  next_rotation_at: string | null;
-  rotations: number;
-  token_page: string;
-  pasted?: { state: string; message: string; candidates: Candidate[] };
-}
+/** A schema of which only some keys are certain. */
+type Sure<T, K extends keyof T> = { [P in K]: AnyText<T[P]> } & {
+  [P in Exclude<keyof T, K>]?: AnyText<T[P]>;
+};
 
-export interface Task {
-  name: string;
-  title: string;
-  state: string;
-  progress: number | null;
-  message: string;
-  hint: string;
-}
+export type Pat = Sure<
+  Rest.Pat,
+  | 'state'
+  | 'message'
+  | 'hint'
+  | 'user'
+  | 'expires_at'
+  | 'next_rotation_at'
+  | 'rotations'
+  | 'token_page'
+>;
+export type Pasted = Rest.Pat['pasted'];
+export type Candidate = Pasted['candidates'][number];
+export type Task = Sure<Rest.Status['startup'][number], 'name' | 'title' | 'state'>;
+export type Agent = Sure<Rest.Agent, 'name' | 'title' | 'command'>;
+export type Usage = Sure<Rest.Usage, 'agent' | 'model' | 'calls'>;
+export type ModelReport = Sure<Rest.ModelReport, 'model' | 'served'>;
+export type Project = Sure<Rest.Project, 'name' | 'state'>;
+/** A file that was not copied, or not quite as it is in git, and why. */
+export type Remark = Rest.Remarks[number];
+export type Restored = Sure<Rest.Restored, 'name'>;
+type Terminal = Sure<Rest.Status['terminals'][number], 'name'>;
 
-export interface Agent {
-  name: string;
-  title: string;
-  command: string;
-  enabled?: boolean;
-  installed?: boolean;
-  dialect?: string;
-  message?: string;
-  hint?: string;
-  version?: string;
-  model?: string;
-  model_is_chosen?: boolean;
-}
-
-export interface Usage {
-  agent: string;
-  model: string;
-  calls: number;
-  errors?: number;
-  input_tokens?: number;
-  output_tokens?: number;
-  mean_seconds?: number;
-  mean_first_byte_seconds?: number;
-}
-
-export interface ModelReport {
-  model: string;
-  served: boolean | null;
-  alternatives?: string[];
-  problem?: string;
-}
-
-export interface Project {
-  name: string;
-  state: string;
-  message?: string;
-  hint?: string;
-  folder?: string;
-  destination?: string;
-  synced_at?: string;
-  done?: number;
-  count?: number;
-  skipped_count?: number;
-  skipped?: Remark[];
-  notes?: Remark[];
-  history?: { message?: string };
-  hooks?: string;
-}
-
-/** What is to be said about one file. */
-export interface Remark {
-  path: string;
-  reason: string;
-}
-
-/** What has come back of a project, or why nothing has. */
-export interface Restored {
-  name: string;
-  has_history?: boolean;
-  missing?: string[];
-  problem?: string;
-}
-
-export interface Status {
-  version?: string;
-  workspace?: string;
-  owner?: string | null;
+export interface Status
+  extends Partial<
+    Pick<Rest.Status, 'version' | 'workspace' | 'owner' | 'gateway' | 'sessions' | 'memory'>
+  > {
   pat?: Pat;
-  gateway?: { kind: string; reason: string };
   startup?: Task[];
   agents?: Agent[];
   models?: Record<string, ModelReport>;
   usage?: Usage[];
   projects?: Project[];
-  sessions?: { terminals: number; kernels: number };
-  terminals?: { name: string; foreground?: string }[];
-  tracing?: { enabled?: boolean; experiment?: string; traces?: number; message?: string };
-  /** Only while the server stops, by its event. */
+  terminals?: Terminal[];
+  tracing?: Partial<Rest.Status['tracing']>;
+  /** Not in the REST reply: an event brings it while the server stops. */
   server?: { state: string; message?: string };
-  memory?: { used_bytes: number; limit_bytes: number | null };
 }
 
 /** Whether the server has said that it is stopping. */

@@ -2,10 +2,10 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-import type { Candidate, Pat } from '../status/model';
+import type { Candidate, Pasted } from '../status/model';
 
 interface Props {
-  pasted: NonNullable<Pat['pasted']>;
+  pasted: Pasted;
   trans: TranslationBundle;
   revoke: (candidate: Candidate) => void;
 }

@@ -10,7 +10,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Widget } from '@lumino/widgets';
 import * as React from 'react';
 import { ask, errorText } from '../server/requests';
-import { isNeeded, isUsable, type Pat } from '../status/model';
+import { isNeeded, isUsable, type Pasted, type Pat } from '../status/model';
 import type { StatusStore } from '../status/store';
 import { Candidates } from './candidates';
 import { PatDialog } from './dialog';
@@ -100,7 +100,7 @@ export class PatFlow {
     this._focusBack();
   }
 
-  private _candidates(pasted: NonNullable<Pat['pasted']>, done: () => void): Widget {
+  private _candidates(pasted: Pasted, done: () => void): Widget {
     const revoke = async (token_id: string): Promise<void> => {
       try {
         this._store.put({ pat: await ask<Pat>('pat/revoke-pasted', 'POST', { token_id }) });
