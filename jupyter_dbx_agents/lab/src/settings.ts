@@ -1,6 +1,13 @@
-/** The user's choices (`schema/plugin.json`), with their defaults until they are loaded. */
+/**
+ * The user's choices (`schema/plugin.json`), with their defaults until they are loaded.
+ *
+ * They are one page in JupyterLab's settings, under an id that is older than the plug-ins that read
+ * them: what a user has stored stays valid.
+ */
 
 import type { ISettingRegistry } from '@jupyterlab/settingregistry';
+
+const ID = 'jupyter-dbx-agents:plugin';
 
 export class Settings {
   askForToken = true;
@@ -12,9 +19,12 @@ export class Settings {
   private _stored: ISettingRegistry.ISettings | null = null;
 
   /** Follow the stored settings; without them the defaults stay. */
-  async follow(registry: ISettingRegistry, plugin: string): Promise<void> {
+  async follow(registry: ISettingRegistry | null): Promise<void> {
+    if (!registry) {
+      return;
+    }
     try {
-      this._stored = await registry.load(plugin);
+      this._stored = await registry.load(ID);
     } catch (error) {
       console.warn('The settings of Databricks agents are not to be had', error);
       return;

@@ -9,11 +9,10 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { DisposableSet } from '@lumino/disposable';
 import { absolute } from '../server/paths';
 import { askJupyter, errorText } from '../server/requests';
+import { startCommand } from '../status/commands';
 import { type Agent, installOf, isReady, type Task } from '../status/model';
-import type { StatusStore } from '../status/store';
+import type { IStatusStore } from '../status/store';
 import { agentIcon } from './icons';
-
-const PREFIX = 'dbx-agents:start-';
 
 export interface Places {
   launcher: ILauncher | null;
@@ -28,7 +27,7 @@ export class AgentLauncher {
 
   constructor(
     private _app: JupyterFrontEnd,
-    private _store: StatusStore,
+    private _store: IStatusStore,
     private _places: Places,
     private _trans: TranslationBundle
   ) {
@@ -75,7 +74,7 @@ export class AgentLauncher {
 
   private _show(agent: Agent, rank: number): void {
     const { name, title } = agent;
-    const command = PREFIX + name;
+    const command = startCommand(name);
     const { launcher, palette } = this._places;
     this._shown.add(
       this._app.commands.addCommand(command, {

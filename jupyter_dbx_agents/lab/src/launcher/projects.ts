@@ -9,7 +9,7 @@ import { DisposableSet } from '@lumino/disposable';
 import { browsable } from '../server/paths';
 import { errorText } from '../server/requests';
 import { type Project, recentProjects } from '../status/model';
-import type { StatusStore } from '../status/store';
+import type { IStatusStore } from '../status/store';
 import { openTerminal } from './agents';
 
 const COMMAND = 'dbx-agents:open-project';
@@ -17,7 +17,7 @@ const COMMAND = 'dbx-agents:open-project';
 /** Keep a card for each of the latest projects. */
 export function showProjects(
   app: JupyterFrontEnd,
-  store: StatusStore,
+  store: IStatusStore,
   launcher: ILauncher,
   trans: TranslationBundle
 ): void {

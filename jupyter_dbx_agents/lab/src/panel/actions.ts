@@ -2,26 +2,47 @@
 
 import { Notification } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
+import type { CommandRegistry } from '@lumino/commands';
 import { ask, errorText } from '../server/requests';
+import { ENTER_TOKEN, startCommand } from '../status/commands';
 import type { Pat, Restored } from '../status/model';
-import type { StatusStore } from '../status/store';
+import type { IStatusStore } from '../status/store';
 
 export class Actions {
   constructor(
-    private _store: StatusStore,
-    readonly enterToken: () => void,
-    readonly logOutNow: () => Promise<void>,
-    readonly startAgent: (name: string) => void,
-    readonly openTerminal: (name: string) => void,
+    private _store: IStatusStore,
+    private _commands: CommandRegistry,
     private _trans: TranslationBundle
   ) {}
+
+  /** Whether there is a dialog for a token: its plug-in may be switched off. */
+  get canEnterToken(): boolean {
+    return this._commands.hasCommand(ENTER_TOKEN);
+  }
+
+  enterToken(): void {
+    void this._commands.execute(ENTER_TOKEN);
+  }
+
+  /** Whether there is a command that starts an agent: it is enabled, and so is the launcher. */
+  canStart(agent: string): boolean {
+    return this._commands.hasCommand(startCommand(agent));
+  }
+
+  startAgent(name: string): void {
+    void this._commands.execute(startCommand(name));
+  }
+
+  openTerminal(name: string): void {
+    void this._commands.execute('terminal:open', { name });
+  }
 
   rotate(): void {
     this._run(async () => this._store.put({ pat: await ask<Pat>('pat/rotate', 'POST') }));
   }
 
   logOut(): void {
-    this._run(this.logOutNow);
+    this._run(() => this._store.logOut());
   }
 
   revokePasted(token_id: string): void {

@@ -112,7 +112,7 @@ function AgentLine(
           <Button
             label={trans.__('Start')}
             name={trans.__('Start %1', agent.title)}
-            disabled={!isReady(agent)}
+            disabled={!isReady(agent) || !actions.canStart(agent.name)}
             onClick={() => actions.startAgent(agent.name)}
           />
         )}

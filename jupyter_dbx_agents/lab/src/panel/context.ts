@@ -2,11 +2,11 @@
 
 import type { ServiceManager } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import type { StatusStore } from '../status/store';
+import type { IStatusStore } from '../status/store';
 import type { Actions } from './actions';
 
 export interface Context {
-  store: StatusStore;
+  store: IStatusStore;
   actions: Actions;
   terminals: ServiceManager.IManager['terminals'];
   trans: TranslationBundle;

@@ -48,7 +48,7 @@ export function Credential({ store, actions, trans }: Context): React.ReactEleme
         ) : (
           <Button
             label={trans.__('Paste a token …')}
-            disabled={!workspace}
+            disabled={!workspace || !actions.canEnterToken}
             onClick={() => actions.enterToken()}
           />
         )}

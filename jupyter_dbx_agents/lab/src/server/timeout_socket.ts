@@ -13,14 +13,14 @@ import type { Event } from '@jupyterlab/services';
 
 const OPEN_MILLISECONDS = 10_000;
 
-export class ImpatientSocket extends WebSocket {
+export class TimeoutSocket extends WebSocket {
   constructor(url: string | URL, protocols?: string | string[]) {
     super(url, protocols);
-    giveUpInTime(this);
+    closeInTime(this);
   }
 }
 
-function giveUpInTime(socket: WebSocket): void {
+function closeInTime(socket: WebSocket): void {
   window.setTimeout(() => {
     if (socket.readyState === WebSocket.CONNECTING) {
       socket.close();
@@ -34,11 +34,11 @@ function giveUpInTime(socket: WebSocket): void {
  * Its event manager (4.6, event/index.ts of its services) tries again when a socket closes, but
  * waits for ever for one to open.  The first, which is private, is older than this plug-in.
  */
-export function makeImpatient(events: Event.IManager): void {
+export function setOpenTimeout(events: Event.IManager): void {
   const { _socket: first } = events as unknown as { _socket?: unknown };
   if (first instanceof WebSocket) {
-    giveUpInTime(first);
+    closeInTime(first);
   }
-  const settings = { ...events.serverSettings, WebSocket: ImpatientSocket };
+  const settings = { ...events.serverSettings, WebSocket: TimeoutSocket };
   Reflect.set(events, 'serverSettings', settings); // another manager than JupyterLab's may refuse
 }

@@ -4,7 +4,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
 import { clock, secondsUntil } from '../text';
 import { isNeeded, isOverdue, isStopping, type Pat } from './model';
-import type { StatusStore } from './store';
+import type { IStatusStore } from './store';
 
 const TICK_MILLISECONDS = 1000;
 
@@ -13,7 +13,7 @@ export class StatusItem extends Widget {
   private _timer = 0;
 
   constructor(
-    private _store: StatusStore,
+    private _store: IStatusStore,
     private _trans: TranslationBundle,
     private _onClick: () => void
   ) {
@@ -63,7 +63,7 @@ interface Description {
   level: 'good' | 'warning' | 'bad' | 'none';
 }
 
-function describe(store: StatusStore, trans: TranslationBundle, now: number): Description {
+function describe(store: IStatusStore, trans: TranslationBundle, now: number): Description {
   const { pat, workspace } = store.status;
   if (store.isSignedOut) {
     const title = trans.__('Your sign-in has ended: reload the page to sign in again');

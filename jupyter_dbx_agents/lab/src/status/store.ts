@@ -7,21 +7,51 @@
  */
 
 import { ServerConnection } from '@jupyterlab/services';
+import { Token } from '@lumino/coreutils';
 import { type ISignal, Signal } from '@lumino/signaling';
 import { ask, isSignedOut } from '../server/requests';
-import { ImpatientSocket } from '../server/timeout_socket';
+import { TimeoutSocket } from '../server/timeout_socket';
 import { onWake } from '../server/wake';
-import { isLate, readable, type Status, withPart } from './model';
+import { isLate, type Pat, readable, type Status, withPart } from './model';
 
 const SCHEMA = 'https://jupyter-dbx-agents/events/status/';
 const RETRY_MILLISECONDS = { least: 500, most: 15_000 };
 const ANSWER_MILLISECONDS = 10_000;
 
-export class StatusStore {
+/** The server's status, and what changes it. */
+export interface IStatusStore {
+  readonly status: Status;
+  /** Whether the server has answered at all. */
+  readonly isKnown: boolean;
+  /** Whether the server pushes changes. */
+  readonly isConnected: boolean;
+  /** Whether the front door answers instead of the server, and requires a sign-in. */
+  readonly isSignedOut: boolean;
+  /** Whether `logOut` waits for its reply. */
+  readonly isLoggingOut: boolean;
+  /** Resolved when the server has answered for the first time. */
+  readonly known: Promise<void>;
+  /** Emitted after each change of the status or the connection. */
+  readonly changed: ISignal<IStatusStore, void>;
+  /** Put what a request has returned in its place at once; the event may come later. */
+  put(part: Partial<Status>): void;
+  /** Request the whole status; concurrent calls share one request.  Raises ServerError. */
+  refresh(): Promise<void>;
+  /** Have the server forget its tokens.  Raises ServerError. */
+  logOut(): Promise<void>;
+}
+
+export const IStatusStore = new Token<IStatusStore>(
+  'jupyter-dbx-agents:IStatusStore',
+  'The status of the server: token, agents, projects and terminals.'
+);
+
+export class StatusStore implements IStatusStore {
   private _status: Status = {};
   private _isKnown = false;
   private _isConnected = false;
   private _isSignedOut = false;
+  private _isLoggingOut = false;
   private _changed = new Signal<this, void>(this);
   private _attempts = 0;
   private _timer = 0;
@@ -30,12 +60,10 @@ export class StatusStore {
   private _toldMeanwhile: Partial<Status> = {};
   private _tellKnown: () => void = () => undefined;
 
-  /** Resolved when the server has answered for the first time. */
   readonly known: Promise<void> = new Promise(resolve => {
     this._tellKnown = resolve;
   });
 
-  /** Emitted after each change of the status or the connection. */
   get changed(): ISignal<this, void> {
     return this._changed;
   }
@@ -44,19 +72,20 @@ export class StatusStore {
     return this._status;
   }
 
-  /** Whether the server has answered at all. */
   get isKnown(): boolean {
     return this._isKnown;
   }
 
-  /** Whether changes are being pushed. */
   get isConnected(): boolean {
     return this._isConnected;
   }
 
-  /** Whether it is the front door that answers, and wants a sign-in first. */
   get isSignedOut(): boolean {
     return this._isSignedOut;
+  }
+
+  get isLoggingOut(): boolean {
+    return this._isLoggingOut;
   }
 
   /** Start to follow the server, for as long as the page lives. */
@@ -66,7 +95,6 @@ export class StatusStore {
     onWake(() => this._connect());
   }
 
-  /** Put what a request has returned in its place at once; the event may come later. */
   put(part: Partial<Status>): void {
     if (part.pat && isLate(part.pat, this._status.pat)) {
       return;
@@ -76,9 +104,17 @@ export class StatusStore {
     this._changed.emit();
   }
 
-  /** Ask for everything again; requests at the same time are one. */
   refresh(): Promise<void> {
     return this._asked ?? this._ask();
+  }
+
+  async logOut(): Promise<void> {
+    this._isLoggingOut = true; // events that come before the reply are not somebody else's doing
+    try {
+      this.put({ pat: await ask<Pat>('pat', 'DELETE') });
+    } finally {
+      this._isLoggingOut = false;
+    }
   }
 
   /** Ask, whoever asks already: only the last answer counts. */
@@ -123,7 +159,7 @@ export class StatusStore {
     const { wsUrl, appendToken, token } = ServerConnection.makeSettings();
     const query = appendToken && token ? `?token=${encodeURIComponent(token)}` : '';
     this._drop();
-    const socket = new ImpatientSocket(`${wsUrl}api/events/subscribe${query}`);
+    const socket = new TimeoutSocket(`${wsUrl}api/events/subscribe${query}`);
     this._socket = socket;
     socket.onopen = () => void this._onOpen(socket);
     socket.onmessage = message => this._onMessage(message);

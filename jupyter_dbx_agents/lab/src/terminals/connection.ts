@@ -13,7 +13,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { errorText, isSignedOut } from '../server/requests';
 import { onWake } from '../server/wake';
 import { isStopping } from '../status/model';
-import type { StatusStore } from '../status/store';
+import type { IStatusStore } from '../status/store';
 import { Notice } from './banner';
 import type { Line } from './link';
 import { WayBack } from './reconnector';
@@ -36,7 +36,7 @@ export class Connection {
     private _terminal: ITerminal.ITerminal,
     private _xterm: XTerm | null,
     private _line: Line,
-    private _store: StatusStore,
+    private _store: IStatusStore,
     private _trans: TranslationBundle,
     host: HTMLElement,
     private _open: () => Promise<unknown>,

@@ -2,7 +2,7 @@
 
 import type { ITerminal } from '@jupyterlab/terminal';
 import { programIn } from '../status/model';
-import type { StatusStore } from '../status/store';
+import type { IStatusStore } from '../status/store';
 
 const SHELLS = new Set(['bash', 'sh', 'zsh', 'fish', 'dash']);
 
@@ -12,7 +12,7 @@ export class TabName {
 
   constructor(
     private _terminal: ITerminal.ITerminal,
-    private _store: StatusStore,
+    private _store: IStatusStore,
     private _isWanted: () => boolean
   ) {
     _store.changed.connect(this._follow, this);

@@ -11,7 +11,7 @@ import type { Widget } from '@lumino/widgets';
 import * as React from 'react';
 import { ask, errorText } from '../server/requests';
 import { isNeeded, isUsable, type Pasted, type Pat } from '../status/model';
-import type { StatusStore } from '../status/store';
+import type { IStatusStore } from '../status/store';
 import { Candidates } from './candidates';
 import { PatDialog } from './dialog';
 
@@ -19,16 +19,19 @@ export class PatFlow {
   private _dialog: PatDialog | null = null;
   private _wasNeeded = false;
   private _isGiving = false;
-  private _isLoggingOut = false;
 
   /** `focusBack` is called when the dialog has gone. */
   constructor(
-    private _store: StatusStore,
+    private _store: IStatusStore,
     private _trans: TranslationBundle,
     private _isWanted: () => boolean,
     private _focusBack: () => void
-  ) {
-    _store.changed.connect(this._follow, this);
+  ) {}
+
+  /** Offer the dialog from now on. */
+  start(): void {
+    this._store.changed.connect(this._follow, this);
+    this._follow();
   }
 
   /** Ask for a token if one is needed and nobody is being asked; resolves when that has ended. */
@@ -54,16 +57,6 @@ export class PatFlow {
     }
   }
 
-  /** Log out, without asking for the next token at once. */
-  async logOut(): Promise<void> {
-    this._isLoggingOut = true; // the server tells so before it answers, and other things meanwhile
-    try {
-      this._store.put({ pat: await ask<Pat>('pat', 'DELETE') });
-    } finally {
-      this._isLoggingOut = false;
-    }
-  }
-
   /** The token is in force, and told to be, before the answer says what became of the pasted one. */
   private async _adopt(token: string): Promise<void> {
     this._isGiving = true;
@@ -77,7 +70,7 @@ export class PatFlow {
 
   private _follow(): void {
     const isAsked = isNeeded(this._store.status);
-    if (isAsked && !this._wasNeeded && !this._isLoggingOut) {
+    if (isAsked && !this._wasNeeded && !this._store.isLoggingOut) {
       this.offerIfWanted();
     }
     if (isUsable(this._store.status.pat) && !this._isGiving) {

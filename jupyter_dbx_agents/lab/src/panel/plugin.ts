@@ -1,0 +1,39 @@
+/** The plug-in that adds the panel to the side bar. */
+
+import {
+  ILayoutRestorer,
+  type JupyterFrontEnd,
+  type JupyterFrontEndPlugin
+} from '@jupyterlab/application';
+import { ICommandPalette } from '@jupyterlab/apputils';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { OPEN_PANEL } from '../status/commands';
+import { IStatusStore } from '../status/store';
+import { Actions } from './actions';
+import { StatusPanel } from './panel';
+
+export const panel: JupyterFrontEndPlugin<void> = {
+  id: 'jupyter-dbx-agents:panel',
+  description: 'Shows token, agents, projects, model calls and sessions in the side bar.',
+  autoStart: true,
+  requires: [IStatusStore],
+  optional: [ICommandPalette, ILayoutRestorer, ITranslator],
+  activate: (
+    { commands, serviceManager, shell }: JupyterFrontEnd,
+    store: IStatusStore,
+    palette: ICommandPalette | null,
+    restorer: ILayoutRestorer | null,
+    translator: ITranslator | null
+  ) => {
+    const trans = (translator ?? nullTranslator).load('jupyter_dbx_agents');
+    const actions = new Actions(store, commands, trans);
+    const panel = new StatusPanel({ store, actions, terminals: serviceManager.terminals, trans });
+    shell.add(panel, 'left', { rank: 250 });
+    restorer?.add(panel, panel.id);
+    commands.addCommand(OPEN_PANEL, {
+      label: trans.__('Databricks Agents: Show the Status'),
+      execute: () => shell.activateById(panel.id)
+    });
+    palette?.addItem({ command: OPEN_PANEL, category: trans.__('Agents') });
+  }
+};

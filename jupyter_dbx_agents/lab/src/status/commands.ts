@@ -1,0 +1,13 @@
+/**
+ * Commands by which one plug-in uses another.
+ *
+ * A plug-in that is switched off does not register its own, so ask `hasCommand` first.
+ */
+
+export const OPEN_PANEL = 'dbx-agents:open-panel';
+export const ENTER_TOKEN = 'dbx-agents:enter-token';
+
+/** Return the command that starts an agent in a terminal of its own. */
+export function startCommand(agent: string): string {
+  return `dbx-agents:start-${agent}`;
+}
