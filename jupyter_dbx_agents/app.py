@@ -22,6 +22,7 @@ from traitlets.config import Config
 from ._version import __version__
 from .agents import AgentInstaller, AgentRoster, InstallTasks, Place
 from .agents.databricks_profile import DatabricksProfile
+from .agents.tracing import SessionTracer
 from .auth import (
     OwnerIdentityProvider,
     OwnerResolver,
@@ -55,7 +56,6 @@ from .pat import PatRotator, parse_pat
 from .secret import Secret
 from .terminals.manager import HOST_SETTING, DbxTerminalManager, TerminalHost
 from .terminals.routes import terminal_routes
-from .tracing import SessionTracer
 from .web.browser import browser_routes, tell_page
 from .web.events import STATUS_SCHEMA_FILE, STATUS_SCHEMA_ID
 from .web.operations import Services

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from ..agents import AgentRoster
+from ..agents.tracing import SessionTracer
 from ..errors import RequestError
 from ..git_sync import GitSync
 from ..local_channel.paths import (
@@ -22,7 +23,6 @@ from ..local_channel.paths import (
     TRACES_PATH,
 )
 from ..pat import PatRotator, parse_pat
-from ..tracing import SessionTracer
 
 MOST_BODY_BYTES = 64 * 1024
 

@@ -15,11 +15,11 @@ import pytest
 
 from dbx_workspace.faults import Fault
 from dbx_workspace.server import LocalWorkspace
+from jupyter_dbx_agents.agents.tracing import SessionTracer
+from jupyter_dbx_agents.agents.tracing.mlflow_api import upload_requests
+from jupyter_dbx_agents.agents.tracing.transcript import MOST_CHARACTERS, last_turn
 from jupyter_dbx_agents.errors import RequestError
 from jupyter_dbx_agents.secret import Secret
-from jupyter_dbx_agents.tracing import SessionTracer
-from jupyter_dbx_agents.tracing.mlflow_api import upload_requests
-from jupyter_dbx_agents.tracing.transcript import MOST_CHARACTERS, last_turn
 from jupyter_dbx_agents.workspace_api import WorkspaceApi
 
 OWNER = "owner@example.com"

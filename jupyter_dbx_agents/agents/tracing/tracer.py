@@ -11,9 +11,9 @@ from typing import Any
 from traitlets import Bool, Float, Unicode
 from traitlets.config import LoggingConfigurable
 
-from ..errors import RequestError, WorkspaceError
-from ..secret import Secret
-from ..workspace_api import WorkspaceApi
+from ...errors import RequestError, WorkspaceError
+from ...secret import Secret
+from ...workspace_api import WorkspaceApi
 from .mlflow_api import experiment_id, write_trace
 from .mlflow_trace import trace_data, trace_id, trace_info
 from .transcript import Turn, last_turn

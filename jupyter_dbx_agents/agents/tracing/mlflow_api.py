@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 import httpx
 
-from ..errors import WorkspaceError
-from ..secret import Secret
-from ..workspace_api import WorkspaceApi
+from ...errors import WorkspaceError
+from ...secret import Secret
+from ...workspace_api import WorkspaceApi
 
 Json = dict[str, Any]
 EXPERIMENTS = "/api/2.0/mlflow/experiments"
