@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.terminals.screens import Screens
+from tests.support.screens import Screens
 
 
 @pytest.fixture(scope="session")

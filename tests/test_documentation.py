@@ -14,7 +14,7 @@ from jupyter_dbx_agents import errors
 from jupyter_dbx_agents.deployment import PLATFORM_FILE_LIMIT_BYTES
 from jupyter_dbx_agents.environment import SETTING_VARIABLES, take_environment
 from jupyter_dbx_agents.models import ModelTable
-from tests.documented_commands import KINDS, PAGES, commands_of, sections
+from tests.support.documented_commands import KINDS, PAGES, commands_of, sections
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "jupyter_dbx_agents"

@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.terminals.screens import Screens, differences
+from tests.support.screens import Screens, differences
 
 from .figures import Figures
 from .programs import END, FULL_SCREEN, INLINE, MIB, TRANSCRIPT_LINES, python

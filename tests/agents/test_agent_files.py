@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from golden import FILES
 
 from jupyter_dbx_agents.agents import AGENTS, Agent, AgentContext
 from jupyter_dbx_agents.agents.databricks_profile import databrickscfg
@@ -20,6 +19,7 @@ from jupyter_dbx_agents.config_files import ManagedFiles
 from jupyter_dbx_agents.environment import Environment
 from jupyter_dbx_agents.models import Dialect, ModelTable, ServedModels
 from jupyter_dbx_agents.secret import Secret
+from tests.support.golden import FILES
 
 SETTINGS_BEFORE = """{
   "env": {

@@ -5,11 +5,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from test_agent_files import context_of
 
 from jupyter_dbx_agents.agents.codex import CODEX
 from jupyter_dbx_agents.config_files import ManagedFiles
 from jupyter_dbx_agents.errors import InstallError
+
+from .test_agent_files import context_of
 
 PROGRAM = """#!/bin/sh
 case $1 in

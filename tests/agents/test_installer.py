@@ -12,13 +12,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from npm_registry import Registry
 
 from jupyter_dbx_agents.agents import Agent, AgentInstaller
 from jupyter_dbx_agents.agents.install.npm import NpmPackage, explain_npm
 from jupyter_dbx_agents.agents.install.npm_lock import npm_platform
 from jupyter_dbx_agents.errors import InstallError
 from jupyter_dbx_agents.models import Dialect
+
+from .npm_registry import Registry
 
 PROGRAM = """#!/bin/sh
 [ "$1" = sleep ] && { read line; exit; }
@@ -27,7 +28,7 @@ echo works
 """
 BROKEN = "#!/bin/sh\necho no such libc\nexit 127\n"
 OS, CPU = npm_platform().split("-")
-CERTIFICATE = Path(__file__).parents[1] / "broker" / "loopback.pem"
+CERTIFICATE = Path(__file__).parents[1] / "support" / "loopback.pem"
 
 
 # The lock of the agents of these tests; ``installer_of`` fills it from the registry.

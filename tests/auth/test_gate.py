@@ -13,14 +13,15 @@ from pathlib import Path
 
 import httpx
 import pytest
-from apps_api import AppsApi, serving_in_a_thread
-from guarded_server import OPTIONS, OWNER, GuardedServer, environment, guarded_server
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from jupyter_dbx_agents.auth.gate import RefusalLog
-from tests import sweep
+from tests.support import sweep
+
+from .apps_api import AppsApi, serving_in_a_thread
+from .guarded_server import OPTIONS, OWNER, GuardedServer, environment, guarded_server
 
 EMAIL = {"X-Forwarded-Email": OWNER}
 XSRF = {"Cookie": "_xsrf=t", "X-XSRFToken": "t"}

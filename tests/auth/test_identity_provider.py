@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from apps_api import AppsApi, serving_in_a_thread
-from guarded_server import OWNER, GuardedServer, guarded_server
+
+from .apps_api import AppsApi, serving_in_a_thread
+from .guarded_server import OWNER, GuardedServer, guarded_server
 
 STRANGER = {"X-Forwarded-Email": "stranger@example.com", "Cookie": "_xsrf=t", "X-XSRFToken": "t"}
 # Jupyter's own handlers; plain ones of other extensions are what the gate is needed for.

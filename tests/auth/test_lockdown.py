@@ -6,8 +6,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from gated_app import PORT_OPENS
-from guarded_server import GuardedServer, guarded_server, spawn
 from jupyter_server.auth import User
 from jupyter_server.serverapp import ServerApp
 from tornado.routing import AnyMatches, Rule
@@ -23,6 +21,9 @@ from jupyter_dbx_agents.auth import (
     verify_gate,
 )
 from jupyter_dbx_agents.errors import ConfigurationError
+
+from .gated_app import PORT_OPENS
+from .guarded_server import GuardedServer, guarded_server, spawn
 
 PASSWORD_PROVIDER = "jupyter_server.auth.PasswordIdentityProvider"
 

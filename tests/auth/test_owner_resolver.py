@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from apps_api import AppsApi
 
 from jupyter_dbx_agents.auth import OwnerResolver, creator_look_up
 from jupyter_dbx_agents.environment import Environment
@@ -21,6 +20,8 @@ from jupyter_dbx_agents.errors import (
 )
 from jupyter_dbx_agents.secret import Secret
 from jupyter_dbx_agents.workspace_api import WorkspaceApi
+
+from .apps_api import AppsApi
 
 OWNER = "kim.owner@example.com"
 SERVICE_PRINCIPAL = "1c6f7a02-53d3-4d5f-9e39-5d7a3c1f4f11"

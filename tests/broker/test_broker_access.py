@@ -5,7 +5,12 @@ import logging
 from pathlib import Path
 
 import pytest
-from scripted_gateway import (
+
+from jupyter_dbx_agents.broker.call import Call
+from jupyter_dbx_agents.broker.ledger import printable_path
+from jupyter_dbx_agents.pat import PatState
+
+from .scripted_gateway import (
     FIRST_PAT,
     MESSAGES,
     NEXT_PAT,
@@ -16,10 +21,6 @@ from scripted_gateway import (
     refusing,
     until,
 )
-
-from jupyter_dbx_agents.broker.call import Call
-from jupyter_dbx_agents.broker.ledger import printable_path
-from jupyter_dbx_agents.pat import PatState
 
 LISTENING = "0A"  # the state in /proc/net/tcp
 LOOPBACK_HEX = "0100007F"

@@ -4,7 +4,11 @@ import asyncio
 import json
 
 import pytest
-from scripted_gateway import (
+
+from jupyter_dbx_agents.models import ModelWatch
+from jupyter_dbx_agents.models.gateway import gateway_host
+
+from .scripted_gateway import (
     MESSAGES,
     PATIENCE_SECONDS,
     Exchange,
@@ -12,10 +16,7 @@ from scripted_gateway import (
     broker_for,
     scripted_gateway,
 )
-from test_broker_workspace import SAY, bodies, workspace_site
-
-from jupyter_dbx_agents.models import ModelWatch
-from jupyter_dbx_agents.models.gateway import gateway_host
+from .test_broker_workspace import SAY, bodies, workspace_site
 
 RESPONSES = "/openai/v1/responses"
 NAMESPACE = {"type": "namespace", "name": "mcp__w", "tools": [{"type": "function", "name": "look"}]}

@@ -11,7 +11,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from scripted_gateway import (
+
+from jupyter_dbx_agents.broker import Broker
+from jupyter_dbx_agents.models import ModelTable
+
+from .scripted_gateway import (
     FIRST_PAT,
     MESSAGES,
     PATIENCE_SECONDS,
@@ -22,10 +26,7 @@ from scripted_gateway import (
     scripted_gateway,
 )
 
-from jupyter_dbx_agents.broker import Broker
-from jupyter_dbx_agents.models import ModelTable
-
-CERTIFICATE = Path(__file__).with_name("loopback.pem")
+CERTIFICATE = Path(__file__).parents[1] / "support" / "loopback.pem"
 STREAM = [b"one", b"two" * 50_000]
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 import pytest
-from scripted_gateway import Pats, environment
 
 from dbx_workspace.control_client import ControlClient
 from dbx_workspace.server import LocalWorkspace
@@ -16,6 +15,8 @@ from jupyter_dbx_agents.broker import Broker
 from jupyter_dbx_agents.models import ModelTable
 from jupyter_dbx_agents.secret import Secret
 from jupyter_dbx_agents.workspace_api import WorkspaceApi
+
+from .scripted_gateway import Pats, environment
 
 OWNER = "owner@example.com"
 MESSAGES = "/anthropic/v1/messages"

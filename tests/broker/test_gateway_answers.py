@@ -4,7 +4,8 @@ import asyncio
 
 import httpx
 import pytest
-from scripted_gateway import MESSAGES, Exchange, broker_for, message_of
+
+from .scripted_gateway import MESSAGES, Exchange, broker_for, message_of
 
 CHUNKED = b"5\r\nhello\r\nA;name=value\r\n, world\r\n!\r\n0\r\nX-Trailer: 1\r\n\r\n"
 CONTENT = b"hello, world\r\n!"

@@ -6,10 +6,11 @@ import json
 import httpx
 import pytest
 from databricks.sdk.core import Config
-from scripted_gateway import FIRST_PAT, PASTE, Exchange, Pats, Site, broker_for, scripted_gateway
 
 from jupyter_dbx_agents.broker.metadata_service import is_same_host
 from jupyter_dbx_agents.pat import PatState
+
+from .scripted_gateway import FIRST_PAT, PASTE, Exchange, Pats, Site, broker_for, scripted_gateway
 
 VERSION = {"X-Databricks-Metadata-Version": "1"}
 

@@ -6,7 +6,8 @@ import socket
 
 import httpx
 import pytest
-from scripted_gateway import (
+
+from .scripted_gateway import (
     EVERY_BYTE,
     FIRST_PAT,
     MESSAGES,

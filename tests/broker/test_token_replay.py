@@ -4,7 +4,10 @@ import asyncio
 import gzip
 
 import pytest
-from scripted_gateway import (
+
+from jupyter_dbx_agents.pat import PatState
+
+from .scripted_gateway import (
     DEAD_TOKEN,
     EVERY_BYTE,
     FIRST_PAT,
@@ -19,8 +22,6 @@ from scripted_gateway import (
     message_of,
     refusing,
 )
-
-from jupyter_dbx_agents.pat import PatState
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,6 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client import REGISTRY, generate_latest
-from scripted_gateway import MESSAGES, Exchange, Pats, answer_ok, broker_for, until
-from test_broker_workspace import WorkspaceSite, bodies, workspace_site
 
 from dbx_workspace.models import anthropic as models_anthropic
 from dbx_workspace.models import chat as models_chat
@@ -19,6 +17,9 @@ from jupyter_dbx_agents.broker.call import MOST_ANSWER_BYTES, Call, TokenCounts
 from jupyter_dbx_agents.broker.ledger import MOST_PAIRS, OTHER, UsageLedger, usage_metrics
 from jupyter_dbx_agents.models import Dialect
 from jupyter_dbx_agents.pat import PatState
+
+from .scripted_gateway import MESSAGES, Exchange, Pats, answer_ok, broker_for, until
+from .test_broker_workspace import WorkspaceSite, bodies, workspace_site
 
 EMULATED = {
     Dialect.ANTHROPIC: models_anthropic.DIALECT,

@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.system.running_app import RunningApp
-
-from .lab_copy import LabCopy
-from .lab_page import LabPage
-from .relay import Relay
-from .tabs import Tabs, forget_sessions
+from tests.support.lab_copy import LabCopy
+from tests.support.lab_page import LabPage
+from tests.support.relay import Relay
+from tests.support.running_app import RunningApp
+from tests.support.tabs import Tabs, forget_sessions
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync")

@@ -9,8 +9,7 @@ import pytest
 from jupyterlab_server.config import get_page_config
 
 from jupyter_dbx_agents.lifecycle.preferences import LAB_EXTENSIONS
-
-from .lab_copy import ASSETS, SOURCE, LabCopy, files_of
+from tests.support.lab_copy import ASSETS, SOURCE, LabCopy, files_of
 
 MOST_BUNDLE_BYTES = 60 * 1024
 MOST_FILE_BYTES = 10 * 1024 * 1024

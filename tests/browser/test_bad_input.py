@@ -9,10 +9,9 @@ import pytest
 from playwright.sync_api import Route, WebSocketRoute, expect
 
 from dbx_workspace.control_client import SamplePat
-from tests.system.running_app import RunningApp, eventually
-
-from .lab_page import LabPage
-from .relay import Relay
+from tests.support.lab_page import LabPage
+from tests.support.relay import Relay
+from tests.support.running_app import RunningApp, eventually
 
 TOKEN = "dapi" + "1" * 32
 NO_ANSWERS = [

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
-from tests.system.running_app import RunningApp
-
-from .lab_page import LabPage
+from tests.support.lab_page import LabPage
+from tests.support.running_app import RunningApp
 
 LIFE_SECONDS = 2
 TICKS = 40

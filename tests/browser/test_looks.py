@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.system.running_app import RunningApp
-
-from .lab_copy import LabCopy
-from .lab_page import DIALOG, LabPage
+from tests.support.lab_copy import LabCopy
+from tests.support.lab_page import DIALOG, LabPage
+from tests.support.running_app import RunningApp
 
 FOLDER = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 SERIOUS = {"serious", "critical"}

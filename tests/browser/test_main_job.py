@@ -6,11 +6,10 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.system.running_app import RunningApp
-
-from .installed import install
-from .lab_page import LabPage
-from .tabs import Tabs
+from tests.support.installed import install
+from tests.support.lab_page import LabPage
+from tests.support.running_app import RunningApp
+from tests.support.tabs import Tabs
 
 BAD_TOKEN = "dapi" + "0" * 32
 STATE = ".jp-DbxAgents-state"

@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.system.running_app import RunningApp, eventually
-
-from .installed import install
-from .lab_page import LabPage
+from tests.support.installed import install
+from tests.support.lab_page import LabPage
+from tests.support.running_app import RunningApp, eventually
 
 Change = Callable[[dict[str, Any]], object]
 COUNT = itertools.count()

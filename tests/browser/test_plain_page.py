@@ -6,7 +6,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.system.running_app import RunningApp
+from tests.support.running_app import RunningApp
 
 BAD_TOKEN = "dapi" + "0" * 32
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.system.running_app import RunningApp
-
-from .lab_page import START_MILLISECONDS, LabPage
+from tests.support.lab_page import START_MILLISECONDS, LabPage
+from tests.support.running_app import RunningApp
 
 
 @pytest.fixture

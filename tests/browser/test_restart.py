@@ -10,11 +10,11 @@ import pytest
 from playwright.sync_api import expect
 
 from dbx_workspace.front_door.door import FrontDoor
-from tests.system.running_app import RunningApp, Server, app_variables
+from tests.support.lab_page import LabPage
+from tests.support.running_app import RunningApp, Server, app_variables
+from tests.support.tabs import Tabs, forget_sessions
 
 from .conftest import EXPOSED, NO_AGENTS
-from .lab_page import LabPage
-from .tabs import Tabs, forget_sessions
 
 MOUSE = "window.jupyterapp.shell.currentWidget.content._term.modes.mouseTrackingMode"
 PROMPT = r"Token \(Enter to go on without\):$"

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.system.running_app import RunningApp
-
-from .lab_copy import SOURCE
-from .lab_page import LabPage
+from tests.support.lab_copy import SOURCE
+from tests.support.lab_page import LabPage
+from tests.support.running_app import RunningApp
 
 COPY = "text => navigator.clipboard.writeText(text)"
 COPIED = "() => navigator.clipboard.readText()"

@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.system.running_app import RunningApp, eventually
-
-from .installed import install
-from .lab_page import LabPage
-from .relay import Relay
+from tests.support.installed import install
+from tests.support.lab_page import LabPage
+from tests.support.relay import Relay
+from tests.support.running_app import RunningApp, eventually
 
 MIB = 1024 * 1024
 CLOSE_TAB = ".lm-TabBar-tabCloseIcon"

@@ -5,10 +5,9 @@ from contextlib import AbstractContextManager
 
 from playwright.sync_api import expect
 
-from tests.system.running_app import RunningApp
-
-from .lab_page import LabPage
-from .relay import Relay
+from tests.support.lab_page import LabPage
+from tests.support.relay import Relay
+from tests.support.running_app import RunningApp
 
 FULL_SCREEN = r"""
 printf '\033[?1049h\033[2J\033[3;5Hfirst\033[10;20H\033[7mmiddle\033[m\033[20;1Hlast line\033[12;3H'

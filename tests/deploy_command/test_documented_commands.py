@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.documented_commands import ROOT, Section, sections
+from tests.support.documented_commands import ROOT, Section, sections
 
 from .conftest import Deployer, Repository
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import yaml
 
-from .running_app import Browser, LocalWorkspaceProcess, Server, eventually
+from tests.support.running_app import Browser, LocalWorkspaceProcess, Server, eventually
 
 OWNER = "owner@example.com"
 API = "/dbx-agents/api/agents"

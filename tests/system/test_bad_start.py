@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .running_app import Browser, LocalWorkspaceProcess, Server, eventually, starting
+from tests.support.running_app import Browser, LocalWorkspaceProcess, Server, eventually, starting
 
 OWNER = "owner@example.com"
 NO_AGENTS = "--DbxAgentsApp.install_agents=False"

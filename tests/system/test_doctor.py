@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from .running_app import Browser, LocalWorkspaceProcess, Server, Terminal
+from tests.support.running_app import Browser, LocalWorkspaceProcess, Server, Terminal
+
 from .test_agents_rest import NO_AGENTS, OWNER, until_configured
 
 DOCTOR = "jupyter dbx-agents doctor"

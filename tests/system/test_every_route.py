@@ -9,9 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests import sweep
-
-from .running_app import Server
+from tests.support import sweep
+from tests.support.running_app import Server
 
 OWNER = "keeper.owner@example.com"
 NO_AGENTS = "--DbxAgentsApp.install_agents=False"

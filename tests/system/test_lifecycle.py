@@ -12,7 +12,7 @@ import httpx
 import pytest
 import yaml
 
-from .running_app import (
+from tests.support.running_app import (
     LocalWorkspaceProcess,
     RunningApp,
     Server,

@@ -16,7 +16,14 @@ from pathlib import Path
 import pytest
 from websockets.sync.client import connect
 
-from .running_app import Browser, LocalWorkspaceProcess, Server, eventually, is_running, starting
+from tests.support.running_app import (
+    Browser,
+    LocalWorkspaceProcess,
+    Server,
+    eventually,
+    is_running,
+    starting,
+)
 
 OWNER = "owner@example.com"
 NO_AGENTS = "--DbxAgentsApp.install_agents=False"

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from jupyter_dbx_agents.terminals.output import SLICE_BYTES
 from jupyter_dbx_agents.terminals.terminal import MAKING_WAY_REST_SECONDS, UNWATCHED_REST_SECONDS
+from tests.support.screens import Screens, differences
 
 from .clients import Client, Server, StalledClient, eventually
-from .screens import Screens, differences
 
 MIB = 1024 * 1024
 TEXT, PING, PONG = 0x1, 0x9, 0xA

@@ -10,9 +10,9 @@ import pytest
 
 from jupyter_dbx_agents.terminals.replay import Replay
 from jupyter_dbx_agents.terminals.screen.escapes import without_repeats
+from tests.support.screens import Screens, differences
 
 from .clients import Client, Server, eventually
-from .screens import Screens, differences
 
 SIZE = (24, 80)
 INLINE_TUI = r"""

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from jupyter_dbx_agents.terminals.screen.model import ScreenModel
-
-from .screens import Screens, differences
+from tests.support.screens import Screens, differences
 
 WORDS = ["hello world ", "x", "The quick brown fox ", "word " * 20, "12345"]
 WIDE = ["漢字", "テスト", "e\u0301", "🙂 ok", "✅", "\u0915\u094d\u0937", "👩\u200d💻", "한글"]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .running_app import RunningApp, Terminal, eventually
+from tests.support.running_app import RunningApp, Terminal, eventually
 
 PAT = "/dbx-agents/api/pat"
 PROMPT = r"Token \(Enter to go on without\): "

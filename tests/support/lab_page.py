@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.system.running_app import eventually
+from .running_app import eventually
 
 START_MILLISECONDS = 60_000
 DIALOG = ".jp-DbxAgents-PatDialog"

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from .running_app import RunningApp, eventually
+from tests.support.running_app import RunningApp, eventually
 
 ROTATIONS = 20
 

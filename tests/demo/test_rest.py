@@ -2,7 +2,7 @@
 
 import pytest
 
-from .running_app import RunningApp
+from tests.support.running_app import RunningApp
 
 PAT = "/dbx-agents/api/pat"
 

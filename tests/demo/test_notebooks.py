@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
-from .running_app import RunningApp, eventually
+from tests.support.running_app import RunningApp, eventually
 
 ROTATIONS = 5
 # In the documentation's words, so that it is what is tested.

@@ -11,8 +11,7 @@ from jupyter_dbx_agents.errors import WorkspaceUnavailableError
 from jupyter_dbx_agents.models import Dialect, ModelTable, ServedModels
 from jupyter_dbx_agents.models.discovery import discover
 from jupyter_dbx_agents.models.names import alternatives, newest_per_family, parse_name
-
-from .local_workspace import environment, fault, local_workspace
+from tests.support.local_workspace import environment, fault, local_workspace
 
 CLAUDE, GPT, GOOGLE = (ANTHROPIC, CHAT), (RESPONSES, CHAT), (GEMINI, CHAT)
 LISTS = "^/api/2.[01]/(serving-endpoints|unity-catalog)"

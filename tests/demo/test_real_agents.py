@@ -14,9 +14,8 @@ import pytest
 import yaml
 
 from jupyter_dbx_agents.agents import AGENTS, AgentInstaller
-from tests.agents.golden import FILES
-
-from .running_app import RunningApp, Terminal, eventually
+from tests.support.golden import FILES
+from tests.support.running_app import RunningApp, Terminal, eventually
 
 ROTATIONS = 20
 API = "/dbx-agents/api/agents"

@@ -8,8 +8,7 @@ from typing import Any
 
 from jupyter_dbx_agents.models import Gateway, ModelTable, ModelWatch
 from jupyter_dbx_agents.secret import Secret
-
-from .local_workspace import environment, fault, local_workspace
+from tests.support.local_workspace import environment, fault, local_workspace
 
 
 @dataclass

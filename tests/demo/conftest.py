@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.agents.golden import FILES
-
-from .running_app import RunningApp
+from tests.support.golden import FILES
+from tests.support.running_app import RunningApp
 
 FAST_ROTATION = (
     "--PatRotator.rotation_interval_seconds=2",

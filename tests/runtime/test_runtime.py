@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from databricks.sdk.service.apps import App, AppDeployment, GitRepository, GitSource
 
-from tests.system.running_app import Browser, Terminal, eventually
+from tests.support.running_app import Browser, Terminal, eventually
 
 from .machine import OWNER, STRANGER, Platform, git_repository
 from .sandbox import MEMORY_BYTES, SOURCE_CODE

@@ -11,8 +11,7 @@ from openapi_spec_validator import validate
 import jupyter_dbx_agents
 from jupyter_dbx_agents.local_channel.paths import UPLOADS_PATH
 from jupyter_dbx_agents.web.operations import OPERATIONS
-
-from .running_app import RunningApp
+from tests.support.running_app import RunningApp
 
 DESCRIPTION = yaml.safe_load(
     (Path(jupyter_dbx_agents.__file__).parent / "web" / "rest-api.yml").read_text(encoding="utf-8")

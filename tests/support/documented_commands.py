@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 # Of each kind, the words it begins with, and the test that runs it.
 KINDS = {
     "make ": "tests/test_documentation.py",
-    "jupyter dbx-agents ": "tests/system/test_documented_commands.py",
+    "jupyter dbx-agents ": "tests/demo/test_documented_commands.py",
     "python -m ": "tests/deploy_command/test_documented_commands.py",
     "databricks ": "tests/deploy_command/test_documented_commands.py",
     "cp ": "tests/deploy_command/test_documented_commands.py",

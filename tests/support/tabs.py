@@ -7,11 +7,10 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.system.running_app import Browser as Owner
-from tests.system.running_app import RunningApp
-
 from .lab_page import START_MILLISECONDS, LabPage
 from .relay import Relay
+from .running_app import Browser as Owner
+from .running_app import RunningApp
 
 SIZE = {"width": 1280, "height": 800}
 OURS = "/extensions/jupyter-dbx-agents/"

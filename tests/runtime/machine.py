@@ -19,7 +19,7 @@ from dbx_workspace.control_client import ControlClient
 from dbx_workspace.front_door.door import FrontDoor
 from dbx_workspace.reserved_port import port_of, reserve_port
 from dbx_workspace.server import LocalWorkspace
-from tests.system.running_app import Browser
+from tests.support.running_app import Browser
 
 from .runtime_image import ROOT, Container, RuntimeImage, platform_variables
 

@@ -5,7 +5,8 @@ import shutil
 
 import pytest
 
-from .running_app import RunningApp, Terminal, eventually
+from tests.support.running_app import RunningApp, Terminal, eventually
+
 from .test_real_agents import ONCE
 from .test_rest_description import check
 

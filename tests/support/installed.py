@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.system.running_app import RunningApp, eventually
+from .running_app import RunningApp, eventually
 
 
 def install(app: RunningApp, agent: str) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.documented_commands import commands_of
-
-from .running_app import RunningApp
+from tests.support.documented_commands import commands_of
+from tests.support.running_app import RunningApp
 
 # It tells of problems with its exit code, and which there are depends on the machine.
 MAY_FAIL = "jupyter dbx-agents doctor"

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from .running_app import RunningApp, eventually
+from tests.support.running_app import RunningApp, eventually
 
 
 @pytest.fixture(scope="module")

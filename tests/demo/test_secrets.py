@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .running_app import RunningApp, eventually
+from tests.support.running_app import RunningApp, eventually
 
 PAT = re.compile(rb"dapi[0-9a-f]{32}")
 PROGRAM = "'from databricks.sdk import WorkspaceClient as W; W().current_user.me()'"

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from jupyter_dbx_agents.terminals.replay import Replay
-from tests.terminals.screens import Screens, differences
+from tests.support.running_app import COLUMNS, ROWS, RunningApp, Terminal
+from tests.support.screens import Screens, differences
 
-from .running_app import COLUMNS, ROWS, RunningApp, Terminal
 from .test_real_agents import ONCE, READY, command_of, put
 
 # Long enough for a second client to join in the middle, and to be sent some more of it.

@@ -10,8 +10,7 @@ import httpx
 import pytest
 
 from dbx_workspace.models.catalog import ANTHROPIC, CHAT, GEMINI, RESPONSES
-
-from .running_app import RunningApp, eventually
+from tests.support.running_app import RunningApp, eventually
 
 SERVED = [
     {"name": "databricks-claude-opus-4-9", "api_types": [ANTHROPIC, CHAT]},
