@@ -40,7 +40,6 @@ class WorkspaceUser:
 
     user_name: str
     active: bool
-    workspace_id: str
 
 
 @dataclass(frozen=True)
@@ -80,12 +79,10 @@ class WorkspaceApi:
 
     async def me(self, token: Secret) -> WorkspaceUser:
         """Return the token's user (SCIM ``Me``)."""
-        response = await self._send("GET", "/api/2.0/preview/scim/v2/Me", token)
-        body = _json_object(response)
+        body = _json_object(await self._send("GET", "/api/2.0/preview/scim/v2/Me", token))
         return WorkspaceUser(
             user_name=str(body.get("userName", "")).lower(),
             active=body.get("active", True) is not False,
-            workspace_id=response.headers.get("x-databricks-org-id", ""),
         )
 
     async def create_token(

@@ -36,7 +36,7 @@ class Mint:
         self._mark = " ".join(filter(None, (COMMENT_PREFIX, app_name, uuid.uuid4().hex)))
         self._may_have_lost_one = False
 
-    async def create(self, token: Secret, now: datetime) -> tuple[Pat, MintedToken]:
+    async def create(self, token: Secret, now: datetime) -> Pat:
         """Create a PAT with ``token`` and see that it works.
 
         Raises PatCannotMintError with the cause, TokenRefusedError, or WorkspaceUnavailableError.
@@ -56,7 +56,7 @@ class Mint:
             # The answer may have got lost after the effect; a cancelled call's, too.
             await self._undo(token, minted)
             raise
-        return self._pat(minted, now), minted
+        return self._pat(minted, now)
 
     async def undo(self, pat: Pat) -> None:
         """Delete a PAT that will not be used after all, with itself."""

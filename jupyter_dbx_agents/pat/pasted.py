@@ -14,10 +14,11 @@ Neither: it is kept, and the user is shown the list.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 from ..errors import (
@@ -30,9 +31,10 @@ from ..errors import (
     WorkspacePermissionError,
 )
 from ..secret import Secret
-from ..workspace_api import MintedToken, TokenInfo, WorkspaceApi, WorkspaceUser
-from .clock import iso
+from ..workspace_api import TokenInfo, WorkspaceApi
+from .clock import Clock, iso
 from .mint import PROPAGATION_PAUSE_SECONDS, PROPAGATION_TRIES, Mint
+from .store import Pat
 
 # 32 hex digits, and on Azure the number of a replica.  Any other "dapi…" is left to the workspace.
 _PAT = re.compile(r"dapi[0-9A-Za-z_-]{8,200}")
@@ -56,13 +58,13 @@ class PastedState(StrEnum):
     RETRYING = "retrying"
 
 
-@dataclass
+@dataclass(frozen=True)
 class PastedOutcome:
     """What became of the pasted token; ``candidates`` are the tokens it may be."""
 
     state: PastedState = PastedState.NONE
     message: str = ""
-    candidates: list[TokenInfo] = field(default_factory=list)
+    candidates: Sequence[TokenInfo] = ()
 
     def status(self) -> dict[str, object]:
         """Return the REST model; the ids are those of the token API, not secret."""
@@ -99,10 +101,8 @@ def parse_pat(text: str) -> Secret:
     return Secret(bare)
 
 
-async def owner_of_pasted(
-    api: WorkspaceApi, pasted: Secret, expected_user: str | None
-) -> WorkspaceUser:
-    """Return the pasted token's user, who must be ``expected_user`` (None: anybody).
+async def owner_of_pasted(api: WorkspaceApi, pasted: Secret, expected_user: str | None) -> str:
+    """Return the login name of the token's user, who must be ``expected_user`` (None: anybody).
 
     Raises PatRefusedError or PatForeignUserError.
     """
@@ -129,7 +129,7 @@ async def owner_of_pasted(
             "This token belongs to another user than this app's owner.",
             "Paste a token that you created yourself in this workspace.",
         )
-    return user
+    return user.user_name
 
 
 def token_page(host: str) -> str:
@@ -137,18 +137,26 @@ def token_page(host: str) -> str:
     return f"{host}/settings/user/developer/access-tokens"
 
 
-class PastedRevoker:
-    """Revokes one pasted token; holds its value only until it is known to be dead.
+class PastedToken:
+    """A token that was exchanged for ``pat``; its value is held until it is known to be dead.
 
-    ``listed`` are the tokens that the pasted one saw before ``minted`` was made with it; empty if
-    it could not list them.
+    ``listed`` are the user's tokens before ``pat`` was created; empty if it may not list them.
     """
 
-    def __init__(self, api: WorkspaceApi, mint: Mint, pasted: Secret, minted: MintedToken) -> None:
+    def __init__(
+        self,
+        api: WorkspaceApi,
+        mint: Mint,
+        value: Secret,
+        *,
+        user: str,
+        pat: Pat,
+        listed: list[TokenInfo],
+    ) -> None:
         self._api, self._mint = api, mint
-        self._pasted, self._minted = pasted, minted
+        self._value, self._listed = value, listed
         self._token_id: str | None = None
-        self.listed: list[TokenInfo] = []
+        self.user, self.pat = user, pat
         self.outcome = PastedOutcome(PastedState.RETRYING)
 
     async def revoke(self, token: Secret, ours: set[str]) -> None:
@@ -160,7 +168,7 @@ class PastedRevoker:
             self._token_id = self._token_id or await self._identify(token, ours)
             if self._token_id is not None:
                 await self._api.delete_token(token, self._token_id)
-                self.outcome = _revoked() if await self._is_dead() else _still_alive()
+                self.outcome = _REVOKED if await self._dies() else _STILL_ALIVE
         except WorkspaceError as error:
             self.outcome = PastedOutcome(
                 PastedState.RETRYING,
@@ -171,7 +179,7 @@ class PastedRevoker:
     async def revoke_chosen(self, token: Secret, token_id: str) -> None:
         """Revoke the candidate that the owner says was pasted.
 
-        Raises PatError for an id that is no candidate, or what the workspace said.
+        Raises PatError for an id that is not a candidate, or the workspace's own error.
         """
         if token_id not in {info.token_id for info in self.outcome.candidates}:
             raise PatError(
@@ -183,33 +191,53 @@ class PastedRevoker:
 
     async def _identify(self, token: Secret, ours: set[str]) -> str | None:
         """Return the pasted token's id; None, with the candidates noted, if there is no proof."""
-        listed = self.listed or await self._api.list_tokens(token)
+        listed = self._listed or await self._api.list_tokens(token)
         foreign = [info for info in listed if not self._mint.is_ours(info)]
         candidates = pasted_candidates(foreign, ours)
-        token_id = pasted_token_id(self._pasted, self._minted, candidates)
-        # Only what the pasted token itself saw is sure to hold it.
-        if token_id is None and self.listed and len(candidates) == 1:
+        token_id = pasted_token_id(self._value, self.pat, candidates)
+        # Only what the pasted token itself listed is sure to contain it.
+        if token_id is None and self._listed and len(candidates) == 1:
             token_id = candidates[0].token_id
         if token_id is None:
             self.outcome = _kept(candidates)
         return token_id
 
-    async def _is_dead(self) -> bool:
-        """Whether the workspace refuses the pasted token now (it may take a moment to)."""
+    async def _dies(self) -> bool:
+        """Whether the workspace comes to refuse the token, which may take a moment."""
         for _ in range(PROPAGATION_TRIES):
             try:
-                await self._api.me(self._pasted)
+                await self._api.me(self._value)
             except TokenRefusedError:
                 return True
             await asyncio.sleep(PROPAGATION_PAUSE_SECONDS)
         return False
 
 
-def pasted_token_id(pasted: Secret, minted: MintedToken, listed: list[TokenInfo]) -> str | None:
+async def exchange(
+    api: WorkspaceApi, mint: Mint, pasted: Secret, expected_user: str | None, clock: Clock
+) -> PastedToken:
+    """Check whose a pasted token is, list what it may, and create a short-lived PAT with it.
+
+    Raises PatRefusedError, PatForeignUserError, PatCannotMintError or WorkspaceUnavailableError.
+    """
+    user = await owner_of_pasted(api, pasted, expected_user)
+    listed: list[TokenInfo] = []
+    with contextlib.suppress(WorkspaceError):
+        listed = await api.list_tokens(pasted)
+    try:
+        pat = await mint.create(pasted, clock.now())
+    except TokenRefusedError as error:
+        raise PatRefusedError(
+            "The token was revoked while it was being checked.", "Paste a new one."
+        ) from error
+    return PastedToken(api, mint, pasted, user=user, pat=pat, listed=listed)
+
+
+def pasted_token_id(pasted: Secret, minted: Pat, listed: list[TokenInfo]) -> str | None:
     """Return the pasted token's id by calibration on ``minted``, if the list confirms it."""
     ids = {info.token_id for info in listed}
     for scheme in _ID_SCHEMES:
-        if scheme(minted.value.reveal()) == minted.info.token_id:
+        if scheme(minted.value.reveal()) == minted.token_id:
             candidate = scheme(pasted.reveal())
             return candidate if candidate in ids else None
     return None
@@ -224,16 +252,12 @@ def pasted_candidates(listed_before: list[TokenInfo], ours: set[str]) -> list[To
     return [info for info in listed_before if info.token_id not in ours]
 
 
-def _revoked() -> PastedOutcome:
-    return PastedOutcome(PastedState.REVOKED, "The pasted token was revoked.")
-
-
-def _still_alive() -> PastedOutcome:
-    return PastedOutcome(
-        PastedState.KEPT,
-        "The pasted token was deleted, but the workspace still accepts it. Check the list under "
-        "Settings › Developer › Access tokens.",
-    )
+_REVOKED = PastedOutcome(PastedState.REVOKED, "The pasted token was revoked.")
+_STILL_ALIVE = PastedOutcome(
+    PastedState.KEPT,
+    "The pasted token was deleted, but the workspace still accepts it. Check the list under "
+    "Settings › Developer › Access tokens.",
+)
 
 
 def _kept(candidates: list[TokenInfo]) -> PastedOutcome:

@@ -10,9 +10,9 @@ from typing import Any
 
 from ..errors import PatError, TokenRefusedError, WorkspaceError
 from ..secret import Secret
-from ..workspace_api import MintedToken, TokenInfo, WorkspaceApi
+from ..workspace_api import WorkspaceApi
 from .mint import Mint
-from .pasted import PastedOutcome, PastedRevoker, PastedState
+from .pasted import PastedOutcome, PastedState, PastedToken
 from .store import Pat, PatStore
 
 # At the end there are seconds for everything, and the current PAT is the one that matters.
@@ -32,22 +32,18 @@ class Revocations:
     ) -> None:
         self._api, self._store, self._mint = api, store, mint
         self._retry_seconds, self._log = retry_seconds, log
-        self._pasted: list[PastedRevoker] = []
+        self._pasted: list[PastedToken] = []
 
     @property
     def outcome(self) -> PastedOutcome:
         """What became of the token that was pasted last."""
         return self._pasted[-1].outcome if self._pasted else PastedOutcome()
 
-    async def revoke_pasted(
-        self, pasted: Secret, minted: MintedToken, listed: list[TokenInfo]
-    ) -> None:
-        """Begin with a token that was just pasted; what fails is for ``tidy``."""
-        revoker = PastedRevoker(self._api, self._mint, pasted, minted)
-        revoker.listed = listed
-        self._pasted = [*self._unfinished(), revoker]
+    async def revoke_pasted(self, pasted: PastedToken) -> None:
+        """Revoke a token that was just exchanged; ``tidy`` retries what fails."""
+        self._pasted = [*self._unfinished(), pasted]
         with contextlib.suppress(WorkspaceError):
-            await revoker.revoke(minted.value, self._store.token_ids())
+            await pasted.revoke(pasted.pat.value, self._store.token_ids())
 
     async def revoke_chosen(self, token: Secret, token_id: str) -> None:
         """Revoke the candidate that the owner says was pasted.  Raises PatError."""
@@ -75,8 +71,8 @@ class Revocations:
         Raises the WorkspaceError that keeps it undone.
         """
         await self._mint.sweep_lost(current, self._store.token_ids() if held is None else held)
-        for revoker in self._unfinished():
-            await revoker.revoke(current, self._store.token_ids() if held is None else held)
+        for pasted in self._unfinished():
+            await pasted.revoke(current, self._store.token_ids() if held is None else held)
 
     async def revoke_all(self, current: Secret | None) -> int:
         """Revoke everything of ours, and what was pasted; return how many may still live.
@@ -119,5 +115,5 @@ class Revocations:
             return 1
         return 0
 
-    def _unfinished(self) -> list[PastedRevoker]:
-        return [r for r in self._pasted if r.outcome.state is PastedState.RETRYING]
+    def _unfinished(self) -> list[PastedToken]:
+        return [p for p in self._pasted if p.outcome.state is PastedState.RETRYING]

@@ -22,10 +22,10 @@ from ..errors import (
     WorkspaceError,
 )
 from ..secret import Secret
-from ..workspace_api import TokenInfo, WorkspaceApi
+from ..workspace_api import WorkspaceApi
 from .clock import Clock, SystemClock, iso
 from .mint import Mint
-from .pasted import owner_of_pasted, token_page
+from .pasted import exchange, token_page
 from .plan import (
     Action,
     Situation,
@@ -50,42 +50,38 @@ class PatRotator(LoggingConfigurable):
     """
 
     rotation_interval_seconds = Float(
-        600.0, min=0.1, config=True, help="Age in seconds at which the PAT is replaced."
-    )
+        600.0, min=0.1, help="Age in seconds at which the PAT is replaced."
+    ).tag(config=True)
     lifetime_seconds = Integer(
-        900, min=1, config=True, help="Lifetime in seconds of each PAT that is created."
-    )
+        900, min=1, help="Lifetime in seconds of each PAT that is created."
+    ).tag(config=True)
     promise_seconds = Float(
         120.0,
         min=0.0,
-        config=True,
         help="For how long, in seconds, an SDK program may use a PAT before it asks again.",
-    )
+    ).tag(config=True)
     expiry_margin_seconds = Float(
         30.0,
         min=0.0,
-        config=True,
         help="How long before a PAT's natural end, in seconds, its last promise ends.",
-    )
+    ).tag(config=True)
     in_flight_seconds = Float(
         60.0,
         min=0.0,
-        config=True,
         help="How long after its last promise, in seconds, a replaced PAT is revoked.",
-    )
+    ).tag(config=True)
     retry_first_seconds = Float(
-        2.0, min=0.01, config=True, help="Delay in seconds before the first retry of a rotation."
-    )
+        2.0, min=0.01, help="Delay in seconds before the first retry of a rotation."
+    ).tag(config=True)
     retry_most_seconds = Float(
-        30.0, min=0.01, config=True, help="Longest delay in seconds between two retries."
-    )
+        30.0, min=0.01, help="Longest delay in seconds between two retries."
+    ).tag(config=True)
     idle_policy = Enum(
         ["lapse", "keep_alive"],
         default_value="lapse",
-        config=True,
         help="While no terminal or kernel is open: 'lapse' lets the PAT run out, and the next "
         "session asks for a new one; 'keep_alive' goes on rotating.",
-    )
+    ).tag(config=True)
 
     def __init__(
         self,
@@ -113,7 +109,6 @@ class PatRotator(LoggingConfigurable):
         self._message = "No Databricks token has been pasted yet."
         self._hint = _PASTE_HINT
         self.user = ""
-        self.workspace_id = ""
         self.rotations = 0
         self._rotate_at: datetime | None = None
         self._retry_at: datetime | None = None
@@ -182,7 +177,15 @@ class PatRotator(LoggingConfigurable):
                     f"Create a token of your own on {token_page(self._api.host)}.",
                 )
             async with self._adopting():
-                await self._adopt(pasted)
+                token = await exchange(
+                    self._api, self._mint, pasted, self._expected_user(), self._clock
+                )
+                self.user = token.user
+                await self._publish(token.pat)
+                await self._revocations.revoke_pasted(token)
+            outcome = self._revocations.outcome.state
+            self.log.info("A PAT of %s was adopted; the pasted one: %s.", self.user, outcome)
+            self._changed()
         self._wake.set()
 
     async def rotate(self) -> None:
@@ -283,29 +286,6 @@ class PatRotator(LoggingConfigurable):
                 self._set(*before)
             raise
 
-    async def _adopt(self, pasted: Secret) -> None:
-        user = await owner_of_pasted(self._api, pasted, self._expected_user())
-        listed = await self._list(pasted)
-        try:
-            pat, minted = await self._mint.create(pasted, self._clock.now())
-        except TokenRefusedError as error:
-            raise PatRefusedError(
-                "The token was revoked while it was being checked.", "Paste a new one."
-            ) from error
-        self.user, self.workspace_id = user.user_name, user.workspace_id
-        await self._publish(pat)
-        await self._revocations.revoke_pasted(pasted, minted, listed)
-        pasted_state = self._revocations.outcome.state
-        self.log.info("A PAT of %s was adopted; the pasted one: %s.", self.user, pasted_state)
-        self._changed()
-
-    async def _list(self, token: Secret) -> list[TokenInfo]:
-        try:
-            return await self._api.list_tokens(token)
-        except WorkspaceError as error:
-            self.log.debug("The pasted token may not list tokens: %s", error)
-            return []
-
     # ---- rotation
 
     async def _perform(self, action: Action) -> bool:
@@ -334,7 +314,7 @@ class PatRotator(LoggingConfigurable):
         if pat is None:
             raise PatNeededError("There is no token to rotate.", _PASTE_HINT)
         try:
-            fresh, _ = await self._mint.create(pat.value, self._clock.now())
+            fresh = await self._mint.create(pat.value, self._clock.now())
         except TokenRefusedError as error:
             if await self._mint.is_dead(pat.value):
                 self._lose("The workspace no longer accepts the token: it was revoked.")

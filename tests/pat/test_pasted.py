@@ -7,8 +7,9 @@ import pytest
 
 from jupyter_dbx_agents.errors import PatShapeError
 from jupyter_dbx_agents.pat.pasted import parse_pat, pasted_candidates, pasted_token_id
+from jupyter_dbx_agents.pat.store import Pat
 from jupyter_dbx_agents.secret import Secret
-from jupyter_dbx_agents.workspace_api import MintedToken, TokenInfo
+from jupyter_dbx_agents.workspace_api import TokenInfo
 
 A = "dapi" + "a1" * 16
 B = "dapi" + "b2" * 16 + "-3"
@@ -17,6 +18,10 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 def info(token_id: str, comment: str = "") -> TokenInfo:
     return TokenInfo(token_id, comment, NOW, None)
+
+
+def pat(token_id: str) -> Pat:
+    return Pat(Secret(B), token_id, NOW, NOW)
 
 
 def sha(text: str) -> str:
@@ -60,18 +65,18 @@ def test_what_is_no_pat_is_named_and_never_repeated(text, said):
     ],
 )
 def test_the_pasted_id_is_found_by_calibration_on_the_minted_one(scheme):
-    minted = MintedToken(Secret(B), info(scheme(B)))
+    minted = pat(scheme(B))
     listed = [info("0" * 64), info(scheme(A))]
     assert pasted_token_id(Secret(A), minted, listed) == scheme(A)
 
 
 def test_an_id_that_the_list_does_not_confirm_is_not_trusted():
-    minted = MintedToken(Secret(B), info(sha(B)))
+    minted = pat(sha(B))
     assert pasted_token_id(Secret(A), minted, [info("0" * 64)]) is None
 
 
 def test_an_unknown_scheme_gives_no_id():
-    minted = MintedToken(Secret(B), info("f" * 64))
+    minted = pat("f" * 64)
     assert pasted_token_id(Secret(A), minted, [info(sha(A))]) is None
 
 
