@@ -1,93 +1,117 @@
-"""Work beside the server: tasks, listeners, and the end in stages.
-
-A step of the end that fails or hangs must not cost the stages behind it their turn: the tokens are
-revoked even when a terminal's program cannot be ended.
-"""
+"""Work beside the server: tasks, coalesced runs, back-off, listeners, and the stages of a stop."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+AnyLogger = logging.Logger | logging.LoggerAdapter[Any]
+Task = TypeVar("Task", bound=asyncio.Future[Any])
+
+# Far beyond any sensible ratio of two pauses; without a bound the power of two overflows.
+_MOST_DOUBLINGS = 64
+
+
+def backoff_seconds(attempt: int, first_seconds: float, most_seconds: float) -> float:
+    """Return the pause after a failed attempt, counted from 0: doubled each time, up to a cap.
+
+    Not tenacity's or backoff's: those wrap the call that is retried, while ours also wait for
+    events between two attempts and report when the next one is due.
+    """
+    return min(most_seconds, first_seconds * 2.0 ** min(attempt, _MOST_DOUBLINGS))
+
+
+def jittered(seconds: float, spread: float) -> float:
+    """Return a pause changed at random by up to ``spread`` of it, so that many do not keep step."""
+    return seconds * random.uniform(1 - spread, 1 + spread)  # noqa: S311 nothing secret
 
 
 class BackgroundTasks:
-    """Starts coroutines in the running loop, and cancels them at the end."""
+    """Holds tasks while they run, since asyncio does not, and cancels them at the end."""
 
-    def __init__(self, log: logging.Logger | logging.LoggerAdapter[Any]) -> None:
+    def __init__(self, log: AnyLogger) -> None:
         self._log = log
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Future[Any]] = set()
 
-    def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Run a coroutine; asyncio wants a reference to be kept."""
-        task = asyncio.get_running_loop().create_task(work)
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run a coroutine in the running loop; a failure is logged."""
+        task = self.keep(asyncio.get_running_loop().create_task(work))
+        task.add_done_callback(self._report)
+        return task
+
+    def keep(self, task: Task) -> Task:
+        """Hold a task whose result somebody else awaits."""
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def stop(self) -> None:
-        """Cancel all and wait for their ends."""
+        """Cancel all tasks and wait until they have ended."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
+    def _report(self, task: asyncio.Task[Any]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._log.error("A background task has failed: %s", error, exc_info=error)
+            self._log.error("A background task failed: %s", error, exc_info=error)
 
 
 class OneAtATime:
-    """Work that is asked for often: what is asked for during a run is done by one more run."""
+    """Run work at least once after each call; concurrent calls share one run."""
 
     def __init__(self, work: Callable[[], Awaitable[Any]]) -> None:
         self._work = work
-        self._is_asked_for = False
-        self._run = asyncio.Lock()
+        self._is_requested = False
+        self._lock = asyncio.Lock()
 
     async def __call__(self) -> None:
-        """Return when the work was done from now on; whoever is first in the queue does it for all.
+        """Return after a run that began after this call.
 
-        Raises what the work raises, in the one that did it.  A run that fails or is cancelled
-        leaves what was asked for meanwhile to the next in the queue.
+        Raises what the work raises, in the caller that ran it.  After a run that failed or was
+        cancelled, the next waiting caller runs it again.
         """
-        self._is_asked_for = True
-        async with self._run:
-            if self._is_asked_for:
-                self._is_asked_for = False
+        self._is_requested = True
+        async with self._lock:
+            if self._is_requested:
+                self._is_requested = False
                 await self._work()
 
 
 class Listeners(list[Callable[[], object]]):
     """Functions that are called without arguments after each change of ``what``."""
 
-    def __init__(self, what: str, log: Any) -> None:
+    def __init__(self, what: str, log: AnyLogger) -> None:
         super().__init__()
         self._what, self._log = what, log
 
     def tell(self) -> None:
-        """Call them all; the fault of one is logged, and stops neither the others nor the work."""
+        """Call them all; the failure of one is logged and stops neither the others nor us."""
         for listener in list(self):
             try:
                 listener()
-            except Exception:  # whatever it is, it is the listener's
-                self._log.exception("Telling of a change of %s failed", self._what)
+            except Exception:  # whatever the listener raised
+                self._log.exception("A listener for changes of %s failed", self._what)
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Steps that run side by side, for ``seconds`` at most."""
+    """Steps that run concurrently, for at most ``seconds``."""
 
     name: str
     seconds: float
     steps: Sequence[Callable[[], Awaitable[Any]]]
 
 
-async def run_stages(
-    stages: Sequence[Stage], log: logging.Logger | logging.LoggerAdapter[Any]
-) -> None:
-    """Run the stages in their order; never raises, and never takes longer than their sum."""
+async def run_stages(stages: Sequence[Stage], log: AnyLogger) -> None:
+    """Run the stages in order; never raises, and never takes longer than the sum of their times.
+
+    A step that fails or hangs does not keep the next stage from starting: the tokens are revoked
+    even when a terminal's program cannot be ended.
+    """
     for stage in stages:
         steps = [asyncio.ensure_future(_run(step)) for step in stage.steps]
         if not steps:

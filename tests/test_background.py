@@ -9,7 +9,13 @@ from unittest.mock import Mock
 import pytest
 
 from jupyter_dbx_agents.app import DbxAgentsApp
-from jupyter_dbx_agents.background import OneAtATime, Stage, run_stages
+from jupyter_dbx_agents.background import (
+    OneAtATime,
+    Stage,
+    backoff_seconds,
+    jittered,
+    run_stages,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -51,6 +57,31 @@ async def test_what_is_asked_for_during_a_run_that_fails_is_done_by_one_more(is_
     assert (work.begun, work.most_at_once) == (2, 1)
     await one_at_a_time()
     assert work.begun == 3
+
+
+@pytest.mark.parametrize(
+    ("attempt", "first_seconds", "most_seconds", "pause_seconds"),
+    [
+        *[(n, 2, 30, pause) for n, pause in enumerate([2, 4, 8, 16, 30, 30])],
+        (3, 0.5, 300, 4),
+        (0, 60, 30, 30),
+        (7, 0, 30, 0),
+        (10_000, 2, 30, 30),
+        (10**6, 1e-9, 1e9, 1e9),
+        (10**6, 1e300, 5, 5),
+    ],
+)
+def test_pauses_double_up_to_a_cap_and_never_overflow(
+    attempt, first_seconds, most_seconds, pause_seconds
+):
+    assert backoff_seconds(attempt, first_seconds, most_seconds) == pause_seconds
+
+
+def test_jitter_stays_within_its_spread_and_varies():
+    pauses = {jittered(10, 0.25) for _ in range(200)}
+    assert len(pauses) > 100
+    assert min(pauses) >= 7.5
+    assert max(pauses) <= 12.5
 
 
 async def test_a_step_that_fails_hangs_or_ignores_its_end_costs_nobody_else_their_turn(caplog):

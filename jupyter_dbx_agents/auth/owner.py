@@ -14,6 +14,7 @@ from traitlets import Float
 from traitlets.config import LoggingConfigurable
 
 from ..addresses import normalise_email
+from ..background import backoff_seconds
 from ..environment import Environment
 from ..errors import ConfigurationError, DbxAgentsError, WorkspaceUnavailableError
 from ..workspace_api import WorkspaceApi
@@ -120,8 +121,7 @@ class OwnerResolver(LoggingConfigurable):
 
     def _backoff_seconds(self, failures: int) -> float:
         """Doubling pauses, each shortened at random by up to half (apps restart together)."""
-        # 2.0**16 first pauses are beyond any sensible maximum; unbounded, the power overflows.
-        full = min(self.longest_retry_seconds, self.first_retry_seconds * 2.0 ** min(failures, 16))
+        full = backoff_seconds(failures, self.first_retry_seconds, self.longest_retry_seconds)
         return full * (1.0 - self._jitter() / 2)
 
     def _report(self, error: Exception) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from ..background import backoff_seconds, jittered
 from ..errors import (
     DbxAgentsError,
     WorkspaceError,
@@ -58,7 +58,7 @@ class ProjectWorker:
         self.hooks_problem = ""
         self._new_sync, self._waiting_for = new_sync, waiting_for
         self._changed, self._log = changed, log
-        self._first_retry_seconds, self._most_retry_seconds = retry_seconds
+        self._retry_seconds = retry_seconds
         self._sync: ProjectSync | None = None
         self._state = SyncState.PENDING
         self._error: DbxAgentsError | None = None
@@ -126,8 +126,7 @@ class ProjectWorker:
 
     async def _pause(self, failures: int) -> None:
         """Wait before another try; a new commit or the user makes it come at once."""
-        seconds = min(self._first_retry_seconds * 2 ** (failures - 1), self._most_retry_seconds)
-        seconds *= random.uniform(0.75, 1.25)  # noqa: S311 only so that projects do not keep step
+        seconds = jittered(backoff_seconds(failures - 1, *self._retry_seconds), 0.25)
         self._next_try_at = datetime.now(UTC) + timedelta(seconds=seconds)
         self._changed()
         try:

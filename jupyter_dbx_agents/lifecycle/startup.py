@@ -6,6 +6,7 @@ again, after pauses that grow.
 """
 
 import asyncio
+import itertools
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from typing import Any
 from traitlets import Float
 from traitlets.config import LoggingConfigurable
 
-from ..background import Listeners
+from ..background import Listeners, backoff_seconds
 
 Progress = Callable[[float | None, str], None]
 Work = Callable[[Progress], Awaitable[Any]]
@@ -118,12 +119,13 @@ class StartupTasks(LoggingConfigurable):
     async def _run_in_turn(self, task: StartupTask) -> None:
         for name in task.after:
             await self._tasks[name].ended.wait()
-        pause_seconds = self.first_pause_seconds
-        while await self._run(task, f"It is tried again in {pause_seconds:.0f} s."):
-            await asyncio.sleep(pause_seconds)
+        for attempt in itertools.count():
+            pause = backoff_seconds(attempt, self.first_pause_seconds, self.longest_pause_seconds)
+            if not await self._run(task, f"It is tried again in {pause:.0f} s."):
+                return
+            await asyncio.sleep(pause)
             if task.state is not TaskState.FAILED:  # somebody else ran it
                 return
-            pause_seconds = min(2 * pause_seconds, self.longest_pause_seconds)
 
     async def _run(self, task: StartupTask, promise: str = "") -> bool:
         """Run a task once; return whether it should be run again, which ``promise`` announces."""

@@ -16,6 +16,7 @@ from typing import Any
 from traitlets import Float
 from traitlets.config import LoggingConfigurable
 
+from ..background import backoff_seconds
 from ..secret import Secret
 from ..workspace_api import WorkspaceApi
 from .gateway import UNANSWERED, Gateway, gateway_works
@@ -131,6 +132,6 @@ class ModelWatch(LoggingConfigurable):
     def _pause_seconds(self) -> float:
         if not self._failures:
             return self.interval_seconds
-        return min(
-            self.first_pause_seconds * 2.0 ** (self._failures - 1), self.longest_pause_seconds
+        return backoff_seconds(
+            self._failures - 1, self.first_pause_seconds, self.longest_pause_seconds
         )

@@ -83,11 +83,6 @@ def rotation_due_at(pat: Pat, interval_seconds: float) -> datetime:
     return pat.created_at + min(timedelta(seconds=interval_seconds), part)
 
 
-def retry_delay_seconds(attempt: int, first_seconds: float, most_seconds: float) -> float:
-    """Return the delay before a retry, doubled each time; the caller adds the jitter."""
-    return min(most_seconds, first_seconds * 2.0 ** min(attempt, 16))
-
-
 def within_life_seconds(delay_seconds: float, pat: Pat, now: datetime) -> float:
     """Return a retry's delay that leaves time for others before the PAT ends.
 

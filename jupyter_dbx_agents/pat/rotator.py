@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from traitlets import Enum, Float, Integer
 from traitlets.config import LoggingConfigurable
 
-from ..background import Listeners
+from ..background import Listeners, backoff_seconds, jittered
 from ..errors import (
     DbxAgentsError,
     PatError,
@@ -30,7 +29,6 @@ from .plan import (
     Action,
     Situation,
     next_step,
-    retry_delay_seconds,
     rotation_due_at,
     within_life_seconds,
 )
@@ -344,10 +342,8 @@ class PatRotator(LoggingConfigurable):
 
     def _retry_later(self, error: DbxAgentsError) -> None:
         now, pat = self._clock.now(), self._store.pat
-        delay = retry_delay_seconds(
-            self._attempts, self.retry_first_seconds, self.retry_most_seconds
-        )
-        delay = max(delay * random.uniform(0.8, 1.2), getattr(error, "retry_after_seconds", 0.0))  # noqa: S311 jitter
+        delay = backoff_seconds(self._attempts, self.retry_first_seconds, self.retry_most_seconds)
+        delay = max(jittered(delay, 0.2), getattr(error, "retry_after_seconds", 0.0))
         if pat is not None:
             delay = within_life_seconds(delay, pat, now)
         self._attempts += 1

@@ -10,7 +10,6 @@ from jupyter_dbx_agents.pat.plan import (
     Step,
     lifetime_of,
     next_step,
-    retry_delay_seconds,
     rotation_due_at,
     within_life_seconds,
 )
@@ -47,11 +46,6 @@ def pat(name: str = "a", born: float = 0, lives: float = 900) -> Pat:
 )
 def test_what_is_due_follows_from_the_situation(situation, now, step):
     assert next_step(situation, at(now)) == step
-
-
-def test_retries_double_up_to_a_bound():
-    assert [retry_delay_seconds(n, 2, 30) for n in range(6)] == [2, 4, 8, 16, 30, 30]
-    assert retry_delay_seconds(10_000, 2, 30) == 30
 
 
 def test_a_retry_leaves_time_for_others_before_the_end_whatever_the_workspace_asks_for():

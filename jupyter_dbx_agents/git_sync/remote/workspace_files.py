@@ -8,7 +8,6 @@ the CLI's sources.
 from __future__ import annotations
 
 import asyncio
-import random
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -20,6 +19,7 @@ from urllib.parse import quote
 
 import httpx
 
+from ...background import backoff_seconds, jittered
 from ...errors import TokenRefusedError, WorkspaceError, WorkspaceUnavailableError
 from ...pat import PatSource
 from ...secret import Secret
@@ -30,6 +30,7 @@ from ..local.content import Content
 MOST_EXPORT_BYTES = 10 * 1024 * 1024
 # One request's own retries; beyond them the whole sync is put off.
 TRIES = 4
+_MOST_RETRY_SECONDS = 300.0
 _PAT_POLL_SECONDS = 1.0
 # An upload may take its time: 15 s for an answer, and a second more per 100 KB.
 _UPLOAD_BYTES_PER_SECOND = 100_000
@@ -214,7 +215,8 @@ class WorkspaceFiles:
         if asked_seconds:
             self._pace.pause(asked_seconds)
         # Jitter, because a busy workspace has refused many at the same moment.
-        await asyncio.sleep(self._retry_seconds * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311
+        pause_seconds = backoff_seconds(attempt, self._retry_seconds, _MOST_RETRY_SECONDS)
+        await asyncio.sleep(jittered(pause_seconds, 0.5))
 
     async def _token(self) -> Secret:
         while (token := self._pats.current()) is None:
