@@ -14,7 +14,7 @@ from traitlets import Float
 from traitlets.config import LoggingConfigurable
 
 from ..addresses import normalise_email
-from ..background import backoff_seconds
+from ..background import BackgroundTasks, backoff_seconds
 from ..environment import Environment
 from ..errors import ConfigurationError, DbxAgentsError, WorkspaceUnavailableError
 from ..workspace_api import WorkspaceApi
@@ -72,19 +72,17 @@ class OwnerResolver(LoggingConfigurable):
         self._sleep = sleep
         self._jitter = jitter
         self._known = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = BackgroundTasks(self.log)
         if override.strip():
             self._settle(_configured_owner(override))
 
     def start(self) -> None:
         """Look up in the background of the running event loop; the server can listen meanwhile."""
-        self._task = asyncio.get_running_loop().create_task(self.run())
+        self._tasks.spawn(self.run())
 
     async def stop(self) -> None:
         """End the look-up; it may never have started."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._tasks.stop()
 
     async def wait(self) -> str:
         """Wait until the owner is known and return it."""

@@ -83,7 +83,7 @@ class ModelProxyHandler(LoopbackHandler):
             self.answer_head(HTTPStatus.OK, [("Content-Length", "0")])
             return
         self._forwarding = asyncio.create_task(self._forward(self._route))
-        self.shared.keep(self._forwarding)
+        self.shared.tasks.keep(self._forwarding)
         try:
             await self._forwarding
         except asyncio.CancelledError:

@@ -95,6 +95,6 @@ class Broker(LoggingConfigurable):
         if self._server is None:
             return
         self._server.stop()
-        await self.shared.cancel_calls()
+        await self.shared.tasks.stop()
         await self._server.close_all_connections()
         await self.shared.upstream.close()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..background import AnyLogger, BackgroundTasks
 from ..models import Gateway, ModelTable
 from ..pat import PatSource
 from ..secret import Secret
@@ -29,7 +29,7 @@ class Shared:
     workspace_host: str
     gateway_failed: GatewayFailed
     max_body_bytes: int
-    log: logging.Logger | logging.LoggerAdapter[Any]
+    log: AnyLogger
     port: int = 0
     capabilities: Capabilities = field(default_factory=Capabilities)
     usage: UsageLedger = field(default_factory=UsageLedger)
@@ -38,22 +38,10 @@ class Shared:
         self.metadata_path = Secret(f"/metadata/{new_secret().reveal()}")
         self.access_log = AccessLog(self.log, self.usage)
         self.upstream = Upstream(self.pats)
-        self._calls: set[asyncio.Future[Any]] = set()
+        self.tasks = BackgroundTasks(self.log)
 
     async def finds_another_gateway(self, failed: Gateway) -> bool:
         """Report a gateway through which a call failed; whether another is in force, or soon."""
-        check = asyncio.ensure_future(self.gateway_failed(failed))
-        self.keep(check)
+        check = self.tasks.spawn(self.gateway_failed(failed))
         await asyncio.wait({check}, timeout=GATEWAY_CHECK_SECONDS)
         return self.models.gateway != failed
-
-    def keep(self, call: asyncio.Future[Any]) -> None:
-        """Hold a call's task while it lasts, so that it is neither lost nor outlives the broker."""
-        self._calls.add(call)
-        call.add_done_callback(self._calls.discard)
-
-    async def cancel_calls(self) -> None:
-        """Cancel the calls in flight and wait until they have ended."""
-        for call in self._calls:
-            call.cancel()
-        await asyncio.gather(*self._calls, return_exceptions=True)

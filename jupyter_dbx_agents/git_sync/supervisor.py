@@ -13,7 +13,7 @@ from typing import Any
 from traitlets import Bool, Float, Integer
 from traitlets.config import LoggingConfigurable
 
-from ..background import Listeners
+from ..background import BackgroundTasks, Listeners
 from ..errors import ConfigFileError, DbxAgentsError
 from ..pat import PatSource
 from ..workspace_api import WorkspaceApi
@@ -109,7 +109,7 @@ class GitSync(LoggingConfigurable):
         self._workers: dict[str, ProjectWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._unfit: dict[str, str] = {}
-        self._background: set[asyncio.Task[Any]] = set()
+        self._background = BackgroundTasks(self.log)
         self._identity_of = ""
         self._identity: Identity | None = None
         self._configuring = asyncio.Lock()
@@ -125,8 +125,8 @@ class GitSync(LoggingConfigurable):
         async with self._restoring:  # a user may be faster than the start: that is no leftover
             await asyncio.to_thread(remove_leftovers, self._projects)
         await self.install_hooks()
-        self._spawn(self._watch_triggers())
-        self._spawn(self._watch_heads())
+        self._background.spawn(self._watch_triggers())
+        self._background.spawn(self._watch_heads())
         self.pat_changed()
 
     async def stop(self, flush_seconds: float = 0.0) -> None:
@@ -135,10 +135,7 @@ class GitSync(LoggingConfigurable):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(flush_seconds):
                     await self._flush()
-        tasks = [*self._background, *self._tasks.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._background.stop()
         if self._telling is not None:
             self._telling.cancel()
 
@@ -153,11 +150,11 @@ class GitSync(LoggingConfigurable):
         self._files.pat_changed()
         if self._files.is_waiting:
             for worker in self._workers.values():
-                self._spawn(worker.answer_all())
+                self._background.spawn(worker.answer_all())
         user = self._user()
         if self.sets_identity and "@" in user and user != self._identity_of:
             self._identity_of = user
-            self._spawn(self._set_identity(user))
+            self._background.spawn(self._set_identity(user))
 
     # ---- what users ask for
 
@@ -248,7 +245,7 @@ class GitSync(LoggingConfigurable):
             retry_seconds=(self.first_retry_seconds, self.most_retry_seconds),
         )
         self._workers[name] = worker
-        self._tasks[name] = asyncio.get_running_loop().create_task(worker.run())
+        self._tasks[name] = self._background.spawn(worker.run())
         return worker
 
     def _drop(self, name: str) -> None:
@@ -369,11 +366,6 @@ class GitSync(LoggingConfigurable):
         self._telling = None
         self._told_at = time.monotonic()
         self.on_change.tell()
-
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
 
 
 async def _try_to_restore(restorer: Restorer, name: str) -> Restored:
