@@ -30,7 +30,7 @@ from .auth import (
     owner_only_config,
     verify_gate,
 )
-from .background import BackgroundTasks, OneAtATime, Stage, run_stages
+from .background import BackgroundTasks, Coalesced, Stage, run_stages
 from .broker import Broker
 from .config_files import ManagedFiles
 from .environment import (
@@ -171,7 +171,7 @@ class DbxAgentsApp(ExtensionApp):
         self.agents = self._build_agents()
         self.git_sync = self._build_git_sync()
         # Each for itself: one that fails leaves the other as it is.
-        self.searches = [OneAtATime(self.git_sync.install_hooks), OneAtATime(self.agents.look)]
+        self.searches = [Coalesced(self.git_sync.install_hooks), Coalesced(self.agents.look)]
         self.startup = StartupTasks(parent=self)
         self.startup.on_change.append(lambda: self._tell("startup", self.startup.status()))
         self.installs = InstallTasks(self.agents, self.startup, after=("configure",))

@@ -60,7 +60,7 @@ class BackgroundTasks:
             self._log.error("A background task failed: %s", error, exc_info=error)
 
 
-class OneAtATime:
+class Coalesced:
     """Run work at least once after each call; concurrent calls share one run."""
 
     def __init__(self, work: Callable[[], Awaitable[Any]]) -> None:
@@ -88,7 +88,7 @@ class Listeners(list[Callable[[], object]]):
         super().__init__()
         self._what, self._log = what, log
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Call them all; the failure of one is logged and stops neither the others nor us."""
         for listener in list(self):
             try:

@@ -10,7 +10,7 @@ import pytest
 
 from jupyter_dbx_agents.app import DbxAgentsApp
 from jupyter_dbx_agents.background import (
-    OneAtATime,
+    Coalesced,
     Stage,
     backoff_seconds,
     jittered,
@@ -43,10 +43,10 @@ class Work:
 @pytest.mark.parametrize("is_cancelled", [False, True])
 async def test_what_is_asked_for_during_a_run_that_fails_is_done_by_one_more(is_cancelled: bool):
     work = Work()
-    one_at_a_time = OneAtATime(work)
-    first = asyncio.create_task(one_at_a_time())
+    coalesced = Coalesced(work)
+    first = asyncio.create_task(coalesced())
     await asyncio.sleep(0)
-    later = [asyncio.create_task(one_at_a_time()) for _ in range(5)]
+    later = [asyncio.create_task(coalesced()) for _ in range(5)]
     await asyncio.sleep(0)
     if is_cancelled:
         first.cancel()
@@ -55,7 +55,7 @@ async def test_what_is_asked_for_during_a_run_that_fails_is_done_by_one_more(is_
         await first
     await asyncio.gather(*later)
     assert (work.begun, work.most_at_once) == (2, 1)
-    await one_at_a_time()
+    await coalesced()
     assert work.begun == 3
 
 

@@ -170,7 +170,7 @@ class AgentRoster(LoggingConfigurable):
             self._git_roots = _git_roots(self._place.projects)
             for agent in AGENTS if agents is None else agents:
                 await asyncio.to_thread(self._write, agent)
-        self.on_change.tell()
+        self.on_change.notify()
         if self._problems:
             raise next(iter(self._problems.values()))
 
@@ -260,7 +260,7 @@ class AgentRoster(LoggingConfigurable):
             await self._prepare(agent)
             with contextlib.suppress(DbxAgentsError):  # it is in the agent's model
                 await self.write_files([agent])
-        self.on_change.tell()
+        self.on_change.notify()
 
     # ---- choices
 
@@ -287,7 +287,7 @@ class AgentRoster(LoggingConfigurable):
         """Switch an agent off and delete its program; return its REST model."""
         await self.change(name, {"enabled": False})
         await self.installer.remove(self.agent(name))
-        self.on_change.tell()
+        self.on_change.notify()
         return self.model(name)
 
     async def check(self, name: str) -> list[dict[str, Any]]:

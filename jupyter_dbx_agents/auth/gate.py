@@ -10,7 +10,6 @@ Decisions
   no handler means "go on with the next rule", which is what the owner's requests get.
 """
 
-import logging
 import re
 import time
 from collections.abc import Callable
@@ -28,6 +27,7 @@ from tornado.httputil import (
 from tornado.routing import AnyMatches, Router, Rule
 from tornado.web import Application
 
+from ..background import AnyLogger
 from .identity import STATUS_OF_REFUSAL, OwnerIdentityProvider, Verdict
 
 LIVENESS_PATH = "dbx-agents/healthz"
@@ -116,7 +116,7 @@ class RefusalLog:
 
     def __init__(
         self,
-        log: "logging.Logger | logging.LoggerAdapter[Any]",
+        log: AnyLogger,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._log = log

@@ -7,7 +7,6 @@ secret.  The sums, by agent and model, are for the status and for Prometheus on 
 from __future__ import annotations
 
 import functools
-import logging
 import re
 import time
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
 
+from ..background import AnyLogger
 from .call import Call
 
 MAX_PATH_CHARACTERS = 120  # an unknown path is the caller's text
@@ -31,9 +31,7 @@ SECONDS_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0
 class AccessLog:
     """Where every call ends up, once: in the log, and model calls in the ledger."""
 
-    def __init__(
-        self, log: logging.Logger | logging.LoggerAdapter[Any], usage: UsageLedger
-    ) -> None:
+    def __init__(self, log: AnyLogger, usage: UsageLedger) -> None:
         self._log = log
         self._usage = usage
 

@@ -365,7 +365,7 @@ class GitSync(LoggingConfigurable):
     def _tell(self) -> None:
         self._telling = None
         self._told_at = time.monotonic()
-        self.on_change.tell()
+        self.on_change.notify()
 
 
 async def _try_to_restore(restorer: Restorer, name: str) -> Restored:

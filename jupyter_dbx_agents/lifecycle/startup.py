@@ -173,4 +173,4 @@ class StartupTasks(LoggingConfigurable):
         task.message, task.hint = message, hint
         if task.model() == before:
             return
-        self.on_change.tell()
+        self.on_change.notify()

@@ -197,7 +197,7 @@ class ModelTable(LoggingConfigurable):
         if gateway != self.gateway:
             self.gateway = gateway
             self.log.info("Models are called through %s: %s", gateway.kind, gateway.reason)
-            self.on_change.tell()
+            self.on_change.notify()
 
     def without_gateway(self, reason: str) -> Gateway:
         """Return the serving endpoints."""
@@ -233,7 +233,7 @@ class ModelTable(LoggingConfigurable):
         problems = [report.problem for report in self.reports().values() if report.problem]
         if problems:
             self.log.warning("%s", " ".join(dict.fromkeys(problems)))
-        self.on_change.tell()
+        self.on_change.notify()
 
     def reports(self) -> dict[str, ModelReport]:
         """Return what is known of the model of each trait."""

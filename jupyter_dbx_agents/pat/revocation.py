@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from datetime import datetime, timedelta
-from typing import Any
 
+from ..background import AnyLogger
 from ..errors import PatError, TokenRefusedError, WorkspaceError
 from ..secret import Secret
 from ..workspace_api import WorkspaceApi
@@ -28,7 +27,7 @@ class Revocations:
         store: PatStore,
         mint: Mint,
         retry_seconds: float,
-        log: logging.Logger | logging.LoggerAdapter[Any],
+        log: AnyLogger,
     ) -> None:
         self._api, self._store, self._mint = api, store, mint
         self._retry_seconds, self._log = retry_seconds, log

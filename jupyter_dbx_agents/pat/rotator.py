@@ -114,7 +114,7 @@ class PatRotator(LoggingConfigurable):
         self._attempts = 0
         self._checked_at: datetime | None = None
         self._is_stopping = False
-        self._one_at_a_time = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
         self.on_change = Listeners("the credential", self.log)
         self._revision = 0  # events and replies overtake each other on their way to a browser
@@ -147,7 +147,7 @@ class PatRotator(LoggingConfigurable):
 
     async def replace_refused(self, refused: Secret) -> Secret | None:
         """Return the PAT to try once more after a refusal; None when there is none any more."""
-        async with self._one_at_a_time:
+        async with self._lock:
             current = self.current()
             if current is None or current != refused or self._was_just_checked():
                 return current
@@ -167,7 +167,7 @@ class PatRotator(LoggingConfigurable):
 
         Raises a PatError or WorkspaceError that says what to do; the state before is kept then.
         """
-        async with self._one_at_a_time:
+        async with self._lock:
             self._require_running()
             if self._store.holds(pasted):
                 raise PatRefusedError(
@@ -188,14 +188,14 @@ class PatRotator(LoggingConfigurable):
 
     async def rotate(self) -> None:
         """Replace the PAT now.  Raises PatNeededError when there is none, or why it failed."""
-        async with self._one_at_a_time:
+        async with self._lock:
             self._require_running()
             await self._rotate()
         self._wake.set()
 
     async def log_out(self) -> None:
         """Revoke every PAT of ours and forget them, kept promises or not."""
-        async with self._one_at_a_time:
+        async with self._lock:
             left = await self._revocations.revoke_all(self.current())
             warning = (
                 f" {left} of its tokens could not be revoked; look under Settings › Developer › "
@@ -209,7 +209,7 @@ class PatRotator(LoggingConfigurable):
 
         Raises PatError for an id that is no candidate, PatNeededError without a PAT.
         """
-        async with self._one_at_a_time:
+        async with self._lock:
             current = self.current()
             if current is None:
                 raise PatNeededError("There is no token to revoke another with.", _PASTE_HINT)
@@ -229,7 +229,7 @@ class PatRotator(LoggingConfigurable):
             if step.action is Action.NOTHING:
                 await self._clock.wait(self._wake, step.wait_seconds)
                 continue
-            async with self._one_at_a_time:
+            async with self._lock:
                 # Again: while we waited for our turn, a new PAT may have been adopted.
                 succeeded = await self._perform(
                     next_step(self._situation(), self._clock.now()).action
@@ -241,14 +241,14 @@ class PatRotator(LoggingConfigurable):
         """Begin nothing more, and wait for what is under way: a PAT that it makes is deleted."""
         self._is_stopping = True
         self._wake.set()
-        async with self._one_at_a_time:
+        async with self._lock:
             pass
 
     async def stop(self) -> None:
         """Revoke every PAT of ours, within ``STOP_SECONDS``, and take no more; never raises."""
         self._is_stopping = True
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_SECONDS), self._one_at_a_time:
+            async with asyncio.timeout(STOP_SECONDS), self._lock:
                 await self._revocations.revoke_all(self.current())
 
     def status(self) -> dict[str, Any]:
@@ -412,4 +412,4 @@ class PatRotator(LoggingConfigurable):
 
     def _changed(self) -> None:
         self._revision += 1
-        self.on_change.tell()
+        self.on_change.notify()
