@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -201,14 +202,8 @@ def _raise_for_error(response: httpx.Response) -> None:
     """Translate an error reply into this package's tree."""
     if response.is_success:
         return
-    try:
-        body = response.json()
-    except ValueError:
-        body = {}
-    body = body if isinstance(body, dict) else {}
-    status = response.status_code
-    message = str(body.get("message") or body.get("error_description") or response.reason_phrase)
-    code = str(body.get("error_code", ""))
+    status, (message, code) = response.status_code, read_error(response.content)
+    message = message or response.reason_phrase
     if is_token_refusal(status, message):
         raise TokenRefusedError("The workspace refuses the token.", status=status, error_code=code)
     if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -220,6 +215,27 @@ def _raise_for_error(response: httpx.Response) -> None:
         )
     kind = WorkspacePermissionError if status == HTTPStatus.FORBIDDEN else WorkspaceError
     raise kind(message, status=status, error_code=code)
+
+
+class ErrorBody(NamedTuple):
+    """The message and ``error_code`` of an error reply; each '' if the reply has none."""
+
+    message: str
+    code: str
+
+
+def read_error(body: bytes | str) -> ErrorBody:
+    """Read an error body of the platform, of OAuth or of a model API."""
+    try:
+        error = json.loads(body)
+    except ValueError:
+        return ErrorBody("", "")
+    if isinstance(error, dict) and isinstance(error.get("error"), dict):
+        error = error["error"]
+    if not isinstance(error, dict):
+        return ErrorBody(error if isinstance(error, str) else "", "")
+    message = error.get("message") or error.get("error_description") or error.get("error")
+    return ErrorBody(str(message or ""), str(error.get("error_code", "")))
 
 
 def is_token_refusal(status: int, message: str) -> bool:

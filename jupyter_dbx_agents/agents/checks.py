@@ -17,6 +17,7 @@ import httpx
 
 from ..errors import DbxAgentsError
 from ..models import Dialect
+from ..workspace_api import read_error
 from .base import Agent, AgentContext
 from .install.installer import AgentInstaller
 from .install.program import run_program
@@ -94,10 +95,11 @@ async def check_model(context: AgentContext, dialect: Dialect) -> Check:
     if answer.is_success:
         seconds = answer.elapsed.total_seconds()
         return Check("model", "ok", f"{context.model} answers in {seconds:.1f} s.")
+    reason = read_error(answer.content).message or answer.text
     return Check(
         "model",
         "problem",
-        f"{context.model} does not answer: HTTP {answer.status_code}, {_reason(answer)}",
+        f"{context.model} does not answer: HTTP {answer.status_code}, {reason[:300]}",
         "See “jupyter dbx-agents status” for the token and the models.",
     )
 
@@ -129,12 +131,3 @@ def build_probe(dialect: Dialect, model: str) -> tuple[str, Json]:
         "max_tokens": PROBE_TOKENS,
         "messages": messages,
     }
-
-
-def _reason(answer: httpx.Response) -> str:
-    """Return the error's text, in whichever of the dialects' shapes it came."""
-    try:
-        error = answer.json().get("error", answer.json())
-        return str(error.get("message", error))[:300]
-    except (ValueError, AttributeError):
-        return answer.text[:300]

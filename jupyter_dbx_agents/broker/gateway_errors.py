@@ -5,12 +5,11 @@ the AI Gateway answers 400 to a bad token as well as to a bad request.  So the b
 is read.
 """
 
-import json
 import re
 import zlib
 from http import HTTPStatus
 
-from ..workspace_api import is_token_refusal
+from ..workspace_api import is_token_refusal, read_error
 
 # A refusal of a token is a line of JSON; what is longer than this is some other error.
 PEEK_BYTES = 64 * 1024
@@ -39,7 +38,8 @@ def says_token_is_dead(status: int, encoding: str, body: bytes) -> bool:
     """Whether a reply refuses the token itself; ``body`` is its beginning, raw."""
     if status not in SUSPECT:
         return False
-    message = _message(_decoded(encoding, body))
+    text = _decoded(encoding, body)
+    message = read_error(text).message or text
     if status == HTTPStatus.BAD_REQUEST:
         return GATEWAY_REFUSAL.fullmatch(message.strip()) is not None
     return is_token_refusal(status, message)
@@ -52,16 +52,3 @@ def _decoded(encoding: str, body: bytes) -> str:
         except zlib.error:
             return ""
     return body.decode("utf-8", "replace")
-
-
-def _message(text: str) -> str:
-    """Return the message in an error body of the platform's or of a model API's shape."""
-    try:
-        body = json.loads(text)
-    except ValueError:
-        return text
-    if isinstance(body, dict) and isinstance(body.get("error"), dict):
-        body = body["error"]
-    if isinstance(body, dict):
-        body = body.get("message") or body.get("error")
-    return body if isinstance(body, str) else ""
