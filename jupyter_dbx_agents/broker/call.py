@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any
 
 from ..models import Dialect
-from .filters.request import Lines, parse_event
+from .filters.events import Lines, parse_event
 
 BROKE_OFF = "gateway broke off"
 # An answer that is no stream is read at its end; one larger than this is not counted.

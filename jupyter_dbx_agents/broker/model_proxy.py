@@ -10,8 +10,8 @@ from tornado.iostream import StreamClosedError
 from ..models import Dialect, Gateway
 from . import refusals
 from .call import BROKE_OFF
-from .filters.model_request import ModelRequest, read_request
-from .filters.request import EventFilter, EventStream
+from .filters.events import EventFilter, EventStream
+from .filters.request import ModelRequest, read_request
 from .gateway_errors import GatewayGoneError
 from .ledger import printable_path
 from .loopback_handler import LoopbackHandler

@@ -11,19 +11,13 @@ from dbx_workspace.models import anthropic as models_anthropic
 from dbx_workspace.models import chat as models_chat
 from dbx_workspace.models import responses as models_responses
 from dbx_workspace.models.script import Reply, ToolCall
-from jupyter_dbx_agents.broker.filters.events import MOST_LINE_BYTES
-from jupyter_dbx_agents.broker.filters.request import (
-    REQUEST_FILTERS,
-    EventStream,
-    Lines,
-    event_filter,
-    filter_request,
-)
-from jupyter_dbx_agents.broker.filters.schemas import plain_schema
+from jupyter_dbx_agents.broker.filters.events import MOST_LINE_BYTES, EventStream, Lines
+from jupyter_dbx_agents.broker.filters.json_steps import plain_schema
+from jupyter_dbx_agents.broker.filters.request import REQUEST_FILTERS, event_filter, filter_request
 from jupyter_dbx_agents.broker.filters.tools import MOST_NAME_CHARACTERS
+from jupyter_dbx_agents.models import Dialect
 
 AGENTS = ("claude-code", "codex", "gemini-cli", "opencode", "hermes")
-DIALECTS = ("anthropic", "responses", "chat", "gemini")
 CLAUDE = "databricks-claude-opus-4-7"
 REFERRING = {
     "type": "object",
@@ -44,7 +38,7 @@ def chat(*messages: dict[str, Any], model: str = CLAUDE, **rest: Any) -> dict[st
     return {"model": model, "messages": list(messages), **rest}
 
 
-def filtered(agent: str, dialect: str, body: dict[str, Any]) -> dict[str, Any]:
+def filtered(agent: str, dialect: Dialect, body: dict[str, Any]) -> dict[str, Any]:
     """Filter a body; it must not change itself."""
     before = json.dumps(body)
     result = filter_request(agent, dialect, body).body
@@ -69,7 +63,7 @@ def result(number: int, text: Any = "out") -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("agent", AGENTS)
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", Dialect)
 def test_a_request_without_faults_is_the_same_object_everywhere(agent, dialect):
     tools = [{"type": "function", "name": "f", "parameters": REFERRING}]
     functions = [{"type": "function", "function": {"name": "f", "parameters": REFERRING}}]
@@ -79,22 +73,24 @@ def test_a_request_without_faults_is_the_same_object_everywhere(agent, dialect):
         calling,
         result(1),
         input=[{"type": "function_call", "name": "f"}],
-        tools=functions if dialect == "chat" else tools,
+        tools=functions if dialect is Dialect.CHAT else tools,
         tool_choice="auto",
     )
     assert filter_request(agent, dialect, body).body is body
 
 
 FAULTY = {
-    "anthropic": {"tools": [{"type": "web_search_20250305"}, {"eager_input_streaming": True}]},
-    "chat": {**chat(user(""), result(9)), "store": False},
-    "responses": {"tools": [{"type": "namespace", "name": "n", "tools": [{"name": "t"}]}]},
+    Dialect.ANTHROPIC: {
+        "tools": [{"type": "web_search_20250305"}, {"eager_input_streaming": True}]
+    },
+    Dialect.CHAT: {**chat(user(""), result(9)), "store": False},
+    Dialect.RESPONSES: {"tools": [{"type": "namespace", "name": "n", "tools": [{"name": "t"}]}]},
     "gemini": {"tools": [{"googleSearch": {}}]},
 }
 
 
 @pytest.mark.parametrize("agent", AGENTS)
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", Dialect)
 def test_nothing_is_corrected_but_for_the_agents_and_dialects_that_need_it(agent, dialect):
     body = FAULTY[dialect]
     is_same = filter_request(agent, dialect, body).body is body
@@ -102,7 +98,7 @@ def test_nothing_is_corrected_but_for_the_agents_and_dialects_that_need_it(agent
 
 
 @pytest.mark.parametrize("agent", AGENTS)
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", Dialect)
 @pytest.mark.parametrize("junk", [None, 1, "x", [1, None, []], {"type": []}, [{"name": {}}]])
 def test_a_request_of_any_shape_does_no_harm(agent, dialect, junk):
     for key in ("tools", "messages", "input", "tool_choice", "model"):
@@ -120,11 +116,11 @@ def test_a_request_of_any_shape_does_no_harm(agent, dialect, junk):
 @pytest.mark.parametrize(
     ("agent", "dialect", "kind"),
     [
-        ("claude-code", "anthropic", "web_search_20250305"),
-        ("opencode", "anthropic", "web_search_20250305"),
-        ("codex", "responses", "web_search"),
-        ("codex", "responses", "web_search_preview"),
-        ("codex", "responses", "tool_search"),
+        ("claude-code", Dialect.ANTHROPIC, "web_search_20250305"),
+        ("opencode", Dialect.ANTHROPIC, "web_search_20250305"),
+        ("codex", Dialect.RESPONSES, "web_search"),
+        ("codex", Dialect.RESPONSES, "web_search_preview"),
+        ("codex", Dialect.RESPONSES, "tool_search"),
     ],
 )
 def test_hosted_tools_are_left_out(agent, dialect, kind):
@@ -141,9 +137,9 @@ def test_eager_streaming_is_left_out_of_tools(agent):
     schema = {"properties": {"eager_input_streaming": {"type": "boolean"}}}
     tool = {"name": "t", "input_schema": schema}
     body = {"tools": [{**tool, "eager_input_streaming": True}]}
-    assert filtered(agent, "anthropic", body) == {"tools": [tool]}
+    assert filtered(agent, Dialect.ANTHROPIC, body) == {"tools": [tool]}
     assert models_anthropic.refusal(body)
-    assert not models_anthropic.refusal(filtered(agent, "anthropic", body))
+    assert not models_anthropic.refusal(filtered(agent, Dialect.ANTHROPIC, body))
 
 
 @pytest.mark.parametrize("agent", ["opencode", "hermes"])
@@ -152,7 +148,7 @@ def test_fields_that_chat_refuses_are_left_out_for_every_model(agent):
     tool = {"type": "function", "function": {**function, "strict": True}}
     body = chat(user("hi"), model="databricks-gpt-5-5", store=False, tools=[tool])
     assert models_chat.refusal(body)
-    corrected = filtered(agent, "chat", body)
+    corrected = filtered(agent, Dialect.CHAT, body)
     assert not models_chat.refusal(corrected)
     assert corrected["tools"] == [{"type": "function", "function": function}]
 
@@ -203,8 +199,8 @@ def test_schemas_are_corrected_for_claude_only():
     parameters = {"type": "number", "exclusiveMinimum": 0}
     tools = [{"type": "function", "function": {"name": "f", "parameters": parameters}}]
     others = chat(user("hi"), model="databricks-gpt-oss-120b", tools=tools)
-    assert filter_request("hermes", "chat", others).body is others
-    claude = filtered("hermes", "chat", chat(user("hi"), tools=tools))
+    assert filter_request("hermes", Dialect.CHAT, others).body is others
+    claude = filtered("hermes", Dialect.CHAT, chat(user("hi"), tools=tools))
     assert claude["tools"][0]["function"]["parameters"] == {"type": "number"}
 
 
@@ -222,7 +218,7 @@ def test_empty_texts_are_left_out_with_what_they_leave_empty():
         result(1, ""),
         user("go on"),
     )
-    assert filtered("opencode", "chat", body)["messages"] == [
+    assert filtered("opencode", Dialect.CHAT, body)["messages"] == [
         user([image]),
         {"role": "assistant", "content": None, "tool_calls": [call(1)]},
         result(1, "(no output)"),
@@ -239,7 +235,7 @@ def test_a_result_without_its_call_becomes_the_users_words():
         user("more"),
         result(2, "late"),
     )
-    first, *middle, last = filtered("opencode", "chat", body)["messages"]
+    first, *middle, last = filtered("opencode", Dialect.CHAT, body)["messages"]
     assert first == user("Result of an earlier tool call:\nlost")
     assert middle == body["messages"][1:5]
     assert last == user("Result of an earlier tool call:\nlate")
@@ -260,7 +256,7 @@ def test_tools_in_namespaces_become_functions_and_past_calls_are_named_alike():
         "input": [past],
     }
     assert models_responses.refusal(body)
-    done = filter_request("codex", "responses", body)
+    done = filter_request("codex", Dialect.RESPONSES, body)
     assert not models_responses.refusal(done.body)
     look = {"type": "function", "name": "mcp__w__look", "parameters": REFERRING}
     assert done.body["tools"] == [{"type": "custom", "name": "c"}, look]
@@ -270,7 +266,7 @@ def test_tools_in_namespaces_become_functions_and_past_calls_are_named_alike():
 
 def test_long_names_are_cut_and_stay_different():
     body = {"tools": [namespace("n" * 60, "alpha", "beta")]}
-    done = filter_request("codex", "responses", body)
+    done = filter_request("codex", Dialect.RESPONSES, body)
     assert len(done.names) == 2
     assert all(len(name) <= MOST_NAME_CHARACTERS for name in done.names)
 
@@ -287,7 +283,7 @@ def recorded(dialect: Any, name: str) -> bytes:
     return b"".join(frame.data for frame in dialect.frames(reply, CLAUDE, body))
 
 
-def corrected(stream: bytes, *cuts: int, agent: str, dialect: str, body: Any) -> bytes:
+def corrected(stream: bytes, *cuts: int, agent: str, dialect: Dialect, body: Any) -> bytes:
     events = event_filter(agent, dialect, filter_request(agent, dialect, body))
     assert events is not None
     filter_ = EventStream(events)
@@ -296,8 +292,8 @@ def corrected(stream: bytes, *cuts: int, agent: str, dialect: str, body: Any) ->
     return b"".join(parts) + filter_.finish()
 
 
-CODEX = {"agent": "codex", "dialect": "responses", "body": NAMES}
-HERMES = {"agent": "hermes", "dialect": "chat", "body": chat(user("hi"))}
+CODEX = {"agent": "codex", "dialect": Dialect.RESPONSES, "body": NAMES}
+HERMES = {"agent": "hermes", "dialect": Dialect.CHAT, "body": chat(user("hi"))}
 WRONG_END = recorded(models_chat.DIALECT, "bash").replace(
     b'"finish_reason": "tool_calls"', b'"finish_reason": "stop"'
 )
@@ -359,8 +355,8 @@ def test_what_is_right_or_unknown_passes_byte_by_byte(stream, how):
 
 def test_answers_of_others_have_no_filter():
     for agent in AGENTS:
-        for dialect in DIALECTS:
-            needs = (agent, dialect) in {("opencode", "chat"), ("hermes", "chat")}
+        for dialect in Dialect:
+            needs = (agent, dialect) in {("opencode", Dialect.CHAT), ("hermes", Dialect.CHAT)}
             request = filter_request(agent, dialect, chat(user("hi")))
             assert (event_filter(agent, dialect, request) is not None) is needs
 

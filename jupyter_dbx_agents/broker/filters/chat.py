@@ -9,11 +9,11 @@ from .json_steps import (
     as_object,
     is_claude,
     objects,
+    plain_schema,
     same_unless_changed,
     with_functions,
     without,
 )
-from .schemas import plain_schema
 
 NO_OUTPUT = "(no output)"
 

@@ -1,4 +1,8 @@
-"""Small steps on JSON that return the same object when they change nothing."""
+"""Small steps on JSON that return the same object when they change nothing.
+
+A schema of a tool is walked as one: a property may be called like a keyword, and nothing that a
+``$ref`` can point to is touched.  (To remove ``$defs`` breaks every tool that uses references.)
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,20 @@ from functools import partial
 from typing import Any
 
 Json = dict[str, Any]
+# Where schemas are within a schema: alone or in a list, and by name.
+SCHEMA_PLACES = frozenset(
+    {
+        *("additionalItems", "additionalProperties", "allOf", "anyOf", "contains", "else", "if"),
+        *("items", "not", "oneOf", "prefixItems", "propertyNames", "then"),
+        *("unevaluatedItems", "unevaluatedProperties"),
+    }
+)
+SCHEMA_MAPS = frozenset(
+    {"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"}
+)
+# Refused in chat completions for Claude [anomalyco/opencode#5028 and the reports that follow it];
+# the first says nothing, the others are bounds.
+REFUSED_KEYWORDS = frozenset({"$schema", "exclusiveMinimum", "exclusiveMaximum"})
 
 
 def objects(value: Any) -> list[Json]:
@@ -60,3 +78,31 @@ def same_unless_changed(old: Any, new: Any) -> Any:
     else:
         is_same = old is new
     return old if is_same else new
+
+
+def plain_schema(schema: Any) -> Any:
+    """Return a schema without REFUSED_KEYWORDS; the same object if there are none."""
+    if isinstance(schema, list):
+        return same_unless_changed(schema, [plain_schema(item) for item in schema])
+    if not isinstance(schema, dict):
+        return schema
+    changed: Json = {}
+    for key, value in schema.items():
+        if key in REFUSED_KEYWORDS:
+            continue
+        if key in SCHEMA_PLACES:
+            changed[key] = plain_schema(value)
+        elif key in SCHEMA_MAPS and isinstance(value, dict):
+            plain = {name: plain_schema(each) for name, each in value.items()}
+            changed[key] = same_unless_changed(value, plain)
+        else:
+            changed[key] = value
+    if schema.get("type") == "integer":  # the same bound in the other words
+        for exclusive, bound, step in (
+            ("exclusiveMinimum", "minimum", 1),
+            ("exclusiveMaximum", "maximum", -1),
+        ):
+            limit = schema.get(exclusive)
+            if isinstance(limit, int) and not isinstance(limit, bool):
+                changed.setdefault(bound, limit + step)
+    return same_unless_changed(schema, changed)
