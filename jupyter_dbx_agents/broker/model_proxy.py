@@ -9,15 +9,14 @@ from tornado.iostream import StreamClosedError
 
 from ..models import Dialect, Gateway
 from . import refusals
+from .access import GREETINGS, Route, dialect_of, route_of, to_agent
 from .call import BROKE_OFF
 from .filters.events import EventFilter, EventStream
 from .filters.request import ModelRequest, read_request
 from .gateway_errors import GatewayGoneError
 from .ledger import printable_path
 from .loopback_handler import LoopbackHandler
-from .message_headers import to_agent
 from .refusals import UNREACHABLE, Refusal, no_capability, not_served, too_large
-from .routes import GREETINGS, Route, dialect_of, route_of
 from .upstream import ModelCall, Reply
 
 # A path that is not there, or a server that has none behind it.  A model that is not there, or not

@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 from ..models import Dialect
 from ..pat import PatSource
 from ..secret import Secret
+from .access import to_gateway
 from .gateway_errors import (
     PEEK_BYTES,
     SUSPECT,
@@ -32,7 +33,6 @@ from .gateway_errors import (
     GatewayGoneError,
     says_token_is_dead,
 )
-from .message_headers import to_gateway
 from .refusals import Refusal, redirected, still_refused, unreachable, without_pat
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ...models import Dialect
-from ..routes import Route
+from ..access import Route
 from .chat import (
     FinishReasonCorrector,
     with_full_texts,
