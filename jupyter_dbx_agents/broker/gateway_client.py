@@ -61,7 +61,7 @@ class Answer:
         self._response.close()
 
 
-class GatewaySession:
+class GatewayClient:
     """Connections to the gateway; to be closed."""
 
     def __init__(self) -> None:
