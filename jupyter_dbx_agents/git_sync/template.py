@@ -7,20 +7,23 @@ remotes; once, since what was replaced had a remote and what replaces it has non
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import shutil
-import subprocess
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from .errors import GitError
+from .local.git import run_git
 
 # What makes a folder this template and nothing else that a user deploys.
 _TEMPLATE_FILES = ("app.yaml", "jupyter_dbx_agents/__init__.py", "pyproject.toml")
 _ASIDE = ".git.of-template"
 _FRESH = ".git.fresh"
 _COMMITTER = ("-c", "user.name=jupyter_dbx_agents", "-c", "user.email=template@localhost")
-_GIT_SECONDS = 120
+_GIT_SECONDS = 120.0
 
 
 def detach_template(
@@ -33,7 +36,7 @@ def detach_template(
     """
     try:
         return _detach(source, is_databricks_app, environment)
-    except (OSError, subprocess.SubprocessError, GitError) as error:
+    except (OSError, GitError) as error:
         log.warning(
             "The template's repository was left as it is: %s. To cut it off by hand, run "
             "“git remote remove origin” in %s.",
@@ -65,54 +68,39 @@ def _detach(source: Path, is_databricks_app: bool, environment: Mapping[str, str
 class _Git:
     def __init__(self, source: Path, environment: Mapping[str, str]) -> None:
         self._source = source
-        self._environment = {k: v for k, v in environment.items() if not k.startswith("GIT_")}
+        options = ("-C", str(source), f"--work-tree={source}", "--literal-pathspecs")
+        self._run = partial(
+            run_git,
+            environment={k: v for k, v in environment.items() if not k.startswith("GIT_")},
+            options=(*options, "-c", "core.hooksPath=/dev/null", *_COMMITTER),
+            timeout_seconds=_GIT_SECONDS,
+        )
 
     def is_untouched(self) -> bool:
         """Whether the repository has remotes, and they have every commit of every branch here."""
         git_dir = self._source / ".git"
         if (git_dir / "worktrees").exists() or (git_dir / "modules").exists():
-            return False  # others live on this repository
-        if not self._run(git_dir, "remote").strip():
-            return False
-        if self._run(git_dir, "for-each-ref", "refs/stash", "refs/dbx").strip():
-            return False
+            return False  # other working trees depend on this repository
+        run = partial(self._run, git_dir=git_dir)
         own = ("rev-list", "--max-count=1", "HEAD", "--branches", "--tags", "--not", "--remotes")
-        return (
-            bool(self._run(git_dir, "for-each-ref", "refs/remotes").strip())
-            and not self._run(git_dir, *own).strip()
+        return bool(
+            run("remote").strip()
+            and not run("for-each-ref", "refs/stash", "refs/dbx").strip()
+            and run("for-each-ref", "refs/remotes").strip()
+            and not run(*own).strip()
         )
 
     def make_fresh(self, git_dir: Path) -> None:
         """Make a repository whose one commit has the template's files and nothing else here."""
-        tracked = self._run(self._source / ".git", "ls-files", "-z")
-        self._run(git_dir, "init", "--quiet")
-        self._run(git_dir, "config", "--unset-all", "core.worktree", may_fail=True)
-        self._run(git_dir, "config", "core.bare", "false")
+        tracked = self._run("ls-files", "-z", git_dir=self._source / ".git")
         present = b"\0".join(name for name in tracked.split(b"\0") if name and self._exists(name))
-        add = ("add", "--force", "--pathspec-from-file=-", "--pathspec-file-nul")
-        self._run(git_dir, *add, stdin=present)
-        message = "Start from the deployed template"
-        self._run(git_dir, *_COMMITTER, "commit", "--quiet", "--no-verify", "-m", message)
+        run = partial(self._run, git_dir=git_dir)
+        run("init", "--quiet")
+        with contextlib.suppress(GitError):  # it was not set
+            run("config", "--unset-all", "core.worktree")
+        run("config", "core.bare", "false")
+        run("add", "--force", "--pathspec-from-file=-", "--pathspec-file-nul", stdin=present)
+        run("commit", "--quiet", "--no-verify", "-m", "Start from the deployed template")
 
     def _exists(self, name: bytes) -> bool:
-        path = self._source / name.decode("utf-8", "surrogateescape")
-        return path.is_symlink() or path.exists()
-
-    def _run(
-        self, git_dir: Path, *arguments: str, stdin: bytes = b"", may_fail: bool = False
-    ) -> bytes:
-        command = ["git", f"--git-dir={git_dir}", f"--work-tree={self._source}"]
-        command += ["--literal-pathspecs", "-c", "core.hooksPath=/dev/null", *arguments]
-        ended = subprocess.run(
-            command,
-            cwd=self._source,
-            env=self._environment,
-            input=stdin,
-            capture_output=True,
-            check=False,
-            timeout=_GIT_SECONDS,
-        )
-        if ended.returncode and not may_fail:
-            said = ended.stderr.decode("utf-8", "replace").strip()
-            raise GitError(said)
-        return ended.stdout
+        return os.path.lexists(self._source / os.fsdecode(name))

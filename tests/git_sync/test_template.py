@@ -78,5 +78,6 @@ def test_what_keeps_it_from_being_detached_is_said(
 ) -> None:
     (source / ".git/HEAD").write_text("rubbish")
     assert not detach(site, source)
-    assert "left as it is: fatal: " in caplog.text and "git remote remove" in caplog.text
+    assert f"left as it is: git remote failed in {source}: " in caplog.text
+    assert "git remote remove origin" in caplog.text
     assert (source / ".git/HEAD").read_text() == "rubbish"

@@ -18,7 +18,6 @@ import contextlib
 import os
 import shlex
 import shutil
-import subprocess
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -26,6 +25,8 @@ from pathlib import Path
 
 from ...config_files import atomic
 from ...errors import ConfigFileError
+from ..errors import GitError
+from ..local.git import run_git
 from ..local.repository import Location
 
 HOOKS = ("post-commit", "post-merge", "post-rewrite", "post-checkout")
@@ -49,7 +50,6 @@ note() {{
 {{ [ -d {folder} ] && note >>{folder}/$$; }} 2>/dev/null
 exit 0
 """
-_GIT_SECONDS = 20
 FOLDER_BELOW_HOME = Path(".local/state/jupyter_dbx_agents/commits")
 # A file that is still empty is being written; one that stays so says only that something happened.
 _WRITING_SECONDS = 2.0
@@ -106,17 +106,13 @@ def uninstall_hooks(location: Location, environment: Mapping[str, str]) -> list[
 
 def hooks_folder(location: Location, environment: Mapping[str, str]) -> Path | None:
     """Return where git runs this repository's hooks from; None when git cannot tell."""
-    command = ["git", f"--git-dir={location.git_dir}", "rev-parse", "--git-path", "hooks"]
+    options = ("-C", str(location.folder))
+    arguments = ("rev-parse", "--git-path", "hooks")
     try:
-        printed = subprocess.run(
-            command,
-            cwd=location.folder,
-            env=dict(environment),
-            capture_output=True,
-            check=True,
-            timeout=_GIT_SECONDS,
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
+        printed = run_git(
+            *arguments, git_dir=location.git_dir, options=options, environment=environment
+        )
+    except GitError:
         return None
     return location.folder / os.fsdecode(printed.rstrip(b"\n"))
 

@@ -11,9 +11,9 @@ template has), and who commits, as long as nobody has said so.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,8 @@ from pathlib import Path
 
 from ...config_files import atomic
 from ...environment import variable
-from ..local.git import git_environment
+from ..errors import GitError
+from ..local.git import git_environment, run_git
 from ..local.projects import find_projects
 from .repository_hooks import (
     FOLDER_BELOW_HOME,
@@ -34,7 +35,6 @@ from .repository_hooks import (
 )
 
 _OWN_FOLDER = Path(".local/share/jupyter_dbx_agents/git")
-_GIT_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -91,14 +91,18 @@ class UserConfig:
 
     def _system_has_identity(self) -> bool:
         """Whether the machine says who commits; that is weaker than ours, so we must look."""
-        command = ["git", "config", "--system", "user.email"]
-        return self._run(command).returncode == 0
+        try:
+            run_git("config", "--system", "user.email", environment=self._environment)
+        except GitError:
+            return False
+        return True
 
     def _write_template(self) -> None:
         """What git's own template has (read off a repository made with it), and our hooks."""
         with tempfile.TemporaryDirectory() as scratch:
             environment = {**self._environment, "GIT_CONFIG_GLOBAL": os.devnull}
-            self._run(["git", "init", "--quiet", "--bare", scratch], environment)
+            with contextlib.suppress(GitError):  # then there are our hooks alone
+                run_git("init", "--quiet", "--bare", scratch, environment=environment)
             for name in ("description", "info", "hooks"):
                 source, target = Path(scratch, name), self.template / name
                 if source.is_dir():
@@ -125,17 +129,6 @@ class UserConfig:
         else:
             atomic.replace(there, new.encode("utf-8", "surrogateescape"), 0o644)
         return True
-
-    def _run(
-        self, command: list[str], environment: Mapping[str, str] | None = None
-    ) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            command,
-            env=dict(environment or self._environment),
-            capture_output=True,
-            check=False,
-            timeout=_GIT_SECONDS,
-        )
 
 
 def uninstall(home: Path, projects: Path) -> list[Path]:

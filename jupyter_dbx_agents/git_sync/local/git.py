@@ -1,7 +1,7 @@
-"""Git as asynchronous subprocesses, on exactly one repository each.
+"""The one way to run git: ``Git`` on one repository from the event loop, ``run_git`` in threads.
 
-``--git-dir`` is always given: with a broken ``.git`` git would search the parent folders and find
-some other repository, and we would sync that.
+``--git-dir`` is always given: with a broken ``.git``, git would search the parent folders, find
+another repository, and that one would be synced.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import subprocess
 from asyncio import StreamReader, StreamWriter
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
@@ -19,8 +20,10 @@ from typing import Any, cast
 from ...environment import current_environment
 from ..errors import GitError, GitStoppedError
 
-# No command of ours takes this long; a file system that hangs must not hold a worker for ever.
+# No command takes this long; a file system that hangs must not block a worker forever.
 TIMEOUT_SECONDS = 1800.0
+# The commands that block a thread only read a few files.
+_BLOCKING_SECONDS = 20.0
 CHUNK_BYTES = 64 * 1024
 # What strerror(3) says of ENOSPC, EDQUOT and EFBIG in the C locale.
 _FULL = ("No space left on device", "Disk quota exceeded", "File too large")
@@ -48,6 +51,39 @@ def git_environment(home: Path) -> dict[str, str]:
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_OPTIONAL_LOCKS": "0",
     }
+
+
+def run_git(
+    command: str,
+    *arguments: str,
+    environment: Mapping[str, str],
+    git_dir: Path | None = None,
+    options: tuple[str, ...] = (),
+    stdin: bytes = b"",
+    timeout_seconds: float = _BLOCKING_SECONDS,
+) -> bytes:
+    """Run a command to its end and return its output; blocking.  Raises GitError."""
+    place = [f"--git-dir={git_dir}"] if git_dir else []
+    line = ["git", *place, *options, command, *arguments]
+    try:
+        ended = subprocess.run(
+            line,
+            env=dict(environment),
+            input=stdin,
+            capture_output=True,
+            check=False,
+            timeout=timeout_seconds,
+        )
+    except OSError as error:
+        raise _not_started(error) from error
+    except subprocess.TimeoutExpired as error:
+        raise GitError(
+            f"git {command} took longer than {timeout_seconds:.0f} s.",
+            "Check whether the disk or the network file system responds.",
+        ) from error
+    if ended.returncode:
+        raise failed(git_dir, command, ended.stderr, ended.returncode)
+    return ended.stdout
 
 
 @dataclass
@@ -134,7 +170,7 @@ class Git:
                 *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=self._environment
             )
         except OSError as error:
-            raise GitError(f"git cannot be started: {error.strerror}.", "Install git.") from error
+            raise _not_started(error) from error
         return GitProcess(
             process,
             cast(StreamWriter, process.stdin),
@@ -143,13 +179,18 @@ class Git:
         )
 
 
-def failed(git_dir: Path, command: str, said: bytes, code: int) -> GitError:
-    """Return the error for a command that ended badly."""
+def _not_started(error: OSError) -> GitError:
+    return GitError(f"git cannot be started: {error.strerror}.", "Install git.")
+
+
+def failed(git_dir: Path | None, command: str, said: bytes, code: int) -> GitError:
+    """Return the error for a command that exited with ``code`` and wrote ``said`` to stderr."""
     lines = said.decode("utf-8", "replace").strip().splitlines()
     deadly = [line for line in lines if line.startswith("fatal: ")]  # advice may come after it
     reason = (deadly or lines[-1:] or ["it was killed"])[0].rstrip(".")
-    place = git_dir.parent if git_dir.name == ".git" else git_dir
-    message = f"git {command} failed in {place}: {reason}."
+    place = git_dir.parent if git_dir is not None and git_dir.name == ".git" else git_dir
+    where = f" in {place}" if place is not None else ""
+    message = f"git {command} failed{where}: {reason}."
     if -code == signal.SIGXFSZ or any(word in reason for word in _FULL):
         return GitStoppedError(message, "Free some space.")
     if code < 0:
