@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,10 @@ from jupyter_dbx_agents.git_sync.hooks.repository_hooks import (
     install_hooks,
 )
 from jupyter_dbx_agents.git_sync.local.git import git_environment
-from jupyter_dbx_agents.git_sync.local.repository import Repository, locate
+from jupyter_dbx_agents.git_sync.local.projects import locate
+from jupyter_dbx_agents.git_sync.local.repository import Repository
 from jupyter_dbx_agents.git_sync.remote.archive import ArchiveStore
-from jupyter_dbx_agents.git_sync.remote.destination import Destination
-from jupyter_dbx_agents.git_sync.remote.marker import Marker
+from jupyter_dbx_agents.git_sync.remote.marker import Destination, Marker
 from jupyter_dbx_agents.git_sync.remote.workspace_files import Pace, WorkspaceFiles
 from jupyter_dbx_agents.pat import PatState, Promise
 from jupyter_dbx_agents.secret import Secret
@@ -233,7 +234,7 @@ async def _pretend_synced(repo: Repo, files: WorkspaceFiles, home: Path) -> None
     marker = Marker(repo.folder.name, repository.identity(), "benchmark")
     store = ArchiveStore(destination, home, 1 << 30)
     marker = await store.add(marker, repository, head, "history")
-    await destination.write(marker.having(commit=head.commit, tree=head.tree))
+    await destination.write(replace(marker, commit=head.commit, tree=head.tree))
     for folder in repo.folders():
         await files.make_folder(f"{destination.folder}/{folder}")
 

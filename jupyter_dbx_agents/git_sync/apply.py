@@ -10,9 +10,8 @@ from typing import TypeVar
 
 from ..errors import WorkspaceError, WorkspacePermissionError
 from .errors import GitError
-from .local.changes import ancestors
-from .local.content import Blobs, Content, blob_id
-from .remote.destination import ALREADY_EXISTS, Destination, is_taken
+from .local.objects import Blobs, Content, ancestors, blob_id
+from .remote.marker import ALREADY_EXISTS, Destination, is_taken
 from .remote.workspace_files import MOST_EXPORT_BYTES
 
 T = TypeVar("T")

@@ -5,13 +5,11 @@ It costs a call for each folder, so it runs on demand and when a sync met a fold
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from .local.changes import readable
 from .local.git import Git
-from .remote.destination import Destination
-from .remote.marker import Archive
+from .local.objects import list_tree
+from .remote.marker import Archive, Destination
 
 # A Git LFS pointer is smaller, and what it stands for is not.
 _POINTER_BYTES = 1024
@@ -36,16 +34,19 @@ async def find_damage(git: Git, destination: Destination, tree: str, own: dict[s
         folder = folders.pop()
         path = f"{destination.folder}/{folder}".rstrip("/")
         there = {c.name: c for c in await destination.files.children(path) or []}
-        async for name, kind, size in _entries(git, tree, folder):
-            inner = f"{folder}/{name}".lstrip("/")
-            if kind == "tree":
+        async for entry in list_tree(git, f"{tree}:{folder}", "-l"):
+            inner = f"{folder}/{entry.path}".lstrip("/")
+            if entry.problem or entry.is_symlink:
+                continue
+            if entry.kind == "tree":
                 folders.append(inner)
-            elif kind == "blob" and inner not in own:
-                found = there.get(name)
+            elif entry.kind == "blob" and inner not in own:
+                found = there.get(entry.path)
                 size_there = found.size_bytes if found and found.kind == "FILE" else -1
+                is_pointer = entry.size_bytes < _POINTER_BYTES < size_there
                 if size_there < 0:
                     damage.missing.append(inner)
-                elif size_there != size and not (size < _POINTER_BYTES < size_there):
+                elif size_there != entry.size_bytes and not is_pointer:
                     damage.edited.append(inner)
     return damage
 
@@ -55,13 +56,3 @@ async def is_archive_whole(destination: Destination, archive: Archive) -> bool:
     wanted = {name for number in range(len(archive.parts)) for name in archive.names(number)}
     there = await destination.files.children(destination.records) or []
     return wanted <= {each.name for each in there}
-
-
-async def _entries(git: Git, tree: str, folder: str) -> AsyncIterator[tuple[str, str, int]]:
-    """Yield name, kind and size of what is directly in a folder of a tree."""
-    async for record in git.records("ls-tree", "-z", "-l", f"{tree}:{folder}"):
-        meta, _, raw = record.partition(b"\t")
-        mode, kind, _oid, size = meta.split()
-        name, problem = readable(raw)
-        if not problem and mode != b"120000":
-            yield name, kind.decode(), int(size) if size.isdigit() else 0

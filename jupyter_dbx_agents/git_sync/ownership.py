@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from .errors import DestinationError, GitError, GitStoppedError
 from .local.repository import KEPT_REFS, Repository
 from .remote.archive import ArchiveStore
-from .remote.destination import Destination
-from .remote.marker import Marker, take_over_hint
+from .remote.marker import Destination, Marker, take_over_hint
 
 _MOST_ROOTS = 20
 
@@ -64,7 +64,7 @@ async def _resume(
         if marker.repository != fresh.repository:
             await _keep_unpushed(repository, archive, marker)
         if not await repository.has(marker.tree):
-            await archive.fetch(marker, repository.git)
+            await archive.fetch(marker, repository)
             if not await repository.has(marker.tree):
                 raise _refusal(destination.project, "a commit that is nowhere any more")
     except DestinationError:
@@ -73,7 +73,8 @@ async def _resume(
         await destination.put_aside(marker)
         return fresh
     is_new_here = (marker.repository, marker.origin) != (fresh.repository, fresh.origin)
-    marker = marker.having(
+    marker = replace(
+        marker,
         repository=fresh.repository,
         origin=fresh.origin,
         takes_over=marker.takes_over or fresh.takes_over,
@@ -81,7 +82,7 @@ async def _resume(
     if is_new_here:
         await destination.write(marker)
     if marker.tree and await destination.files.info(destination.folder) is None:
-        return marker.having(commit="", tree="", skipped={}, notes={})  # somebody removed it
+        return replace(marker, commit="", tree="", skipped={}, notes={})  # somebody removed it
     return marker
 
 
@@ -117,11 +118,11 @@ async def _keep_unpushed(repository: Repository, archive: ArchiveStore, marker: 
     if not missing:
         return
     try:
-        await archive.fetch(marker, repository.git)
+        await archive.fetch(marker, repository)
         for name, oid in heads.items():
             if oid in missing:
                 kept = KEPT_REFS + name.removeprefix("refs/")
-                await repository.git.output("update-ref", kept, oid)
+                await repository.output("update-ref", kept, oid)
     except GitStoppedError:
         raise
     except GitError as error:

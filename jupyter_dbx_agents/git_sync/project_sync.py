@@ -21,23 +21,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from .apply import Applier, Outcome, Work
 from .audit import find_damage, is_archive_whole
 from .errors import ArchiveTooLargeError, GitError, GitSyncError, MarkerChangedError
-from .local import changes
-from .local.content import Blobs
+from .local import objects
+from .local.objects import Blobs, Change
+from .local.projects import CONTROL_CHARACTER, NOT_UTF8
 from .local.repository import Head, Repository
 from .ownership import claim
 from .remote.archive import ArchiveStore
-from .remote.destination import Destination
-from .remote.marker import Archive, Marker, Pending
+from .remote.marker import Archive, Destination, Marker, Pending
 
 # What no second attempt can change as long as the commit is the same.
-_FIXED = (changes.SYMLINK, changes.SUBMODULE, changes.NOT_UTF8, changes.CONTROL_CHARACTER)
+_FIXED = (objects.SYMLINK, objects.SUBMODULE, NOT_UTF8, CONTROL_CHARACTER)
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Reached:
         pending = self._marker.pending
         if pending is None or not self._done:
             return self._marker
-        return self._marker.having(pending=pending.having_done(self._done))
+        return replace(self._marker, pending=pending.having_done(self._done))
 
 
 class ProjectSync:
@@ -161,7 +161,7 @@ class ProjectSync:
             self.repository = Repository(repository.location, repository.environment)
 
     async def _sync(self, marker: Marker, head: Head, audits: bool) -> None:
-        blobs = Blobs(self.repository.git, self.repository.location)
+        blobs = Blobs(self.repository)
         try:
             extra = await self._to_try_again(marker, audits)
             was_whole = not audits or await is_archive_whole(self.destination, marker.archive)
@@ -175,7 +175,7 @@ class ProjectSync:
             works = await self._gather(marker, head, extra)
             outcome = Outcome()
             if any(work.is_put or work.is_deletion for work in works):
-                marker = marker.having(pending=_pending(works, marker, head))
+                marker = replace(marker, pending=_pending(works, marker, head))
                 await self.destination.write(marker)
                 self.marker = marker
                 outcome = await self._apply(marker, works, head, blobs)
@@ -190,8 +190,9 @@ class ProjectSync:
             left_out = {**marker.skipped, **marker.notes}
             again = {path for path, reason in left_out.items() if reason not in _FIXED}
         if audits and marker.tree:
-            git, destination = self.repository.git, self.destination
-            damage = await find_damage(git, destination, marker.tree, marker.skipped)
+            damage = await find_damage(
+                self.repository, self.destination, marker.tree, marker.skipped
+            )
             again.update(damage.missing)
             for path in damage.edited:
                 if path in again or await self._keep_edit(path):
@@ -243,22 +244,19 @@ class ProjectSync:
 
     async def _gather(self, marker: Marker, head: Head, extra: set[str]) -> list[Work]:
         """Return what is to be done for each path that differs, is pending or wants another try."""
-        git = self.repository.git
-        pending = marker.pending
+        repository, pending = self.repository, marker.pending
         begun = {*pending.paths, *pending.done} if pending is not None else set[str]()
         works = [
             _work(change, marker, extra)
-            async for change in changes.diff(git, marker.tree, head.tree)
+            async for change in objects.diff(repository, marker.tree, head.tree)
         ]
-        differing = {work.path for work in works}
-        others = sorted((begun | extra) - differing)
-        old = await changes.look_up(git, marker.tree, others)
-        new = await changes.look_up(git, head.tree, others)
-        nothing = changes.Change("", "", "")
+        others = sorted((begun | extra) - {work.path for work in works})
+        before = await objects.look_up(repository, marker.tree, others)
+        now = await objects.look_up(repository, head.tree, others)
         for path in others:
-            now = new.get(path, nothing)
-            then = old.get(path, nothing).new
-            works.append(_work(changes.Change(path, then, now.new, now.skip), marker, extra))
+            old_oid = before[path].oid if path in before else ""
+            change = replace(now.get(path, Change(path, "", "")), old_oid=old_oid)
+            works.append(_work(change, marker, extra))
         return works
 
     async def _apply(self, marker: Marker, works: list[Work], head: Head, blobs: Blobs) -> Outcome:
@@ -285,7 +283,8 @@ class ProjectSync:
         was_synced = self.marker is not None and bool(self.marker.commit)
         touched = {work.path for work in works}
         left_out = {work.path: work.skip for work in works if work.skip} | outcome.skipped
-        marker = marker.having(
+        marker = replace(
+            marker,
             commit=head.commit,
             tree=head.tree,
             synced_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -323,20 +322,20 @@ class ProjectSync:
 def _without_archive(marker: Marker) -> Marker:
     """A part of it is gone: everything is kept anew, and what is left of it goes then."""
     obsolete = (*marker.obsolete, marker.archive)
-    return marker.having(archive=Archive(), obsolete=obsolete, refs={}, head_commit="")
+    return replace(marker, archive=Archive(), obsolete=obsolete, refs={}, head_commit="")
 
 
-def _work(change: changes.Change, marker: Marker, extra: set[str]) -> Work:
-    path, pending = change.path, marker.pending
-    owned = bool(change.old) and path not in marker.skipped
+def _work(change: Change, marker: Marker, extra: set[str]) -> Work:
+    path, oid, pending = change.path, change.oid, marker.pending
+    owned = bool(change.old_oid) and path not in marker.skipped
     if pending is None:
-        return Work(path, change.new, owned, change.skip)
+        return Work(path, oid, owned, change.skip)
     done = pending.done.get(path)
     if done is not None:
         owned = bool(done)
-    is_done = done == change.new and path not in extra
+    is_done = done == oid and path not in extra
     maybe = tuple(pending.paths.get(path, ()))
-    return Work(path, change.new, owned, change.skip, maybe, is_done)
+    return Work(path, oid, owned, change.skip, maybe, is_done)
 
 
 def _pending(works: list[Work], marker: Marker, head: Head) -> Pending:

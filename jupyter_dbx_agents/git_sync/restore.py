@@ -8,24 +8,24 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 
 from ..errors import WorkspaceError
 from .errors import DestinationError, GitError, GitStoppedError, GitSyncError, RestoreError
-from .local.changes import readable
 from .local.git import Git
-from .local.repository import SYNCED_REF, Repository, locate
+from .local.objects import list_tree
+from .local.projects import locate, readable
+from .local.repository import SYNCED_REF, Repository
 from .remote.archive import ArchiveStore
-from .remote.destination import Destination, known_projects
-from .remote.marker import Archive, Marker
+from .remote.marker import Archive, Destination, Marker, known_projects
 from .remote.workspace_files import WorkspaceFiles
 
 _COMMITTER = ("-c", "user.name=jupyter_dbx_agents", "-c", "user.email=restored@localhost")
 _SCRATCH = ".restoring-"
 _SEE_LIST = "See: jupyter dbx-agents restore --list"
-_SYMLINK_MODE, _EXECUTABLE_MODE = b"120000", b"100755"
+_EXECUTABLE_MODE = "100755"
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,10 @@ class Restorer:
 
     async def _take(self, destination: Destination, marker: Marker, restored: Restored) -> None:
         """Be the app that syncs it from now on; a history that did not come back is kept there."""
-        taken = marker.having(origin=self._origin)
+        taken = replace(marker, origin=self._origin)
         if marker.archive.kind == "history" and not restored.has_history:
             await destination.put_aside(marker)
-            taken = taken.having(archive=Archive(), obsolete=(), refs={}, head_commit="")
+            taken = replace(taken, archive=Archive(), obsolete=(), refs={}, head_commit="")
         if taken != marker:
             await destination.write(taken)
 
@@ -106,7 +106,7 @@ class Restorer:
         archive = ArchiveStore(destination, folder, 0)
         has_history = marker.archive.kind == "history"
         try:
-            await archive.fetch(marker, repository.git)
+            await archive.fetch(marker, repository)
             has_history = has_history and await repository.has(marker.head_commit)
         except GitStoppedError:
             raise
@@ -119,8 +119,8 @@ class Restorer:
         repository.adopt_identity(marker.repository)
         if await repository.has(marker.commit):
             with contextlib.suppress(GitError):
-                await repository.git.output("update-ref", SYNCED_REF, marker.commit)
-        commit = await repository.git.text("rev-parse", "HEAD")
+                await repository.output("update-ref", SYNCED_REF, marker.commit)
+        commit = await repository.text("rev-parse", "HEAD")
         return Restored(marker.project, commit, has_history, missing)
 
     async def _initialize(self, folder: Path, marker: Marker) -> Repository:
@@ -139,32 +139,31 @@ class Restorer:
         return Repository(location, self._environment)
 
     async def _restore_history(self, repository: Repository, marker: Marker) -> tuple[str, ...]:
-        git = repository.git
         if marker.shallow:
             (repository.location.common_dir / "shallow").write_text(
                 "\n".join(marker.shallow) + "\n"
             )
         lines = [f"update {name} {oid}\n" for name, oid in marker.refs.items()]
-        await git.output("update-ref", "--stdin", stdin="".join(lines).encode())
+        await repository.output("update-ref", "--stdin", stdin="".join(lines).encode())
         if marker.head:
-            await git.output("symbolic-ref", "HEAD", marker.head)
-            await git.output("update-ref", "HEAD", marker.head_commit)
+            await repository.output("symbolic-ref", "HEAD", marker.head)
+            await repository.output("update-ref", "HEAD", marker.head_commit)
         else:
-            await git.output("update-ref", "--no-deref", "HEAD", marker.head_commit)
+            await repository.output("update-ref", "--no-deref", "HEAD", marker.head_commit)
         for name, url in marker.remotes.items():
-            await git.output("config", f"remote.{name}.url", url)
+            await repository.output("config", f"remote.{name}.url", url)
             fetch = f"+refs/heads/*:refs/remotes/{name}/*"
-            await git.output("config", f"remote.{name}.fetch", fetch)
+            await repository.output("config", f"remote.{name}.fetch", fetch)
         return () if marker.is_bare else await self._check_out(repository)
 
     async def _check_out(self, repository: Repository) -> tuple[str, ...]:
         """Check out HEAD; return the files that cannot be, without giving up on the others."""
-        git, options = repository.git, _tree_of(repository)
-        await git.output("read-tree", "HEAD")
+        options = _tree_of(repository)
+        await repository.output("read-tree", "HEAD")
         try:
-            await git.output("checkout-index", "--all", "--force", "-u", options=options)
+            await repository.output("checkout-index", "--all", "--force", "-u", options=options)
         except GitError:  # such as a symbolic link to nothing at all
-            deleted = await git.output("ls-files", "-z", "--deleted", options=options)
+            deleted = await repository.output("ls-files", "-z", "--deleted", options=options)
             return tuple(readable(raw)[0] for raw in deleted.split(b"\0") if raw)
         return ()
 
@@ -172,30 +171,26 @@ class Restorer:
         self, repository: Repository, destination: Destination, marker: Marker
     ) -> tuple[str, ...]:
         """Write the files of the synced tree as the workspace has them, and commit them."""
-        git, folder = repository.git, repository.location.folder
+        folder = repository.location.folder
         if not await repository.has(marker.tree):
             raise RestoreError(
                 f"The list of {marker.project}'s files is not in the workspace any more.",
                 f"Download the folder {destination.folder} by hand.",
             )
         missing: list[str] = []
-        async for record in git.records("ls-tree", "-r", "-z", "--full-tree", marker.tree):
-            meta, _, raw = record.partition(b"\t")
-            path, problem = readable(raw)
-            mode = meta.split()[0]
-            left_out = problem or mode == _SYMLINK_MODE or path in marker.skipped
-            if left_out or not await self._download(destination, path, folder, mode):
+        async for entry in list_tree(repository, marker.tree, "-r"):
+            path = entry.path
+            left_out = entry.problem or entry.is_symlink or path in marker.skipped
+            if left_out or not await self._download(destination, path, folder, entry.mode):
                 missing.append(path)
         options = (*_tree_of(repository), *_COMMITTER)
-        await git.output("add", "--all", "--force", options=options)
+        await repository.output("add", "--all", "--force", options=options)
         message = f"Restored from the workspace, as of {marker.commit}"
         arguments = ("commit", "--quiet", "--allow-empty", "--no-verify", "-m", message)
-        await git.output(*arguments, options=options)
+        await repository.output(*arguments, options=options)
         return tuple(missing)
 
-    async def _download(
-        self, destination: Destination, path: str, folder: Path, mode: bytes
-    ) -> bool:
+    async def _download(self, destination: Destination, path: str, folder: Path, mode: str) -> bool:
         try:
             data = await self._files.read(f"{destination.folder}/{path}")
         except WorkspaceError as error:

@@ -20,12 +20,18 @@ from ..workspace_api import WorkspaceApi
 from .errors import GitSyncError
 from .hooks.repository_hooks import FOLDER_BELOW_HOME, Triggers, install_hooks
 from .hooks.user_config import Identity, UserConfig
-from .local.changes import readable
 from .local.git import git_environment
-from .local.projects import find_project, find_projects, name_problem
-from .local.repository import Location, Repository, fingerprint
+from .local.projects import (
+    Location,
+    find_project,
+    find_projects,
+    fingerprint,
+    name_problem,
+    readable,
+)
+from .local.repository import Repository
 from .project_sync import ProjectSync, Settings
-from .remote.destination import Destination
+from .remote.marker import Destination
 from .remote.workspace_files import Pace, WorkspaceFiles
 from .restore import Restored, Restorer, remove_leftovers
 from .worker import ProjectWorker, unfit_model

@@ -18,7 +18,8 @@ from ..errors import (
     WorkspaceUnavailableError,
 )
 from .errors import DestinationError
-from .local.repository import Head, Location
+from .local.projects import Location
+from .local.repository import Head
 from .project_sync import ProjectSync
 from .remote.marker import Marker
 

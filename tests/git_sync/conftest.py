@@ -19,9 +19,10 @@ from dbx_workspace.rest.workspace_formats import ImportedObject
 from dbx_workspace.server import LocalWorkspace
 from jupyter_dbx_agents.git_sync import GitSync
 from jupyter_dbx_agents.git_sync.local.git import git_environment
-from jupyter_dbx_agents.git_sync.local.repository import Repository, locate
+from jupyter_dbx_agents.git_sync.local.projects import locate
+from jupyter_dbx_agents.git_sync.local.repository import Repository
 from jupyter_dbx_agents.git_sync.project_sync import ProjectSync, Settings
-from jupyter_dbx_agents.git_sync.remote.destination import Destination
+from jupyter_dbx_agents.git_sync.remote.marker import Destination
 from jupyter_dbx_agents.git_sync.remote.workspace_files import Pace, WorkspaceFiles
 from jupyter_dbx_agents.git_sync.restore import Restorer
 from jupyter_dbx_agents.pat import PatState, Promise

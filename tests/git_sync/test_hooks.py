@@ -22,7 +22,7 @@ from jupyter_dbx_agents.git_sync.hooks.repository_hooks import (
     uninstall_hooks,
 )
 from jupyter_dbx_agents.git_sync.hooks.user_config import Identity, UserConfig
-from jupyter_dbx_agents.git_sync.local.repository import locate
+from jupyter_dbx_agents.git_sync.local.projects import locate
 
 from .conftest import Site
 

@@ -7,7 +7,8 @@ import os
 
 import pytest
 
-from jupyter_dbx_agents.git_sync.local import changes
+from jupyter_dbx_agents.git_sync.local.objects import SUBMODULE, SYMLINK
+from jupyter_dbx_agents.git_sync.local.projects import CONTROL_CHARACTER, NOT_UTF8
 
 from .conftest import Killed, Site
 
@@ -118,7 +119,7 @@ async def test_symlinks_and_submodules_are_left_out_and_named(site: Site) -> Non
     site.git("p", "commit", "-q", "-m", "links")
     await sync.run()
     assert site.remote("p") == {"a": b"1"}
-    assert sync.marker.skipped == {"b": changes.SYMLINK, "sub": changes.SUBMODULE}
+    assert sync.marker.skipped == {"b": SYMLINK, "sub": SUBMODULE}
     site.git("p", "rm", "-q", "--cached", "b", "sub")
     site.git("p", "commit", "-q", "-m", "no links")
     await sync.run()
@@ -134,8 +135,8 @@ async def test_impossible_names_are_left_out_and_named(site: Site) -> None:
     await sync.run()
     assert site.remote("p") == {"fine": b"1"}
     assert sync.marker.skipped == {
-        "latin-\\xe9": changes.NOT_UTF8,
-        "new\\nline": changes.CONTROL_CHARACTER,
+        "latin-\\xe9": NOT_UTF8,
+        "new\\nline": CONTROL_CHARACTER,
     }
 
 

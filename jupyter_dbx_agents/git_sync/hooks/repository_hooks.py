@@ -27,7 +27,7 @@ from ...config_files import atomic
 from ...errors import ConfigFileError
 from ..errors import GitError
 from ..local.git import run_git
-from ..local.repository import Location
+from ..local.projects import Location
 
 HOOKS = ("post-commit", "post-merge", "post-rewrite", "post-checkout")
 STAND_IN = "reference-transaction"

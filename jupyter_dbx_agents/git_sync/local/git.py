@@ -116,7 +116,7 @@ class Git:
 
     def __init__(self, git_dir: Path, environment: Mapping[str, str]) -> None:
         self.git_dir = git_dir
-        self._environment = environment
+        self.environment = environment
 
     async def output(
         self, *arguments: str, stdin: bytes = b"", options: tuple[str, ...] = ()
@@ -167,7 +167,7 @@ class Git:
         command = ["git", f"--git-dir={self.git_dir}", *_OPTIONS, *options, *arguments]
         try:
             process = await asyncio.create_subprocess_exec(
-                *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=self._environment
+                *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=self.environment
             )
         except OSError as error:
             raise _not_started(error) from error

@@ -9,17 +9,96 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from ..remote.marker import FOLDER
-from .changes import readable
-from .repository import Location, locate
-
+# Beside the projects in the workspace, so not a project's name.
+RECORDS_FOLDER = ".dbx-agents"
+NOT_UTF8 = "Its name is not UTF-8, as the workspace demands. Rename it."
+CONTROL_CHARACTER = "Its name has a control character, which the workspace refuses. Rename it."
 # Deep enough for a repository's submodules; a search that takes longer than it is worth ends.
 MOST_DEPTH = 5
 MOST_FOLDERS = 20_000
 # Package managers fill these, at times with clones that are nobody's work.
 _PASSED_OVER = {"node_modules", "__pycache__", "venv", "site-packages"}
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a repository lives; ``git_dir`` is a worktree's own, ``common_dir`` is shared."""
+
+    folder: Path
+    git_dir: Path
+    common_dir: Path
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether there is no working tree."""
+        return self.git_dir == self.folder
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether this is a linked worktree (``git worktree add``)."""
+        return self.git_dir != self.common_dir
+
+
+def locate(folder: Path) -> Location | None:
+    """Return the repository whose top is this folder, None when it is no repository's."""
+    entry = folder / ".git"
+    try:
+        if entry.is_dir():
+            git_dir = entry
+        elif entry.is_file():
+            named = entry.read_text("utf-8", "surrogateescape").removeprefix("gitdir:").strip()
+            git_dir = Path(folder / named)
+        elif _is_git_dir(folder):
+            git_dir = folder
+        else:
+            return None
+        common = git_dir / "commondir"
+        shared = git_dir / common.read_text().strip() if common.is_file() else git_dir
+        return Location(folder, git_dir, shared.resolve() if shared != git_dir else git_dir)
+    except OSError:
+        return None
+
+
+def _is_git_dir(folder: Path) -> bool:
+    return (
+        (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir()
+    )
+
+
+def fingerprint(location: Location) -> tuple[object, ...]:
+    """Return what changes when HEAD does, from a few small files and without git.
+
+    A symbolic HEAD's ref is a loose file, or in ``packed-refs``, or in a reftable.
+    """
+    head = read(location.git_dir / "HEAD")
+    name = head.removeprefix(b"ref: ").strip().decode("utf-8", "surrogateescape")
+    loose = read(location.common_dir / name) if head.startswith(b"ref: ") else b""
+    if loose or not head.startswith(b"ref: "):
+        return head, loose
+    return (
+        head,
+        _identity(location.common_dir / "packed-refs"),
+        _identity(location.git_dir / "reftable" / "tables.list"),
+    )
+
+
+def read(path: Path) -> bytes:
+    """Return the beginning of a small file of git's, b'' where there is none."""
+    try:
+        return path.read_bytes()[:4096]
+    except OSError:
+        return b""
+
+
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def find_projects(projects: Path) -> dict[str, Location]:
@@ -44,7 +123,7 @@ def find_project(projects: Path, inside: Path) -> tuple[str, Location] | None:
         if location is not None:
             inner = folder.relative_to(root).parts
             is_hidden = any(_is_passed_over(part) for part in inner)
-            if inner[0] == FOLDER or (is_hidden and not location.is_linked):
+            if inner[0] == RECORDS_FOLDER or (is_hidden and not location.is_linked):
                 return None
             return "/".join(inner), location
         folder = folder.parent
@@ -101,3 +180,14 @@ def _agents_worktrees(folder: Path) -> list[Path]:
 
 def _is_passed_over(name: str) -> bool:
     return name.startswith(".") or name in _PASSED_OVER
+
+
+def readable(raw: bytes) -> tuple[str, str]:
+    """Return a name as text, and why it cannot be synced ('' if it can)."""
+    try:
+        path = raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("utf-8", "backslashreplace"), NOT_UTF8
+    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in path):  # noqa: PLR2004
+        return path.encode("unicode_escape").decode(), CONTROL_CHARACTER
+    return path, ""

@@ -1,4 +1,4 @@
-"""What a folder under the projects' folder is to git, and where its HEAD stands."""
+"""What one repository has: HEAD, refs, objects, remotes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import GitError
 from .git import Git
+from .projects import Location, read
 
 SYNCED_REF = "refs/dbx/synced"
 # Refs are shared by a repository's worktrees; these are each worktree's own (git 2.20).
@@ -21,25 +22,6 @@ _ID_FILE = "jupyter_dbx_agents_id"
 
 
 @dataclass(frozen=True)
-class Location:
-    """Where a repository lives; ``git_dir`` is a worktree's own, ``common_dir`` is shared."""
-
-    folder: Path
-    git_dir: Path
-    common_dir: Path
-
-    @property
-    def is_bare(self) -> bool:
-        """Whether there is no working tree."""
-        return self.git_dir == self.folder
-
-    @property
-    def is_linked(self) -> bool:
-        """Whether this is a linked worktree (``git worktree add``)."""
-        return self.git_dir != self.common_dir
-
-
-@dataclass(frozen=True)
 class Head:
     """Where HEAD and the refs stand; ``name`` is '' when HEAD is detached."""
 
@@ -49,71 +31,12 @@ class Head:
     refs: Mapping[str, str] = field(default_factory=dict)
 
 
-def locate(folder: Path) -> Location | None:
-    """Return the repository whose top is this folder, None when it is no repository's."""
-    entry = folder / ".git"
-    try:
-        if entry.is_dir():
-            git_dir = entry
-        elif entry.is_file():
-            named = entry.read_text("utf-8", "surrogateescape").removeprefix("gitdir:").strip()
-            git_dir = Path(folder / named)
-        elif _is_git_dir(folder):
-            git_dir = folder
-        else:
-            return None
-        common = git_dir / "commondir"
-        shared = git_dir / common.read_text().strip() if common.is_file() else git_dir
-        return Location(folder, git_dir, shared.resolve() if shared != git_dir else git_dir)
-    except OSError:
-        return None
-
-
-def _is_git_dir(folder: Path) -> bool:
-    return (
-        (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir()
-    )
-
-
-def fingerprint(location: Location) -> tuple[object, ...]:
-    """Return what changes when HEAD does, from a few small files and without git.
-
-    A symbolic HEAD's ref is a loose file, or in ``packed-refs``, or in a reftable.
-    """
-    head = _read(location.git_dir / "HEAD")
-    name = head.removeprefix(b"ref: ").strip().decode("utf-8", "surrogateescape")
-    loose = _read(location.common_dir / name) if head.startswith(b"ref: ") else b""
-    if loose or not head.startswith(b"ref: "):
-        return head, loose
-    return (
-        head,
-        _identity(location.common_dir / "packed-refs"),
-        _identity(location.git_dir / "reftable" / "tables.list"),
-    )
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()[:4096]
-    except OSError:
-        return b""
-
-
-def _identity(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-class Repository:
-    """One repository, asked through git."""
+class Repository(Git):
+    """One repository: what its refs, objects and settings are."""
 
     def __init__(self, location: Location, environment: Mapping[str, str]) -> None:
+        super().__init__(location.git_dir, environment)
         self.location = location
-        self.environment = environment
-        self.git = Git(location.git_dir, environment)
         self._object_format = ""
 
     @property
@@ -125,7 +48,7 @@ class Repository:
         """Return where HEAD stands; None before the first commit.  Raises GitError."""
         name = _head_name(self.location.git_dir)
         try:
-            found = await self.git.text("rev-parse", "HEAD^{commit}", "HEAD^{tree}")
+            found = await self.text("rev-parse", "HEAD^{commit}", "HEAD^{tree}")
         except GitError:
             if await self._is_unborn():
                 return None
@@ -136,11 +59,11 @@ class Repository:
     async def _is_unborn(self) -> bool:
         """Whether HEAD names a branch that does not exist, in a repository that can be read."""
         try:
-            name = await self.git.text("symbolic-ref", "HEAD")
+            name = await self.text("symbolic-ref", "HEAD")
         except GitError:
             return False
         return (
-            not await self.git.text("for-each-ref", name)
+            not await self.text("for-each-ref", name)
             and not (self.location.common_dir / name).exists()
         )
 
@@ -153,9 +76,9 @@ class Repository:
             return {}
         command = ("for-each-ref", "--format=%(objectname) %(refname)", f"--count={MOST_REFS}")
         try:
-            listing = await self.git.text(*command, "--sort=-creatordate", *patterns)
+            listing = await self.text(*command, "--sort=-creatordate", *patterns)
         except GitError:  # the object of one is missing, which must not hold up HEAD's files
-            listing = await self.git.text(*command, *patterns)
+            listing = await self.text(*command, *patterns)
         lines = (line.partition(" ") for line in listing.splitlines())
         return {name: oid for oid, _, name in lines if _is_utf8(name)}
 
@@ -188,7 +111,7 @@ class Repository:
         wanted = [oid for oid in oids if oid]
         if not wanted:
             return set()
-        listing = await self.git.text(
+        listing = await self.text(
             "cat-file", "--batch-check", stdin="\n".join(wanted).encode() + b"\n"
         )
         return {line.split()[0] for line in listing.splitlines() if line.endswith(" missing")}
@@ -196,25 +119,25 @@ class Repository:
     async def roots(self) -> set[str]:
         """Return the first commits of all branches; none if the history has gaps."""
         try:
-            listing = await self.git.text("rev-list", "--max-parents=0", "--all", "HEAD")
+            listing = await self.text("rev-list", "--max-parents=0", "--all", "HEAD")
         except GitError:
             return set()
         return set(listing.split())
 
     async def mark_synced(self, commit: str) -> None:
         """Move our ref, which also keeps the commit from being collected."""
-        await self.git.output("update-ref", self.synced_ref, commit)
+        await self.output("update-ref", self.synced_ref, commit)
 
     async def object_format(self) -> str:
         """Return ``sha1`` or ``sha256``; it never changes."""
         if not self._object_format:
-            self._object_format = await self.git.text("rev-parse", "--show-object-format")
+            self._object_format = await self.text("rev-parse", "--show-object-format")
         return self._object_format
 
     async def remotes(self) -> dict[str, str]:
         """Return the remotes' addresses, without passwords."""
         try:
-            listing = await self.git.output("config", "-z", "--get-regexp", r"^remote\..*\.url$")
+            listing = await self.output("config", "-z", "--get-regexp", r"^remote\..*\.url$")
         except GitError:
             return {}
         pairs = (item.decode("utf-8", "replace").partition("\n") for item in listing.split(b"\0"))
@@ -235,7 +158,7 @@ def without_password(url: str) -> str:
 
 
 def _head_name(git_dir: Path) -> str:
-    head = _read(git_dir / "HEAD").decode("utf-8", "replace").strip()
+    head = read(git_dir / "HEAD").decode("utf-8", "replace").strip()
     return head.removeprefix("ref: ").strip() if head.startswith("ref: ") else ""
 
 

@@ -22,8 +22,7 @@ from ...errors import WorkspaceError
 from ..errors import ArchiveTooLargeError, DestinationError, MarkerChangedError
 from ..local.git import CHUNK_BYTES, Git
 from ..local.repository import Head, Repository
-from .destination import Destination, is_taken
-from .marker import Archive, Marker, take_over_hint
+from .marker import Archive, Destination, Marker, is_taken, take_over_hint
 
 # The workspace exports files of at most 10 MB.
 PART_BYTES = 8 * 1024 * 1024
@@ -93,7 +92,7 @@ class ArchiveStore:
             for number in range(len(archive.parts)):
                 for name in archive.names(number):
                     await files.delete(f"{records}/{name}")
-        return marker.having(obsolete=())
+        return replace(marker, obsolete=())
 
     def _is_overgrown(self, archive: Archive) -> bool:
         added = archive.all_bytes - archive.first_bytes
@@ -114,14 +113,13 @@ class ArchiveStore:
         return Increment(kind, tips, [oid for oid in candidates if oid not in gone], refs)
 
     async def _pack(self, repository: Repository, wanted: Increment, stream: IO[bytes]) -> None:
-        git = repository.git
         if wanted.kind == "history":
             stream.write(_bundle_header(wanted, await repository.object_format()))
         options = ["--revs", "--thin", "--stdout", "-q", "--delta-base-offset"]
         if wanted.kind == "trees":
             options.append("--filter=blob:none")
         stdin = "\n".join([*wanted.tips, "--not", *wanted.haves, ""]).encode()
-        async with git.running("pack-objects", *options, options=_PACK_OPTIONS) as packing:
+        async with repository.running("pack-objects", *options, options=_PACK_OPTIONS) as packing:
             with contextlib.suppress(ConnectionError):
                 packing.stdin.write(stdin)
                 await packing.stdin.drain()
@@ -133,7 +131,7 @@ class ArchiveStore:
                         f"The history has more than {self._most_bytes // 1024**2} MB.",
                         "Push it to a remote; the files are synced without it.",
                     )
-            await packing.succeed(git.git_dir, "pack-objects")
+            await packing.succeed(repository.git_dir, "pack-objects")
         stream.flush()
 
     async def _upload(self, stream: IO[bytes], archive: Archive, marker: Marker) -> Archive:
@@ -196,7 +194,8 @@ def _knowing(marker: Marker, archive: Archive, head: Head, repository: Repositor
     old = marker.archive
     replaced = (old,) if old.parts and old.generation != archive.generation else ()
     is_history = archive.kind == "history"
-    return marker.having(
+    return replace(
+        marker,
         archive=archive,
         obsolete=(*marker.obsolete, *replaced),
         head=head.name,

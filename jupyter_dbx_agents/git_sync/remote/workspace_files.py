@@ -24,7 +24,7 @@ from ...errors import TokenRefusedError, WorkspaceError, WorkspaceUnavailableErr
 from ...pat import PatSource
 from ...secret import Secret
 from ...workspace_api import WorkspaceApi
-from ..local.content import Content
+from ..local.objects import Content
 
 # What the workspace exports at most, and imports in its older tenants.
 MOST_EXPORT_BYTES = 10 * 1024 * 1024

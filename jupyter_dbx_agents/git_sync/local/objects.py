@@ -1,18 +1,32 @@
-"""What a file in the workspace gets: a blob's bytes, in memory when small and streamed when not."""
+"""What is committed: the paths that differ from tree to tree, and the bytes of blobs.
+
+Tree to tree, never the working tree: so amend, rebase, force and a switch of branches are not cases
+of their own.  A rename is a deletion and an addition.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import GitError
 from .git import CHUNK_BYTES, Git, GitProcess
-from .repository import Location
+from .projects import readable
+from .repository import Repository
 
+_FILE_MODES = {"100644", "100755", "100664"}
+_SYMLINK_MODE = "120000"
+_SUBMODULE_MODE = "160000"
+_NO_MODE = "000000"
+# Paths on a command line; Linux takes 2 MiB.
+_PATHS_AT_A_TIME = 500
+
+SYMLINK = "A symbolic link: the workspace has none."
+SUBMODULE = "A submodule: it is synced as a project of its own if it is checked out."
 # Eight uploads at a time hold this much each, some times over; larger blobs are streamed.
 MOST_IN_MEMORY_BYTES = 256 * 1024
 # https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md: a pointer is smaller than that.
@@ -23,6 +37,100 @@ _POINTER = re.compile(
 _SHA1_DIGITS = 40
 _BROKEN = "Try “git fsck” and “git fetch”."
 POINTER_NOTE = "Git LFS content is not here, so its pointer is synced. Run “git lfs pull”."
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One path: the blob that the old tree has there, and the new one's ('' for none).
+
+    Only files that are synced have a blob here; ``skip`` says why the new entry is not one.
+    """
+
+    path: str
+    old_oid: str
+    oid: str
+    skip: str = ""
+
+
+async def diff(git: Git, old_tree: str, tree: str) -> AsyncIterator[Change]:
+    """Yield the paths that differ; an ``old_tree`` of '' is the empty one."""
+    if not old_tree:
+        async for entry in list_tree(git, tree, "-r"):
+            yield entry.change()
+        return
+    options = ("-r", "-z", "--raw", "--no-renames", "--no-abbrev")
+    meta = b""
+    async for record in git.records("diff-tree", *options, old_tree, tree):
+        if not meta:
+            meta = record
+            continue
+        change, meta = _parse_diff(meta, record), b""
+        if not change.oid or change.old_oid != change.oid:  # the workspace has no modes
+            yield change
+
+
+async def look_up(git: Git, tree: str, paths: Iterable[str]) -> dict[str, Change]:
+    """Return these paths as they are in a tree, as additions, without those that it lacks."""
+    found: dict[str, Change] = {}
+    wanted = list(paths) if tree else []
+    for start in range(0, len(wanted), _PATHS_AT_A_TIME):
+        some = wanted[start : start + _PATHS_AT_A_TIME]
+        async for entry in list_tree(git, tree, paths=some):
+            if entry.kind != "tree":
+                found[entry.path] = entry.change()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a tree; ``problem`` is why its name cannot be synced, '' if it can.
+
+    ``size_bytes`` is of blobs, and only if ``list_tree`` was called with ``-l``.
+    """
+
+    path: str
+    problem: str
+    mode: str
+    kind: str
+    oid: str
+    size_bytes: int = 0
+
+    @property
+    def is_symlink(self) -> bool:
+        """Whether it is a symbolic link."""
+        return self.mode == _SYMLINK_MODE
+
+    def change(self, old_mode: str = _NO_MODE, old_oid: str = "") -> Change:
+        """Return the change to this entry from an old one, or from nothing."""
+        if self.problem:
+            return Change(self.path, "", "", self.problem if self.mode != _NO_MODE else "")
+        skip = {_SYMLINK_MODE: SYMLINK, _SUBMODULE_MODE: SUBMODULE}.get(self.mode, "")
+        oid = self.oid if self.mode in _FILE_MODES else ""
+        return Change(self.path, old_oid if old_mode in _FILE_MODES else "", oid, skip)
+
+
+async def list_tree(
+    git: Git, tree: str, *options: str, paths: Iterable[str] = ()
+) -> AsyncIterator[Entry]:
+    """Yield what is in a tree, by ``git ls-tree`` with more ``options``."""
+    arguments = ("-z", "--full-tree", *options, tree, "--", *paths)
+    async for record in git.records("ls-tree", *arguments):
+        meta, _, raw = record.partition(b"\t")
+        mode, kind, oid, *size = meta.decode().split()
+        size_bytes = int(size[0]) if size and size[0].isdigit() else 0
+        yield Entry(*readable(raw), mode, kind, oid, size_bytes)
+
+
+def _parse_diff(meta: bytes, raw: bytes) -> Change:
+    old_mode, mode, old_oid, oid, _status = meta[1:].decode().split(" ")
+    return Entry(*readable(raw), mode, "", oid).change(old_mode, old_oid)
+
+
+def ancestors(path: str) -> Iterable[str]:
+    """Yield the folders above a path, the nearest first."""
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 @dataclass(frozen=True)
@@ -38,8 +146,8 @@ class Content:
 class Blobs:
     """Reads blobs through long-lived ``git cat-file`` processes, which start at the first use."""
 
-    def __init__(self, git: Git, location: Location) -> None:
-        self._git, self._location = git, location
+    def __init__(self, repository: Repository) -> None:
+        self._git, self._location = repository, repository.location
         self._check: GitProcess | None = None
         self._batch: GitProcess | None = None
         self._turn = asyncio.Lock()
