@@ -1,9 +1,9 @@
-"""The changes of one sync, in an order that is right at every point at which it may be cut off."""
+"""Write the changes of one pass, in an order that is safe to interrupt at every point."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TypeVar
@@ -17,26 +17,26 @@ from .remote.workspace_files import MOST_EXPORT_BYTES
 T = TypeVar("T")
 TOO_LARGE = "MAX_NOTEBOOK_SIZE_EXCEEDED"
 FOREIGN = (
-    "Something that we did not put there has this name in the workspace. "
-    "Move it away there, then sync now."
+    "A file or folder that git sync did not create has this name in the workspace. "
+    "Move it away there, then run sync."
 )
 _BLOCKED = (
-    "A file that we did not put there stands where its folder belongs in the workspace. "
-    "Move it away there, then sync now."
+    "A file that git sync did not create is in the place of its folder in the workspace. "
+    "Move it away there, then run sync."
 )
-# What the next file will hear as well: “QUOTA_EXCEEDED”, “RESOURCE_LIMIT_EXCEEDED” …
+# Errors that the next file would get, too: “QUOTA_EXCEEDED”, “RESOURCE_LIMIT_EXCEEDED” …
 _FULL = ("QUOTA", "RESOURCE_LIMIT", "RESOURCE_EXHAUSTED")
 _NOTEBOOK_HEADER = b" Databricks notebook source"
 _SNIFFED_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """One path to bring to the state of the new tree.
+class Step:
+    """One path to bring to the state of HEAD's tree.
 
-    ``oid`` is its blob there ('' for none, or none that we sync: then ``skip`` says why);
-    ``owned``: what is at the path in the workspace is ours; ``maybe`` are blobs that an attempt
-    that was cut off may have left there; ``is_done``: such an attempt has done it for certain.
+    ``oid`` is its blob there ('' for none, or none that is synced: then ``skip`` says why);
+    ``owned``: what is at the path in the workspace is ours; ``maybe`` are blobs that an interrupted
+    pass may have left there; ``is_done``: such a pass has certainly finished it.
     """
 
     path: str
@@ -57,57 +57,57 @@ class Work:
         return not self.oid and (self.owned or bool(self.maybe)) and not self.is_done
 
     @property
-    def leaves(self) -> bool:
-        """Whether the path goes, or went in an attempt that was cut off."""
+    def is_gone(self) -> bool:
+        """Whether the path is deleted in this pass, or was in an interrupted one."""
         return self.is_deletion or (self.is_done and not self.oid)
 
 
 @dataclass
 class Plan:
-    """The order: what is in the way goes first, everything else that goes, goes last."""
+    """The order: what is in the way is deleted first, everything else last."""
 
-    first_deletions: list[Work] = field(default_factory=list)
+    first_deletions: list[Step] = field(default_factory=list)
     first_folders: list[str] = field(default_factory=list)
-    puts: list[Work] = field(default_factory=list)
-    deletions: list[Work] = field(default_factory=list)
+    puts: list[Step] = field(default_factory=list)
+    deletions: list[Step] = field(default_factory=list)
 
 
-def build_plan(works: Iterable[Work]) -> Plan:
-    """Order the works.
+def build_plan(steps: Iterable[Step]) -> Plan:
+    """Order the steps.
 
     In the way of a file is a file above it (folder instead of file), one below it (file instead of
-    folder), and one whose name differs in case only (should the workspace not tell them apart).
+    folder), and one whose name differs in case only (if the workspace ignores case).
     """
     plan = Plan()
     gone = []
-    for work in works:
-        if work.is_put:
-            plan.puts.append(work)
-        elif work.leaves:
-            gone.append(work)
-    names = {work.path.casefold() for work in gone}
-    folders = {above.casefold() for work in gone for above in ancestors(work.path)}
+    for step in steps:
+        if step.is_put:
+            plan.puts.append(step)
+        elif step.is_gone:
+            gone.append(step)
+    names = {step.path.casefold() for step in gone}
+    folders = {above.casefold() for step in gone for above in ancestors(step.path)}
     in_the_way: set[str] = set()
     for put in plan.puts if gone else ():
         folded = put.path.casefold()
         in_the_way.update(name for name in (folded, *ancestors(folded)) if name in names)
         if folded in folders:
             in_the_way.add(folded + "/")
-    first: list[Work] = []
-    for work in gone:
-        folded = work.path.casefold()
+    first: list[Step] = []
+    for step in gone:
+        folded = step.path.casefold()
         above = [f"{each}/" for each in ancestors(folded)]
         is_first = folded in in_the_way or any(each in in_the_way for each in above)
-        (first if is_first else plan.deletions).append(work)
+        (first if is_first else plan.deletions).append(step)
     replaced = {put.path for put in plan.puts}
     plan.first_folders = deepest_first(
         each
-        for work in first
-        for each in ancestors(work.path)
+        for step in first
+        for each in ancestors(step.path)
         if each in replaced or any(above in replaced for above in ancestors(each))
     )
-    plan.first_deletions = [work for work in first if work.is_deletion]
-    plan.deletions = [work for work in plan.deletions if work.is_deletion]
+    plan.first_deletions = [step for step in first if step.is_deletion]
+    plan.deletions = [step for step in plan.deletions if step.is_deletion]
     return plan
 
 
@@ -116,24 +116,24 @@ def deepest_first(folders: Iterable[str]) -> list[str]:
     return sorted(set(folders), key=lambda each: (-each.count("/"), each))
 
 
-def leaves(folders: set[str]) -> list[str]:
-    """Return the folders that are above no other one: making them makes all."""
+def innermost(folders: set[str]) -> list[str]:
+    """Return the folders that contain no other one: making them makes all."""
     above = {each for folder in folders for each in ancestors(folder)}
     return sorted(folders - above)
 
 
 @dataclass
 class Outcome:
-    """What became of the works that did not simply succeed."""
+    """The steps that did not simply succeed."""
 
     skipped: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
-    # A folder of ours was missing: somebody removes things there.
+    # A folder of ours was missing: somebody deletes files there.
     is_disturbed: bool = False
 
 
 class Applier:
-    """Carries out the works of one sync in a project's folder."""
+    """Carries out the steps of one pass in a project's folder."""
 
     def __init__(
         self,
@@ -155,42 +155,42 @@ class Applier:
         self._left_folders: set[str] = set()
         self.outcome = Outcome()
 
-    async def run(self, works: list[Work], old_tree: str, new_tree: str) -> Outcome:
-        """Do everything; raises what kept it from being done, after which it can be done again."""
-        plan = build_plan(works)
-        self.outcome.skipped = {work.path: work.skip for work in works if work.skip}
+    async def run(self, steps: list[Step], old_tree: str, tree: str) -> Outcome:
+        """Carry out all steps; whatever it raises, it can be run again."""
+        plan = build_plan(steps)
+        self.outcome.skipped = {step.path: step.skip for step in steps if step.skip}
         await self._each(plan.first_deletions, self._delete)
         for folder in plan.first_folders:
             await self._remove_folder(folder)
         await self._each(await self._new_folders(plan.puts, old_tree), self._make_folder)
         await self._each(plan.puts, self._put)
         await self._each(plan.deletions, self._delete)
-        for folder in await self._empty_folders(works, new_tree):
+        for folder in await self._empty_folders(steps, tree):
             await self._remove_folder(folder)
         return self.outcome
 
-    async def _each(self, items: list[T], work: Callable[[T], Awaitable[None]]) -> None:
+    async def _each(self, items: list[T], action: Callable[[T], Awaitable[None]]) -> None:
         queue = iter(items)
 
-        async def worker() -> None:
+        async def work() -> None:
             for item in queue:
-                await work(item)
+                await action(item)
 
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(self._parallel, len(items))):
-                    group.create_task(worker())
+                    group.create_task(work())
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
 
     # ---- folders
 
-    async def _new_folders(self, puts: list[Work], old_tree: str) -> list[str]:
-        folders = {work.path.rpartition("/")[0] for work in puts if not work.owned}
+    async def _new_folders(self, puts: list[Step], old_tree: str) -> list[str]:
+        folders = {step.path.rpartition("/")[0] for step in puts if not step.owned}
         if not old_tree:
-            return leaves(folders) or [""] if folders else []
+            return innermost(folders) or [""] if folders else []
         new = {f for f in folders if f and await self._blobs.size(f"{old_tree}:{f}") is None}
-        return leaves(new)
+        return innermost(new)
 
     async def _make_folder(self, folder: str) -> None:
         try:
@@ -200,15 +200,15 @@ class Applier:
                 raise
             self._blocked[folder] = _BLOCKED
 
-    async def _empty_folders(self, works: list[Work], new_tree: str) -> list[str]:
-        """Folders that the old tree had and the new one has not; others may still be in them."""
-        candidates = {above for w in works if w.leaves for above in ancestors(w.path)}
-        kept = {above for w in works if w.is_put for above in ancestors(w.path)}
-        gone = [f for f in candidates - kept if await self._blobs.size(f"{new_tree}:{f}") is None]
+    async def _empty_folders(self, steps: list[Step], tree: str) -> list[str]:
+        """Return the folders that HEAD's tree no longer has; others may have files in them."""
+        candidates = {above for s in steps if s.is_gone for above in ancestors(s.path)}
+        kept = {above for s in steps if s.is_put for above in ancestors(s.path)}
+        gone = [f for f in candidates - kept if await self._blobs.size(f"{tree}:{f}") is None]
         return deepest_first(gone)
 
     async def _remove_folder(self, folder: str) -> None:
-        """Delete an empty folder; the call would delete a file of somebody's just the same."""
+        """Delete an empty folder; look first, since the call would delete a foreign file, too."""
         if folder not in self._left_folders:
             there = await self._files.info(self._path(folder))
             if there is None or there.kind != "DIRECTORY":
@@ -217,84 +217,80 @@ class Applier:
             await self._files.delete(self._path(folder))
         except WorkspaceError as error:
             if not _is_bad_request(error):
-                raise  # else it is not empty: somebody else has something in it, and it stays
+                raise  # otherwise it is not empty, and stays
 
     # ---- files
 
-    async def _delete(self, work: Work) -> None:
-        path = self._path(work.path)
-        if work.owned or await self._is_ours(path, work.maybe):
+    async def _delete(self, step: Step) -> None:
+        path = self._path(step.path)
+        if step.owned or await self._is_ours(path, step.maybe):
             try:
                 if await self._files.delete(path):
-                    self._left_folders.update(ancestors(work.path))
+                    self._left_folders.update(ancestors(step.path))
             except WorkspaceError as error:
                 if not _is_bad_request(error):
                     raise  # else it is a folder now, and not ours
-        await self._finished(work.path, "")
+        await self._finished(step.path, "")
 
-    async def _put(self, work: Work) -> None:
+    async def _put(self, step: Step) -> None:
         try:
-            content = await self._blobs.open(work.path, work.oid)
-            reason = self._why_not(work, content) or await self._write(work, content)
+            content = await self._blobs.open(step.path, step.oid)
+            reason = await self._write(step, content)
         except GitError as error:
             reason = f"{error.message} {error.hint}"
         else:
             if content.note:
-                self.outcome.notes[work.path] = content.note
-        if reason and work.owned and reason not in (FOREIGN, _BLOCKED):
-            self.outcome.notes[work.path] = f"{reason} What is there is an older version."
+                self.outcome.notes[step.path] = content.note
+        if reason and step.owned and reason not in (FOREIGN, _BLOCKED):
+            self.outcome.notes[step.path] = f"{reason} The workspace has an older version."
         elif reason:
-            self.outcome.skipped[work.path] = reason
-            self.outcome.notes.pop(work.path, None)
-        is_as_wanted = not reason and work.path not in self.outcome.notes
-        await self._finished(work.path, work.oid if is_as_wanted else None)
+            self.outcome.skipped[step.path] = reason
+            self.outcome.notes.pop(step.path, None)
+        is_complete = not reason and step.path not in self.outcome.notes
+        await self._finished(step.path, step.oid if is_complete else None)
 
-    def _why_not(self, work: Work, content: Content) -> str:
+    async def _write(self, step: Step, content: Content) -> str:
+        """Write one file; return why it was left out, '' if it was not."""
         if content.size_bytes > self._most_file_bytes:
             return (
-                f"It has {content.size_bytes / 1e6:.0f} MB; the workspace takes files of at most "
+                f"It has {content.size_bytes / 1e6:.0f} MB; the limit is "
                 f"{self._most_file_bytes / 1e6:.0f} MB."
             )
-        return ""
-
-    async def _write(self, work: Work, content: Content) -> str:
-        """Write one file; return why it was left out, '' if it was not."""
-        path = self._path(work.path)
-        overwrite = work.owned or self._takes_over
         try:
-            await self._files.put(path, content, overwrite=overwrite)
+            return await self._write_into_folder(step, content)
         except WorkspaceError as error:
-            if is_taken(error):
-                return await self._settle(work, path, content)
-            if error.status == HTTPStatus.NOT_FOUND:
-                return await self._write_in_new_folder(work, path, content)
-            if error.error_code == TOO_LARGE or error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                return await self._write_large(path, content, overwrite)
-            return await self._refused(error, path)
-        return ""
-
-    async def _settle(self, work: Work, path: str, content: Content) -> str:
-        """There is something already: ours from an attempt whose answer was lost, or foreign."""
-        if await self._is_ours(path, (work.oid,), content):
-            return ""
-        if not await self._is_ours(path, work.maybe):
-            return FOREIGN
-        await self._files.put(path, content, overwrite=True)
-        return ""
-
-    async def _write_in_new_folder(self, work: Work, path: str, content: Content) -> str:
-        folder = work.path.rpartition("/")[0]
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+        folder = step.path.rpartition("/")[0]
         if not self._why_blocked(folder):
             await self._make_folder(folder)
         if blocked := self._why_blocked(folder):
             return blocked
         self.outcome.is_disturbed = True
+        return await self._write_into_folder(step, content)
+
+    async def _write_into_folder(self, step: Step, content: Content) -> str:
+        """Write one file like ``_write``; raises a WorkspaceError of 404 without its folder."""
+        path, overwrite = self._path(step.path), step.owned or self._takes_over
         try:
-            await self._files.put(path, content, overwrite=work.owned or self._takes_over)
+            await self._files.put(path, content, overwrite=overwrite)
         except WorkspaceError as error:
             if is_taken(error):
-                return await self._settle(work, path, content)
+                return await self._resolve(step, path, content)
+            if error.status == HTTPStatus.NOT_FOUND:
+                raise
+            if error.error_code == TOO_LARGE or error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                return await self._write_large(path, content, overwrite)
             return await self._refused(error, path)
+        return ""
+
+    async def _resolve(self, step: Step, path: str, content: Content) -> str:
+        """Handle what is there already: ours, if an earlier answer was lost, or foreign."""
+        if await self._is_ours(path, (step.oid,), content):
+            return ""
+        if not await self._is_ours(path, step.maybe):
+            return FOREIGN
+        await self._files.put(path, content, overwrite=True)
         return ""
 
     def _why_blocked(self, folder: str) -> str:
@@ -303,9 +299,10 @@ class Applier:
         )
 
     async def _write_large(self, path: str, content: Content, overwrite: bool) -> str:
-        """Older tenants import 10 MB at most, but more through an API that reads the content."""
-        if _is_read_as_something(path, await _first_bytes(content)):
-            return "It is too large to be imported as it is. Split it, or leave it out of git."
+        """Use the API that takes more than 10 MB in older tenants, but interprets some files."""
+        first = await anext(content.chunks(), b"")
+        if _is_interpreted(path, first[:_SNIFFED_BYTES]):
+            return "It is too large to be imported unchanged. Split it, or remove it from git."
         try:
             await self._files.put_unread(path, content, overwrite=overwrite)
         except WorkspaceError as error:
@@ -315,18 +312,18 @@ class Applier:
         return ""
 
     async def _refused(self, error: WorkspaceError, path: str) -> str:
-        """Tell what is wrong with one file from what is wrong with everything."""
+        """Return what is wrong with one file; raises what would be wrong with each."""
         if not _is_bad_request(error) or any(word in error.error_code for word in _FULL):
             raise error
         there = await self._files.info(path)
         if there is not None and there.kind != "FILE":
             return FOREIGN
-        return f"The workspace refuses it: {error.message}"
+        return f"The workspace rejects it: {error.message}"
 
     async def _is_ours(
         self, path: str, oids: Iterable[str], content: Content | None = None
     ) -> bool:
-        """Whether a path holds one of these blobs; for what cannot be exported the size decides."""
+        """Whether a path holds one of these blobs; beyond the export limit, by size alone."""
         candidates = [oid for oid in oids if oid]
         there = await self._files.info(path) if candidates else None
         if there is None or there.kind != "FILE":
@@ -354,21 +351,14 @@ class Applier:
 
 
 def _is_bad_request(error: WorkspaceError) -> bool:
-    """Whether the request itself was refused, and neither the user nor the moment."""
+    """Whether the request itself was rejected, not its user, and not for the moment."""
     return error.status == HTTPStatus.BAD_REQUEST and not isinstance(
         error, WorkspacePermissionError
     )
 
 
-async def _first_bytes(content: Content) -> bytes:
-    chunks: AsyncIterator[bytes] = content.chunks()
-    async for chunk in chunks:
-        return chunk[:_SNIFFED_BYTES]
-    return b""
-
-
-def _is_read_as_something(path: str, first: bytes) -> bool:
-    """Whether that API would unpack a file or make a notebook of it."""
+def _is_interpreted(path: str, first: bytes) -> bool:
+    """Whether that API would unpack a file or convert it to a notebook."""
     name = path.lower()
     if name.endswith((".zip", ".ipynb", ".dbc", ".html")):
         return True

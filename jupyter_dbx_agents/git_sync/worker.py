@@ -1,4 +1,4 @@
-"""One project's worker: when to sync, when to try again, and what to say about it."""
+"""One project's worker: when to sync, when to retry, and its REST model."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
 from ..background import backoff_seconds, jittered
@@ -15,15 +16,13 @@ from ..errors import (
     DbxAgentsError,
     WorkspaceError,
     WorkspacePermissionError,
-    WorkspaceUnavailableError,
 )
 from .errors import DestinationError
 from .local.projects import Location
-from .local.repository import Head
 from .project_sync import ProjectSync
 from .remote.marker import Marker
 
-# A status that names hundreds of paths helps nobody.
+# A status that names hundreds of paths is not readable.
 _MOST_LISTED = 100
 _USER_POLL_SECONDS = 1.0
 
@@ -41,7 +40,7 @@ class SyncState(StrEnum):
 
 
 class ProjectWorker:
-    """Syncs one project whenever it is woken; a wake-up during a pass leads to one more pass."""
+    """Syncs one project when woken; wake-ups during a pass are coalesced into one more pass."""
 
     def __init__(
         self,
@@ -73,7 +72,7 @@ class ProjectWorker:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is to be done that could be done now."""
+        """Whether there is nothing that could be done now."""
         return not self._woken.is_set() and self._state in (
             SyncState.SYNCED,
             SyncState.EMPTY,
@@ -81,11 +80,11 @@ class ProjectWorker:
         )
 
     def wake(self) -> None:
-        """HEAD may have moved."""
+        """Request a pass, since HEAD may have moved."""
         self._woken.set()
 
     async def sync_now(self, *, takes_over: bool = False) -> dict[str, Any]:
-        """Sync and look at every folder in the workspace; return the model after one try."""
+        """Sync and compare every folder in the workspace; return the model after one attempt."""
         self._takes_over |= takes_over
         self._audits = True
         self._asked += 1
@@ -120,7 +119,7 @@ class ProjectWorker:
                 await self._pause(failures)
 
     async def answer_all(self) -> None:
-        """Let those who asked go on: after a try, or since none will come for now."""
+        """Release the callers of ``sync_now``: after an attempt, or if there is none for now."""
         async with self._answer:
             self._answer_model = self.model()
             self._answer.notify_all()
@@ -138,7 +137,7 @@ class ProjectWorker:
         self._next_try_at = None
 
     async def _attempt(self) -> bool:
-        """Sync once; return False when it should be tried again by itself."""
+        """Sync once; return False if it is to be retried after a pause."""
         takes_over, audits = self._takes_over, self._audits
         try:
             sync = await self._current_sync()
@@ -146,32 +145,27 @@ class ProjectWorker:
             head = await sync.run(takes_over=takes_over, audits=audits)
         except (DbxAgentsError, OSError) as error:
             return self._failed(error)
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # a worker must live: a mistake of ours stops no other project
+        except Exception as error:  # a bug must not stop the worker
             self._log.debug("Syncing %s failed", self.name, exc_info=True)
             return self._failed(error)
         self._takes_over &= not takes_over
         self._audits &= not audits
-        self._succeeded(head)
+        self._error = None
+        self._set(SyncState.EMPTY if head is None else SyncState.SYNCED)
         if sync.wants_another_pass:
             self.wake()
         return True
 
     async def _current_sync(self) -> ProjectSync:
-        """Return the sync to the folder of the PAT's user, once it is known who that is."""
+        """Return the sync to the folder of the PAT's user, as soon as that user is known."""
         while (sync := self._new_sync(self._advance) if self._sync is None else self._sync) is None:
             self._set(SyncState.WAITING)
             await asyncio.sleep(_USER_POLL_SECONDS)
         self._sync = sync
         return sync
 
-    def _succeeded(self, head: Head | None) -> None:
-        self._error = None
-        self._set(SyncState.EMPTY if head is None else SyncState.SYNCED)
-
     def _failed(self, error: Exception) -> bool:
-        self._error = _as_ours(error)
+        self._error = _with_hint(error)
         refused = isinstance(error, (DestinationError, WorkspacePermissionError))
         self._log.warning(
             "%s is not synced: %s %s", self.name, self._error.message, self._error.hint
@@ -191,27 +185,27 @@ class ProjectWorker:
             self._state = state
             self._changed()
 
-    # ---- telling
+    # ---- the status
 
     def model(self) -> dict[str, Any]:
         """Return the REST model."""
         marker = self._sync.marker if self._sync is not None else None
         waiting = self._waiting_for() if self._state not in _AT_REST else ""
-        state = SyncState.WAITING if waiting else self._state
+        done, count = self._progress
+        error = None if waiting else self._error
+        next_try_at = self._next_try_at
         return {
             "name": self.name,
-            "state": state.value,
+            "state": (SyncState.WAITING if waiting else self._state).value,
             "folder": str(self.location.folder),
             "destination": self._sync.destination.folder if self._sync is not None else "",
             "commit": marker.commit if marker else "",
             "synced_at": marker.synced_at if marker else "",
-            "done": self._progress[0],
-            "count": self._progress[1],
-            "message": waiting or (self._error.message if self._error else ""),
-            "hint": "" if waiting or not self._error else self._error.hint,
-            "next_try_at": self._next_try_at.isoformat(timespec="seconds")
-            if self._next_try_at
-            else None,
+            "done": done,
+            "count": count,
+            "message": error.message if error else waiting,
+            "hint": error.hint if error else "",
+            "next_try_at": next_try_at.isoformat(timespec="seconds") if next_try_at else None,
             **_left_out(marker),
             "history": _history(self._sync),
             "hooks": self.hooks_problem,
@@ -219,14 +213,12 @@ class ProjectWorker:
 
 
 def unfit_model(name: str, reason: str) -> dict[str, Any]:
-    """Return the REST model of a project that cannot have its name in the workspace."""
+    """Return the REST model of a project whose name the workspace does not allow."""
+    empty = dict.fromkeys(("folder", "destination", "commit", "synced_at", "hooks"), "")
     return {
         "name": name,
         "state": SyncState.REFUSED.value,
-        "folder": "",
-        "destination": "",
-        "commit": "",
-        "synced_at": "",
+        **empty,
         "done": 0,
         "count": 0,
         "message": reason,
@@ -234,7 +226,6 @@ def unfit_model(name: str, reason: str) -> dict[str, Any]:
         "next_try_at": None,
         **_left_out(None),
         "history": _history(None),
-        "hooks": "",
     }
 
 
@@ -243,15 +234,17 @@ _AT_REST = (SyncState.SYNCED, SyncState.EMPTY, SyncState.REFUSED, SyncState.RETR
 
 
 def _left_out(marker: Marker | None) -> dict[str, Any]:
-    skipped = marker.skipped if marker else {}
-    notes = marker.notes if marker else {}
-    listed = [*skipped.items()][:_MOST_LISTED]
-    noted = [*notes.items()][:_MOST_LISTED]
+    skipped, notes = (marker.skipped, marker.notes) if marker else ({}, {})
     return {
         "skipped_count": len(skipped),
-        "skipped": [{"path": path, "reason": reason} for path, reason in listed],
-        "notes": [{"path": path, "reason": reason} for path, reason in noted],
+        "skipped": _listed(skipped),
+        "notes": _listed(notes),
     }
+
+
+def _listed(reasons: dict[str, str]) -> list[dict[str, str]]:
+    first = islice(reasons.items(), _MOST_LISTED)
+    return [{"path": path, "reason": reason} for path, reason in first]
 
 
 def _history(sync: ProjectSync | None) -> dict[str, Any]:
@@ -263,25 +256,22 @@ def _history(sync: ProjectSync | None) -> dict[str, Any]:
     }
 
 
-def _as_ours(error: Exception) -> DbxAgentsError:
+def _with_hint(error: Exception) -> DbxAgentsError:
+    """Return an error that says what the user can do."""
     if isinstance(error, WorkspacePermissionError):
-        return WorkspacePermissionError(
+        return WorkspaceError(
             f"The workspace says: {error.message}",
-            "Ask for the right to write to your own folder and this token's scopes; then sync now.",
-            status=error.status,
-            error_code=error.error_code,
+            "Get permission to write to your folder, or a token with that scope; then run sync.",
         )
     if isinstance(error, WorkspaceError) and not error.hint:
         return WorkspaceError(
             f"The workspace says: {error.message}",
-            "It is tried again. If it says so for long, look into your folder there.",
-            status=error.status,
-            error_code=error.error_code,
+            "Sync retries. If this continues, check your folder in the workspace.",
         )
-    if isinstance(error, (DbxAgentsError, WorkspaceUnavailableError)):
+    if isinstance(error, DbxAgentsError):
         return error
     if isinstance(error, OSError):
-        hint = "Free some space." if error.errno in _FULL else "Look at who may read and write it."
-        said = f"The disk refuses: {error.strerror}."
-        return DbxAgentsError(f"{said} ({error.filename})" if error.filename else said, hint)
-    return DbxAgentsError(f"{type(error).__name__}: {error}", "It is tried again.")
+        hint = "Free some space." if error.errno in _FULL else "Check its permissions."
+        message = f"A file cannot be read or written: {error.strerror}."
+        return DbxAgentsError(f"{message} ({error.filename})" if error.filename else message, hint)
+    return DbxAgentsError(f"{type(error).__name__}: {error}", "Sync retries.")
