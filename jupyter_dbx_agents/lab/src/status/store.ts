@@ -9,13 +9,14 @@
 import { ServerConnection } from '@jupyterlab/services';
 import { Token } from '@lumino/coreutils';
 import { type ISignal, Signal } from '@lumino/signaling';
+import { Backoff } from '../server/backoff';
 import { ask, isSignedOut } from '../server/requests';
 import { TimeoutSocket } from '../server/timeout_socket';
 import { onWake } from '../server/wake';
 import { isLate, type Pat, readable, type Status, withPart } from './model';
 
 const SCHEMA = 'https://jupyter-dbx-agents/events/status/';
-const RETRY_MILLISECONDS = { least: 500, most: 15_000 };
+const RETRY_MILLISECONDS = [500, 15_000] as const;
 const ANSWER_MILLISECONDS = 10_000;
 
 /** The server's status, and what changes it. */
@@ -53,7 +54,7 @@ export class StatusStore implements IStatusStore {
   private _isSignedOut = false;
   private _isLoggingOut = false;
   private _changed = new Signal<this, void>(this);
-  private _attempts = 0;
+  private _backoff = new Backoff(...RETRY_MILLISECONDS);
   private _timer = 0;
   private _socket: WebSocket | null = null;
   private _asked: Promise<void> | null = null;
@@ -194,7 +195,7 @@ export class StatusStore implements IStatusStore {
       return; // another one has been opened since
     }
     if (isKnown) {
-      this._attempts = 0;
+      this._backoff.reset();
       this._isConnected = true;
       this._changed.emit();
     } else {
@@ -235,9 +236,6 @@ export class StatusStore implements IStatusStore {
       // A websocket is not told why it is refused; a request is.
       this.refresh().catch(() => undefined);
     }
-    const { least, most } = RETRY_MILLISECONDS;
-    const delay = Math.min(most, least * 2 ** this._attempts) * (0.5 + Math.random() / 2);
-    this._attempts += 1;
-    this._timer = window.setTimeout(() => this._connect(), delay);
+    this._timer = window.setTimeout(() => this._connect(), this._backoff.next());
   }
 }

@@ -6,10 +6,11 @@
  */
 
 import type { Terminal } from '@jupyterlab/services';
+import { Backoff } from '../server/backoff';
 import { askJupyter, ServerError } from '../server/requests';
 
 // JupyterLab itself tries seven times, with pauses of up to a minute, and then no more.
-const PAUSE_MILLISECONDS = { least: 2000, most: 15_000 };
+const PAUSE_MILLISECONDS = [2000, 15_000] as const;
 const ANSWER_MILLISECONDS = 10_000;
 
 /** What is told of the way back; `error` is what the server, or the way to it, says against it. */
@@ -21,7 +22,7 @@ interface News {
 
 export class WayBack {
   private _timer = 0;
-  private _attempts = 0;
+  private _backoff = new Backoff(...PAUSE_MILLISECONDS);
   private _isLooking = false;
   private _isWanted = false;
 
@@ -35,7 +36,7 @@ export class WayBack {
   /** Look for it until told to stop. */
   start(): void {
     this._isWanted = true;
-    this._attempts = 0;
+    this._backoff.reset();
     this._lookSoon();
   }
 
@@ -95,10 +96,7 @@ export class WayBack {
   private _lookSoon(): void {
     window.clearTimeout(this._timer);
     if (this._isWanted) {
-      const { least, most } = PAUSE_MILLISECONDS;
-      const pause = Math.min(most, least * 2 ** this._attempts);
-      this._attempts += 1;
-      this._timer = window.setTimeout(() => void this.look(), pause);
+      this._timer = window.setTimeout(() => void this.look(), this._backoff.next());
     }
   }
 }
