@@ -1,5 +1,8 @@
-/** A line over a terminal that says what goes on, with a button where there is something to do. */
+/** What is shown over a terminal: a banner about its state, and a hint in the first one. */
 
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+/** A line over a terminal, with a button if there is something to do. */
 export class Notice {
   private _node = document.createElement('div');
   private _text = document.createElement('span');
@@ -28,4 +31,43 @@ export class Notice {
   hide(): void {
     this._node.remove();
   }
+}
+
+/** Show the hint over a terminal until it is closed. */
+export function showHint(
+  host: HTMLElement,
+  commands: string[],
+  trans: TranslationBundle,
+  onClose: () => void
+): void {
+  const node = document.createElement('div');
+  node.className = 'jp-DbxAgents-hint';
+  node.setAttribute('role', 'note');
+  const agents = trans.__(
+    'Agents: %1. Type one, or start it from the launcher (+).',
+    commands.join(', ')
+  );
+  const lines = [
+    ...(commands.length ? [agents] : []),
+    trans.__('Paste or drop images and files: they are uploaded and their paths typed.'),
+    trans.__(
+      'What you commit below ~/projects appears in your workspace; the status bar has the rest.'
+    )
+  ];
+  node.append(
+    ...lines.map(line => {
+      const p = document.createElement('p');
+      p.textContent = line;
+      return p;
+    })
+  );
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.textContent = trans.__('Got it');
+  button.onclick = () => {
+    node.remove();
+    onClose();
+  };
+  node.append(button);
+  host.append(node);
 }

@@ -8,15 +8,14 @@ import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab
 import { absolute } from '../server/paths';
 import { Settings } from '../settings';
 import { IStatusStore } from '../status/store';
+import { showHint } from './banner';
 import { allowCopy } from './clipboard';
 import { Connection } from './connection';
-import { takePaths } from './drop_paths';
+import { takeFiles, takePaths } from './files';
 import { acknowledge } from './flow';
-import { showHint } from './hint';
 import { Line } from './link';
 import { RunningPoll } from './running_poll';
 import { TabName } from './tab_name';
-import { takeFiles } from './upload';
 import { xtermOf } from './xterm';
 
 export const terminals: JupyterFrontEndPlugin<void> = {

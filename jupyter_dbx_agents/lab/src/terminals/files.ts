@@ -1,4 +1,9 @@
-/** Images and files that are pasted or dropped into a terminal: uploaded, and their paths typed. */
+/**
+ * Files that are pasted or dropped into a terminal: their paths are typed.
+ *
+ * What comes from the user's computer is uploaded first; what is dragged from JupyterLab's file
+ * browser is on the server already.
+ */
 
 import { PageConfig } from '@jupyterlab/coreutils';
 import type { ITerminal } from '@jupyterlab/terminal';
@@ -7,6 +12,10 @@ import { errorText, ServerError } from '../server/requests';
 import { byteText, quoted } from '../text';
 import { Notice } from './banner';
 import { sendFile } from './upload_request';
+
+// The kind of Lumino's drag data, and its events.
+const CONTENTS = 'application/x-jupyter-icontents';
+const WANTED = ['lm-dragenter', 'lm-dragover', 'lm-dragleave', 'lm-drop'];
 
 /** Take what is pasted or dropped onto a terminal's `host` while `isWanted` says so. */
 export function takeFiles(
@@ -152,5 +161,38 @@ class Uploads {
   private _close(): void {
     this._problems = [];
     this._notice.hide();
+  }
+}
+
+/** The little of Lumino's drag event that is used here; it is no drag of the browser's. */
+interface LabDrag extends Event {
+  mimeData: { hasData(kind: string): boolean; getData(kind: string): unknown };
+  dropAction: string;
+  readonly proposedAction: string;
+}
+
+/** Type the paths of what is dropped onto a terminal's `host`; `pathOf` makes them absolute. */
+export function takePaths(
+  terminal: ITerminal.ITerminal,
+  host: HTMLElement,
+  pathOf: (contentsPath: string) => string
+): void {
+  const follow = (event: Event): void => {
+    const drag = event as LabDrag;
+    if (!drag.mimeData.hasData(CONTENTS)) {
+      return;
+    }
+    // Here and not further up, where the tabs' area would open the file beside the terminal.
+    drag.preventDefault();
+    drag.stopPropagation();
+    drag.dropAction = drag.proposedAction;
+    if (drag.type === 'lm-drop') {
+      const paths = drag.mimeData.getData(CONTENTS) as string[];
+      terminal.paste(paths.map(path => `${quoted(pathOf(path))} `).join(''));
+      (terminal as unknown as { activate(): void }).activate();
+    }
+  };
+  for (const kind of WANTED) {
+    host.addEventListener(kind, follow, true);
   }
 }
