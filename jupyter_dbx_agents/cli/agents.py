@@ -18,17 +18,17 @@ _SIGNS = {"ok": "ok      ", "warning": "warning ", "problem": "PROBLEM "}
 
 def add_agents_command(commands: Any, run: Callable[[argparse.Namespace], int]) -> None:
     """Add ``agents`` with its own commands; each sets ``lines``, which ``run`` prints."""
-    text = "list the agents; switch them on and off, install, remove and check them"
+    text = "list the agents; turn them on or off, install, remove and check them"
     parser = commands.add_parser("agents", help=text, description=text)
     parser.set_defaults(run=run, lines=list_lines, names=[])
     ours = parser.add_subparsers(metavar="COMMAND")
     for name, lines, help_text in (
-        ("list", list_lines, "show all agents"),
-        ("install", install_lines, "switch on and install, or try again to (default: all)"),
-        ("enable", enable_lines, "switch on"),
-        ("disable", disable_lines, "switch off: our settings go, the program stays"),
-        ("remove", remove_lines, "switch off and delete the program"),
-        ("doctor", doctor_lines, "find out what is wrong (default: all)"),
+        ("list", list_lines, "list all agents"),
+        ("install", install_lines, "turn on and install, or retry (default: all that are on)"),
+        ("enable", enable_lines, "turn on"),
+        ("disable", disable_lines, "turn off: remove our settings, keep the program"),
+        ("remove", remove_lines, "turn off and delete the program"),
+        ("doctor", doctor_lines, "check and suggest fixes (default: all that are on)"),
     ):
         command = ours.add_parser(name, help=help_text, description=help_text)
         command.set_defaults(lines=lines)
@@ -70,21 +70,21 @@ def enable_lines(names: list[str]) -> Lines:
     """Switch agents on."""
     for name in names:
         call("PATCH", f"{AGENTS_PATH}/{name}", {"enabled": True})
-        yield f"{name} is on."
+        yield f"Enabled {name}."
 
 
 def disable_lines(names: list[str]) -> Lines:
     """Switch agents off."""
     for name in names:
         call("PATCH", f"{AGENTS_PATH}/{name}", {"enabled": False})
-        yield f"{name} is off; our settings are out of its files."
+        yield f"Disabled {name} and removed our settings from its files."
 
 
 def remove_lines(names: list[str]) -> Lines:
     """Switch agents off and delete their programs."""
     for name in names:
         call("DELETE", f"{AGENTS_PATH}/{name}")
-        yield f"{name} is removed; our settings are out of its files."
+        yield f"Removed {name}, and our settings from its files."
 
 
 def doctor_lines(names: list[str]) -> Lines:

@@ -1,6 +1,6 @@
-"""Try it without a workspace: a local one, the platform's front door, and the production server.
+"""Run the production server with a local workspace and the platform's front door.
 
-The server runs as it does on the platform; it differs in ``DATABRICKS_HOST`` only.
+The server runs as on the platform; only ``DATABRICKS_HOST`` differs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ APP_NAME = "dbx-agents-demo"
 STRANGER = "stranger@example.com"
 DEMO_FOLDER = Path(".demo")  # ignored by git
 START_SECONDS = 60.0
-# What the platform grants between SIGTERM and SIGKILL.
+# What the platform allows between SIGTERM and SIGKILL.
 STOP_SECONDS = 15.0
 
 
@@ -46,7 +46,7 @@ def run_demo(
 ) -> int:
     """Run until Ctrl-C or SIGTERM; return the exit code.  ``port`` is the owner's front door.
 
-    Raises ConfigurationError when the port is taken or the server does not start.
+    Raises ConfigurationError for a port or home that cannot be used, and if the server fails.
     """
     with _home(home) as folder:
         return asyncio.run(_demo(port, folder, owner, opens_browser, server_arguments))
@@ -54,10 +54,16 @@ def run_demo(
 
 @contextlib.contextmanager
 def _home(given: str | None) -> Iterator[Path]:
-    """Yield the home to use; one of our own is fresh, and removed at the end."""
+    """Yield the home to use; without a given one it is new, and removed at the end."""
     if given is not None:
         home = Path(given).resolve()
-        home.mkdir(parents=True, exist_ok=True)
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The folder {home} cannot be used: {error.strerror}.",
+                "Choose another with --home.",
+            ) from error
         yield home
         return
     DEMO_FOLDER.mkdir(exist_ok=True)
@@ -132,14 +138,14 @@ async def _server(
         "DATABRICKS_WORKSPACE_ID": local.workspace.workspace_id,
         "DATABRICKS_CLIENT_ID": app.client_id,
         "DATABRICKS_CLIENT_SECRET": app.client_secret,
-        # Each demo has a fresh home; the packages need not be fetched again for each.
+        # Each demo has a new home; all of them share the downloaded packages.
         "npm_config_cache": str((DEMO_FOLDER / "npm-cache").resolve()),
     }
     environment = child_environment(current_environment(), home, platform)
-    # Anybody who reaches the port behind the doors can forge the proxy's header: loopback only.
-    # Jupyter refuses to run as root unless told; a container for a trial often has only root.
+    # Whoever reaches the port behind the doors can forge the proxy's header: loopback only.
+    # Jupyter refuses to run as root by default; a container for a trial often has only root.
     root = [] if os.geteuid() else ["--allow-root"]
-    # The folder that it runs from may be somebody's clone, whose history and remotes stay.
+    # The current folder may be somebody's clone, whose history and remotes must stay.
     options = ["--ServerApp.ip=127.0.0.1", "--DbxAgentsApp.detach_template=False", *root]
     command = ["serve", *options, *arguments]
     process = await asyncio.create_subprocess_exec(
@@ -168,15 +174,16 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 async def _until_ready(url: str, server: asyncio.subprocess.Process, stop: asyncio.Event) -> None:
-    """Wait until the owner gets a page.  Raises ConfigurationError if the server gives up."""
+    """Wait until the owner can load a page.  Raises ConfigurationError if the server exits."""
     deadline = asyncio.get_running_loop().time() + START_SECONDS
     async with httpx.AsyncClient(trust_env=False) as client:
         while not stop.is_set():
             if server.returncode is not None:
-                raise ConfigurationError("The server did not start.", "Its own lines say why.")
+                raise ConfigurationError("The server did not start.", "See its log above.")
             if asyncio.get_running_loop().time() > deadline:
                 raise ConfigurationError(
-                    f"The server gave no page within {START_SECONDS:.0f} s.", "Is the machine busy?"
+                    f"The server did not respond within {START_SECONDS:.0f} s.",
+                    "Try again when the machine is less busy.",
                 )
             with contextlib.suppress(httpx.HTTPError):
                 if (await client.get(f"{url}{STATUS_PATH}")).is_success:
@@ -191,9 +198,7 @@ async def _until_stopped(server: asyncio.subprocess.Process, stop: asyncio.Event
         wait.cancel()
     if stop.is_set():
         return 0
-    raise ConfigurationError(
-        f"The server has ended by itself (code {server.returncode}).", "Its own lines say why."
-    )
+    raise ConfigurationError(f"The server exited (code {server.returncode}).", "See its log above.")
 
 
 def _say(name: str, value: str) -> None:

@@ -1,7 +1,7 @@
-"""``jupyter dbx-agents doctor``: look at everything that has to work, and say what to do.
+"""``jupyter dbx-agents doctor``: check everything that has to work, and suggest fixes.
 
-Asked from a terminal, so that what a terminal sees is what is checked: its ``PATH``, and the SDK's
-own way to a token.
+It runs in a terminal, so that it checks what a terminal sees: its ``PATH``, and how the SDK gets a
+token there.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def lines() -> Iterator[str]:
         yield from doctor_lines([])
     except DbxAgentsError as error:
         raise DbxAgentsError(
-            f"Problems found: {problems} of the server, and of the agents: {error.message}"
+            f"Problems found: {problems} with the server; with the agents: {error.message}"
         ) from None
     if problems:
         raise DbxAgentsError(f"Problems found: {problems}.")
@@ -67,24 +67,29 @@ def _server_checks(status: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 def _model_checks(reports: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     problems = [(name, report["problem"]) for name, report in reports.items() if report["problem"]]
     if problems:
-        hint = "Name another in app.yaml or jupyter_config.py, where you named it."
+        hint = "Configure another model in app.yaml or jupyter_config.py."
         return [(name, _check("warning", problem, hint)) for name, problem in problems]
     if any(report["served"] is None for report in reports.values()):
-        text = "It is not known yet what the workspace serves."
-        return [("models", _check("warning", text, "It is asked once there is a token."))]
-    return [("models", _check("ok", "The workspace serves the model of each agent."))]
+        text = "The workspace's list of models is not loaded yet."
+        return [
+            (
+                "models",
+                _check("warning", text, "If you are not logged in, run: jupyter dbx-agents login"),
+            )
+        ]
+    return [("models", _check("ok", "The workspace serves every agent's model."))]
 
 
 def _client_checks() -> Iterator[tuple[str, dict[str, Any]]]:
     profile = _profile()
     yield "profile", profile
-    if profile["state"] == "ok":  # with another, the SDK may try another host for minutes
+    if profile["state"] == "ok":  # else the SDK may try another host for minutes
         yield "sdk", _sdk()
     yield "databricks", _cli()
 
 
 def _profile() -> dict[str, Any]:
-    """Look at what every SDK, and the CLI, reads first."""
+    """Check the profile that every SDK, and the CLI, reads first."""
     path = Path.home() / ".databrickscfg"
     again = "Then: jupyter dbx-agents rotate"
     try:
@@ -92,13 +97,13 @@ def _profile() -> dict[str, Any]:
     except ConfigFileError as error:
         return _check("problem", error.message, f"{error.hint} {again}")
     if document.get("DEFAULT", {}).get("auth_type") != "metadata-service":
-        text = f"[DEFAULT] in {path} does not lead to this server."
-        return _check("problem", text, f"Take your credentials out of it. {again}")
-    return _check("ok", f"[DEFAULT] in {path} leads to this server.")
+        text = f"[DEFAULT] in {path} does not point to this server."
+        return _check("problem", text, f"Remove your own credentials from it. {again}")
+    return _check("ok", f"[DEFAULT] in {path} points to this server.")
 
 
 def _sdk() -> dict[str, Any]:
-    """Ask who we are, as any program of the user's would."""
+    """Ask the workspace who the user is, as any program of the user's would."""
     try:
         ended = subprocess.run(
             [sys.executable, "-I", "-c", _SDK_PROGRAM],
@@ -108,29 +113,27 @@ def _sdk() -> dict[str, Any]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return _check("problem", f"The SDK got no answer within {SDK_SECONDS} s.")
+        return _check("problem", f"The SDK got no response within {SDK_SECONDS} s.")
     if ended.returncode:
         said = (ended.stderr.strip().splitlines() or ["no message"])[-1]
-        hint = "It needs the token, above."
-        return _check("problem", f"The SDK does not get in: {said[:SHOWN_CHARACTERS]}", hint)
+        hint = "Fix the token first, if it is listed above."
+        return _check("problem", f"The SDK cannot authenticate: {said[:SHOWN_CHARACTERS]}", hint)
     version, user = ended.stdout.split()
-    return _check("ok", f"databricks-sdk {version} is {user}.")
+    return _check("ok", f"databricks-sdk {version} authenticates as {user}.")
 
 
 def _cli() -> dict[str, Any]:
-    """Look for the Databricks CLI, which is on no package registry that we install from."""
+    """Check the Databricks CLI, which no package registry that we install from has."""
     program = shutil.which("databricks")
     if program is None:
-        hint = (
-            "The SDK does not need it. Install: https://docs.databricks.com/dev-tools/cli/install"
-        )
-        return _check("warning", "There is no Databricks CLI.", hint)
+        hint = "The SDK does not need it. To install: https://docs.databricks.com/dev-tools/cli/install"
+        return _check("warning", "The Databricks CLI is not installed.", hint)
     try:
         ended = subprocess.run(
             [program, "--version"], capture_output=True, text=True, timeout=SDK_SECONDS, check=True
         )
     except (OSError, subprocess.SubprocessError) as error:
-        return _check("warning", f"{program} does not run: {error}", "Install it anew.")
+        return _check("warning", f"{program} does not run: {error}", "Reinstall it.")
     return _check("ok", f"{program}: {ended.stdout.strip()}; it uses ~/.databrickscfg.")
 
 

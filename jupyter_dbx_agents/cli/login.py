@@ -1,7 +1,7 @@
 """Ask for a PAT in a terminal, hidden, then become the user's shell.
 
 ``login_prompt -- SHELL ARG…`` is what a terminal runs that opens while no PAT is usable.
-Whatever goes wrong, the shell comes: a terminal without a token is still one.
+Whatever goes wrong, the shell starts: a terminal works without a token, too.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from ..errors import DbxAgentsError
 from ..local_channel.client import call
 from ..local_channel.paths import PAT_PATH
 
-# How often the prompt looks whether a token was pasted somewhere else meanwhile.
+# How often the prompt checks whether a token was entered in another window.
 POLL_SECONDS = 1.5
-# The lines of one paste come together; Enter alone has nothing behind it for this long.
+# The lines of one paste arrive together; after Enter alone, nothing arrives for this long.
 PASTE_SECONDS = 0.15
-# Long enough for any token; a longer line is not one and must not fill memory.
+# Long enough for any token; a longer line must not fill memory.
 MOST_LINE_BYTES = 16 * 1024
 # xterm's bracketed paste markers, in case a program before us left the mode on.
 _PASTE_MARKERS = (b"\x1b[200~", b"\x1b[201~")
 
 
 def main(arguments: list[str]) -> None:
-    """Ask until there is a token or the user goes on without, then run the command.
+    """Ask until there is a token or the user skips it, then run the command.
 
-    The terminal was made without echo (see ``terminals``), so that nothing that is pasted early
-    shows; the command gets it with echo, and nothing of what was typed here.
+    The terminal starts without echo (see ``terminals``), so that an early paste does not show.  The
+    command gets it with echo on, and none of what was typed here.
     """
     command = arguments[1:] if arguments[:1] == ["--"] else arguments
     _name_process()
@@ -43,15 +43,15 @@ def main(arguments: list[str]) -> None:
 
 
 def _name_process() -> None:
-    """Be called by what this does where programs in terminals are shown; not “python”."""
+    """Set the process name that is shown for the terminal; it would be “python”."""
     with contextlib.suppress(OSError):
         Path("/proc/self/comm").write_text("login")
 
 
 def log_in() -> bool:
-    """Ask for a token until the server takes one; return False if the user goes on without.
+    """Ask for a token until the server accepts one; return False if the user skips it.
 
-    Raises LocalChannelError when there is no server to give it to.
+    Raises LocalChannelError when no server answers.
     """
     was_echoing = _set_echo(False)
     try:
@@ -64,44 +64,44 @@ def _log_in() -> bool:
     pat = call("GET", PAT_PATH)
     if is_usable(pat):
         return True
-    _say(
-        f"\x1b[1mDatabricks token needed.\x1b[0m {pat['message']}",
-        f"  1. Create one (lifetime: 1 day is enough): {pat['token_page']}",
-        "  2. Paste it here. It stays hidden and is replaced at once by a short-lived token that "
-        "renews itself;",
-        "     the pasted one is revoked.",
+    _print(
+        f"\x1b[1mConnect to Databricks.\x1b[0m {pat['message']}",
+        f"  1. Create a token (a lifetime of 1 day is enough): {pat['token_page']}",
+        "  2. Paste it here; it stays hidden. It is swapped at once for a short-lived token that "
+        "renews itself,",
+        "     and revoked.",
     )
     while True:
-        line = _read_hidden("Token (Enter to go on without): ")
+        line = _read_hidden("Token (press Enter to skip): ")
         if line is None:
-            _say("A token was given elsewhere; going on.")
+            _print("Connected from another window. Continuing.")
             return True
         if not line:
-            _say("No token for now. “jupyter dbx-agents login” asks again.")
+            _print("Skipped. To connect later, run: jupyter dbx-agents login")
             return False
-        if _give(line):
+        if _send(line):
             return True
 
 
 def is_usable(pat: dict[str, object]) -> bool:
-    """Whether a credential's model has a token that works now."""
+    """Return whether the credential's model has a token that works now."""
     return pat.get("expires_at") is not None
 
 
-def _give(line: str) -> bool:
-    _say("Checking …")
+def _send(line: str) -> bool:
+    _print("Checking…")
     try:
         pat = call("POST", PAT_PATH, {"token": line})
     except DbxAgentsError as error:
-        _say(f"\x1b[31m{error.message}\x1b[0m {error.hint}")
+        _print(f"\x1b[31m{error.message}\x1b[0m {error.hint}")
         return False
     pasted = pat["pasted"]
-    _say(f"\x1b[32mYou are {pat['user']}.\x1b[0m {pasted['message'] if pasted else ''}")
+    _print(f"\x1b[32mConnected as {pat['user']}.\x1b[0m {pasted['message'] if pasted else ''}")
     return True
 
 
 def _read_hidden(prompt: str) -> str | None:
-    """Return a line typed without echo; None as soon as a token was given elsewhere.
+    """Return a line typed without echo; None as soon as a token was entered elsewhere.
 
     Raises EOFError at the end of input and KeyboardInterrupt at Ctrl-C.
     """
@@ -113,9 +113,9 @@ def _read_hidden(prompt: str) -> str | None:
 
 
 def _read_line(descriptor: int) -> str | None:
-    """Return the first line that is not blank; '' for Enter alone, that is, with nothing behind it.
+    """Return the first line that is not blank; '' for Enter alone.
 
-    What came with it is dropped: the rest of a paste must not reach the shell.
+    The rest of the input is dropped: what follows in a paste must not reach the shell.
     """
     data = b""
     while len(data) < MOST_LINE_BYTES:
@@ -146,15 +146,15 @@ def _has_token() -> bool:
 
 
 def _set_echo(echoes: bool) -> bool:
-    """Switch the terminal's echo; return how it was.
+    """Switch the terminal's echo; return whether it was on.
 
-    Input that was not read yet is dropped when the echo goes on: it may be (part of) a token, and
-    the shell would show it, run it and remember it.
+    Switching it on drops unread input: it may be (part of) a token, which the shell would show, run
+    and keep in its history.
     """
     descriptor = sys.stdin.fileno()
     try:
         modes = termios.tcgetattr(descriptor)
-    except termios.error:  # no terminal: a pipe, which echoes nothing
+    except termios.error:  # not a terminal but a pipe, which echoes nothing
         return False
     was_echoing = bool(modes[3] & termios.ECHO)  # 3: the local modes, see termios(3)
     modes[3] = modes[3] | termios.ECHO if echoes else modes[3] & ~termios.ECHO
@@ -162,6 +162,6 @@ def _set_echo(echoes: bool) -> bool:
     return was_echoing
 
 
-def _say(*lines: str) -> None:
+def _print(*lines: str) -> None:
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stdout.flush()

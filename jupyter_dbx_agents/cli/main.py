@@ -1,4 +1,4 @@
-"""``jupyter dbx-agents``: start the server or a demo, and talk to a running one."""
+"""``jupyter dbx-agents``: start the server or a demo, or control a running one."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from .agents import add_agents_command
 from .login import log_in
 from .projects import add_project_commands
 
+_DESCRIPTION = "Start the server or a demo, or control a running one."
 # What ``deploy`` needs on the machine of whoever deploys.
 DEPLOY_LIBRARIES = ("databricks-sdk", "pyyaml", "tqdm")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run a command; exit with 0, with 1 for an error that is said, with 2 for wrong usage."""
+    """Run a command; exit with 0, with 1 after an error message, with 2 for wrong usage."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments[:1] == ["serve"]:  # its options are Jupyter's: argparse must not touch them
+    if arguments[:1] == ["serve"]:  # its options are Jupyter's, not argparse's
         _serve(arguments[1:])
         return
     options = _parser().parse_args(arguments)
@@ -40,36 +41,43 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _leave_at_once() -> None:
-    """End as shells expect it of ^C, without waiting for threads whose network is dead."""
+    """Exit with 130, as shells expect after ^C, without waiting for threads that hang."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(130)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="jupyter dbx-agents", description=__doc__)
+    parser = argparse.ArgumentParser(prog="jupyter dbx-agents", description=_DESCRIPTION)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    commands.add_parser("serve", help="start the server (all options of “jupyter server”)")
-    demo = commands.add_parser("demo", help="try it here, against a local workspace")
-    demo.add_argument("--port", type=int, default=8900, help="port to open in the browser")
-    demo.add_argument("--home", help="home folder to use (default: a fresh one in .demo/)")
-    demo.add_argument("--no-browser", action="store_true", help="do not open a browser")
-    demo.add_argument("--owner", default="owner@example.com", help="who the owner is")
-    demo.add_argument("server_arguments", nargs="*", help="after “--”: options of “serve”")
-    demo.set_defaults(run=_demo)
-    _add_client_command(commands, "login", _login, "paste a Databricks token")
-    _add_client_command(commands, "logout", _logout, "revoke the app's tokens and forget them")
-    revoke = commands.add_parser(
-        "revoke-pasted", help="revoke the pasted token, if it could not be told from your others"
+    commands.add_parser("serve", help="start the server (takes all options of “jupyter server”)")
+    demo = commands.add_parser("demo", help="try it on this machine, with a local workspace")
+    demo.add_argument(
+        "--port", type=int, default=8900, help="port of the demo's page (%(default)s)"
     )
-    revoke.add_argument("token_id", nargs="?", help="which of the listed ones it is")
+    demo.add_argument("--home", help="home folder to use (default: a new one in .demo/)")
+    demo.add_argument("--no-browser", action="store_true", help="do not open a browser")
+    demo.add_argument(
+        "--owner", default="owner@example.com", help="e-mail address of the owner (%(default)s)"
+    )
+    demo.add_argument("server_arguments", nargs="*", help="options of “serve”, after “--”")
+    demo.set_defaults(run=_demo)
+    _add_client_command(
+        commands, "login", _login, "connect to Databricks with a personal access token"
+    )
+    _add_client_command(
+        commands, "logout", _logout, "disconnect: revoke this app's tokens and forget them"
+    )
+    text = "revoke the token you pasted, if it could not be identified automatically"
+    revoke = commands.add_parser("revoke-pasted", help=text, description=text)
+    revoke.add_argument("token_id", nargs="?", help="ID of that token (default: list candidates)")
     revoke.set_defaults(run=_revoke_pasted)
-    _add_client_command(commands, "rotate", _rotate, "replace the token now")
-    _add_client_command(commands, "status", _status, "show the credential, agents and sessions")
+    _add_client_command(commands, "rotate", _rotate, "renew the token now")
+    _add_client_command(commands, "status", _status, "show the connection, models and sessions")
     add_agents_command(commands, _print_lines)
     add_project_commands(commands, _print_lines)
-    _add_client_command(commands, "doctor", _doctor, "find out what is wrong, and what to do")
+    _add_client_command(commands, "doctor", _doctor, "check everything and suggest fixes")
     _add_deployment_commands(commands)
     return parser
 
@@ -77,18 +85,22 @@ def _parser() -> argparse.ArgumentParser:
 def _add_deployment_commands(commands: Any) -> None:
     text = "deploy this repository as a Databricks App, from your own machine"
     deploy = commands.add_parser("deploy", help=text, description=text)
-    deploy.add_argument("--profile", help="profile of ~/.databrickscfg (default: as the SDK does)")
+    deploy.add_argument("--profile", help="profile in ~/.databrickscfg (default: the SDK's)")
     deploy.add_argument("--app", default="dbx-agents", help="name of the app (%(default)s)")
-    deploy.add_argument("--bundle", action="store_true", help="by databricks.yml and its CLI")
     deploy.add_argument(
-        "--replace", action="store_true", help="deploy even if the app runs something else now"
+        "--bundle", action="store_true", help="deploy databricks.yml with the Databricks CLI"
+    )
+    deploy.add_argument(
+        "--replace", action="store_true", help="deploy even if the app runs something else"
     )
     deploy.set_defaults(run=_deploy)
-    text = "write a bundle with an app for each member of a team"
+    text = "write a bundle with one app for each member of a team"
     team = commands.add_parser("team-bundle", help=text, description=text)
-    team.add_argument("members", help="file with one e-mail address a line")
-    team.add_argument("--output", default="team/databricks.yml", help="(%(default)s)")
-    team.add_argument("--prefix", default="dbx-agents-", help="of the apps' names (%(default)s)")
+    team.add_argument("members", help="file with one e-mail address per line")
+    team.add_argument("--output", default="team/databricks.yml", help="file to write (%(default)s)")
+    team.add_argument(
+        "--prefix", default="dbx-agents-", help="prefix of the apps' names (%(default)s)"
+    )
     team.set_defaults(run=_team_bundle)
 
 
@@ -105,10 +117,10 @@ def _serve(arguments: list[str]) -> None:
         print(f"jupyter_dbx_agents cannot start: {error.message} {error.hint}", file=sys.stderr)
         sys.exit(1)
 
-    from ..app import DbxAgentsApp  # noqa: PLC0415 a second of imports that no client needs
+    from ..app import DbxAgentsApp  # noqa: PLC0415 imports take a second, and no client needs them
     from ..lifecycle.process import spare_node  # noqa: PLC0415 likewise
 
-    # Jupyter asks before it stops, on a terminal.  Elsewhere ^C would end it with all undone.
+    # On a terminal, Jupyter asks before it stops; elsewhere ^C would skip its shutdown.
     signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))
     spare_node()
     DbxAgentsApp.launch_instance(arguments)  # type: ignore[no-untyped-call]
@@ -129,7 +141,8 @@ def _demo(options: argparse.Namespace) -> int:
 def _login(_options: argparse.Namespace) -> int:
     pat = call("GET", PAT_PATH)
     if pat["expires_at"] is not None:
-        print(f"You are {pat['user']} already. “jupyter dbx-agents logout” comes before another.")
+        print(f"Already logged in as {pat['user']}.")
+        print("To use another token, first run: jupyter dbx-agents logout")
         return 0
     return 0 if log_in() else 1
 
@@ -153,7 +166,7 @@ def _revoke_pasted(options: argparse.Namespace) -> int:
 
 def _rotate(_options: argparse.Namespace) -> int:
     pat = call("POST", f"{PAT_PATH}/rotate")
-    print(f"Rotated; the new token lives until {pat['expires_at']}.")
+    print(f"Token renewed, valid until {_clock_time(pat['expires_at'])}.")
     return 0
 
 
@@ -209,19 +222,40 @@ def _doctor(_options: argparse.Namespace) -> int:
 
 def status_lines(status: dict[str, Any]) -> list[str]:
     """Return a status model as lines for people."""
-    pat, sessions = status["pat"], status["sessions"]
-    lines = [
-        f"Workspace  {status['workspace'] or '(none)'}",
-        f"Token      {pat['state']}: {pat['message']} {pat['hint']}".rstrip(),
+    pat, gateway, startup = status["pat"], status["gateway"], status["startup"]
+    counts = (_count(status["sessions"][f"{kind}s"], kind) for kind in ("terminal", "kernel"))
+    done = [task["message"].rstrip(".") or task["title"] for task in startup if _is_done(task)]
+    rows = [
+        ("Workspace", status["workspace"] or "(none)"),
+        ("Token", _connection(pat)),
+        ("", f"{pat['message']} {pat['hint']}"),
+        ("Pasted", pat["pasted"]["message"]),
+        ("Models", f"{gateway['kind']}: {gateway['reason']}"),
+        ("Sessions", ", ".join(counts)),
+        ("Start-up", f"done: {', '.join(done)}" if done else ""),
     ]
-    if pat["expires_at"]:
-        lines.append(f"           of {pat['user']}, until {pat['expires_at']}")
-        lines.append(f"           next rotation {pat['next_rotation_at']}, {pat['rotations']} done")
-    if pat["pasted"]["message"]:
-        lines.append(f"Pasted     {pat['pasted']['message']}")
-    lines.append(f"Models     {status['gateway']['kind']}: {status['gateway']['reason']}")
-    lines.append(f"Sessions   {sessions['terminals']} terminals, {sessions['kernels']} kernels")
-    for task in status["startup"]:
-        said = " ".join(filter(None, (task.get("message"), task.get("hint"))))
-        lines.append(f"Start-up   {task['title']}: {task['state']} {said}".rstrip())
-    return lines
+    for task in startup:
+        if not _is_done(task):
+            said = f"{task['title']}: {task['state']} {task['message']} {task['hint']}"
+            rows.append(("Start-up", said))
+    return [f"{name:11}{text.strip()}" for name, text in rows if text.strip()]
+
+
+def _connection(pat: dict[str, Any]) -> str:
+    if not pat["expires_at"]:
+        return f"Not connected ({pat['state']})."
+    until, renewal = _clock_time(pat["expires_at"]), _clock_time(pat["next_rotation_at"])
+    return f"Connected as {pat['user']}, renews at {renewal}, valid until {until}."
+
+
+def _is_done(task: dict[str, Any]) -> bool:
+    return bool(task["state"] == "done")
+
+
+def _count(number: int, kind: str) -> str:
+    return f"{number or 'no'} {kind}{'' if number == 1 else 's'}"
+
+
+def _clock_time(instant: str) -> str:
+    """Return the time of day of an instant, in UTC as the server gives it."""
+    return f"{instant[11:16]} UTC"

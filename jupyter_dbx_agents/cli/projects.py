@@ -20,27 +20,28 @@ _SEE_STATUS = "See: jupyter dbx-agents sync --status"
 
 def add_project_commands(commands: Any, run: Callable[[argparse.Namespace], int]) -> None:
     """Add the commands; each sets ``lines``, which ``run`` prints, and ``names``."""
-    text = "sync projects to the workspace now, or show where their sync stands"
+    text = "sync projects to the workspace now, or show their sync status"
     sync = commands.add_parser("sync", help=text, description=text)
-    sync.add_argument("names", nargs="*", metavar="NAME", help="which (default: all)")
+    sync.add_argument("names", nargs="*", metavar="NAME", help="project to sync (default: all)")
     how = sync.add_mutually_exclusive_group()
-    _add_choice(how, "--status", status_lines, "only show")
-    _add_choice(how, "--now", sync_lines, "do it (the default)")
+    _add_choice(how, "--status", status_lines, "show the status only")
+    _add_choice(how, "--now", sync_lines, "sync now (default)")
     _add_choice(
         how,
         "--take-over",
         take_over_lines,
-        "sync the named projects, replacing whatever else is in their folders there",
+        "sync the named projects, replacing anything else in their workspace folders",
     )
     sync.set_defaults(run=run, lines=sync_lines)
-    text = "bring projects back from the workspace; without a name, list those that can be"
+    text = "restore projects from the workspace; without a name, list them"
     restore = commands.add_parser("restore", help=text, description=text)
-    restore.add_argument("names", nargs="*", metavar="NAME")
+    restore.add_argument("names", nargs="*", metavar="NAME", help="project to restore")
     how = restore.add_mutually_exclusive_group()
-    _add_choice(how, "--list", restorable_lines, "list those that are not here")
-    _add_choice(how, "--all", restore_all_lines, "all that are not here")
+    _add_choice(how, "--list", restorable_lines, "list the projects that can be restored")
+    _add_choice(how, "--all", restore_all_lines, "restore all of them")
     restore.set_defaults(run=run, lines=restore_lines)
-    hooks = commands.add_parser("hooks", help="take our git hooks back")
+    text = "remove the git hooks that this app installed"
+    hooks = commands.add_parser("hooks", help=text, description=text)
     hooks.add_argument("action", choices=["uninstall"])
     hooks.set_defaults(run=run, lines=uninstall_lines, names=[])
 
@@ -50,18 +51,18 @@ def _add_choice(group: Any, option: str, lines: Callable[[list[str]], Lines], te
 
 
 def status_lines(names: list[str]) -> Lines:
-    """Show where the sync of projects stands."""
-    projects = call("GET", STATUS_PATH)["projects"]  # says it without asking the workspace
+    """Show the sync status of projects."""
+    projects = call("GET", STATUS_PATH)["projects"]  # no call to the workspace
     known = {project["name"] for project in projects}
     for name in names:
         if name not in known:
             there = ", ".join(sorted(known)) or "none"
-            raise RequestError(f"There is no project {name}.", f"There are: {there}.")
+            raise RequestError(f"No project named “{name}”.", f"Projects here: {there}.")
     for project in projects:
         if not names or project["name"] in names:
             yield from _project_lines(project)
     if not projects:
-        yield "There are no projects yet: make a git repository under ~/projects."
+        yield "No projects yet. Create a git repository under ~/projects."
 
 
 def sync_lines(names: list[str]) -> Lines:
@@ -72,7 +73,9 @@ def sync_lines(names: list[str]) -> Lines:
 def take_over_lines(names: list[str]) -> Lines:
     """Sync to folders that hold something else.  Raises RequestError when one failed."""
     if not names:
-        raise RequestError("Say which projects are to take their folders over.", _SEE_STATUS)
+        raise RequestError(
+            "Name the projects whose workspace folders are to be replaced.", _SEE_STATUS
+        )
     yield from _sync([{"name": name, "takes_over": True} for name in names])
 
 
@@ -87,7 +90,7 @@ def _sync(bodies: list[dict[str, Any]]) -> Lines:
 
 
 def restore_lines(names: list[str]) -> Lines:
-    """Bring named projects back; without a name, list what could be."""
+    """Restore the named projects; without a name, list those that can be restored."""
     if not names:
         yield from restorable_lines([])
     yield from _restored_lines([{"name": name} for name in names])
@@ -100,16 +103,16 @@ def restorable_lines(_names: list[str]) -> Lines:
     if not reply["restorable"]:
         yield "Nothing to restore."
     else:
-        yield "“jupyter dbx-agents restore NAME” or “restore --all” brings them back."
+        yield "Restore with: jupyter dbx-agents restore NAME (or --all)"
 
 
 def restore_all_lines(_names: list[str]) -> Lines:
-    """Bring back all projects that are not here."""
+    """Restore all projects that are not here."""
     yield from _restored_lines([{}])
 
 
 def uninstall_lines(_names: list[str]) -> Lines:
-    """Remove what was put into git; needs no server."""
+    """Remove our git hooks; works without a server."""
     from ..git_sync import uninstall  # noqa: PLC0415 only this command needs more than the client
 
     home = Path(variable("HOME") or Path.home())
@@ -117,12 +120,12 @@ def uninstall_lines(_names: list[str]) -> Lines:
         removed = uninstall(home, home / "projects")
     except OSError as error:
         raise DbxAgentsError(
-            f"Not everything could be removed: {error}.", "Once it can be, run this again."
+            f"Could not remove all hooks: {error}.", "Fix this and run the command again."
         ) from error
     for path in removed:
-        yield f"removed {path}"
-    yield "No hook of ours is left. The next terminal, or start, puts them back, unless "
-    yield "c.GitSync.installs_hooks = False."
+        yield f"Removed {path}"
+    yield "All our hooks were removed. They return with the next terminal or restart, unless "
+    yield "c.GitSync.installs_hooks is False."
 
 
 def _project_lines(project: dict[str, Any]) -> Lines:
@@ -132,23 +135,23 @@ def _project_lines(project: dict[str, Any]) -> Lines:
     if project["message"]:
         yield f"{'':24}{project['message']} {project['hint']}".rstrip()
     for file in project.get("skipped", []):
-        yield f"{'':24}left out: {file['path']}: {file['reason']}"
+        yield f"{'':24}not copied: {file['path']}: {file['reason']}"
     for file in project.get("notes", []):
         yield f"{'':24}{file['path']}: {file['reason']}"
     if more := project.get("skipped_count", 0) - len(project.get("skipped", [])):
-        yield f"{'':24}and {more} more left out"
+        yield f"{'':24}and {more} more not copied"
     for said in (project.get("history", {}).get("message"), project.get("hooks")):
         if said:
             yield f"{'':24}{said}"
 
 
 def _restored_lines(bodies: list[dict[str, Any]]) -> Lines:
-    """Restore one after the other.  Raises RequestError, at the end, when one did not come back."""
+    """Restore one after the other.  Raises RequestError, in the end, if one failed."""
     failed = []
     for body in bodies:
         restored = call("POST", f"{PROJECTS_PATH}/restore", body, _WORK_SECONDS)["restored"]
         for project in restored:
-            yield from _came_back_lines(project)
+            yield from _restored_project_lines(project)
             failed += [project["name"]] if project["problem"] else []
         if not restored:
             yield "Nothing to restore."
@@ -156,11 +159,11 @@ def _restored_lines(bodies: list[dict[str, Any]]) -> Lines:
         raise RequestError(f"Not restored: {', '.join(failed)}.")
 
 
-def _came_back_lines(project: dict[str, Any]) -> Lines:
+def _restored_project_lines(project: dict[str, Any]) -> Lines:
     if project["problem"]:
         yield f"{project['name']}: {project['problem']}"
         return
-    kind = "with its history" if project["has_history"] else "its files only"
-    yield f"{project['name']}: {kind}, at {project['commit'][:10]}"
+    kind = "with its history" if project["has_history"] else "without its history"
+    yield f"Restored {project['name']} {kind} ({project['commit'][:10]})."
     for path in project["missing"]:
         yield f"  missing: {path}"

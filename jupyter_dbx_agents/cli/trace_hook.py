@@ -1,6 +1,6 @@
-"""What Claude Code's hooks run: tell the server of the turn that has ended, and be gone.
+"""What Claude Code's hooks run: report a finished turn to the server.
 
-Whatever goes wrong, it is quiet and ends with 0: a hook must not be in an agent's way.
+Whatever goes wrong, it prints nothing and exits with 0: a hook must not disturb an agent.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from ..local_channel.paths import TRACES_PATH
 TIMEOUT_SECONDS = 5.0
 # What the server needs of the hook's input; the rest may be large.
 FIELDS = ("session_id", "transcript_path", "last_assistant_message")
-# More does not fit the local channel, and less is enough to know the message by.
+# Enough to identify the message, and it fits into a request of the local channel.
 MOST_CHARACTERS = 1000
 
 
 def main(_arguments: Sequence[str]) -> None:
-    """Read the hook's input and pass it on."""
+    """Read the hook's input and send it to the server."""
     with contextlib.suppress(DbxAgentsError, ValueError, OSError, AttributeError):
         session = json.load(sys.stdin)
         body = {name: str(session.get(name) or "")[:MOST_CHARACTERS] for name in FIELDS}

@@ -1,4 +1,4 @@
-"""The command's end.  Standard library only: it runs each time a terminal opens."""
+"""The commands' end.  Standard library only: it runs each time a terminal opens."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..environment import variable
 from ..errors import DbxAgentsError, LocalChannelError
 from . import SOCKET_VARIABLE
 
-# Adopting a PAT is some ten calls to the workspace, each of which may be slow.
+# Adopting a PAT takes about ten calls to the workspace, each of which may be slow.
 TIMEOUT_SECONDS = 120.0
 
 
@@ -40,13 +40,13 @@ def call(
 ) -> dict[str, Any]:
     """Call the server's REST API over its local socket and return the reply.
 
-    Raises LocalChannelError when no server answers and RemoteError when it refuses.
+    Raises LocalChannelError when no server answers and RemoteError for an error of the server's.
     """
     socket_path = variable(SOCKET_VARIABLE)
     if not socket_path:
         raise LocalChannelError(
-            "This is no terminal of a running server.",
-            "Run the command in a terminal that was opened in the app.",
+            "This command only works in a terminal inside the app.",
+            "Open a terminal in the app and run it there.",
         )
     connection = _UnixConnection(socket_path, timeout_seconds)
     try:
@@ -55,7 +55,7 @@ def call(
         reply = json.loads(response.read())
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise LocalChannelError(
-            f"The server does not answer ({type(error).__name__}).",
+            f"The server did not respond ({type(error).__name__}).",
             "It may be restarting: reload the page and open a new terminal.",
         ) from error
     finally:

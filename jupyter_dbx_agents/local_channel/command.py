@@ -1,6 +1,6 @@
 """``jupyter dbx-agents`` for terminals, also when the package runs from its source folder.
 
-The Databricks Apps platform installs our requirements, not us, so that there is no console script.
+The Databricks Apps platform installs our requirements but not us, so there is no console script.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ _MARK = "# Written by jupyter_dbx_agents at start-up."
 
 
 def isolated_call(module: str) -> list[str]:
-    """Return the words that run a module's ``main`` whatever the current folder and environment.
+    """Return the argv that runs a module's ``main`` in any folder and environment.
 
-    Isolated (``-I``), because with ``-m`` a ``json.py`` in the user's project would stand in for
-    the standard library's.
+    Isolated (``-I``): with ``-m``, a ``json.py`` in the user's project would shadow the standard
+    library's.
     """
     code = (
         f"import sys; sys.path.insert(0, {str(PACKAGE_ROOT)!r}); "
@@ -29,7 +29,7 @@ def isolated_call(module: str) -> list[str]:
 
 
 def write_command(home: Path) -> None:
-    """Write ``~/.local/bin/jupyter-dbx-agents``; a file there that is not ours is left alone.
+    """Write ``~/.local/bin/jupyter-dbx-agents``; does not touch a file that is not ours.
 
     Raises ConfigFileError.
     """

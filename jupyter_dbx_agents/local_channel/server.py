@@ -15,9 +15,9 @@ from tornado import httputil, web
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_unix_socket
 
-# A PAT is the largest thing that travels here.
+# A PAT is the largest text that is sent here.
 MOST_BODY_BYTES = 64 * 1024
-# Of the 107 that unix(7) allows, less the socket's own name.
+# unix(7) allows 107, the socket's own name included.
 MOST_FOLDER_BYTES = 90
 PREFIX = "dbx-agents-"
 SOCKET_NAME = "server.sock"
@@ -25,7 +25,7 @@ PROBE_SECONDS = 0.5
 
 
 class LocalChannel:
-    """Serves an application to processes of this user on this machine, and to nobody else."""
+    """Serves an application to processes of this user on this machine only."""
 
     def __init__(self, application: web.Application) -> None:
         self._server = HTTPServer(application, max_body_size=MOST_BODY_BYTES)
@@ -34,8 +34,8 @@ class LocalChannel:
     def start(self) -> Path:
         """Listen and return the socket's path.
 
-        The folder is a fresh one of mode 0700, where paths are short: a home may exceed what
-        unix(7) allows for a socket.
+        The folder is new, of mode 0700, and where paths are short: below a home folder the path may
+        exceed what unix(7) allows.
         """
         _sweep()
         self._folder = _short_private_folder()
@@ -64,8 +64,7 @@ def _short_private_folder() -> Path:
 def _sweep() -> None:
     """Remove the folders of servers that were killed: those whose socket nobody listens on.
 
-    Only this user's, and only such as hold nothing but a socket: one without it may be a server's
-    that is just being started.
+    Only this user's, and only folders with a socket: without one, a server may just be starting.
     """
     for place in {tempfile.gettempdir(), "/tmp"}:  # noqa: S108 nothing is made there
         for socket_file in Path(place).glob(f"{PREFIX}*/{SOCKET_NAME}"):
@@ -83,13 +82,13 @@ def _is_abandoned(socket_file: Path) -> bool:
             probe.connect(str(socket_file))
         except ConnectionRefusedError:
             return True
-        except OSError:  # a full backlog, or another user's: somebody's all the same
+        except OSError:  # a full backlog, or another user's: in use
             return False
     return False
 
 
 def is_same_user(request: httputil.HTTPServerRequest) -> bool:
-    """Whether the peer runs as this user, by the kernel's word.
+    """Return whether the peer runs as this user, according to the kernel.
 
     Redundant on purpose with the folder's mode.
     """

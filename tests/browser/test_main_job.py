@@ -122,6 +122,6 @@ def test_a_terminal_without_a_token_asks_in_a_dialog_that_hands_the_keyboard_bac
     expect(lab.tab()).to_have_text(re.compile(r"^login \(\d+\)$"))  # and not “python”
     lab.give_token(app.control.mint(app.lines["owner"]).token_value)
     expect(lab.dialog).to_have_count(0)
-    lab.until_screen(r"A token was given elsewhere; going on\.\n.*[$#]$")
+    lab.until_screen(r"Connected from another window\. Continuing\.\n.*[$#]$")
     lab.type("echo the keyboard is ba''ck")
     lab.until_screen("(?m)^the keyboard is back$")

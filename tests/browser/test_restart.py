@@ -17,7 +17,7 @@ from tests.support.tabs import Tabs, forget_sessions
 from .conftest import EXPOSED, NO_AGENTS
 
 MOUSE = "window.jupyterapp.shell.currentWidget.content._term.modes.mouseTrackingMode"
-PROMPT = r"Token \(Enter to go on without\):$"
+PROMPT = r"Token \(press Enter to skip\):$"
 
 
 class Platform:

@@ -80,7 +80,7 @@ def nobody_is_asked_for_a_token(lab: LabPage, app: RunningApp, _folder: Path) ->
     app.owner.json("DELETE", "/dbx-agents/api/pat")
     expect(lab.status).to_have_text("Databricks: token needed")
     lab.command("terminal:create-new")
-    lab.until_screen("Databricks token needed")
+    lab.until_screen("Connect to Databricks")
     expect(lab.dialog).to_have_count(0)
     lab.status.click()
     lab.section("Token").get_by_role("button", name="Paste a token").click()

@@ -7,7 +7,7 @@ import pytest
 from tests.support.running_app import RunningApp, Terminal, eventually
 
 PAT = "/dbx-agents/api/pat"
-PROMPT = r"Token \(Enter to go on without\): "
+PROMPT = r"Token \(press Enter to skip\): "
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_paste_of_any_form_is_one_token_and_nothing_else(
 ):
     pasted = fresh(app)
     prompt.type(form.format(pasted))
-    prompt.expect("You are")
+    prompt.expect("Connected as")
     prompt.until_shell()
     check_that_nothing_of_it_is_left(app, prompt, pasted)
     assert app.pat()["pasted"]["state"] == "revoked"
@@ -48,7 +48,7 @@ def test_what_is_pasted_before_the_prompt_shows_is_hidden_too(app: RunningApp):
     pasted = fresh(app)
     with app.owner.terminal() as terminal:
         terminal.type(f"{pasted}\n")
-        terminal.expect("You are|Token ")
+        terminal.expect("Connected as|Token ")
         assert pasted not in terminal.seen
 
 
@@ -58,7 +58,7 @@ def test_a_paste_without_enter_is_dropped_when_a_token_is_given_elsewhere(
     pasted = fresh(app)
     prompt.type(pasted)
     app.log_in()
-    prompt.expect("given elsewhere")
+    prompt.expect("Connected from another window")
     prompt.until_shell()
     check_that_nothing_of_it_is_left(app, prompt, pasted)
 

@@ -25,15 +25,15 @@ def test_a_terminal_without_a_token_asks_takes_a_bad_and_a_good_one_and_becomes_
 ):
     app.owner.json("DELETE", "/dbx-agents/api/pat")
     with app.owner.terminal() as terminal:
-        terminal.expect("Databricks token needed")
+        terminal.expect("Connect to Databricks")
         assert terminal.expect(r"https?://\S+/settings/user/developer/access-tokens")
-        terminal.expect(r"Token \(Enter to go on without\): ")
+        terminal.expect(r"Token \(press Enter to skip\): ")
         terminal.type("hunter2\n")
         assert "hunter2" not in terminal.expect("(?s).*no Databricks personal access token")[0]
         terminal.expect("Token ")
         paste = app.lines["paste"]
         terminal.type(paste + "\n")
-        said = terminal.expect(f"(?s).*You are {app.lines['owner']}")[0]
+        said = terminal.expect(f"(?s).*Connected as {app.lines['owner']}")[0]
         assert paste not in said
         terminal.until_shell()
         assert terminal.run("echo in $PWD").strip().endswith("/projects")
@@ -46,7 +46,7 @@ def test_the_command_in_a_terminal_shows_the_status(app: RunningApp):
     app.log_in()
     with app.owner.terminal() as terminal:
         shown = terminal.run("jupyter dbx-agents status")
-    assert "Token      active" in shown
+    assert "Token      Connected as " in shown
     assert app.lines["owner"] in shown
 
 

@@ -96,8 +96,8 @@ def test_logging_out_revokes_and_the_next_terminal_asks_again(app: RunningApp):
     assert {t["status"] for t in ours} <= {"revoked", "expired"}
     assert app.owner.http.post(f"{PAT}/rotate").status_code == 409
     with app.owner.terminal() as terminal:
-        terminal.expect("Databricks token needed")
+        terminal.expect("Connect to Databricks")
         app.log_in()
-        terminal.expect("given elsewhere")
+        terminal.expect("Connected from another window")
         terminal.until_shell()
         terminal.run("true")

@@ -21,7 +21,7 @@ from .sandbox import MEMORY_BYTES, SOURCE_CODE
 SOON = timedelta(seconds=900)
 PAT = "/dbx-agents/api/pat"
 STATUS = "/dbx-agents/api/status"
-PROMPT = r"Token \(Enter to go on without\): "
+PROMPT = r"Token \(press Enter to skip\): "
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def log_in(platform: Platform, terminal: Terminal) -> None:
     """Paste a token at a terminal's prompt."""
     terminal.expect(PROMPT)
     terminal.type(platform.control.mint(OWNER, comment="pasted").token_value + "\n")
-    terminal.expect(f"You are {OWNER}")
+    terminal.expect(f"Connected as {OWNER}")
     terminal.until_shell()
 
 
@@ -217,7 +217,7 @@ def test_a_stop_in_the_middle_loses_nothing_that_was_committed(
         assert terminal.run("ls").strip() == ""  # the disk was the container's
         restored = terminal.run("jupyter dbx-agents restore --all").strip().split("\n")
         assert len(restored) == 3, restored
-        assert all(": with its history, at " in line for line in restored), restored
+        assert all(" with its history (" in line for line in restored), restored
         assert terminal.run("git -C late log --format=%s").strip() == "at the last moment"
         assert terminal.run("tail -n 1 late/numbers.txt; cat codex/file.txt").split("\n")[:2] == [
             "300",

@@ -70,7 +70,7 @@ def test_what_is_wrong_is_named_with_its_cure_and_the_rest_is_well(
     ("content", "said"),
     [
         ("nonsense\n", "line 1, cannot be read"),
-        ("[DEFAULT]\nhost = https://other\ntoken = mine\n", "does not lead to this server"),
+        ("[DEFAULT]\nhost = https://other\ntoken = mine\n", "does not point to this server"),
     ],
 )
 def test_a_profile_that_leads_elsewhere_is_named_and_mended_as_it_says(
@@ -99,4 +99,4 @@ def test_without_a_token_it_says_how_to_give_one(owner: Browser, terminal: Termi
 def test_elsewhere_than_in_a_terminal_of_the_app_it_says_so(terminal: Terminal):
     code, said = terminal.run_any(f'env -i PATH="$PATH" HOME="$HOME" {DOCTOR}')
     assert code == 1
-    assert "This is no terminal of a running server" in said
+    assert "This command only works in a terminal inside the app" in said

@@ -214,7 +214,7 @@ def test_the_command_of_app_yaml_serves_from_the_source_folder(
     browser = server.until_open(OWNER)
     with browser.terminal() as terminal:
         terminal.type("\n")
-        terminal.expect("No token for now")
+        terminal.expect("To connect later")
         terminal.until_shell()
         assert "needed" in terminal.run("cd / && jupyter dbx-agents status")
     browser.http.close()

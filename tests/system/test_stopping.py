@@ -94,7 +94,7 @@ def test_the_clients_are_told_before_the_end(workspace, start):
                 events.append(json.loads(socket.recv(timeout=60)))
 
     with connect(address, additional_headers=headers) as socket, browser.terminal() as terminal:
-        terminal.expect("Databricks token needed")
+        terminal.expect("Connect to Databricks")
         listener = threading.Thread(target=listen, args=[socket])
         listener.start()
         server.process.terminate()
