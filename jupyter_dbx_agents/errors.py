@@ -17,16 +17,16 @@
     ├── ConfigFileError               a user's file cannot be read or written; it was left alone
     ├── InstallError                  an agent could not be installed
     ├── DeploymentError               the repository cannot be deployed like this, or was not
-    ├── GitSyncError                  a project cannot be synced as it is (git_sync/errors.py)
+    ├── GitSyncError                  a project cannot be synced as it is
     │   ├── GitError                  … git cannot read or write the repository
     │   │   └── GitStoppedError       … as there is no space, or it was killed
     │   ├── DestinationError          … the workspace folder is somebody else's: the user decides
     │   ├── ArchiveTooLargeError      … with its history; the files are synced
     │   ├── MarkerChangedError        … now: another app writes to the same folder
     │   └── RestoreError              … back: nothing here was touched
-    ├── UploadError                   a dropped file cannot be taken (uploads.py)
+    ├── UploadError                   a dropped file cannot be stored
     ├── LocalChannelError             the command found no running server
-    ├── RemoteError                   what the running server answered (local_channel/client.py)
+    ├── RemoteError                   the running server's own error, received by a command
     └── RequestError                  a REST request that is no request of ours
 
 Messages never contain a secret.  ``http_status`` is what REST answers with.
@@ -132,8 +132,48 @@ class DeploymentError(DbxAgentsError):
     """The app could not be deployed, created or started."""
 
 
+class GitSyncError(DbxAgentsError):
+    """A project cannot be synced as it is."""
+
+    http_status = 409
+
+
+class GitError(GitSyncError):
+    """Git refused; the message is its own."""
+
+
+class GitStoppedError(GitError):
+    """The machine kept git from its work: there is no space, or it was killed."""
+
+
+class DestinationError(GitSyncError):
+    """The workspace folder belongs to something else; nothing there was touched."""
+
+
+class ArchiveTooLargeError(GitSyncError):
+    """The history is larger than the limit of what is kept; the files are synced."""
+
+
+class MarkerChangedError(GitSyncError):
+    """Another app wrote to the project's records in the meantime; they are read again."""
+
+
+class RestoreError(GitSyncError):
+    """A project cannot be restored; nothing here was touched."""
+
+
+class UploadError(DbxAgentsError):
+    """An upload cannot be stored."""
+
+    http_status = 507
+
+
 class LocalChannelError(DbxAgentsError):
     """No running server answers on the local channel."""
+
+
+class RemoteError(DbxAgentsError):
+    """The running server's own error, with its message and hint."""
 
 
 class RequestError(DbxAgentsError):

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..errors import DbxAgentsError
-from ..local_channel.client import RemoteError, call
+from ..errors import DbxAgentsError, RemoteError
+from ..local_channel.client import call
 from ..local_channel.paths import AGENTS_PATH, STATUS_PATH
 
 POLL_SECONDS = 0.5

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TypeVar
 
-from ..errors import WorkspaceError, WorkspacePermissionError
-from .errors import GitError
+from ..errors import GitError, WorkspaceError, WorkspacePermissionError
 from .local.objects import Blobs, Content, ancestors, blob_id
 from .remote.marker import ALREADY_EXISTS, Destination, is_taken
 from .remote.workspace_files import MOST_EXPORT_BYTES

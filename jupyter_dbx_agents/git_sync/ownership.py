@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from .errors import DestinationError, GitError, GitStoppedError
+from ..errors import DestinationError, GitError, GitStoppedError
 from .local.repository import KEPT_REFS, Repository
 from .remote.archive import ArchiveStore
 from .remote.marker import Destination, Marker, take_over_hint

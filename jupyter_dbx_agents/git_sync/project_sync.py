@@ -24,9 +24,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ..errors import ArchiveTooLargeError, GitError, GitSyncError, MarkerChangedError
 from .apply import Applier, Outcome, Step
 from .audit import find_damage, is_archive_whole
-from .errors import ArchiveTooLargeError, GitError, GitSyncError, MarkerChangedError
 from .local import objects
 from .local.objects import Blobs, Change
 from .local.projects import CONTROL_CHARACTER, NOT_UTF8

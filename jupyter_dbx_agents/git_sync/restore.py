@@ -12,8 +12,14 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 
-from ..errors import WorkspaceError
-from .errors import DestinationError, GitError, GitStoppedError, GitSyncError, RestoreError
+from ..errors import (
+    DestinationError,
+    GitError,
+    GitStoppedError,
+    GitSyncError,
+    RestoreError,
+    WorkspaceError,
+)
 from .local.git import Git
 from .local.objects import list_tree
 from .local.projects import locate, readable

@@ -14,10 +14,9 @@ from traitlets import Bool, Float, Integer
 from traitlets.config import LoggingConfigurable
 
 from ..background import BackgroundTasks, Listeners
-from ..errors import ConfigFileError, DbxAgentsError
+from ..errors import ConfigFileError, DbxAgentsError, GitSyncError
 from ..pat import PatSource
 from ..workspace_api import WorkspaceApi
-from .errors import GitSyncError
 from .hooks.repository_hooks import FOLDER_BELOW_HOME, Triggers, install_hooks
 from .hooks.user_config import Identity, UserConfig
 from .local.git import git_environment

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from .errors import GitError
+from ..errors import GitError
 from .local.git import run_git
 
 # What makes a folder this template and nothing else that a user deploys.

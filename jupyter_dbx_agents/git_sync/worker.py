@@ -14,10 +14,10 @@ from typing import Any
 from ..background import backoff_seconds, jittered
 from ..errors import (
     DbxAgentsError,
+    DestinationError,
     WorkspaceError,
     WorkspacePermissionError,
 )
-from .errors import DestinationError
 from .local.projects import Location
 from .project_sync import ProjectSync
 from .remote.marker import Marker

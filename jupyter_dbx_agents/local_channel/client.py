@@ -9,15 +9,11 @@ from http import HTTPStatus
 from typing import Any
 
 from ..environment import variable
-from ..errors import DbxAgentsError, LocalChannelError
+from ..errors import LocalChannelError, RemoteError
 from . import SOCKET_VARIABLE
 
 # Adopting a PAT takes about ten calls to the workspace, each of which may be slow.
 TIMEOUT_SECONDS = 120.0
-
-
-class RemoteError(DbxAgentsError):
-    """The server's own error, with its message and hint."""
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -18,7 +18,7 @@ from jupyter_server.base.handlers import APIHandler
 from jupyter_server.extension.handler import ExtensionHandlerMixin
 from tornado import web
 
-from ..errors import DbxAgentsError, RequestError
+from ..errors import DbxAgentsError, RequestError, UploadError
 
 # What agents take: Claude Code's images and PDFs have up to 32 MB.
 MOST_UPLOAD_BYTES = 32 * 1024 * 1024
@@ -26,12 +26,6 @@ MOST_UPLOAD_BYTES = 32 * 1024 * 1024
 MOST_NAME_BYTES = 180
 MOST_SAME_NAMES = 1000
 _UNFINISHED = ".unfinished"
-
-
-class UploadError(DbxAgentsError):
-    """An upload cannot be kept."""
-
-    http_status = 507
 
 
 def safe_name(name: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_dbx_agents.git_sync.errors import GitSyncError
+from jupyter_dbx_agents.errors import GitSyncError
 
 from .conftest import Site, until
 from .test_git_sync import model, synced

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_dbx_agents.errors import GitSyncError, RestoreError
 from jupyter_dbx_agents.git_sync import uninstall
-from jupyter_dbx_agents.git_sync.errors import GitSyncError, RestoreError
 
 from .conftest import OWNER, Site, until
 

@@ -13,8 +13,7 @@ import shutil
 import pytest
 
 from dbx_workspace.platform_errors import PlatformError
-from jupyter_dbx_agents.errors import DbxAgentsError
-from jupyter_dbx_agents.git_sync.errors import GitSyncError
+from jupyter_dbx_agents.errors import DbxAgentsError, GitSyncError
 
 from .conftest import OWNER, Killed, Site
 from .random_history import RandomHistory

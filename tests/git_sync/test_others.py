@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
+from jupyter_dbx_agents.errors import DestinationError
 from jupyter_dbx_agents.git_sync.apply import FOREIGN
-from jupyter_dbx_agents.git_sync.errors import DestinationError
 
 from .conftest import Killed, Site
 

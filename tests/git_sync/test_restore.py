@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 import jupyter_dbx_agents
+from jupyter_dbx_agents.errors import RestoreError
 from jupyter_dbx_agents.git_sync import Restored
-from jupyter_dbx_agents.git_sync.errors import RestoreError
 
 from .conftest import ROOT, Site
 

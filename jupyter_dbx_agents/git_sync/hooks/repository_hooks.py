@@ -24,8 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...config_files import atomic
-from ...errors import ConfigFileError
-from ..errors import GitError
+from ...errors import ConfigFileError, GitError
 from ..local.git import run_git
 from ..local.projects import Location
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from ...config_files import atomic
 from ...environment import variable
-from ..errors import GitError
+from ...errors import GitError
 from ..local.git import git_environment, run_git
 from ..local.projects import find_projects
 from .repository_hooks import (

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ...environment import current_environment
-from ..errors import GitError, GitStoppedError
+from ...errors import GitError, GitStoppedError
 
 # No command takes this long; a file system that hangs must not block a worker forever.
 TIMEOUT_SECONDS = 1800.0

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import GitError
+from ...errors import GitError
 from .git import CHUNK_BYTES, Git, GitProcess
 from .projects import readable
 from .repository import Repository

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import GitError
+from ...errors import GitError
 from .git import Git
 from .projects import Location, read
 

@@ -18,8 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from ...errors import WorkspaceError
-from ..errors import ArchiveTooLargeError, DestinationError, MarkerChangedError
+from ...errors import ArchiveTooLargeError, DestinationError, MarkerChangedError, WorkspaceError
 from ..local.git import CHUNK_BYTES, Git
 from ..local.repository import Head, Repository
 from .marker import Archive, Destination, Marker, is_taken, take_over_hint

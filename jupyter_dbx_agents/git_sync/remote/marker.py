@@ -17,8 +17,7 @@ from http import HTTPStatus
 from typing import Any, Self
 from urllib.parse import quote, unquote
 
-from ...errors import WorkspaceError
-from ..errors import DestinationError
+from ...errors import DestinationError, WorkspaceError
 from ..local.objects import in_memory
 from ..local.projects import RECORDS_FOLDER
 from .workspace_files import WorkspaceFiles
