@@ -1,7 +1,5 @@
 """The one form in which two addresses are compared: e-mail addresses, and workspaces' hosts."""
 
-from __future__ import annotations
-
 from urllib.parse import urlsplit
 
 

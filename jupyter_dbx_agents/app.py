@@ -4,8 +4,6 @@ Nothing else does: parts get what they need as arguments.  On a Databricks App a
 owner-only gate in force ends the process (Jupyter itself would carry on with a token login).
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import shlex

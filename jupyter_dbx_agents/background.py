@@ -1,7 +1,5 @@
 """Work beside the server: tasks, coalesced runs, back-off, listeners, and the stages of a stop."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import random

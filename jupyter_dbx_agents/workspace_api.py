@@ -6,8 +6,6 @@ and its default credential chain must never answer for a pasted token.  Users' p
 Sources of protocol facts: the Token, SCIM and Apps APIs as published, and the SDK's source.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

@@ -6,8 +6,6 @@ creates the classes), conflicts with configuration are errors, and the result is
 port opens.
 """
 
-from __future__ import annotations
-
 import re
 import warnings
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 What protects the app is not here: it is forced (see ``auth``).
 """
 
-from __future__ import annotations
-
 import shutil
 import sys
 from pathlib import Path

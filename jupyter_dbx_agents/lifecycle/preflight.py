@@ -3,8 +3,6 @@
 Each check raises ConfigurationError with what is wrong and what to do.
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib.metadata
 import tempfile

@@ -8,8 +8,6 @@ extension manager.  The answer serves builds of JupyterLab with source extension
 never makes; on a machine without node JupyterLab does without it, too; hence ``spare_node``.
 """
 
-from __future__ import annotations
-
 import functools
 import gc
 import sys

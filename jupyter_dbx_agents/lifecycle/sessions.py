@@ -1,7 +1,5 @@
 """The server's open terminals and kernels: how many there are, and how they end."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import Any
 

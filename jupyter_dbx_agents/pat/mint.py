@@ -1,7 +1,5 @@
 """Create tokens that can be recognised as this process's, and sweep up those that got lost."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import secrets

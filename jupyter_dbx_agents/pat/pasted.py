@@ -11,8 +11,6 @@ revoked.  Guessing ("the newest that is not ours") destroys other people's work;
 Neither: it is kept, and the user is shown the list.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import hashlib

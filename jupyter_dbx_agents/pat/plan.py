@@ -1,7 +1,5 @@
 """What the rotation does next, and when: the policy, without a socket or a clock."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum

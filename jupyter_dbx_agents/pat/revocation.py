@@ -1,7 +1,5 @@
 """Revoke: replaced PATs when their promises have passed, and the pasted token, exactly that one."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """The one owner of the credential: adopt, rotate, revoke, tell."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,7 +1,5 @@
 """Who holds the PAT, and what was promised about it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
