@@ -4,9 +4,9 @@ from urllib.parse import urlsplit
 
 
 def normalise_email(text: str) -> str | None:
-    """Return an e-mail address in the form in which two are compared, None for what is none.
+    """Return an e-mail address in the form in which two are compared; None if it is not one.
 
-    ASCII is demanded before lower(): "K" (KELVIN SIGN) lowers to "k", and look-alikes of other
+    ASCII is required before lower(): "K" (KELVIN SIGN) lowers to "k", and look-alikes from other
     alphabets are other people.
     """
     text = text.strip(" \t")

@@ -43,7 +43,7 @@ from .environment import (
 from .errors import ConfigurationError, DbxAgentsError, PatError
 from .git_sync import GitSync, detach_template
 from .lifecycle.preferences import preferences
-from .lifecycle.process import fatal, keep_event_loop_quick
+from .lifecycle.process import fatal, tune_event_loop
 from .lifecycle.sessions import OpenSessions
 from .lifecycle.startup import StartupTasks
 from .local_channel import SOCKET_VARIABLE
@@ -149,7 +149,7 @@ class DbxAgentsApp(ExtensionApp):
             self.api,
             app_name=environment.app_name,
             expected_user=self._expected_user,
-            in_use=self.sessions.are_there,
+            in_use=self.sessions.exist,
             parent=self,
         )
         self.pats.on_change.append(self._pat_changed)
@@ -240,7 +240,7 @@ class DbxAgentsApp(ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Start the parts, in the running loop.  Jupyter only warns about a failure here."""
-        keep_event_loop_quick()
+        tune_event_loop()
         try:
             if self.resolver is not None:
                 verify_gate(serverapp)  # again: a later extension may have touched the router

@@ -1,12 +1,12 @@
-"""The only reader of ``os.environ``: what the platform says, and what children may see.
+"""The only reader of ``os.environ``: the platform's variables, and what children may see of them.
 
 Invariants
-- The app's credentials and a start-up PAT are taken once and erased, in ``os.environ`` and in the
-  memory behind ``/proc/<pid>/environ`` (popping a variable does not clear that: the kernel shows
+- The app's credentials and a start-up PAT are read once and erased, in ``os.environ`` and in the
+  memory behind ``/proc/<pid>/environ`` (removing a variable does not clear that: the kernel shows
   the process's first environment block).
 - No child (terminal, kernel, agent, installer) inherits any ``DATABRICKS_*`` variable: with
-  ``DATABRICKS_HOST`` set the SDKs ignore ``~/.databrickscfg``, and with a token in sight some
-  agents bypass the broker.
+  ``DATABRICKS_HOST`` set the SDKs ignore ``~/.databrickscfg``, and with a token set some agents
+  bypass the broker.
 """
 
 import ctypes
@@ -22,7 +22,7 @@ from .errors import ConfigurationError
 from .secret import Secret
 
 SECRET_VARIABLES = ("DATABRICKS_CLIENT_ID", "DATABRICKS_CLIENT_SECRET", "DATABRICKS_TOKEN")
-# Taken away from children: with one of these in sight an agent would not read its own file.
+# Removed for children: with one of these set an agent would not read its own file.
 SETTING_VARIABLES = (
     "ANTHROPIC_MODEL",
     "CODEX_MODEL",
@@ -37,7 +37,7 @@ _HOST = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:\d+)?")
 
 @dataclass(frozen=True)
 class Environment:
-    """What the process was started with, secrets in their type.
+    """What the process was started with.
 
     ``app_name`` is empty off the Databricks Apps platform; ``host`` has its scheme and no slash.
     """
@@ -61,7 +61,7 @@ class Environment:
 def take_environment(environ: MutableMapping[str, str] | None = None) -> Environment:
     """Read the platform's variables once and leave an environment fit for children.
 
-    Raises ConfigurationError for a host that is none and for a port that is no number.
+    Raises ConfigurationError for an invalid host or port.
     """
     source = os.environ if environ is None else environ
     taken = Environment(
@@ -83,22 +83,24 @@ def take_environment(environ: MutableMapping[str, str] | None = None) -> Environ
 
 
 def variable(name: str, default: str = "") -> str:
-    """Return one variable, stripped; the default of a trait that documents this name."""
+    """Return one variable, stripped; for defaults of traits whose help names it."""
     return os.environ.get(name, default).strip()
 
 
 def home_folder(environ: Mapping[str, str] | None = None) -> Path:
-    """Return the home folder: ``HOME``, or what the system's list of users says.
+    """Return the home folder: ``HOME``, or the system's entry for the user.
 
-    Raises ConfigurationError without either, and for one whose place is not said from the root.
+    Raises ConfigurationError without either, and for a relative path.
     """
     source = os.environ if environ is None else environ
     try:
         home = Path(source.get("HOME", "").strip() or Path.home())
-    except RuntimeError as error:  # Path.home(): a user of no list
+    except RuntimeError as error:  # Path.home(): the user has no entry
         raise ConfigurationError("HOME is not set.", _HOME_HINT) from error
     if not home.is_absolute():
-        raise ConfigurationError(f"HOME is {str(home)!r}, which is no absolute path.", _HOME_HINT)
+        raise ConfigurationError(
+            f"HOME is {str(home)!r}, which is not an absolute path.", _HOME_HINT
+        )
     return home
 
 
@@ -107,8 +109,8 @@ def child_environment(
 ) -> dict[str, str]:
     """Return the environment of a terminal or tool: no Databricks variable, agents on the PATH.
 
-    Behind the agents, this Python's own folder: it holds ``jupyter`` and the SDK.  The locale is
-    forced to UTF-8 where none is set, since agents draw with more than ASCII.
+    After the agents comes this Python's own folder, with ``jupyter`` and the SDK.  The locale is
+    UTF-8 unless one is set, since agents draw with more than ASCII.
     """
     clean = {name: value for name, value in base.items() if not _is_ours(name)}
     wanted = (str(home / ".local" / "bin"), str(Path(sys.executable).parent))
@@ -127,35 +129,35 @@ def current_environment() -> dict[str, str]:
 
 
 def extend_environment(values: Mapping[str, str]) -> None:
-    """Set variables for this process and every child to come (kernels inherit them)."""
+    """Set variables for this process and its future children (kernels inherit them)."""
     os.environ.update(values)
 
 
 def prepare_children(home: Path, extra: Mapping[str, str]) -> None:
-    """Put what kernels need into this process's environment: they inherit it."""
+    """Set what kernels need in this process's environment: they inherit it."""
     base = current_environment()
     clean = child_environment(base, home, extra)
     extend_environment({name: clean[name] for name in clean if clean[name] != base.get(name)})
 
 
 def forget_databricks_variables() -> None:
-    """Take ``DATABRICKS_*`` out of this process, except for where the profiles are."""
+    """Remove ``DATABRICKS_*`` from this process, except for the path of the profiles."""
     for name in [name for name in os.environ if name.startswith("DATABRICKS_")]:
         if name != "DATABRICKS_CONFIG_FILE":
             del os.environ[name]
 
 
 def strip_databricks_variables() -> None:
-    """Take the white space off ``DATABRICKS_*``: a token read from a file ends with a newline."""
+    """Strip white space off ``DATABRICKS_*``: a token read from a file ends with a newline."""
     for name in [name for name in os.environ if name.startswith("DATABRICKS_")]:
         os.environ[name] = os.environ[name].strip()
 
 
 def forbid_inspection() -> None:
-    """Make this process undumpable: its memory and environ are closed to others of the same user.
+    """Make this process undumpable: ``ptrace`` and ``/proc/<pid>/mem`` would reveal the PAT.
 
-    Agents run as the same operating-system user; without this, ``ptrace`` or ``/proc/<pid>/mem``
-    would read the PAT out of memory.  Redundant on purpose with the erasure of the environment.
+    Redundant on purpose with the erasure of the environment.
+    See docs/decisions/0011-not-dumpable.md
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
@@ -166,7 +168,7 @@ def _is_ours(name: str) -> bool:
 
 
 def _erase_secrets() -> None:
-    """Overwrite the values of secret variables where the kernel's view of them lies."""
+    """Overwrite the values of secret variables in the memory that the kernel shows."""
     if sys.platform != "linux":
         return
     libc = ctypes.CDLL(None)
@@ -181,8 +183,9 @@ def _host(text: str) -> str:
     host = normalise_host(text)
     if host and not _HOST.fullmatch(host):
         raise ConfigurationError(
-            f"DATABRICKS_HOST is {text.strip()!r}, which is no workspace's address.",
-            "Set it to one such as https://adb-1.azuredatabricks.net, or leave it to the platform.",
+            f"DATABRICKS_HOST is {text.strip()!r}, which is not a workspace's address.",
+            "Set it to an address such as https://adb-1.azuredatabricks.net, or do not set it: the "
+            "platform does.",
         )
     return host
 
@@ -193,7 +196,7 @@ def _port(text: str) -> int | None:
         return None
     if not text.isdecimal() or not 0 < int(text) <= 65535:  # noqa: PLR2004 the largest TCP port
         raise ConfigurationError(
-            f"DATABRICKS_APP_PORT is {text!r}, which is no port.",
-            "Set it to a number from 1 to 65535, or leave it to the platform.",
+            f"DATABRICKS_APP_PORT is {text!r}, which is not a port.",
+            "Set it to a number from 1 to 65535, or do not set it: the platform does.",
         )
     return int(text)

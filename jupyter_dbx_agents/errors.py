@@ -1,40 +1,40 @@
-"""What can go wrong, as one tree; each error says what failed and what to do next.
+"""Every error that users see, as one tree; each says what failed and what to do next.
 
 ::
 
     DbxAgentsError
-    ├── ConfigurationError            the server must not start like this
-    ├── WorkspaceError                the workspace said no
-    │   ├── TokenRefusedError         … to the token itself: expired, revoked or unknown
-    │   ├── WorkspacePermissionError  … to this user or this token's scopes
-    │   └── WorkspaceUnavailableError … for now: network, 429, 5xx
-    ├── PatError                      a PAT cannot be taken or kept
-    │   ├── PatShapeError             it is no PAT at all
+    ├── ConfigurationError            the server must not start with this configuration
+    ├── WorkspaceError                the workspace answered with an error
+    │   ├── TokenRefusedError         … about the token itself: expired, revoked or unknown
+    │   ├── WorkspacePermissionError  … about what this user or this token's scopes may do
+    │   └── WorkspaceUnavailableError … that may pass: network, 429, 5xx
+    ├── PatError                      a PAT cannot be adopted or kept
+    │   ├── PatShapeError             the text is not a PAT
     │   ├── PatRefusedError           expired, revoked, or of another workspace
-    │   ├── PatForeignUserError       it is somebody else's
-    │   ├── PatCannotMintError        it may not create the tokens we rotate
+    │   ├── PatForeignUserError       another user's
+    │   ├── PatCannotMintError        may not create the short-lived tokens that rotation needs
     │   └── PatNeededError            there is none: paste one
     ├── ConfigFileError               a user's file cannot be read or written; it was left alone
     ├── InstallError                  an agent could not be installed
-    ├── DeploymentError               the repository cannot be deployed like this, or was not
-    ├── GitSyncError                  a project cannot be synced as it is
-    │   ├── GitError                  … git cannot read or write the repository
-    │   │   └── GitStoppedError       … as there is no space, or it was killed
-    │   ├── DestinationError          … the workspace folder is somebody else's: the user decides
+    ├── DeploymentError               the repository cannot be deployed, or was not
+    ├── GitSyncError                  a project cannot be synced
+    │   ├── GitError                  … because git cannot read or write the repository
+    │   │   └── GitStoppedError       … for lack of space, or because it was killed
+    │   ├── DestinationError          … because the workspace folder is not ours: the user decides
     │   ├── ArchiveTooLargeError      … with its history; the files are synced
     │   ├── MarkerChangedError        … now: another app writes to the same folder
-    │   └── RestoreError              … back: nothing here was touched
+    │   └── RestoreError              … back: nothing here was changed
     ├── UploadError                   a dropped file cannot be stored
-    ├── LocalChannelError             the command found no running server
+    ├── LocalChannelError             no running server answers the command
     ├── RemoteError                   the running server's own error, received by a command
-    └── RequestError                  a REST request that is no request of ours
+    └── RequestError                  a REST request is not valid
 
-Messages never contain a secret.  ``http_status`` is what REST answers with.
+Messages never contain a secret.  ``http_status`` is the status of REST replies.
 """
 
 
 class DbxAgentsError(Exception):
-    """Base of all errors of this package: a message, and a hint at the next step."""
+    """Base of all errors of this package: a message, and a hint at what to do next."""
 
     http_status = 500
 
@@ -65,15 +65,15 @@ class WorkspaceError(DbxAgentsError):
 
 
 class TokenRefusedError(WorkspaceError):
-    """The workspace does not know this token (any more): expired, revoked, or never valid."""
+    """The workspace does not accept this token: it has expired, was revoked, or was never valid."""
 
 
 class WorkspacePermissionError(WorkspaceError):
-    """The token is alive, but this user or its scopes may not do this."""
+    """The token is valid, but its user or its scopes do not allow this."""
 
 
 class WorkspaceUnavailableError(WorkspaceError):
-    """The workspace cannot answer now; ``retry_after_seconds`` is its own wish, if it had one."""
+    """The workspace cannot answer now; ``retry_after_seconds`` is its ``Retry-After``, or 0."""
 
     http_status = 503
 
@@ -85,7 +85,7 @@ class WorkspaceUnavailableError(WorkspaceError):
 
 
 class PatError(DbxAgentsError):
-    """A personal access token cannot be taken or kept."""
+    """A personal access token cannot be adopted or kept."""
 
     http_status = 400
 
@@ -99,7 +99,7 @@ class PatRefusedError(PatError):
 
 
 class PatForeignUserError(PatError):
-    """The token belongs to somebody else than the owner."""
+    """The token belongs to someone other than the owner."""
 
     http_status = 403
 
@@ -109,7 +109,7 @@ class PatCannotMintError(PatError):
 
 
 class PatNeededError(PatError):
-    """There is no usable token: one has to be pasted."""
+    """There is no usable token; the owner has to paste one."""
 
     http_status = 409
 
@@ -143,11 +143,11 @@ class GitError(GitSyncError):
 
 
 class GitStoppedError(GitError):
-    """The machine kept git from its work: there is no space, or it was killed."""
+    """The machine stopped git: there is no space, or it was killed."""
 
 
 class DestinationError(GitSyncError):
-    """The workspace folder belongs to something else; nothing there was touched."""
+    """The workspace folder belongs to something else; nothing there was changed."""
 
 
 class ArchiveTooLargeError(GitSyncError):
@@ -159,7 +159,7 @@ class MarkerChangedError(GitSyncError):
 
 
 class RestoreError(GitSyncError):
-    """A project cannot be restored; nothing here was touched."""
+    """A project cannot be restored; nothing here was changed."""
 
 
 class UploadError(DbxAgentsError):
@@ -177,7 +177,7 @@ class RemoteError(DbxAgentsError):
 
 
 class RequestError(DbxAgentsError):
-    """A REST request cannot be understood; ``status`` is the HTTP status to answer with."""
+    """A REST request is not valid; ``status`` is the HTTP status of the reply."""
 
     def __init__(self, message: str, hint: str = "", *, status: int = 400) -> None:
         super().__init__(message, hint)

@@ -1,4 +1,4 @@
-"""A secret has a type: it prints redacted and is revealed by one greppable method."""
+"""The type of secrets: it prints redacted, and one greppable method reveals the value."""
 
 import hmac
 
@@ -12,7 +12,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """Return the secret itself; every caller of this is a place to review."""
+        """Return the secret itself; review every caller of this."""
         return self._value
 
     def __repr__(self) -> str:
@@ -32,5 +32,5 @@ class Secret:
         return bool(self._value)
 
     def __reduce__(self) -> str | tuple[object, ...]:
-        """Refuse to be pickled: a pickle is a copy of the secret somewhere else."""
-        raise TypeError("a Secret is not to be serialised")
+        """Refuse to be pickled: a pickle would be another copy of the secret."""
+        raise TypeError("a Secret must not be serialised")

@@ -1,7 +1,7 @@
 """The workspace's REST API over plain HTTP: users, tokens, the app's creator.
 
-Why not the SDK here: importing ``databricks.sdk`` costs a second and 46 MB in the server process,
-and its default credential chain must never answer for a pasted token.  Users' programs use the SDK.
+Without the SDK, whose default credential chain must never answer for a pasted token.
+See docs/decisions/0010-no-sdk-in-the-server.md
 
 Sources of protocol facts: the Token, SCIM and Apps APIs as published, and the SDK's source.
 """
@@ -26,10 +26,10 @@ from .errors import (
 )
 from .secret import Secret
 
-REQUEST_TIMEOUT_SECONDS = 15.0  # of silence
-# A reply that comes drop by drop is never silent; the calls here are small.
+REQUEST_TIMEOUT_SECONDS = 15.0  # between two bytes (httpx's read timeout)
+# A reply that trickles in never times out between two bytes; the calls here are small.
 TOTAL_TIMEOUT_SECONDS = 30.0
-# A dead token is 403 with this text and a numeric error_code; real permission errors are 403 too.
+# An invalid token is 403 with this text and a numeric error_code; so are missing permissions.
 REFUSED_TOKEN_MESSAGE = "Invalid access token"  # noqa: S105 the platform's words, no secret
 
 
@@ -100,7 +100,7 @@ class WorkspaceApi:
             return [_token_info(info) for info in body.get("token_infos", [])]
 
     async def delete_token(self, token: Secret, token_id: str) -> None:
-        """Revoke one token; one that is gone already counts as done."""
+        """Revoke one token; one that does not exist any more counts as revoked."""
         try:
             await self._send("POST", "/api/2.0/token/delete", token, {"token_id": token_id})
         except WorkspaceError as error:
@@ -112,7 +112,7 @@ class WorkspaceApi:
         return _json_object(await self._send("GET", path, token))
 
     async def app_creator(self, app_name: str, client_id: str, client_secret: Secret) -> str:
-        """Return ``creator`` of an app, asked as the app's own service principal."""
+        """Return ``creator`` of an app, as seen by the app's own service principal."""
         bearer = await self._service_principal_token(client_id, client_secret)
         body = await self.get_json(f"/api/2.0/apps/{app_name}", bearer)
         return str(body.get("creator", ""))
@@ -159,8 +159,8 @@ class WorkspaceApi:
 def _unavailable(host: str, reason: str) -> WorkspaceUnavailableError:
     if not host:
         return WorkspaceUnavailableError(
-            "There is no workspace to talk to: DATABRICKS_HOST is not set.",
-            "Set it to the workspace's address and start again.",
+            "DATABRICKS_HOST is not set, so there is no workspace to call.",
+            "Set it to the workspace's address and restart.",
         )
     return WorkspaceUnavailableError(
         f"The workspace {host} does not answer ({reason}).",
@@ -170,13 +170,12 @@ def _unavailable(host: str, reason: str) -> WorkspaceUnavailableError:
 
 @contextlib.contextmanager
 def _as_documented(path: str) -> Iterator[None]:
-    """Translate what a reply without its documented fields runs into."""
+    """Translate the errors of reading a reply that lacks its documented fields."""
     try:
         yield
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise WorkspaceUnavailableError(
-            f"The workspace answered {path} with something else than documented "
-            f"({type(error).__name__}).",
+            f"The workspace answered {path} with an unexpected response ({type(error).__name__}).",
             "Try again in a moment.",
         ) from error
 
@@ -188,7 +187,7 @@ def _json_object(response: httpx.Response) -> dict[str, Any]:
         body = None
     if not isinstance(body, dict):
         raise WorkspaceError(
-            f"The workspace answered {response.request.url.path} with something that is no JSON "
+            f"The workspace answered {response.request.url.path} with something other than a JSON "
             "object.",
             "Check that DATABRICKS_HOST is a workspace's address.",
             status=response.status_code,
@@ -237,9 +236,9 @@ def read_error(body: bytes | str) -> ErrorBody:
 
 
 def is_token_refusal(status: int, message: str) -> bool:
-    """Whether a reply says that the token itself is dead (and not that its user may not do this).
+    """Whether a reply refuses the token itself (and not only what its user may do).
 
-    401 from any endpoint; 403 with the platform's words; 400 "Invalid Token" from the AI Gateway.
+    401 from any endpoint; 403 with the platform's text; 400 "Invalid Token" from the AI Gateway.
     """
     if status == HTTPStatus.UNAUTHORIZED:
         return True
@@ -249,7 +248,7 @@ def is_token_refusal(status: int, message: str) -> bool:
 
 
 def retry_after_seconds(header: str) -> float:
-    """Return the seconds of a Retry-After header, 0.0 when there is none or it is a date."""
+    """Return the seconds of a Retry-After header; 0.0 if it is absent or a date."""
     return float(header) if re.fullmatch(r"\s*[0-9]{1,9}\s*", header) else 0.0
 
 

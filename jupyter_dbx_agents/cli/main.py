@@ -118,11 +118,11 @@ def _serve(arguments: list[str]) -> None:
         sys.exit(1)
 
     from ..app import DbxAgentsApp  # noqa: PLC0415 imports take a second, and no client needs them
-    from ..lifecycle.process import spare_node  # noqa: PLC0415 likewise
+    from ..lifecycle.process import skip_yarn_lookup  # noqa: PLC0415 likewise
 
     # On a terminal, Jupyter asks before it stops; elsewhere ^C would skip its shutdown.
     signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))
-    spare_node()
+    skip_yarn_lookup()
     DbxAgentsApp.launch_instance(arguments)  # type: ignore[no-untyped-call]
 
 

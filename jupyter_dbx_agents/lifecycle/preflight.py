@@ -1,6 +1,6 @@
-"""What is looked at before anything of Jupyter's is loaded, which would fail in many lines.
+"""Checks before Jupyter is loaded, whose own failures would fill a page.
 
-Each check raises ConfigurationError with what is wrong and what to do.
+Each raises ConfigurationError, with what is wrong and what to do.
 """
 
 import argparse
@@ -18,10 +18,7 @@ DISTRIBUTION = "jupyter-dbx-agents"
 
 
 def preflight(arguments: Sequence[str] = ()) -> None:
-    """Check home folder, libraries, and the configuration file that the command line names.
-
-    Raises ConfigurationError.
-    """
+    """Check the home folder, the libraries, and the command line's configuration file."""
     check_home(home_folder())
     check_libraries(requirements())
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -32,24 +29,24 @@ def preflight(arguments: Sequence[str] = ()) -> None:
 
 
 def check_config_file(path: Path) -> None:
-    """Read a configuration file of traitlets: Jupyter goes on without one that it cannot read.
+    """Read a configuration file of traitlets, since Jupyter ignores one that it cannot read.
 
-    What it was to switch off or to restrict would be on and open then.
+    What the file switches off or restricts would be on and open then.
     """
     from traitlets.config.loader import JSONFileConfigLoader, PyFileConfigLoader  # noqa: PLC0415
 
     loader = JSONFileConfigLoader if path.suffix == ".json" else PyFileConfigLoader
     try:
         loader(path.name, str(path.parent)).load_config()
-    except Exception as error:  # the file is a program: anything can be raised
+    except Exception as error:  # the file is a program: it can raise anything
         raise ConfigurationError(
             f"The configuration file {path} cannot be used: {type(error).__name__}: {error}.",
-            "Correct it; in the repository, jupyter_config.py shows how it is written.",
+            "Correct it; jupyter_config.py in the repository is an example.",
         ) from error
 
 
 def check_home(home: Path) -> None:
-    """Make the home folder if need be, and write to it: everything of an app lies there."""
+    """Create the home folder if needed, and write to it: an app keeps everything there."""
     try:
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=home):
@@ -57,12 +54,12 @@ def check_home(home: Path) -> None:
     except OSError as error:
         raise ConfigurationError(
             f"The home folder {home} cannot be written to: {error.strerror}.",
-            "Set HOME to a folder that can, such as /app/python/source_code in app.yaml.",
+            "Set HOME in app.yaml to a writable folder, such as /app/python/source_code.",
         ) from error
 
 
 def requirements() -> list[str]:
-    """Return what we require: installed, from our metadata; in a source folder, from its file."""
+    """Return our requirements: from pyproject.toml in a source folder, else from our metadata."""
     if PROJECT_FILE.exists():
         project = tomllib.loads(PROJECT_FILE.read_text(encoding="utf-8"))["project"]
         return list(project["dependencies"])
@@ -70,16 +67,16 @@ def requirements() -> list[str]:
 
 
 def check_libraries(wanted: list[str]) -> None:
-    """Compare what is installed with what is required.
+    """Compare the installed libraries with the required ones.
 
-    The platform brings libraries of its own, some of them years old; they are replaced by the
-    requirements of an app, unless its installation was skipped or undone.
+    The platform brings libraries of its own, some of them years old; an app's requirements replace
+    them, unless their installation was skipped or undone.
     """
     problems = [problem for each in wanted if (problem := _problem(each))]
     if problems:
         raise ConfigurationError(
             f"Libraries are missing or too old: {', '.join(problems)}.",
-            "Install what is required: python -m pip install -r requirements.txt",
+            "Install the requirements: python -m pip install -r requirements.txt",
         )
 
 
@@ -94,7 +91,10 @@ def _problem(requirement: str) -> str:
 
 
 def _numbers(version: str) -> list[int]:
-    """Return a version's leading numbers; enough to compare a release with a least one."""
+    """Return a version's leading numbers, which is enough to compare two releases.
+
+    Without ``packaging``: it could be one of the libraries that are missing.
+    """
     numbers = []
     for part in version.split("."):
         digits = part[: len(part) - len(part.lstrip("0123456789"))]

@@ -1,12 +1,4 @@
-"""What is done to the process itself: ended if it is unsafe, its event loop kept quick, no node.
-
-Jupyter only logs an extension's failure, and would carry on with a token login; hence ``fatal``.
-
-JupyterLab asks yarn for its registry whenever it looks at its own version or extensions: half a
-second of a core at each start, and as long with the event loop held up at each look at the
-extension manager.  The answer serves builds of JupyterLab with source extensions, which an app
-never makes; on a machine without node JupyterLab does without it, too; hence ``spare_node``.
-"""
+"""What is done to the process itself: ended when unsafe, tuned, kept from running node."""
 
 import functools
 import gc
@@ -16,30 +8,33 @@ from typing import Any, TypeVar, cast
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
-# How long a computing thread may: Python's own 5 ms would be paid at each of a key's system calls,
-# 20 to 40 ms a key while agents are looked up or a commit is read.
-THREAD_TURN_SECONDS = 0.0005
+# While a thread computes, Python's default of 5 ms would delay each system call of a keystroke: 20
+# to 40 ms a key while agents are looked up or a commit is read.
+THREAD_SWITCH_SECONDS = 0.0005
 
 
-def keep_event_loop_quick() -> None:
-    """Bound the turns of threads, and collect no garbage among what start-up has made.
+def tune_event_loop() -> None:
+    """Shorten the turns of threads, and exclude the objects of the start from garbage collection.
 
-    To be called once all is built: of the server's hundreds of thousands of objects hardly one ever
-    ends, and each full collection would look through them all, which stops everything for 100 ms.
-    For the same price, one before the freeze would find a few dozen objects, so there is none.
+    Call this once everything is built: hardly any of the server's hundreds of thousands of objects
+    ever becomes garbage, and each full collection would stop the loop for 100 ms to check them all.
+    A collection before the freeze would cost as much, and find a few dozen objects.
     """
-    sys.setswitchinterval(THREAD_TURN_SECONDS)
+    sys.setswitchinterval(THREAD_SWITCH_SECONDS)
     gc.freeze()
 
 
 def fatal(method: Method) -> Method:
-    """End the process when a method of an application fails, with one line that says why."""
+    """End the process when a method of an application fails, with one line that says why.
+
+    Jupyter only logs the failure of an extension, and would carry on with a token login.
+    """
 
     @functools.wraps(method)
     def guarded(self: Any, *arguments: Any, **options: Any) -> Any:
         try:
             return method(self, *arguments, **options)
-        except Exception as error:  # whatever it is, the server must not come up without us
+        except Exception as error:  # whatever it is, the server must not start without us
             self.log.debug("Start-up failed", exc_info=True)
             hint = getattr(error, "hint", "")
             self.log.critical("jupyter_dbx_agents cannot start: %s %s", error, hint)
@@ -48,8 +43,13 @@ def fatal(method: Method) -> Method:
     return cast(Method, guarded)
 
 
-def spare_node() -> None:
-    """Answer for yarn from now on; to be called before JupyterLab's application is imported."""
+def skip_yarn_lookup() -> None:
+    """Keep JupyterLab from running yarn; call this before JupyterLab's application is imported.
+
+    JupyterLab asks yarn for its registry whenever it needs its own version or the extensions: half
+    a second of a core at each start, and as long with the event loop blocked at each use of the
+    extension manager.  It uses the answer to build source extensions, which an app never does.
+    """
     from jupyterlab import commands  # noqa: PLC0415 only a server needs it, and it imports a lot
 
     if hasattr(commands, "_yarn_config"):  # private: without it node runs, as it would anyway

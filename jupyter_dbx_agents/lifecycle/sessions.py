@@ -11,17 +11,17 @@ from ..terminals.memory import memory_use
 
 
 class OpenSessions:
-    """What counts as use of the app, connected to or not."""
+    """The terminals and kernels, which count as use of the app whether or not a page shows them."""
 
     def __init__(self, server: ServerApp) -> None:
         self._server = server
 
-    def are_there(self) -> bool:
-        """Whether a session is active: any terminal or kernel counts."""
+    def exist(self) -> bool:
+        """Whether any terminal or kernel is open."""
         return any(self._counts().values())
 
     def status(self) -> dict[str, Any]:
-        """Return the server status' parts about sessions, terminals and memory."""
+        """Return the parts of the REST model about sessions, terminals and memory."""
         return {
             "sessions": self._counts(),
             "terminals": self.terminals(),
@@ -29,7 +29,7 @@ class OpenSessions:
         }
 
     def terminals(self) -> list[dict[str, Any]]:
-        """Return the models of the open terminals."""
+        """Return the REST models of the open terminals."""
         manager = self._terminals()
         return [manager.get_terminal_model(name) for name in manager.terminals] if manager else []
 
@@ -40,7 +40,7 @@ class OpenSessions:
             terminals.announce(message)
 
     async def end_terminals(self) -> None:
-        """End every terminal and what runs in it."""
+        """End every terminal and the programs in it."""
         terminals = self._terminals()
         if terminals is not None:
             await terminals.terminate_all()
@@ -57,6 +57,6 @@ class OpenSessions:
         }
 
     def _terminals(self) -> DbxTerminalManager | None:
-        """Return the manager; Jupyter makes it after we have built our parts."""
+        """Return the manager, which Jupyter creates after we have built our parts."""
         manager = self._server.web_app.settings.get("terminal_manager")
         return manager if isinstance(manager, DbxTerminalManager) else None

@@ -1,8 +1,7 @@
-"""What happens once at every start, in the background: its order, progress and result.
+"""The tasks of every start, in the background: their order, progress and result.
 
-A task that fails is reported and the others go on: without one agent, or without a gateway, the
-terminals are still useful.  One whose error says that its cause may pass (``is_temporary``) is run
-again, after pauses that grow.
+A task that fails is reported and the others continue: without one agent, or without a gateway, the
+terminals are still useful.  A task is retried, with back-off, if its error is ``is_temporary``.
 """
 
 import asyncio
@@ -23,7 +22,7 @@ Work = Callable[[Progress], Awaitable[Any]]
 
 
 class TaskState(StrEnum):
-    """How far a start-up task is."""
+    """The state of a start-up task."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -35,7 +34,7 @@ class TaskState(StrEnum):
 class StartupTask:
     """One task; ``progress`` is 0 to 1, or None while that is not known.
 
-    ``has_begun`` is true from its beginning to its end, also while it waits for its turn.
+    ``has_begun`` is true from its start to its end, also while it waits for its turn.
     """
 
     name: str
@@ -62,17 +61,19 @@ class StartupTask:
 
 
 class StartupTasks(LoggingConfigurable):
-    """Runs tasks side by side, each when those it comes after have ended, well or not.
+    """Runs tasks concurrently, each when those named in its ``after`` have ended, well or not.
 
     ``on_change`` holds functions that are called without arguments after each change of state or
     progress.
     """
 
     first_pause_seconds = Float(
-        20.0, min=0.0, help="How long to wait (seconds) before a task is run again; then doubled."
+        20.0,
+        min=0.0,
+        help="Pause in seconds before a failed task is retried; then doubled.",
     ).tag(config=True)
     longest_pause_seconds = Float(
-        600.0, min=0.0, help="The longest pause (seconds) before a task is run again."
+        600.0, min=0.0, help="Longest pause in seconds before a failed task is retried."
     ).tag(config=True)
 
     def __init__(self, **kwargs: Any) -> None:
@@ -81,36 +82,36 @@ class StartupTasks(LoggingConfigurable):
         self._tasks: dict[str, StartupTask] = {}
 
     def add(self, name: str, title: str, work: Work, *, after: tuple[str, ...] = ()) -> None:
-        """Add a task; ``after`` names tasks that were added before, so that none waits in a ring.
+        """Add a task; ``after`` names tasks that were added before, so that there are no cycles.
 
-        ``work`` gets a function to tell its progress with: a fraction, or None while it waits for
-        its turn, which is no running.  Raises ValueError for a name that is taken or not known.
+        ``work`` gets a function that reports its progress: a fraction, or None while it waits for
+        its turn and counts as pending.  Raises ValueError for a taken or unknown name.
         """
         if name in self._tasks:
-            raise ValueError(f"there is a start-up task {name!r} already")
+            raise ValueError(f"start-up task {name!r} exists already")
         unknown = [other for other in after if other not in self._tasks]
         if unknown:
-            raise ValueError(f"start-up task {name!r} is after {unknown[0]!r}, which is not there")
+            raise ValueError(f"start-up task {name!r} is after the unknown {unknown[0]!r}")
         self._tasks[name] = StartupTask(name, title, work, after)
 
     def status(self) -> list[dict[str, Any]]:
-        """Return the REST models of all tasks, in the order in which they were added."""
+        """Return the REST models of all tasks, in the order of addition."""
         return [task.model() for task in self._tasks.values()]
 
     async def run(self) -> None:
-        """Run all tasks and return when they have ended; cancelling this cancels them."""
+        """Run all tasks until they have ended; cancelling this cancels them."""
         async with asyncio.TaskGroup() as group:
             for task in self._tasks.values():
                 group.create_task(self._run_in_turn(task), name=task.name)
 
     def names(self) -> list[str]:
-        """Return the tasks' names, in the order in which they were added."""
+        """Return the tasks' names, in the order of addition."""
         return list(self._tasks)
 
     async def run_again(self, name: str) -> None:
-        """Run one task once more, such as an install that failed; a running one is left to run.
+        """Run one task once more, such as an install that failed, unless it is running.
 
-        Raises KeyError for a name that is not known.
+        Raises KeyError for an unknown name.
         """
         task = self._tasks[name]
         if not task.has_begun:
@@ -121,14 +122,14 @@ class StartupTasks(LoggingConfigurable):
             await self._tasks[name].ended.wait()
         for attempt in itertools.count():
             pause = backoff_seconds(attempt, self.first_pause_seconds, self.longest_pause_seconds)
-            if not await self._run(task, f"It is tried again in {pause:.0f} s."):
+            if not await self._run(task, f"Retrying in {pause:.0f} s."):
                 return
             await asyncio.sleep(pause)
-            if task.state is not TaskState.FAILED:  # somebody else ran it
+            if task.state is not TaskState.FAILED:  # it was run in the meantime
                 return
 
-    async def _run(self, task: StartupTask, promise: str = "") -> bool:
-        """Run a task once; return whether it should be run again, which ``promise`` announces."""
+    async def _run(self, task: StartupTask, announcement: str = "") -> bool:
+        """Run a task once; return whether to retry it, which ``announcement`` says in the hint."""
 
         def report(progress: float | None, message: str) -> None:
             if task.has_begun:
@@ -140,11 +141,11 @@ class StartupTasks(LoggingConfigurable):
         try:
             await task.work(report)
         except asyncio.CancelledError:
-            self._change(task, TaskState.FAILED, None, "It was stopped.")
+            self._change(task, TaskState.FAILED, None, "Stopped.")
             raise
-        except Exception as error:  # one task must not take the others with it
+        except Exception as error:  # one task must not end the others
             may_pass = bool(getattr(error, "is_temporary", False))
-            self._failed(task, error, promise if may_pass else "")
+            self._failed(task, error, announcement if may_pass else "")
             return may_pass
         else:
             self._change(task, TaskState.DONE, 1.0, task.message)
@@ -153,9 +154,9 @@ class StartupTasks(LoggingConfigurable):
             task.has_begun = False
             task.ended.set()
 
-    def _failed(self, task: StartupTask, error: Exception, promise: str) -> None:
+    def _failed(self, task: StartupTask, error: Exception, announcement: str) -> None:
         message = str(error) or type(error).__name__
-        hint = " ".join(filter(None, (promise, str(getattr(error, "hint", "")))))
+        hint = " ".join(filter(None, (announcement, str(getattr(error, "hint", "")))))
         self.log.warning("%s failed: %s", task.title, " ".join(f"{message} {hint}".split()))
         self.log.debug("%s", "".join(traceback.format_exception(error)))
         self._change(task, TaskState.FAILED, None, message, hint)

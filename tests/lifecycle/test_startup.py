@@ -160,7 +160,7 @@ def test_a_task_whose_cause_may_pass_is_run_again_until_it_works(tasks):
     asyncio.run(tasks.run())
     assert len(tries) == 3
     assert model(tasks, "flaky")["state"] == "done"
-    assert any("tried again in 0 s. Check it." in hint for hint in seen)
+    assert any("Retrying in 0 s. Check it." in hint for hint in seen)
 
 
 def test_a_task_that_fails_for_good_is_not_run_again(tasks):
