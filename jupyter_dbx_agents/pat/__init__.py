@@ -1,14 +1,19 @@
 """The one credential: adopt, rotate, revoke.
 
+A pasted token's way: ``pasted.parse_pat`` (is it one?) → ``PatRotator.adopt`` → ``pasted.exchange``
+(whose is it, what does it list, ``mint`` a short-lived PAT) → ``store`` (the current PAT, and the
+promises made for it) → ``revocation`` (the pasted one goes) → ``on_change``.  A rotation's way:
+``PatRotator.run`` → ``plan.next_step`` (what is due by the ``clock``) → ``mint`` → ``store`` →
+``revocation``, once the promises have passed → ``on_change``.
+
 Security invariants
-- A PAT lives in memory only; ``Secret`` keeps it out of logs, exceptions and status.
-- Only the owner's PAT is adopted: its user is asked of the workspace over raw HTTP, never through
-  a default credential chain that could answer for somebody else.
-- No promise outlives its token: no PAT is revoked before the largest ``expires_on`` handed out
-  for it plus the time a call may be in flight.  Logging out and a clean stop are the exceptions:
-  there the user asked for the end.
+- A PAT is in memory only; ``Secret`` keeps it out of logs, exceptions and status.
+- Only the owner's PAT is adopted: the workspace names its user over plain HTTP, never through a
+  default credential chain, which could answer for someone else.
+- No promise outlives its token: no PAT is revoked before the largest ``expires_on`` handed out for
+  it plus the time a call may be in flight, except when the user logs out or the server stops.
 - Rotation is in order: create, verify, publish, wait out what was promised, revoke with the new.
-- Only tokens that this process minted are ever deleted, and the pasted one when it is provably it.
+- Only tokens that this process minted are deleted, and the pasted one if it is provably that one.
 """
 
 from .clock import Clock, SystemClock

@@ -1,4 +1,4 @@
-"""Time as an argument, so that a test can pass hours in a moment."""
+"""Time as an argument, so that tests pass hours in a moment."""
 
 import asyncio
 import time
@@ -7,23 +7,23 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the rotation knows of time."""
+    """What the rotation needs of time."""
 
     def now(self) -> datetime:
         """Return the instant, aware, in UTC; it never goes back."""
 
     def to_unix(self, instant: datetime) -> float:
-        """Return an instant in the seconds that other programs' wall clocks show at it."""
+        """Return an instant as Unix seconds of the wall clock, which other programs use."""
 
     async def wait(self, wake: asyncio.Event, seconds: float | None) -> None:
-        """Return when ``wake`` is set (and clear it) or the seconds have passed; None: no end."""
+        """Return when ``wake`` is set (and clear it) or the seconds have passed (None: never)."""
 
 
 class SystemClock:
-    """The time since this was made, added to the wall clock of then.
+    """The wall clock at creation, plus the time since then.
 
-    Steady: when the wall clock is set, a token lives neither longer nor shorter.  It counts the
-    time that the machine sleeps, in which tokens grow old as well.
+    Setting the wall clock does not change it.  It counts the time that the machine sleeps, in which
+    tokens age, too.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class SystemClock:
         return datetime.fromtimestamp(self._began_at + _elapsed_seconds(), UTC)
 
     def to_unix(self, instant: datetime) -> float:
-        """Return an instant in the seconds that other programs' wall clocks show at it."""
+        """Return an instant as Unix seconds of the wall clock, which other programs use."""
         return time.time() + (instant - self.now()).total_seconds()
 
     async def wait(self, wake: asyncio.Event, seconds: float | None) -> None:
@@ -53,5 +53,5 @@ def iso(instant: datetime | None) -> str | None:
 
 
 def _elapsed_seconds() -> float:
-    """Return the seconds since the machine started, those it slept included where that is known."""
+    """Return the seconds since boot, with those asleep where the system counts them."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

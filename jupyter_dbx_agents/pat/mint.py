@@ -1,4 +1,4 @@
-"""Create tokens that can be recognised as this process's, and sweep up those that got lost."""
+"""Create tokens that can be recognised as this process's, and delete those that got lost."""
 
 import asyncio
 import contextlib
@@ -20,13 +20,13 @@ from .plan import lifetime_of
 from .store import Pat
 
 COMMENT_PREFIX = "jupyter_dbx_agents"
-# A new token may be unknown to a replica for a moment (revocation too: the SDKs' notes).
+# A replica may not know a new token, or its revocation, for a moment (the SDKs' notes).
 PROPAGATION_TRIES = 5
 PROPAGATION_PAUSE_SECONDS = 0.5
 
 
 class Mint:
-    """Makes the tokens of one process, marked as its own in their comment."""
+    """Creates the tokens of one process, marked as its own in their comment."""
 
     def __init__(self, api: WorkspaceApi, app_name: str, lifetime_seconds: int) -> None:
         self.api = api
@@ -35,7 +35,7 @@ class Mint:
         self._may_have_lost_one = False
 
     async def create(self, token: Secret, now: datetime) -> Pat:
-        """Create a PAT with ``token`` and see that it works.
+        """Create a PAT with ``token`` and verify it.
 
         Raises PatCannotMintError with the cause, TokenRefusedError, or WorkspaceUnavailableError.
         """
@@ -49,27 +49,29 @@ class Mint:
         except TokenRefusedError:
             raise
         except BaseException as error:
-            if isinstance(error, WorkspaceError) and not _is_passing(error):
+            if isinstance(error, WorkspaceError) and not isinstance(
+                error, WorkspaceUnavailableError
+            ):
                 raise _cannot_mint(error) from error
-            # The answer may have got lost after the effect; a cancelled call's, too.
+            # The token may exist although the reply got lost or the call was cancelled.
             await self._undo(token, minted)
             raise
         return self._pat(minted, now)
 
     async def undo(self, pat: Pat) -> None:
-        """Delete a PAT that will not be used after all, with itself."""
+        """Delete a PAT that will not be used, with itself."""
         with contextlib.suppress(WorkspaceError):
             await self.api.delete_token(pat.value, pat.token_id)
 
     async def _undo(self, token: Secret, minted: MintedToken | None) -> None:
-        """Delete what was minted in vain; if that is not known or fails, ``sweep_lost`` will."""
+        """Delete what was minted in vain; if it is unknown or that fails, ``sweep_lost`` will."""
         self._may_have_lost_one = True
         if minted is not None:
             with contextlib.suppress(WorkspaceError):
                 await self.api.delete_token(token, minted.info.token_id)
 
     async def sweep_lost(self, token: Secret, known: set[str]) -> None:
-        """Delete tokens that bear this process's mark and that it does not know."""
+        """Delete tokens that have this process's mark but are not ``known``."""
         if not self._may_have_lost_one:
             return
         for info in await self.api.list_tokens(token):
@@ -82,21 +84,14 @@ class Mint:
         return info.comment.startswith(f"{self._mark} ")
 
     async def _verify(self, token: Secret) -> None:
-        for attempt in range(PROPAGATION_TRIES):
-            try:
-                await self.api.me(token)
-            except TokenRefusedError:
-                if attempt == PROPAGATION_TRIES - 1:
-                    # Not TokenRefusedError: the token it was made with is not the one in question.
-                    raise WorkspaceUnavailableError(
-                        "The workspace refuses the token it has just created.", "It is tried again."
-                    ) from None
-                await asyncio.sleep(PROPAGATION_PAUSE_SECONDS)
-            else:
-                return
+        if await self.is_dead(token):
+            # Not TokenRefusedError: that would be about the token that it was created with.
+            raise WorkspaceUnavailableError(
+                "The workspace refuses the token it has just created.", "Try again in a moment."
+            )
 
     async def is_dead(self, token: Secret) -> bool:
-        """Whether the workspace refuses a token for good, and not just one of its replicas once."""
+        """Whether the workspace refuses a token each time, not just one of its replicas once."""
         for attempt in range(PROPAGATION_TRIES):
             if attempt:
                 await asyncio.sleep(PROPAGATION_PAUSE_SECONDS)
@@ -113,16 +108,12 @@ class Mint:
         return Pat(minted.value, info.token_id, now, now + max(lifetime, timedelta(0)))
 
 
-def _is_passing(error: WorkspaceError) -> bool:
-    return isinstance(error, WorkspaceUnavailableError)
-
-
 def _cannot_mint(error: WorkspaceError) -> DbxAgentsError:
-    """Name the cause of a refused token creation, and its cure."""
+    """Return an error with the cause of a refused token creation, and what to do about it."""
     if error.error_code == "QUOTA_EXCEEDED":
         return PatCannotMintError(
-            "Your user has as many tokens in this workspace as it may have (600).",
-            "Delete some under Settings › Developer › Access tokens, then paste again.",
+            "You have reached the limit of 600 tokens per user in this workspace.",
+            "Delete some under Settings › Developer › Access tokens, then paste the token again.",
         )
     if "disabled" in error.message.lower():
         return PatCannotMintError(
@@ -138,5 +129,5 @@ def _cannot_mint(error: WorkspaceError) -> DbxAgentsError:
         )
     return PatCannotMintError(
         f"The workspace did not create a short-lived token: {error.message}",
-        "Check the workspace's limits for tokens (maximum lifetime), then try again.",
+        "Check the workspace's maximum lifetime of tokens, then try again.",
     )

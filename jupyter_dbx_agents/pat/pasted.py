@@ -1,14 +1,13 @@
-"""The pasted token: is it one, and which of the user's tokens is it?
+"""The pasted token: is it one, whose is it, and which of the user's tokens is it?
 
-The token API takes ids, never values, so the pasted token has to be recognised before it can be
-revoked.  Guessing ("the newest that is not ours") destroys other people's work; two proofs exist:
+The token API takes ids, never values, so the pasted token must be identified before it can be
+revoked.  A guess ("the newest that is not ours") could revoke another token; there are two proofs:
 
-1. The platform's ids are SHA-256 hashes of something of the token's.  What exactly is not
-   documented, so it is calibrated on a token whose value and id we both know: the one just minted.
-2. Otherwise, a list taken with the pasted token holds it; if that list has one entry that is not
-   ours, that is it.
+1. The platform's ids are SHA-256 hashes of some part of the token.  Which is not documented, so it
+   is calibrated on the token just minted, of which both value and id are known.
+2. Otherwise, a list made with the pasted token contains it; if one entry is not ours, that is it.
 
-Neither: it is kept, and the user is shown the list.
+Without proof it is kept, and the user sees the list.
 """
 
 import asyncio
@@ -34,7 +33,7 @@ from .clock import Clock, iso
 from .mint import PROPAGATION_PAUSE_SECONDS, PROPAGATION_TRIES, Mint
 from .store import Pat
 
-# 32 hex digits, and on Azure the number of a replica.  Any other "dapi…" is left to the workspace.
+# 32 hex digits, and on Azure the number of a replica.  The workspace judges any other "dapi…".
 _PAT = re.compile(r"dapi[0-9A-Za-z_-]{8,200}")
 _QUOTES = "\"'`“”‘’"
 _OTHER_TOKENS = {
@@ -58,14 +57,14 @@ class PastedState(StrEnum):
 
 @dataclass(frozen=True)
 class PastedOutcome:
-    """What became of the pasted token; ``candidates`` are the tokens it may be."""
+    """What became of the pasted token; ``candidates`` are the tokens that it may be."""
 
     state: PastedState = PastedState.NONE
     message: str = ""
     candidates: Sequence[TokenInfo] = ()
 
     def status(self) -> dict[str, object]:
-        """Return the REST model; the ids are those of the token API, not secret."""
+        """Return the REST model; the ids are the token API's, which are not secret."""
         return {
             "state": self.state.value,
             "message": self.message,
@@ -82,9 +81,9 @@ class PastedOutcome:
 
 
 def parse_pat(text: str) -> Secret:
-    """Return the PAT in a pasted text, without the white space and quotes around it.
+    """Return the PAT in a pasted text, without white space and the quotes around it.
 
-    Raises PatShapeError, which says what the text looks like and never repeats it.
+    Raises PatShapeError, which says what the text looks like without repeating it.
     """
     bare = "".join(text.split()).strip(_QUOTES)
     if not bare:
@@ -95,7 +94,7 @@ def parse_pat(text: str) -> Secret:
                 f"This looks like {description}, not like a personal access token.", _CREATE_HINT
             )
     if not _PAT.fullmatch(bare):
-        raise PatShapeError("This is no Databricks personal access token.", _CREATE_HINT)
+        raise PatShapeError("This is not a Databricks personal access token.", _CREATE_HINT)
     return Secret(bare)
 
 
@@ -108,13 +107,13 @@ async def owner_of_pasted(api: WorkspaceApi, pasted: Secret, expected_user: str 
         user = await api.me(pasted)
     except TokenRefusedError:
         raise PatRefusedError(
-            "The workspace does not accept this token: it has expired, was revoked, or is of "
+            "The workspace does not accept this token: it has expired, was revoked, or belongs to "
             "another workspace.",
             f"Create a new one on {api.host} and paste it.",
         ) from None
     except WorkspacePermissionError as error:
         raise PatRefusedError(
-            "This token may not even ask who it belongs to.",
+            "This token may not read which user it belongs to.",
             "Create one with all scopes, or with the scopes “authentication” and “scim”.",
         ) from error
     if not user.active or "@" not in user.user_name:
@@ -131,12 +130,12 @@ async def owner_of_pasted(api: WorkspaceApi, pasted: Secret, expected_user: str 
 
 
 def token_page(host: str) -> str:
-    """Return the workspace's page on which a user creates tokens."""
+    """Return the address of the workspace's page for creating tokens."""
     return f"{host}/settings/user/developer/access-tokens"
 
 
 class PastedToken:
-    """A token that was exchanged for ``pat``; its value is held until it is known to be dead.
+    """A token that was exchanged for ``pat``; its value is held until it is revoked.
 
     ``listed`` are the user's tokens before ``pat`` was created; empty if it may not list them.
     """
@@ -158,7 +157,7 @@ class PastedToken:
         self.outcome = PastedOutcome(PastedState.RETRYING)
 
     async def revoke(self, token: Secret, ours: set[str]) -> None:
-        """Revoke it if it is provably one id, else keep it and name the candidates.
+        """Revoke the token if its id is proved, else keep it and note the candidates.
 
         Raises a WorkspaceError, noted in the outcome, after which it can be called again.
         """
@@ -166,7 +165,7 @@ class PastedToken:
             self._token_id = self._token_id or await self._identify(token, ours)
             if self._token_id is not None:
                 await self._api.delete_token(token, self._token_id)
-                self.outcome = _REVOKED if await self._dies() else _STILL_ALIVE
+                self.outcome = _REVOKED if await self._is_refused_soon() else _STILL_ALIVE
         except WorkspaceError as error:
             self.outcome = PastedOutcome(
                 PastedState.RETRYING,
@@ -175,7 +174,7 @@ class PastedToken:
             raise
 
     async def revoke_chosen(self, token: Secret, token_id: str) -> None:
-        """Revoke the candidate that the owner says was pasted.
+        """Revoke the candidate that the owner chose.
 
         Raises PatError for an id that is not a candidate, or the workspace's own error.
         """
@@ -200,8 +199,8 @@ class PastedToken:
             self.outcome = _kept(candidates)
         return token_id
 
-    async def _dies(self) -> bool:
-        """Whether the workspace comes to refuse the token, which may take a moment."""
+    async def _is_refused_soon(self) -> bool:
+        """Whether the workspace refuses the token now, or within a few tries."""
         for _ in range(PROPAGATION_TRIES):
             try:
                 await self._api.me(self._value)
@@ -214,7 +213,7 @@ class PastedToken:
 async def exchange(
     api: WorkspaceApi, mint: Mint, pasted: Secret, expected_user: str | None, clock: Clock
 ) -> PastedToken:
-    """Check whose a pasted token is, list what it may, and create a short-lived PAT with it.
+    """Check whose a pasted token is, list the user's tokens, and create a short-lived PAT with it.
 
     Raises PatRefusedError, PatForeignUserError, PatCannotMintError or WorkspaceUnavailableError.
     """
@@ -242,10 +241,10 @@ def pasted_token_id(pasted: Secret, minted: Pat, listed: list[TokenInfo]) -> str
 
 
 def pasted_candidates(listed_before: list[TokenInfo], ours: set[str]) -> list[TokenInfo]:
-    """Return the tokens that the pasted one may be: all it saw, less those this process minted.
+    """Return the tokens that the pasted one may be: all that it listed but this process's own.
 
-    Nothing is left out by comment or by age: what would be left out by mistake could be the pasted
-    token itself, and the only one remaining an innocent.
+    None is excluded by comment or age: an exclusion by mistake could be the pasted token itself,
+    and leave another one as the only candidate.
     """
     return [info for info in listed_before if info.token_id not in ours]
 
@@ -261,9 +260,9 @@ _STILL_ALIVE = PastedOutcome(
 def _kept(candidates: list[TokenInfo]) -> PastedOutcome:
     return PastedOutcome(
         PastedState.KEPT,
-        "The pasted token could not be told from your others, so it was not revoked. Choose it in "
-        "the dialog or with “jupyter dbx-agents revoke-pasted”, or delete it under Settings › "
-        "Developer › Access tokens.",
+        "The pasted token could not be identified among your tokens, so it was not revoked. Choose "
+        "it in the dialog or with “jupyter dbx-agents revoke-pasted”, or delete it under Settings "
+        "› Developer › Access tokens.",
         candidates,
     )
 

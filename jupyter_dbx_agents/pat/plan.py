@@ -1,4 +1,4 @@
-"""What the rotation does next, and when: the policy, without a socket or a clock."""
+"""The policy of the rotation: what is due next, and when; without a socket or a clock."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,10 +19,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Situation:
-    """All that the policy looks at.
+    """Everything that the policy depends on.
 
-    ``in_use`` says whether a session needs the PAT kept alive; ``tidy_at`` when to try again what
-    was left undone (the pasted token's revocation, tokens whose creation was never answered).
+    ``in_use`` says whether a session needs the PAT; ``tidy_at`` when to retry what failed (the
+    pasted token's revocation, tokens whose creation got no reply).
     """
 
     pat: Pat | None
@@ -35,20 +35,20 @@ class Situation:
 
 @dataclass(frozen=True)
 class Step:
-    """An action to take now, or how long to wait for the next (None: until something happens)."""
+    """An action to take now, or how long to wait for the next (None: until woken)."""
 
     action: Action
     wait_seconds: float | None = None
 
 
-# How often it is asked again whether a session is open (a kernel's start is told to nobody).
-IDLE_LOOK_SECONDS = 5.0
-# A PAT whose life is shorter than the interval is replaced after this part of it.
+# How often to check whether a session is open (the start of a kernel notifies nobody).
+IDLE_CHECK_SECONDS = 5.0
+# A PAT that lives shorter than the interval is replaced after this part of its life.
 ROTATED_AFTER_PART = 2 / 3
 
 
 def next_step(situation: Situation, now: datetime) -> Step:
-    """Return what is due: the end of a PAT first, then rotation, then revocations."""
+    """Return what is due: expiry first, then rotation, then revocations."""
     due = _instants_of_actions(situation)
     for at, action in due:
         if now >= at:
@@ -57,12 +57,12 @@ def next_step(situation: Situation, now: datetime) -> Step:
         return Step(Action.NOTHING)
     wait_seconds = (min(at for at, _ in due) - now).total_seconds()
     if not situation.in_use:
-        wait_seconds = min(wait_seconds, IDLE_LOOK_SECONDS)
+        wait_seconds = min(wait_seconds, IDLE_CHECK_SECONDS)
     return Step(Action.NOTHING, wait_seconds)
 
 
 def _instants_of_actions(situation: Situation) -> list[tuple[datetime, Action]]:
-    """Return what will be due and when, the most important first."""
+    """Return what will be due and when, most important first."""
     if situation.pat is None:
         return []
     due = [(situation.pat.expires_at, Action.EXPIRE)]
@@ -76,23 +76,23 @@ def _instants_of_actions(situation: Situation) -> list[tuple[datetime, Action]]:
 
 
 def rotation_due_at(pat: Pat, interval_seconds: float) -> datetime:
-    """Return when a PAT is to be replaced: at the interval, and well before its end."""
+    """Return when to replace a PAT: at the interval, and well before it expires."""
     part = (pat.expires_at - pat.created_at) * ROTATED_AFTER_PART
     return pat.created_at + min(timedelta(seconds=interval_seconds), part)
 
 
 def within_life_seconds(delay_seconds: float, pat: Pat, now: datetime) -> float:
-    """Return a retry's delay that leaves time for others before the PAT ends.
+    """Return a retry's delay, shortened to leave time for more retries before the PAT expires.
 
-    A busy workspace may ask for more (Retry-After), but after the end there is nothing to retry.
+    A busy workspace may request more (Retry-After), but an expired PAT cannot be rotated.
     """
     return max(0.0, min(delay_seconds, (pat.expires_at - now).total_seconds() / 3))
 
 
 def lifetime_of(created_at: datetime, expires_at: datetime | None, asked_seconds: int) -> timedelta:
-    """Return how long a minted token lives, by the workspace's own two instants.
+    """Return how long a minted token lives, as the difference of the workspace's two instants.
 
-    Their difference does not depend on the two machines' clocks agreeing.
+    So this machine's clock and the workspace's need not agree.
     """
     if expires_at is None:
         return timedelta(seconds=asked_seconds)

@@ -1,4 +1,4 @@
-"""Revoke: replaced PATs when their promises have passed, and the pasted token, exactly that one."""
+"""Revoke replaced PATs when their promises have passed, the pasted token, and all at the end."""
 
 import asyncio
 import contextlib
@@ -12,12 +12,12 @@ from .mint import Mint
 from .pasted import PastedOutcome, PastedState, PastedToken
 from .store import Pat, PatStore
 
-# At the end there are seconds for everything, and the current PAT is the one that matters.
+# A stop has seconds for everything, and the current PAT matters most.
 TIDY_SECONDS = 1.5
 
 
 class Revocations:
-    """All that is yet to be revoked; what fails is tried again."""
+    """Everything that is yet to be revoked; what fails is retried."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Revocations:
             await pasted.revoke(pasted.pat.value, self._store.token_ids())
 
     async def revoke_chosen(self, token: Secret, token_id: str) -> None:
-        """Revoke the candidate that the owner says was pasted.  Raises PatError."""
+        """Revoke the candidate that the owner chose.  Raises PatError."""
         if not self._pasted:
             raise PatError("No token was pasted.", "Paste one first.")
         await self._pasted[-1].revoke_chosen(token, token_id)
@@ -63,22 +63,22 @@ class Revocations:
                 self._store.drop(entry)
 
     async def tidy(self, current: Secret, held: set[str] | None = None) -> None:
-        """Finish what was left undone; ``held`` are the ids that are not (those in the store).
+        """Delete lost tokens and retry the pasted ones; ``held`` are our ids (None: the store's).
 
-        Raises the WorkspaceError that keeps it undone.
+        Raises the WorkspaceError of the first that fails.
         """
         await self._mint.sweep_lost(current, self._store.token_ids() if held is None else held)
         for pasted in self._unfinished():
             await pasted.revoke(current, self._store.token_ids() if held is None else held)
 
     async def revoke_all(self, current: Secret | None) -> int:
-        """Revoke everything of ours, and what was pasted; return how many may still live.
+        """Revoke everything of ours, and what was pasted; return how many may still be valid.
 
         The store is empty afterwards, whatever happens.
         """
         held, pats = self._store.token_ids(), self._store.clear()
-        # Side by side, since a slow workspace leaves time for few calls one after the other; the
-        # current one is last: it revokes the others, then itself.
+        # Concurrently, since a slow workspace leaves no time for one call after the other; the
+        # current PAT is last: it revokes the others, then itself.
         first = [self._delete(pats[-1], pat) for pat in pats[:-1]]
         if current is not None:
             first.append(self._tidy_at_the_end(current, held))
@@ -89,7 +89,7 @@ class Revocations:
         return left
 
     async def _tidy_at_the_end(self, current: Secret, held: set[str]) -> int:
-        """Finish what was left undone, if that leaves time to revoke the current PAT."""
+        """Run ``tidy``, within a time that leaves some to revoke the current PAT."""
         try:
             async with asyncio.timeout(TIDY_SECONDS):
                 await self.tidy(current, held)
@@ -102,11 +102,11 @@ class Revocations:
         return 0
 
     async def _delete(self, current: Pat, pat: Pat) -> int:
-        """Revoke one PAT of ours; return 1 if it may still live."""
+        """Revoke one PAT of ours; return 1 if it may still be valid."""
         try:
             await self._api.delete_token(current.value, pat.token_id)
         except TokenRefusedError:
-            return 0  # it is dead already
+            return 0  # it is invalid already
         except WorkspaceError as error:
             self._log.warning("A PAT could not be revoked (it expires by itself): %s", error)
             return 1

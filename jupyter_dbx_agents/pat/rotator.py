@@ -1,4 +1,4 @@
-"""The one owner of the credential: adopt, rotate, revoke, tell."""
+"""The one owner of the credential: it adopts, rotates and revokes."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ from .revocation import Revocations
 from .store import Pat, PatState, PatStore, Promise
 
 _PASTE_HINT = "Open a terminal, or use “jupyter dbx-agents login”, and paste a token."
-# The platform kills us 15 s after SIGTERM; the other parts want some of that too.
+# The platform kills us 15 s after SIGTERM; the other parts need some of that too.
 STOP_SECONDS = 3.0
 
 
@@ -54,12 +54,12 @@ class PatRotator(LoggingConfigurable):
     promise_seconds = Float(
         120.0,
         min=0.0,
-        help="For how long, in seconds, an SDK program may use a PAT before it asks again.",
+        help="For how long, in seconds, an SDK program may cache a PAT.",
     ).tag(config=True)
     expiry_margin_seconds = Float(
         30.0,
         min=0.0,
-        help="How long before a PAT's natural end, in seconds, its last promise ends.",
+        help="How long before a PAT expires, in seconds, its last promise ends.",
     ).tag(config=True)
     in_flight_seconds = Float(
         60.0,
@@ -115,18 +115,18 @@ class PatRotator(LoggingConfigurable):
         self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
         self.on_change = Listeners("the credential", self.log)
-        self._revision = 0  # events and replies overtake each other on their way to a browser
+        self._revision = 0  # events and replies may arrive at a browser out of order
 
-    # ---- PatSource: what users of the PAT see
+    # ---- PatSource
 
     @property
     def state(self) -> PatState:
-        """Where the credential stands."""
+        """The state of the credential."""
         return self._state
 
     @property
     def message(self) -> str:
-        """What is the matter and what to do, in a sentence or two."""
+        """Why the credential is in this state and what to do, in a sentence or two."""
         return " ".join(filter(None, (self._message, self._hint)))
 
     def current(self) -> Secret | None:
@@ -135,16 +135,16 @@ class PatRotator(LoggingConfigurable):
         return None if pat is None else pat.value
 
     def promise(self) -> Promise | None:
-        """Return the PAT with an expiry that will be kept; None when there is none."""
+        """Return the PAT and until when it stays valid; None when there is none."""
         promised = self._store.promise(self._clock.now())
         if promised is None:
             return None
         pat, until = promised
-        # Rounded down: what an SDK may use unasked ends no later than what was remembered.
+        # Rounded down, so as not to end later than the promise that the store remembers.
         return Promise(pat.value, int(self._clock.to_unix(until)))
 
     async def replace_refused(self, refused: Secret) -> Secret | None:
-        """Return the PAT to try once more after a refusal; None when there is none any more."""
+        """Return the PAT to retry with after a refusal; None when there is none any more."""
         async with self._lock:
             current = self.current()
             if current is None or current != refused or self._was_just_checked():
@@ -158,18 +158,18 @@ class PatRotator(LoggingConfigurable):
             self._checked_at = self._clock.now()
             return current
 
-    # ---- what the owner asks for
+    # ---- the owner's commands
 
     async def adopt(self, pasted: Secret) -> None:
-        """Take a pasted PAT: check whose it is, replace it by a short-lived one, revoke it.
+        """Exchange a pasted PAT for a short-lived one, and revoke it.
 
-        Raises a PatError or WorkspaceError that says what to do; the state before is kept then.
+        Raises a PatError or WorkspaceError that says what to do, and keeps the state before.
         """
         async with self._lock:
             self._require_running()
             if self._store.holds(pasted):
                 raise PatRefusedError(
-                    "This is one of the short-lived tokens that this app made itself.",
+                    "This is one of the short-lived tokens that this app created.",
                     f"Create a token of your own on {token_page(self._api.host)}.",
                 )
             async with self._adopting():
@@ -192,20 +192,20 @@ class PatRotator(LoggingConfigurable):
         self._wake.set()
 
     async def log_out(self) -> None:
-        """Revoke every PAT of ours and forget them, kept promises or not."""
+        """Revoke and forget every PAT of ours, whatever was promised."""
         async with self._lock:
             left = await self._revocations.revoke_all(self.current())
             warning = (
-                f" {left} of its tokens could not be revoked; look under Settings › Developer › "
+                f" {left} of its tokens could not be revoked; check Settings › Developer › "
                 "Access tokens."
             )
             self._lose(f"You logged out.{warning if left else ''}")
         self._wake.set()
 
     async def revoke_pasted(self, token_id: str) -> None:
-        """Revoke the token that the owner picked among the candidates for the pasted one.
+        """Revoke the token that the owner chose among the candidates for the pasted one.
 
-        Raises PatError for an id that is no candidate, PatNeededError without a PAT.
+        Raises PatError for an id that is not a candidate, PatNeededError without a PAT.
         """
         async with self._lock:
             current = self.current()
@@ -215,20 +215,20 @@ class PatRotator(LoggingConfigurable):
             self._changed()
 
     def session_opened(self) -> None:
-        """Look at once whether a rotation is due: a session has just opened."""
+        """Check at once whether a rotation is due, since a session was opened."""
         self._wake.set()
 
     # ---- life
 
     async def run(self) -> None:
-        """Rotate, revoke and expire until the server stops; cancel to end before."""
+        """Rotate, revoke and expire until ``settle``, ``stop`` or cancellation."""
         while not self._is_stopping:
             step = next_step(self._situation(), self._clock.now())
             if step.action is Action.NOTHING:
                 await self._clock.wait(self._wake, step.wait_seconds)
                 continue
             async with self._lock:
-                # Again: while we waited for our turn, a new PAT may have been adopted.
+                # Again: while this waited for the lock, a new PAT may have been adopted.
                 succeeded = await self._perform(
                     next_step(self._situation(), self._clock.now()).action
                 )
@@ -236,14 +236,14 @@ class PatRotator(LoggingConfigurable):
                 await self._clock.wait(self._wake, self.retry_first_seconds)
 
     async def settle(self) -> None:
-        """Begin nothing more, and wait for what is under way: a PAT that it makes is deleted."""
+        """Begin nothing more, and wait for what is running; a PAT that it creates is deleted."""
         self._is_stopping = True
         self._wake.set()
         async with self._lock:
             pass
 
     async def stop(self) -> None:
-        """Revoke every PAT of ours, within ``STOP_SECONDS``, and take no more; never raises."""
+        """Revoke every PAT of ours within ``STOP_SECONDS``, and adopt no more; never raises."""
         self._is_stopping = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS), self._lock:
@@ -272,7 +272,7 @@ class PatRotator(LoggingConfigurable):
 
     @contextlib.asynccontextmanager
     async def _adopting(self) -> AsyncIterator[None]:
-        """Show the state ``adopting``; go back to the one before if it fails."""
+        """Set the state ``adopting``; restore the previous one on failure."""
         before = (self._state, self._message, self._hint)
         self._set(PatState.ADOPTING, "The pasted token is being checked.")
         try:
@@ -285,15 +285,15 @@ class PatRotator(LoggingConfigurable):
     # ---- rotation
 
     async def _perform(self, action: Action) -> bool:
-        """Do what is due; return False if it failed in a way that is not planned for."""
-        if action is Action.NOTHING:  # what was due is no longer
+        """Do what is due; return False after an unexpected failure."""
+        if action is Action.NOTHING:  # another task did what was due
             return True
         try:
             await self._actions()[action]()
-        except DbxAgentsError as error:  # noted by _rotate, in state and log
+        except DbxAgentsError as error:  # _rotate has logged it and set the state
             self.log.debug("%s: %s", action, error)
-        except Exception:  # the loop must live: without it the PAT would run out unseen
-            self.log.exception("Looking after the PAT failed; trying again")
+        except Exception:  # the loop must go on, or the PAT would expire unnoticed
+            self.log.exception("An unexpected failure of the rotation; retrying")
             return False
         return True
 
@@ -325,7 +325,7 @@ class PatRotator(LoggingConfigurable):
         self._changed()
 
     async def _publish(self, pat: Pat) -> None:
-        """Make a PAT the current one; while the server stops it is deleted instead."""
+        """Make a PAT the current one; delete it instead if the server is stopping."""
         if self._is_stopping:
             await self._mint.undo(pat)
         self._require_running()
@@ -336,7 +336,7 @@ class PatRotator(LoggingConfigurable):
         self._tidy_at = self._clock.now()
         if recovered:
             self.log.info("The PAT rotates again.")
-        self._set(PatState.ACTIVE, "The token is alive and rotates while a session is open.")
+        self._set(PatState.ACTIVE, "The token is valid and rotates while a session is open.")
 
     def _retry_later(self, error: DbxAgentsError) -> None:
         now, pat = self._clock.now(), self._store.pat
@@ -347,14 +347,14 @@ class PatRotator(LoggingConfigurable):
         self._attempts += 1
         self._retry_at = now + timedelta(seconds=max(delay, self.retry_first_seconds / 2))
         if self._state is not PatState.RETRYING:
-            self.log.warning("The PAT could not be rotated: %s Trying again.", error.message)
+            self.log.warning("The PAT could not be rotated: %s Retrying.", error.message)
         self._set(PatState.RETRYING, f"The rotation failed: {error.message}", error.hint)
 
     async def _revoke_due(self) -> None:
         await self._revocations.revoke_due(self.current(), self._clock.now())
 
     async def _tidy(self) -> None:
-        """Finish what was left undone; what fails again is tried again a little later."""
+        """Retry revocations that failed; schedule another try for those that fail again."""
         self._tidy_at = None
         current = self.current()
         if current is None:
@@ -362,7 +362,7 @@ class PatRotator(LoggingConfigurable):
         try:
             await self._revocations.tidy(current)
         except WorkspaceError as error:
-            self.log.debug("Left undone for now: %s", error)
+            self.log.debug("A revocation failed again: %s", error)
             self._tidy_at = self._clock.now() + timedelta(seconds=self.retry_most_seconds)
         self._changed()
 
@@ -373,7 +373,7 @@ class PatRotator(LoggingConfigurable):
         self._set(PatState.EXPIRED, f"The token has expired. {why}", _PASTE_HINT)
 
     def _lose(self, why: str) -> None:
-        """Forget every PAT: there is none any more, and only the owner can change that."""
+        """Forget every PAT; the owner has to paste a new one."""
         self._forget()
         self.log.warning("No PAT any more: %s", why)
         self._set(PatState.NEEDED, why, _PASTE_HINT)
@@ -400,7 +400,7 @@ class PatRotator(LoggingConfigurable):
             raise PatError("The server is stopping.", "Paste the token when it runs again.")
 
     def _was_just_checked(self) -> bool:
-        """Whether a refusal was looked into a moment ago: many calls are refused at once."""
+        """Whether a refusal was checked a moment ago: many calls are refused at once."""
         recent = timedelta(seconds=1)
         return self._checked_at is not None and self._clock.now() - self._checked_at < recent
 

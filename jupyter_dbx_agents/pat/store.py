@@ -1,4 +1,4 @@
-"""Who holds the PAT, and what was promised about it."""
+"""Holds the current PAT, the promises made for it, and the replaced ones."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from ..secret import Secret
 
 
 class PatState(StrEnum):
-    """Where the credential stands."""
+    """The state of the credential."""
 
     NEEDED = "needed"
     ADOPTING = "adopting"
@@ -30,34 +30,34 @@ class Pat:
 
 @dataclass(frozen=True)
 class Promise:
-    """A token handed to an SDK, and until when (Unix seconds) it may use it without asking."""
+    """A token handed to an SDK, and until when (Unix seconds) it may use it from its cache."""
 
     access_token: Secret
     expires_on: int
 
 
 class PatSource(Protocol):
-    """What those who only use the PAT see of it."""
+    """The PAT as its users see it."""
 
     @property
     def state(self) -> PatState:
-        """Where the credential stands."""
+        """The state of the credential."""
 
     @property
     def message(self) -> str:
-        """Why there is no PAT and what to do about it, in a plain sentence."""
+        """Why there is no PAT and what to do about it, in a sentence or two."""
 
     def current(self) -> Secret | None:
         """Return the PAT for a call that starts now."""
 
     def promise(self) -> Promise | None:
-        """Return the PAT with an expiry that will be kept, for a program that caches it."""
+        """Return the PAT and until when it stays valid, for a program that caches it."""
 
     async def replace_refused(self, refused: Secret) -> Secret | None:
-        """Return the PAT to try once more after the workspace refused one; None if there is none.
+        """Return the PAT to retry with after the workspace refused one; None if there is none.
 
-        That is the current one if it has changed, or the same again if the workspace still knows
-        it (a gateway may not have heard of a new token yet).
+        That is the current one if it has changed, or the same one if the workspace still accepts
+        it (a gateway may not know a new token yet).
         """
 
 
@@ -81,14 +81,14 @@ class PatStore:
     _promised_until: dict[str, datetime] = field(default_factory=dict)
 
     def current(self, now: datetime) -> Pat | None:
-        """Return the PAT if it still lives."""
+        """Return the PAT unless it has expired."""
         return self.pat if self.pat is not None and now < self.pat.expires_at else None
 
     def promise(self, now: datetime) -> tuple[Pat, datetime] | None:
-        """Return the current PAT and until when it may be used unasked, and remember that.
+        """Return the current PAT and until when it may be cached, and remember that.
 
-        That is ``promise_seconds`` ahead, but ends ``expiry_margin_seconds`` before the token
-        does; in that last stretch it is the token's end itself.
+        That is ``promise_seconds`` ahead, but at most ``expiry_margin_seconds`` before the token
+        expires; within that margin it is the expiry itself.
         """
         pat = self.current(now)
         if pat is None:
@@ -100,11 +100,11 @@ class PatStore:
         return pat, until
 
     def promised_until(self, pat: Pat) -> datetime:
-        """Return the largest expiry handed out for a PAT; its creation if there was none."""
+        """Return the largest expiry promised for a PAT; its creation if there was none."""
         return self._promised_until.get(pat.token_id, pat.created_at)
 
     def publish(self, pat: Pat, now: datetime) -> None:
-        """Make a PAT the current one; the one before is retired until its promises have passed."""
+        """Make a PAT the current one; retire the previous one until its promises have passed."""
         if self.pat is not None:
             last_use = max(self.promised_until(self.pat), now)
             revoke_at = last_use + timedelta(seconds=self.in_flight_seconds)
@@ -112,12 +112,12 @@ class PatStore:
         self.pat = pat
 
     def drop(self, retired: Retired) -> None:
-        """Forget a retired PAT that is gone."""
+        """Forget a retired PAT that was revoked or has expired."""
         self.retired.remove(retired)
         self._promised_until.pop(retired.pat.token_id, None)
 
     def clear(self) -> list[Pat]:
-        """Forget everything; return what may still live, the current PAT last."""
+        """Forget everything; return what may still be valid, the current PAT last."""
         living = [entry.pat for entry in self.retired]
         if self.pat is not None:
             living.append(self.pat)

@@ -29,7 +29,7 @@ def test_a_terminal_without_a_token_asks_takes_a_bad_and_a_good_one_and_becomes_
         assert terminal.expect(r"https?://\S+/settings/user/developer/access-tokens")
         terminal.expect(r"Token \(press Enter to skip\): ")
         terminal.type("hunter2\n")
-        assert "hunter2" not in terminal.expect("(?s).*no Databricks personal access token")[0]
+        assert "hunter2" not in terminal.expect("(?s).*not a Databricks personal access token")[0]
         terminal.expect("Token ")
         paste = app.lines["paste"]
         terminal.type(paste + "\n")

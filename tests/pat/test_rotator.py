@@ -81,7 +81,7 @@ async def test_a_token_without_the_scope_to_mint_is_refused_and_stays_alive(scen
 async def test_quota_and_disabled_tokens_are_named_with_their_cure(scene):
     pasted = scene.sample()
     scene.workspace.tokens.quota = 1
-    with pytest.raises(PatCannotMintError, match="as many tokens"):
+    with pytest.raises(PatCannotMintError, match="limit of 600 tokens"):
         await scene.pats.adopt(pasted)
     scene.workspace.tokens.quota = 600
     scene.workspace.tokens.are_disabled = True
@@ -100,7 +100,7 @@ async def test_a_failed_adoption_leaves_the_working_credential_alone(scene):
 
 async def test_the_apps_own_token_is_not_adopted(scene):
     await scene.pats.adopt(scene.sample())
-    with pytest.raises(PatRefusedError, match="made itself"):
+    with pytest.raises(PatRefusedError, match="that this app created"):
         await scene.pats.adopt(scene.pats.current())
 
 

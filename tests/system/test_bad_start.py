@@ -172,7 +172,7 @@ def foreign(workspace: LocalWorkspaceProcess) -> str:
 
 
 TOKENS = {
-    "malformed": (lambda _workspace: "hunter2", "no Databricks personal access token"),
+    "malformed": (lambda _workspace: "hunter2", "not a Databricks personal access token"),
     "revoked": (expired, "expired"),
     "foreign": (foreign, "owner"),
 }
