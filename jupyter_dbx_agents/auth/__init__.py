@@ -1,11 +1,12 @@
 """Who may enter: on the Databricks Apps platform the owner of the app, and nobody else.
 
-A request meets three layers, each enough alone and redundant on purpose: the gate (``gate``, before
-any handler and before any byte of a body), the identity provider and the authorizer (``identity``).
-``owner`` learns who the owner is; ``lockdown`` puts the layers in force and refuses to start a
-server in which they are not.
+A page's way: ``gate`` (before any handler, and before any byte of a body) → the identity provider's
+``get_user`` and the authorizer's ``is_authorized`` (``identity``) → Jupyter's handler.  Each of the
+three layers is enough alone; they are redundant on purpose.  ``owner`` looks up who the owner is;
+``lockdown`` puts the layers in force and refuses to start a server without them.
 
 Off the platform none of this is in force and Jupyter's own token login stays.
+See docs/decisions/0013-gate-in-the-program.md
 """
 
 from .gate import Gate, Refusal, install_gate

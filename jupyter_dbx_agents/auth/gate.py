@@ -1,13 +1,13 @@
 """The gate: the first rule of the server's router, through which every request has to pass.
 
-Pages, REST, static files, 404s, websocket handshakes, verbs that nobody has heard of, and plain
-tornado handlers of other extensions, which know of no identity provider, all go through the router.
+Pages, REST, static files, 404s, websocket handshakes, unknown verbs, and plain tornado handlers of
+other extensions, which have no identity provider, all go through the router.
 
 Decisions
 - A refusal is written when the headers are in, and the connection closed: a handler would first
   buffer the stranger's body (up to half a gigabyte).
-- One rule with a router as its target, not a subclass of the web application: a router that finds
-  no handler means "go on with the next rule", which is what the owner's requests get.
+- One rule with a router as its target, not a subclass of the web application: if a router finds no
+  handler, tornado tries the next rule; this is how the owner's requests pass.
 """
 
 import re
@@ -34,7 +34,7 @@ LIVENESS_PATH = "dbx-agents/healthz"
 RETRY_AFTER_SECONDS = 10
 LOG_INTERVAL_SECONDS = 60.0
 LOGGED_CHARACTERS = 200  # of a path that a stranger chose, up to 64 KiB long
-# A host name, IPv4 or bracketed IPv6 address, and a port: nothing that passes for a URL or a list.
+# A host name, IPv4 or bracketed IPv6 address, and a port: nothing that could be a URL or a list.
 HOST_SHAPE = re.compile(
     r"([a-z0-9]([a-z0-9.-]{0,252}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])(:[0-9]{1,5})?"
 )
@@ -51,19 +51,18 @@ PAGE = """<!doctype html>
 """
 FORBIDDEN_PAGE = PAGE.format(
     title="This app is for its owner only",
-    text="You are signed in as somebody else, or not at all. Deploy the app yourself to have one."
-    " If this one is yours, its log names the address that it lets in.",
+    text="You are signed in as someone else, or not at all. Deploy the app yourself to have one."
+    " If this one is yours, see its log for the address that may enter.",
 )
 UNRESOLVED_PAGE = PAGE.format(
     title="The owner of this app is not known yet",
-    text="Until the workspace has said who the owner is, nobody can enter. This page tries again by"
-    " itself. If it stays, the app's log says why; APP_OWNER_EMAIL in the app's environment settles"
-    " it.",
+    text="Until the workspace has named the owner, nobody can enter. This page reloads itself. If"
+    " it stays, see the app's log for the reason, or set APP_OWNER_EMAIL in the app's environment.",
 )
 
 
 class ImmediateAnswer(HTTPMessageDelegate):
-    """An answer that does not wait for the request's body, and closes the connection."""
+    """A reply that does not wait for the request's body, and closes the connection."""
 
     def __init__(
         self, request: HTTPServerRequest, status: HTTPStatus, headers: dict[str, str], page: str
@@ -76,13 +75,13 @@ class ImmediateAnswer(HTTPMessageDelegate):
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> None:
-        """Write the whole answer."""
+        """Write the whole reply."""
         connection = self.request.connection
         if connection is None:
-            raise ValueError("a forged request has nobody to answer")
+            raise ValueError("a forged request has no connection")
         answer = HTTPHeaders({**SECURITY_HEADERS, **self._headers, "Connection": "close"})
         answer["Content-Length"] = str(len(self._body))
-        # A body in answer to HEAD would be taken for the next answer.
+        # A client would take a body in reply to HEAD for the next reply.
         body = None if self.request.method == "HEAD" else self._body
         connection.write_headers(
             ResponseStartLine("HTTP/1.1", self.status.value, self.status.phrase), answer, body
@@ -91,7 +90,7 @@ class ImmediateAnswer(HTTPMessageDelegate):
 
 
 class Refusal(ImmediateAnswer):
-    """The answer to everybody but the owner; it does not say who that is."""
+    """The reply to everybody but the owner; it does not say who that is."""
 
     def __init__(self, request: HTTPServerRequest, verdict: Verdict, log: "RefusalLog") -> None:
         status = STATUS_OF_REFUSAL[verdict]
@@ -106,13 +105,13 @@ class Refusal(ImmediateAnswer):
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> None:
-        """Write the refusal and note it."""
+        """Write the refusal and log it."""
         super().headers_received(start_line, headers)
         self._log.note(self.request, self.status)
 
 
 class RefusalLog:
-    """Logs refusals, one line a minute whatever strangers do, and no value of any header."""
+    """Logs refusals, at most one line a minute, without the value of any header."""
 
     def __init__(
         self,
@@ -151,9 +150,9 @@ class Gate(Router):
         self._log = RefusalLog(identity_provider.log)
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate | None:
-        """Return the answer to a request that is not the owner's, None to let the owner pass.
+        """Return the reply to a request that is not the owner's, None to let the owner pass.
 
-        An exception in here ends the connection without an answer: closed, too.
+        An exception in here ends the connection without a reply, so it fails closed, too.
         """
         if request.path == self.liveness_path and request.method in {"GET", "HEAD"}:
             # For the platform's probes: the status alone, nothing about the app.
@@ -167,7 +166,7 @@ class Gate(Router):
 
 def clean_request(request: HTTPServerRequest) -> None:
     """Prepare the owner's request for the handlers behind the gate, in place."""
-    # The owner's platform token: extensions that proxy to local ports would pass it on to them.
+    # The owner's platform token: extensions that proxy to local ports would forward it to them.
     if "X-Forwarded-Access-Token" in request.headers:
         del request.headers["X-Forwarded-Access-Token"]
     host = forwarded_host(request.headers)
@@ -178,7 +177,7 @@ def clean_request(request: HTTPServerRequest) -> None:
 
 
 def forwarded_host(headers: HTTPHeaders) -> str | None:
-    """Return the host that the browser asked for, lower-case as Origin is, or None if unclear."""
+    """Return the host that the browser requested, lower-case as Origin is, or None if unclear."""
     values = headers.get_list("X-Forwarded-Host")
     if len(values) != 1:
         return None

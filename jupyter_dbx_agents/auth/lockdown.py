@@ -1,7 +1,7 @@
-"""Putting the owner-only layers in force, and refusing to start a server without them.
+"""Put the owner-only layers in force, and refuse to start a server without them.
 
 Jupyter carries on with its token login when an extension fails to load, and lets configuration
-replace any class.  So what protects the app is set by the program when it is linked (before Jupyter
+replace any class.  So the program sets what protects the app when it is linked (before Jupyter
 creates the classes), conflicts with configuration are errors, and the result is verified before the
 port opens.
 """
@@ -24,24 +24,24 @@ from .gate import Gate, Refusal, install_gate
 from .identity import EMAIL_HEADER, OwnerAuthorizer, OwnerIdentityProvider
 from .owner import OwnerResolver, creator_look_up
 
-# Forced: configuration that says otherwise keeps the server from starting.
+# Forced: with another value in the configuration the server does not start.
 REQUIRED: Mapping[str, object] = {
     "identity_provider_class": OwnerIdentityProvider,
     "authorizer_class": OwnerAuthorizer,
     "allow_unauthenticated_access": False,
     "disable_check_xsrf": False,
 }
-# Ours unless the user says otherwise: nothing here lets anybody in.
+# Defaults that the user may change: nothing here lets anybody in.
 PREFERRED: Mapping[str, Mapping[str, object]] = {
     "ServerApp": {
-        # The platform's proxy is remote and speaks for the public host; the gate is what protects.
+        # The platform's proxy is remote and forwards the public host; the gate is what protects.
         "allow_remote_access": True,
         "trust_xheaders": True,
         "quit_button": False,
         "answer_yes": True,
     },
     "LabApp": {
-        # No calls to jupyter.org or PyPI out of somebody's workspace.
+        # No calls to jupyter.org or PyPI from a user's workspace.
         "news_url": None,
         "check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
         "extension_manager": "readonly",
@@ -55,7 +55,7 @@ FOREIGN_ORIGIN = "https://stranger.selftest.invalid"
 def owner_only_config(serverapp: ServerApp) -> Config:
     """Return the configuration to apply with ``serverapp.update_config`` when we are linked.
 
-    Raises ConfigurationError if the command line or a file asks for something less safe.
+    Raises ConfigurationError if the command line or a file configures something less safe.
     """
     config = Config()
     for name, wanted in REQUIRED.items():
@@ -71,7 +71,7 @@ def owner_only_config(serverapp: ServerApp) -> Config:
 def guard(
     serverapp: ServerApp, api: WorkspaceApi, environment: Environment, parent: Any
 ) -> OwnerResolver:
-    """Let only the app's owner in, and return who finds out who that is.
+    """Let only the app's owner in, and return the resolver that looks up who that is.
 
     Raises ConfigurationError when another identity provider is in force.
     """
@@ -86,7 +86,7 @@ def guard(
     provider.resolver = resolver
     install_gate(serverapp.web_app, provider)
     verify_before_listening(serverapp)
-    # It is about handlers that do not ask who is there: nothing reaches one but past the gate.
+    # It warns of handlers without authentication: no request reaches one but through the gate.
     warnings.simplefilter("ignore", JupyterServerAuthWarning)
     return resolver
 
@@ -94,7 +94,7 @@ def guard(
 def verify_gate(serverapp: ServerApp) -> None:
     """Raise ConfigurationError unless nobody but the owner can get into this server.
 
-    To be called when all is built, and again when all other extensions have started.
+    Call this when everything is built, and again when all other extensions have started.
     """
     settings = serverapp.web_app.settings
     provider = serverapp.identity_provider
@@ -104,7 +104,7 @@ def verify_gate(serverapp: ServerApp) -> None:
     ):
         raise _unsafe("the identity provider is not OwnerIdentityProvider")
     if provider.resolver is None:
-        raise _unsafe("the identity provider was given no owner to look for")
+        raise _unsafe("the identity provider has no owner to compare with")
     if (
         type(serverapp.authorizer) is not OwnerAuthorizer
         or settings.get("authorizer") is not serverapp.authorizer
@@ -112,20 +112,20 @@ def verify_gate(serverapp: ServerApp) -> None:
         raise _unsafe("the authorizer is not OwnerAuthorizer")
     _verify_settings(serverapp)
     _verify_first_rule(serverapp)
-    _refuse_strangers_for_a_test(serverapp)
+    _verify_that_strangers_are_refused(serverapp)
 
 
 def verify_before_listening(serverapp: ServerApp) -> None:
-    """Have ``verify_gate`` run after all extensions are loaded and before the port opens.
+    """Run ``verify_gate`` after all extensions are loaded and before the port opens.
 
-    To be called from our ``initialize``: Jupyter binds the port in a later callback of the same
-    event loop, and callbacks run in their order.  A failed verification exits the process.
+    Call this from our ``initialize``: Jupyter binds the port in a later callback of the same event
+    loop, and callbacks run in order.  A failed verification exits the process.
     """
 
     def verify_or_exit() -> None:
         try:
             verify_gate(serverapp)
-        except Exception as error:  # whatever it is: the event loop would log it and open the port
+        except Exception as error:  # the event loop would only log it and open the port
             serverapp.log.debug("Verification failed", exc_info=True)
             serverapp.log.critical("%s %s", error, getattr(error, "hint", ""))
             serverapp.exit(1)
@@ -143,7 +143,7 @@ def _refuse_conflict(serverapp: ServerApp, name: str, wanted: object) -> None:
 
 
 def _with_safe_xsrf_cookie(serverapp: ServerApp) -> dict[str, Any]:
-    """Return the user's tornado settings with a cookie that travels over HTTPS and to us only.
+    """Return the user's tornado settings with an XSRF cookie for HTTPS and for us only.
 
     Browsers send Secure cookies to http://127.0.0.1 as well (checked with Chromium), which local
     trials need.  Not HttpOnly: JupyterLab has to read it.
@@ -155,14 +155,14 @@ def _with_safe_xsrf_cookie(serverapp: ServerApp) -> dict[str, Any]:
 
 
 def _verify_settings(serverapp: ServerApp) -> None:
-    """Look at tornado's settings, not at traits: ``ServerApp.tornado_settings`` overrides those."""
+    """Check tornado's settings, not the traits: ``ServerApp.tornado_settings`` overrides those."""
     settings = serverapp.web_app.settings
     if settings.get("allow_unauthenticated_access") is not False:
         raise _unsafe("allow_unauthenticated_access is not False")
     if serverapp.disable_check_xsrf or settings.get("disable_check_xsrf"):
         raise _unsafe("disable_check_xsrf is set")
     if not settings.get("xsrf_cookies"):
-        raise _unsafe("xsrf_cookies is switched off")
+        raise _unsafe("xsrf_cookies is off")
     if _allows_any_origin(settings):
         raise _unsafe("allow_origin or allow_origin_pat lets any web site in")
 
@@ -181,11 +181,11 @@ def _verify_first_rule(serverapp: ServerApp) -> None:
     if type(rule.matcher) is not AnyMatches or type(gate) is not Gate:
         raise _unsafe("the gate is not the first rule of the router")
     if gate.identity_provider is not serverapp.identity_provider:
-        raise _unsafe("the gate asks another identity provider")
+        raise _unsafe("the gate uses another identity provider")
 
 
-def _refuse_strangers_for_a_test(serverapp: ServerApp) -> None:
-    """Send forged requests through the router as it is, whatever has been done to it."""
+def _verify_that_strangers_are_refused(serverapp: ServerApp) -> None:
+    """Send strangers' forged requests through the router as it is now."""
     for path in SELF_TEST_PATHS:
         for headers in STRANGERS:
             request = _forged_request(f"{serverapp.base_url}{path}", headers)
@@ -202,6 +202,6 @@ def _forged_request(path: str, headers: Mapping[str, str]) -> HTTPServerRequest:
 
 def _unsafe(what: str) -> ConfigurationError:
     return ConfigurationError(
-        f"The server does not start, because others than the owner could get in: {what}.",
+        f"The server does not start, because people other than the owner could enter: {what}.",
         "Remove the configuration or the extension that does this.",
     )

@@ -1,7 +1,7 @@
-"""Who the owner is: named by configuration, or the creator of the app, asked until answered.
+"""Who the owner is: named by configuration, or the creator of the app, looked up until known.
 
 Invariants
-- It never fails open: without an answer there is no owner, and nobody gets in.
+- It never fails open: until the owner is known, nobody may enter.
 - Nothing that a visitor does (such as pasting a token first) makes them the owner.
 - An owner once known stays: the creator of an app never changes.
 """
@@ -24,12 +24,12 @@ SET_OWNER_HINT = "Set APP_OWNER_EMAIL to the owner's e-mail address in the app's
 
 
 def creator_look_up(api: WorkspaceApi, environment: Environment) -> CreatorLookUp:
-    """Return the look-up of the app's creator, asked as the app's own service principal."""
+    """Return the look-up of the app's creator, made as the app's own service principal."""
 
     async def look_up() -> str:
         if not (environment.client_id and environment.client_secret):
             raise ConfigurationError(
-                "DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET are not set, so that the app's"
+                "DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET are not set, so the app's"
                 " creator cannot be looked up.",
                 SET_OWNER_HINT,
             )
@@ -41,16 +41,18 @@ def creator_look_up(api: WorkspaceApi, environment: Environment) -> CreatorLookU
 
 
 class OwnerResolver(LoggingConfigurable):
-    """Learns the owner and remembers it.
+    """Looks up the owner and remembers it.
 
-    ``owner`` is None until known (lower-case then); ``message`` says why it is not, for logs and
+    ``owner`` is lower-case, None until known; ``message`` says why it is not known, for logs and
     the command line, never for strangers.
     """
 
-    first_retry_seconds = Float(1.0, help="Pause after the first failed look-up.").tag(config=True)
-    longest_retry_seconds = Float(
-        60.0, help="Longest pause between look-ups, to which the pauses double."
+    first_retry_seconds = Float(
+        1.0, help="Pause in seconds after the first failed look-up; then doubled."
     ).tag(config=True)
+    longest_retry_seconds = Float(60.0, help="Longest pause in seconds between look-ups.").tag(
+        config=True
+    )
 
     def __init__(
         self,
@@ -61,7 +63,7 @@ class OwnerResolver(LoggingConfigurable):
         jitter: Callable[[], float] = random.random,
         **kwargs: object,
     ) -> None:
-        """Take the look-up, and the configured owner if there is one (then nothing is looked up).
+        """Take the look-up, and the configured owner, if any (then nothing is looked up).
 
         Raises ConfigurationError if ``override`` can never equal an address from the proxy.
         """
@@ -77,7 +79,7 @@ class OwnerResolver(LoggingConfigurable):
             self._settle(_configured_owner(override))
 
     def start(self) -> None:
-        """Look up in the background of the running event loop; the server can listen meanwhile."""
+        """Look up in the background of the running event loop, while the server listens."""
         self._tasks.spawn(self.run())
 
     async def stop(self) -> None:
@@ -90,7 +92,7 @@ class OwnerResolver(LoggingConfigurable):
         return self.owner or ""
 
     async def run(self) -> None:
-        """Look up until there is an answer: quickly at first, then at longer pauses, for ever."""
+        """Look up until the owner is known, for ever, with back-off."""
         failures = 0
         while self.owner is None:
             pause_seconds = await self._attempt(failures)
@@ -104,9 +106,9 @@ class OwnerResolver(LoggingConfigurable):
             creator = await self._look_up()
         except WorkspaceUnavailableError as error:
             self._report(error)
-            wished = min(error.retry_after_seconds, self.longest_retry_seconds)
-            return max(wished, self._backoff_seconds(failures))
-        except Exception as error:  # if this loop died, nobody could ever enter
+            asked = min(error.retry_after_seconds, self.longest_retry_seconds)
+            return max(asked, self._backoff_seconds(failures))
+        except Exception as error:  # if this loop ended, nobody could ever enter
             self.log.debug("Looking up the owner failed", exc_info=True)
             self._report(error)
             return self._backoff_seconds(failures)
@@ -118,12 +120,12 @@ class OwnerResolver(LoggingConfigurable):
         return 0.0
 
     def _backoff_seconds(self, failures: int) -> float:
-        """Doubling pauses, each shortened at random by up to half (apps restart together)."""
+        """Return the back-off, shortened at random by up to half (apps restart together)."""
         full = backoff_seconds(failures, self.first_retry_seconds, self.longest_retry_seconds)
         return full * (1.0 - self._jitter() / 2)
 
     def _report(self, error: Exception) -> None:
-        """Keep and log why the owner is unknown, once per reason and not once per try."""
+        """Store and log why the owner is unknown, once per reason and not once per look-up."""
         if isinstance(error, DbxAgentsError):
             reason = f"{error.message} {error.hint}".strip()
         else:
@@ -144,19 +146,19 @@ def _configured_owner(text: str) -> str:
     owner = normalise_email(text)
     if owner is None:
         raise ConfigurationError(
-            f"APP_OWNER_EMAIL (or OwnerIdentityProvider.owner) is {text!r}, which is no e-mail"
-            " address in plain ASCII.",
-            "Set it to one address, such as jane@example.com, or leave it out.",
+            f"APP_OWNER_EMAIL (or OwnerIdentityProvider.owner) is {text!r}, which is not an"
+            " e-mail address in plain ASCII.",
+            "Set it to one address, such as jane@example.com, or remove it.",
         )
     return owner
 
 
 def _no_person_error(creator: str) -> ConfigurationError:
-    """Say what to do about a creator who cannot sign in (an app made by CI or a bundle)."""
+    """Return the error for a creator who cannot sign in (an app made by CI or a bundle)."""
     if not creator:
-        return ConfigurationError("The workspace names no creator of this app.", SET_OWNER_HINT)
+        return ConfigurationError("The workspace does not name the app's creator.", SET_OWNER_HINT)
     return ConfigurationError(
-        f"The app was created by {creator!r}, which is no e-mail address"
-        " (a service principal, presumably).",
+        f"The app was created by {creator!r}, which is not an e-mail address"
+        " (probably a service principal).",
         SET_OWNER_HINT,
     )
