@@ -1,7 +1,8 @@
-"""The composition root: builds every part, starts and stops them, and knows all of them.
+"""The composition root: builds every part, starts and stops it; only this module imports them all.
 
-Nothing else does: parts get what they need as arguments.  On a Databricks App a failure to put the
-owner-only gate in force ends the process (Jupyter itself would carry on with a token login).
+Parts get what they need as arguments.  On a Databricks App a failure to put the owner-only gate in
+force ends the process (Jupyter itself would carry on with a token login).
+See docs/decisions/0005-one-process.md
 """
 
 import asyncio
@@ -61,7 +62,7 @@ from .web.rest import open_local_channel, rest_routes
 from .workspace_api import WorkspaceApi
 
 STOPPING_MESSAGE = "The app is stopping. What was committed is safe; open this page again later."
-# For commits made a moment before: on the platform the disk is gone after the stop.
+# For commits made just before the stop: on the platform the disk is lost then.
 FLUSH_SECONDS = 4.5
 UPLOADS_FOLDER = "uploads"
 
@@ -88,7 +89,7 @@ class DbxAgentsApp(ExtensionApp):
 
     projects_folder = Unicode(
         "projects",
-        help="Where terminals start and projects live, relative to the home folder.",
+        help="Where terminals start and projects are, relative to the home folder.",
     ).tag(config=True)
     write_token_to_databrickscfg = Bool(
         True,
@@ -99,21 +100,21 @@ class DbxAgentsApp(ExtensionApp):
     detach_template = Bool(
         True,
         help="Whether the .git of a Git deployment is replaced by a fresh one without remotes, "
-        "when the app runs for the first time in the folder of its own source.",
+        "when the app first runs in the folder of its own source.",
     ).tag(config=True)
 
     environment: Environment
 
     @property
     def server(self) -> ServerApp:
-        """The Jupyter server that we extend; it links us before it calls anything else."""
+        """The Jupyter server that we extend; set before Jupyter calls anything else of ours."""
         return cast(ServerApp, self.serverapp)
 
     # ---- linking: before Jupyter creates its classes
 
     @fatal
     def load_config_file(self, *arguments: Any, **options: Any) -> None:
-        """Read our files, take the environment, and put our classes in force."""
+        """Read the configuration, take the environment, and put our classes in force."""
         super().load_config_file(*arguments, **options)
         self.environment = take_environment()
         forbid_inspection()
@@ -136,7 +137,7 @@ class DbxAgentsApp(ExtensionApp):
         """Build every part."""
         environment = self.environment
         self.background = BackgroundTasks(self.log)
-        # Left to come to their end: a token that is being created would be lost otherwise.
+        # Stopped only after ``pats.settle``: a token that is being created would be lost otherwise.
         self.credential_tasks = BackgroundTasks(self.log)
         self.projects = environment.home / self.projects_folder
         self.api = WorkspaceApi(environment.host)
@@ -168,10 +169,13 @@ class DbxAgentsApp(ExtensionApp):
         )
         self.agents = self._build_agents()
         self.git_sync = self._build_git_sync()
-        # Each for itself: one that fails leaves the other as it is.
-        self.searches = [Coalesced(self.git_sync.install_hooks), Coalesced(self.agents.look)]
+        # Run at each new terminal; separate, so that the failure of one does not stop the other.
+        self._searches = [
+            Coalesced(self.git_sync.install_hooks),
+            Coalesced(self.agents.look),
+        ]
         self.startup = StartupTasks(parent=self)
-        self.startup.on_change.append(lambda: self._tell("startup", self.startup.status()))
+        self.startup.on_change.append(lambda: self._emit("startup", self.startup.status()))
         self.installs = InstallTasks(self.agents, self.startup, after=("configure",))
         self.services = Services(
             self.pats, self.agents, self.git_sync, self.tracer, self.status, self._install
@@ -198,7 +202,7 @@ class DbxAgentsApp(ExtensionApp):
             environment=self._terminal_environment,
             login_command=self._login_command,
             opened=self._terminal_opened,
-            programs_changed=lambda: self._tell("terminals", self.sessions.terminals()),
+            programs_changed=lambda: self._emit("terminals", self.sessions.terminals()),
             folder=self.projects,
         )
 
@@ -211,9 +215,9 @@ class DbxAgentsApp(ExtensionApp):
             after_turn=shlex.join(isolated_call("cli.trace_hook")) if self.tracer.enabled else "",
         )
         agents = AgentRoster(place, self.models, self.files, parent=self)
-        agents.on_change.append(lambda: self._tell("agents", agents.status()))
+        agents.on_change.append(lambda: self._emit("agents", agents.status()))
         self.models.on_change.append(lambda: self.background.spawn(agents.refresh()))
-        self.models.on_change.append(lambda: self._tell("models", agents.model_reports()))
+        self.models.on_change.append(lambda: self._emit("models", agents.model_reports()))
         return agents
 
     def _build_git_sync(self) -> GitSync:
@@ -226,7 +230,7 @@ class DbxAgentsApp(ExtensionApp):
             user=lambda: self.pats.user,
             parent=self,
         )
-        sync.on_change.append(lambda: self._tell("projects", sync.status()))
+        sync.on_change.append(lambda: self._emit("projects", sync.status()))
         return sync
 
     @fatal
@@ -239,11 +243,11 @@ class DbxAgentsApp(ExtensionApp):
     # ---- running
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
-        """Start the parts, in the running loop.  Jupyter only warns about a failure here."""
+        """Start the parts in the running loop; Jupyter would only warn about a failure here."""
         tune_event_loop()
         try:
             if self.resolver is not None:
-                verify_gate(serverapp)  # again: a later extension may have touched the router
+                verify_gate(serverapp)  # again: a later extension may have changed the router
                 self.resolver.start()
             await self.broker.start()
             self.channel = open_local_channel(self.services)
@@ -261,28 +265,28 @@ class DbxAgentsApp(ExtensionApp):
             self.credential_tasks.spawn(self._adopt_from_environment())
 
     async def stop_extension(self) -> None:
-        """Tell, end, flush, revoke and close.  Never raises and never hangs: Jupyter would."""
+        """Notify, end, flush, revoke and close; never raises and never hangs."""
         await run_stages(self._last_stages(), self.log)
 
     def _last_stages(self) -> list[Stage]:
-        """Return what there is to stop, in its order; the sum is below the platform's 15 s."""
+        """Return the stages of a stop; the sum of their times is below the platform's 15 s."""
         closing = [self.broker.stop, self.api.close]
         closing += [part.stop for part in (self.channel, self.resolver) if part is not None]
         sessions = [self.sessions.end_terminals, self.sessions.end_kernels, self.pats.settle]
         return [
-            Stage("telling the clients", 0.2, [self._tell_of_the_end]),
-            Stage("the work in the background", 1.0, [self.background.stop]),
+            Stage("notifying the clients", 0.2, [self._announce_stop]),
+            Stage("background work", 1.0, [self.background.stop]),
             Stage("sessions and sync", 4.7, [*sessions, lambda: self.git_sync.stop(FLUSH_SECONDS)]),
             Stage("revoking the tokens", 3.1, [self.credential_tasks.stop, self.pats.stop]),
-            Stage("the files and connections", 0.8, [self.profile.leave, *closing]),
+            Stage("files and connections", 0.8, [self.profile.leave, *closing]),
         ]
 
-    async def _tell_of_the_end(self) -> None:
-        self._tell("server", {"state": "stopping", "message": STOPPING_MESSAGE})
+    async def _announce_stop(self) -> None:
+        self._emit("server", {"state": "stopping", "message": STOPPING_MESSAGE})
         self.sessions.announce(STOPPING_MESSAGE)
 
     async def _adopt_from_environment(self) -> None:
-        """Adopt ``DATABRICKS_TOKEN`` as if it had been pasted, once it is known who may."""
+        """Adopt ``DATABRICKS_TOKEN`` as if it had been pasted, once the owner is known."""
         if self.resolver is not None:
             await self.resolver.wait()
         try:
@@ -309,7 +313,7 @@ class DbxAgentsApp(ExtensionApp):
         await self.agents.write_files()
 
     async def _start_git_sync(self, _progress: Any = None) -> None:
-        # Only the deployed template itself: the platform starts us in its folder.
+        # Only in the deployed template itself, in whose folder the platform starts us.
         is_in_place = self.detach_template and Path.cwd() == PACKAGE_ROOT
         is_deployed = is_in_place and self.environment.is_databricks_app
         await asyncio.to_thread(
@@ -321,13 +325,13 @@ class DbxAgentsApp(ExtensionApp):
         )
         await self.git_sync.start()
 
-    # ---- what the parts ask of the application
+    # ---- what the parts call
 
     def _expected_user(self) -> str | None:
         if self.resolver is None:
             return None
         if self.resolver.owner is None:
-            raise PatError("It is not known yet who the owner of this app is.", "Try again soon.")
+            raise PatError("The owner of this app is not known yet.", "Try again in a moment.")
         return self.resolver.owner
 
     def _terminal_environment(self, base: Mapping[str, str]) -> dict[str, str]:
@@ -335,11 +339,11 @@ class DbxAgentsApp(ExtensionApp):
 
     def _terminal_opened(self) -> None:
         self.pats.session_opened()
-        for look_for_repositories in self.searches:
-            self.background.spawn(look_for_repositories())
+        for search in self._searches:
+            self.background.spawn(search())
 
     def _login_command(self) -> Sequence[str]:
-        """Return what asks for a PAT before the shell starts; nothing when one is at hand."""
+        """Return the command that asks for a PAT before the shell starts; none if there is one."""
         if self.pats.current() is not None or not self.environment.host:
             return ()
         return (*isolated_call("cli.login"), "--")
@@ -347,7 +351,7 @@ class DbxAgentsApp(ExtensionApp):
     # ---- following the credential
 
     def _pat_changed(self) -> None:
-        self._tell("pat", self.pats.status())
+        self._emit("pat", self.pats.status())
         if self.pats.current() != self._written_pat:
             self._written_pat = self.pats.current()
             self.background.spawn(self._follow_pat())
@@ -355,7 +359,7 @@ class DbxAgentsApp(ExtensionApp):
             self.git_sync.pat_changed()
 
     async def _follow_pat(self) -> None:
-        """Write the new token where literal readers look."""
+        """Write the new token to ~/.databrickscfg, for tools that read it there."""
         try:
             await self.profile.follow(self._literal_token)
         except DbxAgentsError as error:
@@ -364,7 +368,7 @@ class DbxAgentsApp(ExtensionApp):
     def _literal_token(self) -> Secret | None:
         return self.pats.current() if self.write_token_to_databrickscfg else None
 
-    def _tell(self, part: str, model: Any) -> None:
+    def _emit(self, part: str, model: Any) -> None:
         self.events.emit(schema_id=STATUS_SCHEMA_ID, data={"part": part, part: model})
 
     def status(self) -> dict[str, Any]:
