@@ -9,10 +9,8 @@ from .discovery import ServedModels
 from .gateway import (
     Dialect,
     Gateway,
+    GatewayKind,
     derived_gateway_host,
-    gateway_host,
-    serving_endpoints,
-    workspace_gateway,
 )
 from .table import ModelReport, ModelTable
 from .watch import ModelWatch
@@ -20,12 +18,10 @@ from .watch import ModelWatch
 __all__ = [
     "Dialect",
     "Gateway",
+    "GatewayKind",
     "ModelReport",
     "ModelTable",
     "ModelWatch",
     "ServedModels",
     "derived_gateway_host",
-    "gateway_host",
-    "serving_endpoints",
-    "workspace_gateway",
 ]

@@ -49,57 +49,58 @@ class Dialect(StrEnum):
     GEMINI = "gemini"
 
 
-@dataclass(frozen=True)
-class Gateway:
-    """Where model calls go: the base URL of each dialect, and why this gateway was chosen.
+class GatewayKind(StrEnum):
+    """Where a workspace serves models: on the gateway's own host, below its own, or without one."""
 
-    ``kind`` is ``gateway-host``, ``workspace-gateway`` or ``serving-endpoints``.
-    """
-
-    kind: str
-    base_urls: Mapping[Dialect, str]
-    reason: str
+    HOST = "gateway-host"
+    WORKSPACE = "workspace-gateway"
+    SERVING_ENDPOINTS = "serving-endpoints"
 
 
-def gateway_host(host: str, reason: str) -> Gateway:
-    """Return the layout of a gateway that has a host name of its own."""
-    paths = {
+# The path of each dialect's base URL.
+LAYOUTS: Mapping[GatewayKind, Mapping[Dialect, str]] = {
+    GatewayKind.HOST: {
         Dialect.ANTHROPIC: "/anthropic",
         Dialect.RESPONSES: "/openai/v1",
         Dialect.CHAT: "/mlflow/v1",
         Dialect.GEMINI: "/gemini",
-    }
-    return _gateway("gateway-host", host, paths, reason)
-
-
-def workspace_gateway(host: str, reason: str) -> Gateway:
-    """Return the layout of ``/ai-gateway`` on a workspace."""
-    paths = {
+    },
+    GatewayKind.WORKSPACE: {
         Dialect.ANTHROPIC: "/ai-gateway/anthropic",
         Dialect.RESPONSES: "/ai-gateway/codex/v1",
         Dialect.CHAT: "/ai-gateway/mlflow/v1",
         Dialect.GEMINI: "/ai-gateway/gemini",
-    }
-    return _gateway("workspace-gateway", host, paths, reason)
-
-
-def serving_endpoints(host: str, reason: str) -> Gateway:
-    """Return the layout of a workspace's serving endpoints, without a gateway."""
-    paths = {
+    },
+    GatewayKind.SERVING_ENDPOINTS: {
         Dialect.ANTHROPIC: "/serving-endpoints/anthropic",
         Dialect.RESPONSES: "/serving-endpoints",
         Dialect.CHAT: "/serving-endpoints",
         Dialect.GEMINI: "/serving-endpoints/google",
-    }
-    return _gateway("serving-endpoints", host, paths, reason)
+    },
+}
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """Where model calls go: the base URL of each dialect, and why this gateway was chosen."""
+
+    kind: GatewayKind
+    base_urls: Mapping[Dialect, str]
+    reason: str
+
+    @classmethod
+    def at(cls, kind: GatewayKind, host: str, reason: str) -> Gateway:
+        """Return a gateway of one kind on a host."""
+        paths = LAYOUTS[kind]
+        return cls(kind, {dialect: host + path for dialect, path in paths.items()}, reason)
 
 
 def explicit_gateway(address: str) -> Gateway:
     """Return the layout of the address that the user names."""
     reason = "It is the configured address (gateway_host, DATABRICKS_GATEWAY_HOST)."
     if address.endswith("/ai-gateway"):
-        return workspace_gateway(address.removesuffix("/ai-gateway"), reason)
-    return gateway_host(address, reason)
+        return Gateway.at(GatewayKind.WORKSPACE, address.removesuffix("/ai-gateway"), reason)
+    return Gateway.at(GatewayKind.HOST, address, reason)
 
 
 def derived_gateway_host(workspace_host: str, workspace_id: str) -> str:
@@ -131,11 +132,17 @@ async def find_gateway(environment: Environment, api: WorkspaceApi, token: Secre
     host = environment.host
     for path in (LISTING_PROBE, MODELS_PROBE):
         if await _answers(api, path, token):
-            return workspace_gateway(host, f"The workspace answers {path.partition('?')[0]}.")
+            return Gateway.at(
+                GatewayKind.WORKSPACE, host, f"The workspace answers {path.partition('?')[0]}."
+            )
     derived = derived_gateway_host(host, environment.workspace_id)
     if derived and await _host_answers(derived, token):
-        return gateway_host(derived, f"{derived}, derived from the workspace's id, answers.")
-    return serving_endpoints(host, "No AI Gateway of this workspace answers.")
+        return Gateway.at(
+            GatewayKind.HOST, derived, f"{derived}, derived from the workspace's id, answers."
+        )
+    return Gateway.at(
+        GatewayKind.SERVING_ENDPOINTS, host, "No AI Gateway of this workspace answers."
+    )
 
 
 async def gateway_works(gateway: Gateway, api: WorkspaceApi, token: Secret) -> bool:
@@ -143,7 +150,7 @@ async def gateway_works(gateway: Gateway, api: WorkspaceApi, token: Secret) -> b
 
     Raises one of UNANSWERED if the workspace itself does not answer: it is no worse then.
     """
-    if gateway.kind == "gateway-host":
+    if gateway.kind is GatewayKind.HOST:
         base = gateway.base_urls[Dialect.ANTHROPIC].removesuffix("/anthropic")
         return await _host_answers(base, token)
     try:
@@ -182,10 +189,6 @@ async def _host_answers(host: str, token: Secret) -> bool:
         return False
     finally:
         await api.close()
-
-
-def _gateway(kind: str, host: str, paths: Mapping[Dialect, str], reason: str) -> Gateway:
-    return Gateway(kind, {dialect: host + path for dialect, path in paths.items()}, reason)
 
 
 def _is_loopback(parts: Any) -> bool:

@@ -26,10 +26,10 @@ from .gateway import (
     UNANSWERED,
     Dialect,
     Gateway,
+    GatewayKind,
     checked_address,
     explicit_gateway,
     find_gateway,
-    serving_endpoints,
 )
 from .names import alternatives, parse_name
 
@@ -77,6 +77,14 @@ class ModelReport:
         return {**asdict(self), "alternatives": list(self.alternatives)}
 
 
+class ModelTrait(Unicode[str, str | bytes]):
+    """A trait that names a model; its default is that of its variable, else ours."""
+
+    def default(self, obj: Any = None) -> str:
+        """Return the default for a model table."""
+        return str(obj.setting(self.name)) if obj is not None else ""
+
+
 class ModelTable(LoggingConfigurable):
     """The agents' models and the gateway that serves them.
 
@@ -84,26 +92,26 @@ class ModelTable(LoggingConfigurable):
     for.  ``on_change`` is called after any of that, or the gateway, has changed.
     """
 
-    anthropic_model = Unicode(
+    anthropic_model = ModelTrait(
         help="Claude Code's model. Default: the variable ANTHROPIC_MODEL, "
         "or databricks-claude-opus-4-7.",
     ).tag(config=True)
-    anthropic_sonnet_model = Unicode(
+    anthropic_sonnet_model = ModelTrait(
         help="What Claude Code uses where it asks for 'sonnet', as its auto mode does. "
         "Default: databricks-claude-sonnet-4-6.",
     ).tag(config=True)
-    anthropic_small_model = Unicode(
+    anthropic_small_model = ModelTrait(
         help="What Claude Code and OpenCode use for small side jobs, and Claude Code where it asks "
         "for 'haiku'. Default: databricks-claude-haiku-4-5.",
     ).tag(config=True)
-    codex_model = Unicode(
+    codex_model = ModelTrait(
         help="Codex' model. Default: the variable CODEX_MODEL, or databricks-gpt-5-5.",
     ).tag(config=True)
-    gemini_model = Unicode(
+    gemini_model = ModelTrait(
         help="Gemini CLI's model. Default: the variable GEMINI_MODEL, "
         "or databricks-gemini-2-5-pro.",
     ).tag(config=True)
-    hermes_model = Unicode(
+    hermes_model = ModelTrait(
         help="Hermes' model. Default: the variable HERMES_MODEL, or databricks-claude-opus-4-7.",
     ).tag(config=True)
     gateway_host = Unicode(
@@ -124,30 +132,6 @@ class ModelTable(LoggingConfigurable):
         self.chosen = frozenset(name for name in DEFAULTS if self._is_chosen(name))
         self.configured: Mapping[str, str] = {name: getattr(self, name) for name in DEFAULTS}
 
-    @default("anthropic_model")
-    def _default_anthropic_model(self) -> str:
-        return self._setting("anthropic_model")
-
-    @default("anthropic_sonnet_model")
-    def _default_anthropic_sonnet_model(self) -> str:
-        return self._setting("anthropic_sonnet_model")
-
-    @default("anthropic_small_model")
-    def _default_anthropic_small_model(self) -> str:
-        return self._setting("anthropic_small_model")
-
-    @default("codex_model")
-    def _default_codex_model(self) -> str:
-        return self._setting("codex_model")
-
-    @default("gemini_model")
-    def _default_gemini_model(self) -> str:
-        return self._setting("gemini_model")
-
-    @default("hermes_model")
-    def _default_hermes_model(self) -> str:
-        return self._setting("hermes_model")
-
     @default("gateway_host")
     def _default_gateway_host(self) -> str | None:
         host = self._environment.settings.get("DATABRICKS_GATEWAY_HOST")
@@ -158,7 +142,8 @@ class ModelTable(LoggingConfigurable):
         host: str | None = proposal["value"]
         return checked_address(host) if host else host
 
-    def _setting(self, trait: str) -> str:
+    def setting(self, trait: str) -> str:
+        """Return what a trait that is not configured names: its variable's model, or ours."""
         return self._of_variable(trait) or DEFAULTS[trait][0]
 
     def _of_variable(self, trait: str) -> str:
@@ -201,7 +186,7 @@ class ModelTable(LoggingConfigurable):
 
     def without_gateway(self, reason: str) -> Gateway:
         """Return the serving endpoints."""
-        return serving_endpoints(self._environment.host, reason)
+        return Gateway.at(GatewayKind.SERVING_ENDPOINTS, self._environment.host, reason)
 
     def _gateway_before_asking(self) -> Gateway:
         if self.gateway_host:
@@ -214,7 +199,7 @@ class ModelTable(LoggingConfigurable):
 
     async def discover(self, api: WorkspaceApi, token: Secret) -> bool:
         """Ask what is served and put it in force; whether it could be asked.  Never raises."""
-        through_gateway = self.gateway.kind != "serving-endpoints"
+        through_gateway = self.gateway.kind is not GatewayKind.SERVING_ENDPOINTS
         try:
             served = await discover(api, token, through_gateway=through_gateway)
         except WorkspaceError as error:

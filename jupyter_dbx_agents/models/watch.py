@@ -19,7 +19,7 @@ from traitlets.config import LoggingConfigurable
 from ..background import backoff_seconds
 from ..secret import Secret
 from ..workspace_api import WorkspaceApi
-from .gateway import UNANSWERED, Gateway, gateway_works
+from .gateway import UNANSWERED, Gateway, GatewayKind, gateway_works
 from .table import ModelTable
 
 AGAIN = " It had been silent for a while."
@@ -76,7 +76,7 @@ class ModelWatch(LoggingConfigurable):
 
     async def gateway_failed(self, gateway: Gateway) -> bool:
         """Look at a gateway through which a call failed; whether another one is in force now."""
-        if self._models.is_gateway_configured or gateway.kind == "serving-endpoints":
+        if self._models.is_gateway_configured or gateway.kind is GatewayKind.SERVING_ENDPOINTS:
             return False
         failed_at_seconds = time.monotonic()
         async with self._turn:

@@ -5,8 +5,7 @@ import json
 
 import pytest
 
-from jupyter_dbx_agents.models import ModelWatch
-from jupyter_dbx_agents.models.gateway import gateway_host
+from jupyter_dbx_agents.models import Gateway, GatewayKind, ModelWatch
 
 from .scripted_gateway import (
     MESSAGES,
@@ -149,7 +148,7 @@ def test_a_gateway_host_that_cannot_be_reached_costs_no_call():
             watched(site)
             async with scripted_gateway(answer_ok) as gone:
                 host = gone.url
-            site.models.use_gateway(gateway_host(host, "It answered once."))
+            site.models.use_gateway(Gateway.at(GatewayKind.HOST, host, "It answered once."))
             body = bodies(site.models, streams=False)[MESSAGES]
             assert (await site.agent.post(MESSAGES, json=body)).status_code == 200
             assert site.models.gateway.kind == "serving-endpoints"
@@ -177,7 +176,7 @@ def test_a_call_that_may_have_been_worked_on_is_not_repeated_elsewhere():
     async def run() -> None:
         async with workspace_site() as site, scripted_gateway(drop) as dying:
             watched(site)
-            site.models.use_gateway(gateway_host(dying.url, "It answered once."))
+            site.models.use_gateway(Gateway.at(GatewayKind.HOST, dying.url, "It answered once."))
             body = bodies(site.models, streams=False)[MESSAGES]
             assert (await site.agent.post(MESSAGES, json=body)).status_code == 503
             assert site.models.gateway.kind == "serving-endpoints"
