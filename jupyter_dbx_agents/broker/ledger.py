@@ -6,13 +6,14 @@ secret.  The sums, by agent and model, are for the status and for Prometheus on 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import time
 from dataclasses import dataclass
 from typing import Any
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client import REGISTRY, Counter, Histogram
 
 from ..background import AnyLogger
 from .call import Call
@@ -26,6 +27,31 @@ MOST_PAIRS = 200
 OTHER = "other"
 LABELS = ("agent", "model")
 SECONDS_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+
+
+def _counter(name: str, what: str) -> Counter:
+    return Counter(f"dbx_agents_model_{name}", what, LABELS, registry=None)
+
+
+def _histogram(name: str, what: str) -> Histogram:
+    name = f"dbx_agents_model_{name}"
+    return Histogram(name, what, LABELS, registry=None, buckets=SECONDS_BUCKETS)
+
+
+CALLS = _counter("calls", "Model calls of agents")
+ERRORS = _counter("call_errors", "Model calls that failed or broke off")
+INPUT_TOKENS = _counter("input_tokens", "Tokens sent to models")
+OUTPUT_TOKENS = _counter("output_tokens", "Tokens received from models")
+SECONDS = _histogram("call_seconds", "How long model calls took")
+FIRST_BYTE_SECONDS = _histogram("first_byte_seconds", "How long until an answer began")
+
+
+@functools.cache
+def register_metrics() -> None:
+    """Show the metrics on ``/metrics``, unless another copy of this module does already."""
+    for metric in (CALLS, ERRORS, INPUT_TOKENS, OUTPUT_TOKENS, SECONDS, FIRST_BYTE_SECONDS):
+        with contextlib.suppress(ValueError):
+            REGISTRY.register(metric)
 
 
 class AccessLog:
@@ -84,18 +110,6 @@ class ModelUsage:
         }
 
 
-@dataclass(frozen=True)
-class UsageMetrics:
-    """The same for Prometheus."""
-
-    calls: Counter
-    errors: Counter
-    input_tokens: Counter
-    output_tokens: Counter
-    seconds: Histogram
-    first_byte_seconds: Histogram
-
-
 class UsageLedger:
     """Every model call of this process, summed up."""
 
@@ -126,13 +140,14 @@ class UsageLedger:
     def _count(
         self, usage: ModelUsage, call: Call, seconds: float, first_byte_seconds: float
     ) -> None:
-        metrics, labels = usage_metrics(), (usage.agent, usage.model)
-        metrics.calls.labels(*labels).inc()
-        metrics.errors.labels(*labels).inc(call.has_failed)
-        metrics.input_tokens.labels(*labels).inc(call.tokens.input_tokens)
-        metrics.output_tokens.labels(*labels).inc(call.tokens.output_tokens)
-        metrics.seconds.labels(*labels).observe(seconds)
-        metrics.first_byte_seconds.labels(*labels).observe(first_byte_seconds)
+        register_metrics()
+        labels = (usage.agent, usage.model)
+        CALLS.labels(*labels).inc()
+        ERRORS.labels(*labels).inc(call.has_failed)
+        INPUT_TOKENS.labels(*labels).inc(call.tokens.input_tokens)
+        OUTPUT_TOKENS.labels(*labels).inc(call.tokens.output_tokens)
+        SECONDS.labels(*labels).observe(seconds)
+        FIRST_BYTE_SECONDS.labels(*labels).observe(first_byte_seconds)
 
 
 def printable_path(path: str) -> str:
@@ -141,30 +156,3 @@ def printable_path(path: str) -> str:
         return f"{METADATA_PREFIX}/…"
     plain = "".join(char if "!" <= char <= "~" else "?" for char in path)
     return plain if len(plain) <= MAX_PATH_CHARACTERS else f"{plain[:MAX_PATH_CHARACTERS]}…"
-
-
-@functools.cache
-def usage_metrics() -> UsageMetrics:
-    """Return the process' one set of figures, registered on first use."""
-    try:
-        return _register(REGISTRY)
-    except ValueError:  # a second copy of this module in one process, as test runners make
-        return _register(CollectorRegistry())
-
-
-def _register(registry: CollectorRegistry) -> UsageMetrics:
-    def counter(name: str, what: str) -> Counter:
-        return Counter(f"dbx_agents_model_{name}", what, LABELS, registry=registry)
-
-    def histogram(name: str, what: str) -> Histogram:
-        name = f"dbx_agents_model_{name}"
-        return Histogram(name, what, LABELS, registry=registry, buckets=SECONDS_BUCKETS)
-
-    return UsageMetrics(
-        calls=counter("calls", "Model calls of agents"),
-        errors=counter("call_errors", "Model calls that failed or broke off"),
-        input_tokens=counter("input_tokens", "Tokens sent to models"),
-        output_tokens=counter("output_tokens", "Tokens received from models"),
-        seconds=histogram("call_seconds", "How long model calls took"),
-        first_byte_seconds=histogram("first_byte_seconds", "How long until an answer began"),
-    )

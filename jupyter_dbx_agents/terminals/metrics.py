@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 from dataclasses import dataclass
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client import REGISTRY, Counter, Histogram
 
 LAG_SECONDS = 1.0
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
@@ -27,31 +28,31 @@ class TerminalMetrics:
 
 @functools.cache
 def terminal_metrics() -> TerminalMetrics:
-    """Return the process' one set of figures, registered on first use."""
-    try:
-        return _register(REGISTRY)
-    except ValueError:  # a second copy of this module in one process, as test runners make
-        return _register(CollectorRegistry())
-
-
-def _register(registry: CollectorRegistry) -> TerminalMetrics:
-    def counter(name: str, what: str) -> Counter:
-        return Counter(f"dbx_agents_terminal_{name}", what, registry=registry)
-
-    return TerminalMetrics(
-        output_bytes=counter("output_bytes", "Bytes that programs have written"),
-        input_bytes=counter("input_bytes", "Bytes typed and pasted"),
-        pauses=counter("pauses", "Times that a program had to wait for its clients"),
-        left_behind=counter("left_behind", "Times that a program went on without a stalled client"),
-        dropped_clients=counter("dropped_clients", "Clients closed because they stayed stalled"),
-        replays=counter("replays", "Screens sent to clients that came (back)"),
+    """Return the process' one set of metrics, registered on first use."""
+    metrics = TerminalMetrics(
+        output_bytes=_counter("output_bytes", "Bytes that programs have written"),
+        input_bytes=_counter("input_bytes", "Bytes typed and pasted"),
+        pauses=_counter("pauses", "Times that a program had to wait for its clients"),
+        left_behind=_counter(
+            "left_behind", "Times that a program went on without a stalled client"
+        ),
+        dropped_clients=_counter("dropped_clients", "Clients closed because they stayed stalled"),
+        replays=_counter("replays", "Screens sent to clients that came (back)"),
         loop_lag=Histogram(
             "dbx_agents_terminal_event_loop_lag_seconds",
             "How late a timer of the server's event loop fires, once a second",
-            registry=registry,
+            registry=None,
             buckets=_LAG_BUCKETS,
         ),
     )
+    for metric in vars(metrics).values():
+        with contextlib.suppress(ValueError):  # a second copy of this module, as test runners make
+            REGISTRY.register(metric)
+    return metrics
+
+
+def _counter(name: str, what: str) -> Counter:
+    return Counter(f"dbx_agents_terminal_{name}", what, registry=None)
 
 
 class LagMeter:

@@ -1,6 +1,7 @@
 """Calls, tokens, errors and time of each agent and model, from what passes by."""
 
 import asyncio
+import importlib.util
 import json
 from typing import Any
 
@@ -13,8 +14,9 @@ from dbx_workspace.models import chat as models_chat
 from dbx_workspace.models import gemini as models_gemini
 from dbx_workspace.models import responses as models_responses
 from dbx_workspace.models.script import Reply
+from jupyter_dbx_agents.broker import ledger as ledger_module
 from jupyter_dbx_agents.broker.call import MOST_ANSWER_BYTES, Call, TokenCounts
-from jupyter_dbx_agents.broker.ledger import MOST_PAIRS, OTHER, UsageLedger, usage_metrics
+from jupyter_dbx_agents.broker.ledger import MOST_PAIRS, OTHER, UsageLedger
 from jupyter_dbx_agents.models import Dialect
 from jupyter_dbx_agents.pat import PatState
 
@@ -190,8 +192,14 @@ def test_prometheus_has_the_same_figures_and_two_brokers_do_not_clash():
 
 
 def test_a_second_copy_of_the_metrics_registers_without_an_error():
-    usage_metrics()
-    usage_metrics.__wrapped__().calls.labels("a", "b").inc()
+    ledger_module.register_metrics()
+    spec = importlib.util.find_spec(ledger_module.__name__)
+    assert spec is not None
+    assert spec.loader is not None
+    copy = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(copy)
+    assert copy.CALLS is not ledger_module.CALLS
+    copy.UsageLedger().record(Call("POST", "/", agent="a", model="b"), 1.0, 0.5)
 
 
 def test_a_model_is_a_label_only_if_it_looks_like_one_and_only_so_many_are():
