@@ -37,12 +37,12 @@ _REFUSAL_TEXT = 2
 # What to do about messages that do not say it themselves.
 ADVICE = {
     "A Databricks token is on its way.": "Try again in a moment.",
-    "Ask for a token with GET.": "Use an SDK of Databricks; it does.",
+    "Request a token with GET.": "Use a Databricks SDK, which does so.",
     "Codex does not tell what it knows of models (exit status …, …).": (
         "Codex works, with a warning at its start. Install it anew: jupyter dbx-agents agents "
         "install codex"
     ),
-    "HTTP/1.1 is needed.": "Update the program that asks.",
+    "HTTP/1.1 is required.": "Update the program that sends the call.",
     "No virtual environment could be made.": "Its output follows: most often the disk is full.",
     "Not synced: ….": "jupyter dbx-agents sync says why for each project.",
     "Problems found: … with the server; with the agents: …": "Each line above says what to do.",

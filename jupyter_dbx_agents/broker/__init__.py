@@ -1,12 +1,20 @@
 """The broker: a loopback server that puts the current PAT into model calls, and hands it to SDKs.
 
-It knows a PAT source and a model table and nothing of Jupyter.  Agents and SDKs hold secrets that
-live as long as this process and are worth nothing elsewhere; so a rotation changes no file of
-theirs and interrupts no program.
+It depends on a PAT source and a model table, not on Jupyter.  Agents and SDKs hold secrets that are
+valid for this process only; so a rotation changes no file of theirs and interrupts no program.
+
+A model call's way: ``loopback_handler`` refuses what ``access`` does not let in; ``model_proxy``
+holds the body, which ``filters.request`` corrects by ``filters.chat`` or ``filters.tools``;
+``upstream`` sends it through ``gateway_client`` with the current PAT, and repeats it once where
+``gateway_errors`` allows it; the answer streams back through ``filters.events``; ``call`` counts
+its tokens, and ``ledger`` records it.
+An SDK call's way: ``loopback_handler``, ``access``, then ``metadata_service`` with the token that
+the PAT source promises.  ``refusals`` has what either gets instead, ``shared`` what both use.
 
 Security invariants; ``tests/broker`` has a test of nearly the same name for each
 - The broker listens on 127.0.0.1 only.
-- No model call is forwarded without a capability, compared in constant time; one in a URL is none.
+- No model call is forwarded without a capability, compared in constant time; one in a URL does not
+  count.
 - A request whose Host is not the broker's own is refused (DNS rebinding).
 - A request from a web page is refused (a site that the user visits while the broker runs).
 - Only known paths are forwarded, and only to the gateway's own base URLs; redirects are not
@@ -19,7 +27,7 @@ Security invariants; ``tests/broker`` has a test of nearly the same name for eac
   any of its answer.
 - Memory is bounded: a body by ``max_body_bytes``, an answer by what the agent reads.
 
-It is no sandbox: agents run as the same operating-system user as the server does.
+It is not a sandbox: agents run as the same operating-system user as the server.
 """
 
 from .server import Broker

@@ -39,7 +39,7 @@ GEMINI_PATH = re.compile(
     r":(generateContent|streamGenerateContent|countTokens)"
 )
 ONLY_COUNTS = ("/count_tokens", ":countTokens")
-# Claude Code asks these, without a credential, whether its base URL is alive.
+# Claude Code requests these, without a credential, to check that its base URL works.
 GREETINGS = frozenset({"/anthropic", "/anthropic/api/hello"})
 
 HOP_BY_HOP = frozenset(  # RFC 9110 §7.6.1; each leg of a proxy has its own
@@ -56,7 +56,7 @@ HOP_BY_HOP = frozenset(  # RFC 9110 §7.6.1; each leg of a proxy has its own
     }
 )
 # Every header in which an agent sends a credential, whichever it was configured with; a second one
-# (a stray ANTHROPIC_API_KEY, say) would travel to the gateway next to the PAT.
+# (a stray ANTHROPIC_API_KEY, say) would reach the gateway beside the PAT.
 CREDENTIALS = frozenset(
     {
         "authorization",
@@ -71,11 +71,11 @@ CREDENTIALS = frozenset(
 # The HTTP client writes its own; "expect" was answered by us; and a gateway that compresses an
 # event stream holds back its first bytes, and hides its refusals from us.
 REWRITTEN = frozenset({"host", "content-length", "expect", "accept-encoding"})
-# Set by proxies, and believed by servers behind them: an agent has no business with them.
+# Set by proxies, and trusted by the servers behind them; agents must not set them.
 FORWARDING = frozenset({"forwarded", "via", "x-real-ip", "origin", "referer"})
 NOT_SENT = HOP_BY_HOP | CREDENTIALS | REWRITTEN | FORWARDING
 NOT_SENT_PREFIXES = ("x-forwarded-", "sec-", "proxy-")
-# Cookies would be the user's session; the others speak of the gateway's origin, not of ours.
+# Cookies would be the user's session; the others concern the gateway's origin, not ours.
 NOT_RETURNED = HOP_BY_HOP | frozenset(
     {
         "set-cookie",
@@ -93,12 +93,12 @@ NOT_RETURNED_PREFIXES = ("access-control-", "proxy-")
 
 @dataclass
 class Capabilities:
-    """The secrets of this process, one for each agent, so that the log can tell who called."""
+    """The secrets of this process, one for each agent, so that the log can name the caller."""
 
     _by_agent: dict[str, Secret] = field(default_factory=dict)
 
     def of(self, agent: str) -> Secret:
-        """Return the capability of an agent, made when it is first asked for."""
+        """Return the capability of an agent, created on first use."""
         if agent not in self._by_agent:
             self._by_agent[agent] = new_secret()
         return self._by_agent[agent]
@@ -106,7 +106,7 @@ class Capabilities:
     def holder(self, headers: HTTPHeaders) -> str | None:
         """Return the agent whose capability a request bears in any of the three headers.
 
-        Every offer is compared with every capability, so that the time tells nothing.
+        Every offer is compared with every capability, so that timing reveals nothing.
         """
         found = None
         for offer in _offers(headers):
@@ -122,12 +122,12 @@ def new_secret() -> Secret:
 
 
 def attack(headers: HTTPHeaders, port: int) -> str:
-    """Return why a request is taken for a browser's, in a sentence; '' for a program's."""
+    """Return why a request looks like a web page's, in a sentence; '' if it does not."""
     # DNS rebinding: a page of evil.example, whose name now resolves to 127.0.0.1, is same-origin
     # with us to the browser; but its Host still says evil.example.
     if headers.get_list("Host") not in ([f"127.0.0.1:{port}"], [f"localhost:{port}"]):
-        return f"The broker answers to 127.0.0.1:{port} only; this request named another host."
-    # Cross-site request: any page may send a "simple" POST to a loopback port.  Browsers say so in
+        return f"The broker serves 127.0.0.1:{port} only; this request names another host."
+    # Cross-site request: any page may send a "simple" POST to a loopback port.  Browsers send
     # one or both of these; agents send neither (Node's fetch sends Sec-Fetch-Mode alone).
     if "Origin" in headers or headers.get("Sec-Fetch-Site", "none") != "none":
         return "The broker serves programs, not web pages."
@@ -146,8 +146,8 @@ def _offers(headers: HTTPHeaders) -> list[Secret]:
 class Route:
     """A local path that is forwarded: its dialect, and what to append to that one's base URL.
 
-    ``model`` is the one in the path, '' if the body names it; a model is called if
-    ``is_model_call``, and only asked about if not.
+    ``model`` is the one in the path, '' if the body names it; without ``is_model_call`` the
+    request is only about models.
     """
 
     dialect: Dialect
@@ -157,11 +157,11 @@ class Route:
 
 
 def route_of(method: str, path: str) -> Route | None:
-    """Return where a request goes, None if nowhere.
+    """Return where a request goes, None if it is not forwarded.
 
     ``path`` is the undecoded one: an encoded slash, a dot segment, a double slash or an absolute
     URL (all of them ways to reach another path or host than the one that was checked) fails here
-    because it is not letter by letter one of ours.
+    because it does not equal one of ours.
     """
     dialect, model = FORWARDED.get((method, path)), ""
     if dialect is None and method == "POST" and (match := GEMINI_PATH.fullmatch(path)):
@@ -199,7 +199,7 @@ def to_agent(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     pairs = list(headers)
     barred = NOT_RETURNED | _nominated(pairs)
     return [
-        (name, value.replace("\t", " "))  # a tab is legal, but tornado takes none
+        (name, value.replace("\t", " "))  # a tab is legal, but tornado rejects it
         for name, value in pairs
         if (lower := name.lower()) not in barred and not lower.startswith(NOT_RETURNED_PREFIXES)
     ]

@@ -17,7 +17,7 @@ from ..models import Dialect
 from .filters.events import Lines, parse_event
 
 BROKE_OFF = "gateway broke off"
-# An answer that is no stream is read at its end; one larger than this is not counted.
+# An answer that is not a stream is parsed at its end; a larger one than this is not counted.
 MOST_ANSWER_BYTES = 4 * 1024 * 1024
 MARKS = (b'"usage"', b'"usageMetadata"')
 INPUT_KEYS = {
@@ -35,7 +35,7 @@ OUTPUT_KEYS = {
 
 
 class TokenCounts:
-    """What an answer has said of tokens so far."""
+    """The token counts that an answer has reported so far."""
 
     def __init__(self) -> None:
         self._dialect = Dialect.CHAT
@@ -44,7 +44,7 @@ class TokenCounts:
         self._finish: Callable[[], None] = lambda: None
 
     def begin(self, dialect: Dialect, headers: Iterable[tuple[str, str]]) -> None:
-        """Take note of what kind of answer is to come; a compressed one is not read."""
+        """Prepare for an answer with these headers; a compressed one is not read."""
         by_name = {name.lower(): value.lower() for name, value in headers}
         self._dialect = dialect
         if by_name.get("content-encoding", "identity") != "identity":
@@ -61,17 +61,17 @@ class TokenCounts:
         self._read(chunk)
 
     def finish(self) -> None:
-        """Read what could not be read before the end."""
+        """Parse what could not be parsed before the end."""
         self._finish()
 
     @property
     def input_tokens(self) -> int:
-        """The tokens of the request, 0 if that was not said."""
+        """The tokens of the request, 0 if unknown."""
         return self._sum(INPUT_KEYS[self._dialect])
 
     @property
     def output_tokens(self) -> int:
-        """The tokens of the answer, 0 if that was not said."""
+        """The tokens of the answer, 0 if unknown."""
         return self._sum(OUTPUT_KEYS[self._dialect])
 
     def _sum(self, keys: tuple[str, ...]) -> int:
@@ -98,7 +98,7 @@ class TokenCounts:
             self._take(part)
 
     def _take(self, part: Any) -> None:
-        """Take what a part of an answer says; a later part knows better than an earlier one."""
+        """Record the usage in a part of an answer; a later part overrides an earlier one."""
         if not isinstance(part, dict):
             return
         for holder in (part, part.get("message"), part.get("response")):
@@ -135,5 +135,5 @@ class Call:
 
     @property
     def has_failed(self) -> bool:
-        """Whether the agent got an error, or half an answer; not if it went away itself."""
+        """Whether the agent got an error or half an answer; not if it disconnected itself."""
         return self.status >= HTTPStatus.BAD_REQUEST or self.ending.startswith(BROKE_OFF)

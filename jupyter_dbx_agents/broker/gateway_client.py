@@ -1,7 +1,7 @@
-"""The way to the gateway: kept-alive connections, a proxy of the environment, and how a call fails.
+"""The gateway's HTTP client: keep-alive, the environment's proxy, and how a call fails.
 
 Why aiohttp's client: its parser is written in C, an answer is read no faster than the agent reads,
-and it tells whether a call went out on a connection that had lain idle.  Measured on two cores
+and it reports whether a call was sent on a connection that had been idle.  Measured on two cores
 (``benchmarks/broker.py``): 1.4 ms added to a call and 117 MiB/s, for 6 MiB of memory; a client of
 our own in Python added 1.0 to 1.3 ms, at 73 MiB/s; httpx 2.2 to 2.5 ms, at 20 MiB/s.
 """
@@ -36,7 +36,7 @@ WHOLE_BODY_BYTES = 1024 * 1024
 # What aiohttp would add of its own; an agent's headers pass as they are.
 NOT_ADDED = (hdrs.USER_AGENT, hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.CONTENT_TYPE)
 NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError)
-# Legal in no header, yet its parser passes them on.
+# Not allowed in headers, but aiohttp's parser passes them on.
 CONTROL_CHARACTERS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -57,7 +57,7 @@ class Answer:
             raise GatewayGoneError(_reason(error)) from None
 
     def close(self) -> None:
-        """Close the connection if there is more to read; else it is kept for the next call."""
+        """Close the connection if there is more to read; else keep it for the next call."""
         self._response.close()
 
 
@@ -84,14 +84,14 @@ class GatewayClient:
         headers: list[tuple[str, str]],
         body: bytes,
         *,
-        freshly: bool = False,
+        reuse: bool = True,
     ) -> Answer:
         """Send a request once and return the answer's beginning.  Raises GatewayGoneError.
 
-        ``freshly``: on a connection of its own.
+        Without ``reuse`` it opens a connection for this call.
         """
         sent = SimpleNamespace(was_idle=False)
-        session = self._fresh if freshly else self._kept
+        session = self._kept if reuse else self._fresh
         try:
             response = await session.request(
                 method,
@@ -111,7 +111,7 @@ class GatewayClient:
             ) from None
         if any(CONTROL_CHARACTERS.search(value) for _, value in response.raw_headers):
             response.close()
-            raise GatewayGoneError("its head cannot be read")
+            raise GatewayGoneError("its headers are malformed")
         return Answer(response)
 
 
@@ -147,7 +147,7 @@ def _proxy_for(url: str) -> str | None:
 
 
 def _reason(error: Exception) -> str:
-    """Return the kind of a failure: its text may quote what was sent."""
+    """Return the type of a failure: its text may quote what was sent."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return type(error.certificate_error).__name__
     if isinstance(error, aiohttp.ClientHttpProxyError):

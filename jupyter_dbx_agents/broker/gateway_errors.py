@@ -1,4 +1,4 @@
-"""How a call to the gateway fails: no answer, or one that says that the PAT is dead.
+"""How a call to the gateway fails: no answer, or one that refuses the PAT.
 
 The status alone does not show the latter: 403 is also what a user gets who lacks a permission, and
 the AI Gateway answers 400 to a bad token as well as to a bad request.  So the beginning of the body
@@ -14,8 +14,8 @@ from ..workspace_api import is_token_refusal, read_error
 # A refusal of a token is a line of JSON; what is longer than this is some other error.
 PEEK_BYTES = 64 * 1024
 SUSPECT = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
-# These are worth one more try with a token that was looked at anew, whatever the body says: a
-# gateway that does not know a new token yet may word it as a lack of permission.
+# Repeated once with a freshly checked token, whatever the body says: a gateway that does not know a
+# new token yet may report a missing permission.
 WORTH_A_REPLAY = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 # The gateway's words in full: "invalid token" may also occur in a complaint about a prompt.
 GATEWAY_REFUSAL = re.compile(r"invalid (access )?token[.!]?( \[ReqId: [^\]]*\])?", re.IGNORECASE)
@@ -23,10 +23,10 @@ GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 
 
 class GatewayGoneError(Exception):
-    """The gateway cannot be reached, or its answer broke off or is none.
+    """The gateway cannot be reached, or its answer broke off or is malformed.
 
-    ``was_idle`` if the call went out on a connection that had lain idle, and nothing came back;
-    ``was_sent`` unless it is certain that the gateway knows nothing of the call.
+    ``was_idle`` if the call was sent on a connection that had been idle, and nothing came back;
+    ``was_sent`` unless it is certain that the gateway never saw the call.
     """
 
     def __init__(self, reason: str, *, was_idle: bool = False, was_sent: bool = True) -> None:

@@ -1,8 +1,8 @@
 """What the broker's handlers share: the checks that come before a body is read, and refusals.
 
 tornado reads a body after ``prepare``.  A refusal is therefore sent in ``prepare``, and what the
-client goes on sending is thrown away for a while: closing at once would reset the connection, and a
-client that still writes would see that and not the refusal.
+client still sends is discarded for a while: closing at once would reset the connection, and a
+client that is still writing would see the reset instead of the refusal.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from .call import Call
 from .refusals import Refusal, from_browser, render
 from .shared import Shared
 
-# After a refusal, how long a client may take to end its body before it is cut off.
+# How long after a refusal a client may still send its body before the connection is closed.
 LINGER_SECONDS = 2.0
 
 
@@ -29,7 +29,7 @@ class LoopbackHandler(web.RequestHandler):
     dialect: Dialect | None = None
 
     def initialize(self, shared: Shared) -> None:
-        """Take what the broker's handlers share."""
+        """Store what the broker's handlers share."""
         self.shared = shared
         self.call = Call(self.request.method or "", self.request.path)
         self._refused = False
@@ -53,10 +53,10 @@ class LoopbackHandler(web.RequestHandler):
             await self.refuse(refusal)
 
     def data_received(self, chunk: bytes) -> None:
-        """Throw a body away; subclasses keep it."""
+        """Discard the body; subclasses keep it."""
 
     async def refuse(self, refusal: Refusal) -> None:
-        """Answer with a refusal; what is still to come of the request is not looked at."""
+        """Answer with a refusal; the rest of the request is discarded."""
         self._refused = True
         headers, body = render(refusal, self.dialect)
         self.answer_head(refusal.status, list(headers.items()))
@@ -93,14 +93,14 @@ class LoopbackHandler(web.RequestHandler):
     get = head = post = put = patch = delete = options = _any_method
 
     def on_finish(self) -> None:
-        """Write the line of a call that was answered."""
+        """Record a call that was answered."""
         if hasattr(self, "_cut"):
             self._cut.cancel()
         self._record()
 
     def on_connection_close(self) -> None:
-        """Write the line of a call whose client is gone."""
-        self.call.ending = self.call.ending or "client went away"
+        """Record a call whose client has disconnected."""
+        self.call.ending = self.call.ending or "client disconnected"
         self._record()
         super().on_connection_close()
 
@@ -113,7 +113,7 @@ class LoopbackHandler(web.RequestHandler):
             self.shared.access_log.record(self.call)
 
     def write_error(self, status_code: int, **_: Any) -> None:
-        """Answer a method that HTTP does not know, or a fault of ours, in the shape of an API."""
+        """Answer an unknown HTTP method, or a fault of ours, in the shape of an API."""
         refusal = Refusal(status_code, "broker_error", "The broker cannot answer this request.")
         headers, body = render(refusal, self.dialect)
         self.answer_head(status_code, list(headers.items()))

@@ -5,9 +5,9 @@ Protocol: ``GET`` with ``X-Databricks-Metadata-Version: 1`` and ``X-Databricks-H
 Python and Go, ``MetadataServiceTokenSource`` and ``auth_metadata_service.go``).
 
 Errors are JSON objects with a message and never 404.  The Go SDK, and with it the CLI, shows the
-body of any error but a 404, which it takes for "there is no such service" and goes on to complain
-of missing configuration.  The Python SDK looks at the JSON only: it says "Metadata Service returned
-empty token" where other content would end in a parser's error.
+body of any error but a 404: that means "no such service" to it, and it then reports missing
+configuration.  The Python SDK parses the body whatever the status: it reports "Metadata Service
+returned empty token", where content other than JSON would end in a parser's error.
 """
 
 import json
@@ -27,30 +27,30 @@ class MetadataServiceHandler(LoopbackHandler):
     """The secret path; any other below ``/metadata`` is unknown."""
 
     def refusal(self) -> Refusal | None:
-        """Return why this client gets no token, in the order in which it can be told least."""
+        """Return why this client gets no token; the check that reveals least comes first."""
         if Secret(self.request.path) != self.shared.metadata_path:
             return not_served("/metadata/…")
         self.call.agent = "sdk"
         if self.request.method != "GET":
-            return Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "method", "Ask for a token with GET.")
+            return Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "method", "Request a token with GET.")
         return self._refusal_of_headers()
 
     def _refusal_of_headers(self) -> Refusal | None:
         # A web page cannot set these (without a preflight, which is refused); redundant on purpose.
         headers = self.request.headers
         if headers.get_list("X-Databricks-Metadata-Version") != [SUPPORTED_VERSION]:
-            return _bad_request("Ask with the header X-Databricks-Metadata-Version: 1.")
+            return _bad_request("Send the header X-Databricks-Metadata-Version: 1.")
         # A program configured for another workspace must not get, and send there, this one's token.
         asked_for = headers.get("X-Databricks-Host", "")
         if not is_same_host(asked_for, self.shared.workspace_host):
             return _bad_request(
-                f"This is the metadata service of {self.shared.workspace_host}. Use a profile or "
-                "credentials of your own for another workspace."
+                f"This is the metadata service of {self.shared.workspace_host}. For another "
+                "workspace, use a profile or credentials of your own."
             )
         return None
 
     async def respond(self) -> None:
-        """Hand out the PAT and until when it may be used, or say what to do."""
+        """Answer with the PAT and its promised expiry, or with what the user can do."""
         promise = self.shared.pats.promise()
         if promise is None:
             await self.refuse(metadata_unavailable(self.shared.pats))

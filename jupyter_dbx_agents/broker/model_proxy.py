@@ -1,4 +1,4 @@
-"""Model calls: a body held for a replay, an answer streamed as fast as the agent reads it."""
+"""Model calls: the body is held for a repetition, the answer streams as the agent reads it."""
 
 import asyncio
 from http import HTTPStatus
@@ -19,8 +19,8 @@ from .loopback_handler import LoopbackHandler
 from .refusals import UNREACHABLE, Refusal, no_capability, not_served, too_large
 from .upstream import ModelCall, Reply
 
-# A path that is not there, or a server that has none behind it.  A model that is not there, or not
-# ready, is told by the same ones; so the gateway is looked at before anything follows from it.
+# The path does not exist, or no server is behind it.  A model that does not exist or is not ready
+# answers the same; so the gateway itself is checked before another one is used.
 DEAD_GATEWAY_STATUSES = frozenset(
     {
         HTTPStatus.NOT_FOUND,
@@ -33,13 +33,13 @@ DEAD_GATEWAY_STATUSES = frozenset(
 
 @web.stream_request_body
 class ModelProxyHandler(LoopbackHandler):
-    """Any path but the metadata service's: a model call, a greeting, or nothing of ours."""
+    """Any path but the metadata service's: a model call, a greeting, or an unknown path."""
 
-    # For a client that is gone before its request has been looked at, too.
+    # None also if the client disconnects before its request was checked.
     _forwarding: asyncio.Task[None] | None = None
 
     def refusal(self) -> Refusal | None:
-        """Return why a call is not forwarded, as far as its head tells."""
+        """Return why a call is not forwarded, judged by its head."""
         path, method = self.request.path, self.request.method or ""
         self._body: list[bytes] = []
         self._route: Route | None = None
@@ -60,7 +60,7 @@ class ModelProxyHandler(LoopbackHandler):
         self.call.is_model_call = self._route is not None and self._route.is_model_call
         if self.request.version != "HTTP/1.1":
             # Without chunks a truncated answer would look complete.
-            return Refusal(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "http", "HTTP/1.1 is needed.")
+            return Refusal(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "http", "HTTP/1.1 is required.")
         if content_length(self.request.headers) > self.shared.max_body_bytes:
             return too_large(self.shared.max_body_bytes)
         return None
@@ -86,14 +86,14 @@ class ModelProxyHandler(LoopbackHandler):
         try:
             await self._forwarding
         except asyncio.CancelledError:
-            # Either the client is gone or the broker stops; in both cases nobody is to be answered
-            # and no end is to be sent that would make a truncated answer look complete.
+            # The client has disconnected or the broker stops: in both cases no end may be sent,
+            # which would make a truncated answer look complete.
             self._abort(self.call.ending or "broker stopped")
 
     def on_connection_close(self) -> None:
-        """Stop the call to the gateway: nobody reads its answer."""
+        """Cancel the call to the gateway: nobody reads its answer."""
         if self._forwarding is not None:
-            self.call.ending = self.call.ending or "client went away"
+            self.call.ending = self.call.ending or "client disconnected"
             self._forwarding.cancel()
         super().on_connection_close()
 
@@ -109,12 +109,12 @@ class ModelProxyHandler(LoopbackHandler):
         except GatewayGoneError as error:
             self._abort(f"{BROKE_OFF}: {error}")
         except StreamClosedError:
-            self._abort("client went away")
+            self._abort("client disconnected")
         finally:
             answer.close()
 
     async def _answer(self, route: Route, request: ModelRequest) -> Reply | Refusal:
-        """Ask the gateway; ask another one if this one turns out to be gone."""
+        """Call the gateway, and another one if this one turns out to be gone."""
         gateway = self.shared.models.gateway
         answer = await self.shared.upstream.send(self._model_call(route, request, gateway))
         may_be_repeated = _is_of_a_dead_gateway(answer)
@@ -128,7 +128,7 @@ class ModelProxyHandler(LoopbackHandler):
         return await self.shared.upstream.send(self._model_call(route, request, gateway))
 
     async def _stream(self, answer: Reply, dialect: Dialect, events: EventFilter | None) -> None:
-        """Pass on the head and each chunk when it comes; the next is read when this one is sent."""
+        """Pass on the head and each chunk as it comes; the next is read when this one is sent."""
         headers = to_agent(answer.headers)
         corrected = _event_stream(headers, events)
         if corrected is not None:
@@ -161,13 +161,13 @@ class ModelProxyHandler(LoopbackHandler):
         )
 
     def _abort(self, ending: str) -> None:
-        """Break the connection off, so that the client knows that the answer is not complete."""
+        """Close the connection, so that the client knows that the answer is incomplete."""
         self.call.ending = ending
         self.connection.stream.close()
 
 
 def content_length(headers: HTTPHeaders) -> int:
-    """Return the announced size of a body in bytes; 0 if it is not announced."""
+    """Return the declared size of a body in bytes; 0 if there is none."""
     text = headers.get("Content-Length", "0").strip()
     return int(text) if text.isascii() and text.isdecimal() else 0
 

@@ -1,7 +1,7 @@
-"""The broker's own answers, in the error shape of the API that an agent speaks.
+"""The broker's own answers, in the error shape of the API that an agent uses.
 
-So that an agent shows our message, and at once: which status does that was measured with the real
-programs and is written down at ``NEEDED_STATUS``.
+An agent should show our message, and at once; which status achieves that was measured with the real
+programs, see ``NEEDED_STATUS``.
 """
 
 import json
@@ -13,21 +13,21 @@ from typing import Any
 from ..models import Dialect
 from ..pat import PatSource, PatState
 
-# Long enough for a rotation or a restart at the other end, short enough not to be noticed.
+# Long enough for a rotation or a restart of the gateway, short enough not to be noticed.
 RETRY_AFTER_SECONDS = 2
 HAS_NO_TOKEN = frozenset({PatState.NEEDED, PatState.EXPIRED})
-# How to tell an agent that somebody has to paste a token.  Seen with the real programs, one-shot
-# and (but for OpenCode) interactive, where the next prompt works once there is a token:
+# The status when somebody has to paste a token.  Measured with the real programs, one-shot and
+# (except OpenCode) interactive, where the next prompt works once there is a token:
 NEEDED_STATUS: Mapping[Dialect, HTTPStatus] = {
     # Claude Code 2.1.330: 400, 402, 422, 428 are shown after one try (0.8 s); 403 too, but as
-    # "Failed to authenticate", "Please run /login", which leads astray; 401, 409 and 503 are tried
-    # again for more than a minute without a word in one-shot use.
+    # "Failed to authenticate", "Please run /login", which misleads; 401, 409 and 503 are silently
+    # retried for more than a minute in one-shot use.
     Dialect.ANTHROPIC: HTTPStatus.BAD_REQUEST,
     # Codex 0.169: 400 alone is shown after one try (0.4 s), with its body as it is; 402, 403, 409,
     # 422, 428 after 6 tries (6-7 s), 503 after 30 (29 s).
     Dialect.RESPONSES: HTTPStatus.BAD_REQUEST,
-    # OpenCode 1.18: 400, 402, 422, 428 are shown after one try; 409 is tried again for more than
-    # a minute.
+    # OpenCode 1.18: 400, 402, 422, 428 are shown after one try; 409 is retried for more than a
+    # minute.
     Dialect.CHAT: HTTPStatus.BAD_REQUEST,
     # Gemini CLI 0.61: any of 400, 402, 403, 409, 422, 428 is shown after one try (2.5-3.4 s).
     Dialect.GEMINI: HTTPStatus.BAD_REQUEST,
@@ -51,7 +51,7 @@ GEMINI_STATUSES: Mapping[int, str] = {
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a call gets no answer of the gateway: a status, a sentence, and when to try again."""
+    """Why a call gets no answer from the gateway: a status, a sentence, and when to retry."""
 
     status: int
     code: str
@@ -72,8 +72,8 @@ def no_capability() -> Refusal:
     return Refusal(
         HTTPStatus.UNAUTHORIZED,
         "invalid_capability",
-        "This call lacks the secret of the running server. Its agent was configured by an earlier "
-        "one: start the agent again in a new terminal.",
+        "This call lacks the secret of the running server. Restart the agent in a new terminal: it "
+        "was started under an earlier server.",
     )
 
 
@@ -83,12 +83,12 @@ def not_served(path: str) -> Refusal:
 
 
 def from_browser(reason: str) -> Refusal:
-    """Refuse what looks like a web page's doing."""
+    """Refuse what a web page seems to have sent."""
     return Refusal(HTTPStatus.FORBIDDEN, "forbidden", reason)
 
 
 def too_large(max_body_bytes: int) -> Refusal:
-    """Refuse a body that is not to be held in memory."""
+    """Refuse a body that is too large to be held in memory."""
     return Refusal(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "request_too_large",
@@ -102,46 +102,46 @@ BROKE_OFF = "gateway_broke_off"
 
 
 def unreachable(host: str, reason: str, *, was_sent: bool) -> Refusal:
-    """Answer for a gateway that does not: agents try again."""
+    """Report a gateway that does not answer; agents retry."""
     return Refusal(
         HTTPStatus.SERVICE_UNAVAILABLE,
         BROKE_OFF if was_sent else UNREACHABLE,
-        f"{host} does not answer ({reason}). Try again; if it lasts, check the "
-        "workspace and the network.",
+        f"{host} does not answer ({reason}). Try again; if it persists, check "
+        "the workspace and the network.",
         RETRY_AFTER_SECONDS,
     )
 
 
 def redirected(host: str) -> Refusal:
-    """Answer for a gateway that points elsewhere, whither no PAT is sent."""
+    """Refuse to follow a redirect: it would carry the PAT to another host."""
     return Refusal(
         HTTPStatus.BAD_GATEWAY,
         "gateway_redirects",
-        f"{host} answered with a redirect, which is not followed since it would carry the token "
-        "away. Check DATABRICKS_HOST and DATABRICKS_GATEWAY_HOST.",
+        f"{host} answered with a redirect, which is not followed: it would carry the token to "
+        "another host. Check DATABRICKS_HOST and DATABRICKS_GATEWAY_HOST.",
     )
 
 
 def still_refused(host: str) -> Refusal:
-    """Answer for a gateway that refuses a token which the workspace accepts: it may lag behind."""
+    """Report a gateway that refuses a token which the workspace accepts: it may lag behind."""
     return Refusal(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "token_not_yet_known",
         f"{host} refuses the Databricks token although the workspace accepts it. Try again; if it "
-        "lasts, ask a workspace admin whether personal access tokens may call models.",
+        "persists, ask a workspace admin whether personal access tokens may call models.",
         RETRY_AFTER_SECONDS,
     )
 
 
 def without_pat(pats: PatSource, dialect: Dialect) -> Refusal:
-    """Answer an agent without a PAT: "try again" while one is on its way, else what to do."""
+    """Answer an agent without a PAT: "try again" while one is expected, else what to do."""
     if pats.state in HAS_NO_TOKEN:
         return Refusal(NEEDED_STATUS[dialect], "token_needed", pats.message)
     return TOKEN_ON_ITS_WAY
 
 
 def metadata_unavailable(pats: PatSource) -> Refusal:
-    """Answer an SDK without a PAT; never 404, which SDKs take for "not configured"."""
+    """Answer an SDK without a PAT; never 404, which means "not configured" to SDKs."""
     if pats.state in HAS_NO_TOKEN:
         return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "token_needed", pats.message)
     return TOKEN_ON_ITS_WAY
@@ -154,7 +154,7 @@ def render(refusal: Refusal, dialect: Dialect | None) -> tuple[dict[str, str], b
         headers["Retry-After"] = str(refusal.retry_after_seconds)
     else:
         # The SDKs that agents are built on obey it: Claude Code shows a 401 after one try (0.9 s)
-        # which it would else repeat for more than a minute.
+        # instead of repeating it for more than a minute.
         headers["x-should-retry"] = "false"
     if dialect is Dialect.RESPONSES and refusal.status == HTTPStatus.BAD_REQUEST:
         # Codex shows the whole body of a 400: let it be the sentence alone.

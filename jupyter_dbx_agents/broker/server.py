@@ -23,9 +23,10 @@ async def _never_another(_failed: Gateway) -> bool:
 
 
 class Broker(LoggingConfigurable):
-    """A loopback server that lends the current PAT to agents and SDKs.
+    """A loopback server that puts the current PAT into agents' calls and hands it to SDKs.
 
-    ``gateway_failed`` is told of a gateway through which a call failed, and looks for another.
+    ``gateway_failed`` is called with a gateway through which a call failed; it returns whether
+    another one is in force.
     """
 
     max_body_bytes = Integer(

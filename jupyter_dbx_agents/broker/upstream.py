@@ -3,13 +3,12 @@
 Repeating is decided here and nowhere else.  A call is repeated only before the agent has seen a
 byte of an answer, and
 
-- once, when the gateway refuses the token: it has then not been worked on;
-- once, when a connection that had lain idle fails at once, without an answer.  That is what a
-  connection looks like which the other end closed while we sent; with a POST nobody can know it for
-  certain, and a model call that was begun twice is paid for twice.  It is repeated all the same,
-  because every agent repeats it too when it sees the connection fail, after a pause and with a
-  warning on the screen.  A connection that was opened for the call, or that fails later than
-  ``STALE_SECONDS``, is no stale one, and the agent is told.
+- once, when the gateway refuses the token: it has then not processed the call;
+- once, when a connection that had been idle fails at once, without an answer.  That is how a
+  connection fails that the other end closed while we sent.  With a POST it is not certain, and a
+  model call that was begun twice is paid for twice; but every agent would repeat it too, after a
+  pause and with a warning on the screen.  A connection that was opened for the call, or that fails
+  later than ``STALE_SECONDS``, is not stale: the agent gets the error.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ STALE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class ModelCall:
-    """What an agent asked for, and the gateway's URL for it, query included."""
+    """An agent's request, with the gateway's URL for it, query included."""
 
     dialect: Dialect
     method: str
@@ -79,7 +78,7 @@ class Reply:
             return False
         try:
             await self._peek()
-        except BaseException:  # also when the agent goes away: the gateway is to know it
+        except BaseException:  # also when the agent disconnects: the gateway must notice
             self.close()
             raise
         encoding = next((v for n, v in self.headers if n.lower() == "content-encoding"), "")
@@ -100,7 +99,7 @@ class Reply:
 
 
 class Upstream:
-    """The way to the gateway; to be closed."""
+    """Sends calls to the gateway; to be closed."""
 
     def __init__(self, pats: PatSource) -> None:
         self._pats = pats
@@ -113,7 +112,7 @@ class Upstream:
             await self._client.close()
 
     async def send(self, call: ModelCall) -> Reply | Refusal:
-        """Return the gateway's answer, or ours if there is none."""
+        """Return the gateway's answer, or a refusal of ours if there is none."""
         try:
             return await self._send(call)
         except GatewayGoneError as error:
@@ -142,20 +141,20 @@ class Upstream:
     async def _attempt(self, call: ModelCall, token: Secret) -> Reply | Refusal:
         sent_at = time.monotonic()
         try:
-            answer = await self._ask(call, token)
+            answer = await self._request(call, token)
         except GatewayGoneError as error:
             if not error.was_idle or time.monotonic() - sent_at > STALE_SECONDS:
                 raise
-            answer = await self._ask(call, token, freshly=True)
+            answer = await self._request(call, token, reuse=False)
         if 300 <= answer.status < 400:  # noqa: PLR2004 all that point elsewhere
             answer.close()
             return redirected(call.host)
         return Reply(answer)
 
-    async def _ask(self, call: ModelCall, token: Secret, *, freshly: bool = False) -> Answer:
+    async def _request(self, call: ModelCall, token: Secret, *, reuse: bool = True) -> Answer:
         headers = to_gateway(call.headers, token.reveal())
         client = self._client or await self._open()
-        return await client.send(call.method, call.url, headers, call.body, freshly=freshly)
+        return await client.send(call.method, call.url, headers, call.body, reuse=reuse)
 
     async def _open(self) -> GatewayClient:
         async with self._opening:
