@@ -1,8 +1,9 @@
 """Which models the agents use, and through which of the workspace's addresses they are reached.
 
-``gateway`` knows the addresses and which of them answers, ``discovery`` what the workspace serves,
-``names`` how models are called and which is newer, ``table`` what is configured and in force;
-``watch`` looks again when it is time.
+A model's way: ``watch`` runs once there is a token; ``gateway`` finds the address that answers,
+``discovery`` lists what the workspace serves, in the dialects that ``names`` knows; ``table`` puts
+the configured model in force, or the nearest that is served, and calls its listeners: the agents'
+files are rewritten and the broker forwards to the new address.
 """
 
 from .discovery import ServedModels

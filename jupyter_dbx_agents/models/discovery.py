@@ -1,8 +1,8 @@
-"""What the workspace serves, in which dialects.
+"""Which models the workspace serves, and in which dialects.
 
-Two lists are joined: the foundation models, which say what each of them speaks, and the models in
-Unity Catalog, under the names by which the gateway knows them, which do not.  Where neither can be
-read, the list of serving endpoints remains, which is documented but says no dialect either.
+Two lists are joined: the foundation models, which have the dialects of each, and the models in
+Unity Catalog, which have the names that the gateway uses, but no dialects.  If neither can be read,
+the list of serving endpoints is used, which is documented but has no dialects either.
 
 Sources: the listings as ``databricks/ucode`` reads them, and the serving endpoints' API.
 """
@@ -21,7 +21,7 @@ from .names import dialects_by_name, stem_of
 
 FOUNDATION_MODELS = "/api/2.0/serving-endpoints:foundation-models"
 SERVING_ENDPOINTS = "/api/2.0/serving-endpoints"
-# An unlimited page is refused (499) by workspaces with many models.
+# Workspaces with many models refuse an unlimited page (499).
 MODEL_SERVICES = "/api/2.1/unity-catalog/model-services?parent=schemas/system.ai&page_size=100"
 MOST_PAGES = 20
 CHAT_TASK = "llm/v1/chat"
@@ -42,7 +42,7 @@ class ServedModels:
 
     @property
     def is_known(self) -> bool:
-        """Whether they could be listed, so that something follows from a name's absence."""
+        """Whether they could be listed; else the absence of a name means nothing."""
         return bool(self.dialects)
 
     def speaking(self, dialect: Dialect) -> list[str]:
@@ -50,12 +50,12 @@ class ServedModels:
         return sorted(name for name, spoken in self.dialects.items() if dialect in spoken)
 
     def serves(self, name: str, dialect: Dialect) -> bool:
-        """Whether a model is served in a dialect; names are taken letter by letter."""
+        """Whether a model is served in a dialect, under exactly this name."""
         return dialect in self.dialects.get(name, frozenset())
 
 
 async def discover(api: WorkspaceApi, token: Secret, *, through_gateway: bool) -> ServedModels:
-    """List what is served; nothing known if no list may be read.
+    """List what is served; the result is empty if no list may be read.
 
     Raises WorkspaceUnavailableError and TokenRefusedError.
     """

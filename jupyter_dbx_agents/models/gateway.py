@@ -6,7 +6,7 @@ if it answers; the serving endpoints, which every workspace has.
 
 Why ``/ai-gateway`` goes before the derived host: it is the workspace's origin, so that the token
 goes nowhere else, and it is where the platform's own tools go now.  On Azure no host can be
-derived: its name has a number in it that the workspace id does not tell.
+derived: its name contains a number that does not follow from the workspace id.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ DERIVED_GATEWAY_HOSTS = {  # end of the workspace's host name -> end of the gate
     ".gcp.databricks.com": ".ai-gateway.gcp.databricks.com",
     ".cloud.databricks.com": ".ai-gateway.cloud.databricks.com",
 }
-# The workspace could not be asked: nothing follows from that about the gateway.
+# The workspace itself did not answer: that says nothing about the gateway.
 UNANSWERED = (WorkspaceUnavailableError, TokenRefusedError)
 
 
 class Dialect(StrEnum):
-    """The API in which an agent speaks to its model."""
+    """The API with which an agent calls its model."""
 
     ANTHROPIC = "anthropic"
     RESPONSES = "responses"
@@ -104,7 +104,7 @@ def explicit_gateway(address: str) -> Gateway:
 
 
 def derived_gateway_host(workspace_host: str, workspace_id: str) -> str:
-    """Return the address of a workspace's gateway by its cloud's rule, '' where there is none."""
+    """Return the address of a workspace's gateway by its cloud's rule, '' if there is none."""
     name = urlsplit(workspace_host).hostname or ""
     if not (workspace_id.isascii() and workspace_id.isdecimal()):
         return ""
@@ -122,13 +122,14 @@ def checked_address(text: str) -> str:
     if plain and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts))):
         return address
     raise TraitError(
-        f"The gateway's address {text!r} is no https:// address. Set DATABRICKS_GATEWAY_HOST (or "
-        "ModelTable.gateway_host) to one such as https://<workspace>/ai-gateway, or leave it unset."
+        f"The gateway's address {text!r} is not an https:// address. Set DATABRICKS_GATEWAY_HOST "
+        "(or ModelTable.gateway_host) to one such as https://<workspace>/ai-gateway, or leave it "
+        "unset."
     )
 
 
 async def find_gateway(environment: Environment, api: WorkspaceApi, token: Secret) -> Gateway:
-    """Ask the workspace for its gateway; raises one of UNANSWERED if it cannot be asked now."""
+    """Probe for the workspace's gateway; raises one of UNANSWERED if it does not answer now."""
     host = environment.host
     for path in (LISTING_PROBE, MODELS_PROBE):
         if await _answers(api, path, token):
@@ -146,9 +147,9 @@ async def find_gateway(environment: Environment, api: WorkspaceApi, token: Secre
 
 
 async def gateway_works(gateway: Gateway, api: WorkspaceApi, token: Secret) -> bool:
-    """Whether a gateway that was found serves models now, asked where models are called.
+    """Whether a gateway that was found serves models now, probed where models are called.
 
-    Raises one of UNANSWERED if the workspace itself does not answer: it is no worse then.
+    Raises one of UNANSWERED if the workspace itself does not answer: no gateway is better then.
     """
     if gateway.kind is GatewayKind.HOST:
         base = gateway.base_urls[Dialect.ANTHROPIC].removesuffix("/anthropic")
@@ -165,11 +166,11 @@ async def gateway_works(gateway: Gateway, api: WorkspaceApi, token: Secret) -> b
 
 
 async def _answers(api: WorkspaceApi, path: str, token: Secret) -> bool:
-    """Whether a path exists for this user; raises one of UNANSWERED if that cannot be told now."""
+    """Whether a path exists for this user; raises one of UNANSWERED if that is unknown."""
     try:
         await api.get_json(path, token)
     except WorkspaceUnavailableError as error:
-        # 501 is the answer of a server that has no such thing, and will be tomorrow too.
+        # 501 means that the server does not have the path, now or later.
         if error.status != HTTPStatus.NOT_IMPLEMENTED:
             raise
         return False
@@ -181,7 +182,7 @@ async def _answers(api: WorkspaceApi, path: str, token: Secret) -> bool:
 
 
 async def _host_answers(host: str, token: Secret) -> bool:
-    """Whether a derived host is there; one that has no address is none."""
+    """Whether a derived host exists and answers."""
     api = WorkspaceApi(host)
     try:
         return await _answers(api, DERIVED_GATEWAY_PROBE, token)

@@ -1,4 +1,4 @@
-"""How models are called: family and version, of which the platform makes one name.
+"""Models' names: the platform makes one name of family and version.
 
 ``databricks-claude-opus-4-7`` and ``system.ai.claude-opus-4-7`` are two names of one model; its
 family is ``claude-opus`` and its version (4, 7).  Versions are compared as numbers: 4-10 is newer
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from .gateway import Dialect
 
 PREFIXES = ("databricks-", "system.ai.")
-# More digits than a version has: a date, which tells apart what has the same version.
+# More digits than a version has: a date, which distinguishes releases of one version.
 DATE = re.compile(r"\d{4,}")
 NUMBER = re.compile(r"\d{1,3}")
 LETTER_AND_NUMBER = re.compile(r"([a-z])(\d{1,3})")  # as in kimi-k2-7; not the size in 120b
 NO_CHAT = re.compile(r"gte|bge|.*embed|.*rerank")
-# Words for the smaller models of a vendor, which do not take a large one's place.
+# Words for the smaller models of a vendor, which do not replace a large one.
 SMALL = frozenset({"haiku", "mini", "nano", "lite", "flash"})
-# Whose names tell more than that they speak chat completions, which the others do.
+# Names that imply a dialect beside chat completions.
 OWN_DIALECTS = (
     (re.compile(r"claude"), Dialect.ANTHROPIC),
     (re.compile(r"gpt-oss"), Dialect.CHAT),
@@ -30,7 +30,7 @@ OWN_DIALECTS = (
 
 @dataclass(frozen=True)
 class ModelName:
-    """A model's name, taken apart; ``full`` is as the workspace has it."""
+    """A parsed model name; ``full`` is the workspace's spelling."""
 
     full: str
     stem: str
@@ -45,15 +45,15 @@ class ModelName:
 
     @property
     def age(self) -> tuple[tuple[int, ...], tuple[int, ...], bool]:
-        """What to compare: the greater, the newer.
+        """The sort key: greater is newer.
 
-        Of two names of one model the one with ``databricks-`` is the greater: agents know it.
+        Of two names of one model that with ``databricks-`` is greater: agents know it.
         """
         return self.version, self.dates, self.full.startswith(PREFIXES[0])
 
 
 def parse_name(full: str) -> ModelName:
-    """Take a name apart."""
+    """Parse a name."""
     stem = stem_of(full)
     words: list[str] = []
     version: list[int] = []
@@ -79,7 +79,7 @@ def stem_of(full: str) -> str:
 
 
 def dialects_by_name(full: str) -> frozenset[Dialect]:
-    """Return the dialects that a model of this name speaks, for lists that do not say it."""
+    """Return the dialects that a model of this name speaks, for lists without dialects."""
     stem = stem_of(full)
     if NO_CHAT.match(stem):
         return frozenset()

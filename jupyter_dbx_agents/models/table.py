@@ -1,9 +1,9 @@
-"""The agents' models: what is configured, what the workspace serves, and what follows.
+"""The agents' models: which are configured, which the workspace serves, and which are used.
 
-A name that somebody chose, in the configuration or by a variable, is in force whether it is served
-or not; it is reported with what could be used instead.  A default of ours that is not served gives
-way to the newest model that is, the nearest family first: no two regions serve the same ones, and a
-small model that answers 404 would stop an agent in the middle of its work.
+A name that somebody chose, in the configuration or by a variable, is used whether it is served or
+not; the report has alternatives.  A default of ours that is not served is replaced by the newest
+model that is, the nearest family first: no two regions serve the same ones, and a small model that
+answers 404 would stop an agent in the middle of its work.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from .gateway import (
 )
 from .names import alternatives, parse_name
 
-# Of each trait that names a model: the variable that sets it, our default, and what it must speak.
+# For each trait that names a model: the variable that sets it; our default, and its dialect.
 VARIABLES: Mapping[str, str] = MappingProxyType(
     {
         "anthropic_model": "ANTHROPIC_MODEL",
@@ -52,8 +52,8 @@ DEFAULTS: Mapping[str, tuple[str, Dialect]] = MappingProxyType(
         "hermes_model": ("databricks-claude-opus-4-7", Dialect.CHAT),
     }
 )
-# Where Claude Code turns for side jobs when there is neither its default nor a newer one of that
-# family: to the model that does the work.
+# For side jobs Claude Code uses its main model if neither the default nor another model of that
+# family is served.
 SIDE_MODELS = ("anthropic_sonnet_model", "anthropic_small_model")
 MOST_ALTERNATIVES = 6
 
@@ -62,8 +62,8 @@ MOST_ALTERNATIVES = 6
 class ModelReport:
     """What is known of a model that an agent is to use.
 
-    ``model`` is in force, ``configured`` is what was asked for; ``served`` is None while the
-    workspace was not asked.  ``problem`` is '' if there is none.
+    ``model`` is in force, ``configured`` is what was requested; ``served`` is None until the
+    workspace's models are known.  ``problem`` is '' if there is none.
     """
 
     model: str
@@ -88,8 +88,8 @@ class ModelTrait(Unicode[str, str | bytes]):
 class ModelTable(LoggingConfigurable):
     """The agents' models and the gateway that serves them.
 
-    Once the workspace was asked, the traits hold what is in force and ``configured`` what was asked
-    for.  ``on_change`` is called after any of that, or the gateway, has changed.
+    Once the served models are known, the traits hold what is in force and ``configured`` what was
+    requested.  ``on_change`` is called after any of that, or the gateway, has changed.
     """
 
     anthropic_model = ModelTrait(
@@ -156,13 +156,13 @@ class ModelTable(LoggingConfigurable):
 
     @property
     def is_gateway_configured(self) -> bool:
-        """Whether the user named the gateway, or said that there is none."""
+        """Whether the user configured the gateway, or that there is none."""
         return self.gateway_host is not None
 
     async def choose_gateway(self, api: WorkspaceApi, token: Secret) -> bool:
-        """Choose the gateway, asking the workspace with ``token`` if need be; never raises.
+        """Choose the gateway, probing the workspace with ``token`` if need be; never raises.
 
-        Whether it could be asked: if not, the choice so far stands, and this may be called again.
+        Return whether it answered: if not, the choice so far stands, and this may be called again.
         """
         if self.is_gateway_configured:
             return True
@@ -170,7 +170,7 @@ class ModelTable(LoggingConfigurable):
             self.use_gateway(await find_gateway(self._environment, api, token))
         except UNANSWERED as error:
             self.log.warning(
-                "Could not ask for the AI Gateway (%s) Models are called through %s meanwhile.",
+                "Could not look up the AI Gateway: %s Models are called through %s for now.",
                 error.message,
                 self.gateway.kind,
             )
@@ -192,24 +192,24 @@ class ModelTable(LoggingConfigurable):
         if self.gateway_host:
             return explicit_gateway(self.gateway_host)
         if self.gateway_host is None:
-            return self.without_gateway("The workspace was not yet asked for its AI Gateway.")
-        return self.without_gateway("The gateway's address is configured to be empty.")
+            return self.without_gateway("The workspace's AI Gateway has not been looked up yet.")
+        return self.without_gateway("The gateway's address is set to be empty.")
 
     # ---- the models
 
     async def discover(self, api: WorkspaceApi, token: Secret) -> bool:
-        """Ask what is served and put it in force; whether it could be asked.  Never raises."""
+        """List what is served and put it in force; return whether that worked.  Never raises."""
         through_gateway = self.gateway.kind is not GatewayKind.SERVING_ENDPOINTS
         try:
             served = await discover(api, token, through_gateway=through_gateway)
         except WorkspaceError as error:
-            self.log.info("The served models cannot be listed now: %s", error.message)
+            self.log.info("Could not list the served models: %s", error.message)
             return False
         self.use_served(served)
         return True
 
     def use_served(self, served: ServedModels) -> None:
-        """Put in force what is served; one warning names everything that is configured but not."""
+        """Put in force what is served; one warning names everything that is not."""
         if served == self.served:
             return
         self.served = served
@@ -234,7 +234,7 @@ class ModelTable(LoggingConfigurable):
         return table
 
     def report(self, model: str, configured: str, *dialects: Dialect) -> ModelReport:
-        """Return what is known of a model that is to be called in one of some dialects."""
+        """Return what is known of a model that an agent calls in one of some dialects."""
         if not self.served.is_known:
             return ModelReport(model, configured, None, (), "")
         others = sorted({name for d in dialects for name in self.served.speaking(d)})
@@ -245,7 +245,7 @@ class ModelTable(LoggingConfigurable):
         )
 
     def _in_force(self, trait: str) -> str:
-        """Return the configured model, or what takes the place of a default that is not served."""
+        """Return the configured model, or the replacement of a default that is not served."""
         wanted, dialect = self.configured[trait], DEFAULTS[trait][1]
         others = self.served.speaking(dialect)
         if trait in self.chosen or wanted in others or not others:
@@ -267,5 +267,5 @@ def _problem(model: str, configured: str, served: bool, near: tuple[str, ...]) -
             return ""
         return f"The workspace does not serve {configured}; {model} is used instead."
     if not near:
-        return f"The workspace serves no model for {configured}."
+        return f"The workspace serves neither {configured} nor a model to replace it."
     return f"The workspace does not serve {configured}. It serves {', '.join(near)}."

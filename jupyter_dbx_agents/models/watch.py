@@ -1,7 +1,7 @@
-"""When to ask the workspace again: for its models rarely, for a gateway that failed soon.
+"""Checks what the workspace serves: its models every hour, a gateway that failed soon.
 
-A gateway that was found and stops answering gives way to the serving endpoints until it answers
-again.  A configured one does not: its user may have named it so that every call goes through it.
+A gateway that was found and stops answering is replaced by the serving endpoints until it answers
+again.  A configured one is not: its user may want every call to go through it.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from ..workspace_api import WorkspaceApi
 from .gateway import UNANSWERED, Gateway, GatewayKind, gateway_works
 from .table import ModelTable
 
-AGAIN = " It had been silent for a while."
+AGAIN = " It did not answer for a while."
 
 
 class ModelWatch(LoggingConfigurable):
-    """Keeps a model table true while the server runs; never in anybody's way."""
+    """Keeps a model table up to date while the server runs."""
 
     interval_seconds = Float(
-        3600.0, min=1.0, help="How often (seconds) to ask the workspace what it serves."
+        3600.0, min=1.0, help="How often (seconds) to list what the workspace serves."
     ).tag(config=True)
     first_pause_seconds = Float(
-        2.0, min=0.01, help="How long to wait (seconds) before asking again after a failure."
+        2.0, min=0.01, help="How long to wait (seconds) before retrying after a failure."
     ).tag(config=True)
     longest_pause_seconds = Float(
         300.0, min=0.01, help="The longest such pause (seconds): each is twice the one before."
@@ -54,18 +54,18 @@ class ModelWatch(LoggingConfigurable):
         self._checked_at_seconds = -math.inf  # of the monotonic clock
 
     def token_changed(self) -> None:
-        """Take note that there may be a token now; asks at once unless all is known already."""
+        """Check at once if anything is unknown: there may be a token now."""
         if not self._models.served.is_known or self._failures or self._lost is not None:
             self._wake.set()
 
     async def run(self) -> None:
-        """Ask whenever it is time, until cancelled."""
+        """Check whenever it is due, until cancelled."""
         while True:
             self._wake.clear()
             try:
-                done = await self._look()
+                done = await self._check()
             except Exception:  # a list of a new shape must not end this loop
-                self.log.warning("The workspace's models could not be read.", exc_info=True)
+                self.log.warning("Could not read the workspace's models.", exc_info=True)
                 done = False
             self._failures = 0 if done else self._failures + 1
             try:
@@ -75,13 +75,13 @@ class ModelWatch(LoggingConfigurable):
                 continue
 
     async def gateway_failed(self, gateway: Gateway) -> bool:
-        """Look at a gateway through which a call failed; whether another one is in force now."""
+        """Check a gateway through which a call failed; return whether another is in force now."""
         if self._models.is_gateway_configured or gateway.kind is GatewayKind.SERVING_ENDPOINTS:
             return False
         failed_at_seconds = time.monotonic()
         async with self._turn:
             token = self._current_token()
-            # Many calls may fail at the same time: a check that ended since is theirs, too.
+            # Many calls may fail at the same time and share one check.
             was_checked = self._checked_at_seconds >= failed_at_seconds
             if self._models.gateway == gateway and token is not None and not was_checked:
                 await self._fall_back_unless_it_works(gateway, token)
@@ -94,7 +94,7 @@ class ModelWatch(LoggingConfigurable):
         self._lost = gateway
         self._models.use_gateway(
             self._models.without_gateway(
-                f"The {gateway.kind} does not answer; it is asked again and again."
+                f"The {gateway.kind} does not answer. It is used again once it does."
             )
         )
         self.log.warning("%s", self._models.gateway.reason)
@@ -104,10 +104,10 @@ class ModelWatch(LoggingConfigurable):
         try:
             return await gateway_works(gateway, self._api, token)
         except UNANSWERED:
-            return True  # the whole workspace is silent; the serving endpoints would be, too
+            return True  # the whole workspace does not answer, nor would its serving endpoints
 
-    async def _look(self) -> bool:
-        """Ask for everything; whether nothing has to be asked again soon."""
+    async def _check(self) -> bool:
+        """Check everything; return whether nothing has to be retried soon."""
         token = self._current_token()
         if token is None:
             return True

@@ -1,4 +1,4 @@
-"""Chat completions: what the route refuses, and what Claude is refused with on it."""
+"""Chat completions: what the route refuses, and what it refuses for Claude only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def without_refused_chat_fields(body: Json) -> Json:
 
 
 def with_plain_schemas(body: Json) -> Json:
-    """Leave out keywords of schemas that Claude is refused with in chat completions."""
+    """Leave out keywords of schemas that chat completions refuse for Claude."""
     if not is_claude(body):
         return body
 
@@ -37,17 +37,17 @@ def with_plain_schemas(body: Json) -> Json:
 
 
 def with_full_texts(body: Json) -> Json:
-    """Leave out empty texts, which Claude is refused with [anomalyco/opencode#5028]."""
+    """Leave out empty texts, which are refused for Claude [anomalyco/opencode#5028]."""
     if not is_claude(body):
         return body
     return _with_messages(body, [m for message in _messages(body) if (m := _full(message))])
 
 
 def with_matched_results(body: Json) -> Json:
-    """Say as the user's words what a tool returned to a call that is not there any more.
+    """Turn the results of dropped tool calls into messages of the user.
 
-    After a conversation was compacted, results of dropped calls remain; Claude takes none without
-    its call, in the message before [anomalyco/opencode#5028].
+    They remain after a conversation was compacted; for Claude a result is refused if its call is
+    not in the message before [anomalyco/opencode#5028].
     """
     if not is_claude(body):
         return body
@@ -65,7 +65,7 @@ def with_matched_results(body: Json) -> Json:
 
 
 class FinishReasonCorrector:
-    """Says ``tool_calls`` where an answer with calls ends with ``stop``, and an agent would too."""
+    """Turns ``stop`` into ``tool_calls`` at the end of an answer with calls: agents would stop."""
 
     marks = (b'"tool_calls"', b'"finish_reason"')
 
@@ -73,7 +73,7 @@ class FinishReasonCorrector:
         self._calling: set[str] = set()
 
     def correct(self, event: Json) -> Json:
-        """Note the calls, and correct the reason."""
+        """Remember which choices have calls, and correct their reason."""
         choices = objects(event.get("choices"))
         for choice in choices:
             if objects(as_object(choice.get("delta")).get("tool_calls")):

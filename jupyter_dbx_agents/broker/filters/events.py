@@ -1,4 +1,4 @@
-"""Streams of server-sent events, corrected event by event however they are cut."""
+"""Streams of server-sent events, corrected event by event wherever the chunks are cut."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 from .json_steps import Json
 
-# A line longer than this is passed on as it is: no event is as long, and memory is bounded.
+# A longer line is passed on as it is: no event is as long, and memory stays bounded.
 MOST_LINE_BYTES = 8 * 1024 * 1024
 
 
@@ -16,10 +16,10 @@ class EventFilter(Protocol):
 
     @property
     def marks(self) -> tuple[bytes, ...]:
-        """Return what an event that concerns it contains, one of these."""
+        """Return the byte strings of which a relevant event contains at least one."""
 
     def correct(self, event: Json) -> Json:
-        """Return an event as the agent should see it; the same object if it is right."""
+        """Return an event as the agent should see it; the same object if nothing changes."""
 
 
 class Lines:
@@ -30,7 +30,7 @@ class Lines:
         self._size = 0
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """Return the lines that are complete now; a line that is too long comes in parts."""
+        """Return the lines that are complete now; a line that is too long is returned in parts."""
         *complete, rest = chunk.split(b"\n")
         lines = [line + b"\n" for line in complete]
         if lines and self._parts:
@@ -44,7 +44,7 @@ class Lines:
         return lines
 
     def rest(self) -> list[bytes]:
-        """Return what no line's end came for."""
+        """Return the incomplete last line."""
         rest = b"".join(self._parts)
         self._clear()
         return [rest] if rest else []
@@ -56,7 +56,7 @@ class Lines:
 class EventStream:
     """A stream of server-sent events that a filter corrects.
 
-    A line is held until it is complete, which delays nothing: no event counts before its end.
+    A line is held until it is complete, which delays nothing: clients act on whole events only.
     """
 
     def __init__(self, events: EventFilter) -> None:
@@ -68,7 +68,7 @@ class EventStream:
         return b"".join(map(self._corrected, self._lines.feed(chunk)))
 
     def finish(self) -> bytes:
-        """Return what is left when the stream has ended."""
+        """Return the rest when the stream has ended."""
         return b"".join(self._lines.rest())
 
     def _corrected(self, line: bytes) -> bytes:

@@ -23,7 +23,7 @@ SCHEMA_MAPS = frozenset(
     {"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"}
 )
 # Refused in chat completions for Claude [anomalyco/opencode#5028 and the reports that follow it];
-# the first says nothing, the others are bounds.
+# the first has no effect on the model, the others are bounds.
 REFUSED_KEYWORDS = frozenset({"$schema", "exclusiveMinimum", "exclusiveMaximum"})
 
 
@@ -97,7 +97,7 @@ def plain_schema(schema: Any) -> Any:
             changed[key] = same_unless_changed(value, plain)
         else:
             changed[key] = value
-    if schema.get("type") == "integer":  # the same bound in the other words
+    if schema.get("type") == "integer":  # the same bound, inclusive
         for exclusive, bound, step in (
             ("exclusiveMinimum", "minimum", 1),
             ("exclusiveMaximum", "maximum", -1),

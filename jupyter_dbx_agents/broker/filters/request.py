@@ -1,8 +1,8 @@
 """What an agent's request says, and its body as the gateway takes it.
 
-A dialect at the gateway differs from its model's own.  Each correction is a pure function of a
-request, or of the events of an answer, and is in force for the agents and dialects named here only;
-what needs no correction passes byte by byte.  Each says what it corrects, and where that was found.
+The gateway's dialects differ from the vendors' own.  Each correction is a pure function of a
+request, or of the events of an answer, and applies only to the agents and dialects named here;
+everything else passes unchanged.  Each names what it corrects, and where that was found.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _read(agent: str, route: Route, body: bytes) -> ModelRequest:
         given = json.loads(body)
     except (ValueError, RecursionError):
         given = None
-    if not isinstance(given, dict):  # the gateway answers what is wrong with it
+    if not isinstance(given, dict):  # the gateway reports what is wrong with it
         return ModelRequest(route.model, body)
     request = filter_request(agent, route.dialect, given)
     if request.body is not given:

@@ -1,4 +1,4 @@
-"""Tools that the gateway does not take: hosted ones, fields, and Codex' namespaces."""
+"""Tools that the gateway refuses: hosted ones, some fields, and Codex' namespaces."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def without_eager_streaming(body: Json) -> Json:
 
 
 def flatten_namespaces(body: Json) -> tuple[Json, dict[str, tuple[str, str]]]:
-    """Make plain functions of tools in namespaces, as which Codex offers MCP servers' [measured].
+    """Flatten namespaces, which Codex makes of MCP servers' tools, into functions [measured].
 
-    A strict gateway refuses the type ``namespace``.  ``NamespaceRestorer`` gives the model's calls
-    their names back, without which Codex does not know them.
+    A strict gateway refuses the type ``namespace``.  ``NamespaceRestorer`` restores the names in
+    the model's calls, which Codex would not recognize otherwise.
     """
     names: dict[str, tuple[str, str]] = {}
     tools: list[Json] = []
@@ -76,7 +76,7 @@ def _flat_name(namespace: str, name: str) -> str:
 
 
 class NamespaceRestorer:
-    """Gives calls of flattened tools their namespace back."""
+    """Restores the namespace in calls of flattened tools."""
 
     marks = (b'"function_call"',)
 
@@ -84,7 +84,7 @@ class NamespaceRestorer:
         self._names = names
 
     def correct(self, event: Json) -> Json:
-        """Correct an item, and the list of items at the end."""
+        """Restore it in an item, and in the list of items at the end."""
         changed = dict(event)
         if isinstance(event.get("item"), dict):
             changed["item"] = self._restored(event["item"])
