@@ -415,6 +415,27 @@ def test_any_layout_of_ini_is_merged_rightly_and_restored(home, text):
     assert path.read_bytes().decode().split() == text.split()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[DEFAULT]\nhost : mine\ntoken : t\n",
+        "  [DEFAULT]\n  host = mine\n",
+        "[DEFAULT]\r\n\thost = mine\r\n\t; why\r\n\ttoken = t\r\n",
+        "[DEFAULT]\nhost = mine\n  # why\ntoken = t\n",
+        "[DEFAULT]\ntoken =\n  more\n",
+        "[DEFAULT]\nhost = a\u2028token = b\n\n[x]\nk = v\x0cw\n",
+    ],
+)
+def test_ini_is_back_byte_for_byte_after_removal(home, text):
+    path = put(home / "file", "")
+    path.write_bytes(text.encode())
+    files = ManagedFiles(home)
+    files.write(ConfigFile(path, Format.INI, INI_KEYS))
+    assert "token = dapi-ours" in path.read_text().replace("token : ", "token = ")
+    files.remove(path)
+    assert path.read_bytes() == text.encode()
+
+
 def test_a_link_stays_a_link_and_its_target_is_written(home):
     target = put(home / "dotfiles" / "settings.json", "{}")
     path = home / "settings.json"
