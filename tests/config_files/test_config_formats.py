@@ -159,6 +159,28 @@ def test_an_unsound_file_is_reported_and_left_alone(tmp_path, path, file_format,
     assert path.read_text() == text
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'FOO="a\\"\nGEMINI_MODEL=b"\nX=1\n',
+        "FOO=`a\nGEMINI_MODEL=b`\n",
+        "FOO=a\u2028GEMINI_MODEL=b\nBAR=x\x0cGEMINI_MODEL=z\n",
+        "FOO='a' GEMINI_MODEL=\nBAR=1\n",
+        "export GEMINI_MODEL = mine # why\r\n\r\n  FOO=1\r\n",
+    ],
+)
+def test_a_variable_in_a_users_value_is_not_ours_and_everything_is_back(tmp_path, path, text):
+    path.write_bytes(text.encode())
+    files = ManagedFiles(tmp_path)
+    assert files.write(ConfigFile(path, Format.DOTENV, DOTENV_KEYS))
+    written = path.read_bytes().decode()
+    theirs = [line for line in text.split("\n") if "= mine" not in line]
+    assert [line for line in written.split("\n") if line in theirs] == theirs
+    assert written.count("=ours") + written.count("= ours") == 1
+    files.remove(path)
+    assert path.read_bytes().decode() == text
+
+
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 @pytest.mark.parametrize(
     "case",
