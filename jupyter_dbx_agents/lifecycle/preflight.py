@@ -75,7 +75,7 @@ def check_libraries(wanted: list[str]) -> None:
     problems = [problem for each in wanted if (problem := _problem(each))]
     if problems:
         raise ConfigurationError(
-            f"Libraries are missing or too old: {', '.join(problems)}.",
+            f"Libraries are missing or too old: {', '.join(dict.fromkeys(problems))}.",
             "Install the requirements: python -m pip install -r requirements.txt",
         )
 
@@ -85,20 +85,7 @@ def _problem(requirement: str) -> str:
     name, _, least = requirement.partition(">=")
     try:
         version = importlib.metadata.version(name.strip())
-    except importlib.metadata.PackageNotFoundError:
-        return f"{name.strip()} (not installed)"
-    return "" if _numbers(version) >= _numbers(least) else f"{name} {version} (at least {least})"
-
-
-def _numbers(version: str) -> list[int]:
-    """Return a version's leading numbers, which is enough to compare two releases.
-
-    Without ``packaging``: it could be one of the libraries that are missing.
-    """
-    numbers = []
-    for part in version.split("."):
-        digits = part[: len(part) - len(part.lstrip("0123456789"))]
-        if not digits:
-            break
-        numbers.append(int(digits))
-    return numbers
+        from packaging.version import Version  # noqa: PLC0415 it may be what is missing
+    except ImportError as error:  # PackageNotFoundError is one, too
+        return f"{error.name} (not installed)"
+    return "" if Version(version) >= Version(least) else f"{name} {version} (at least {least})"
