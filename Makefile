@@ -49,8 +49,8 @@ lock:
 	uv pip compile pyproject.toml $(LOCK_OPTIONS) -o requirements.txt
 	uv pip compile pyproject.toml --extra test $(LOCK_OPTIONS) -o requirements-test.txt
 	uv pip compile $(AGENTS)/python/hermes.in $(LOCK_OPTIONS) -o $(AGENTS)/python/hermes.txt
-	cd $(AGENTS)/npm && npm install --package-lock-only --ignore-scripts --no-audit --no-fund \
-		--omit-lockfile-registry-resolved
+	for folder in $(AGENTS)/npm/*/; do (cd $$folder && npm install --package-lock-only --ignore-scripts \
+		--no-audit --no-fund --omit-lockfile-registry-resolved && node ../drop_absent.mjs) || exit 1; done
 
 AGENTS := jupyter_dbx_agents/agents/install
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import ssl
@@ -10,12 +11,12 @@ import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from jupyter_dbx_agents.agents import Agent, AgentInstaller
-from jupyter_dbx_agents.agents.install.npm import NpmPackage, explain_npm
-from jupyter_dbx_agents.agents.install.npm_lock import npm_platform
+from jupyter_dbx_agents.agents.install.npm import NpmPackage, explain_npm, npm_platform
 from jupyter_dbx_agents.errors import InstallError
 from jupyter_dbx_agents.models import Dialect
 
@@ -31,8 +32,8 @@ OS, CPU = npm_platform().split("-")
 CERTIFICATE = Path(__file__).parents[1] / "support" / "loopback.pem"
 
 
-# The lock of the agents of these tests; ``installer_of`` fills it from the registry.
-LOCK: dict = {}
+# The locks of the agents of these tests; ``installer_of`` writes them from the registry.
+LOCKS = TemporaryDirectory()
 
 
 def agent_of(name: str) -> Agent:
@@ -44,7 +45,7 @@ def agent_of(name: str) -> Agent:
             name,
             programs=(f"{name}-{{platform}}/{name}", f"{name}-{{platform}}-musl/{name}"),
             installed_bytes=1000,
-            lock=lambda: LOCK,
+            lock_folders=Path(LOCKS.name),
         ),
         dialect=Dialect.CHAT,
         default_model=lambda _models: "m",
@@ -90,9 +91,30 @@ def registry(monkeypatch):
         yield registry
 
 
-def installer_of(home: Path, registry: Registry, *roots: str) -> AgentInstaller:
-    LOCK.update(registry.lock(*roots))
-    return AgentInstaller(home)
+def installer_of(home: Path, registry: Registry, *roots: str, **traits) -> AgentInstaller:
+    for agent in (TOOL, OTHER):
+        packages = registry.lock(*roots)["packages"].items()
+        write_lock(
+            agent, {k: v for k, v in packages if k.startswith(f"node_modules/{agent.command}")}
+        )
+    return AgentInstaller(home, **traits)
+
+
+def write_lock(agent: Agent, packages: dict) -> None:
+    """Write the lock of an agent and the ``package.json`` that goes with it."""
+    folder = agent.recipe.lock_folder
+    folder.mkdir(exist_ok=True)
+    version = packages[f"node_modules/{agent.command}"]["version"]
+    manifest = {"name": "test", "dependencies": {agent.command: version}}
+    lock = {"lockfileVersion": 3, "requires": True, "packages": {"": manifest, **packages}}
+    for name, content in (("package.json", manifest), ("package-lock.json", lock)):
+        (folder / name).write_text(json.dumps(content))
+
+
+def locked(agent: Agent) -> dict:
+    """Return what the lock of an agent has, by place."""
+    packages = json.loads((agent.recipe.lock_folder / "package-lock.json").read_text())["packages"]
+    return {place: entry for place, entry in packages.items() if place}
 
 
 def remains(home: Path) -> list[str]:
@@ -154,9 +176,10 @@ def test_two_servers_at_once_install_once(home, registry):
 
 def test_a_package_with_other_content_is_refused_and_leaves_nothing(home, registry):
     installer = installer_of(home, registry)
-    native = LOCK["packages"][f"node_modules/tool-{npm_platform()}-musl"]
-    stub = LOCK["packages"]["node_modules/tool"]
-    stub["integrity"] = native["integrity"]
+    packages = locked(TOOL)
+    native = packages[f"node_modules/tool-{npm_platform()}-musl"]
+    packages["node_modules/tool"]["integrity"] = native["integrity"]
+    write_lock(TOOL, packages)
     with pytest.raises(InstallError, match="not the one that the lock file names") as caught:
         asyncio.run(installer.install(TOOL))
     assert "EINTEGRITY" in caught.value.message
@@ -165,7 +188,9 @@ def test_a_package_with_other_content_is_refused_and_leaves_nothing(home, regist
 
 def test_one_agents_failure_does_not_touch_another(home, registry):
     installer = installer_of(home, registry)
-    LOCK["packages"]["node_modules/tool"]["version"] = "9.9.9"
+    packages = locked(TOOL)
+    packages["node_modules/tool"]["version"] = "9.9.9"
+    write_lock(TOOL, packages)
 
     async def scenario():
         return await asyncio.gather(
@@ -180,8 +205,7 @@ def test_one_agents_failure_does_not_touch_another(home, registry):
 
 @pytest.mark.parametrize("max_parallel", [1, 2])
 def test_no_more_than_max_parallel_agents_are_installed_at_once(home, registry, max_parallel):
-    installer = AgentInstaller(home, max_parallel=max_parallel)
-    LOCK.update(registry.lock())
+    installer = installer_of(home, registry, max_parallel=max_parallel)
     running, most = set(), 0
 
     def report(agent, fraction, _message):
@@ -220,8 +244,7 @@ def test_cancelling_ends_npm_and_leaves_nothing_and_the_next_start_installs(home
 
 def test_an_install_without_end_is_ended_and_says_so(home, registry):
     registry.stalled = {"tool"}
-    installer = AgentInstaller(home, timeout_seconds=2.0)
-    LOCK.update(registry.lock())
+    installer = installer_of(home, registry, timeout_seconds=2.0)
     with pytest.raises(InstallError, match="took longer than 2 s"):
         asyncio.run(installer.install(TOOL))
     assert remains(home) == []

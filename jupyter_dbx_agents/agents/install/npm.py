@@ -1,21 +1,26 @@
 """An agent that is an npm package: what its build is, and what npm's failures mean to a person.
 
 ``--ignore-scripts``: no package runs code of its own at install time.  The registry, proxy and CA
-are the user's (``~/.npmrc``, environment): nothing here overrides them.
+are the user's (``~/.npmrc``, environment): nothing here overrides them.  Each package has a lock of
+its own with the integrity of all that it needs and no address: npm takes the registry that the user
+has configured, and cannot be given other content by it.
 """
 
+import hashlib
 import json
+import platform
 import re
 import shutil
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ...errors import InstallError
-from .npm_lock import lock_hash, locked_version, manifest, npm_platform, read_lock, sub_lock
 from .program import run_program
 
+LOCK_FOLDERS = Path(__file__).parent / "npm"
+LOCK_FILES = ("package.json", "package-lock.json")
 # Enough to tell what went wrong, too little to fill a screen.
 SHOWN_LINES = 8
 INSTALL_COMMAND = (
@@ -86,7 +91,7 @@ _CAUSES = {
 
 @dataclass(frozen=True)
 class NpmPackage:
-    """A package of the lock.
+    """A package with a lock, which is in the folder ``npm`` under the last part of its name.
 
     ``programs`` are the places of its executable below ``node_modules``, first choice first;
     ``{platform}`` stands for npm's name of this machine, such as ``linux-x64``.
@@ -98,27 +103,29 @@ class NpmPackage:
     programs: tuple[str, ...]
     installed_bytes: int
     least_node: int = 0
-    lock: Callable[[], Mapping[str, Any]] = read_lock
+    lock_folders: Path = LOCK_FOLDERS
+
+    @property
+    def lock_folder(self) -> Path:
+        """The folder with ``package.json`` and ``package-lock.json``."""
+        return self.lock_folders / self.package.rpartition("/")[2]
 
     def version(self) -> str:
-        """Return the version that the lock pins."""
-        return locked_version(self.lock(), self.package)
+        """Return the version that ``package.json`` pins."""
+        manifest = json.loads((self.lock_folder / "package.json").read_text(encoding="utf-8"))
+        return str(manifest["dependencies"][self.package])
 
     def fingerprint(self) -> str:
-        """Return a hash of this package's part of the lock."""
-        return lock_hash(sub_lock(self.lock(), self.package))
+        """Return a hash of the lock."""
+        return hashlib.sha256((self.lock_folder / "package-lock.json").read_bytes()).hexdigest()
 
     async def build(self, folder: Path, environment: Mapping[str, str]) -> tuple[str, ...]:
         """Install into an empty folder; return the programs that are there.
 
         Raises InstallError and OSError.
         """
-        files = {
-            "package.json": manifest(self.lock(), self.package),
-            "package-lock.json": sub_lock(self.lock(), self.package),
-        }
-        for name, content in files.items():
-            (folder / name).write_text(json.dumps(content, indent=2), encoding="utf-8")
+        for name in LOCK_FILES:
+            shutil.copyfile(self.lock_folder / name, folder / name)
         npm, node = _npm_and_node(environment)
         await self._check_node(node, environment)
         await _npm_install(npm, folder, environment)
@@ -135,6 +142,13 @@ class NpmPackage:
             raise InstallError(
                 f"{self.package} needs Node.js {self.least_node}; {node} is {lines[0]}.", NODE_HINT
             )
+
+
+def npm_platform() -> str:
+    """Return npm's name of this machine: its ``os`` and ``cpu``, such as ``linux-x64``."""
+    machine = platform.machine().lower()
+    cpu = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}.get(machine, machine)
+    return f"{sys.platform}-{cpu}"
 
 
 def _npm_and_node(environment: Mapping[str, str]) -> tuple[str, str]:
