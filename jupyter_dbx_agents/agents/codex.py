@@ -9,19 +9,29 @@ Decided
   which a strict gateway refuses.
 - Trust is given to the projects' folder, and to each repository in it by name, since only a
   repository's root counts.  Elsewhere Codex keeps its own rule: its screen asks, and ``codex exec``
-  may read only, until it is told otherwise (``--sandbox``).  To trust the whole home would let any
-  folder that was unpacked in it bring settings of its own into force.
+  may read only, unless ``--sandbox`` says otherwise.  To trust the whole home would let any folder
+  that was unpacked in it bring settings of its own into force.
+- For a model's name that it does not know it warns, takes a poorer prompt and offers no tool for
+  patches.  So one of its own descriptions is copied under that name, to a catalog that takes the
+  place of its own.
+- Its sandbox uses user namespaces (bubblewrap, which it brings along).  In a container that forbids
+  them every command of Codex would fail, so its sandbox is switched off there: the container is the
+  boundary then, as it is for the other agents.
 """
 
-from collections.abc import Mapping
+import contextlib
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..config_files import ConfigFile, Format
+from ..config_files import ConfigFile, Format, atomic
+from ..errors import InstallError
 from ..models import Dialect
 from .base import Agent, AgentContext
-from .codex_probes import catalog_path, sandbox_settings, try_sandbox, write_catalog
 from .install.npm import NpmPackage
+from .install.program import run_program
 from .instructions import instructions_file
 
 PROVIDER = "dbx"
@@ -29,7 +39,7 @@ PROVIDER = "dbx"
 
 def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
     """Return ``config.toml`` and ``AGENTS.md`` in ``~/.codex``."""
-    catalog = catalog_path(context)
+    catalog = _catalog_path(context)
     return (
         ConfigFile(
             context.home / ".codex" / "config.toml",
@@ -39,7 +49,7 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
                 # One that is named must be there.
                 "model_catalog_json": str(catalog) if catalog.exists() else None,
                 "model_provider": PROVIDER,
-                **sandbox_settings(context),
+                **_sandbox_settings(context),
                 "web_search": "disabled",  # a tool hosted by the vendor
                 "check_for_update_on_startup": False,  # the version is the lock file's
                 "analytics": {"enabled": False},
@@ -77,12 +87,100 @@ def _provider(context: AgentContext) -> dict[str, object]:
     }
 
 
+def _sandbox_settings(context: AgentContext) -> dict[str, str]:
+    """Return nothing where the sandbox works: its mode is then the user's choice."""
+    return {"sandbox_mode": "danger-full-access"} if _sandbox_report(context).exists() else {}
+
+
 async def prepare(context: AgentContext, program: Path, environment: Mapping[str, str]) -> None:
-    """Ask the program what it knows of the model, and whether its sandbox works here."""
+    """Write the model's catalog, and find out whether the program's sandbox works here.
+
+    Raises InstallError and ConfigFileError.
+    """
     try:
-        await write_catalog(context, program, environment)
+        await _write_catalog(context, program, environment)
     finally:
-        await try_sandbox(context, program, environment)
+        await _try_sandbox(context, program, environment)
+
+
+async def _write_catalog(
+    context: AgentContext, program: Path, environment: Mapping[str, str]
+) -> None:
+    path = _catalog_path(context)
+    if path.exists():
+        return
+    with _empty_home(environment) as clean:
+        output = Path(clean["HOME"]) / "models.json"
+        command = ("sh", "-c", 'exec "$0" debug models > "$1"', str(program), str(output))
+        code, lines = await run_program(command, output.parent, clean)
+        try:
+            catalog = build_catalog(json.loads(output.read_text(encoding="utf-8")), context.model)
+        except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
+            raise InstallError(
+                f"Codex's descriptions of models cannot be read (exit status {code}, {error!r}).",
+                "Codex works, but warns at its start. It printed: " + " ".join(lines),
+            ) from None
+    atomic.replace(atomic.read(path), json.dumps(catalog).encode(), 0o600)
+
+
+def build_catalog(built_in: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """Return a catalog with one model, described as the first built-in one of the plain kind.
+
+    Plain: without the vendor's own form of requests and tools.  Raises KeyError or StopIteration
+    when there is none.
+    """
+    plain = next(
+        entry
+        for entry in built_in["models"]
+        if not entry.get("use_responses_lite") and not entry.get("tool_mode")
+    )
+    ours = {
+        **plain,
+        "slug": model,
+        "display_name": model,
+        "description": "Served by your workspace.",
+        "supports_search_tool": False,  # a tool hosted by the vendor
+        "upgrade": None,  # it would offer the vendor's next model
+        "service_tiers": [],
+        "additional_speed_tiers": [],
+    }
+    return {"models": [ours]}
+
+
+async def _try_sandbox(
+    context: AgentContext, program: Path, environment: Mapping[str, str]
+) -> None:
+    """Run a command in the sandbox and remember whether that failed; then raise InstallError."""
+    report = _sandbox_report(context)
+    with _empty_home(environment) as clean:
+        command = (str(program), "sandbox", "--", "true")
+        code, lines = await run_program(command, Path(clean["HOME"]), clean)
+    if code == 0:
+        report.unlink(missing_ok=True)
+        return
+    atomic.replace(atomic.read(report), "\n".join(lines).encode(), 0o600)
+    raise InstallError(
+        f"Codex's sandbox does not work in this container: {' '.join(lines[-1:])}",
+        "It was turned off: Codex's commands run with your permissions, like those of the other "
+        "agents.",
+    )
+
+
+@contextlib.contextmanager
+def _empty_home(environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Yield the environment of a program that must not read the user's settings."""
+    with tempfile.TemporaryDirectory() as home:
+        yield {n: v for n, v in environment.items() if n != "CODEX_HOME"} | {"HOME": home}
+
+
+def _catalog_path(context: AgentContext) -> Path:
+    """Return where the catalog for the agent's model is, or will be once it is installed."""
+    return context.own_folder / f"models-{context.model.replace('/', '-')}.json"
+
+
+def _sandbox_report(context: AgentContext) -> Path:
+    """Return the file that is there while the sandbox does not work."""
+    return context.own_folder / "sandbox-fails"
 
 
 CODEX = Agent(

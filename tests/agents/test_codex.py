@@ -44,7 +44,7 @@ def test_a_sandbox_that_works_is_left_to_codex_and_its_user(tmp_path: Path):
 def test_a_sandbox_that_fails_is_switched_off_with_the_reason_until_it_works(tmp_path: Path):
     with pytest.raises(InstallError, match="Creating new namespace failed") as raised:
         prepared(tmp_path, 1)
-    assert "Its sandbox is off" in raised.value.hint
+    assert "It was turned off" in raised.value.hint
     text = (tmp_path / ".codex/config.toml").read_text()
     assert tomllib.loads(text)["sandbox_mode"] == "danger-full-access"
     assert "sandbox_mode" not in prepared(tmp_path, 0)
