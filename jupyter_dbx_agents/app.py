@@ -55,7 +55,7 @@ from .pat import PatRotator, parse_pat
 from .secret import Secret
 from .terminals.manager import HOST_SETTING, DbxTerminalManager, TerminalHost
 from .terminals.routes import terminal_routes
-from .web.browser import browser_routes, tell_page
+from .web.browser import browser_routes, configure_page
 from .web.events import STATUS_SCHEMA_FILE, STATUS_SCHEMA_ID
 from .web.operations import Services
 from .web.rest import open_local_channel, rest_routes
@@ -236,7 +236,7 @@ class DbxAgentsApp(ExtensionApp):
     @fatal
     def initialize_handlers(self) -> None:
         """Register the REST routes, and the terminals' websocket before Jupyter's own."""
-        tell_page(self.server)
+        configure_page(self.server)
         self.handlers.extend(browser_routes(self.services, self.environment.home / UPLOADS_FOLDER))
         self.handlers.extend([*rest_routes(self.services), *terminal_routes()])
 

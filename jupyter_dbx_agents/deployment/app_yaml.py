@@ -1,6 +1,6 @@
-"""``app.yaml``: read and judged before anything is sent.
+"""``app.yaml``: read and checked before anything is sent.
 
-The platform runs ``command`` without a shell, and tells of a mistake in the file after minutes.
+The platform runs ``command`` without a shell, and reports a mistake in the file after minutes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..errors import DeploymentError
 
 OWNER_VARIABLE = "APP_OWNER_EMAIL"
 TOKEN_VARIABLE = "DATABRICKS_TOKEN"  # noqa: S105 its name
-# Set by the platform itself: a value of the user's would break the app.
+# Set by the platform itself: another value would break the app.
 _PLATFORM_VARIABLES = (
     "DATABRICKS_APP_NAME",
     "DATABRICKS_APP_PORT",
@@ -32,12 +32,12 @@ _SETTABLE_VARIABLES = (
     OWNER_VARIABLE,
     *SETTING_VARIABLES,
 )
-_SEE = "app.yaml.template shows how it is written."
+_SEE = "See app.yaml.template for an example."
 
 
 @dataclass(frozen=True)
 class AppYaml:
-    """The command, and the variables with their values (None for one of a resource)."""
+    """The command, and the variables with their values (None if it comes from a resource)."""
 
     command: tuple[str, ...]
     variables: dict[str, str | None]
@@ -48,9 +48,9 @@ def parse_app_yaml(text: str) -> AppYaml:
     """Return what the file says.  Raises DeploymentError for what the platform cannot run."""
     try:
         content = yaml.safe_load(text)
-    # ValueError is of a date that is none, RecursionError of brackets without end.
+    # ValueError comes from an invalid date, RecursionError from endless brackets.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise DeploymentError(f"app.yaml is no valid YAML: {_one_line(error)}.", _SEE) from error
+        raise DeploymentError(f"app.yaml is not valid YAML: {_one_line(error)}.", _SEE) from error
     if not isinstance(content, dict):
         raise DeploymentError("app.yaml has no command.", _SEE)
     entries = _entries(content.get("env"))
@@ -62,31 +62,33 @@ def parse_app_yaml(text: str) -> AppYaml:
 
 
 def notes_on(app_yaml: AppYaml) -> list[str]:
-    """Return what is allowed and probably not meant."""
+    """Return notes on what is allowed but probably a mistake."""
     notes = []
     for name in app_yaml.variables:
         if name in _SETTABLE_VARIABLES:
             continue
         near = difflib.get_close_matches(name, _SETTABLE_VARIABLES, n=1, cutoff=0.8)
         if near:
-            notes.append(f"app.yaml sets {name}, which nothing reads: is {near[0]} meant?")
+            notes.append(f"app.yaml sets {name}, which nothing reads. Did you mean {near[0]}?")
     if app_yaml.variables.get(TOKEN_VARIABLE):
         notes.append(
-            f"app.yaml holds a {TOKEN_VARIABLE} that all who see the source can read: keep it in a "
-            "secret and use valueFrom, as app.yaml.template shows."
+            f"app.yaml contains {TOKEN_VARIABLE}, readable for all who see the source: "
+            "keep it in a secret and use valueFrom, as app.yaml.template shows."
         )
     for resource in app_yaml.resources:
         notes.append(
-            f"app.yaml needs the app's resource “{resource}”: add it under Edit › App resources."
+            f"app.yaml uses the app's resource “{resource}”: add it under Edit › App resources."
         )
     return notes
 
 
 def _command(command: Any) -> tuple[str, ...]:
     if not isinstance(command, list) or not command:
-        raise DeploymentError("app.yaml has no command: a list of words.", _SEE)
+        raise DeploymentError("app.yaml has no command, which must be a list of strings.", _SEE)
     if not all(isinstance(word, str) for word in command):
-        raise DeploymentError("A word of app.yaml's command is no text.", "Put it in quotes.")
+        raise DeploymentError(
+            "An entry of command in app.yaml is not a string.", "Put it in quotes."
+        )
     return tuple(command)
 
 
@@ -94,7 +96,7 @@ def _entries(env: Any) -> list[dict[str, Any]]:
     if env is None:
         return []
     if not isinstance(env, list) or not all(isinstance(entry, dict) for entry in env):
-        raise DeploymentError("app.yaml's env is no list of names with values.", _SEE)
+        raise DeploymentError("env in app.yaml is not a list of names with values.", _SEE)
     for entry in env:
         _check_entry(entry)
     return env
@@ -103,7 +105,7 @@ def _entries(env: Any) -> list[dict[str, Any]]:
 def _check_entry(entry: dict[str, Any]) -> None:
     name = entry.get("name")
     if not isinstance(name, str) or not name.isidentifier():
-        raise DeploymentError(f"app.yaml has a variable without a proper name: {name!r}.", _SEE)
+        raise DeploymentError(f"app.yaml has a variable without a valid name: {name!r}.", _SEE)
     if name in _PLATFORM_VARIABLES:
         raise DeploymentError(f"app.yaml sets {name}.", "Remove it: the platform sets it.")
     if ("value" in entry) == ("valueFrom" in entry):
@@ -111,12 +113,14 @@ def _check_entry(entry: dict[str, Any]) -> None:
             f"The variable {name} of app.yaml needs either value or valueFrom.", _SEE
         )
     if "value" in entry and not isinstance(entry["value"], str):
-        raise DeploymentError(f"The value of {name} in app.yaml is no text.", "Put it in quotes.")
+        raise DeploymentError(
+            f"The value of {name} in app.yaml is not a string.", "Put it in quotes."
+        )
     if name == OWNER_VARIABLE and "value" in entry and not normalise_email(entry["value"]):
         raise DeploymentError(
-            f"{OWNER_VARIABLE} in app.yaml is {entry['value']!r}, which is no e-mail address in "
-            "plain ASCII.",
-            "Set it to the address with which the owner logs in.",
+            f"{OWNER_VARIABLE} in app.yaml is {entry['value']!r}, which is not an ASCII e-mail "
+            "address.",
+            "Set it to the address that the owner logs in with.",
         )
 
 

@@ -1,4 +1,4 @@
-"""One app of the workspace: made if it is not there, started, deployed, waited for."""
+"""One app of the workspace: created if it does not exist, started, deployed, waited for."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ MIN_NAME_CHARACTERS = 2
 # What the Databricks CLI enforces; the API's own documentation names the characters only.
 MAX_NAME_CHARACTERS = 30
 _NAME = re.compile(rf"[a-z0-9-]{{{MIN_NAME_CHARACTERS},{MAX_NAME_CHARACTERS}}}")
-# The platform gives an app 10 minutes to listen, its packages' installation included.
+# The platform allows an app 10 minutes to listen, including the installation of its packages.
 WAIT = timedelta(minutes=20)
 POLL_SECONDS = 2.0
 _DESCRIPTION = "AI coding agents in JupyterLab"
-_LOGS = "Its page (Compute › Apps) says more under Logs."
-_BEING_DELETED = "Wait until it is gone (up to 20 minutes), or give another name with --app."
+_LOGS = "See Logs on the app's page (Compute › Apps)."
+_BEING_DELETED = "Wait until that has ended (up to 20 minutes), or use another name with --app."
 
 
 def check_app_name(name: str) -> None:
-    """Raise DeploymentError for a name that no app can have."""
+    """Raise DeploymentError for a name that is not valid for an app."""
     if not _NAME.fullmatch(name):
         raise DeploymentError(
-            f"{name!r} cannot be the name of an app.",
+            f"“{name}” is not a valid app name.",
             f"Use {MIN_NAME_CHARACTERS} to {MAX_NAME_CHARACTERS} lowercase letters (a-z), digits "
             "and hyphens.",
         )
@@ -57,17 +57,17 @@ class DeployedApp:
         return app
 
     def create(self) -> Any:
-        """Make the app and wait until its machine runs; return its record."""
+        """Create the app and wait until its machine runs; return its record."""
         from databricks.sdk.errors import BadRequest, ResourceConflict  # noqa: PLC0415 as above
         from databricks.sdk.service.apps import App  # noqa: PLC0415 as above
 
-        self._announce(f"Creating the app {self._name}; this takes minutes.")
+        self._announce(f"Creating the app {self._name}. This takes a few minutes.")
         try:
             waiter = self._client.apps.create(App(name=self._name, description=_DESCRIPTION))
         except ResourceConflict as error:
             raise DeploymentError(
-                f"The name {self._name} is taken by an app that you may not see.",
-                "Give another one with --app.",
+                f"The name {self._name} is taken by an app that you cannot see.",
+                "Use another name with --app.",
             ) from error
         except BadRequest as error:
             if "not terminal" in str(error) or "DELETING" in str(error):
@@ -78,13 +78,13 @@ class DeployedApp:
         return self._wait(waiter, _machine_failed)
 
     def make_ready(self, app: Any) -> Any:
-        """Start the machine if it does not run, and wait out what others began."""
+        """Start the machine if it does not run, and wait for operations that are under way."""
         state = _compute(app)
         if state in ("STARTING", "UPDATING", "STOPPING"):
-            self._announce(f"Waiting: the app is {state}.")
+            self._announce(f"Waiting while the app is {state}.")
             app = self._poll(lambda seen: _compute(seen) != state, f"it stayed {state}")
         if _compute(app) in ("STOPPED", "ERROR"):
-            self._announce("Starting the app's machine; this takes minutes.")
+            self._announce("Starting the app's machine. This takes a few minutes.")
             app = self._wait(self._client.apps.start(self._name), _machine_failed)
         if app.pending_deployment is not None:
             self._announce("Waiting for another deployment of this app to end.")
@@ -94,7 +94,7 @@ class DeployedApp:
         return app
 
     def deploy(self, source_code_path: str) -> Any:
-        """Deploy what lies at ``source_code_path``; return the app's record once it runs."""
+        """Deploy the source at ``source_code_path``; return the app's record once it runs."""
         from databricks.sdk.service.apps import AppDeployment, AppDeploymentMode  # noqa: PLC0415
 
         deployment = AppDeployment(
@@ -106,20 +106,20 @@ class DeployedApp:
         return self._client.apps.get(self._name)
 
     def _wait(self, waiter: Any, failed: Callable[[str], DeploymentError]) -> Any:
-        """Wait with the SDK's waiter, saying each message of the platform once."""
+        """Wait with the SDK's waiter, announcing each message of the platform once."""
         from databricks.sdk.errors import OperationFailed  # noqa: PLC0415 a second of imports
 
-        said: list[str] = []
+        announced: list[str] = []
 
-        def tell(seen: Any) -> None:
+        def announce_new(seen: Any) -> None:
             status = getattr(seen, "status", None) or getattr(seen, "compute_status", None)
             message = getattr(status, "message", "") or ""
-            if message and message not in said:
-                said.append(message)
+            if message and message not in announced:
+                announced.append(message)
                 self._announce(f"  {message}")
 
         try:
-            return waiter.result(timeout=WAIT, callback=tell)
+            return waiter.result(timeout=WAIT, callback=announce_new)
         except OperationFailed as error:
             raise failed(str(error).partition(": ")[2] or str(error)) from error
         except TimeoutError as error:

@@ -1,4 +1,4 @@
-"""The same through ``databricks.yml``, with the Databricks CLI."""
+"""Deploying ``databricks.yml`` with the Databricks CLI."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ def deploy_bundle(root: Path, app_name: str, profile: str | None, announce: Anno
     """Validate, deploy and start the bundle at ``root``.  Raises DeploymentError."""
     if not (root / BUNDLE_FILE).is_file():
         raise DeploymentError(
-            f"There is no {BUNDLE_FILE} in {root}.", "Get it back: git checkout databricks.yml"
+            f"There is no {BUNDLE_FILE} in {root}.", "Restore it: git checkout databricks.yml"
         )
     program = shutil.which("databricks")
     if program is None:
         raise DeploymentError(
             "A bundle needs the Databricks CLI, which is not installed.",
-            "See https://docs.databricks.com/dev-tools/cli/install, or leave out --bundle.",
+            "See https://docs.databricks.com/dev-tools/cli/install, or omit --bundle.",
         )
     for command in bundle_commands(app_name, profile):
         announce("databricks " + " ".join(command))
         ended = subprocess.run([program, *command], cwd=root, check=False)
         if ended.returncode:
             raise DeploymentError(
-                f"“databricks {' '.join(command)}” failed.", "Its own lines above say why."
+                f"“databricks {' '.join(command)}” failed.", "See its output above."
             )
-    announce("Next: its owner opens the address above, opens a terminal, and pastes a token.")
+    announce("Next: the owner opens the address above, opens a terminal and pastes a token.")
 
 
 def bundle_commands(app_name: str, profile: str | None) -> list[list[str]]:

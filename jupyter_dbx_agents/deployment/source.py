@@ -1,7 +1,7 @@
 """The files to deploy: what git tracks, as it is on disk.
 
-On disk and not as committed, since whoever copies ``app.yaml.template`` to ``app.yaml`` and deploys
-means the copy.  What differs from the last commit, and what is left out, is said.
+On disk and not as committed: whoever copies ``app.yaml.template`` to ``app.yaml`` and deploys means
+the copy.  Notes name what differs from the last commit and what is not uploaded.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SYMBOLIC_LINK, _SUBMODULE = "120000", "160000"
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file: its path in the repository, and what is in it."""
+    """One file: its path in the repository, and its content's size and hash."""
 
     path: str
     on_disk: Path
@@ -33,7 +33,7 @@ class SourceFile:
 
 @dataclass
 class Source:
-    """What is going to be deployed, and what is worth knowing about it."""
+    """What is going to be deployed, with notes for the user."""
 
     root: Path
     app_yaml: AppYaml
@@ -51,9 +51,11 @@ def read_source(folder: Path) -> Source:
     files = []
     for mode, path in _tracked(root):
         if mode in (_SYMBOLIC_LINK, _SUBMODULE):
-            notes.append(f"{path} is not sent: apps have no symbolic links and no submodules.")
-        elif not path.isprintable():  # also what is no UTF-8: the workspace takes neither
-            notes.append(f"{path!r} is not sent: the workspace takes no such name.")
+            notes.append(
+                f"{path} is not uploaded: apps do not support symbolic links and submodules."
+            )
+        elif not path.isprintable():  # nor is what is not UTF-8: the workspace accepts neither
+            notes.append(f"{path!r} is not uploaded: the workspace does not accept such a name.")
         elif (root / path).is_file():
             files.append(_source_file(root, path))
     _check_for_platform(files)
@@ -65,8 +67,8 @@ def _root(folder: Path) -> Path:
     ended = _run_git(folder, "rev-parse", "--show-toplevel")
     if ended.returncode:
         raise DeploymentError(
-            f"{folder} is in no git repository that can be used: {_reason(ended)}.",
-            "Run this in a clone of your own; what git tracks is deployed.",
+            f"{folder} is not in a usable git repository: {_reason(ended)}.",
+            "Run this in a clone of jupyter_dbx_agents: what git tracks is deployed.",
         )
     return Path(ended.stdout.rstrip("\n"))
 
@@ -78,13 +80,13 @@ def _tracked(root: Path) -> Iterator[tuple[str, str]]:
         mode, _, stage = facts.split(" ")
         if stage != "0":
             raise DeploymentError(
-                f"The file {path} has merge conflicts.", "Resolve them, then deploy."
+                f"The file {path} has merge conflicts.", "Resolve them, then deploy again."
             )
         yield mode, path
 
 
 def _changes(root: Path) -> list[str]:
-    """Return notes on what is not as in the last commit."""
+    """Return notes on what differs from the last commit."""
     entries = _git(root, "status", "--porcelain", "-z", "--no-renames").split("\0")
     untracked = [entry[3:] for entry in entries if entry.startswith("??")]
     changed = [entry[3:] for entry in entries if entry and not entry.startswith("??")]
@@ -92,7 +94,9 @@ def _changes(root: Path) -> list[str]:
     if changed:
         notes.append(f"Deployed as on disk, not as committed: {_names(changed)}.")
     if untracked:
-        notes.append(f"Not sent, since git does not track it: {_names(untracked)} (git add).")
+        notes.append(
+            f"Not uploaded, because git does not track it: {_names(untracked)} (use git add)."
+        )
     return notes
 
 
@@ -107,7 +111,7 @@ def _source_file(root: Path, path: str) -> SourceFile:
     except OSError as error:
         raise DeploymentError(
             f"The file {path} cannot be read: {error.strerror}.",
-            "Allow it, or take it out of the repository (git rm --cached).",
+            "Make it readable, or remove it from the repository (git rm --cached).",
         ) from error
     return SourceFile(path, root / path, len(content), hashlib.sha256(content).hexdigest())
 
@@ -117,19 +121,19 @@ def _check_for_platform(files: list[SourceFile]) -> None:
     for needed in ("app.yaml", "requirements.txt"):
         if needed not in names:
             raise DeploymentError(
-                f"The repository has no {needed} that git tracks.",
-                "Run this in a clone of jupyter_dbx_agents; git add what is new.",
+                f"git tracks no {needed} in the repository.",
+                "Run this in a clone of jupyter_dbx_agents; add new files with git add.",
             )
     if "package.json" in names:
         raise DeploymentError(
-            "The repository has a package.json at its top.",
-            "Move it into a folder: the platform would run npm at every start.",
+            "The repository has a package.json at its top level.",
+            "Move it into a folder; the platform would run npm at every start.",
         )
     large = [file.path for file in files if file.size_bytes > PLATFORM_FILE_LIMIT_BYTES]
     if large:
         raise DeploymentError(
-            f"The platform takes no file over 10 MB: {_names(large)}.",
-            "Take it out of the repository (git rm --cached).",
+            f"The platform does not accept files over 10 MB: {_names(large)}.",
+            "Remove them from the repository (git rm --cached).",
         )
 
 
@@ -147,7 +151,7 @@ def _git(root: Path, *arguments: str) -> str:
     if ended.returncode:
         raise DeploymentError(
             f"git {arguments[0]} failed in {root}: {_reason(ended)}.",
-            "Run “git status” there; a broken repository can be cloned anew.",
+            "Run “git status” there. If the repository is broken, clone it again.",
         )
     return ended.stdout
 
@@ -163,7 +167,7 @@ def _run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
             check=False,
         )
     except FileNotFoundError as error:
-        raise DeploymentError("There is no git on this machine.", "Install git.") from error
+        raise DeploymentError("git is not installed on this machine.", "Install git.") from error
     except subprocess.TimeoutExpired as error:
         raise DeploymentError(
             f"git {arguments[0]} took longer than {GIT_SECONDS} s in {folder}.",
@@ -172,7 +176,7 @@ def _run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _reason(ended: subprocess.CompletedProcess[str]) -> str:
-    """Return what git died of; advice may come after it."""
+    """Return the reason in git's output; advice may follow it there."""
     lines = ended.stderr.strip().splitlines()
     deadly = [line for line in lines if line.startswith("fatal: ")]
     return (deadly or lines[-1:] or ["it was killed"])[0].rstrip(".")

@@ -1,7 +1,7 @@
-"""A bundle with an app for each member of a team.
+"""A bundle with one app for each member of a team.
 
-One target each, since the Databricks CLI refuses two apps with one source folder in a target.  The
-app's creator is whoever deploys, so that each app is told its owner.
+One target each, since the Databricks CLI refuses two apps with one source folder in a target.  An
+app's creator is whoever deploys, so each app has its owner in ``APP_OWNER_EMAIL``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .app_yaml import OWNER_VARIABLE, parse_app_yaml
 from .apps import MAX_NAME_CHARACTERS, check_app_name
 from .bundle import RESOURCE
 
-# Of the platform, for all apps of a workspace.
+# The platform's limit for a workspace.
 MAX_APPS = 100
 PREFIX = "dbx-agents-"
 _HASH_CHARACTERS = 6
@@ -39,8 +39,8 @@ class MemberApp:
 def app_names(emails: Iterable[str], prefix: str = PREFIX) -> list[MemberApp]:
     """Return an app for each address, with names that are short, unique and stable.
 
-    A name is made from its own address only, so that adding a member renames nobody's app.
-    Raises DeploymentError for what is no address, twice there, or too many.
+    A name depends on its own address only, so that adding a member renames nobody's app.
+    Raises DeploymentError for an invalid address, for duplicates, and for too many.
     """
     members: dict[str, None] = {}  # in the order of the list
     for line in filter(None, (email.strip() for email in emails)):
@@ -49,15 +49,15 @@ def app_names(emails: Iterable[str], prefix: str = PREFIX) -> list[MemberApp]:
         email = normalise_email(line)
         if email is None:
             raise DeploymentError(
-                f"{line!r} is no e-mail address in plain ASCII.", "Write one address a line."
+                f"“{line}” is not an ASCII e-mail address.", "Write one address per line."
             )
         if email in members:
-            raise DeploymentError(f"{email} is there twice.", "Remove one of the two lines.")
+            raise DeploymentError(f"{email} is listed twice.", "Remove one of the two lines.")
         members[email] = None
     if not 0 < len(members) <= MAX_APPS:
         raise DeploymentError(
-            f"There are {len(members)} members; a workspace has room for 1 to {MAX_APPS} apps.",
-            "Use more workspaces.",
+            f"There are {len(members)} members; a workspace can have 1 to {MAX_APPS} apps.",
+            "Use several workspaces.",
         )
     apps = [MemberApp(email, _name(email, prefix)) for email in members]
     for app in apps:
@@ -93,12 +93,13 @@ def write_team_bundle(
     Raises DeploymentError.
     """
     try:
-        # With or without the mark that Windows puts at the start of a text.
+        # With or without a byte order mark, which Windows adds.
         emails = members_file.read_text(encoding="utf-8-sig").splitlines()
         app_text = (root / "app.yaml").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DeploymentError(
-            f"Cannot read: {error}.", "Run this in the repository, with a file of addresses."
+            f"Cannot read the input: {error}.",
+            "Run this in the repository, with a file of addresses.",
         ) from error
     parse_app_yaml(app_text)
     members = app_names(emails, prefix)
@@ -109,16 +110,16 @@ def write_team_bundle(
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise DeploymentError(
-            f"The bundle cannot be written to {output}: {error.strerror}.",
-            "Name another file with --output.",
+            f"Cannot write the bundle to {output}: {error.strerror}.",
+            "Use another file with --output.",
         ) from error
     return members
 
 
 def _target(member: MemberApp, app_yaml: dict[str, Any]) -> dict[str, Any]:
-    # Not as a variable: the CLI does not fill variables into an app's environment.
+    # Not as a variable: the CLI does not substitute variables in an app's environment.
     owner = {"name": OWNER_VARIABLE, "value": member.email}
-    # A bundle spells valueFrom as it spells everything.
+    # Bundles use snake case, also for valueFrom.
     others = [
         {("value_from" if key == "valueFrom" else key): value for key, value in entry.items()}
         for entry in app_yaml.get("env") or []
@@ -132,7 +133,7 @@ def _target(member: MemberApp, app_yaml: dict[str, Any]) -> dict[str, Any]:
 
 
 def _name(email: str, prefix: str) -> str:
-    """A readable part of the address, and a hash that tells like-sounding ones apart."""
+    """Return a readable part of the address with a hash that makes it unique."""
     local = email.partition("@")[0]
     readable = re.sub(r"[^a-z0-9]+", "-", local).strip("-")
     digest = hashlib.sha256(email.encode()).hexdigest()[:_HASH_CHARACTERS]

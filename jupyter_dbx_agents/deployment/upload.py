@@ -1,9 +1,9 @@
-"""The source in the workspace made equal to the one here, sending only what differs.
+"""Upload: makes the source folder in the workspace equal to the local one, sending what differs.
 
-A manifest beside the source folder says which content each file there has.  It is rewritten before
-the first change, without the files that are about to change, and after the last: an upload that
-broke off in the middle is known as such, and the next run goes on.  Nothing is deployed from it.
-What is in the folder and was not put there by us is left alone, and said.
+A manifest beside the source folder has a hash of each file there.  It is rewritten before the first
+change, without the files that are about to change, and after the last: the next run detects an
+interrupted upload and resumes it.  A half-uploaded source is never deployed.  Files of others in
+the folder are left alone and reported.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ PARALLEL_CALLS = 8
 SCHEMA = 1
 # The API takes 10 MB of base64 text.
 MAX_JSON_IMPORT_BYTES = 7 * 1024 * 1024
-# With which the workspace says that a path is something else than a file.
+# The workspace's codes for a path that is not a file.
 _OTHER_KIND_CODES = ("INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS")
 UNKNOWN_SIZE = -1
-# How long an interrupted upload waits for the calls that are under way.
+# How long an interrupted upload waits for calls that are under way.
 LAST_CALLS_SECONDS = 3
 Item = TypeVar("Item")
 
 
 @dataclass
 class Manifest:
-    """What we put into the folder: content by path, and paths of an upload that has not ended."""
+    """What we uploaded: hashes by path, and the paths of an unfinished upload."""
 
     files: dict[str, str] = field(default_factory=dict)
     pending: set[str] = field(default_factory=set)
 
     def text(self) -> bytes:
-        """Return it as it is stored; from copies, since an interrupted upload may still add."""
+        """Return it as stored; made from copies, as an interrupted upload may still add to it."""
         files, pending = dict(self.files), sorted(set(self.pending))
         content = {"schema": SCHEMA, "files": files, "pending": pending}
         return json.dumps(content, indent=1, sort_keys=True).encode()
@@ -54,7 +54,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Difference:
-    """What has to be done, and what lies there that is not ours."""
+    """What has to be sent and deleted, and which files there are not ours."""
 
     send: tuple[SourceFile, ...]
     delete: tuple[str, ...]
@@ -62,7 +62,7 @@ class Difference:
 
 
 def parse_manifest(text: bytes) -> Manifest:
-    """Return a stored manifest; one that cannot be read counts as none."""
+    """Return a stored manifest, or an empty one if it cannot be read."""
     try:
         content = json.loads(text)
         if content["schema"] != SCHEMA:
@@ -76,9 +76,9 @@ def parse_manifest(text: bytes) -> Manifest:
 def compare(
     files: Iterable[SourceFile], manifest: Manifest, there: dict[str, int | None]
 ) -> Difference:
-    """Compare with a folder; ``there`` has each file's size, None for what is no plain file.
+    """Compare with a folder; ``there`` has each file's size, None for what is not a plain file.
 
-    A size that is ``UNKNOWN_SIZE`` tells nothing: the manifest alone is believed then.
+    For a size that is ``UNKNOWN_SIZE``, the manifest alone decides.
     """
     wanted = {file.path: file for file in files}
     send = [
@@ -105,7 +105,7 @@ class SourceFolder:
         self._manifest_path = manifest_path
 
     def update(self, files: list[SourceFile]) -> Difference:
-        """Make the folder hold ``files``; return what was done."""
+        """Make the folder equal to ``files``; return what was done."""
         pool = ThreadPoolExecutor(PARALLEL_CALLS)
         try:
             manifest = self._read_manifest()
@@ -114,7 +114,7 @@ class SourceFolder:
                 self._apply(pool, files, difference)
             return difference
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # nothing is under way, or it hangs
+            pool.shutdown(wait=False, cancel_futures=True)  # all calls have ended, or they hang
 
     def _apply(
         self, pool: ThreadPoolExecutor, files: list[SourceFile], difference: Difference
@@ -128,7 +128,7 @@ class SourceFolder:
             self._each(pool, self._make_folder, _leaf_folders(difference.send), "folders")
             self._each(pool, lambda file: self._send(file, done), difference.send, "sending")
         except BaseException:
-            # What got there need not be sent again.
+            # What was sent need not be sent again.
             wait([pool.submit(self._write_manifest, done)], LAST_CALLS_SECONDS)
             raise
         done.pending.clear()
@@ -150,7 +150,7 @@ class SourceFolder:
             finally:
                 for future in waiting:
                     future.cancel()
-                # What gets there now has to be in the manifest; the rest is sent once more.
+                # What is sent now has to be in the manifest; the rest is sent again.
                 wait(waiting, LAST_CALLS_SECONDS)
 
     def _send(self, file: SourceFile, done: Manifest) -> None:
@@ -162,7 +162,7 @@ class SourceFolder:
         except DatabricksError as error:
             if error.error_code not in _OTHER_KIND_CODES:
                 raise
-            # Something of another kind is there: a notebook, or a folder that is empty by now.
+            # Something else is there: a notebook, or a folder that is empty by now.
             self._delete(file.path)
             self._import(file.path, content)
         done.files[file.path] = file.sha256
@@ -206,7 +206,7 @@ class SourceFolder:
             children = [child for some in pool.map(self._children, level) for child in some]
             level = [child.path for child in children if child.object_type is ObjectType.DIRECTORY]
             for child in children:
-                # The API names a path with or without /Workspace: count from our folder's name.
+                # The API returns paths with or without /Workspace: cut at our folder's name.
                 start = start or child.path[: len(child.path) - len(_name(child.path))]
                 if child.object_type is not ObjectType.DIRECTORY:
                     found[child.path.removeprefix(start)] = _size(child, ObjectType.FILE)
@@ -224,8 +224,8 @@ class SourceFolder:
 def _import_raw(client: WorkspaceClient, path: str, content: bytes) -> None:
     """Write one file.  RAW, since other formats turn some files into notebooks and rename them.
 
-    ``upload`` of the SDK (0.162) repeats nothing, whatever the workspace answers: its form is no
-    stream that could be rewound.  So it is for those only that are too large for the other call.
+    ``upload`` of the SDK (0.162) never retries, since it cannot rewind its form: it is used only
+    for files that are too large for the other call.
     """
     from databricks.sdk.service.workspace import ImportFormat  # noqa: PLC0415 a second of imports
 
@@ -237,20 +237,20 @@ def _import_raw(client: WorkspaceClient, path: str, content: bytes) -> None:
 
 
 def _unchanged(file: SourceFile) -> bytes:
-    """Return what is in a file, as it was when it was looked at."""
+    """Return a file's content.  Raises DeploymentError if it has changed since it was read."""
     try:
         content = file.on_disk.read_bytes()
     except OSError:
         content = b""
     if hashlib.sha256(content).hexdigest() != file.sha256:
-        raise DeploymentError(f"The file {file.path} changed while it was sent.", "Deploy again.")
+        raise DeploymentError(f"The file {file.path} changed during the upload.", "Deploy again.")
     return content
 
 
 def _size(child: Any, plain_file: Any) -> int | None:
     if child.object_type is not plain_file:
         return None
-    # The API's description says that the size "can be" there; it is not where it is zero.
+    # The API omits a size of zero, and documents that it may omit others.
     return UNKNOWN_SIZE if child.size is None else int(child.size)
 
 
@@ -259,7 +259,7 @@ def _name(path: str) -> str:
 
 
 def _leaf_folders(files: Iterable[SourceFile]) -> list[str]:
-    """Return the folders that have to be made; making one makes those above it."""
+    """Return the folders to create; creating one creates those above it."""
     folders = {posixpath.dirname(file.path) for file in files} - {""}
     return sorted(f for f in folders if not any(o.startswith(f + "/") for o in folders))
 

@@ -1,4 +1,4 @@
-"""The way to the workspace: the SDK's client for a profile, and its errors in our words."""
+"""The SDK's client for a profile, and the SDK's errors translated into ours."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
     from databricks.sdk.core import Config
 
-# Is it there at all?  The SDK would try for 5 minutes.
+# For the first call; the SDK would retry for 5 minutes.
 FIRST_ANSWER_SECONDS = 5
 SILENCE_SECONDS = 15
-# For a workspace that asks for patience in the middle of an upload.
+# For a rate limit in the middle of an upload.
 RETRY_SECONDS = 120
-# What an HTTP library quotes of a header that it cannot send, and tokens wherever they are.
+# Tokens anywhere, and what HTTP libraries quote of a header that they cannot send.
 _SECRETS = re.compile(r"\bBearer\b.*|\b(?:dapi|dose|eyJ)[\w.-]{8,}", re.IGNORECASE)
-_LOG_IN = "Log in with “databricks auth login --host ADDRESS”, and name its profile with --profile."
+_LOG_IN = "Run “databricks auth login --host ADDRESS”, and pass its profile with --profile."
 
 
 def connect(profile: str | None) -> tuple[WorkspaceClient, str]:
     """Return a client and its user's name.  Raises DeploymentError if it cannot log in."""
     from databricks.sdk import WorkspaceClient  # noqa: PLC0415 a second of imports
 
-    if profile:  # named on the command line, it wins over variables, which the SDK prefers
+    if profile:  # on the command line, it takes precedence over variables, which the SDK prefers
         forget_databricks_variables()
     strip_databricks_variables()
-    # Its warnings repeat what our message says.
+    # Its warnings repeat our message.
     logging.getLogger("databricks.sdk").setLevel(logging.ERROR)
     config = _configuration(profile)
     with errors_explained(config.host):
@@ -56,12 +56,12 @@ def _configuration(profile: str | None) -> Config:
         )
     except (ValueError, OSError) as error:
         shown = f"The profile {profile}" if profile else "The Databricks configuration"
-        raise DeploymentError(f"{shown} does not work: {_first_line(error)}", _LOG_IN) from error
+        raise DeploymentError(f"{shown} does not work: {_sentence(error)}", _LOG_IN) from error
 
 
 @contextlib.contextmanager
 def errors_explained(host: str | None, app_name: str = "") -> Iterator[None]:
-    """Turn the SDK's errors into a DeploymentError that says what to do."""
+    """Raise the SDK's errors as a DeploymentError with a hint."""
     import requests  # noqa: PLC0415 comes with the SDK
     from databricks.sdk.errors.base import DatabricksError  # noqa: PLC0415
 
@@ -73,12 +73,12 @@ def errors_explained(host: str | None, app_name: str = "") -> Iterator[None]:
         raise _explained(error, app_name) from error
     except (requests.RequestException, TimeoutError, OSError) as error:
         raise DeploymentError(
-            f"The workspace {host} does not answer ({type(error).__name__}).",
-            "Check its address (https://…) and the network, then run this again: it goes on "
-            "where it stopped.",
+            f"The workspace {host} does not respond ({type(error).__name__}).",
+            "Check its address (https://…) and the network, then run this again: it resumes where "
+            "it stopped.",
         ) from error
     except ValueError as error:  # the SDK's: no credentials of any kind, a malformed host
-        raise DeploymentError(f"The workspace cannot be used: {_first_line(error)}", _LOG_IN) from (
+        raise DeploymentError(f"The workspace cannot be used: {_sentence(error)}", _LOG_IN) from (
             error
         )
 
@@ -86,28 +86,33 @@ def errors_explained(host: str | None, app_name: str = "") -> Iterator[None]:
 def _explained(error: Any, app_name: str) -> DeploymentError:
     from databricks.sdk import errors  # noqa: PLC0415 a second of imports
 
-    message = _first_line(error)
+    message = _sentence(error)
     code = str(getattr(error, "error_code", "") or "")
     if isinstance(error, errors.Unauthenticated) or message.startswith("Invalid access token"):
-        return DeploymentError("The workspace refuses the login.", _LOG_IN)
+        return DeploymentError("The workspace rejected the login.", _LOG_IN)
     if isinstance(error, errors.PermissionDenied):
         return DeploymentError(
-            f"You may not do this: {message}",
-            f"Ask for CAN MANAGE on the app {app_name}, or give a name of your own with --app."
+            f"You do not have permission: {message}",
+            f"Ask for CAN MANAGE on the app {app_name}, or use another name with --app."
             if app_name
             else "Ask an administrator of the workspace.",
         )
     if code == "QUOTA_EXCEEDED":
-        return DeploymentError(message, "Delete an app that nobody needs, or ask for more.")
+        return DeploymentError(
+            message, "Delete an app that is not needed, or ask for a higher limit."
+        )
     if isinstance(error, (errors.TooManyRequests, errors.InternalError)):
         return DeploymentError(
-            f"The workspace cannot answer now: {message}",
-            "Run this again in a moment: it goes on where it stopped.",
+            f"The workspace is unavailable: {message}",
+            "Run this again in a moment: it resumes where it stopped.",
         )
-    return DeploymentError(f"The workspace refuses: {message}", "Mend this and run it again.")
+    return DeploymentError(
+        f"The workspace rejected the request: {message}", "Fix this and run the command again."
+    )
 
 
-def _first_line(error: Exception) -> str:
-    """Return what an error says: no secret, and not the whole configuration of the SDK."""
+def _sentence(error: Exception) -> str:
+    """Return an error's first line as a sentence, without secrets and the SDK's configuration."""
     text = str(error).strip() or type(error).__name__
-    return _SECRETS.sub("…", text.splitlines()[0].partition(". Config:")[0])
+    line = _SECRETS.sub("…", text.splitlines()[0].partition(". Config:")[0])
+    return line if line.endswith((".", "…", "!", "?")) else f"{line}."

@@ -1,4 +1,4 @@
-"""What the browser needs beside the REST operations: uploads, and the plain page."""
+"""The browser's routes beside the REST operations: uploads, and the plain page."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ class PlainPageHandler(ExtensionHandlerMixin, JupyterHandler):
     auth_resource = "dbx_agents"
 
     def initialize(self, services: Services, name: str) -> None:  # type: ignore[override]
-        """Take what the route was registered with."""
+        """Keep the route's arguments."""
         super().initialize(name)
         self.services = services
 
     @property
     def content_security_policy(self) -> str:
-        """Nothing but its own style sheet, and nothing around it."""
+        """Allow its own style sheet only, and no page around it."""
         return CONTENT_SECURITY_POLICY
 
     @web.authenticated
@@ -72,11 +72,11 @@ class PlainPageHandler(ExtensionHandlerMixin, JupyterHandler):
     @web.authenticated
     @authorized
     async def post(self) -> None:
-        """Do what a form says, and show the page; what failed stays on it."""
+        """Run a form's action and show the page, with the error if it failed."""
         try:
             action = ACTIONS.get(self.get_body_argument("action", ""))
             if action is None:
-                raise RequestError("This page has no such form.", "Load it again.")
+                raise RequestError("This page has no such form.", "Reload the page.")
             await action(self.services, self)
         except DbxAgentsError as error:
             self.set_status(error.http_status)
@@ -110,7 +110,7 @@ class PageRedirectHandler(ExtensionHandlerMixin, JupyterHandler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        """Send to the page."""
+        """Redirect to the page."""
         self.redirect(url_path_join(self.base_url, PAGE_PATH))
 
 
@@ -127,17 +127,17 @@ class PageStyleHandler(ExtensionHandlerMixin, JupyterHandler):
         self.finish(STYLE_FILE.read_bytes())
 
 
-def tell_page(server: ServerApp) -> None:
-    """Tell JupyterLab's page what our part of it must know before it asks for anything."""
+def configure_page(server: ServerApp) -> None:
+    """Add to JupyterLab's page what our front end needs before its first request."""
     page = server.web_app.settings.setdefault("page_config_data", {})
-    page["dbxAgentsRoot"] = server.root_dir  # its own option may begin with ``~``
+    page["dbxAgentsRoot"] = server.root_dir  # JupyterLab's own option may begin with ``~``
     page["dbxAgentsMostUploadBytes"] = MOST_UPLOAD_BYTES
 
 
 def browser_routes(
     services: Services, uploads: Path
 ) -> list[tuple[str, type[web.RequestHandler], dict[str, Any]]]:
-    """Return the routes for Jupyter's web application; they go before those of REST."""
+    """Return the routes for Jupyter's web application, to be added before those of REST."""
     return [
         (UPLOADS_PATH, UploadHandler, {"folder": uploads}),
         (PAGE_PATH, PlainPageHandler, {"services": services}),

@@ -29,7 +29,7 @@ MOST_BODY_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Services:
-    """What the operations work on.
+    """What the operations use.
 
     ``status`` returns the model of the whole server; ``install`` starts an agent's installation.
     """
@@ -48,7 +48,7 @@ Operation = Callable[..., Awaitable[dict[str, Any]]]
 
 
 async def get_status(services: Services, _body: Body) -> dict[str, Any]:
-    """Return everything that there is to know."""
+    """Return the status of the whole server."""
     return services.status()
 
 
@@ -92,7 +92,7 @@ async def get_agent(services: Services, _body: Body, name: str) -> dict[str, Any
 
 
 async def patch_agent(services: Services, body: Body, name: str) -> dict[str, Any]:
-    """Change an agent's choices; one that is switched on is installed if need be."""
+    """Change an agent's choices; install it if it was switched on and is not installed."""
     model = await services.agents.change(name, dict(body))
     if body.get("enabled") and not model["installed"]:
         services.install(name)
@@ -112,7 +112,7 @@ async def post_install(services: Services, _body: Body, name: str) -> dict[str, 
 
 
 async def post_check(services: Services, _body: Body, name: str) -> dict[str, Any]:
-    """Look at an agent's program and files, and ask its model."""
+    """Check an agent's program and files, and call its model."""
     return {"checks": await services.agents.check(name)}
 
 
@@ -130,13 +130,13 @@ async def post_sync(services: Services, body: Body) -> dict[str, Any]:
 
 
 async def post_restore(services: Services, body: Body) -> dict[str, Any]:
-    """Bring a project, or all that are not here, back from the workspace."""
+    """Restore a project, or all that are not here, from the workspace."""
     name = _text(body, "name") if "name" in body else None
     return {"restored": [asdict(each) for each in await services.git_sync.restore(name)]}
 
 
 async def post_trace(services: Services, body: Body) -> dict[str, Any]:
-    """Take note of a turn of Claude Code that is to be written to MLflow."""
+    """Queue a turn of Claude Code to be written to MLflow."""
     services.tracer.take(body)
     return {}
 
@@ -163,8 +163,8 @@ def parse_body(data: bytes) -> Body:
     """Return a request's JSON object ({} for an empty body).  Raises RequestError."""
     if len(data) > MOST_BODY_BYTES:
         raise RequestError(
-            f"The body has {len(data)} bytes; at most {MOST_BODY_BYTES} are taken.",
-            "A token is some 40 characters long: was something else pasted?",
+            f"The request has {len(data)} bytes; at most {MOST_BODY_BYTES} are allowed.",
+            "A token has about 40 characters. Check what you pasted.",
             status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         )
     if not data.strip():
@@ -174,12 +174,14 @@ def parse_body(data: bytes) -> Body:
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
-        raise RequestError("The body is no JSON object.", 'Send an object such as {"token": "…"}.')
+        raise RequestError(
+            "The request body is not a JSON object.", 'Send an object such as {"token": "…"}.'
+        )
     return body
 
 
 def _text(body: Body, key: str) -> str:
     value = body.get(key)
     if not isinstance(value, str):
-        raise RequestError(f"The body lacks the text “{key}”.", f'Send {{"{key}": "…"}}.')
+        raise RequestError(f"The request body has no string “{key}”.", f'Send {{"{key}": "…"}}.')
     return value

@@ -1,8 +1,7 @@
-"""The page ``/dbx-agents/``: credential and status for those who use no JupyterLab.
+"""The page ``/dbx-agents/``: the connection and the status, without JupyterLab.
 
-A function of the status: every text is escaped, every part may be missing.  With forms and without
-any script: there is nothing to build, and its content security policy can forbid all but its one
-style sheet.
+It is a function of the status: every text is escaped, every part may be missing.  It has forms and
+no script, so that nothing is built and its content security policy allows its style sheet only.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ Model = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Problem:
-    """What the last request failed with."""
+    """The error of the last request."""
 
     message: str
     hint: str
@@ -80,13 +79,13 @@ def _problem(problem: Problem | None) -> str:
 
 def _credential(pat: Model, workspace: str, form: _FormMaker) -> str:
     if not workspace:
-        return _section("Token", "<p>No workspace is configured: DATABRICKS_HOST is not set.</p>")
+        return _section("Token", "<p>No workspace is configured. Set DATABRICKS_HOST.</p>")
     is_usable = bool(pat.get("expires_at"))
-    # What to do about a token that is needed is the form below.
+    # While a token is needed, the form is the hint.
     said = f"{pat.get('message', '')} {pat.get('hint', '') if is_usable else ''}".strip()
     parts = [f"<p>{_state(pat.get('state'))} {escape(said)}</p>"]
     if is_usable:
-        parts += [_facts(pat), form.button("rotate", "Rotate now")]
+        parts += [_facts(pat), form.button("rotate", "Renew token")]
         parts += [form.button("log-out", "Log out")]
     else:
         page, lifetime = escape(str(pat["token_page"])), _duration(pat["lifetime_seconds"])
@@ -98,9 +97,9 @@ def _credential(pat: Model, workspace: str, form: _FormMaker) -> str:
 def _facts(pat: Model) -> str:
     facts = {
         "User": pat.get("user"),
-        "Next rotation": _instant(pat.get("next_rotation_at")),
-        "Lives until": _instant(pat.get("expires_at")),
-        "Rotations": pat.get("rotations"),
+        "Next renewal": _instant(pat.get("next_rotation_at")),
+        "Valid until": _instant(pat.get("expires_at")),
+        "Renewals": pat.get("rotations"),
     }
     rows = "".join(
         f"<dt>{name}</dt><dd>{escape(str(value))}</dd>" for name, value in facts.items() if value
@@ -174,7 +173,7 @@ def _state(state: object) -> str:
 
 
 def _instant(instant: object) -> str:
-    """Return an instant in few characters; the server's UTC, since no script knows the reader's."""
+    """Return a short form of an instant, in UTC: without a script, the reader's zone is unknown."""
     return f"{str(instant)[:19].replace('T', ' ')} UTC" if instant else ""
 
 
@@ -194,22 +193,22 @@ def _section(title: str, content: str) -> str:
 
 
 _GATEWAYS = {
-    "gateway-host": "Through the AI Gateway",
-    "workspace-gateway": "Through the workspace's AI Gateway",
-    "serving-endpoints": "To the serving endpoints, without an AI Gateway",
+    "gateway-host": "Via the AI Gateway",
+    "workspace-gateway": "Via the workspace's AI Gateway",
+    "serving-endpoints": "Via serving endpoints, without an AI Gateway",
 }
 
 _ENTRY = """
 <ol>
 <li><a href="{page}" target="_blank" rel="noopener noreferrer">Create a token in your workspace</a>
-(lifetime: 1 day is enough)</li>
+(a lifetime of 1 day is enough)</li>
 <li><label for="token">Paste it here</label>
 <input id="token" name="token" type="password" required autofocus autocomplete="off"
  spellcheck="false"></li>
 </ol>
-<p><small>It is replaced at once by one that lives {lifetime} and renews itself, and the pasted one
-is revoked. Nothing is stored.</small></p>
-<button>Use this token</button>
+<p><small>It is swapped at once for a token that is valid for {lifetime} and renews itself, and then
+revoked.</small></p>
+<button>Connect</button>
 """
 
 _FRAME = """<!doctype html>
@@ -223,7 +222,7 @@ _FRAME = """<!doctype html>
 <body>
 <main>
 <h1>Databricks agents</h1>
-<nav aria-label="Pages"><a href="{path}">Look again</a> <a href="{lab}">JupyterLab</a></nav>
+<nav aria-label="Pages"><a href="{path}">Refresh</a> <a href="{lab}">Open JupyterLab</a></nav>
 {body}
 </main>
 </body>

@@ -24,14 +24,14 @@ from .operations import OPERATIONS, Operation, Services, parse_body
 
 
 class RestHandler(ExtensionHandlerMixin, APIHandler):
-    """The owner's browser asks."""
+    """Answers the owner's browser."""
 
     auth_resource = "dbx_agents"
 
     def initialize(  # type: ignore[override]  # tornado hands each handler its own arguments
         self, services: Services, operations: Mapping[str, Operation], name: str
     ) -> None:
-        """Take what the route was registered with."""
+        """Keep the route's arguments."""
         super().initialize(name)
         self.services, self.operations = services, operations
 
@@ -61,7 +61,7 @@ class RestHandler(ExtensionHandlerMixin, APIHandler):
 
 
 class UnknownPathHandler(ExtensionHandlerMixin, APIHandler):
-    """A path under ours that is none: said in our own error shape, for every method."""
+    """Answers every method on an unknown path under ours, in our own error shape."""
 
     auth_resource = "dbx_agents"
 
@@ -75,10 +75,10 @@ class UnknownPathHandler(ExtensionHandlerMixin, APIHandler):
 
 
 class LocalHandler(web.RequestHandler):
-    """A command on the local socket asks."""
+    """Answers a command on the local socket."""
 
     def initialize(self, services: Services, operations: Mapping[str, Operation]) -> None:
-        """Take what the route was registered with."""
+        """Keep the route's arguments."""
         self.services, self.operations = services, operations
 
     def prepare(self) -> None:
@@ -103,7 +103,7 @@ def rest_routes(services: Services) -> list[tuple[str, type[web.RequestHandler],
 
 
 def open_local_channel(services: Services) -> LocalChannel:
-    """Return the channel on which commands in a terminal ask the same."""
+    """Return the channel that answers commands in a terminal, with the same operations."""
     routes = [
         (_pattern(path), LocalHandler, {"services": services, "operations": operations})
         for path, operations in OPERATIONS.items()
@@ -117,7 +117,9 @@ async def answer(
     """Run the operation and write its reply, or the error's message and hint."""
     try:
         if services is None:
-            raise RequestError("There is no such address.", "See rest-api.yml.", status=404)
+            raise RequestError(
+                "This path does not exist.", "See rest-api.yml for those that do.", status=404
+            )
         operation = _operation(handler, operations)
         reply = await operation(services, parse_body(handler.request.body), **handler.path_kwargs)
     except DbxAgentsError as error:
@@ -139,7 +141,7 @@ def _operation(handler: web.RequestHandler, operations: Mapping[str, Operation])
     operation = operations.get(handler.request.method or "")
     if operation is None:
         raise RequestError(
-            f"{handler.request.method} is not possible here.",
+            f"{handler.request.method} is not allowed here.",
             f"Use {' or '.join(operations)}.",
             status=HTTPStatus.METHOD_NOT_ALLOWED,
         )
@@ -147,4 +149,4 @@ def _operation(handler: web.RequestHandler, operations: Mapping[str, Operation])
 
 
 def _no_access_log(_handler: web.RequestHandler) -> None:
-    """Local calls are frequent and say nothing."""
+    """Log nothing: local calls are frequent."""

@@ -1,4 +1,4 @@
-"""Files from the browser: each under a safe name of its own, whole or not at all."""
+"""Files from the browser: each under a safe and unused name, complete or not at all."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from tornado import web
 
 from ..errors import DbxAgentsError, RequestError, UploadError
 
-# What agents take: Claude Code's images and PDFs have up to 32 MB.
+# What agents accept: Claude Code's images and PDFs have up to 32 MB.
 MOST_UPLOAD_BYTES = 32 * 1024 * 1024
-# File systems allow 255 bytes; a number and the name of an unfinished file need some.
+# File systems allow 255 bytes; a number is added where a name is taken.
 MOST_NAME_BYTES = 180
 MOST_SAME_NAMES = 1000
 _UNFINISHED = ".unfinished"
 
 
 def safe_name(name: str) -> str:
-    """Return a name close to the given one that no shell, agent or file system takes apart."""
+    """Return a name close to the given one that needs no quoting anywhere."""
     base = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1]
     stem, dot, suffix = re.sub(r"[^\w.+-]+", "_", base).strip("._-").rpartition(".")
     if not dot:
@@ -41,7 +41,7 @@ def safe_name(name: str) -> str:
 
 
 class Upload:
-    """One file on its way; leaving the context without ``finish`` leaves nothing behind."""
+    """One upload in progress; leaving the context without ``finish`` removes it."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder, self._name = folder, safe_name(name)
@@ -62,7 +62,7 @@ class Upload:
         return self
 
     def write(self, chunk: bytes) -> None:
-        """Add a piece.  Raises RequestError when it is too much, UploadError when it cannot be."""
+        """Append a chunk.  Raises RequestError above the limit, UploadError if it cannot write."""
         assert self._file is not None  # noqa: S101 the context is open
         self._bytes += len(chunk)
         if self._bytes > MOST_UPLOAD_BYTES:
@@ -87,7 +87,7 @@ class Upload:
         _value: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        """Remove what is unfinished."""
+        """Remove the unfinished file."""
         if self._file is not None:
             with contextlib.suppress(OSError):
                 self._file.close()
@@ -104,21 +104,21 @@ class Upload:
                 os.link(self._unfinished, path)  # unlike a rename, it replaces nothing
                 return path
         raise UploadError(
-            f"There are {MOST_SAME_NAMES} files named like {self._name} in {self._folder}.",
-            "Remove some.",
+            f"{self._folder} has {MOST_SAME_NAMES} files named like {self._name} already.",
+            "Delete some of them.",
         )
 
     def _unwritable(self, error: OSError) -> UploadError:
         return UploadError(
-            f"{self._folder} cannot be written to: {error.strerror}.",
-            "Is the disk full? Remove something and try again.",
+            f"Cannot write to {self._folder}: {error.strerror}.",
+            "If the disk is full, delete some files and try again.",
         )
 
 
 def too_large(size: int) -> RequestError:
     """Return the error for an upload of so many bytes."""
     return RequestError(
-        f"The file has over {size / 1e6:.1f} MB; at most {MOST_UPLOAD_BYTES / 1e6:.1f} are taken.",
+        f"The file has over {size / 1e6:.1f} MB; {MOST_UPLOAD_BYTES / 1e6:.1f} MB are allowed.",
         "Upload it in the file browser, which has no such limit.",
         status=413,
     )
@@ -126,19 +126,19 @@ def too_large(size: int) -> RequestError:
 
 @web.stream_request_body
 class UploadHandler(ExtensionHandlerMixin, APIHandler):
-    """``POST …/uploads?name=…``: the body, piece by piece, into a file of its own."""
+    """``POST …/uploads?name=…``: writes the body, chunk by chunk, to a new file."""
 
     auth_resource = "dbx_agents"
 
     def initialize(self, folder: Path, name: str) -> None:  # type: ignore[override]
-        """Take what the route was registered with."""
+        """Keep the route's arguments."""
         super().initialize(name)
         self._folder = folder
         self._kept = contextlib.ExitStack()
         self._upload: Upload | None = None
 
     async def prepare(self) -> None:  # type: ignore[override]  # as APIHandler's
-        """Refuse what is too large before a byte of it is read; else open the file."""
+        """Refuse a body that is too large before reading it; else open the file."""
         await super().prepare()
         if self.request.method != "POST" or self._finished:
             return
@@ -152,7 +152,7 @@ class UploadHandler(ExtensionHandlerMixin, APIHandler):
             self._refuse(error)
 
     async def data_received(self, chunk: bytes) -> None:
-        """Write a piece; the next one is read when this one is written."""
+        """Write a chunk; the next one is read after that."""
         if self._upload is None:
             return
         try:
@@ -163,7 +163,7 @@ class UploadHandler(ExtensionHandlerMixin, APIHandler):
     @web.authenticated
     @authorized
     async def post(self) -> None:
-        """Give the file its name."""
+        """Give the file its final name."""
         if self._upload is None:
             return
         try:
@@ -175,12 +175,12 @@ class UploadHandler(ExtensionHandlerMixin, APIHandler):
         self.finish(json.dumps({"path": str(path)}))
 
     def on_finish(self) -> None:
-        """Remove what is unfinished."""
+        """Remove an unfinished file."""
         self._kept.close()
         super().on_finish()
 
     def on_connection_close(self) -> None:
-        """Remove what will never be finished."""
+        """Remove the unfinished file."""
         self._upload = None
         self._kept.close()
         super().on_connection_close()
@@ -189,5 +189,5 @@ class UploadHandler(ExtensionHandlerMixin, APIHandler):
         self._upload = None
         self.set_status(error.http_status)
         self.set_header("Content-Type", "application/json")
-        self.set_header("Connection", "close")  # the rest of the body is not wanted
+        self.set_header("Connection", "close")  # the rest of the body is not read
         self.finish(json.dumps({"message": error.message, "hint": error.hint}))

@@ -24,7 +24,7 @@ def test_paste_rotate_and_log_out_by_keyboard_without_scripts(plain: Page, app: 
     plain.goto(app.lines["open"] + "/dbx-agents/")
     field = plain.get_by_label("Paste it here")
     expect(field).to_be_focused()
-    expect(plain.get_by_text("one that lives 60 seconds")).to_be_visible()
+    expect(plain.get_by_text("a token that is valid for 60 seconds")).to_be_visible()
     plain.keyboard.insert_text(BAD_TOKEN)
     plain.keyboard.press("Enter")
     expect(plain.get_by_role("alert")).to_contain_text("does not accept this token")
@@ -35,7 +35,7 @@ def test_paste_rotate_and_log_out_by_keyboard_without_scripts(plain: Page, app: 
     expect(plain.locator("[data-state=active]")).to_be_visible()
     expect(plain.get_by_text(app.lines["owner"])).to_be_visible()
     before = app.pat()["rotations"]
-    plain.get_by_role("button", name="Rotate now").press("Enter")
+    plain.get_by_role("button", name="Renew token").press("Enter")
     expect(plain.locator("[data-state=active]")).to_be_visible()
     assert app.pat()["rotations"] > before
     plain.get_by_role("button", name="Log out").press("Enter")

@@ -10,12 +10,12 @@ PAT = "/dbx-agents/api/pat"
 @pytest.mark.parametrize(
     ("body", "status", "said"),
     [
-        (b"", 400, "lacks the text"),
-        (b"{", 400, "no JSON object"),
-        (b"[1]", 400, "no JSON object"),
-        (b"[" * 60_000, 400, "no JSON object"),
-        (b"\xff\xfe", 400, "no JSON object"),
-        (b'{"token": 7}', 400, "lacks the text"),
+        (b"", 400, "has no string"),
+        (b"{", 400, "not a JSON object"),
+        (b"[1]", 400, "not a JSON object"),
+        (b"[" * 60_000, 400, "not a JSON object"),
+        (b"\xff\xfe", 400, "not a JSON object"),
+        (b'{"token": 7}', 400, "has no string"),
         (b'{"token": ""}', 400, "No token was given"),
         (b'{"token": "eyJhbGciOiJSUzI1NiJ9.e30.x"}', 400, "OAuth"),
         (b'{"token": "dapi00000000000000000000000000000000"}', 400, "does not accept this token"),

@@ -19,23 +19,26 @@ LARGE = b"x" * (10 * 1024 * 1024 + 1)
 @pytest.mark.parametrize("name", ["", "x", "Upper", "under_score", "a" * 31, "ümlaut"])
 def test_a_name_that_no_app_can_have(deployer: Deployer, name: str):
     said = deployer.refused("--app", name)
-    assert "cannot be the name of an app. Use 2 to 30 lowercase letters" in said
+    assert "is not a valid app name. Use 2 to 30 lowercase letters" in said
 
 
 @pytest.mark.parametrize(
     ("files", "said"),
     [
         ({"package.json": "{}"}, "Move it into a folder"),
-        ({"big.bin": LARGE}, "The platform takes no file over 10 MB: big.bin. Take it out"),
-        ({"app.yaml": "command: [unclosed"}, "app.yaml is no valid YAML"),
-        ({"app.yaml": "env: [{name: A, value: 2024-13-01}]"}, "app.yaml is no valid YAML: month"),
-        ({"app.yaml": "[" * 5000}, "app.yaml is no valid YAML"),
+        ({"big.bin": LARGE}, "The platform does not accept files over 10 MB: big.bin. Remove"),
+        ({"app.yaml": "command: [unclosed"}, "app.yaml is not valid YAML"),
+        ({"app.yaml": "env: [{name: A, value: 2024-13-01}]"}, "app.yaml is not valid YAML: month"),
+        ({"app.yaml": "[" * 5000}, "app.yaml is not valid YAML"),
         ({"app.yaml": b"\xff\xfe"}, "The file app.yaml cannot be read"),
-        ({"app.yaml": "env: []"}, "app.yaml has no command: a list of words."),
-        ({"app.yaml": "command: python main.py"}, "app.yaml has no command: a list of words."),
+        ({"app.yaml": "env: []"}, "app.yaml has no command, which must be a list of strings."),
+        (
+            {"app.yaml": "command: python main.py"},
+            "app.yaml has no command, which must be a list of strings.",
+        ),
         ({"app.yaml": "command: [python, 3]"}, "Put it in quotes."),
-        ({"app.yaml": APP_YAML + "  - value: x"}, "a variable without a proper name"),
-        ({"app.yaml": APP_YAML + "  - name: A B\n    value: x"}, "without a proper name: 'A B'"),
+        ({"app.yaml": APP_YAML + "  - value: x"}, "a variable without a valid name"),
+        ({"app.yaml": APP_YAML + "  - name: A B\n    value: x"}, "without a valid name: 'A B'"),
         ({"app.yaml": APP_YAML + "  - name: A"}, "needs either value or valueFrom"),
         ({"app.yaml": APP_YAML + "  - {name: A, value: 3}"}, "Put it in quotes."),
         (
@@ -44,9 +47,12 @@ def test_a_name_that_no_app_can_have(deployer: Deployer, name: str):
         ),
         (
             {"app.yaml": APP_YAML + "  - {name: APP_OWNER_EMAIL, value: jane}"},
-            "APP_OWNER_EMAIL in app.yaml is 'jane', which is no e-mail address in plain ASCII. Set",
+            "APP_OWNER_EMAIL in app.yaml is 'jane', which is not an ASCII e-mail address. Set",
         ),
-        ({"app.yaml": APP_YAML + "  - {name: APP_OWNER_EMAIL, value: jürgen@x.de}"}, "no e-mail"),
+        (
+            {"app.yaml": APP_YAML + "  - {name: APP_OWNER_EMAIL, value: jürgen@x.de}"},
+            "not an ASCII e-mail",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -69,7 +75,7 @@ def test_a_library_that_is_too_old(deployer: Deployer, tmp_path: Path):
 def test_a_folder_that_is_no_repository(deployer: Deployer, tmp_path):
     deployer.repository.root = tmp_path / "home"
     deployer.variables["GIT_CEILING_DIRECTORIES"] = str(tmp_path)
-    assert "is in no git repository" in deployer.refused()
+    assert "is not in a usable git repository" in deployer.refused()
 
 
 def test_a_repository_that_git_cannot_read(deployer: Deployer):
@@ -85,7 +91,7 @@ def test_a_file_that_cannot_be_read(deployer: Deployer):
 
 def test_a_file_that_git_does_not_track(deployer: Deployer):
     deployer.repository.git("rm", "--quiet", "--cached", "app.yaml")
-    assert "The repository has no app.yaml that git tracks." in deployer.refused()
+    assert "git tracks no app.yaml in the repository." in deployer.refused()
 
 
 def test_a_merge_that_is_not_finished(deployer: Deployer):
@@ -104,7 +110,7 @@ def test_a_variable_that_is_probably_misspelt_is_said(deployer: Deployer):
         {"app.yaml": APP_YAML + "  - {name: ANTROPIC_MODEL, value: x}\n  - {name: MINE, value: y}"}
     )
     [note] = [line for line in deployer.deployed() if "nothing reads" in line]
-    assert "ANTROPIC_MODEL, which nothing reads: is ANTHROPIC_MODEL meant?" in note
+    assert "ANTROPIC_MODEL, which nothing reads. Did you mean ANTHROPIC_MODEL?" in note
 
 
 def test_a_token_in_app_yaml_is_said_to_be_in_the_wrong_place(deployer: Deployer):
@@ -121,7 +127,7 @@ def test_a_token_in_app_yaml_is_said_to_be_in_the_wrong_place(deployer: Deployer
     ("variables", "said"),
     [
         ({"DATABRICKS_HOST": "", "DATABRICKS_TOKEN": ""}, "databricks auth login"),
-        ({"DATABRICKS_TOKEN": "dapi" + "0" * 32}, "The workspace refuses the login. Log in with"),
+        ({"DATABRICKS_TOKEN": "dapi" + "0" * 32}, "The workspace rejected the login. Run"),
         ({"DATABRICKS_HOST": "http://[bad"}, "databricks auth login"),
     ],
     ids=["nothing", "dead token", "malformed host"],
@@ -156,7 +162,7 @@ def test_a_profile_names_the_host_without_scheme_and_wins_over_variables(deploye
         f"[mine]\nhost = no-such-host.invalid\ntoken = {deployer.token}\n"
     )
     said = deployer.refused("--profile", "mine")
-    assert "The workspace https://no-such-host.invalid does not answer" in said
+    assert "The workspace https://no-such-host.invalid does not respond" in said
     assert deployer.token not in said
 
 
@@ -165,7 +171,8 @@ def test_a_name_that_is_taken(deployer: Deployer):
     other = {"source_code_path": f"/Workspace/Users/{OWNER}/another"}
     app.active = Deployment(OWNER, other, app.created_at)
     said = deployer.refused()
-    assert "The app dbx-agents exists and runs from /Workspace/Users/owner@example.com/ano" in said
+    assert "The app dbx-agents already exists and runs from /Workspace/Users/owner@ex" in said
+    assert "owner@example.com/ano" in said
     assert "--replace" in said
     assert deployer.deployed("--replace")[-2].startswith("Running:")
 
@@ -180,7 +187,7 @@ def test_an_app_of_somebody_else(deployer: Deployer):
 def test_an_app_that_one_may_not_see(deployer: Deployer):
     deployer.server.workspace.apps.add(App("dbx-agents", "other@example.com", get_status=404))
     said = deployer.refused()
-    assert "The name dbx-agents is taken by an app that you may not see." in said
+    assert "The name dbx-agents is taken by an app that you cannot see." in said
 
 
 def test_an_app_that_is_being_deleted(deployer: Deployer):
@@ -188,9 +195,9 @@ def test_an_app_that_is_being_deleted(deployer: Deployer):
     workspace = deployer.server.workspace
     workspace.apps.named("dbx-agents").deleted_at = workspace.clock()
     workspace.apps.named("dbx-agents").set_compute("DELETING", "")
-    assert "is being deleted. Wait until it is gone" in deployer.refused()
+    assert "is being deleted. Wait until that has ended" in deployer.refused()
     workspace.apps.named("dbx-agents").get_status = 404
-    assert "is still being deleted. Wait until it is gone" in deployer.refused()
+    assert "is still being deleted. Wait until that has ended" in deployer.refused()
 
 
 def test_who_may_not_create_apps(deployer: Deployer):
@@ -200,7 +207,7 @@ def test_who_may_not_create_apps(deployer: Deployer):
 
 def test_a_workspace_full_of_apps(deployer: Deployer):
     deployer.control.rule_apps(app_limit=0)
-    assert "limit of 0 apps. Delete an app that nobody needs" in deployer.refused()
+    assert "limit of 0 apps. Delete an app that is not needed" in deployer.refused()
 
 
 def test_a_service_principal_must_name_the_owner(deployer: Deployer):

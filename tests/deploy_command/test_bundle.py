@@ -49,7 +49,7 @@ def test_the_bundle_is_validated_deployed_and_run(deployer: Deployer, cli_log: P
 
 def test_a_step_that_fails_is_the_last(deployer: Deployer, cli_log: Path):
     deployer.variables["CLI_FAILS_AT"] = "deploy"
-    assert "failed. Its own lines above say why." in deployer.refused("--bundle")
+    assert "failed. See its output above." in deployer.refused("--bundle")
     assert len(cli_log.read_text().splitlines()) == 2
 
 
@@ -125,10 +125,10 @@ def test_names_are_unique_stable_and_short_whatever_the_addresses_are():
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        (["jane"], "'jane' is no e-mail address"),
-        (["jane@example.com,"], "is no e-mail address"),
-        (["jürgen@example.com"], "is no e-mail address in plain ASCII"),
-        (["a@b.c", "A@B.C"], "a@b.c is there twice"),
+        (["jane"], "“jane” is not an ASCII e-mail address"),
+        (["jane@example.com,"], "is not an ASCII e-mail address"),
+        (["jürgen@example.com"], "is not an ASCII e-mail address"),
+        (["a@b.c", "A@B.C"], "a@b.c is listed twice"),
         (["# nobody", ""], "There are 0 members"),
         ([f"{n}@example.com" for n in range(101)], "There are 101 members"),
     ],
@@ -139,7 +139,7 @@ def test_a_list_that_cannot_be_is_refused(lines: list[str], said: str):
 
 
 def test_a_prefix_that_leaves_no_room_is_refused():
-    with pytest.raises(DeploymentError, match="cannot be the name of an app"):
+    with pytest.raises(DeploymentError, match="is not a valid app name"):
         app_names(["a@b.c"], "a-very-very-very-long-prefix-")
 
 
@@ -155,7 +155,7 @@ def test_the_command_writes_the_bundle_where_it_is_told(deployer: Deployer):
     assert json.dumps(yaml.safe_load(written.read_text())).count("jane@example.com") == 2
     folder = deployer.run("members.txt", "--output", "team", command="team-bundle")
     assert folder.returncode == 1
-    assert "The bundle cannot be written to team: Is a directory." in folder.stderr
+    assert "Cannot write the bundle to team: Is a directory." in folder.stderr
     missing = deployer.run("nobody.txt", command="team-bundle")
     assert missing.returncode == 1
     assert "Run this in the repository, with a file of addresses." in missing.stderr

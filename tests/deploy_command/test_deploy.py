@@ -42,21 +42,23 @@ def test_one_command_creates_the_app_and_deploys_what_git_tracks(deployer: Deplo
         "empty": b"",
     }
     assert "Note: Deployed as on disk, not as committed: main.py." in lines
-    assert "Note: Not sent, since git does not track it: untracked.txt (git add)." in lines
+    assert (
+        "Note: Not uploaded, because git does not track it: untracked.txt (use git add)." in lines
+    )
     assert lines[-2:] == [
         "Running: https://dbx-agents-1234567890123456.aws.databricksapps.com",
-        "Next: open it, open a terminal, and paste a token when it asks for one.",
+        "Next: open it, open a terminal, and paste a token at the prompt.",
     ]
 
 
 def test_a_second_run_only_sends_what_changed(deployer: Deployer):
     deployer.deployed()
     deployer.control.clear_requests()
-    assert "Nothing has changed since the last time." in deployer.deployed()
+    assert "Nothing has changed since the last upload." in deployer.deployed()
     assert deployer.sent() == []
     deployer.repository.commit({"main.py": "print(2)\n", "new/one.txt": "1"})
     deployer.repository.git("rm", "--quiet", "empty")
-    assert "Sent 2 files, deleted 1." in deployer.deployed()
+    assert "Uploaded 2 files, deleted 1." in deployer.deployed()
     # The manifest before and after, and the two files.
     assert sorted(deployer.sent()) == ["delete", *["import"] * 4, "mkdirs", "mkdirs"]
     files = deployer.files()
@@ -93,7 +95,7 @@ def test_what_breaks_off_is_not_deployed_and_the_next_run_goes_on(deployer: Depl
     assert app.deployments == []
     assert len(deployer.files()) == 7
     deployer.control.switch(max_file_bytes=10_000_000)
-    assert "Sent 1 files, deleted 0." in deployer.deployed()
+    assert "Uploaded 1 file, deleted 0." in deployer.deployed()
     assert dict(app.active.source)["large.bin"] == b"x" * 2_000_000
 
 
@@ -127,13 +129,13 @@ def test_a_command_that_is_ended_while_it_sends_leaves_nothing_half_done(
     # Not waiting for the 120 s that the calls would take: the network may be dead.
     assert process.wait(60) == (130 if number is signal.SIGINT else -number)
     deployer.control.clear_faults()
-    assert "Sent 2 files, deleted 0." in deployer.deployed()
+    assert "Uploaded 2 files, deleted 0." in deployer.deployed()
     assert deployer.files()["second.py"] == digest("new\n")
 
 
 def test_a_workspace_that_asks_for_patience_gets_it(deployer: Deployer):
     deployer.control.add_fault("/api/2.0/workspace/import", "429", retry_after="1", times=3)
-    assert "Sent 7 files, deleted 0." in deployer.deployed()
+    assert "Uploaded 7 files, deleted 0." in deployer.deployed()
 
 
 def test_on_a_terminal_a_bar_shows_how_far_it_is(deployer: Deployer):
@@ -182,7 +184,7 @@ def test_a_file_that_was_changed_or_lost_in_the_workspace_is_sent_again(deployer
     files = deployer.server.workspace.files
     files.delete(OWNER, f"{deployer.source}/main.py", recursive=False)
     files.delete(OWNER, f"{deployer.source}/package", recursive=True)
-    assert "Sent 3 files, deleted 0." in deployer.deployed()
+    assert "Uploaded 3 files, deleted 0." in deployer.deployed()
     assert len(deployer.files()) == 7
 
 
@@ -193,7 +195,7 @@ def test_files_of_others_stay_and_are_named(deployer: Deployer):
         OWNER, f"{deployer.source}/theirs", [("a.txt", b"a")], overwrite=True
     )
     lines = deployer.deployed()
-    assert "Note: 1 files there are not from here and are deployed too: theirs/a.txt" in lines
+    assert "Note: 1 file of others in that folder will be deployed, too: theirs/a.txt" in lines
     assert "theirs/a.txt" in deployer.files()
 
 
@@ -202,7 +204,7 @@ def test_a_stopped_app_is_started(deployer: Deployer):
     app = deployer.server.workspace.apps.named("dbx-agents")
     app.set_compute("STOPPED", "App compute is stopped.")
     lines = deployer.deployed()
-    assert "Starting the app's machine; this takes minutes." in lines
+    assert "Starting the app's machine. This takes a few minutes." in lines
     assert app.compute_state == "ACTIVE"
 
 
@@ -213,4 +215,4 @@ def test_the_platforms_reason_is_said(deployer: Deployer, field: str, why: str):
     deployer.control.rule_apps(**{field: why})
     said = deployer.refused()
     assert why in said
-    assert said.endswith("Its page (Compute › Apps) says more under Logs.")
+    assert said.endswith("See Logs on the app's page (Compute › Apps).")
