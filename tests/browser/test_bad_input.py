@@ -42,7 +42,7 @@ def test_an_answer_that_is_none_is_explained_and_the_token_stays_in_the_field(
 ):
     asked.page.route("**/api/pat?*", lambda route: route.fulfill(status=status, body=body))
     asked.give_token(TOKEN)
-    expect(asked.dialog.locator(".jp-DbxAgents-said")).to_have_text(re.compile(f"^{said}$"))
+    expect(asked.dialog.locator(".jp-DbxAgents-error")).to_have_text(re.compile(f"^{said}$"))
     expect(asked.dialog.locator("input")).to_have_value(TOKEN)
     expect(asked.dialog.locator("input")).to_be_focused()
 
@@ -53,7 +53,7 @@ def test_a_server_that_is_down_is_said_and_found_again(
     lab = asked
     relay.cut()
     lab.give_token(TOKEN)
-    expect(lab.dialog.locator(".jp-DbxAgents-said")).to_contain_text("does not answer")
+    expect(lab.dialog.locator(".jp-DbxAgents-error")).to_contain_text("does not answer")
     expect(lab.status).to_contain_text("reconnecting")
     # Meanwhile a token is given elsewhere; the event is missed, its effect is not.
     app.log_in()
@@ -142,10 +142,10 @@ def test_a_slow_reply_shows_that_it_is_awaited(asked: LabPage):
     lab = asked
     held = hold(lab, "**/api/pat?*")
     lab.give_token(TOKEN)
-    expect(lab.dialog.locator(".jp-DbxAgents-said")).to_have_text("Checking …")
+    expect(lab.dialog.locator(".jp-DbxAgents-error")).to_have_text("Checking …")
     lab.page.keyboard.press("Enter")  # asks only once
     held[0].fulfill(status=400, json={"message": "No.", "hint": ""})
-    expect(lab.dialog.locator(".jp-DbxAgents-said")).to_have_text("No.")
+    expect(lab.dialog.locator(".jp-DbxAgents-error")).to_have_text("No.")
     assert len(held) == 1
 
 
@@ -153,17 +153,17 @@ def test_an_empty_or_odd_token_is_answered(asked: LabPage):
     lab = asked
     expect(lab.dialog).to_contain_text("one that lives 60 seconds")
     lab.page.keyboard.press("Enter")
-    expect(lab.dialog.locator(".jp-DbxAgents-said")).to_have_text("Paste a token first.")
+    expect(lab.dialog.locator(".jp-DbxAgents-error")).to_have_text("Paste a token first.")
     lab.give_token("<b>not a token</b>")
-    expect(lab.dialog.locator(".jp-DbxAgents-said")).to_contain_text("token")
-    expect(lab.dialog.locator(".jp-DbxAgents-said b")).to_have_count(0)
+    expect(lab.dialog.locator(".jp-DbxAgents-error")).to_contain_text("token")
+    expect(lab.dialog.locator(".jp-DbxAgents-error b")).to_have_count(0)
 
 
 def test_a_refusal_that_comes_after_not_now_is_still_said(asked: LabPage):
     lab = asked
     held = hold(lab, "**/api/pat?*")
     lab.give_token(TOKEN)
-    expect(lab.dialog.locator(".jp-DbxAgents-said")).to_have_text("Checking …")
+    expect(lab.dialog.locator(".jp-DbxAgents-error")).to_have_text("Checking …")
     lab.dialog.get_by_role("button", name="Not now").click()
     expect(lab.dialog).to_have_count(0)
     held[0].fulfill(status=400, json={"message": "Not that one.", "hint": ""})

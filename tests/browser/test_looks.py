@@ -67,7 +67,7 @@ def test_dialog_launcher_and_panel_are_pictured_and_accessible(
     expect(lab.dialog.locator("input")).to_be_focused()
     shoot(lab.page, f"dialog-{name}")
     lab.give_token("dapi" + "0" * 32)
-    expect(lab.dialog.locator(".jp-DbxAgents-said")).to_contain_text("Create a new one")
+    expect(lab.dialog.locator(".jp-DbxAgents-error")).to_contain_text("Create a new one")
     shoot(lab.page, f"dialog-with-error-{name}")
     assert violations(lab.page, axe, DIALOG) == []
     lab.give_token(app.control.mint(app.lines["owner"]).token_value)

@@ -31,7 +31,7 @@ SCREEN = """() => {
 AROUND_SCREEN = """() => {
   const {connectionStatus, _ws} = window.jupyterapp.shell.currentWidget?.content?.session ?? {};
   const events = window.jupyterapp.serviceManager.events._socket;
-  const seen = document.querySelectorAll('.jp-Dialog, .jp-DbxAgents-notice');
+  const seen = document.querySelectorAll('.jp-Dialog, .jp-DbxAgents-banner');
   return {
     focus: document.activeElement.className, told: [...seen].map(node => node.innerText),
     connectionStatus, sockets: [_ws?.readyState, events?.readyState],
@@ -76,7 +76,7 @@ class LabPage:
         self.status: Locator = page.locator(".jp-DbxAgents-StatusItem button")
         self.panel: Locator = page.locator("#jp-DbxAgents-panel")
         self.hint: Locator = page.locator(".jp-DbxAgents-hint")
-        self.notice: Locator = page.locator(".jp-DbxAgents-notice")
+        self.notice: Locator = page.locator(".jp-DbxAgents-banner")
 
     def open(self) -> None:
         """Load the page until the status is known."""

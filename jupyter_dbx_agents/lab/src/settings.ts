@@ -26,23 +26,23 @@ export class Settings {
     try {
       this._stored = await registry.load(ID);
     } catch (error) {
-      console.warn('The settings of Databricks agents are not to be had', error);
+      console.warn('Could not load the settings of Databricks agents', error);
       return;
     }
-    const take = () =>
+    const apply = () =>
       Object.assign(this, this._stored?.composite, this._isHintShown && { firstHint: false });
-    this._stored.changed.connect(take);
-    take();
+    this._stored.changed.connect(apply);
+    apply();
   }
 
-  /** One hint at a time: not in the next terminal, too. */
-  hintIsShown(): void {
+  /** Do not show the hint in the next terminal of this page. */
+  markHintShown(): void {
     this._isHintShown = true;
     this.firstHint = false;
   }
 
-  /** Do not show the hint again. */
-  hintWasRead(): void {
+  /** Do not show the hint again, in any page. */
+  markHintRead(): void {
     void this._stored?.set('firstHint', false).catch(() => undefined);
   }
 }

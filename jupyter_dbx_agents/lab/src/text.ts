@@ -1,12 +1,12 @@
-/** Pure functions that turn figures into text and names into safe ones. */
+/** Pure functions that format numbers, quote paths and decode text. */
 
-/** Return the whole seconds until an instant, none below 0; null for no or a broken instant. */
+/** Return the whole seconds until an instant, at least 0; null for an invalid or missing one. */
 export function secondsUntil(instant: string | null | undefined, now: number): number | null {
   const at = instant ? Date.parse(instant) : Number.NaN;
   return Number.isNaN(at) ? null : Math.max(0, Math.ceil((at - now) / 1000));
 }
 
-/** Return seconds as a clock shows them, such as 9:05 or 1:00:00. */
+/** Return seconds as a clock, such as 9:05 or 1:00:00. */
 export function clock(seconds: number): string {
   const two = (n: number) => String(n).padStart(2, '0');
   const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
@@ -14,7 +14,7 @@ export function clock(seconds: number): string {
   return hours ? `${hours}:${two(minutes)}:${rest}` : `${minutes}:${rest}`;
 }
 
-/** Return a number of bytes for people. */
+/** Return a number of bytes with a unit, such as 1.5 MB. */
 export function byteText(bytes: number): string {
   const units = ['B', 'KB', 'MB', 'GB', 'TB'];
   let [value, unit] = [bytes, 0];
@@ -25,7 +25,7 @@ export function byteText(bytes: number): string {
   return `${value < 10 && unit ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
 
-/** Return a count for people, such as 12.3k. */
+/** Return a shortened count, such as 12.3k. */
 export function countText(count: number): string {
   if (count < 1000) {
     return String(count);
@@ -33,7 +33,7 @@ export function countText(count: number): string {
   return count < 1e6 ? `${(count / 1e3).toFixed(1)}k` : `${(count / 1e6).toFixed(1)}M`;
 }
 
-// What a terminal would act on, were it typed: a line's end, an escape sequence, ^C.
+// A terminal would act on these if they were typed: line ends, escape sequences, ^C.
 const CONTROL = /\p{Cc}/u;
 
 /** Quote a path for bash, and for agents that unquote as shells do. */
@@ -44,7 +44,7 @@ export function quoted(path: string): string {
   return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
-/** A character as it is written between $' and '. */
+/** Return a character as it is written between $' and '. */
 function escaped(character: string): string {
   if (!CONTROL.test(character)) {
     return `\\${character}`;
@@ -53,7 +53,7 @@ function escaped(character: string): string {
   return bytes.map(byte => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
 }
 
-/** Return the text of a base64 one in UTF-8; null if it is none. */
+/** Return the UTF-8 text that is encoded in base64; null if it is not valid. */
 export function fromBase64(text: string): string | null {
   try {
     const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));
@@ -72,7 +72,7 @@ export function chartPoints(values: number[], width: number, height: number): st
     .join(' ');
 }
 
-/** Return two letters for a name: of its first two words, or of its only one. */
+/** Return two letters for a title: the initials of two words, or the start of one. */
 export function initials(title: string): string {
   const [first = '?', second] = title.match(/[A-Za-z0-9]+/g) ?? [];
   return second ? first.charAt(0) + second.charAt(0) : first.slice(0, 2);

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   isInstallable,
-  isLate,
   isNeeded,
+  isOutdated,
   isOverdue,
   isReady,
   isUsable,
@@ -28,13 +28,13 @@ const pat = (state: string, expires_at: string | null): Pat => ({
   token_page: ''
 });
 
-test('a state of a newer server does not matter: a token that lives is usable', () => {
+test('a token that has not expired is usable in any state, also one of a newer server', () => {
   assert.ok(isUsable(pat('hibernating', '2030-01-01T00:00:00Z')));
   assert.ok(!isUsable(pat('hibernating', null)));
   assert.ok(!isUsable(undefined));
 });
 
-test('a token is needed only where there is a workspace, and not while one is checked', () => {
+test('a token is needed only where there is a workspace, and not while one is being checked', () => {
   const status = (workspace: string, state: string): Status => ({
     workspace,
     pat: pat(state, null)
@@ -46,18 +46,18 @@ test('a token is needed only where there is a workspace, and not while one is ch
   assert.ok(!isNeeded({}));
 });
 
-test('what is told of the credential is late when a later state is known of the same server', () => {
+test('a token status is outdated when a later revision of the same server is known', () => {
   const at = (revision: number) => ({ ...pat('active', null), revision });
   assert.deepEqual(
-    [4, 5, 6].map(revision => isLate(at(revision), at(5))),
+    [4, 5, 6].map(revision => isOutdated(at(revision), at(5))),
     [true, false, false]
   );
-  assert.ok(!isLate(at(0), at(-1)));
-  assert.ok(!isLate(at(3), undefined));
-  assert.ok(!isLate(pat('active', null), pat('needed', null)));
+  assert.ok(!isOutdated(at(0), at(-1)));
+  assert.ok(!isOutdated(at(3), undefined));
+  assert.ok(!isOutdated(pat('active', null), pat('needed', null)));
 });
 
-test('a rotation is overdue some seconds after it was due, and never where none is', () => {
+test('a rotation is overdue some seconds after it was due, and never without a due time', () => {
   const now = Date.parse('2026-01-01T00:00:10Z');
   assert.ok(isOverdue('2026-01-01T00:00:00Z', now));
   assert.ok(!isOverdue('2026-01-01T00:00:08Z', now));
@@ -75,7 +75,7 @@ test('an event replaces its part, known or not, and nothing else', () => {
   assert.equal(withPart(before, {}), null);
 });
 
-test('a part or an item of another shape is as if it had not been told', () => {
+test('a part or an item of another shape is left out', () => {
   const task = { name: 'install-a', state: 'running' };
   const told = { version: '9', weather: ['sunny'], models: {}, startup: [task] };
   const odd = { agents: 'many', projects: { p: 1 }, pat: 'active', gateway: null, memory: 7 };
@@ -100,14 +100,14 @@ test('the latency of the latest calls comes from the change of the means', () =>
   assert.deepEqual(latencies(usage(2, 3), usage(2, 3)), {});
 });
 
-test('what is wrong with the models of side jobs is said with their agent', () => {
+test('problems with the models of side jobs belong to their agent', () => {
   const report = (problem: string) => ({ model: 'm', served: !problem, problem });
   const models = { a: report(''), 'a/small': report('gone'), ab: report('other') };
   assert.deepEqual(modelProblems({ models }, 'a'), ['gone']);
   assert.deepEqual(modelProblems({}, 'a'), []);
 });
 
-test('an agent is offered for installation unless it is there, off, or on its way', () => {
+test('an agent is installable unless it is installed, disabled, or being installed', () => {
   const agent = { name: 'a', title: 'A', command: 'a', installed: false };
   const task = (state: string) => ({
     ...{ name: 'install-a', title: '', message: '', hint: '' },
@@ -121,7 +121,7 @@ test('an agent is offered for installation unless it is there, off, or on its wa
   assert.equal(isInstallable({ ...agent, enabled: false }, undefined), false);
 });
 
-test('names are looked up where they are told, and stand for themselves elsewhere', () => {
+test('titles and programs come from the status, with fallbacks', () => {
   const agents = [{ name: 'a', title: 'An Agent', command: 'a' }];
   assert.equal(titleOf({ agents }, 'a'), 'An Agent');
   assert.equal(titleOf({}, 'b'), 'b');

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Terminal } from '@jupyterlab/services';
 import { ServerConnection } from '@jupyterlab/services';
-import { WayBack } from '../src/terminals/reconnector';
+import { Reconnector } from '../src/terminals/reconnector';
 
 const START = '2026-01-01T00:00:00.000000Z';
 const LATER = '2026-01-01T01:00:00.000000Z';
 
-/** A server as far as a way back asks it; `asked` is what it was asked, in its order. */
+/** As much of a server as a reconnector uses; it records the requests. */
 class FakeServer {
-  asked: string[] = [];
+  requests: string[] = [];
 
   constructor(
     public started: string,
@@ -18,7 +18,7 @@ class FakeServer {
     Object.assign(globalThis, { window: globalThis });
     ServerConnection.makeRequest = async (url, { method, body }) => {
       const path = new URL(url, 'http://server').pathname;
-      this.asked.push(`${method} ${path}`);
+      this.requests.push(`${method} ${path}`);
       return this._answer(path, body ? JSON.parse(String(body)).name : '');
     };
   }
@@ -39,49 +39,53 @@ class FakeServer {
   }
 }
 
-function wayTo(name: string): { told: string[]; way: WayBack } {
-  const told: string[] = [];
-  const tell = (word: string) => () => {
-    told.push(word);
-    way.stop();
+function reconnectorTo(name: string): { outcomes: string[]; reconnector: Reconnector } {
+  const outcomes: string[] = [];
+  const record = (word: string) => () => {
+    outcomes.push(word);
+    reconnector.stop();
   };
-  const news = { found: tell('found'), ended: tell('ended'), refused: tell('refused') };
-  const way = new WayBack({ name } as Terminal.ITerminalConnection, () => START, news);
-  way.start();
-  return { told, way };
+  const callbacks = { found: record('found'), ended: record('ended'), refused: record('refused') };
+  const reconnector = new Reconnector(
+    { name } as Terminal.ITerminalConnection,
+    () => START,
+    callbacks
+  );
+  reconnector.start();
+  return { outcomes, reconnector };
 }
 
-for (const [started, terminals, said, isStarted] of [
+for (const [started, terminals, outcome, isStarted] of [
   [START, ['1'], 'found', false],
   [LATER, ['1'], 'found', false],
   [START, ['2'], 'ended', false],
   [LATER, ['2'], 'found', true]
 ] as [string, string[], string, boolean][]) {
-  test(`what the server has of the terminal is told: ${terminals} since ${started}`, async () => {
+  test(`the outcome depends on the server's terminals and its start: ${terminals} since ${started}`, async () => {
     const server = new FakeServer(started, terminals);
-    const { told, way } = wayTo('1');
-    await way.look();
-    assert.deepEqual(told, [said]);
-    assert.equal(server.asked.includes('POST /api/terminals'), isStarted);
+    const { outcomes, reconnector } = reconnectorTo('1');
+    await reconnector.tryNow();
+    assert.deepEqual(outcomes, [outcome]);
+    assert.equal(server.requests.includes('POST /api/terminals'), isStarted);
   });
 }
 
-test('two tabs that come back to a terminal of a server that has crashed start it once', async () => {
+test('two tabs with a terminal of a crashed server start it once', async () => {
   const server = new FakeServer(LATER, []);
-  const ways = [wayTo('1'), wayTo('1')];
-  await Promise.all(ways.map(({ way }) => way.look()));
+  const reconnectors = [reconnectorTo('1'), reconnectorTo('1')];
+  await Promise.all(reconnectors.map(({ reconnector }) => reconnector.tryNow()));
   assert.deepEqual(server.terminals, ['1']);
   assert.deepEqual(
-    ways.map(({ told }) => told),
+    reconnectors.map(({ outcomes }) => outcomes),
     [['found'], ['found']]
   );
 });
 
-test('it is looked for once at a time, and by nobody who no longer wants it', async () => {
+test('one attempt runs at a time, and none after a stop', async () => {
   const server = new FakeServer(START, ['1']);
-  const { told, way } = wayTo('1');
-  await Promise.all([way.look(), way.look()]);
-  await way.look();
-  assert.deepEqual(told, ['found']);
-  assert.equal(server.asked.length, 1);
+  const { outcomes, reconnector } = reconnectorTo('1');
+  await Promise.all([reconnector.tryNow(), reconnector.tryNow()]);
+  await reconnector.tryNow();
+  assert.deepEqual(outcomes, ['found']);
+  assert.equal(server.requests.length, 1);
 });

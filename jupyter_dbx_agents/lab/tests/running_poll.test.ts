@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RunningPoll } from '../src/terminals/running_poll';
 
-test('the look for terminals rests until the last one is back', () => {
+test('the poll is paused until its last holder releases it', () => {
   const calls: string[] = [];
   const call = (name: string) => () => {
     calls.push(name);
@@ -21,7 +21,7 @@ test('the look for terminals rests until the last one is back', () => {
   assert.deepEqual(calls, ['stop', 'stop', 'start']);
 });
 
-test('a JupyterLab without it is left alone', () => {
+test('a JupyterLab without the poll is left alone', () => {
   for (const manager of [{}, { _pollModels: {} }, { _pollModels: { start: 1, stop: null } }]) {
     const running = new RunningPoll(manager);
     running.hold(manager);

@@ -11,7 +11,7 @@ import {
   secondsUntil
 } from '../src/text';
 
-test('a countdown ends at 0 and has no number for a broken instant', () => {
+test('a countdown ends at 0 and is null for an invalid instant', () => {
   const now = Date.parse('2030-01-01T00:00:00Z');
   assert.equal(secondsUntil('2030-01-01T00:09:59.500+00:00', now), 600);
   assert.equal(secondsUntil('2029-01-01T00:00:00Z', now), 0);
@@ -35,18 +35,18 @@ test('bytes and counts are short', () => {
   assert.deepEqual([7, 1234, 5.6e6].map(countText), ['7', '1.2k', '5.6M']);
 });
 
-test('a path is quoted only when a shell would take it apart', () => {
+test('a path is quoted only if a shell would split or expand it', () => {
   assert.equal(quoted('/home/me/uploads/a-1.png'), '/home/me/uploads/a-1.png');
   assert.equal(quoted("/a b/it's $HOME.png"), "'/a b/it'\\''s $HOME.png'");
   assert.equal(quoted('/größe'), "'/größe'");
   assert.equal(quoted('~/x'), "'~/x'");
 });
 
-test('a control character in a path is never typed as what it is', () => {
+test('a control character in a path is escaped', () => {
   assert.equal(quoted("it's\n\x1b[31m\\\x03\x85é"), "$'it\\'s\\x0a\\x1b[31m\\\\\\x03\\xc2\\x85é'");
 });
 
-test('base64 that is none, or no text, gives nothing', () => {
+test('invalid base64 and invalid UTF-8 give null', () => {
   assert.equal(fromBase64(Buffer.from('grüß dich').toString('base64')), 'grüß dich');
   assert.equal(fromBase64('*'), null);
   assert.equal(fromBase64(Buffer.from([255, 254]).toString('base64')), null);

@@ -1,4 +1,4 @@
-/** Agents in the launcher and the command palette: one click, in the folder that is open. */
+/** Agents in the launcher and the command palette, which start in the folder that is open. */
 
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import type { ICommandPalette } from '@jupyterlab/apputils';
@@ -8,12 +8,13 @@ import type { ILauncher } from '@jupyterlab/launcher';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { DisposableSet } from '@lumino/disposable';
 import { absolute } from '../server/paths';
-import { askJupyter, errorText } from '../server/requests';
+import { errorText, requestJupyter } from '../server/requests';
 import { startCommand } from '../status/commands';
 import { type Agent, installOf, isReady, type Task } from '../status/model';
 import type { IStatusStore } from '../status/store';
 import { agentIcon } from './icons';
 
+/** The parts of JupyterLab that agents are started from, as far as they are there. */
 export interface Places {
   launcher: ILauncher | null;
   palette: ICommandPalette | null;
@@ -42,7 +43,7 @@ export class AgentLauncher {
       return;
     }
     if (!isReady(agent)) {
-      Notification.warning(this._whyNot(agent), { autoClose: 5000 });
+      Notification.warning(this._notReady(agent), { autoClose: 5000 });
       return;
     }
     try {
@@ -60,7 +61,7 @@ export class AgentLauncher {
   }
 
   private _follow(): void {
-    // Cards are drawn when they are added, and not again.
+    // The launcher draws a card when it is added, and not again.
     const cards = this._agents().map(agent => [agent.name, agent.title, isReady(agent)]);
     if (JSON.stringify(cards) !== this._cards) {
       this._cards = JSON.stringify(cards);
@@ -98,15 +99,15 @@ export class AgentLauncher {
     return isReady(agent) ? agent.title : this._trans.__('%1 (not installed yet)', agent.title);
   }
 
-  private _whyNot(agent: Agent): string {
+  private _notReady(agent: Agent): string {
     const install = installOf(this._store.status, agent.name);
     const what = install
-      ? this._howFar(install)
+      ? this._progress(install)
       : this._trans.__('Install it in the panel of the side bar.');
     return `${this._trans.__('%1 is not installed yet.', agent.title)} ${what}`.trim();
   }
 
-  private _howFar({ state, progress, message, hint }: Task): string {
+  private _progress({ state, progress, message, hint }: Task): string {
     if (state === 'running') {
       const percent = this._trans.__('%1 %', Math.round((progress ?? 0) * 100));
       return this._trans.__('Installing: %1', message || percent);
@@ -118,7 +119,7 @@ export class AgentLauncher {
     return this._absolute(this._places.browser?.model.path ?? '');
   }
 
-  /** The browser's folder; none at its root, for which the server has a better place. */
+  /** Return the browser's folder; undefined at its root, where the server chooses a better one. */
   private _absolute(path: string): string | undefined {
     const folder = path.replace(/^[^/:]*:/, '').replace(/^\/+/, '');
     return folder ? absolute(folder) : undefined;
@@ -126,10 +127,10 @@ export class AgentLauncher {
 }
 
 /**
- * Return the words of an interactive shell that begins with a command.
+ * Return the command line of an interactive shell that begins with a command.
  *
- * The command runs at the first prompt, so that it can be stopped and continued as any job, and the
- * shell is there when it ends.  It is not typed: a prompt for a token may come first.
+ * The command runs at the first prompt, so that it is a job like any other, and the shell remains
+ * when it ends.  It is not typed: a prompt for a token may come first.
  */
 export function shellThatStarts(command: string): string[] {
   const start = [
@@ -145,8 +146,8 @@ export async function openTerminal(
   app: JupyterFrontEnd,
   body: { shell_command?: string[]; cwd?: string | undefined }
 ): Promise<string> {
-  const { name } = await askJupyter<{ name: string }>('api/terminals', 'POST', body);
-  // It runs: that the list of what runs cannot be had is no reason not to show it.
+  const { name } = await requestJupyter<{ name: string }>('api/terminals', 'POST', body);
+  // The terminal runs: show it even if the list of terminals cannot be loaded.
   await app.serviceManager.terminals.refreshRunning().catch(() => undefined);
   await app.commands.execute('terminal:open', { name });
   return name;

@@ -1,4 +1,4 @@
-/** Our own signs; an agent's are its initials, in a colour of its own. */
+/** Our icons; an agent's shows its initials, in a colour of its own. */
 
 import { LabIcon } from '@jupyterlab/ui-components';
 import { initials } from '../text';
@@ -18,12 +18,12 @@ export function agentIcon(name: string, title: string): LabIcon {
   let icon = icons.get(name);
   if (!icon) {
     const colour = COLOURS[icons.size % COLOURS.length] ?? '';
-    icon = new LabIcon({ name: `dbx-agents:agent-${name}`, svgstr: sign(initials(title), colour) });
+    icon = new LabIcon({ name: `dbx-agents:agent-${name}`, svgstr: draw(initials(title), colour) });
     icons.set(name, icon);
   }
   return icon;
 }
 
-function sign(letters: string, colour: string): string {
+function draw(letters: string, colour: string): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><rect x="2" y="2" width="20" height="20" rx="5" fill="${colour}"/><text x="12" y="16" text-anchor="middle" font-family="sans-serif" font-weight="bold" font-size="11" fill="#fff">${letters}</text></svg>`;
 }

@@ -1,4 +1,4 @@
-/** Recent projects in the launcher: a click opens the folder, and a terminal in it. */
+/** Recent projects in the launcher: a card opens the folder, and a terminal in it. */
 
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { Notification } from '@jupyterlab/apputils';

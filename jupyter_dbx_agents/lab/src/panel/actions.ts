@@ -1,9 +1,9 @@
-/** What the panel can have the server do; a failure is said in a notification. */
+/** What the panel's buttons do; a failure is shown in a notification. */
 
 import { Notification } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
-import { ask, errorText } from '../server/requests';
+import { errorText, request } from '../server/requests';
 import { ENTER_TOKEN, startCommand } from '../status/commands';
 import type { Pat, Restored } from '../status/model';
 import type { IStatusStore } from '../status/store';
@@ -38,7 +38,7 @@ export class Actions {
   }
 
   rotate(): void {
-    this._run(async () => this._store.put({ pat: await ask<Pat>('pat/rotate', 'POST') }));
+    this._run(async () => this._store.put({ pat: await request<Pat>('pat/rotate', 'POST') }));
   }
 
   logOut(): void {
@@ -47,46 +47,46 @@ export class Actions {
 
   revokePasted(token_id: string): void {
     this._run(async () =>
-      this._store.put({ pat: await ask<Pat>('pat/revoke-pasted', 'POST', { token_id }) })
+      this._store.put({ pat: await request<Pat>('pat/revoke-pasted', 'POST', { token_id }) })
     );
   }
 
-  /** Switch an agent, or choose its model; null is the configured one. */
+  /** Enable or disable an agent, or choose its model; null is the configured one. */
   changeAgent(name: string, change: { enabled?: boolean; model?: string | null }): void {
     this._run(async () => {
-      await ask(`agents/${encodeURIComponent(name)}`, 'PATCH', change);
+      await request(`agents/${encodeURIComponent(name)}`, 'PATCH', change);
       await this._store.refresh();
     });
   }
 
   install(agent: string): void {
     this._run(async () => {
-      await ask(`agents/${encodeURIComponent(agent)}/install`, 'POST');
+      await request(`agents/${encodeURIComponent(agent)}/install`, 'POST');
     });
   }
 
   sync(name: string): void {
     this._run(async () => {
-      await ask('projects/sync', 'POST', { name });
+      await request('projects/sync', 'POST', { name });
       await this._store.refresh();
     });
   }
 
-  /** Bring a project back; `then` is called when it is there. */
+  /** Restore a project from the workspace; call `then` when it is there. */
   restore(name: string, then: () => void): void {
     this._run(async () => {
-      const { restored } = await ask<{ restored?: Restored[] }>('projects/restore', 'POST', {
+      const { restored } = await request<{ restored?: Restored[] }>('projects/restore', 'POST', {
         name
       });
       for (const one of restored ?? []) {
-        Notification.emit(...this._whatCameBack(one));
+        Notification.emit(...this._describe(one));
       }
       await this._store.refresh();
       then();
     });
   }
 
-  private _whatCameBack(one: Restored): [string, 'error' | 'warning' | 'success', object] {
+  private _describe(one: Restored): [string, 'error' | 'warning' | 'success', object] {
     const { name, problem, missing = [], has_history } = one;
     if (problem) {
       const text = this._trans.__('%1 was not restored: %2', name, problem);
@@ -102,10 +102,10 @@ export class Actions {
     return [text, 'success', { autoClose: 5000 }];
   }
 
-  /** Ask which projects are in the workspace and not here. */
+  /** Call `then` with the projects that are in the workspace and not here. */
   findRestorable(then: (names: string[]) => void): void {
     this._run(async () => {
-      const { restorable } = await ask<{ restorable?: string[] }>('projects');
+      const { restorable } = await request<{ restorable?: string[] }>('projects');
       then(restorable ?? []);
     });
   }

@@ -12,14 +12,14 @@ import {
   type Task
 } from '../status/model';
 import type { Context } from './context';
-import { Button, Said, Section, State } from './parts';
+import { Button, Message, Section, State } from './parts';
 
 const INSTALL = 'install-';
 
 export function Startup({ store, actions, trans }: Context): React.ReactElement | null {
   const open = (store.status.startup ?? []).filter(task => task.state !== 'done');
   if (!open.length) {
-    return null; // the agents below say that they are there
+    return null; // the list of agents shows what is installed
   }
   return (
     <Section title={trans.__('Start-up')}>
@@ -44,7 +44,7 @@ function TaskLine({ task, actions, trans }: TaskProps): React.ReactElement {
         <State state={task.state} trans={trans} />
       </div>
       {isRunning && <progress aria-label={task.title} max={1} value={task.progress ?? undefined} />}
-      <Said message={task.message} hint={task.hint} isBad={task.state === 'failed'} />
+      <Message message={task.message} hint={task.hint} isBad={task.state === 'failed'} />
       {task.state === 'failed' && agent && (
         <Button
           label={trans.__('Try again')}
@@ -119,9 +119,9 @@ function AgentLine(
       </div>
       {agent.enabled !== false && <Model {...{ agent, report, actions, trans }} />}
       {problems.map(problem => (
-        <Said key={problem} message={problem} hint="" isBad={report?.served === false} />
+        <Message key={problem} message={problem} hint="" isBad={report?.served === false} />
       ))}
-      <Said message={agent.message} hint={agent.hint} isBad />
+      <Message message={agent.message} hint={agent.hint} isBad />
     </li>
   );
 }

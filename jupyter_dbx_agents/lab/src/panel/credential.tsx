@@ -1,11 +1,11 @@
-/** The credential: its state, its clock, and what to do with it. */
+/** The token: its state, its clocks, and its buttons. */
 
 import * as React from 'react';
 import { isNeeded, isOverdue, isUsable } from '../status/model';
 import { clock, secondsUntil } from '../text';
 import { Candidates } from '../token/candidates';
 import type { Context } from './context';
-import { Button, Said, Section, State, useNow } from './parts';
+import { Button, Message, Section, State, useNow } from './parts';
 
 export function Credential({ store, actions, trans }: Context): React.ReactElement | null {
   const { pat, workspace } = store.status;
@@ -18,8 +18,8 @@ export function Credential({ store, actions, trans }: Context): React.ReactEleme
       <p>
         <State state={pat.state} trans={trans} /> {pat.user}
       </p>
-      {/* What to do about a token that is needed is the button below. */}
-      <Said
+      {/* The hint for a missing token is the button below. */}
+      <Message
         message={pat.message}
         hint={isNeeded(store.status) ? '' : pat.hint}
         isBad={pat.state === 'retrying'}
@@ -31,7 +31,9 @@ export function Credential({ store, actions, trans }: Context): React.ReactEleme
           <span>{trans._n('%1 rotation so far', '%1 rotations so far', pat.rotations)}</span>
         </p>
       )}
-      {pat.pasted && pat.pasted.state !== 'kept' && <Said message={pat.pasted.message} hint="" />}
+      {pat.pasted && pat.pasted.state !== 'kept' && (
+        <Message message={pat.pasted.message} hint="" />
+      )}
       {pat.pasted && (
         <Candidates
           pasted={pat.pasted}

@@ -1,4 +1,4 @@
-/** What is shown in place of what cannot be: a word on it, and the way out. */
+/** What is shown in place of a part that cannot be loaded or drawn. */
 
 import { ReactWidget } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
@@ -6,12 +6,12 @@ import * as React from 'react';
 import type { Status } from '../status/model';
 import { Button } from './parts';
 
-interface TroubleProps {
+interface ErrorMessageProps {
   text: string;
   trans: TranslationBundle;
 }
 
-function Trouble({ text, trans }: TroubleProps): React.ReactElement {
+function ErrorMessage({ text, trans }: ErrorMessageProps): React.ReactElement {
   return (
     <div role="alert">
       <p className="jp-DbxAgents-bad">{text}</p>
@@ -20,26 +20,26 @@ function Trouble({ text, trans }: TroubleProps): React.ReactElement {
   );
 }
 
-/** Return it as a widget. */
-export function createTrouble(text: string, trans: TranslationBundle): ReactWidget {
-  return ReactWidget.create(<Trouble text={text} trans={trans} />);
+/** Return a widget with an error and a button that reloads the page. */
+export function createErrorMessage(text: string, trans: TranslationBundle): ReactWidget {
+  return ReactWidget.create(<ErrorMessage text={text} trans={trans} />);
 }
 
-interface GuardProps {
+interface ErrorBoundaryProps {
   status: Status;
   trans: TranslationBundle;
   children: React.ReactNode;
 }
 
-/** Keeps a part that cannot be drawn from taking the others with it; the next status is tried. */
-export class Guard extends React.Component<GuardProps, { hasFailed: boolean }> {
+/** Confines an error in one part to that part, and draws it again with the next status. */
+export class ErrorBoundary extends React.Component<ErrorBoundaryProps, { hasFailed: boolean }> {
   override state = { hasFailed: false };
 
   static getDerivedStateFromError(): { hasFailed: boolean } {
     return { hasFailed: true };
   }
 
-  override componentDidUpdate({ status }: GuardProps): void {
+  override componentDidUpdate({ status }: ErrorBoundaryProps): void {
     if (this.state.hasFailed && status !== this.props.status) {
       this.setState({ hasFailed: false });
     }
@@ -48,7 +48,7 @@ export class Guard extends React.Component<GuardProps, { hasFailed: boolean }> {
   override render(): React.ReactNode {
     const { trans, children } = this.props;
     return this.state.hasFailed ? (
-      <Trouble
+      <ErrorMessage
         text={trans.__('A part cannot be shown: the server may be newer than this page.')}
         trans={trans}
       />

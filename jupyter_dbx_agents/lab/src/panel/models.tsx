@@ -1,11 +1,11 @@
-/** Where model calls go, and how many there were. */
+/** Where model calls go, how many there were, and how long they took. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { latencies, titleOf, type Usage as UsageModel, usageKey } from '../status/model';
 import { countText } from '../text';
 import type { Context } from './context';
-import { Chart, Said, Section } from './parts';
+import { Chart, Message, Section } from './parts';
 
 const MOST_POINTS = 30;
 
@@ -22,7 +22,7 @@ export function Models({ store, trans }: Context): React.ReactElement | null {
       {tracing?.enabled && (
         <p>{trans.__('%1 traces in %2', tracing.traces ?? 0, tracing.experiment ?? '')}</p>
       )}
-      <Said message={tracing?.message} hint="" isBad />
+      <Message message={tracing?.message} hint="" isBad />
     </Section>
   );
 }
@@ -101,7 +101,7 @@ function UsageRow(props: {
   );
 }
 
-/** The latencies seen since the panel was opened, the newest last. */
+/** Return the latencies in seconds since the panel was opened, the newest last. */
 function useLatencies(usage: UsageModel[] = []): Record<string, number[]> {
   const seen = React.useRef<{ usage: UsageModel[]; recent: Record<string, number[]> }>({
     usage: [],

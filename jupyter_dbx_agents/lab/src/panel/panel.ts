@@ -1,12 +1,12 @@
-/** The side bar's panel; what is in it is loaded when it is shown for the first time. */
+/** The side bar's panel; its content is loaded when it is shown for the first time. */
 
 import type { Message } from '@lumino/messaging';
 import { Panel, type Widget } from '@lumino/widgets';
 import { panelIcon } from '../launcher/icons';
 import type { Context } from './context';
-import { createTrouble } from './errors';
+import { createErrorMessage } from './errors';
 
-// While the panel is shown, and only then.
+// Only while the panel is shown.
 const USAGE_MILLISECONDS = 10_000;
 
 export class StatusPanel extends Panel {
@@ -19,7 +19,7 @@ export class StatusPanel extends Panel {
     this.addClass('jp-DbxAgents-Panel');
     this.title.icon = panelIcon;
     this.title.caption = _context.trans.__('Databricks agents');
-    this.node.tabIndex = -1; // takes the keyboard when it is asked for
+    this.node.tabIndex = -1; // focusable by script
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', this.title.caption);
   }
@@ -27,8 +27,8 @@ export class StatusPanel extends Panel {
   protected override onAfterShow(msg: Message): void {
     super.onAfterShow(msg);
     void this._fill();
-    this._timer = window.setInterval(() => this._look(), USAGE_MILLISECONDS);
-    this._look();
+    this._timer = window.setInterval(() => this._refresh(), USAGE_MILLISECONDS);
+    this._refresh();
   }
 
   protected override onActivateRequest(): void {
@@ -40,10 +40,10 @@ export class StatusPanel extends Panel {
     super.onBeforeHide(msg);
   }
 
-  /** Usage is not pushed: each call of an agent would be an event for everybody. */
-  private _look(): void {
+  /** Poll for the usage, which no event brings: each model call would send one to every page. */
+  private _refresh(): void {
     if (!document.hidden && this._context.store.isConnected) {
-      this._context.store.refresh().catch(() => undefined); // the connection says what is wrong
+      this._context.store.refresh().catch(() => undefined); // the view shows a lost connection
     }
   }
 
@@ -56,11 +56,11 @@ export class StatusPanel extends Panel {
     try {
       content = (await import('./view')).createView(this._context);
     } catch (error) {
-      console.warn('The panel of Databricks agents is not to be had', error);
-      this._isFilled = false; // it is tried again when it is shown again
+      console.warn('Could not load the panel of Databricks agents', error);
+      this._isFilled = false; // load it again when the panel is shown again
       const { trans } = this._context;
       const text = trans.__('This panel could not be loaded; the app may have been updated.');
-      content = createTrouble(text, trans);
+      content = createErrorMessage(text, trans);
     }
     for (const old of [...this.widgets]) {
       old.dispose();

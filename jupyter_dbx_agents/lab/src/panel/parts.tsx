@@ -7,7 +7,7 @@ import { chartPoints } from '../text';
 const CHART = { width: 48, height: 14 };
 const TICK_MILLISECONDS = 1000;
 
-/** A heading and what belongs to it. */
+/** A heading with its content. */
 export function Section(props: { title: string; children: React.ReactNode }): React.ReactElement {
   const id = React.useId();
   return (
@@ -18,7 +18,7 @@ export function Section(props: { title: string; children: React.ReactNode }): Re
   );
 }
 
-/** The states that are known: their words, by their colours. */
+/** Return the words for the known states, by their colours. */
 function knownStates(trans: TranslationBundle): Record<string, Record<string, string>> {
   return {
     good: {
@@ -46,7 +46,7 @@ function knownStates(trans: TranslationBundle): Record<string, Record<string, st
   };
 }
 
-/** A state's word behind its colour; one that is not known stands as it is, without a colour. */
+/** A coloured dot and a state's word; an unknown state is shown as it is, without a colour. */
 export function State(props: { state: string; trans: TranslationBundle }): React.ReactElement {
   const levels = Object.entries(knownStates(props.trans));
   const [level, words] = levels.find(([, words]) => props.state in words) ?? ['none', {}];
@@ -78,7 +78,7 @@ export function Button(props: {
 }
 
 /** A message with its hint; nothing when there is neither. */
-export function Said(props: {
+export function Message(props: {
   message: string | undefined;
   hint: string | undefined;
   isBad?: boolean;
@@ -98,7 +98,7 @@ export function Chart(props: { values: number[]; label: string }): React.ReactEl
   );
 }
 
-/** The time, each second while somebody looks. */
+/** Return the time, updated each second while the page is visible. */
 export function useNow(): number {
   const [now, setNow] = React.useState(Date.now());
   React.useEffect(() => {

@@ -1,9 +1,9 @@
-/** The projects: where their sync stands, what is left out of it, and what can come back. */
+/** The projects: the state of their sync, files that are not copied, and what can be restored. */
 
 import * as React from 'react';
 import type { Project, Remark } from '../status/model';
 import type { Context } from './context';
-import { Button, Said, Section, State } from './parts';
+import { Button, Message, Section, State } from './parts';
 
 type Part = Pick<Context, 'actions' | 'trans'>;
 
@@ -45,9 +45,9 @@ function ProjectLine({ project, actions, trans }: { project: Project } & Part): 
       {state === 'syncing' && Boolean(project.count) && (
         <progress aria-label={name} max={project.count} value={project.done ?? 0} />
       )}
-      <Said message={project.message} hint={project.hint} isBad={state === 'refused'} />
-      <Said message={project.hooks} hint="" isBad />
-      <Said message={project.history?.message} hint="" />
+      <Message message={project.message} hint={project.hint} isBad={state === 'refused'} />
+      <Message message={project.hooks} hint="" isBad />
+      <Message message={project.history?.message} hint="" />
       <Remarks
         title={trans._n(
           '%1 file is left out',
@@ -61,7 +61,7 @@ function ProjectLine({ project, actions, trans }: { project: Project } & Part): 
   );
 }
 
-/** Files with a reason each, folded away; nothing for none. */
+/** Files with a reason each, folded; nothing if there are none. */
 function Remarks(props: {
   title: string;
   remarks: Remark[] | undefined;
@@ -83,7 +83,7 @@ function Remarks(props: {
   );
 }
 
-/** What is in the workspace and not here; asked for by a click, since it costs a search there. */
+/** Projects that are only in the workspace; found on a click, since it takes a search there. */
 function Restorable({ actions, trans }: Part): React.ReactElement {
   const [names, setNames] = React.useState<string[] | null>(null);
   const find = () => actions.findRestorable(setNames);

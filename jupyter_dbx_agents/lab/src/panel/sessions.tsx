@@ -1,4 +1,4 @@
-/** The terminals with their programs, the notebooks, and the memory that they take. */
+/** The terminals with their programs, the number of kernels, and the memory in use. */
 
 import * as React from 'react';
 import { programIn } from '../status/model';
@@ -6,7 +6,7 @@ import { byteText } from '../text';
 import type { Context } from './context';
 import { Button, Section } from './parts';
 
-// From here on the container is close to being ended by its platform.
+// Above this the platform may soon end the container.
 const HIGH_SHARE = 0.85;
 
 export function Sessions({ store, actions, terminals, trans }: Context): React.ReactElement | null {

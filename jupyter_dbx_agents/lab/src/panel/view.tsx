@@ -1,11 +1,11 @@
-/** The panel's content: sections of what the server tells, and nothing for what it does not. */
+/** The panel's content: a section for each part of the status that the server sends. */
 
 import { ReactWidget, UseSignal } from '@jupyterlab/apputils';
 import * as React from 'react';
 import { Agents, Startup } from './agents';
 import type { Context } from './context';
 import { Credential } from './credential';
-import { Guard } from './errors';
+import { ErrorBoundary } from './errors';
 import { Models } from './models';
 import { Projects } from './projects';
 import { Memory, Sessions } from './sessions';
@@ -36,9 +36,9 @@ function View(context: Context): React.ReactElement {
         </p>
       )}
       {Object.entries(PARTS).map(([name, Part]) => (
-        <Guard key={name} status={store.status} trans={trans}>
+        <ErrorBoundary key={name} status={store.status} trans={trans}>
           <Part {...context} />
-        </Guard>
+        </ErrorBoundary>
       ))}
       {store.status.workspace && (
         <p className="jp-DbxAgents-quiet">

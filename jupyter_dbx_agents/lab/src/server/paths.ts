@@ -1,4 +1,4 @@
-/** The file browser's folders as programs on the server know them. */
+/** Paths of the file browser, and the same ones as programs on the server use them. */
 
 import { PageConfig } from '@jupyterlab/coreutils';
 
@@ -7,12 +7,12 @@ export function absolute(path: string): string {
   return `${root()}/${path.replace(/^\/+/, '')}`;
 }
 
-/** Return an absolute path as one of the file browser; null when that does not reach it. */
+/** Return an absolute path as one of the file browser; null if it is outside its root. */
 export function browsable(path: string): string | null {
   return path.startsWith(`${root()}/`) ? path.slice(root().length + 1) : null;
 }
 
-// JupyterLab's own option for it, `serverRoot`, may begin with "~".
+// Not JupyterLab's own option `serverRoot`, which may begin with "~".
 function root(): string {
   return PageConfig.getOption('dbxAgentsRoot').replace(/\/$/, '');
 }

@@ -3,9 +3,9 @@
 import { ServerConnection } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-/** What the server, or the way to it, answered instead of a reply; 0 is no answer. */
+/** An error reply of the server or of a proxy before it; its status is 0 without any reply. */
 export class ServerError extends Error {
-  /** An empty message and a hint of null are those of the status. */
+  /** For an empty message, and for a hint of null, `errorText` has one by the status. */
   constructor(
     message: string,
     readonly hint: string | null,
@@ -16,28 +16,28 @@ export class ServerError extends Error {
 }
 
 const SIGNED_OUT = 401;
-const SLOW_MILLISECONDS = 60_000;
+const TIMEOUT_MILLISECONDS = 60_000;
 
-/** Ask our part of the server; `body` is sent as JSON.  Raises ServerError. */
-export function ask<T>(
+/** Send a request to our REST API, `body` as JSON; return the reply.  Raises ServerError. */
+export function request<T>(
   path: string,
   method = 'GET',
   body?: unknown,
-  slowMilliseconds = SLOW_MILLISECONDS
+  timeoutMilliseconds = TIMEOUT_MILLISECONDS
 ): Promise<T> {
-  return askJupyter(`dbx-agents/api/${path}`, method, body, slowMilliseconds);
+  return requestJupyter(`dbx-agents/api/${path}`, method, body, timeoutMilliseconds);
 }
 
-/** Ask any part of the server; `body` is sent as JSON.  Raises ServerError. */
-export async function askJupyter<T>(
+/** Send a request to any address of the server, as `request` does.  Raises ServerError. */
+export async function requestJupyter<T>(
   path: string,
   method = 'GET',
   body?: unknown,
-  slowMilliseconds = SLOW_MILLISECONDS
+  timeoutMilliseconds = TIMEOUT_MILLISECONDS
 ): Promise<T> {
   const settings = ServerConnection.makeSettings();
-  const signal = AbortSignal.timeout(slowMilliseconds);
-  // A redirection is the front door's, to where one signs in: it could not be followed from here.
+  const signal = AbortSignal.timeout(timeoutMilliseconds);
+  // Only the front door redirects, to its sign-in page, which cannot be followed from here.
   const init: RequestInit = { method, signal, redirect: 'manual' };
   if (body !== undefined) {
     init.body = JSON.stringify(body);
@@ -55,16 +55,16 @@ export async function askJupyter<T>(
   throw errorOf(response.type === 'opaqueredirect' ? SIGNED_OUT : response.status, reply ?? {});
 }
 
-/** Return the error that a reply means; a page in place of one asks for a sign-in, too. */
+/** Return the error for a reply; a page instead of JSON is a sign-in page, too. */
 export function errorOf(status: number, reply: { message?: unknown; hint?: unknown }): ServerError {
   const message = typeof reply.message === 'string' ? reply.message : '';
-  // Jupyter's own answers have none, ours may have nothing to advise.
+  // Jupyter's own replies have no hint; ours may have an empty one.
   const hint = typeof reply.hint === 'string' ? reply.hint : null;
   const isPage = status >= 200 && status < 300;
   return new ServerError(message, hint, isPage ? SIGNED_OUT : status);
 }
 
-/** Whether an error means that whoever asks is not, or no longer, let in. */
+/** Whether an error means that the user is not signed in, or no longer. */
 export function isSignedOut(error: unknown): boolean {
   return error instanceof ServerError && [SIGNED_OUT, 403].includes(error.status);
 }

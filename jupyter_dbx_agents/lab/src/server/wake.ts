@@ -1,12 +1,12 @@
 /**
- * When the page should ask whether its connections still live: a laptop that slept or changed its
- * network is not told that they do not, and asking regularly would cost everybody all the time.
+ * When the page should check its connections: a laptop that slept or changed its network is not
+ * notified that they are dead, and polling them would cost every user all the time.
  */
 
-// A glance at another tab is no sleep.
+// Shorter is a glance at another tab, not a sleep.
 const ASLEEP_MILLISECONDS = 10_000;
 
-/** Call back after each such moment; returns what ends that. */
+/** Call back after each such moment; return a function that stops it. */
 export function onWake(callback: () => void): () => void {
   let hiddenAt = Date.now();
   const onVisibility = (): void => {

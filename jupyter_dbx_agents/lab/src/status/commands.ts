@@ -1,7 +1,7 @@
 /**
  * Commands by which one plug-in uses another.
  *
- * A plug-in that is switched off does not register its own, so ask `hasCommand` first.
+ * A plug-in that is switched off does not register its own, so check `hasCommand` first.
  */
 
 export const OPEN_PANEL = 'dbx-agents:open-panel';

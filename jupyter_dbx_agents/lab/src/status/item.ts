@@ -1,4 +1,4 @@
-/** The status bar's item: the credential in a few words, with a countdown to the next rotation. */
+/** The status bar's item: the token's user, with a countdown to the next rotation. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
@@ -50,7 +50,7 @@ export class StatusItem extends Widget {
     this._button.textContent = text;
     this._button.title = title;
     this._button.dataset.level = level;
-    // A clock for somebody who looks: nothing is asked of the server, nothing runs when hidden.
+    // A clock on the screen only: it requests nothing, and does not run while the page is hidden.
     if (!document.hidden && this._store.status.pat?.next_rotation_at) {
       this._timer = window.setTimeout(() => this._update(), TICK_MILLISECONDS);
     }
@@ -92,13 +92,13 @@ function describe(store: IStatusStore, trans: TranslationBundle, now: number): D
     return { text: trans.__('Databricks: token needed'), title, level: 'bad' };
   }
   return {
-    text: usable(pat, trans, now),
+    text: tokenText(pat, trans, now),
     title,
     level: pat.state === 'active' ? 'good' : 'warning'
   };
 }
 
-function usable(pat: Pat, trans: TranslationBundle, now: number): string {
+function tokenText(pat: Pat, trans: TranslationBundle, now: number): string {
   if (pat.state === 'adopting') {
     return trans.__('Databricks: checking the token …');
   }
@@ -106,7 +106,7 @@ function usable(pat: Pat, trans: TranslationBundle, now: number): string {
   return `${pat.user || 'Databricks'}${state} ${countdown(pat, trans, now)}`.trim();
 }
 
-/** The time to the next rotation; to the end, where none comes since no session is open. */
+/** Return the time to the next rotation, or to the expiry if no session is open to rotate for. */
 function countdown(
   { next_rotation_at, expires_at }: Pick<Pat, 'next_rotation_at' | 'expires_at'>,
   trans: TranslationBundle,

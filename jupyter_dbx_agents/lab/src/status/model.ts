@@ -57,44 +57,44 @@ export interface Status
   server?: { state: string; message?: string };
 }
 
-/** Whether the server has said that it is stopping. */
+/** Whether the server has reported that it is stopping. */
 export function isStopping(status: Status): boolean {
   return status.server?.state === 'stopping';
 }
 
-/** Whether the credential can be used now, whatever its state is called. */
+/** Whether the token can be used now, whatever its state is called. */
 export function isUsable(pat: Pat | undefined): boolean {
   return pat !== undefined && typeof pat.expires_at === 'string';
 }
 
-/** Whether what is told of the credential comes late: a reply overtakes events, and events a reply. */
-export function isLate(told: Pat | undefined, known: Pat | undefined): boolean {
-  return (told?.revision ?? 0) < (known?.revision ?? 0);
+/** Whether a token's status is older than the known one: replies and events overtake each other. */
+export function isOutdated(received: Pat | undefined, known: Pat | undefined): boolean {
+  return (received?.revision ?? 0) < (known?.revision ?? 0);
 }
 
-/** Whether a rotation has not come when it was due: it is skipped while no session is open. */
+/** Whether a rotation was skipped, as while no session is open. */
 export function isOverdue(next_rotation_at: string | null, now: number): boolean {
   return next_rotation_at !== null && now - Date.parse(next_rotation_at) > OVERDUE_MILLISECONDS;
 }
 
-/** Whether the server waits for somebody to paste a token. */
+/** Whether the server needs a token. */
 export function isNeeded(status: Status): boolean {
   const { pat, workspace } = status;
   return Boolean(workspace && pat) && !isUsable(pat) && pat?.state !== 'adopting';
 }
 
-/** Whether an agent can be started; a server that does not say so has it. */
+/** Whether an agent can be started; one is installed unless the server says otherwise. */
 export function isReady(agent: Agent): boolean {
   return agent.enabled !== false && agent.installed !== false;
 }
 
-/** Whether an agent could be installed by a click: it is on, not there, and not on its way. */
+/** Whether an agent is enabled, not installed, and not being installed. */
 export function isInstallable(agent: Agent, install: Task | undefined): boolean {
-  const isOnItsWay = install !== undefined && !['failed', 'done'].includes(install.state);
-  return agent.enabled !== false && agent.installed === false && !isOnItsWay;
+  const isInProgress = install !== undefined && !['failed', 'done'].includes(install.state);
+  return agent.enabled !== false && agent.installed === false && !isInProgress;
 }
 
-/** Return the latencies of the calls between two looks at the usage, by agent and model. */
+/** Return the mean latencies in seconds of the calls between two readings, by agent and model. */
 export function latencies(before: Usage[], after: Usage[]): Record<string, number> {
   const found: Record<string, number> = {};
   for (const now of after) {
@@ -109,7 +109,7 @@ export function latencies(before: Usage[], after: Usage[]): Record<string, numbe
   return found;
 }
 
-/** Return the few projects that were synced last, the latest first. */
+/** Return the projects that were synced last, the latest first. */
 export function recentProjects({ projects }: Status, most = 5): Project[] {
   return (projects ?? [])
     .filter(project => project.folder)
@@ -117,7 +117,7 @@ export function recentProjects({ projects }: Status, most = 5): Project[] {
     .slice(0, most);
 }
 
-/** Return what tells one line of the usage from another. */
+/** Return the key of a usage record: its agent and model. */
 export function usageKey({ agent, model }: Usage): string {
   return `${agent} ${model}`;
 }
@@ -126,17 +126,17 @@ function total({ mean_seconds, calls }: Usage): number {
   return (mean_seconds ?? 0) * calls;
 }
 
-/** Return an agent's name for people; its own one if the status does not know it. */
+/** Return an agent's title, or its name if the status does not list it. */
 export function titleOf({ agents }: Status, name: string): string {
   return agents?.find(agent => agent.name === name)?.title ?? name;
 }
 
-/** Return the program that has a terminal, as last told; '' if that is not known. */
+/** Return the foreground program of a terminal; '' if it is not known. */
 export function programIn({ terminals }: Status, name: string): string {
   return terminals?.find(one => one.name === name)?.foreground ?? '';
 }
 
-/** Return what is wrong with the models of an agent, those of its side jobs included. */
+/** Return the problems with an agent's models, those of its side jobs included. */
 export function modelProblems({ models }: Status, agent: string): string[] {
   return Object.entries(models ?? {})
     .filter(([key]) => key === agent || key.startsWith(`${agent}/`))
@@ -157,7 +157,7 @@ const hasTexts =
     value !== null &&
     keys.every(key => typeof (value as Record<string, unknown>)[key] === 'string');
 
-// What must be there for the rest of this page to make something of a part, or of a list's item.
+// What a part, or a list's item, must have for the rest of the page to read it.
 const PARTS: Record<string, Shape> = {
   pat: hasTexts('state'),
   gateway: hasTexts('kind'),
@@ -175,7 +175,7 @@ const ITEMS: Record<string, Shape> = {
   terminals: hasTexts('name')
 };
 
-/** Return what can be read of a reply: what has another shape is as if it had not been told. */
+/** Return the readable parts of a reply: parts and items of another shape are left out. */
 export function readable(reply: object): Status {
   const parts = Object.entries(reply).flatMap(([part, value]: [string, unknown]) => {
     const item = ITEMS[part];
@@ -187,7 +187,7 @@ export function readable(reply: object): Status {
   return Object.fromEntries(parts);
 }
 
-/** Return a status with one part replaced, as an event tells it; null if it does not carry it. */
+/** Return a status with the part of an event replaced; null if the event does not carry it. */
 export function withPart(status: Status, event: Record<string, unknown>): Status | null {
   const part = event.part;
   if (typeof part !== 'string' || !(part in event)) {

@@ -1,23 +1,23 @@
 /**
- * The status as this page knows it: asked for once, then pushed by the server's events.
+ * The status as this page knows it: requested once, then updated by the server's events.
  *
- * The events come over a websocket of our own and not over JupyterLab's event manager, because that
- * one does not tell when it was cut, and rests while the page is hidden: what happened meanwhile
- * would be missed.  After each connection the whole status is asked for again.
+ * The events come over a websocket of our own and not over JupyterLab's event manager, which does not
+ * report a lost connection and pauses while the page is hidden: events would be missed.  After each
+ * connection the whole status is requested again.
  */
 
 import { ServerConnection } from '@jupyterlab/services';
 import { Token } from '@lumino/coreutils';
 import { type ISignal, Signal } from '@lumino/signaling';
 import { Backoff } from '../server/backoff';
-import { ask, isSignedOut } from '../server/requests';
+import { isSignedOut, request } from '../server/requests';
 import { TimeoutSocket } from '../server/timeout_socket';
 import { onWake } from '../server/wake';
-import { isLate, type Pat, readable, type Status, withPart } from './model';
+import { isOutdated, type Pat, readable, type Status, withPart } from './model';
 
 const SCHEMA = 'https://jupyter-dbx-agents/events/status/';
 const RETRY_MILLISECONDS = [500, 15_000] as const;
-const ANSWER_MILLISECONDS = 10_000;
+const REPLY_MILLISECONDS = 10_000;
 
 /** The server's status, and what changes it. */
 export interface IStatusStore {
@@ -57,12 +57,12 @@ export class StatusStore implements IStatusStore {
   private _backoff = new Backoff(...RETRY_MILLISECONDS);
   private _timer = 0;
   private _socket: WebSocket | null = null;
-  private _asked: Promise<void> | null = null;
-  private _toldMeanwhile: Partial<Status> = {};
-  private _tellKnown: () => void = () => undefined;
+  private _request: Promise<void> | null = null;
+  private _putMeanwhile: Partial<Status> = {};
+  private _resolveKnown: () => void = () => undefined;
 
   readonly known: Promise<void> = new Promise(resolve => {
-    this._tellKnown = resolve;
+    this._resolveKnown = resolve;
   });
 
   get changed(): ISignal<this, void> {
@@ -89,62 +89,62 @@ export class StatusStore implements IStatusStore {
     return this._isLoggingOut;
   }
 
-  /** Start to follow the server, for as long as the page lives. */
+  /** Follow the server for the life of the page. */
   start(): void {
     this._connect();
-    // In place of a connection that may be dead, without a word if all is well.
+    // Replace a connection that may be dead, without showing anything if all is well.
     onWake(() => this._connect());
   }
 
   put(part: Partial<Status>): void {
-    if (part.pat && isLate(part.pat, this._status.pat)) {
+    if (part.pat && isOutdated(part.pat, this._status.pat)) {
       return;
     }
-    Object.assign(this._toldMeanwhile, part);
+    Object.assign(this._putMeanwhile, part);
     this._status = { ...this._status, ...part };
     this._changed.emit();
   }
 
   refresh(): Promise<void> {
-    return this._asked ?? this._ask();
+    return this._request ?? this._requestStatus();
   }
 
   async logOut(): Promise<void> {
-    this._isLoggingOut = true; // events that come before the reply are not somebody else's doing
+    this._isLoggingOut = true; // the event of it may come before the reply
     try {
-      this.put({ pat: await ask<Pat>('pat', 'DELETE') });
+      this.put({ pat: await request<Pat>('pat', 'DELETE') });
     } finally {
       this._isLoggingOut = false;
     }
   }
 
-  /** Ask, whoever asks already: only the last answer counts. */
-  private _ask(): Promise<void> {
-    const told: Partial<Status> = {};
-    this._toldMeanwhile = told;
-    const asked = this._learn(told).finally(() => {
-      if (this._asked === asked) {
-        this._asked = null;
+  /** Request the status, even while another request runs: only the last reply counts. */
+  private _requestStatus(): Promise<void> {
+    const putMeanwhile: Partial<Status> = {};
+    this._putMeanwhile = putMeanwhile;
+    const request = this._load(putMeanwhile).finally(() => {
+      if (this._request === request) {
+        this._request = null;
       }
     });
-    this._asked = asked;
-    return asked;
+    this._request = request;
+    return request;
   }
 
-  /** A part that was told while this was asked is as young as the answer, or younger. */
-  private async _learn(told: Partial<Status>): Promise<void> {
-    const isLast = (): boolean => this._toldMeanwhile === told;
+  /** Parts that were put during the request are as recent as its reply, or more. */
+  private async _load(putMeanwhile: Partial<Status>): Promise<void> {
+    const isLast = (): boolean => this._putMeanwhile === putMeanwhile;
     try {
-      const status = await ask<Status>('status', 'GET', undefined, ANSWER_MILLISECONDS);
+      const reply = await request<Status>('status', 'GET', undefined, REPLY_MILLISECONDS);
       if (isLast()) {
-        const answer = readable(status);
-        if (isLate(told.pat, answer.pat)) {
-          delete told.pat;
+        const status = readable(reply);
+        if (isOutdated(putMeanwhile.pat, status.pat)) {
+          delete putMeanwhile.pat;
         }
-        this._status = { ...answer, ...told };
+        this._status = { ...status, ...putMeanwhile };
         this._isKnown = true;
         this._isSignedOut = false;
-        this._tellKnown();
+        this._resolveKnown();
         this._changed.emit();
       }
     } catch (error) {
@@ -159,7 +159,7 @@ export class StatusStore implements IStatusStore {
   private _connect(): void {
     const { wsUrl, appendToken, token } = ServerConnection.makeSettings();
     const query = appendToken && token ? `?token=${encodeURIComponent(token)}` : '';
-    this._drop();
+    this._disconnect();
     const socket = new TimeoutSocket(`${wsUrl}api/events/subscribe${query}`);
     this._socket = socket;
     socket.onopen = () => void this._onOpen(socket);
@@ -167,9 +167,9 @@ export class StatusStore implements IStatusStore {
     socket.onclose = () => this._onClose();
   }
 
-  private _drop(): void {
+  private _disconnect(): void {
     window.clearTimeout(this._timer);
-    this._forgetRevision();
+    this._resetRevision();
     if (this._socket) {
       this._socket.onopen = this._socket.onmessage = this._socket.onclose = null;
       this._socket.close();
@@ -177,24 +177,24 @@ export class StatusStore implements IStatusStore {
     }
   }
 
-  /** The next one may be to another server, which counts anew. */
-  private _forgetRevision(): void {
+  /** The next connection may be to another server, whose revisions start at 0. */
+  private _resetRevision(): void {
     const { pat } = this._status;
     if (pat) {
       this._status = { ...this._status, pat: { ...pat, revision: -1 } };
     }
   }
 
-  /** What was asked before it was open may have missed what came between. */
+  /** Request the status again: events between an earlier reply and the connection were missed. */
   private async _onOpen(socket: WebSocket): Promise<void> {
-    const isKnown = await this._ask().then(
+    const isLoaded = await this._requestStatus().then(
       () => true,
       () => false
     );
     if (this._socket !== socket) {
       return; // another one has been opened since
     }
-    if (isKnown) {
+    if (isLoaded) {
       this._backoff.reset();
       this._isConnected = true;
       this._changed.emit();
@@ -208,7 +208,7 @@ export class StatusStore implements IStatusStore {
     try {
       event = JSON.parse(message.data);
     } catch {
-      return; // no event of ours
+      return; // not an event of ours
     }
     if (!String(event.schema_id).startsWith(SCHEMA)) {
       return;
@@ -221,19 +221,19 @@ export class StatusStore implements IStatusStore {
     }
   }
 
-  /** Ask once more after the answer that is on its way, however often this is called meanwhile. */
+  /** Request the status once more after the running request, however often this is called. */
   private _refreshAgain(): void {
-    const asked = this._asked ?? Promise.resolve();
-    void asked.finally(() => this.refresh()).catch(() => undefined);
+    const running = this._request ?? Promise.resolve();
+    void running.finally(() => this.refresh()).catch(() => undefined);
   }
 
   private _onClose(): void {
-    this._drop();
+    this._disconnect();
     const wasConnected = this._isConnected;
     this._isConnected = false;
     this._changed.emit();
     if (!wasConnected) {
-      // A websocket is not told why it is refused; a request is.
+      // A websocket does not report why it was refused; a request does.
       this.refresh().catch(() => undefined);
     }
     this._timer = window.setTimeout(() => this._connect(), this._backoff.next());

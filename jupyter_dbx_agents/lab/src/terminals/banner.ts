@@ -3,22 +3,22 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 /** A line over a terminal, with a button if there is something to do. */
-export class Notice {
+export class Banner {
   private _node = document.createElement('div');
   private _text = document.createElement('span');
   private _button = document.createElement('button');
 
   constructor(private _host: HTMLElement) {
-    this._node.className = 'jp-DbxAgents-notice';
+    this._node.className = 'jp-DbxAgents-banner';
     this._node.setAttribute('role', 'status');
     this._button.type = 'button';
     this._node.append(this._text, this._button);
   }
 
-  /** Show a text; the button stays one and the same, so that a click on it is one between two texts. */
+  /** Show a text; the button element stays, so that a click is not lost when the text changes. */
   show(text: string, button?: { label: string; onClick: () => void }): void {
     if (this._text.textContent !== text) {
-      this._text.textContent = text; // and not again, or it is read out again
+      this._text.textContent = text; // only then, or screen readers repeat it
     }
     this._button.hidden = !button;
     this._button.textContent = button?.label ?? '';
@@ -33,7 +33,7 @@ export class Notice {
   }
 }
 
-/** Show the hint over a terminal until it is closed. */
+/** Show what can be done here over a terminal until the user closes it. */
 export function showHint(
   host: HTMLElement,
   commands: string[],

@@ -1,4 +1,4 @@
-/** OSC 52: a program puts text into the clipboard.  It can never read it. */
+/** OSC 52: programs may write to the clipboard, and never read it. */
 
 import { Notification } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
@@ -6,21 +6,21 @@ import { fromBase64 } from '../text';
 import type { XTerm } from './xterm';
 
 const OSC_52 = 52;
-// More than anybody means to copy, less than would stop the page.
+// More than anybody copies on purpose, and too little to freeze the page.
 const MOST_CHARACTERS = 4 * 1024 * 1024;
 
-/** Let programs copy while `isWanted` says so. */
-export function allowCopy(xterm: XTerm, isWanted: () => boolean, trans: TranslationBundle): void {
+/** Let programs copy while `isAllowed` returns true. */
+export function allowCopy(xterm: XTerm, isAllowed: () => boolean, trans: TranslationBundle): void {
   xterm.parser.registerOscHandler(OSC_52, data => {
     const text = textOf(data);
-    if (text && isWanted()) {
+    if (text && isAllowed()) {
       void copy(text, trans);
     }
     return true;
   });
 }
 
-/** Return what a sequence `targets;base64` copies; null for a question or nonsense. */
+/** Return the text of a sequence `targets;base64`; null for a query and for invalid base64. */
 function textOf(data: string): string | null {
   const encoded = data.slice(data.indexOf(';') + 1);
   return encoded === '?' || encoded.length > MOST_CHARACTERS ? null : fromBase64(encoded);
@@ -30,7 +30,7 @@ async function copy(text: string, trans: TranslationBundle): Promise<void> {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    // Browsers want a click while the page is not in front.
+    // Browsers require a click while the page is not in front.
     Notification.info(trans.__('A program in a terminal wants to copy text.'), {
       autoClose: false,
       actions: [

@@ -1,5 +1,5 @@
 /**
- * Files that are pasted or dropped into a terminal: their paths are typed.
+ * Files pasted or dropped into a terminal: their paths are inserted.
  *
  * What comes from the user's computer is uploaded first; what is dragged from JupyterLab's file
  * browser is on the server already.
@@ -10,24 +10,24 @@ import type { ITerminal } from '@jupyterlab/terminal';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { errorText, ServerError } from '../server/requests';
 import { byteText, quoted } from '../text';
-import { Notice } from './banner';
+import { Banner } from './banner';
 import { sendFile } from './upload_request';
 
 // The kind of Lumino's drag data, and its events.
 const CONTENTS = 'application/x-jupyter-icontents';
-const WANTED = ['lm-dragenter', 'lm-dragover', 'lm-dragleave', 'lm-drop'];
+const DRAG_EVENTS = ['lm-dragenter', 'lm-dragover', 'lm-dragleave', 'lm-drop'];
 
-/** Take what is pasted or dropped onto a terminal's `host` while `isWanted` says so. */
-export function takeFiles(
+/** Upload what is pasted or dropped onto a terminal's `host`, while `isEnabled` returns true. */
+export function acceptFiles(
   terminal: ITerminal.ITerminal,
   host: HTMLElement,
-  isWanted: () => boolean,
+  isEnabled: () => boolean,
   trans: TranslationBundle
 ): void {
-  const uploads = new Uploads(terminal, new Notice(host), trans);
-  const take = (event: Event, data: DataTransfer | null): void => {
+  const uploads = new Uploads(terminal, new Banner(host), trans);
+  const accept = (event: Event, data: DataTransfer | null): void => {
     const files = filesIn(data);
-    if (isWanted() && files.length) {
+    if (isEnabled() && files.length) {
       event.preventDefault();
       event.stopPropagation();
       uploads.add(files);
@@ -36,19 +36,19 @@ export function takeFiles(
   host.addEventListener(
     'paste',
     event => {
-      // A copied table or page is text with an image of it: in a terminal the text is meant.
+      // A copied table or page is text with an image of it: a terminal wants the text.
       if (!event.clipboardData?.types.includes('text/plain')) {
-        take(event, event.clipboardData);
+        accept(event, event.clipboardData);
       }
     },
     true
   );
   host.addEventListener('dragover', event => {
-    if (isWanted() && event.dataTransfer?.types.includes('Files')) {
+    if (isEnabled() && event.dataTransfer?.types.includes('Files')) {
       event.preventDefault();
     }
   });
-  host.addEventListener('drop', event => take(event, event.dataTransfer), true);
+  host.addEventListener('drop', event => accept(event, event.dataTransfer), true);
 }
 
 interface Dropped {
@@ -56,7 +56,7 @@ interface Dropped {
   isFolder: boolean;
 }
 
-/** Return what is pasted or dropped; a folder is told apart only while the event lasts. */
+/** Return what is pasted or dropped; folders are recognizable only during the event. */
 function filesIn(data: DataTransfer | null): Dropped[] {
   return [...(data?.items ?? [])].flatMap(item => {
     const file = item.getAsFile();
@@ -64,29 +64,29 @@ function filesIn(data: DataTransfer | null): Dropped[] {
   });
 }
 
-/** Uploads one file after the other, in their order, and keeps all that went wrong readable. */
+/** Uploads files one by one, in their order, and shows what failed until it is closed. */
 class Uploads {
-  private _waiting: Dropped[] = [];
+  private _queue: Dropped[] = [];
   private _problems: string[] = [];
   private _current: AbortController | null = null;
 
   constructor(
     private _terminal: ITerminal.ITerminal,
-    private _notice: Notice,
+    private _banner: Banner,
     private _trans: TranslationBundle
   ) {
     _terminal.disposed.connect(() => this._cancel());
   }
 
   add(files: Dropped[]): void {
-    this._waiting.push(...files);
+    this._queue.push(...files);
     if (!this._current) {
       void this._uploadAll();
     }
   }
 
   private async _uploadAll(): Promise<void> {
-    for (let next = this._waiting.shift(); next; next = this._waiting.shift()) {
+    for (let next = this._queue.shift(); next; next = this._queue.shift()) {
       await this._upload(next);
     }
     this._current = null;
@@ -104,13 +104,13 @@ class Uploads {
       }
     } catch (error) {
       if (!signal.aborted) {
-        const said = errorText(error, this._trans);
-        this._problems.push(this._trans.__('%1 was not uploaded: %2', file.name, said));
+        const reason = errorText(error, this._trans);
+        this._problems.push(this._trans.__('%1 was not uploaded: %2', file.name, reason));
       }
     }
   }
 
-  /** Raises ServerError for what cannot be of use. */
+  /** Raises ServerError for what cannot be uploaded. */
   private _check(isFolder: boolean): void {
     const trans = this._trans;
     if (this._terminal.session.isDisposed) {
@@ -139,40 +139,40 @@ class Uploads {
     return sendFile(file, show, signal, trans);
   }
 
-  /** Show what went wrong so far and what goes on; nothing for neither. */
-  private _show(goesOn: string): void {
-    const lines = [...this._problems, goesOn].filter(Boolean);
+  /** Show what failed so far, and the upload in progress; hide the banner if there is neither. */
+  private _show(progress: string): void {
+    const lines = [...this._problems, progress].filter(Boolean);
     if (!lines.length) {
-      this._notice.hide();
-    } else if (goesOn) {
+      this._banner.hide();
+    } else if (progress) {
       const label = this._trans.__('Cancel');
-      this._notice.show(lines.join('\n'), { label, onClick: () => this._cancel() });
+      this._banner.show(lines.join('\n'), { label, onClick: () => this._cancel() });
     } else {
       const label = this._trans.__('Close');
-      this._notice.show(lines.join('\n'), { label, onClick: () => this._close() });
+      this._banner.show(lines.join('\n'), { label, onClick: () => this._close() });
     }
   }
 
   private _cancel(): void {
-    this._waiting = [];
+    this._queue = [];
     this._current?.abort();
   }
 
   private _close(): void {
     this._problems = [];
-    this._notice.hide();
+    this._banner.hide();
   }
 }
 
-/** The little of Lumino's drag event that is used here; it is no drag of the browser's. */
+/** The part of Lumino's drag event that is used here; it is not a DOM drag event. */
 interface LabDrag extends Event {
   mimeData: { hasData(kind: string): boolean; getData(kind: string): unknown };
   dropAction: string;
   readonly proposedAction: string;
 }
 
-/** Type the paths of what is dropped onto a terminal's `host`; `pathOf` makes them absolute. */
-export function takePaths(
+/** Insert the paths of what is dragged from the file browser; `pathOf` makes them absolute. */
+export function acceptPaths(
   terminal: ITerminal.ITerminal,
   host: HTMLElement,
   pathOf: (contentsPath: string) => string
@@ -182,7 +182,7 @@ export function takePaths(
     if (!drag.mimeData.hasData(CONTENTS)) {
       return;
     }
-    // Here and not further up, where the tabs' area would open the file beside the terminal.
+    // Or the dock area would open the file beside the terminal.
     drag.preventDefault();
     drag.stopPropagation();
     drag.dropAction = drag.proposedAction;
@@ -192,7 +192,7 @@ export function takePaths(
       (terminal as unknown as { activate(): void }).activate();
     }
   };
-  for (const kind of WANTED) {
+  for (const kind of DRAG_EVENTS) {
     host.addEventListener(kind, follow, true);
   }
 }

@@ -1,31 +1,32 @@
 /**
- * Tell the server how much is drawn, so that a flood waits in the program and not in this page.
+ * Flow control: acknowledge drawn output, so that a flood is held back in the program, not in the
+ * page.
  *
  * `["ack", n]`: the first n `stdout` messages of this connection are drawn.  Counting begins with a
- * connection: one that was there before is left alone.
+ * new connection; one that was already open is not acknowledged.
  */
 
 import type { Terminal } from '@jupyterlab/services';
 import type { XTerm } from './xterm';
 
-const MOST_UNTOLD = 16;
+const MOST_UNACKNOWLEDGED = 16;
 
 export function acknowledge(
   session: Terminal.ITerminalConnection,
   xterm: Promise<XTerm | null>
 ): void {
   let connection = 0;
-  let [received, told] = [0, 0];
-  const tell = (count: number): void => {
-    told = count;
-    // The server's addition to the protocol, which JupyterLab's types do not know.
+  let [received, acknowledged] = [0, 0];
+  const send = (count: number): void => {
+    acknowledged = count;
+    // The server's addition to the protocol, which JupyterLab's types do not list.
     session.send({ type: 'ack' as Terminal.MessageType, content: [count] });
   };
   session.connectionStatusChanged.connect((_, status) => {
     connection += 1;
     if (status === 'connected') {
-      [received, told] = [0, 0];
-      tell(0);
+      [received, acknowledged] = [0, 0];
+      send(0);
     }
   });
   session.messageReceived.connect(async (_, message) => {
@@ -35,9 +36,9 @@ export function acknowledge(
     received += 1;
     const [mine, number] = [connection, received];
     (await xterm)?.write('', () => {
-      const isDue = number === received || number - told >= MOST_UNTOLD;
-      if (mine === connection && number > told && isDue) {
-        tell(number);
+      const isDue = number === received || number - acknowledged >= MOST_UNACKNOWLEDGED;
+      if (mine === connection && number > acknowledged && isDue) {
+        send(number);
       }
     });
   });

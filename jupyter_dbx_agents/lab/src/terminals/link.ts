@@ -1,51 +1,52 @@
 /**
- * A terminal's line to the server: what is typed while it is cut waits for the same terminal, and
- * is sent to no other of its name.
+ * The connection of one terminal: input is queued while it is down, and sent only to the same
+ * terminal.
  *
- * The server says after each connection, before anything is drawn, which terminal this is and when
- * it has itself started, and says it again when asked.  So one that was given the name of a terminal
- * that has ended is told from the new shell that comes after a crash.  JupyterLab (4.6,
- * terminal/default.ts of its services) alone would
+ * After each connection, before any output, the server sends which terminal this is and when the
+ * server started, and sends it again on request.  That tells a terminal apart from another one with
+ * the same name, and from the new shell after a crash.
  *
- * - send what waits to whatever answers: after a crash, to a fresh shell.  So `send` is taken over.
- * - take a close with code 1000 or 1001 for the end, and say nothing (its pull request 18243, since
- *   4.6): a proxy that restarts closes like that.  So the socket, which is private, is asked for
- *   with care; without it, the next key finds out.
- * - end a connection alike when the server says that its terminal has ended, and when its regular
- *   look misses one.  So the server's word is listened for.
- * - never find out that nobody is there when nobody says so, as after a laptop's sleep.  So it asks
- *   with the first key after a silence, and whenever the page wakes up.
+ * Why JupyterLab's own connection does not suffice (4.6, `terminal/default.ts` of
+ * `@jupyterlab/services`):
+ *
+ * - It sends queued input to whatever answers, after a crash to a fresh shell.  So `send` is replaced.
+ * - It takes close codes 1000 and 1001 for the end of the terminal, without notice (its pull request
+ *   18243), but a proxy that restarts sends them.  So the private socket is watched.
+ * - It reports an end alike when the server says that the terminal has ended and when its poll does
+ *   not list it.  So the server's message is watched.
+ * - It never notices a dead connection that nobody closes, as after a laptop's sleep.  So the first
+ *   key after a silence, and a page that wakes up, sends a ping.
  */
 
 import type { Terminal } from '@jupyterlab/services';
 import { Signal } from '@lumino/signaling';
 
 const SILENCE_MILLISECONDS = 10_000;
-// As long as a slow network may take; what is typed meanwhile waits.
-const ANSWER_MILLISECONDS = 5000;
+// As long as a slow network may take; input is queued meanwhile.
+const PONG_MILLISECONDS = 5000;
 const POLITE_CODES = [1000, 1001];
-// The server's addition to the protocol, which JupyterLab's types do not know.
+// The server's addition to the protocol, which JupyterLab's types do not list.
 const IDENTITY = 'identity' as Terminal.MessageType;
 
 type Session = Terminal.ITerminalConnection;
 
-export class Line {
-  /** Emitted when the connection is cut. */
-  readonly cut = new Signal<this, void>(this);
-  /** Emitted when there is one again, before anything is drawn: whether to the same terminal. */
-  readonly mended = new Signal<this, boolean>(this);
-  /** Emitted in place of `mended` when the same server has given the name to another terminal. */
+export class TerminalLink {
+  /** Emitted when the connection is lost. */
+  readonly lost = new Signal<this, void>(this);
+  /** Emitted when it is back, before any output; the value is whether to the same terminal. */
+  readonly restored = new Signal<this, boolean>(this);
+  /** Emitted instead of `restored` when the same server has given the name to another terminal. */
   readonly replaced = new Signal<this, void>(this);
 
   private _identity = '';
   private _serverStart = '';
   private _isUp = false;
-  private _isCut = false;
-  private _wasToldOfEnd = false;
+  private _isLost = false;
+  private _isEndReported = false;
   private _isSocketKnown = false;
-  private _waiting: Terminal.IMessage[] = [];
-  private _heardAt = 0;
-  private _question = 0;
+  private _queue: Terminal.IMessage[] = [];
+  private _receivedAt = 0;
+  private _pongTimer = 0;
   private _send: Session['send'];
 
   constructor(private _session: Session) {
@@ -53,44 +54,44 @@ export class Line {
     _session.send = message => this._onSend(message);
     _session.connectionStatusChanged.connect(this._onStatus, this);
     _session.messageReceived.connect(this._onMessage, this);
-    _session.disposed.connect(() => window.clearTimeout(this._question));
-    // The first connection: JupyterLab says of none of its attempts that it has failed.
-    this._question = window.setTimeout(() => this._cut(), ANSWER_MILLISECONDS);
+    _session.disposed.connect(() => window.clearTimeout(this._pongTimer));
+    // JupyterLab does not report that the first connection has failed.
+    this._pongTimer = window.setTimeout(() => this._lose(), PONG_MILLISECONDS);
   }
 
-  /** Whether the connection is cut, or the first one does not come about. */
-  get isCut(): boolean {
-    return this._isCut;
+  /** Whether the connection is lost, or the first one could not be made. */
+  get isLost(): boolean {
+    return this._isLost;
   }
 
-  /** When the server had started that had this terminal; '' for one that does not tell. */
+  /** When the server that had this terminal started; '' if it does not send that. */
   get serverStart(): string {
     return this._serverStart;
   }
 
-  /** Whether the server has said that the terminal has ended; a guess where that is not heard. */
-  get wasToldOfEnd(): boolean {
-    return this._wasToldOfEnd || (!this._isSocketKnown && !this._isCut);
+  /** Whether the server has reported the terminal's end; a guess if the socket is not accessible. */
+  get isEndReported(): boolean {
+    return this._isEndReported || (!this._isSocketKnown && !this._isLost);
   }
 
-  /** How many characters wait; what the terminal itself reports, such as its focus, is none. */
-  get waitingCharacters(): number {
-    const texts = this._waiting.map(message => String(message.content?.[0]));
+  /** How many typed characters are queued; reports of the terminal itself do not count. */
+  get queuedCharacters(): number {
+    const texts = this._queue.map(message => String(message.content?.[0]));
     // biome-ignore lint/suspicious/noControlCharactersInRegex: terminals report in sequences
     return texts.join('').replace(/\x1b(\[[0-?]*[ -/]*[@-~]|O.)/g, '').length;
   }
 
-  /** Connect anew; how that ends is told by the signals. */
+  /** Connect again; the signals report the outcome. */
   reconnect(): void {
     if (!this._session.isDisposed) {
       this._session.reconnect().catch(() => undefined);
     }
   }
 
-  /** Ask for a sign of life, and connect anew if there is none. */
-  ask(): void {
-    if (this._isUp && this._identity && !this._question) {
-      this._question = window.setTimeout(() => this.reconnect(), ANSWER_MILLISECONDS);
+  /** Request a sign of life, and connect again if there is none. */
+  ping(): void {
+    if (this._isUp && this._identity && !this._pongTimer) {
+      this._pongTimer = window.setTimeout(() => this.reconnect(), PONG_MILLISECONDS);
       this._send({ type: IDENTITY, content: [] });
     }
   }
@@ -101,12 +102,12 @@ export class Line {
       return;
     }
     if (this._isUp && this._isClosing()) {
-      this.reconnect(); // what is sent now would be dropped
-    } else if (Date.now() - this._heardAt > SILENCE_MILLISECONDS) {
-      this.ask();
+      this.reconnect(); // the socket would drop the message
+    } else if (Date.now() - this._receivedAt > SILENCE_MILLISECONDS) {
+      this.ping();
     }
-    if (this._isCut || (this._isUp && this._question)) {
-      this._waiting.push(message);
+    if (this._isLost || (this._isUp && this._pongTimer)) {
+      this._queue.push(message);
     } else {
       this._send(message);
     }
@@ -114,30 +115,30 @@ export class Line {
 
   private _onStatus(_: Session, status: Terminal.ConnectionStatus): void {
     if (status === 'connected') {
-      this._hear();
+      this._markAlive();
       this._watchSocket();
-    } else if (this._isUp || (status === 'disconnected' && !this._isCut)) {
-      this._hear();
-      this._cut();
+    } else if (this._isUp || (status === 'disconnected' && !this._isLost)) {
+      this._markAlive();
+      this._lose();
     }
   }
 
-  private _cut(): void {
+  private _lose(): void {
     this._isUp = false;
     if (!this._session.isDisposed) {
-      this._isCut = true;
-      this.cut.emit();
+      this._isLost = true;
+      this.lost.emit();
     }
   }
 
   private _onMessage(_: Session, { type, content }: Terminal.IMessage): void {
-    this._hear();
+    this._markAlive();
     if (!this._isUp) {
       const [identity = '', start = ''] = type === IDENTITY ? (content ?? []).map(String) : [];
       this._onUp(identity, start);
     }
     if (this._isUp) {
-      this._sendWaiting();
+      this._sendQueue();
     }
   }
 
@@ -150,25 +151,25 @@ export class Line {
     this._identity = identity;
     this._serverStart = serverStart;
     this._isUp = true;
-    if (this._isCut) {
-      this.mended.emit(isSame);
-      this._isCut = false;
-      this._waiting = isSame ? this._waiting : [];
+    if (this._isLost) {
+      this.restored.emit(isSame);
+      this._isLost = false;
+      this._queue = isSame ? this._queue : [];
     }
   }
 
-  private _sendWaiting(): void {
-    const waiting = this._waiting;
-    this._waiting = [];
-    for (const message of waiting) {
+  private _sendQueue(): void {
+    const queue = this._queue;
+    this._queue = [];
+    for (const message of queue) {
       this._send(message);
     }
   }
 
-  private _hear(): void {
-    this._heardAt = Date.now();
-    window.clearTimeout(this._question);
-    this._question = 0;
+  private _markAlive(): void {
+    this._receivedAt = Date.now();
+    window.clearTimeout(this._pongTimer);
+    this._pongTimer = 0;
   }
 
   private _watchSocket(): void {
@@ -177,10 +178,10 @@ export class Line {
     if (!socket) {
       return;
     }
-    // A listener would come after JupyterLab's handler, which ends the session.
+    // A listener would run after JupyterLab's handler, which disposes the session.
     const handle = socket.onmessage;
     socket.onmessage = event => {
-      this._wasToldOfEnd ||= String(event.data).startsWith('["disconnect"');
+      this._isEndReported ||= String(event.data).startsWith('["disconnect"');
       handle?.call(socket, event);
     };
     socket.addEventListener('close', ({ code }) => {
@@ -195,6 +196,12 @@ export class Line {
     return socket !== null && socket.readyState > WebSocket.OPEN;
   }
 
+  /**
+   * Return the session's private socket, if it has one.
+   *
+   * Private since JupyterLab offers neither close codes nor raw messages; without it, the next key
+   * detects a lost connection.  It may go when `ITerminalConnection` reports both.
+   */
   private _socket(): WebSocket | null {
     const { _ws: socket } = this._session as unknown as { _ws?: unknown };
     return socket instanceof WebSocket ? socket : null;

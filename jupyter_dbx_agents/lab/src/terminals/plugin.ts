@@ -1,4 +1,4 @@
-/** The plug-in that adds to each terminal, as soon as it is opened, what this folder has. */
+/** The plug-in that adds reconnection, uploads, copying and names to each terminal that opens. */
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import type { MainAreaWidget } from '@jupyterlab/apputils';
@@ -11,16 +11,16 @@ import { IStatusStore } from '../status/store';
 import { showHint } from './banner';
 import { allowCopy } from './clipboard';
 import { Connection } from './connection';
-import { takeFiles, takePaths } from './files';
+import { acceptFiles, acceptPaths } from './files';
 import { acknowledge } from './flow';
-import { Line } from './link';
+import { TerminalLink } from './link';
 import { RunningPoll } from './running_poll';
 import { TabName } from './tab_name';
 import { xtermOf } from './xterm';
 
 export const terminals: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-dbx-agents:terminals',
-  description: 'Terminals that reconnect, take files, copy for programs, and have telling names.',
+  description: 'Adds reconnection, uploads, copying by programs and names to terminals.',
   autoStart: true,
   requires: [IStatusStore],
   optional: [ITerminalTracker, ISettingRegistry, ITranslator],
@@ -41,7 +41,7 @@ export const terminals: JupyterFrontEndPlugin<void> = {
       openAnother: () => commands.execute('terminal:create-new'),
       pathOf: path => absolute(serviceManager.contents.localPath(path))
     };
-    terminals?.widgetAdded.connect((_, tab) => void setUp(tab, page));
+    terminals?.widgetAdded.connect((_, tab) => void enhance(tab, page));
   }
 };
 
@@ -55,31 +55,32 @@ interface Page {
   pathOf: (contentsPath: string) => string;
 }
 
-async function setUp(
+/** Add everything to a terminal's tab. */
+async function enhance(
   { content, node }: MainAreaWidget<ITerminal.ITerminal>,
   { store, settings, trans, running, openAnother, pathOf }: Page
 ): Promise<void> {
   const ready = xtermOf(content);
-  const line = new Line(content.session);
+  const link = new TerminalLink(content.session);
   acknowledge(content.session, ready);
   new TabName(content, store, () => settings.followProgram);
-  takeFiles(content, node, () => settings.uploadPasted, trans);
-  takePaths(content, node, pathOf);
+  acceptFiles(content, node, () => settings.uploadPasted, trans);
+  acceptPaths(content, node, pathOf);
   const xterm = await ready;
   if (content.isDisposed) {
     return;
   }
-  const connection = new Connection(content, xterm, line, store, trans, node, openAnother, running);
+  const connection = new Connection(content, xterm, link, store, trans, node, openAnother, running);
   if (xterm) {
     allowCopy(xterm, () => settings.copyFromPrograms && !connection.isReplaying, trans);
   }
   if (settings.firstHint) {
-    settings.hintIsShown();
+    settings.markHintShown();
     await store.known;
     const agents = store.status.agents ?? [];
     const commands = agents.filter(agent => agent.enabled !== false).map(agent => agent.command);
     showHint(node, commands, trans, () => {
-      settings.hintWasRead();
+      settings.markHintRead();
       content.activate();
     });
   }

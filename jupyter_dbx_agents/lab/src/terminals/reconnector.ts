@@ -1,113 +1,120 @@
 /**
- * The way back to a terminal whose connection is cut: looked for until it is found.
+ * Brings back a terminal whose connection is lost, for as long as it takes.
  *
- * A terminal that the server does not have went down with the one before, and is started again by
- * its name; or has ended meanwhile, if the server is still the same, and is not.
+ * A terminal that the server does not have either went down with an earlier server, and is started
+ * again under its name, or has ended on the same server, and is not.
  */
 
 import type { Terminal } from '@jupyterlab/services';
 import { Backoff } from '../server/backoff';
-import { askJupyter, ServerError } from '../server/requests';
+import { requestJupyter, ServerError } from '../server/requests';
 
-// JupyterLab itself tries seven times, with pauses of up to a minute, and then no more.
+// JupyterLab itself makes seven attempts, with pauses of up to a minute, and then gives up.
 const PAUSE_MILLISECONDS = [2000, 15_000] as const;
-const ANSWER_MILLISECONDS = 10_000;
+const REPLY_MILLISECONDS = 10_000;
 
-/** What is told of the way back; `error` is what the server, or the way to it, says against it. */
-interface News {
+/** What is called after an attempt. */
+interface Outcomes {
+  /** The terminal is there, or there again. */
   found: () => void;
+  /** It has ended. */
   ended: () => void;
+  /** The server, or something on the way to it, refuses; the attempts go on. */
   refused: (error: unknown) => void;
 }
 
-export class WayBack {
+export class Reconnector {
   private _timer = 0;
   private _backoff = new Backoff(...PAUSE_MILLISECONDS);
-  private _isLooking = false;
-  private _isWanted = false;
+  private _isTrying = false;
+  private _isActive = false;
 
-  /** `serverStart` returns when the server had started that had the terminal, or ''. */
+  /** `serverStart` returns when the server that had the terminal started, or ''. */
   constructor(
     private _session: Terminal.ITerminalConnection,
     private _serverStart: () => string,
-    private _news: News
+    private _outcomes: Outcomes
   ) {}
 
-  /** Look for it until told to stop. */
+  /** Try until stopped. */
   start(): void {
-    this._isWanted = true;
+    this._isActive = true;
     this._backoff.reset();
-    this._lookSoon();
+    this._schedule();
   }
 
   stop(): void {
-    this._isWanted = false;
+    this._isActive = false;
     window.clearTimeout(this._timer);
   }
 
-  /** Look now. */
-  async look(): Promise<void> {
-    if (!this._isWanted || this._isLooking) {
+  /** Try now, if started and not trying already. */
+  async tryNow(): Promise<void> {
+    if (!this._isActive || this._isTrying) {
       return;
     }
-    this._isLooking = true;
+    this._isTrying = true;
     window.clearTimeout(this._timer);
     try {
-      const news = await this._find();
-      if (this._isWanted) {
-        news();
+      const outcome = await this._find();
+      if (this._isActive) {
+        outcome();
       }
     } catch (error) {
-      this._news.refused(error);
+      this._outcomes.refused(error);
     } finally {
-      this._isLooking = false;
-      this._lookSoon();
+      this._isTrying = false;
+      this._schedule();
     }
   }
 
-  /** Return whether the server that had the terminal runs on.  Raises ServerError without answer. */
+  /** Return whether the server that had the terminal still runs.  Raises ServerError. */
   async isSameServer(): Promise<boolean> {
-    const { started } = await askJupyter<{ started?: string }>(
+    const { started } = await requestJupyter<{ started?: string }>(
       'api/status',
       'GET',
       undefined,
-      ANSWER_MILLISECONDS
+      REPLY_MILLISECONDS
     );
     return Boolean(started) && started === this._serverStart();
   }
 
-  /** Return what is to be told: the terminal is there, or there again, or has ended. */
   private async _find(): Promise<() => void> {
-    if (await answers(`api/terminals/${this._session.name}`, 404)) {
-      return this._news.found;
+    if (await succeeds(`api/terminals/${this._session.name}`, 404)) {
+      return this._outcomes.found;
     }
     if (await this.isSameServer()) {
-      return this._news.ended;
+      return this._outcomes.ended;
     }
-    await this._startAnew();
-    return this._news.found;
+    await this._startAgain();
+    return this._outcomes.found;
   }
 
-  /** Another tab may have been faster. */
-  private _startAnew(): Promise<boolean> {
-    return answers('api/terminals', 409, 'POST', { name: this._session.name });
+  /** A conflict means that another tab was faster. */
+  private _startAgain(): Promise<boolean> {
+    return succeeds('api/terminals', 409, 'POST', { name: this._session.name });
   }
 
-  private _lookSoon(): void {
+  private _schedule(): void {
     window.clearTimeout(this._timer);
-    if (this._isWanted) {
-      this._timer = window.setTimeout(() => void this.look(), this._backoff.next());
+    if (this._isActive) {
+      this._timer = window.setTimeout(() => void this.tryNow(), this._backoff.next());
     }
   }
 }
 
-/** Return whether the server does what it is asked; false if it says no with a certain status. */
-async function answers(path: string, no: number, method = 'GET', body?: object): Promise<boolean> {
+/** Return whether a request succeeds; false for one certain status.  Raises ServerError for others. */
+async function succeeds(
+  path: string,
+  failure: number,
+  method = 'GET',
+  body?: object
+): Promise<boolean> {
   try {
-    await askJupyter(path, method, body, ANSWER_MILLISECONDS);
+    await requestJupyter(path, method, body, REPLY_MILLISECONDS);
     return true;
   } catch (error) {
-    if (error instanceof ServerError && error.status === no) {
+    if (error instanceof ServerError && error.status === failure) {
       return false;
     }
     throw error;

@@ -1,11 +1,11 @@
 /**
- * JupyterLab's regular look for running terminals, held while one of ours is on its way back.
+ * JupyterLab's poll for running terminals, paused while one of ours reconnects.
  *
- * That look ends the connection of each terminal that the server does not know: after a crash also
- * of one that would have come back as a new shell a moment later (`requestRunning` in
- * terminal/manager.ts of `@jupyterlab/services`, as of 7.6; no issue asks for another way).  It is
- * no part of JupyterLab's interface, so it is asked for with care; without it, the terminal ends
- * and offers another.
+ * The poll disposes the session of each terminal that the server does not list, after a crash also
+ * of one that would be back as a new shell a moment later (`requestRunning` in
+ * `terminal/manager.ts` of `@jupyterlab/services`, 7.6).  It is private, since JupyterLab has no way
+ * to pause it; without it, the terminal ends and its banner offers a new one.  It may go when the
+ * manager keeps sessions that are reconnecting, or can be paused.
  */
 
 interface Poll {
@@ -14,21 +14,21 @@ interface Poll {
 }
 
 export class RunningPoll {
-  private _waiting = new Set<object>();
+  private _holders = new Set<object>();
 
   constructor(private _manager: object) {}
 
-  /** Hold it for `who`. */
-  hold(who: object): void {
-    this._waiting.add(who);
+  /** Pause the poll for `holder`. */
+  hold(holder: object): void {
+    this._holders.add(holder);
     this._poll()
       ?.stop()
       .catch(() => undefined);
   }
 
-  /** Let it go on, once nobody holds it. */
-  release(who: object): void {
-    if (this._waiting.delete(who) && !this._waiting.size) {
+  /** Resume the poll when its last holder releases it. */
+  release(holder: object): void {
+    if (this._holders.delete(holder) && !this._holders.size) {
       this._poll()
         ?.start()
         .catch(() => undefined);

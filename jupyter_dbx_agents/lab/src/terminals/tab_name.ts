@@ -1,4 +1,4 @@
-/** A terminal's tab is named after the program in front, unless that sets a title itself. */
+/** Names a terminal's tab after its foreground program, unless the program sets a title itself. */
 
 import type { ITerminal } from '@jupyterlab/terminal';
 import { programIn } from '../status/model';
@@ -13,19 +13,19 @@ export class TabName {
   constructor(
     private _terminal: ITerminal.ITerminal,
     private _store: IStatusStore,
-    private _isWanted: () => boolean
+    private _isEnabled: () => boolean
   ) {
     _store.changed.connect(this._follow, this);
     const stop = () => _store.changed.disconnect(this._follow, this);
     _terminal.disposed.connect(stop);
-    // The tab may stay, with the name that it had; another terminal may get the terminal's.
+    // The tab may stay, under its last name; another terminal may get the session's.
     _terminal.session.disposed.connect(stop);
     this._follow();
   }
 
   private _follow(): void {
     const program = programIn(this._store.status, this._terminal.session.name);
-    if (program !== this._program && this._isWanted()) {
+    if (program !== this._program && this._isEnabled()) {
       this._name(program);
     }
   }

@@ -1,21 +1,21 @@
-/** One file on its way to the server: a `fetch` would not tell how far it is. */
+/** The upload of one file, with an XMLHttpRequest: `fetch` does not report progress. */
 
 import { ServerConnection } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { askJupyter, errorOf, isSignedOut } from '../server/requests';
+import { errorOf, isSignedOut, requestJupyter } from '../server/requests';
 
-// A slow line may need many minutes for a file; one that takes nothing for this long is dead.
+// A slow connection may need many minutes for a file; without progress for this long it is dead.
 const NO_PROGRESS_MINUTES = 2;
-const ANSWER_MILLISECONDS = 10_000;
+const REPLY_MILLISECONDS = 10_000;
 
-/** Send a file until `signal` says stop; return its path on the server.  Raises ServerError. */
+/** Upload a file unless `signal` aborts it; return its path on the server.  Raises ServerError. */
 export function sendFile(
   file: File,
   onProgress: (percent: number) => void,
   signal: AbortSignal,
   trans: TranslationBundle
 ): Promise<string> {
-  const request = opened(file.name);
+  const request = createRequest(file.name);
   let timer = 0;
   const waitForProgress = (): void => {
     window.clearTimeout(timer);
@@ -37,18 +37,18 @@ export function sendFile(
     };
     request.onabort = () =>
       fail(trans.__('nothing of it got through for %1 minutes.', NO_PROGRESS_MINUTES));
-    request.onerror = () => void whyNot(file, trans).then(reject);
+    request.onerror = () => void failureOf(file, trans).then(reject);
     signal.onabort = () => {
       request.abort();
-      fail(''); // it may be over, and only the reason not known yet
+      fail(''); // the request may have failed already, its reason not known yet
     };
     waitForProgress();
-    request.send(file); // which the browser reads piece by piece
+    request.send(file); // the browser streams it
   }).finally(() => window.clearTimeout(timer));
 }
 
-/** Find out what stopped a file; a browser only tells that something did. */
-async function whyNot(file: File, trans: TranslationBundle): Promise<unknown> {
+/** Return why an upload failed; the browser only reports that it did. */
+async function failureOf(file: File, trans: TranslationBundle): Promise<unknown> {
   const message = trans.__('the connection broke off.');
   try {
     await file.slice(0, 1).arrayBuffer();
@@ -59,14 +59,14 @@ async function whyNot(file: File, trans: TranslationBundle): Promise<unknown> {
     });
   }
   try {
-    await askJupyter('api/status', 'GET', undefined, ANSWER_MILLISECONDS);
+    await requestJupyter('api/status', 'GET', undefined, REPLY_MILLISECONDS);
   } catch (error) {
     return isSignedOut(error) ? error : errorOf(0, { message });
   }
   return errorOf(0, { message });
 }
 
-function opened(name: string): XMLHttpRequest {
+function createRequest(name: string): XMLHttpRequest {
   const request = new XMLHttpRequest();
   const { baseUrl } = ServerConnection.makeSettings();
   request.open('POST', `${baseUrl}dbx-agents/api/uploads?name=${encodeURIComponent(name)}`);

@@ -1,13 +1,14 @@
 /**
- * The xterm inside JupyterLab's terminal: `_term` in widget.ts of `@jupyterlab/terminal`, as of 4.6.
+ * The xterm of JupyterLab's terminal: `_term` in `widget.ts` of `@jupyterlab/terminal`, 4.6.
  *
- * It is no part of JupyterLab's interface, which has `paste` and `getSelection` of it only, so it is
- * asked for with care.
+ * It is private: JupyterLab offers only `paste` and `getSelection` of it.  Without it there is no
+ * flow control, no copying by programs and no cleared screen after a reconnection.  This may go when
+ * `ITerminal` exposes xterm, or write, reset and its parser.
  */
 
 import type { ITerminal } from '@jupyterlab/terminal';
 
-/** The little of xterm's own interface that is used here. */
+/** The part of xterm's API that is used here. */
 export interface XTerm {
   write(data: string, drawn?: () => void): void;
   reset(): void;
@@ -17,7 +18,7 @@ export interface XTerm {
   parser: { registerOscHandler(code: number, handler: (data: string) => boolean): unknown };
 }
 
-/** Return a terminal's xterm once it is there; null in a JupyterLab that keeps it elsewhere. */
+/** Return a terminal's xterm when it is ready; null if JupyterLab keeps it elsewhere. */
 export async function xtermOf(terminal: ITerminal.ITerminal): Promise<XTerm | null> {
   const inside = terminal as unknown as { ready?: Promise<void>; _term?: Partial<XTerm> };
   await inside.ready;

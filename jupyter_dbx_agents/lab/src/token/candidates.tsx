@@ -1,4 +1,4 @@
-/** Which of the user's tokens was the pasted one?  Asked when the workspace could not tell. */
+/** The tokens of which one was pasted, if the workspace could not identify it. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
@@ -10,7 +10,7 @@ interface Props {
   revoke: (candidate: Candidate) => void;
 }
 
-/** The candidates, each with a button that revokes it; nothing when there is nothing to choose. */
+/** The candidates, each with a button that revokes it; nothing if there are none. */
 export function Candidates({ pasted, trans, revoke }: Props): React.ReactElement | null {
   if (pasted.state !== 'kept' || !pasted.candidates?.length) {
     return null;
@@ -21,7 +21,7 @@ export function Candidates({ pasted, trans, revoke }: Props): React.ReactElement
       <ul>
         {pasted.candidates.map(candidate => (
           <li key={candidate.token_id}>
-            <span>{described(candidate, trans)}</span>
+            <span>{describe(candidate, trans)}</span>
             <button type="button" className="jp-mod-styled" onClick={() => revoke(candidate)}>
               {trans.__('Revoke')}
             </button>
@@ -32,7 +32,7 @@ export function Candidates({ pasted, trans, revoke }: Props): React.ReactElement
   );
 }
 
-function described(candidate: Candidate, trans: TranslationBundle): string {
+function describe(candidate: Candidate, trans: TranslationBundle): string {
   const name = candidate.comment || trans.__('without a comment');
   if (!candidate.created_at) {
     return name;

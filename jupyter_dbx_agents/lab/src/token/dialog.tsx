@@ -1,4 +1,4 @@
-/** The dialog that takes a token, says what becomes of it, and stays open until it is taken. */
+/** The dialog for a token, which stays open until the server has accepted one. */
 
 import { Dialog, Notification, ReactWidget } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
@@ -8,7 +8,7 @@ import type { Pat } from '../status/model';
 
 const INPUT_ID = 'jp-DbxAgents-token';
 
-/** A form of one password field; the server's last word is below it. */
+/** A form of one password field, with the server's last error below it. */
 class PatForm extends ReactWidget {
   private _isBusy = false;
   private _error = '';
@@ -25,7 +25,8 @@ class PatForm extends ReactWidget {
     return this.node.querySelector('input');
   }
 
-  show_(isBusy: boolean, error: string): void {
+  /** Show that the token is being checked, or why it was rejected. */
+  showState(isBusy: boolean, error: string): void {
     [this._isBusy, this._error] = [isBusy, error];
     this.update();
   }
@@ -52,12 +53,12 @@ class PatForm extends ReactWidget {
               spellCheck={false}
               placeholder="dapi…"
               readOnly={this._isBusy}
-              aria-describedby={`${INPUT_ID}-said`}
+              aria-describedby={`${INPUT_ID}-error`}
               aria-invalid={this._error !== ''}
             />
           </li>
         </ol>
-        <p id={`${INPUT_ID}-said`} className="jp-DbxAgents-said" role="alert">
+        <p id={`${INPUT_ID}-error`} className="jp-DbxAgents-error" role="alert">
           {this._isBusy ? trans.__('Checking …') : this._error}
         </p>
         <p className="jp-DbxAgents-small">
@@ -80,7 +81,7 @@ function duration(seconds: number | undefined, trans: TranslationBundle): string
     : trans.__('%1 seconds', seconds);
 }
 
-/** Ask for a token; `adopt` gives it to the server and raises what the server says against it. */
+/** Asks for a token; `adopt` sends it to the server, and raises ServerError if it is rejected. */
 export class PatDialog extends Dialog<unknown> {
   private _form: PatForm;
 
@@ -104,7 +105,7 @@ export class PatDialog extends Dialog<unknown> {
     this.addClass('jp-DbxAgents-PatDialog');
   }
 
-  /** Accepting means asking the server first; only then the dialog ends. */
+  /** Close only when the server has accepted the token. */
   override resolve(index = 1): void {
     if (index === 1) {
       void this._submit();
@@ -117,26 +118,26 @@ export class PatDialog extends Dialog<unknown> {
     const input = this._form.input;
     const token = input?.value.trim() ?? '';
     if (!input || input.readOnly) {
-      return; // it is being checked
+      return; // one is being checked
     }
     if (!token) {
-      this._form.show_(false, this._texts.__('Paste a token first.'));
+      this._form.showState(false, this._texts.__('Paste a token first.'));
       return;
     }
-    this._form.show_(true, '');
+    this._form.showState(true, '');
     try {
       await this._adopt(token);
       super.resolve(1);
     } catch (error) {
-      this._onRefused(input, errorText(error, this._texts));
+      this._onRejected(input, errorText(error, this._texts));
     }
   }
 
-  private _onRefused(input: HTMLInputElement, text: string): void {
+  private _onRejected(input: HTMLInputElement, text: string): void {
     if (this.isDisposed) {
-      Notification.error(text, { autoClose: false }); // “Not now”, before the answer came
+      Notification.error(text, { autoClose: false }); // the user has closed it before the reply
     } else {
-      this._form.show_(false, text);
+      this._form.showState(false, text);
       input.focus();
       input.select();
     }

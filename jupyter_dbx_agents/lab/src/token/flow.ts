@@ -1,15 +1,15 @@
 /**
- * When the token dialog comes and goes.
+ * When the token dialog opens and closes.
  *
- * It comes when the server starts to need a token and when a terminal opens while it does; it goes
- * by itself when the token was given elsewhere: in another tab, or at the prompt in a terminal.
+ * It opens when the server begins to need a token, and with each terminal that opens while it does; it
+ * closes by itself when a token was entered elsewhere: in another tab, or at a terminal's prompt.
  */
 
 import { Dialog, Notification, ReactWidget } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Widget } from '@lumino/widgets';
 import * as React from 'react';
-import { ask, errorText } from '../server/requests';
+import { errorText, request } from '../server/requests';
 import { isNeeded, isUsable, type Pasted, type Pat } from '../status/model';
 import type { IStatusStore } from '../status/store';
 import { Candidates } from './candidates';
@@ -18,14 +18,14 @@ import { PatDialog } from './dialog';
 export class PatFlow {
   private _dialog: PatDialog | null = null;
   private _wasNeeded = false;
-  private _isGiving = false;
+  private _isAdopting = false;
 
-  /** `focusBack` is called when the dialog has gone. */
+  /** `returnFocus` is called when a dialog has closed. */
   constructor(
     private _store: IStatusStore,
     private _trans: TranslationBundle,
-    private _isWanted: () => boolean,
-    private _focusBack: () => void
+    private _isEnabled: () => boolean,
+    private _returnFocus: () => void
   ) {}
 
   /** Offer the dialog from now on. */
@@ -34,7 +34,7 @@ export class PatFlow {
     this._follow();
   }
 
-  /** Ask for a token if one is needed and nobody is being asked; resolves when that has ended. */
+  /** Open the dialog if a token is needed and it is not open; resolves when it has closed. */
   async offer(): Promise<void> {
     const { pat } = this._store.status;
     if (this._dialog || !pat || !isNeeded(this._store.status)) {
@@ -45,38 +45,38 @@ export class PatFlow {
       await this._dialog.launch();
     } finally {
       this._dialog = null;
-      this._focusBack();
+      this._returnFocus();
     }
     await this._offerCandidates();
   }
 
-  /** Ask unless the user wants to be left alone. */
-  offerIfWanted(): void {
-    if (this._isWanted()) {
+  /** Open the dialog unless the setting is off. */
+  offerIfEnabled(): void {
+    if (this._isEnabled()) {
       void this.offer();
     }
   }
 
-  /** The token is in force, and told to be, before the answer says what became of the pasted one. */
+  /** An event reports the new token before the reply says whether the pasted one was revoked. */
   private async _adopt(token: string): Promise<void> {
-    this._isGiving = true;
+    this._isAdopting = true;
     try {
-      this._store.put({ pat: await ask<Pat>('pat', 'POST', { token }) });
+      this._store.put({ pat: await request<Pat>('pat', 'POST', { token }) });
     } finally {
-      this._isGiving = false;
-      this._follow(); // a token may have been given elsewhere meanwhile
+      this._isAdopting = false;
+      this._follow(); // a token may have been entered elsewhere meanwhile
     }
   }
 
   private _follow(): void {
-    const isAsked = isNeeded(this._store.status);
-    if (isAsked && !this._wasNeeded && !this._store.isLoggingOut) {
-      this.offerIfWanted();
+    const needed = isNeeded(this._store.status);
+    if (needed && !this._wasNeeded && !this._store.isLoggingOut) {
+      this.offerIfEnabled();
     }
-    if (isUsable(this._store.status.pat) && !this._isGiving) {
+    if (isUsable(this._store.status.pat) && !this._isAdopting) {
       this._dialog?.reject();
     }
-    this._wasNeeded = isAsked;
+    this._wasNeeded = needed;
   }
 
   private async _offerCandidates(): Promise<void> {
@@ -90,13 +90,13 @@ export class PatFlow {
       buttons: [Dialog.cancelButton({ label: this._trans.__('Keep it') })]
     });
     await dialog.launch();
-    this._focusBack();
+    this._returnFocus();
   }
 
   private _candidates(pasted: Pasted, done: () => void): Widget {
     const revoke = async (token_id: string): Promise<void> => {
       try {
-        this._store.put({ pat: await ask<Pat>('pat/revoke-pasted', 'POST', { token_id }) });
+        this._store.put({ pat: await request<Pat>('pat/revoke-pasted', 'POST', { token_id }) });
         done();
       } catch (error) {
         Notification.error(errorText(error, this._trans), { autoClose: 10_000 });

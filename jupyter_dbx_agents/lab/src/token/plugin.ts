@@ -42,7 +42,7 @@ export const token: JupyterFrontEndPlugin<void> = {
     palette?.addItem({ command: ENTER_TOKEN, category: trans.__('Agents') });
     void settings.follow(registry).then(() => {
       flow.start();
-      terminals?.widgetAdded.connect(() => flow.offerIfWanted());
+      terminals?.widgetAdded.connect(() => flow.offerIfEnabled());
     });
   }
 };

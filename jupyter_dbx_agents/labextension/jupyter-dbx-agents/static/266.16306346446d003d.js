@@ -1,4 +1,4 @@
-"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{35(e,t,o){var n=o(33),r=o.n(n),a=o(34),i=(o.n(a))()(r());i.push([e.id,`/* The status bar centres the text of labels, but not of buttons. */
+"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{35(e,t,n){var o=n(33),r=n.n(o),a=n(34),i=(n.n(a))()(r());i.push([e.id,`/* The status bar centres the text of labels, but not of buttons. */
 .jp-DbxAgents-StatusItem {
   display: flex;
   align-items: center;
@@ -73,7 +73,7 @@
   margin-top: 4px;
 }
 
-.jp-DbxAgents-said {
+.jp-DbxAgents-error {
   min-height: 1.4em;
   color: var(--jp-error-color1);
 }
@@ -288,7 +288,7 @@
   background: var(--jp-error-color1);
 }
 
-.jp-DbxAgents-notice,
+.jp-DbxAgents-banner,
 .jp-DbxAgents-hint {
   position: absolute;
   right: 24px;
@@ -304,7 +304,7 @@
   font-size: var(--jp-ui-font-size1);
 }
 
-.jp-DbxAgents-notice {
+.jp-DbxAgents-banner {
   top: 12px;
   max-height: calc(100% - 24px);
   overflow: auto;
@@ -321,7 +321,7 @@
   margin: 2px 0;
 }
 
-:is(.jp-DbxAgents-notice, .jp-DbxAgents-hint) button {
+:is(.jp-DbxAgents-banner, .jp-DbxAgents-hint) button {
   margin: 2px 0 2px 8px;
   padding: 2px 10px;
   border: 1px solid var(--jp-border-color1);
@@ -337,7 +337,7 @@
   margin-left: auto;
 }
 
-:is(.jp-DbxAgents-notice, .jp-DbxAgents-hint) button:focus-visible {
+:is(.jp-DbxAgents-banner, .jp-DbxAgents-hint) button:focus-visible {
   outline: 2px solid var(--jp-brand-color1);
   outline-offset: 1px;
 }
@@ -360,5 +360,5 @@
   .jp-Launcher-section:has([data-category="Other"]) {
   order: -1;
 }
-`,""]),o.d(t,{},{A:i})},32(e,t,o){var n=o(33),r=o.n(n),a=o(34),i=o.n(a),s=o(35),p=i()(r());p.i(s.A),p.push([e.id,`
-`,""]),o.d(t,{},{A:p})},34(e){e.exports=function(e){var t=[];return t.toString=function(){return this.map(function(t){var o="",n=void 0!==t[5];return t[4]&&(o+="@supports (".concat(t[4],") {")),t[2]&&(o+="@media ".concat(t[2]," {")),n&&(o+="@layer".concat(t[5].length>0?" ".concat(t[5]):""," {")),o+=e(t),n&&(o+="}"),t[2]&&(o+="}"),t[4]&&(o+="}"),o}).join("")},t.i=function(e,o,n,r,a){"string"==typeof e&&(e=[[null,e,void 0]]);var i={};if(n)for(var s=0;s<this.length;s++){var p=this[s][0];null!=p&&(i[p]=!0)}for(var l=0;l<e.length;l++){var c=[].concat(e[l]);n&&i[c[0]]||(void 0!==a&&(void 0===c[5]||(c[1]="@layer".concat(c[5].length>0?" ".concat(c[5]):""," {").concat(c[1],"}")),c[5]=a),o&&(c[2]&&(c[1]="@media ".concat(c[2]," {").concat(c[1],"}")),c[2]=o),r&&(c[4]?(c[1]="@supports (".concat(c[4],") {").concat(c[1],"}"),c[4]=r):c[4]="".concat(r)),t.push(c))}},t}},33(e){e.exports=function(e){return e[1]}},25(e,t,o){o.r(t);var n=o(26),r=o.n(n),a=o(27),i=o.n(a),s=o(28),p=o.n(s),l=o(29),c=o.n(l),d=o(30),u=o.n(d),b=o(31),g=o.n(b),x=o(32),f={};f.styleTagTransform=g(),f.setAttributes=c(),f.insert=p().bind(null,"head"),f.domAPI=i(),f.insertStyleElement=u(),r()(x.A,f);let j=x.A&&x.A.locals?x.A.locals:void 0;o.d(t,{},{default:j})},26(e){var t=[];function o(e){for(var o=-1,n=0;n<t.length;n++)if(t[n].identifier===e){o=n;break}return o}function n(e,n){for(var r={},a=[],i=0;i<e.length;i++){var s=e[i],p=n.base?s[0]+n.base:s[0],l=r[p]||0,c="".concat(p," ").concat(l);r[p]=l+1;var d=o(c),u={css:s[1],media:s[2],sourceMap:s[3],supports:s[4],layer:s[5]};if(-1!==d)t[d].references++,t[d].updater(u);else{var b=function(e,t){var o=t.domAPI(t);return o.update(e),function(t){t?(t.css!==e.css||t.media!==e.media||t.sourceMap!==e.sourceMap||t.supports!==e.supports||t.layer!==e.layer)&&o.update(e=t):o.remove()}}(u,n);n.byIndex=i,t.splice(i,0,{identifier:c,updater:b,references:1})}a.push(c)}return a}e.exports=function(e,r){var a=n(e=e||[],r=r||{});return function(e){e=e||[];for(var i=0;i<a.length;i++){var s=o(a[i]);t[s].references--}for(var p=n(e,r),l=0;l<a.length;l++){var c=o(a[l]);0===t[c].references&&(t[c].updater(),t.splice(c,1))}a=p}}},28(e){var t={};e.exports=function(e,o){var n=function(e){if(void 0===t[e]){var o=document.querySelector(e);if(window.HTMLIFrameElement&&o instanceof window.HTMLIFrameElement)try{o=o.contentDocument.head}catch(e){o=null}t[e]=o}return t[e]}(e);if(!n)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");n.appendChild(o)}},30(e){e.exports=function(e){var t=document.createElement("style");return e.setAttributes(t,e.attributes),e.insert(t,e.options),t}},29(e,t,o){e.exports=function(e){var t=o.nc;t&&e.setAttribute("nonce",t)}},27(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var t=e.insertStyleElement(e);return{update:function(o){var n,r,a;n="",o.supports&&(n+="@supports (".concat(o.supports,") {")),o.media&&(n+="@media ".concat(o.media," {")),(r=void 0!==o.layer)&&(n+="@layer".concat(o.layer.length>0?" ".concat(o.layer):""," {")),n+=o.css,r&&(n+="}"),o.media&&(n+="}"),o.supports&&(n+="}"),(a=o.sourceMap)&&"u">typeof btoa&&(n+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),e.styleTagTransform(n,t,e.options)},remove:function(){var e;null===(e=t).parentNode||e.parentNode.removeChild(e)}}}},31(e){e.exports=function(e,t){if(t.styleSheet)t.styleSheet.cssText=e;else{for(;t.firstChild;)t.removeChild(t.firstChild);t.appendChild(document.createTextNode(e))}}}}]);
+`,""]),n.d(t,{},{A:i})},32(e,t,n){var o=n(33),r=n.n(o),a=n(34),i=n.n(a),s=n(35),p=i()(r());p.i(s.A),p.push([e.id,`
+`,""]),n.d(t,{},{A:p})},34(e){e.exports=function(e){var t=[];return t.toString=function(){return this.map(function(t){var n="",o=void 0!==t[5];return t[4]&&(n+="@supports (".concat(t[4],") {")),t[2]&&(n+="@media ".concat(t[2]," {")),o&&(n+="@layer".concat(t[5].length>0?" ".concat(t[5]):""," {")),n+=e(t),o&&(n+="}"),t[2]&&(n+="}"),t[4]&&(n+="}"),n}).join("")},t.i=function(e,n,o,r,a){"string"==typeof e&&(e=[[null,e,void 0]]);var i={};if(o)for(var s=0;s<this.length;s++){var p=this[s][0];null!=p&&(i[p]=!0)}for(var l=0;l<e.length;l++){var c=[].concat(e[l]);o&&i[c[0]]||(void 0!==a&&(void 0===c[5]||(c[1]="@layer".concat(c[5].length>0?" ".concat(c[5]):""," {").concat(c[1],"}")),c[5]=a),n&&(c[2]&&(c[1]="@media ".concat(c[2]," {").concat(c[1],"}")),c[2]=n),r&&(c[4]?(c[1]="@supports (".concat(c[4],") {").concat(c[1],"}"),c[4]=r):c[4]="".concat(r)),t.push(c))}},t}},33(e){e.exports=function(e){return e[1]}},25(e,t,n){n.r(t);var o=n(26),r=n.n(o),a=n(27),i=n.n(a),s=n(28),p=n.n(s),l=n(29),c=n.n(l),d=n(30),u=n.n(d),b=n(31),g=n.n(b),x=n(32),f={};f.styleTagTransform=g(),f.setAttributes=c(),f.insert=p().bind(null,"head"),f.domAPI=i(),f.insertStyleElement=u(),r()(x.A,f);let j=x.A&&x.A.locals?x.A.locals:void 0;n.d(t,{},{default:j})},26(e){var t=[];function n(e){for(var n=-1,o=0;o<t.length;o++)if(t[o].identifier===e){n=o;break}return n}function o(e,o){for(var r={},a=[],i=0;i<e.length;i++){var s=e[i],p=o.base?s[0]+o.base:s[0],l=r[p]||0,c="".concat(p," ").concat(l);r[p]=l+1;var d=n(c),u={css:s[1],media:s[2],sourceMap:s[3],supports:s[4],layer:s[5]};if(-1!==d)t[d].references++,t[d].updater(u);else{var b=function(e,t){var n=t.domAPI(t);return n.update(e),function(t){t?(t.css!==e.css||t.media!==e.media||t.sourceMap!==e.sourceMap||t.supports!==e.supports||t.layer!==e.layer)&&n.update(e=t):n.remove()}}(u,o);o.byIndex=i,t.splice(i,0,{identifier:c,updater:b,references:1})}a.push(c)}return a}e.exports=function(e,r){var a=o(e=e||[],r=r||{});return function(e){e=e||[];for(var i=0;i<a.length;i++){var s=n(a[i]);t[s].references--}for(var p=o(e,r),l=0;l<a.length;l++){var c=n(a[l]);0===t[c].references&&(t[c].updater(),t.splice(c,1))}a=p}}},28(e){var t={};e.exports=function(e,n){var o=function(e){if(void 0===t[e]){var n=document.querySelector(e);if(window.HTMLIFrameElement&&n instanceof window.HTMLIFrameElement)try{n=n.contentDocument.head}catch(e){n=null}t[e]=n}return t[e]}(e);if(!o)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");o.appendChild(n)}},30(e){e.exports=function(e){var t=document.createElement("style");return e.setAttributes(t,e.attributes),e.insert(t,e.options),t}},29(e,t,n){e.exports=function(e){var t=n.nc;t&&e.setAttribute("nonce",t)}},27(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var t=e.insertStyleElement(e);return{update:function(n){var o,r,a;o="",n.supports&&(o+="@supports (".concat(n.supports,") {")),n.media&&(o+="@media ".concat(n.media," {")),(r=void 0!==n.layer)&&(o+="@layer".concat(n.layer.length>0?" ".concat(n.layer):""," {")),o+=n.css,r&&(o+="}"),n.media&&(o+="}"),n.supports&&(o+="}"),(a=n.sourceMap)&&"u">typeof btoa&&(o+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),e.styleTagTransform(o,t,e.options)},remove:function(){var e;null===(e=t).parentNode||e.parentNode.removeChild(e)}}}},31(e){e.exports=function(e,t){if(t.styleSheet)t.styleSheet.cssText=e;else{for(;t.firstChild;)t.removeChild(t.firstChild);t.appendChild(document.createTextNode(e))}}}}]);
