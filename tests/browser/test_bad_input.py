@@ -15,13 +15,13 @@ from tests.support.running_app import RunningApp, eventually
 
 TOKEN = "dapi" + "1" * 32
 NO_ANSWERS = [
-    (429, "slow down", r"The server answered with 429\. The server is asked too often.*"),
-    (403, "<html>no</html>", r"The server answered with 403\. Reload the page.*"),
+    (429, "slow down", r"The server responded with status 429\. Too many requests.*"),
+    (403, "<html>no</html>", r"The server responded with status 403\. Reload the page.*"),
     (502, "", r".*restarting.*"),
     (503, json.dumps({"message": "Busy now.", "hint": "Soon."}), r"Busy now\. Soon\."),
     (403, json.dumps({"message": "Not that token.", "hint": ""}), r"Not that token\."),
     (403, json.dumps({"message": "XSRF", "reason": None}), r"XSRF Reload the page.*"),
-    (200, "<html>Sign in</html>", r"Your sign-in has ended\. Reload the page to sign in again\."),
+    (200, "<html>Sign in</html>", r"Your sign-in has expired\. Reload the page to sign in again\."),
 ]
 
 
@@ -53,7 +53,7 @@ def test_a_server_that_is_down_is_said_and_found_again(
     lab = asked
     relay.cut()
     lab.give_token(TOKEN)
-    expect(lab.dialog.locator(".jp-DbxAgents-error")).to_contain_text("does not answer")
+    expect(lab.dialog.locator(".jp-DbxAgents-error")).to_contain_text("not responding")
     expect(lab.status).to_contain_text("reconnecting")
     # Meanwhile a token is given elsewhere; the event is missed, its effect is not.
     app.log_in()
@@ -85,9 +85,9 @@ def test_a_terminal_that_alone_is_refused_says_why_and_comes_back(lab: LabPage, 
     terminal = re.compile("/api/terminals/")
     lab.page.route(terminal, lambda route: route.fulfill(status=429, json={"message": "No."}))
     relay.answer("429 Too Many Requests", path="/terminals/websocket/")
-    expect(lab.notice).to_contain_text("No. The server is asked too often")
+    expect(lab.notice).to_contain_text("No. Too many requests")
     lab.page.route(terminal, lambda route: route.fulfill(status=500, body="oh"))
-    expect(lab.notice).to_contain_text("The server answered with 500")
+    expect(lab.notice).to_contain_text("The server responded with status 500")
     lab.type("echo typed mean''while")
     lab.page.unroute_all()
     relay.mend()
@@ -104,7 +104,7 @@ def test_a_sign_in_that_has_ended_is_said_until_there_is_another(
     lab.open_terminal()
     relay.answer(*refusal)
     expect(lab.status).to_have_text("Databricks: reload to sign in")
-    expect(lab.notice).to_contain_text("Your sign-in has ended")
+    expect(lab.notice).to_contain_text("Your sign-in has expired")
     lab.type("echo typed mean''while")
     relay.mend()  # as after a sign-in in another tab
     lab.until_screen("(?m)^typed meanwhile$")
@@ -142,7 +142,7 @@ def test_a_slow_reply_shows_that_it_is_awaited(asked: LabPage):
     lab = asked
     held = hold(lab, "**/api/pat?*")
     lab.give_token(TOKEN)
-    expect(lab.dialog.locator(".jp-DbxAgents-error")).to_have_text("Checking …")
+    expect(lab.dialog.locator(".jp-DbxAgents-error")).to_have_text("Checking…")
     lab.page.keyboard.press("Enter")  # asks only once
     held[0].fulfill(status=400, json={"message": "No.", "hint": ""})
     expect(lab.dialog.locator(".jp-DbxAgents-error")).to_have_text("No.")
@@ -151,7 +151,7 @@ def test_a_slow_reply_shows_that_it_is_awaited(asked: LabPage):
 
 def test_an_empty_or_odd_token_is_answered(asked: LabPage):
     lab = asked
-    expect(lab.dialog).to_contain_text("one that lives 60 seconds")
+    expect(lab.dialog).to_contain_text("a 60-second token")
     lab.page.keyboard.press("Enter")
     expect(lab.dialog.locator(".jp-DbxAgents-error")).to_have_text("Paste a token first.")
     lab.give_token("<b>not a token</b>")
@@ -163,7 +163,7 @@ def test_a_refusal_that_comes_after_not_now_is_still_said(asked: LabPage):
     lab = asked
     held = hold(lab, "**/api/pat?*")
     lab.give_token(TOKEN)
-    expect(lab.dialog.locator(".jp-DbxAgents-error")).to_have_text("Checking …")
+    expect(lab.dialog.locator(".jp-DbxAgents-error")).to_have_text("Checking…")
     lab.dialog.get_by_role("button", name="Not now").click()
     expect(lab.dialog).to_have_count(0)
     held[0].fulfill(status=400, json={"message": "Not that one.", "hint": ""})
@@ -277,12 +277,12 @@ def test_the_owner_picks_the_pasted_token_when_it_is_not_known_for_sure(
     lab = asked
     lab.give_token(unknown_token.token_value)
     dialog = lab.page.locator(".jp-Dialog")
-    expect(dialog).to_contain_text("Which one did you paste?")
+    expect(dialog).to_contain_text("Which token did you paste?")
     expect(dialog).to_contain_text("<i>another</i>")
     revoke = dialog.get_by_role("listitem").filter(has_text="pasted here").get_by_role("button")
     lab.page.route("**/api/pat/revoke-pasted?*", lambda route: route.fulfill(status=503, body=""))
     revoke.click()
-    expect(lab.page.locator(".Toastify__toast", has_text="does not answer")).to_be_visible()
+    expect(lab.page.locator(".Toastify__toast", has_text="not responding")).to_be_visible()
     lab.page.unroute_all()
     revoke.click()
     expect(dialog).to_have_count(0)

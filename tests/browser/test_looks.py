@@ -103,7 +103,7 @@ def test_the_plain_page_is_pictured_and_accessible(
 def test_everything_in_the_panel_is_reached_by_keyboard(lab: LabPage):
     lab.show_panel()
     controls = lab.panel.locator("button:enabled, input, select, a[href], summary")
-    lab.section("Token").get_by_role("button", name="Rotate now").focus()
+    lab.section("Token").get_by_role("button", name="Renew token").focus()
     seen = 1
     for _ in range(controls.count() - 1):
         lab.page.keyboard.press("Tab")

@@ -71,7 +71,7 @@ def test_open_paste_launch_commit_rotate_and_log_out(new_lab: LabPage, app: Runn
     expect(lab.section("Memory")).to_contain_text(re.compile(r"\d [KMG]B"))
 
     # The rotation, pushed: the panel counts, and without it, which asks, the clock starts again.
-    count = lab.section("Token").get_by_text(re.compile(r"\d+ rotations? so far"))
+    count = lab.section("Token").get_by_text(re.compile(r"\d+ renewals? so far"))
     before = count.inner_text()
     expect(count).not_to_have_text(before)
     lab.command("filebrowser:activate")
@@ -82,10 +82,10 @@ def test_open_paste_launch_commit_rotate_and_log_out(new_lab: LabPage, app: Runn
     # Log out: needed again, everywhere, without a dialog in the face.
     lab.section("Token").get_by_role("button", name="Log out").click()
     expect(lab.status).to_have_text("Databricks: token needed")
-    expect(lab.section("Token")).to_contain_text("needed")
+    expect(lab.section("Token")).to_contain_text("Not connected")
     expect(lab.dialog).to_have_count(0)
     assert app.pat()["state"] == "needed"
-    lab.section("Token").get_by_role("button", name="Paste a token").click()
+    lab.section("Token").get_by_role("button", name="Connect").click()
     expect(lab.dialog).to_be_visible()
 
 

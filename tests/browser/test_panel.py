@@ -21,11 +21,23 @@ COUNT = itertools.count()
 
 # What stands between the panel and the server may answer, too.
 REFUSALS: list[tuple[str, str, str, dict[str, Any], str]] = [
-    ("Rotate now", "pat/rotate", "Token", {"status": 429, "body": "slow down"}, "asked too often"),
+    (
+        "Renew token",
+        "pat/rotate",
+        "Token",
+        {"status": 429, "body": "slow down"},
+        "Too many requests",
+    ),
     ("Log out", "pat", "Token", {"status": 502, "body": "<html>"}, "is restarting"),
     ("Sync p now", "projects/sync", "Projects", {"status": 403, "body": "no"}, "Reload the page"),
-    ("Find projects", "projects", "Projects", {"status": 500, "body": ""}, "answered with 500"),
-    ("Install Codex", "agents/codex/install", "Agents", {"status": 503}, "does not answer"),
+    (
+        "Restore from workspace",
+        "projects",
+        "Projects",
+        {"status": 500, "body": ""},
+        "responded with status 500",
+    ),
+    ("Install Codex", "agents/codex/install", "Agents", {"status": 503}, "not responding"),
 ]
 LAYOUT_HAS_PANEL = """async () => {
   const {data} = await (await fetch('/lab/api/workspaces/default')).json();
@@ -99,7 +111,7 @@ def test_the_status_bar_says_the_token_in_a_narrow_window_and_leads_on_by_keyboa
     lab.status.focus()
     lab.page.keyboard.press("Enter")
     expect(lab.panel).to_be_focused()
-    rotate = lab.panel.get_by_role("button", name="Rotate now")
+    rotate = lab.panel.get_by_role("button", name="Renew token")
     expect(rotate).to_be_enabled()  # and not just rotating, or drawn while the key comes
     lab.page.keyboard.press("Tab")
     expect(rotate).to_be_focused()
@@ -108,8 +120,8 @@ def test_the_status_bar_says_the_token_in_a_narrow_window_and_leads_on_by_keyboa
 def test_while_no_session_is_open_the_end_of_the_token_is_told_and_no_rotation(lab: LabPage):
     past = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
     show_changed(lab, lambda status: status["pat"].update(next_rotation_at=past))
-    expect(lab.section("Token")).to_contain_text("Rotates with the next terminal")
-    expect(lab.status).to_have_text(re.compile(r" ends in \d:\d\d$"))
+    expect(lab.section("Token")).to_contain_text("Renews when you open a terminal")
+    expect(lab.status).to_have_text(re.compile(r" expires in \d:\d\d$"))
 
 
 def test_what_is_left_out_of_a_sync_is_told_with_its_reason(lab: LabPage):
@@ -121,7 +133,7 @@ def test_what_is_left_out_of_a_sync_is_told_with_its_reason(lab: LabPage):
     expect(section).to_contain_text("No room. Make some.")
     expect(section).to_contain_text("The hooks are not ours.")
     expect(section.get_by_text("it has 600 MB")).to_be_hidden()
-    section.get_by_text("1 file is left out").click()
+    section.get_by_text("1 file not copied").click()
     expect(section.get_by_text("it has 600 MB")).to_be_visible()
 
 
@@ -136,7 +148,7 @@ def test_progress_failures_and_memory_that_runs_out_are_shown(lab: LabPage):
     expect(startup.get_by_role("progressbar", name="Half done")).to_have_attribute("value", "0.5")
     expect(startup.get_by_role("button", name="Try again: Install Codex")).to_be_enabled()
     expect(lab.section("Memory")).to_contain_text("5.7 GB of 6.0 GB")
-    expect(lab.section("Memory")).to_contain_text("nearly used up")
+    expect(lab.section("Memory")).to_contain_text("almost full")
 
 
 @pytest.mark.timeout(700)
@@ -147,9 +159,9 @@ def test_a_model_is_chosen_and_an_agent_switched_off_and_on(lab: LabPage, app: R
     configured, other = picker.locator("option").all_inner_texts()[:2]
     picker.select_option(other)
     eventually(lambda: app.status()["models"]["claude-code"]["model"] == other)
-    picker.select_option("As configured")
+    picker.select_option("Default")
     eventually(lambda: app.status()["models"]["claude-code"]["model"] == configured)
-    expect(picker.locator("option", has_text="As configured")).to_have_count(0)
+    expect(picker.locator("option", has_text="Default")).to_have_count(0)
     switch = lab.section("Agents").get_by_role("checkbox", name="Claude Code")
     lab.open_launcher()
     switch.click()
@@ -174,7 +186,7 @@ def test_clicks_rotate_the_token_sync_a_project_and_show_a_terminal(lab: LabPage
     lab.show_panel()
     before = app.pat()["rotations"]
     with lab.page.expect_response("**/api/pat/rotate?*") as rotated:
-        lab.section("Token").get_by_role("button", name="Rotate now").click()
+        lab.section("Token").get_by_role("button", name="Renew token").click()
     assert rotated.value.json()["rotations"] > before
     (app.home / "projects" / "clicked" / "file").write_text("changed\n")
     git(app, "clicked", "-c", "core.hooksPath=/dev/null", "commit", "-qam", "second")
@@ -206,7 +218,7 @@ def test_a_refused_click_says_why_and_leaves_the_panel_as_it_was(lab: LabPage):
     expect(switch).to_be_checked()
     lab.page.unroute_all()
     with lab.page.expect_response("**/api/pat/rotate?*") as rotated:
-        lab.section("Token").get_by_role("button", name="Rotate now").click()
+        lab.section("Token").get_by_role("button", name="Renew token").click()
     assert rotated.value.ok
 
 
@@ -255,7 +267,9 @@ def test_an_agent_that_is_not_ready_says_so_on_its_card_and_in_the_palette(
     active = lab.page.locator(".lm-CommandPalette-item.lm-mod-active")
     expect(active).to_contain_text("Start Hermes")  # or the palette passes over Enter
     lab.page.keyboard.press("Enter")
-    expect(lab.toast("Hermes is not installed yet. Install it in the panel")).to_be_visible()
+    expect(
+        lab.toast("Hermes is not installed yet. Install it from the Databricks agents panel")
+    ).to_be_visible()
     expect(lab.page.locator(".jp-Terminal")).to_have_count(0)
     show_changed(lab, lambda status: [agent.update(installed=True) for agent in status["agents"]])
     expect(lab.card("Codex").locator("p")).to_have_text("Codex")
@@ -267,7 +281,7 @@ def test_an_agent_that_is_not_ready_says_so_on_its_card_and_in_the_palette(
     [
         ({"status": 429, "json": {"message": "There are 250 terminals."}}, "There are 250"),
         ({"status": 502, "body": "<html>"}, "The app is restarting"),
-        (None, "The server does not answer. Check the connection"),
+        (None, "The server is not responding. Check your connection"),
     ],
 )
 def test_an_agent_that_cannot_be_started_says_why(
@@ -318,7 +332,7 @@ def test_a_panel_that_could_not_be_loaded_says_what_to_do(new_lab: LabPage, app:
     ("restored", "said"),
     [
         ({"problem": "Its folder is not empty."}, "was not restored: Its folder is not empty."),
-        ({"missing": ["a", "b"]}, "is back, without a, b"),
+        ({"missing": ["a", "b"]}, "Restored “lost” without a, b"),
         ({"has_history": False}, "without their git history"),
     ],
 )
@@ -330,6 +344,6 @@ def test_what_did_not_come_back_of_a_project_is_said(
     page.route("**/api/projects?*", lambda r: r.fulfill(json={"restorable": ["lost"]}))
     page.route("**/api/projects/restore?*", lambda r: r.fulfill(json={"restored": [result]}))
     lab.show_panel()
-    lab.section("Projects").get_by_role("button", name="Find projects").click()
+    lab.section("Projects").get_by_role("button", name="Restore from workspace").click()
     lab.section("Projects").get_by_role("button", name="Restore lost").click()
     expect(lab.toast(said)).to_be_visible()

@@ -106,23 +106,23 @@ def test_after_a_crash_a_new_shell_comes_by_itself_below_what_was_there(
     expect(used.status).to_have_text("Databricks: token needed")
     used.until_screen(PROMPT)
     platform.log_in()
-    used.until_screen(r"going on\.\n.*[$#]$")
+    used.until_screen(r"Continuing\.\n.*[$#]$")
     used.type("stty size | tr ' ' x")
-    used.until_screen(rf"(?m)going on\.\n.*\n{size}$")
+    used.until_screen(rf"(?m)Continuing\.\n.*\n{size}$")
 
 
 def test_what_was_typed_for_a_program_that_crashed_reaches_no_new_shell(
     used: LabPage, platform: Platform
 ):
     platform.server.process.kill()
-    expect(used.notice).to_contain_text("sent if this terminal is still there")
+    expect(used.notice).to_contain_text("it is sent when this terminal is back")
     used.type("touch exe''cuted")
     used.page.keyboard.press("ArrowUp")  # no character
     platform.restart()
     used.until_screen(r"a new shell\. What you typed meanwhile \(17 characters\) was not sent\.")
     used.until_screen(PROMPT)
     platform.log_in()
-    text = used.until_screen(r"going on\.\n.*[$#]$")
+    text = used.until_screen(r"Continuing\.\n.*[$#]$")
     assert "Checking" not in text  # by the prompt for a token
     used.type("ls -a; echo lis''ted")
     assert "executed" not in used.until_screen("(?m)^listed$")
@@ -149,10 +149,10 @@ def test_after_an_orderly_restart_the_output_stays_and_a_button_opens_another_te
     used: LabPage, platform: Platform
 ):
     platform.restart()
-    expect(used.notice).to_contain_text("The server was restarted")
+    expect(used.notice).to_contain_text("The server restarted")
     assert "before the end" in used.screen()["text"]
     platform.log_in()
     used.notice.get_by_role("button", name="New terminal").click()
     used.until_screen(r"^\S+[$#]$")
-    expect(used.notice).to_contain_text("The server was restarted")  # in the tab that was left
+    expect(used.notice).to_contain_text("The server restarted")  # in the tab that was left
     expect(used.notice.get_by_role("button", name="New terminal")).to_have_count(0)

@@ -83,7 +83,7 @@ def nobody_is_asked_for_a_token(lab: LabPage, app: RunningApp, _folder: Path) ->
     lab.until_screen("Connect to Databricks")
     expect(lab.dialog).to_have_count(0)
     lab.status.click()
-    lab.section("Token").get_by_role("button", name="Paste a token").click()
+    lab.section("Token").get_by_role("button", name="Connect").click()
     expect(lab.dialog).to_be_visible()
     lab.page.keyboard.press("Escape")
 

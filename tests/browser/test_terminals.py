@@ -62,8 +62,10 @@ def test_of_several_dropped_files_each_that_fails_says_why_and_the_others_are_ty
     relay.cut_after(8 * MIB)
     lab.drop_files(("huge.bin", 33 * MIB), ("half.bin", 20 * MIB), ("whole.bin", 4 * MIB))
     lab.until_screen("/uploads/whole.bin")
-    expect(lab.notice).to_contain_text("huge.bin was not uploaded: it has 35 MB; at most 34 MB")
-    expect(lab.notice).to_contain_text("half.bin was not uploaded: the connection broke off")
+    expect(lab.notice).to_contain_text(
+        "huge.bin was not uploaded: it has 35 MB, and the limit is 34 MB"
+    )
+    expect(lab.notice).to_contain_text("half.bin was not uploaded: the connection was lost")
     assert not re.search("huge|half", lab.screen()["text"])
     assert uploaded(app, "whole.bin")
     eventually(lambda: not uploaded(app, "*half*", ".unfinished*"), what="nothing is left of it")
@@ -85,7 +87,7 @@ def test_an_upload_after_the_sign_in_has_ended_says_so(
     lab.open_terminal()
     relay.answer(*refusal)
     lab.drop_files(("late.bin", 10))
-    said = lab.notice.filter(has_text="late.bin was not uploaded: Your sign-in has ended.")
+    said = lab.notice.filter(has_text="late.bin was not uploaded: Your sign-in has expired.")
     expect(said).to_contain_text("Reload the page to sign in again.")
 
 
@@ -133,7 +135,7 @@ def test_an_upload_may_take_its_time_but_not_stand_still(
 
     def has_ended() -> bool:
         lab.page.clock.fast_forward("02:30")  # again, after the last of what the way has room for
-        return "stuck.bin was not uploaded: nothing of it got" in lab.notice.inner_text()
+        return "stuck.bin was not uploaded: there was no progress" in lab.notice.inner_text()
 
     eventually(has_ended, what="an upload that stands still has ended")
 
@@ -241,6 +243,8 @@ def test_an_agent_starts_in_the_folder_that_is_open(lab: LabPage, app: RunningAp
     folder.mkdir(parents=True, exist_ok=True)
     lab.command("filebrowser:open-path", path="projects/a folder")
     lab.open_launcher()
-    lab.card("Claude Code").click()
+    card = lab.card("Claude Code")
+    expect(card).to_have_attribute("title", "Start Claude Code in projects/a folder")
+    card.click()
     lab.until_screen(r"(?m)^in .*/projects/a folder$")
     lab.until_screen(r"[$#]$")

@@ -79,7 +79,7 @@ def test_a_connection_that_is_dead_without_a_word_is_found_out_with_the_next_key
     lab.until_screen("(?m)^typed before and after$")
 
 
-ENDED = "What ran here has ended."
+ENDED = "This session has ended."
 
 
 def end_all(app: RunningApp) -> None:
@@ -105,7 +105,7 @@ def test_terminals_that_ended_while_their_tabs_were_cut_off_say_so_and_are_not_s
     assert app.owner.json("GET", "/api/terminals") == []
     assert "\nbefore the end\n" in lab.screen()["text"]
     lab.drop_files(("late.bin", 10))
-    refused = lab.notice.filter(has_text="late.bin was not uploaded: what ran here has ended.")
+    refused = lab.notice.filter(has_text="late.bin was not uploaded: this session has ended.")
     refused.get_by_role("button", name="Close").click()
     lab.notice.get_by_role("button", name="New terminal").last.click()
     lab.until_screen(r"^\S+[$#]$")

@@ -95,7 +95,7 @@ class LabPage:
 
     def until_known(self) -> None:
         """Wait for the status bar to say something."""
-        expect(self.status).not_to_have_text("Databricks …", timeout=START_MILLISECONDS)
+        expect(self.status).not_to_have_text("Databricks…", timeout=START_MILLISECONDS)
 
     def give_token(self, token: str) -> None:
         """Type into the dialog, as somebody who sees it, and press Enter."""

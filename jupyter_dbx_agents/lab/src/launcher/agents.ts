@@ -80,7 +80,7 @@ export class AgentLauncher {
     this._shown.add(
       this._app.commands.addCommand(command, {
         label: args => (args.isPalette ? this._trans.__('Start %1', title) : this._label(agent)),
-        caption: this._trans.__('Start %1 in a terminal, in the current folder', title),
+        caption: args => this._caption(title, args.cwd),
         icon: agentIcon(name, title),
         execute: args =>
           this.start(name, typeof args.cwd === 'string' ? this._absolute(args.cwd) : undefined)
@@ -99,11 +99,19 @@ export class AgentLauncher {
     return isReady(agent) ? agent.title : this._trans.__('%1 (not installed yet)', agent.title);
   }
 
+  /** At the browser's root the server chooses the folder. */
+  private _caption(title: string, cwd: unknown): string {
+    const folder = folderIn(String(cwd ?? this._places.browser?.model.path ?? ''));
+    return folder
+      ? this._trans.__('Start %1 in %2', title, folder)
+      : this._trans.__('Start %1 in a terminal', title);
+  }
+
   private _notReady(agent: Agent): string {
     const install = installOf(this._store.status, agent.name);
     const what = install
       ? this._progress(install)
-      : this._trans.__('Install it in the panel of the side bar.');
+      : this._trans.__('Install it from the Databricks agents panel.');
     return `${this._trans.__('%1 is not installed yet.', agent.title)} ${what}`.trim();
   }
 
@@ -121,9 +129,14 @@ export class AgentLauncher {
 
   /** Return the browser's folder; undefined at its root, where the server chooses a better one. */
   private _absolute(path: string): string | undefined {
-    const folder = path.replace(/^[^/:]*:/, '').replace(/^\/+/, '');
+    const folder = folderIn(path);
     return folder ? absolute(folder) : undefined;
   }
+}
+
+/** Return a path of the file browser without its drive; '' for the root. */
+function folderIn(path: string): string {
+  return path.replace(/^[^/:]*:/, '').replace(/^\/+/, '');
 }
 
 /**

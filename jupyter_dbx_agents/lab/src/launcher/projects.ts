@@ -25,7 +25,7 @@ export function showProjects(
   let names = '';
   app.commands.addCommand(COMMAND, {
     label: args => String(args.name ?? trans.__('Open Project')),
-    caption: args => trans.__('Open %1 and a terminal in it', String(args.folder)),
+    caption: args => trans.__('Open %1, with a terminal', String(args.name)),
     icon: folderIcon,
     execute: args =>
       open(app, String(args.folder)).catch(e => Notification.error(errorText(e, trans)))

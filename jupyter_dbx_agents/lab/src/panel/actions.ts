@@ -89,16 +89,16 @@ export class Actions {
   private _describe(one: Restored): [string, 'error' | 'warning' | 'success', object] {
     const { name, problem, missing = [], has_history } = one;
     if (problem) {
-      const text = this._trans.__('%1 was not restored: %2', name, problem);
+      const text = this._trans.__('“%1” was not restored: %2', name, problem);
       return [text, 'error', { autoClose: false }];
     }
     if (missing.length) {
-      const text = this._trans.__('%1 is back, without %2', name, missing.join(', '));
+      const text = this._trans.__('Restored “%1” without %2', name, missing.join(', '));
       return [text, 'warning', { autoClose: false }];
     }
     const text = has_history
-      ? this._trans.__('%1 is back.', name)
-      : this._trans.__('The files of %1 are back, without their git history.', name);
+      ? this._trans.__('Restored “%1”.', name)
+      : this._trans.__('Restored the files of “%1”, without their git history.', name);
     return [text, 'success', { autoClose: 5000 }];
   }
 

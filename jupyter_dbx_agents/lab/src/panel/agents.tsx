@@ -144,7 +144,7 @@ function Model({ agent, report, actions, trans }: LineProps): React.ReactElement
       {models.map(one => (
         <option key={one}>{one}</option>
       ))}
-      {agent.model_is_chosen && <option value="">{trans.__('As configured')}</option>}
+      {agent.model_is_chosen && <option value="">{trans.__('Default')}</option>}
     </select>
   );
 }

@@ -1,7 +1,8 @@
 /** The token: its state, its clocks, and its buttons. */
 
+import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-import { isNeeded, isOverdue, isUsable } from '../status/model';
+import { isNeeded, isOverdue, isUsable, type Pat } from '../status/model';
 import { clock, secondsUntil } from '../text';
 import { Candidates } from '../token/candidates';
 import type { Context } from './context';
@@ -13,10 +14,11 @@ export function Credential({ store, actions, trans }: Context): React.ReactEleme
     return null;
   }
   const usable = isUsable(pat);
+  const text = stateText(pat, trans);
   return (
     <Section title={trans.__('Token')}>
       <p>
-        <State state={pat.state} trans={trans} /> {pat.user}
+        <State state={pat.state} text={text} trans={trans} /> {text ? '' : pat.user}
       </p>
       {/* The hint for a missing token is the button below. */}
       <Message
@@ -27,8 +29,8 @@ export function Credential({ store, actions, trans }: Context): React.ReactEleme
       {usable && (
         <p className="jp-DbxAgents-quiet jp-DbxAgents-facts">
           <NextRotation at={pat.next_rotation_at} trans={trans} />
-          <Clock at={pat.expires_at} text={trans.__('Lives for another')} />
-          <span>{trans._n('%1 rotation so far', '%1 rotations so far', pat.rotations)}</span>
+          <Clock at={pat.expires_at} text={trans.__('Valid for')} />
+          <span>{trans._n('%1 renewal so far', '%1 renewals so far', pat.rotations)}</span>
         </p>
       )}
       {pat.pasted && pat.pasted.state !== 'kept' && (
@@ -44,12 +46,12 @@ export function Credential({ store, actions, trans }: Context): React.ReactEleme
       <div className="jp-DbxAgents-buttons">
         {usable ? (
           <>
-            <Button label={trans.__('Rotate now')} onClick={() => actions.rotate()} />
+            <Button label={trans.__('Renew token')} onClick={() => actions.rotate()} />
             <Button label={trans.__('Log out')} onClick={() => actions.logOut()} />
           </>
         ) : (
           <Button
-            label={trans.__('Paste a token …')}
+            label={trans.__('Connect…')}
             disabled={!workspace || !actions.canEnterToken}
             onClick={() => actions.enterToken()}
           />
@@ -59,13 +61,25 @@ export function Credential({ store, actions, trans }: Context): React.ReactEleme
   );
 }
 
+/** Return a sentence for the common states; undefined for others, whose word says enough. */
+function stateText(pat: Pat, trans: TranslationBundle): string | undefined {
+  switch (pat.state) {
+    case 'active':
+      return pat.user ? trans.__('Connected as %1', pat.user) : trans.__('Connected');
+    case 'needed':
+      return trans.__('Not connected');
+    default:
+      return undefined;
+  }
+}
+
 function NextRotation(
   props: { at: string | null } & Pick<Context, 'trans'>
 ): React.ReactElement | null {
   return isOverdue(props.at, useNow()) ? (
-    <span>{props.trans.__('Rotates with the next terminal')}</span>
+    <span>{props.trans.__('Renews when you open a terminal')}</span>
   ) : (
-    <Clock at={props.at} text={props.trans.__('Rotates in')} />
+    <Clock at={props.at} text={props.trans.__('Renews in')} />
   );
 }
 

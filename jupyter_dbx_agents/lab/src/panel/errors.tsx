@@ -49,7 +49,7 @@ export class ErrorBoundary extends React.Component<ErrorBoundaryProps, { hasFail
     const { trans, children } = this.props;
     return this.state.hasFailed ? (
       <ErrorMessage
-        text={trans.__('A part cannot be shown: the server may be newer than this page.')}
+        text={trans.__('This part cannot be shown: the server may be newer than this page.')}
         trans={trans}
       />
     ) : (

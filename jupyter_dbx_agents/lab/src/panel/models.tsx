@@ -29,9 +29,9 @@ export function Models({ store, trans }: Context): React.ReactElement | null {
 
 function gatewayText(kind: string, trans: TranslationBundle): string {
   const texts: Record<string, string> = {
-    'gateway-host': trans.__('Through the AI Gateway'),
-    'workspace-gateway': trans.__("Through the workspace's AI Gateway"),
-    'serving-endpoints': trans.__('To the serving endpoints, without an AI Gateway')
+    'gateway-host': trans.__('Via the AI Gateway'),
+    'workspace-gateway': trans.__("Via the workspace's AI Gateway"),
+    'serving-endpoints': trans.__('Via serving endpoints, without an AI Gateway')
   };
   return texts[kind] ?? kind;
 }

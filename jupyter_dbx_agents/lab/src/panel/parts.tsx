@@ -27,7 +27,7 @@ function knownStates(trans: TranslationBundle): Record<string, Record<string, st
       synced: trans.__('synced')
     },
     warning: {
-      adopting: trans.__('adopting'),
+      adopting: trans.__('checking'),
       retrying: trans.__('retrying'),
       running: trans.__('running'),
       syncing: trans.__('syncing'),
@@ -36,7 +36,7 @@ function knownStates(trans: TranslationBundle): Record<string, Record<string, st
     bad: {
       expired: trans.__('expired'),
       failed: trans.__('failed'),
-      needed: trans.__('needed'),
+      needed: trans.__('not connected'),
       refused: trans.__('refused')
     },
     none: {
@@ -46,13 +46,17 @@ function knownStates(trans: TranslationBundle): Record<string, Record<string, st
   };
 }
 
-/** A coloured dot and a state's word; an unknown state is shown as it is, without a colour. */
-export function State(props: { state: string; trans: TranslationBundle }): React.ReactElement {
+/** A coloured dot, and a text or the state's word; an unknown state is shown as it is, in grey. */
+export function State(props: {
+  state: string;
+  text?: string | undefined;
+  trans: TranslationBundle;
+}): React.ReactElement {
   const levels = Object.entries(knownStates(props.trans));
   const [level, words] = levels.find(([, words]) => props.state in words) ?? ['none', {}];
   return (
     <span className="jp-DbxAgents-state" data-level={level}>
-      {words[props.state] ?? props.state}
+      {props.text ?? words[props.state] ?? props.state}
     </span>
   );
 }

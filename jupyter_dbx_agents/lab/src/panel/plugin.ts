@@ -31,7 +31,7 @@ export const panel: JupyterFrontEndPlugin<void> = {
     shell.add(panel, 'left', { rank: 250 });
     restorer?.add(panel, panel.id);
     commands.addCommand(OPEN_PANEL, {
-      label: trans.__('Databricks Agents: Show the Status'),
+      label: trans.__('Databricks: Show Panel'),
       execute: () => shell.activateById(panel.id)
     });
     palette?.addItem({ command: OPEN_PANEL, category: trans.__('Agents') });

@@ -15,7 +15,11 @@ export function Projects({ store, actions, trans }: Context): React.ReactElement
   return (
     <Section title={trans.__('Projects')}>
       {projects.length === 0 && (
-        <p>{trans.__('None yet. What you commit below ~/projects appears in your workspace.')}</p>
+        <p>
+          {trans.__(
+            'No projects yet. Commits in repositories under ~/projects are copied to your workspace.'
+          )}
+        </p>
       )}
       <ul>
         {projects.map(project => (
@@ -50,13 +54,13 @@ function ProjectLine({ project, actions, trans }: { project: Project } & Part): 
       <Message message={project.history?.message} hint="" />
       <Remarks
         title={trans._n(
-          '%1 file is left out',
-          '%1 files are left out',
+          '%1 file not copied',
+          '%1 files not copied',
           project.skipped_count ?? project.skipped?.length ?? 0
         )}
         remarks={project.skipped}
       />
-      <Remarks title={trans.__('Not quite as in git')} remarks={project.notes} />
+      <Remarks title={trans.__('Differs from git')} remarks={project.notes} />
     </li>
   );
 }
@@ -89,7 +93,7 @@ function Restorable({ actions, trans }: Part): React.ReactElement {
   const find = () => actions.findRestorable(setNames);
   return (
     <>
-      {names?.length === 0 && <p>{trans.__('All that is in the workspace is here.')}</p>}
+      {names?.length === 0 && <p>{trans.__('Every project in your workspace is already here.')}</p>}
       <ul>
         {names?.map(name => (
           <li key={name} className="jp-DbxAgents-line">
@@ -102,7 +106,7 @@ function Restorable({ actions, trans }: Part): React.ReactElement {
           </li>
         ))}
       </ul>
-      <Button label={trans.__('Find projects to restore')} onClick={find} />
+      <Button label={trans.__('Restore from workspace…')} onClick={find} />
     </>
   );
 }

@@ -46,7 +46,7 @@ export function Memory({ store, trans }: Context): React.ReactElement | null {
   if (!limit) {
     return (
       <Section title={trans.__('Memory')}>
-        <p>{trans.__('%1 used, without a limit', byteText(used))}</p>
+        <p>{trans.__('%1 in use', byteText(used))}</p>
       </Section>
     );
   }
@@ -57,7 +57,7 @@ export function Memory({ store, trans }: Context): React.ReactElement | null {
       <p>{trans.__('%1 of %2', byteText(used), byteText(limit))}</p>
       {isHigh && (
         <p className="jp-DbxAgents-bad">
-          {trans.__('It is nearly used up: end a terminal or a kernel that is not needed.')}
+          {trans.__('Memory is almost full. Close a terminal or kernel.')}
         </p>
       )}
     </Section>

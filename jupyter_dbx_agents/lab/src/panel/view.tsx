@@ -29,10 +29,8 @@ function View(context: Context): React.ReactElement {
       {!store.isConnected && (
         <p role="status" className="jp-DbxAgents-bad">
           {store.isKnown
-            ? trans.__(
-                'The connection to the server is lost; trying again. This is what was known.'
-              )
-            : trans.__('Waiting for the server …')}
+            ? trans.__('Offline. Reconnecting… (showing the last known state)')
+            : trans.__('Waiting for the server…')}
         </p>
       )}
       {Object.entries(PARTS).map(([name, Part]) => (

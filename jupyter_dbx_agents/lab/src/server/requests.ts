@@ -82,34 +82,34 @@ export function errorText(error: unknown, trans: TranslationBundle): string {
 function messageFor(status: number, trans: TranslationBundle): string {
   switch (status) {
     case 0:
-      return trans.__('The server does not answer.');
+      return trans.__('The server is not responding.');
     case SIGNED_OUT:
-      return trans.__('Your sign-in has ended.');
+      return trans.__('Your sign-in has expired.');
     default:
-      return trans.__('The server answered with %1.', status);
+      return trans.__('The server responded with status %1.', status);
   }
 }
 
 function hintFor(status: number, trans: TranslationBundle): string {
   switch (status) {
     case 0:
-      return trans.__('Check the connection; nothing that was typed is lost.');
+      return trans.__('Check your connection. Nothing you typed is lost.');
     case SIGNED_OUT:
       return trans.__('Reload the page to sign in again.');
     case 403:
-      return trans.__('Reload the page: the session in this browser may have ended.');
+      return trans.__('Reload the page: your session in this browser may have expired.');
     case 404:
-      return trans.__('This server is older than the page. Reload it.');
+      return trans.__('The server is older than this page. Reload the page.');
     case 413:
       return trans.__('Choose something smaller.');
     case 429:
-      return trans.__('The server is asked too often. Wait a moment and try again.');
+      return trans.__('Too many requests. Wait a moment and try again.');
     case 502:
       return trans.__('The app is restarting. Try again in a moment.');
     case 503:
-      return trans.__('The workspace does not answer. Try again in a moment.');
+      return trans.__('The workspace is not responding. Try again in a moment.');
     case 504:
-      return trans.__('The answer took too long. Try again in a moment.');
+      return trans.__('The request took too long. Try again in a moment.');
     default:
       return '';
   }

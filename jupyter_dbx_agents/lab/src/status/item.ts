@@ -66,11 +66,11 @@ interface Description {
 function describe(store: IStatusStore, trans: TranslationBundle, now: number): Description {
   const { pat, workspace } = store.status;
   if (store.isSignedOut) {
-    const title = trans.__('Your sign-in has ended: reload the page to sign in again');
+    const title = trans.__('Your sign-in has expired. Reload the page to sign in again.');
     return { text: trans.__('Databricks: reload to sign in'), title, level: 'bad' };
   }
   if (!store.isKnown) {
-    return { text: 'Databricks …', title: trans.__('Waiting for the server'), level: 'none' };
+    return { text: 'Databricks…', title: trans.__('Waiting for the server'), level: 'none' };
   }
   if (!workspace || !pat) {
     return {
@@ -81,11 +81,11 @@ function describe(store: IStatusStore, trans: TranslationBundle, now: number): D
   }
   if (isStopping(store.status)) {
     const title = store.status.server?.message ?? '';
-    return { text: trans.__('Databricks: the app is stopping …'), title, level: 'warning' };
+    return { text: trans.__('Databricks: app is shutting down…'), title, level: 'warning' };
   }
   if (!store.isConnected) {
-    const title = trans.__('The connection to the server is lost; trying again');
-    return { text: trans.__('Databricks: reconnecting …'), title, level: 'warning' };
+    const title = trans.__('The connection to the server was lost');
+    return { text: trans.__('Databricks: reconnecting…'), title, level: 'warning' };
   }
   const title = [pat.message, pat.hint].filter(Boolean).join(' ');
   if (isNeeded(store.status)) {
@@ -100,7 +100,7 @@ function describe(store: IStatusStore, trans: TranslationBundle, now: number): D
 
 function tokenText(pat: Pat, trans: TranslationBundle, now: number): string {
   if (pat.state === 'adopting') {
-    return trans.__('Databricks: checking the token …');
+    return trans.__('Databricks: checking the token…');
   }
   const state = pat.state === 'active' ? '' : ` (${pat.state})`;
   return `${pat.user || 'Databricks'}${state} ${countdown(pat, trans, now)}`.trim();
@@ -117,5 +117,5 @@ function countdown(
     const seconds = secondsUntil(next_rotation_at, now) ?? left;
     return seconds === null ? '' : `⟳ ${clock(seconds)}`;
   }
-  return left === null ? '' : trans.__('ends in %1', clock(left));
+  return left === null ? '' : trans.__('expires in %1', clock(left));
 }

@@ -44,14 +44,14 @@ export function showHint(
   node.className = 'jp-DbxAgents-hint';
   node.setAttribute('role', 'note');
   const agents = trans.__(
-    'Agents: %1. Type one, or start it from the launcher (+).',
+    'Agents: %1. Type a name here, or click a card in the launcher (+).',
     commands.join(', ')
   );
   const lines = [
     ...(commands.length ? [agents] : []),
-    trans.__('Paste or drop images and files: they are uploaded and their paths typed.'),
+    trans.__('Paste or drop files here: they are uploaded and their paths inserted.'),
     trans.__(
-      'What you commit below ~/projects appears in your workspace; the status bar has the rest.'
+      'What you commit under ~/projects is copied to your workspace. For everything else, click the Databricks item in the status bar.'
     )
   ];
   node.append(

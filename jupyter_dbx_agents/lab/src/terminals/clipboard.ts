@@ -31,7 +31,7 @@ async function copy(text: string, trans: TranslationBundle): Promise<void> {
     await navigator.clipboard.writeText(text);
   } catch {
     // Browsers require a click while the page is not in front.
-    Notification.info(trans.__('A program in a terminal wants to copy text.'), {
+    Notification.info(trans.__('A program in a terminal wants to copy text to the clipboard.'), {
       autoClose: false,
       actions: [
         {

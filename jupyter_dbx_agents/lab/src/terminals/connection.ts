@@ -116,7 +116,7 @@ export class Connection {
 
   /** Return what resets the modes of the crashed program and separates its output from the new. */
   private _newShellLine(xterm: XTerm): string {
-    const text = this._trans.__('The server was restarted; this is a new shell.');
+    const text = this._trans.__('The server restarted; this is a new shell.');
     // Only in the alternate screen: in the normal one it would restore an old cursor position.
     const leave = xterm.buffer.active.type === 'alternate' ? '\x1b[?1049l' : '';
     // A soft reset, which in xterm leaves mouse reporting on: the shell would get it as input.
@@ -155,7 +155,7 @@ export class Connection {
     }
     if (this._store.isSignedOut || isSignedOut(this._refusal)) {
       const text = this._trans.__(
-        'Your sign-in has ended. What runs here goes on; reload the page to sign in again.'
+        'Your sign-in has expired. Your programs keep running. Reload the page to sign in again.'
       );
       this._banner.show(text, {
         label: this._trans.__('Reload'),
@@ -163,7 +163,7 @@ export class Connection {
       });
     } else {
       const text = this._trans.__(
-        'Reconnecting … What you type is kept, and sent if this terminal is still there.'
+        'Connection lost. Reconnecting… Keep typing; it is sent when this terminal is back.'
       );
       this._banner.show(`${text} ${this._reason()}`.trim());
     }
@@ -184,10 +184,10 @@ export class Connection {
       return;
     }
     if (!isSameServer) {
-      const text = this._trans.__('The server was restarted, which ended what ran here.');
+      const text = this._trans.__('The server restarted, so this session ended.');
       this._keep(text + unsent);
     } else if (!isEndReported) {
-      this._keep(this._trans.__('What ran here has ended.') + unsent);
+      this._keep(this._trans.__('This session has ended.') + unsent);
     } else if (this._closesOnExit) {
       this._terminal.dispose();
     }

@@ -115,7 +115,7 @@ class Uploads {
     const trans = this._trans;
     if (this._terminal.session.isDisposed) {
       const hint = trans.__('Drop it into another terminal.');
-      throw new ServerError(trans.__('what ran here has ended.'), hint, 0);
+      throw new ServerError(trans.__('this session has ended.'), hint, 0);
     }
     if (isFolder) {
       throw new ServerError(trans.__('it is a folder.'), trans.__('Pack it into an archive.'), 0);
@@ -128,8 +128,8 @@ class Uploads {
       Number(PageConfig.getOption('dbxAgentsMostUploadBytes')) || Number.POSITIVE_INFINITY;
     if (file.size > most) {
       throw new ServerError(
-        trans.__('it has %1; at most %2 are taken.', byteText(file.size), byteText(most)),
-        trans.__('Use the file browser for it.'),
+        trans.__('it has %1, and the limit is %2.', byteText(file.size), byteText(most)),
+        trans.__('Upload it with the file browser.'),
         413
       );
     }

@@ -36,7 +36,7 @@ export function sendFile(
       }
     };
     request.onabort = () =>
-      fail(trans.__('nothing of it got through for %1 minutes.', NO_PROGRESS_MINUTES));
+      fail(trans.__('there was no progress for %1 minutes.', NO_PROGRESS_MINUTES));
     request.onerror = () => void failureOf(file, trans).then(reject);
     signal.onabort = () => {
       request.abort();
@@ -49,13 +49,13 @@ export function sendFile(
 
 /** Return why an upload failed; the browser only reports that it did. */
 async function failureOf(file: File, trans: TranslationBundle): Promise<unknown> {
-  const message = trans.__('the connection broke off.');
+  const message = trans.__('the connection was lost.');
   try {
     await file.slice(0, 1).arrayBuffer();
   } catch {
     return errorOf(0, {
       message: trans.__('it cannot be read.'),
-      hint: trans.__('Is it still there?')
+      hint: trans.__('Check that it still exists.')
     });
   }
   try {

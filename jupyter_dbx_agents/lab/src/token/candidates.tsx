@@ -33,7 +33,7 @@ export function Candidates({ pasted, trans, revoke }: Props): React.ReactElement
 }
 
 function describe(candidate: Candidate, trans: TranslationBundle): string {
-  const name = candidate.comment || trans.__('without a comment');
+  const name = candidate.comment || trans.__('no comment');
   if (!candidate.created_at) {
     return name;
   }

@@ -41,7 +41,7 @@ class PatForm extends ReactWidget {
             <a href={this._pat.token_page} target="_blank" rel="noopener noreferrer">
               {trans.__('Create a token in your workspace')}
             </a>{' '}
-            {trans.__('(lifetime: 1 day is enough)')}
+            {trans.__('(a lifetime of 1 day is enough)')}
           </li>
           <li>
             <label htmlFor={INPUT_ID}>{trans.__('Paste it here')}</label>
@@ -59,12 +59,12 @@ class PatForm extends ReactWidget {
           </li>
         </ol>
         <p id={`${INPUT_ID}-error`} className="jp-DbxAgents-error" role="alert">
-          {this._isBusy ? trans.__('Checking …') : this._error}
+          {this._isBusy ? trans.__('Checking…') : this._error}
         </p>
         <p className="jp-DbxAgents-small">
           {trans.__(
-            'It is replaced at once by one that lives %1 and renews itself, and the pasted one is revoked. Nothing is stored.',
-            duration(this._pat.lifetime_seconds, trans)
+            'We swap it right away for a %1 token that renews itself, and revoke the one you pasted.',
+            lifetime(this._pat.lifetime_seconds, trans)
           )}
         </p>
       </>
@@ -72,13 +72,14 @@ class PatForm extends ReactWidget {
   }
 }
 
-function duration(seconds: number | undefined, trans: TranslationBundle): string {
+/** Return how long a token is valid, as an adjective. */
+function lifetime(seconds: number | undefined, trans: TranslationBundle): string {
   if (seconds === undefined) {
-    return trans.__('a few minutes');
+    return trans.__('short-lived');
   }
   return seconds > 60 && seconds % 60 === 0
-    ? trans.__('%1 minutes', seconds / 60)
-    : trans.__('%1 seconds', seconds);
+    ? trans.__('%1-minute', seconds / 60)
+    : trans.__('%1-second', seconds);
 }
 
 /** Asks for a token; `adopt` sends it to the server, and raises ServerError if it is rejected. */
@@ -92,11 +93,11 @@ export class PatDialog extends Dialog<unknown> {
   ) {
     const form = new PatForm(pat, _texts);
     super({
-      title: _texts.__('Databricks token needed'),
+      title: _texts.__('Connect to Databricks'),
       body: form,
       buttons: [
         Dialog.cancelButton({ label: _texts.__('Not now') }),
-        Dialog.okButton({ label: _texts.__('Use this token') })
+        Dialog.okButton({ label: _texts.__('Connect') })
       ],
       focusNodeSelector: 'input',
       defaultButton: 1

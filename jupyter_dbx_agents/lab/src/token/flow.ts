@@ -85,7 +85,7 @@ export class PatFlow {
       return;
     }
     const dialog: Dialog<unknown> = new Dialog({
-      title: this._trans.__('Which one did you paste?'),
+      title: this._trans.__('Which token did you paste?'),
       body: this._candidates(pasted, () => dialog.resolve(0)),
       buttons: [Dialog.cancelButton({ label: this._trans.__('Keep it') })]
     });

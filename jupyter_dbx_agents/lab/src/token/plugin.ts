@@ -34,7 +34,7 @@ export const token: JupyterFrontEndPlugin<void> = {
       () => focus(terminals)
     );
     commands.addCommand(ENTER_TOKEN, {
-      label: trans.__('Databricks Agents: Paste a Token …'),
+      label: trans.__('Databricks: Connect…'),
       isEnabled: () => isNeeded(store.status),
       execute: () => flow.offer()
     });
