@@ -6,11 +6,20 @@ And xterm.js, the judge of screens, for those that draw any.
 import asyncio
 import contextlib
 import inspect
+import os
 from collections.abc import Iterator
 
 import pytest
 
+from tests.support.agent_store import AgentStore
 from tests.support.screens import Screens
+
+
+@pytest.fixture(scope="session")
+def agent_store(tmp_path_factory: pytest.TempPathFactory) -> AgentStore:
+    """The agents' programs, which all workers of this run share."""
+    folder = tmp_path_factory.getbasetemp()
+    return AgentStore((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "agents")
 
 
 @pytest.fixture(scope="session")

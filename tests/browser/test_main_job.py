@@ -6,7 +6,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.installed import install
+from tests.support.agent_store import AgentStore
 from tests.support.lab_page import LabPage
 from tests.support.running_app import RunningApp
 from tests.support.tabs import Tabs
@@ -18,7 +18,9 @@ GIT = "-c user.email=a@example.com -c user.name=A"
 
 
 @pytest.mark.timeout(700)
-def test_open_paste_launch_commit_rotate_and_log_out(new_lab: LabPage, app: RunningApp):
+def test_open_paste_launch_commit_rotate_and_log_out(
+    new_lab: LabPage, app: RunningApp, agent_store: AgentStore
+):
     lab = new_lab
     app.owner.json("DELETE", "/dbx-agents/api/pat")
     app.owner.http.put("/lab/api/settings/jupyter-dbx-agents:plugin", json={"raw": "{}"})
@@ -50,7 +52,7 @@ def test_open_paste_launch_commit_rotate_and_log_out(new_lab: LabPage, app: Runn
     lab.until_screen("(?m)^committed$")
 
     # An agent, from its card.
-    install(app, "claude-code")
+    agent_store.install(app, "claude-code")
     lab.open_launcher()
     lab.card("Claude Code").click()
     expect(lab.hint).to_have_count(0)

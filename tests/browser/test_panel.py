@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.support.installed import install
+from tests.support.agent_store import AgentStore
 from tests.support.lab_page import LabPage
 from tests.support.running_app import RunningApp, eventually
 
@@ -152,8 +152,11 @@ def test_progress_failures_and_memory_that_runs_out_are_shown(lab: LabPage):
 
 
 @pytest.mark.timeout(700)
-def test_a_model_is_chosen_and_an_agent_switched_off_and_on(lab: LabPage, app: RunningApp):
-    install(app, "claude-code")  # or switching it on would, beside the tests that follow
+def test_a_model_is_chosen_and_an_agent_switched_off_and_on(
+    lab: LabPage, app: RunningApp, agent_store: AgentStore
+):
+    # Or switching it on would, beside the tests that follow.
+    agent_store.install(app, "claude-code")
     lab.show_panel()
     picker = lab.section("Agents").get_by_label("Model of Claude Code")
     configured, other = picker.locator("option").all_inner_texts()[:2]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.installed import install
+from tests.support.agent_store import AgentStore
 from tests.support.lab_page import LabPage
 from tests.support.relay import Relay
 from tests.support.running_app import RunningApp, eventually
@@ -224,9 +224,9 @@ def test_a_terminal_is_searched_with_the_keyboard(lab: LabPage):
 
 
 @pytest.fixture
-def stand_in(app: RunningApp) -> Iterator[None]:
+def stand_in(app: RunningApp, agent_store: AgentStore) -> Iterator[None]:
     """A Claude Code that only says where it is."""
-    install(app, "claude-code")
+    agent_store.install(app, "claude-code")
     program = app.home / ".local" / "bin" / "claude"
     aside = program.with_name("claude-aside")
     program.rename(aside)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.agent_store import AgentStore
 from tests.support.golden import FILES
 from tests.support.running_app import RunningApp
 
@@ -18,13 +19,14 @@ FAST_ROTATION = (
 
 
 @pytest.fixture(scope="session")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
+def app(tmp_path_factory: pytest.TempPathFactory, agent_store: AgentStore) -> Iterator[RunningApp]:
     """The app with the agents installed, logging at DEBUG, in a home with the user's settings."""
     folder = tmp_path_factory.mktemp("app")
     for name, text in FILES.items():
         path = folder / "home" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+    agent_store.put(folder / "home")
     running = RunningApp(folder / "home", folder / "log", "--debug", *FAST_ROTATION)
     try:
         yield running

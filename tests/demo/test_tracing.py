@@ -7,13 +7,17 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.agent_store import AgentStore
 from tests.support.running_app import RunningApp, eventually
 
 
 @pytest.fixture(scope="module")
-def traced_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
+def traced_app(
+    tmp_path_factory: pytest.TempPathFactory, agent_store: AgentStore
+) -> Iterator[RunningApp]:
     """An app with Claude Code and tracing."""
     folder = tmp_path_factory.mktemp("traced")
+    agent_store.put(folder / "home", ["claude-code"])
     running = RunningApp(
         folder / "home",
         folder / "log",
