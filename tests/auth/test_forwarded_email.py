@@ -10,7 +10,7 @@ from jupyter_dbx_agents.auth.gate import forwarded_host
 from jupyter_dbx_agents.auth.owner import OwnerResolver
 from jupyter_dbx_agents.errors import ConfigurationError
 
-OWNER = "kim.owner@example.com"
+from .guarded_server import OWNER
 
 
 class RawHeaders(HTTPHeaders):

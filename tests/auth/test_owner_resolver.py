@@ -22,8 +22,8 @@ from jupyter_dbx_agents.secret import Secret
 from jupyter_dbx_agents.workspace_api import WorkspaceApi
 
 from .apps_api import AppsApi
+from .guarded_server import OWNER
 
-OWNER = "kim.owner@example.com"
 SERVICE_PRINCIPAL = "1c6f7a02-53d3-4d5f-9e39-5d7a3c1f4f11"
 
 

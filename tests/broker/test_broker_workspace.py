@@ -15,10 +15,10 @@ from jupyter_dbx_agents.broker import Broker
 from jupyter_dbx_agents.models import ModelTable
 from jupyter_dbx_agents.secret import Secret
 from jupyter_dbx_agents.workspace_api import WorkspaceApi
+from tests.support.constants import OWNER
 
 from .scripted_gateway import Pats, environment
 
-OWNER = "owner@example.com"
 MESSAGES = "/anthropic/v1/messages"
 SAY = [{"role": "user", "content": "hello there"}]
 

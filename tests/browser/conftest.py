@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from tests.support.constants import NO_AGENTS
 from tests.support.lab_copy import LabCopy
 from tests.support.lab_page import LabPage
 from tests.support.relay import Relay
@@ -28,7 +29,6 @@ ROTATION = (
     "--PatRotator.in_flight_seconds=1",
     "--PatRotator.idle_policy=keep_alive",  # no test waits for a token to lapse
 )
-NO_AGENTS = "--DbxAgentsApp.install_agents=False"
 EXPOSED = "--LabApp.expose_app_in_browser=True"
 expect.set_options(timeout=60_000)
 

@@ -10,11 +10,12 @@ import pytest
 from playwright.sync_api import expect
 
 from dbx_workspace.front_door.door import FrontDoor
+from tests.support.constants import NO_AGENTS
 from tests.support.lab_page import LabPage
 from tests.support.running_app import RunningApp, Server, app_variables
 from tests.support.tabs import Tabs, forget_sessions
 
-from .conftest import EXPOSED, NO_AGENTS
+from .conftest import EXPOSED
 
 MOUSE = "window.jupyterapp.shell.currentWidget.content._term.modes.mouseTrackingMode"
 PROMPT = r"Token \(press Enter to skip\):$"

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.constants import PAT
 from tests.support.running_app import RunningApp, Terminal, eventually
 
-PAT = "/dbx-agents/api/pat"
 PROMPT = r"Token \(press Enter to skip\): "
 
 

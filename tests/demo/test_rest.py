@@ -2,9 +2,8 @@
 
 import pytest
 
+from tests.support.constants import PAT
 from tests.support.running_app import RunningApp
-
-PAT = "/dbx-agents/api/pat"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import pytest
 from dbx_workspace.control_client import ControlClient
 from dbx_workspace.server import LocalWorkspace
 from jupyter_dbx_agents.cli.main import main
-from tests.support.local_workspace import OWNER
+from tests.support.constants import OWNER
 
 ROOT = Path(__file__).resolve().parents[2]
 APP_YAML = 'command: ["python", "main.py"]\nenv:\n  - name: HOME\n    value: /app\n'

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dbx_workspace.apps.records import App, Deployment
-from tests.support.local_workspace import OWNER
+from tests.support.constants import OWNER
 
 from .conftest import APP_YAML, Deployer
 

@@ -16,7 +16,7 @@ import pytest
 
 from jupyter_dbx_agents.deployment.source import SourceFile
 from jupyter_dbx_agents.deployment.upload import UNKNOWN_SIZE, Manifest, compare
-from tests.support.local_workspace import OWNER
+from tests.support.constants import OWNER
 
 from .conftest import APP_YAML, COMMAND_SECONDS, ROOT, Deployer
 

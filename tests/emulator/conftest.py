@@ -15,8 +15,8 @@ from databricks.sdk import WorkspaceClient
 from dbx_workspace.apps.records import App
 from dbx_workspace.control_client import ControlClient
 from dbx_workspace.server import LocalWorkspace
+from tests.support.constants import OWNER
 
-OWNER = "owner@example.com"
 APP = "dbx-agents"
 
 T = TypeVar("T")

@@ -18,8 +18,8 @@ from databricks.sdk.service.apps import App, AppDeployment, GitRepository, GitSo
 from databricks.sdk.service.workspace import ImportFormat
 
 from dbx_workspace.apps.source import DeploymentFailed, app_specification
+from tests.support.constants import OWNER
 
-OWNER = "owner@example.com"
 SOURCE = f"/Workspace/Users/{OWNER}/apps/mine"
 APP_YAML = b'command: ["python", "main.py"]\nenv:\n  - {name: COLOR, value: blue}\n'
 SOON = timedelta(seconds=60)

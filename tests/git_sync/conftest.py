@@ -28,8 +28,8 @@ from jupyter_dbx_agents.git_sync.restore import Restorer
 from jupyter_dbx_agents.pat import PatState, Promise
 from jupyter_dbx_agents.secret import Secret
 from jupyter_dbx_agents.workspace_api import WorkspaceApi
+from tests.support.constants import OWNER
 
-OWNER = "owner@example.com"
 ROOT = f"/Workspace/Users/{OWNER}/projects"
 LOG = logging.getLogger("git_sync")
 

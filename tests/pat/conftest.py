@@ -14,8 +14,7 @@ from dbx_workspace.state import Workspace
 from jupyter_dbx_agents.pat import PatRotator
 from jupyter_dbx_agents.secret import Secret
 from jupyter_dbx_agents.workspace_api import WorkspaceApi
-
-OWNER = "owner@example.com"
+from tests.support.constants import OWNER
 
 
 class SharedClock:

@@ -19,12 +19,11 @@ from dbx_workspace.control_client import ControlClient
 from dbx_workspace.front_door.door import FrontDoor
 from dbx_workspace.reserved_port import port_of, reserve_port
 from dbx_workspace.server import LocalWorkspace
+from tests.support.constants import OWNER, STRANGER
 from tests.support.running_app import Browser
 
 from .runtime_image import ROOT, Container, RuntimeImage, platform_variables
 
-OWNER = "owner@example.com"
-STRANGER = "stranger@example.com"
 # The platform's own limit from the deployment's start to an open port.
 START_SECONDS = 600
 Answer = TypeVar("Answer")

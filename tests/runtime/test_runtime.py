@@ -13,14 +13,13 @@ from pathlib import Path
 import pytest
 from databricks.sdk.service.apps import App, AppDeployment, GitRepository, GitSource
 
+from tests.support.constants import OWNER, PAT, STATUS, STRANGER
 from tests.support.running_app import Browser, Terminal, eventually
 
-from .machine import OWNER, STRANGER, Platform, git_repository
+from .machine import Platform, git_repository
 from .sandbox import MEMORY_BYTES, SOURCE_CODE
 
 SOON = timedelta(seconds=900)
-PAT = "/dbx-agents/api/pat"
-STATUS = "/dbx-agents/api/status"
 PROMPT = r"Token \(press Enter to skip\): "
 
 

@@ -13,7 +13,7 @@ from jupyter_dbx_agents.environment import Environment
 from jupyter_dbx_agents.secret import Secret
 from jupyter_dbx_agents.workspace_api import WorkspaceApi
 
-OWNER = "owner@example.com"
+from .constants import OWNER
 
 
 def environment(host: str = "https://ws", **settings: str) -> Environment:

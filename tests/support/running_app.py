@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -19,6 +20,8 @@ from websockets.sync.client import connect
 
 from dbx_workspace.control_client import ControlClient
 from dbx_workspace.reserved_port import port_of, reserve_port
+
+from .constants import PAT, STATUS
 
 ANSI = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[()][0-9A-B]|[=>])")
 STOP_SECONDS = 20
@@ -159,6 +162,16 @@ class Terminal:
         self._socket.send(json.dumps(message))
 
 
+def until_configured(browser: Browser) -> None:
+    """Wait until a server has written the agents' files, or has failed to."""
+
+    def has_ended() -> bool:
+        tasks = {task["name"]: task["state"] for task in browser.json("GET", STATUS)["startup"]}
+        return tasks["configure"] in {"done", "failed"}
+
+    eventually(has_ended, 60, "the agents' files")
+
+
 def app_variables(workspace_url: str, control: ControlClient) -> dict[str, str]:
     """What the platform would set for a workspace's only app."""
     (app,) = control.overview()["apps"]
@@ -217,15 +230,15 @@ class Server:
         self.home = home
         home.mkdir(exist_ok=True)
         self.log = home / "server.log"
-        with self.log.open("a") as stream:
-            self.process = subprocess.Popen(
-                [*command, *root, *arguments],
-                env=environment,
-                stderr=stream,
-                stdout=stream,
-                cwd=cwd,
-            )
+        self._start = functools.partial(
+            subprocess.Popen, [*command, *root, *arguments], env=environment, cwd=cwd
+        )
+        self._launch()
         self.url = f"http://127.0.0.1:{self.port}"
+
+    def _launch(self) -> None:
+        with self.log.open("a") as stream:
+            self.process = self._start(stderr=stream, stdout=stream)
 
     def until_open(self, email: str) -> Browser:
         """Wait until the owner gets in; return their browser."""
@@ -246,14 +259,24 @@ class Server:
         self.process.wait(seconds)
         return self.log.read_text()
 
+    def restart(self) -> None:
+        """End it and start it again, on the same port."""
+        self._end()
+        self._launch()
+
     def stop(self) -> None:
+        try:
+            self._end()
+        finally:
+            self._reserved.close()
+
+    def _end(self) -> None:
         self.process.terminate()
         try:
             self.process.wait(STOP_SECONDS)
         finally:
             self.process.kill()
             self.process.wait()
-            self._reserved.close()
 
 
 @contextlib.contextmanager
@@ -306,10 +329,10 @@ class RunningApp:
         return "\nready\n" in self.log.read_text()
 
     def pat(self) -> dict[str, Any]:
-        return self.owner.json("GET", "/dbx-agents/api/pat")
+        return self.owner.json("GET", PAT)
 
     def status(self) -> dict[str, Any]:
-        return self.owner.json("GET", "/dbx-agents/api/status")
+        return self.owner.json("GET", STATUS)
 
     def server_pid(self) -> int:
         """The production server's process, a child of the demo's."""
@@ -331,7 +354,7 @@ class RunningApp:
         """Paste a fresh sample PAT over REST, unless there is one."""
         if self.pat()["expires_at"] is None:
             token = self.control.mint(self.lines["owner"]).token_value
-            self.owner.json("POST", "/dbx-agents/api/pat", {"token": token})
+            self.owner.json("POST", PAT, {"token": token})
 
     def stop(self) -> int:
         self.owner.http.close()

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,51 +9,20 @@ import httpx
 import pytest
 import yaml
 
-from tests.support.running_app import Browser, LocalWorkspaceProcess, Server, eventually
+from tests.support.constants import OWNER, PAT
+from tests.support.running_app import Browser, until_configured
 
-OWNER = "owner@example.com"
 API = "/dbx-agents/api/agents"
 SDK_PROGRAM = "'from databricks.sdk import WorkspaceClient as W; print(W().current_user.me())'"
-NO_AGENTS = "--DbxAgentsApp.install_agents=False"
-
-
-@pytest.fixture(scope="module")
-def workspace() -> Iterator[LocalWorkspaceProcess]:
-    running = LocalWorkspaceProcess()
-    yield running
-    running.stop()
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a broken file."""
     home = tmp_path_factory.mktemp("rest") / "home"
     (home / ".hermes").mkdir(parents=True)
     (home / ".hermes" / "config.yaml").write_text("model: [a, list\n")
     return home
-
-
-@pytest.fixture(scope="module")
-def server(workspace: LocalWorkspaceProcess, home: Path) -> Iterator[Server]:
-    running = Server(home, workspace.app_variables(), NO_AGENTS)
-    yield running
-    running.stop()
-
-
-@pytest.fixture(scope="module")
-def owner(server: Server) -> Iterator[Browser]:
-    browser = server.until_open(OWNER)
-    until_configured(browser)
-    yield browser
-    browser.http.close()
-
-
-def until_configured(browser: Browser) -> None:
-    def has_ended() -> bool:
-        tasks = browser.json("GET", "/dbx-agents/api/status")["startup"]
-        states = {task["name"]: task["state"] for task in tasks}
-        return states["configure"] in {"done", "failed"}
-
-    eventually(has_ended, 60, "the files")
 
 
 def agent(owner: Browser, name: str) -> dict:
@@ -151,64 +119,48 @@ def test_bad_choices_are_explained_and_change_nothing(owner, home, name, patch, 
     assert (home / ".codex/config.toml").read_text() == before
 
 
-def test_an_agent_that_is_off_has_no_key_of_ours_and_stays_off_after_a_restart(
-    owner, server, home, workspace
-):
+def test_an_agent_that_is_off_has_no_key_of_ours_and_stays_off_after_a_restart(owner, server, home):
     config = home / ".codex/config.toml"
     owner.json("PATCH", f"{API}/codex", {"enabled": False})
     assert not config.exists()
     assert not (home / ".codex/AGENTS.md").exists()
-    server.stop()
-    again = Server(home, workspace.app_variables(), NO_AGENTS)
-    try:
-        browser = again.until_open(OWNER)
-        until_configured(browser)
-        assert not agent(browser, "codex")["enabled"]
-        assert not config.exists()
-        browser.json("PATCH", f"{API}/codex", {"enabled": None})
-        assert config.exists()
-        checks = browser.json("POST", f"{API}/codex/check")["checks"]
-        assert {check["name"]: check["state"] for check in checks} == {
-            "program": "problem",
-            "files": "ok",
-            "model": "problem",  # there is no token
-        }
-        browser.http.close()
-    finally:
-        again.stop()
+    server.restart()
+    browser = server.until_open(OWNER)
+    until_configured(browser)
+    assert not agent(browser, "codex")["enabled"]
+    assert not config.exists()
+    browser.json("PATCH", f"{API}/codex", {"enabled": None})
+    assert config.exists()
+    checks = browser.json("POST", f"{API}/codex/check")["checks"]
+    assert {check["name"]: check["state"] for check in checks} == {
+        "program": "problem",
+        "files": "ok",
+        "model": "problem",  # there is no token
+    }
+    browser.http.close()
 
 
-def test_an_agent_can_be_off_by_configuration_and_on_by_choice(workspace, tmp_path):
-    off = "--AgentRoster.disabled_agents=opencode"
-    server = Server(tmp_path / "home", workspace.app_variables(), NO_AGENTS, off)
-    try:
-        browser = server.until_open(OWNER)
-        until_configured(browser)
-        assert not agent(browser, "opencode")["enabled"]
-        assert not (tmp_path / "home/.config/opencode/opencode.json").exists()
-        browser.json("PATCH", f"{API}/opencode", {"enabled": True})
-        assert (tmp_path / "home/.config/opencode/opencode.json").exists()
-        browser.http.close()
-    finally:
-        server.stop()
+def test_an_agent_can_be_off_by_configuration_and_on_by_choice(start, tmp_path):
+    browser = start("--AgentRoster.disabled_agents=opencode").until_open(OWNER)
+    until_configured(browser)
+    assert not agent(browser, "opencode")["enabled"]
+    assert not (tmp_path / "home/.config/opencode/opencode.json").exists()
+    browser.json("PATCH", f"{API}/opencode", {"enabled": True})
+    assert (tmp_path / "home/.config/opencode/opencode.json").exists()
+    browser.http.close()
 
 
-def test_without_the_literal_token_no_pat_is_in_any_file_of_the_home(workspace, tmp_path):
-    home, trait = tmp_path / "home", "--DbxAgentsApp.write_token_to_databrickscfg=False"
-    server = Server(home, workspace.app_variables(), NO_AGENTS, trait)
-    try:
-        browser = server.until_open(OWNER)
-        until_configured(browser)
-        token = workspace.control.mint(OWNER).token_value
-        browser.json("POST", "/dbx-agents/api/pat", {"token": token})
-        with browser.terminal() as terminal:
-            for _ in range(2):
-                assert OWNER in terminal.run(f"python -c {SDK_PROGRAM}")
-                browser.json("POST", "/dbx-agents/api/pat/rotate")
-        files = [path for path in home.rglob("*") if path.is_file() and not path.is_symlink()]
-        assert home / ".databrickscfg" in files
-        pat = re.compile(rb"dapi[0-9a-f]{32}")
-        assert [str(path) for path in files if pat.search(path.read_bytes())] == []
-        browser.http.close()
-    finally:
-        server.stop()
+def test_without_the_literal_token_no_pat_is_in_any_file_of_the_home(workspace, start, tmp_path):
+    home = tmp_path / "home"
+    browser = start("--DbxAgentsApp.write_token_to_databrickscfg=False").until_open(OWNER)
+    until_configured(browser)
+    browser.json("POST", PAT, {"token": workspace.control.mint(OWNER).token_value})
+    with browser.terminal() as terminal:
+        for _ in range(2):
+            assert OWNER in terminal.run(f"python -c {SDK_PROGRAM}")
+            browser.json("POST", f"{PAT}/rotate")
+    files = [path for path in home.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert home / ".databrickscfg" in files
+    pat = re.compile(rb"dapi[0-9a-f]{32}")
+    assert [str(path) for path in files if pat.search(path.read_bytes())] == []
+    browser.http.close()

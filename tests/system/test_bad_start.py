@@ -10,28 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.constants import OWNER, PAT, STATUS
 from tests.support.running_app import Browser, LocalWorkspaceProcess, Server, eventually, starting
 
-OWNER = "owner@example.com"
-NO_AGENTS = "--DbxAgentsApp.install_agents=False"
 ONE_AGENT = "--AgentRoster.enabled_agents=claude-code"
-PAT = "/dbx-agents/api/pat"
-STATUS = "/dbx-agents/api/status"
 NOT_ROOT = pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 
 
-@pytest.fixture(scope="module")
-def workspace() -> Iterator[LocalWorkspaceProcess]:
-    """A workspace for all tests of this file."""
-    running = LocalWorkspaceProcess()
-    yield running
-    running.stop()
-
-
 @pytest.fixture
-def start(workspace: LocalWorkspaceProcess, tmp_path: Path) -> Iterator:
-    """Start servers on that workspace; what still runs at the end is stopped."""
-    with starting(workspace, tmp_path / "home") as run:
+def start_with_agents(workspace: LocalWorkspaceProcess, tmp_path: Path) -> Iterator:
+    """Start servers that install one agent."""
+    with starting(workspace, tmp_path / "home", ONE_AGENT) as run:
         yield run
 
 
@@ -52,27 +41,23 @@ def test_a_port_that_is_taken(start):
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        assert f"port {port} is not available" in refusal(
-            start(NO_AGENTS, DATABRICKS_APP_PORT=str(port))
-        )
+        assert f"port {port} is not available" in refusal(start(DATABRICKS_APP_PORT=str(port)))
 
 
 @NOT_ROOT
 def test_a_home_that_is_read_only(start, tmp_path: Path):
     home = tmp_path / "sealed"
     home.mkdir(mode=0o500)
-    assert f"The home folder {home} cannot be written to" in refusal(
-        start(NO_AGENTS, HOME=str(home))
-    )
+    assert f"The home folder {home} cannot be written to" in refusal(start(HOME=str(home)))
 
 
 @NOT_ROOT
 def test_a_home_that_is_not_there_and_cannot_be_made(start):
-    assert "/nowhere/home cannot be written to" in refusal(start(NO_AGENTS, HOME="/nowhere/home"))
+    assert "/nowhere/home cannot be written to" in refusal(start(HOME="/nowhere/home"))
 
 
 def test_a_home_that_is_not_there_is_made_and_a_start_warns_of_nothing(start, tmp_path: Path):
-    server = start(NO_AGENTS, HOME=str(tmp_path / "new" / "home"))
+    server = start(HOME=str(tmp_path / "new" / "home"))
     server.until_open(OWNER).http.close()
     assert (tmp_path / "new" / "home" / "projects").is_dir()
     assert "Warning" not in server.log.read_text()
@@ -80,18 +65,18 @@ def test_a_home_that_is_not_there_is_made_and_a_start_warns_of_nothing(start, tm
 
 @pytest.mark.parametrize("host", ["not a host", "ftp://adb-1.azuredatabricks.net", "https://"])
 def test_a_host_that_is_none(start, host: str):
-    assert "DATABRICKS_HOST is" in refusal(start(NO_AGENTS, DATABRICKS_HOST=host))
+    assert "DATABRICKS_HOST is" in refusal(start(DATABRICKS_HOST=host))
 
 
 def test_a_gateway_that_is_none(start):
-    assert "DATABRICKS_GATEWAY_HOST" in refusal(start(NO_AGENTS, DATABRICKS_GATEWAY_HOST="::::"))
+    assert "DATABRICKS_GATEWAY_HOST" in refusal(start(DATABRICKS_GATEWAY_HOST="::::"))
 
 
 def test_a_library_of_the_platform_that_is_too_old(start, tmp_path: Path):
     old = tmp_path / "old" / "tornado-6.4.1.dist-info"
     old.mkdir(parents=True)
     (old / "METADATA").write_text("Metadata-Version: 2.1\nName: tornado\nVersion: 6.4.1\n")
-    said = refusal(start(NO_AGENTS, PYTHONPATH=str(old.parent)))
+    said = refusal(start(PYTHONPATH=str(old.parent)))
     assert "tornado 6.4.1 (at least 6.6)" in said
     assert "pip install -r requirements.txt" in said
 
@@ -108,7 +93,7 @@ def test_a_configuration_file_that_cannot_be_read(start, tmp_path: Path, text: s
     path = tmp_path / "config.py"
     if text:
         path.write_text(text)
-    line = refusal(start(NO_AGENTS, f"--config={path}"))
+    line = refusal(start(f"--config={path}"))
     assert f"The configuration file {path} cannot be used: {said}" in line
 
 
@@ -131,14 +116,14 @@ def shell_works(browser: Browser) -> bool:
 
 
 def test_without_node_the_rest_works_and_the_agents_task_says_what_is_missing(
-    start, tmp_path: Path
+    start_with_agents_with_agents, tmp_path: Path
 ):
     programs = tmp_path / "programs"
     programs.mkdir()
     for name in ("bash", "sh", "git", "env", "cat", "sed", "tr", "uname", "dirname"):
         if path := shutil.which(name):
             (programs / name).symlink_to(path)
-    browser = start(ONE_AGENT, PATH=str(programs)).until_open(OWNER)
+    browser = start_with_agents(PATH=str(programs)).until_open(OWNER)
     task = failed_install(browser)
     assert "Node.js" in f"{task['message']} {task['hint']}"
     assert shell_works(browser)
@@ -146,10 +131,9 @@ def test_without_node_the_rest_works_and_the_agents_task_says_what_is_missing(
 
 
 def test_without_a_registry_the_rest_works_and_the_installation_is_tried_again(
-    start, tmp_path: Path
+    start_with_agents, tmp_path: Path
 ):
-    browser = start(
-        ONE_AGENT,
+    browser = start_with_agents(
         npm_config_registry="http://127.0.0.1:9/",
         npm_config_cache=str(tmp_path / "empty"),
         npm_config_fetch_retries="0",
@@ -184,7 +168,7 @@ def test_a_token_in_the_environment_that_is_no_good_is_refused_like_a_pasted_one
 ):
     make, why = TOKENS[kind]
     value = make(workspace)
-    server = start(NO_AGENTS, DATABRICKS_TOKEN=f"\t{value} ")
+    server = start(DATABRICKS_TOKEN=f"\t{value} ")
     browser = server.until_open(OWNER)
     eventually(lambda: "DATABRICKS_TOKEN is not used" in server.log.read_text(), 30)
     (line,) = [line for line in server.log.read_text().splitlines() if "is not used" in line]
@@ -199,7 +183,7 @@ def test_a_token_from_the_environment_is_in_no_childs_environment_and_rotates(
     workspace: LocalWorkspaceProcess, start
 ):
     value = workspace.control.mint(OWNER).token_value
-    browser = start(NO_AGENTS, DATABRICKS_TOKEN=value).until_open(OWNER)
+    browser = start(DATABRICKS_TOKEN=value).until_open(OWNER)
     eventually(lambda: browser.json("GET", PAT)["state"] == "active", 30)
     browser.json("POST", f"{PAT}/rotate")
     assert browser.json("GET", PAT)["rotations"] == 1

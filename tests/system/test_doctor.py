@@ -5,33 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.running_app import Browser, LocalWorkspaceProcess, Server, Terminal
-
-from .test_agents_rest import NO_AGENTS, OWNER, until_configured
+from tests.support.constants import OWNER, PAT
+from tests.support.running_app import Browser, LocalWorkspaceProcess, Terminal
 
 DOCTOR = "jupyter dbx-agents doctor"
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("doctor") / "home"
+@pytest.fixture
+def owner(owner: Browser, workspace: LocalWorkspaceProcess) -> Browser:
+    """The owner, who has pasted a token."""
+    owner.json("POST", PAT, {"token": workspace.control.mint(OWNER).token_value})
+    return owner
 
 
-@pytest.fixture(scope="module")
-def owner(home: Path) -> Iterator[Browser]:
-    workspace = LocalWorkspaceProcess()
-    server = Server(home, workspace.app_variables(), NO_AGENTS)
-    browser = server.until_open(OWNER)
-    until_configured(browser)
-    token = workspace.control.mint(OWNER).token_value
-    browser.json("POST", "/dbx-agents/api/pat", {"token": token})
-    yield browser
-    browser.http.close()
-    server.stop()
-    workspace.stop()
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def terminal(owner: Browser) -> Iterator[Terminal]:
     with owner.terminal() as terminal:
         yield terminal
@@ -89,7 +76,7 @@ def test_a_profile_that_leads_elsewhere_is_named_and_mended_as_it_says(
 
 
 def test_without_a_token_it_says_how_to_give_one(owner: Browser, terminal: Terminal):
-    owner.json("DELETE", "/dbx-agents/api/pat")
+    owner.json("DELETE", PAT)
     found = examine(terminal)
     assert found["token"].startswith("PROBLEM")
     assert "jupyter dbx-agents login" in found["token"]

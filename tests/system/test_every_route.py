@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from tests.support import sweep
+from tests.support.constants import NO_AGENTS
 from tests.support.running_app import Server
 
 OWNER = "keeper.owner@example.com"
-NO_AGENTS = "--DbxAgentsApp.install_agents=False"
 ATTACKS = ("no header", "stranger", "owner, then stranger", "joined", "KELVIN SIGN", "Cyrillic o")
 VARIABLES = {
     "DATABRICKS_APP_NAME": "app",

@@ -5,42 +5,23 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 import yaml
 
+from tests.support.constants import NO_AGENTS, OWNER, PAT
 from tests.support.running_app import (
     LocalWorkspaceProcess,
     RunningApp,
     Server,
     eventually,
     is_running,
-    starting,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-OWNER = "owner@example.com"
-NO_AGENTS = "--DbxAgentsApp.install_agents=False"
 STRANGE_PROVIDER = "jupyter_server.auth.identity.PasswordIdentityProvider"
-PAT = "/dbx-agents/api/pat"
-
-
-@pytest.fixture(scope="module")
-def workspace() -> Iterator[LocalWorkspaceProcess]:
-    """A workspace for all tests of this file."""
-    running = LocalWorkspaceProcess()
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def start(workspace: LocalWorkspaceProcess, tmp_path: Path) -> Iterator:
-    """Start servers on that workspace; what still runs at the end is stopped."""
-    with starting(workspace, tmp_path / "home", NO_AGENTS) as run:
-        yield run
 
 
 def live_comments(workspace: LocalWorkspaceProcess) -> list[str]:

@@ -16,18 +16,15 @@ from pathlib import Path
 import pytest
 from websockets.sync.client import connect
 
+from tests.support.constants import OWNER, PAT
 from tests.support.running_app import (
     Browser,
     LocalWorkspaceProcess,
     Server,
     eventually,
     is_running,
-    starting,
 )
 
-OWNER = "owner@example.com"
-NO_AGENTS = "--DbxAgentsApp.install_agents=False"
-PAT = "/dbx-agents/api/pat"
 # Nothing of the workspace can be reached in time, or only late.
 OUTAGES = {"dead": ("hang", 0.0), "slow": ("latency", 1.0)}
 STUBBORN = (
@@ -43,13 +40,6 @@ def workspace() -> Iterator[LocalWorkspaceProcess]:
     yield running
     running.control.clear_faults()
     running.stop()
-
-
-@pytest.fixture
-def start(workspace: LocalWorkspaceProcess, tmp_path: Path) -> Iterator:
-    """Start servers on that workspace, with the same home."""
-    with starting(workspace, tmp_path / "home", NO_AGENTS) as run:
-        yield run
 
 
 def log_in(workspace: LocalWorkspaceProcess, browser: Browser) -> None:

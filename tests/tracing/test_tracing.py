@@ -21,8 +21,8 @@ from jupyter_dbx_agents.agents.tracing.transcript import MOST_CHARACTERS, last_t
 from jupyter_dbx_agents.errors import RequestError
 from jupyter_dbx_agents.secret import Secret
 from jupyter_dbx_agents.workspace_api import WorkspaceApi
+from tests.support.constants import OWNER
 
-OWNER = "owner@example.com"
 EXPERIMENT = f"/Users/{OWNER}/my-app"
 SESSION = "43c38cf1-31f5-4c86-8a30-56a3c7c10938"
 
