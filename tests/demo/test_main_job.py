@@ -5,9 +5,8 @@ import threading
 
 import pytest
 
+from tests.support.effort import ALL_ROTATIONS
 from tests.support.running_app import RunningApp, eventually
-
-ROTATIONS = 20
 
 
 def test_the_owner_gets_jupyterlab_and_the_stranger_a_refusal_everywhere(app: RunningApp):
@@ -131,7 +130,7 @@ def test_agents_and_sdk_programs_do_not_notice_twenty_rotations_with_streams_in_
     for thread in threads:
         thread.start()
     first = app.pat()["rotations"]
-    eventually(lambda: app.pat()["rotations"] >= first + ROTATIONS + 2, 300, "rotations")
+    eventually(lambda: app.pat()["rotations"] >= first + ALL_ROTATIONS + 2, 300, "rotations")
     stop.touch()
     for thread in threads:
         thread.join(120)
@@ -142,7 +141,7 @@ def test_agents_and_sdk_programs_do_not_notice_twenty_rotations_with_streams_in_
         assert int(counts[2]) == 0, f"{name}: {output}"
         assert int(counts[1]) >= 3, f"{name} made too few calls to say anything"
     calls = app.control.requests(path="/ai-gateway")
-    assert len({call["token_id"] for call in calls}) >= ROTATIONS // 2
+    assert len({call["token_id"] for call in calls}) >= ALL_ROTATIONS // 2
     assert all(call["status"] == 200 for call in calls if call["outcome"] == "answered")
 
     def replaced() -> list[dict]:
@@ -151,4 +150,4 @@ def test_agents_and_sdk_programs_do_not_notice_twenty_rotations_with_streams_in_
         return ours[:-3]
 
     eventually(lambda: all(t["status"] != "live" for t in replaced()), 30, "old tokens dead")
-    assert len([t for t in replaced() if t["status"] == "revoked"]) >= ROTATIONS
+    assert len([t for t in replaced() if t["status"] == "revoked"]) >= ALL_ROTATIONS

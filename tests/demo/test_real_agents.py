@@ -1,7 +1,4 @@
-"""All five real agents, in a home that has settings of its own: tools, rotations, and the way back.
-
-After ``test_main_job`` in the order of names, since that begins without a token.
-"""
+"""All five real agents in a home that has settings of its own: tools, rotations, the way back."""
 
 import contextlib
 import json
@@ -14,10 +11,10 @@ import pytest
 import yaml
 
 from jupyter_dbx_agents.agents import AGENTS, AgentInstaller
+from tests.support.effort import ROTATIONS
 from tests.support.golden import FILES
 from tests.support.running_app import RunningApp, Terminal, eventually
 
-ROTATIONS = 20
 API = "/dbx-agents/api/agents"
 # How each is run once, and where its calls arrive at the workspace's gateway.
 ONCE = {
@@ -164,7 +161,7 @@ def converse(app: RunningApp, agent: str, is_over: Callable[[], bool], asked: di
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("pair", PAIRS, ids="+".join)
-def test_one_long_session_of_an_agents_screen_survives_twenty_rotations(
+def test_one_long_session_of_an_agents_screen_survives_rotations(
     app: RunningApp, pair: tuple[str, ...]
 ):
     app.until_installed()

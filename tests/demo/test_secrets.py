@@ -1,4 +1,4 @@
-"""No secret where it does not belong, after everything else has run."""
+"""No secret where it does not belong."""
 
 import json
 import os
