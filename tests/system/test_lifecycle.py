@@ -220,9 +220,9 @@ def test_off_the_platform_jupyters_own_token_login_stays(tmp_path: Path):
 
 def test_the_demo_leaves_the_clone_that_it_runs_from_its_history_and_remotes(tmp_path):
     origin, clone = tmp_path / "origin", tmp_path / "clone"
-    package = "jupyter_dbx_agents"
     ignored = shutil.ignore_patterns("lab", "__pycache__")
-    shutil.copytree(ROOT / package, origin / package, ignore=ignored)
+    for package in ("jupyter_dbx_agents", "dbx_workspace"):
+        shutil.copytree(ROOT / package, origin / package, ignore=ignored)
     for name in ("app.yaml", "pyproject.toml"):
         shutil.copy(ROOT / name, origin / name)
     identity = ["-c", "user.name=A", "-c", "user.email=a@example.com"]
