@@ -8,9 +8,11 @@ import contextlib
 import inspect
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from tests.support import schedule
 from tests.support.agent_store import AgentStore
 from tests.support.screens import Screens
 
@@ -30,6 +32,17 @@ def screens(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screens]:
         yield judge
     finally:
         judge.stop()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    schedule.longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> schedule.Schedule:
+    """Give each worker whole units."""
+    return schedule.Schedule(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)
