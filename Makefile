@@ -1,31 +1,65 @@
-# The words of this project: demo, test, check, bench, docs, screenshots, lock.  Each does its own set-up, in .venv.
+# The words of this project, each of which does its own set-up, in .venv:
+#   demo                     a local workspace, and the app on it
+#   check, test-fast, test   before a commit, before a push: seconds, minutes, about ten minutes
+#   test-long, test-versions, coverage   what takes longer than anybody waits
+#   bench, docs, screenshots, lab, lock  what is measured, and what is generated
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_ARGS ?=
 TEST_ARGS ?=
-# Two workers, for the two cores that the platform's own machines have; each takes whole files.
-WORKERS ?= 2
+# Two for each of the two cores that the platform's own machines have: tests wait half of the time.
+WORKERS ?= 4
+PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS)
 LAB := jupyter_dbx_agents/lab
 SOURCES := jupyter_dbx_agents dbx_workspace tests benchmarks docs
 
-.PHONY: demo test check bench docs screenshots lock lab clean
+.PHONY: demo check check-python check-lab test-fast test test-long coverage test-versions \
+	bench docs screenshots lock lab clean
 
 demo: $(VENV)/.installed
 	exec $(BIN)/python -m jupyter_dbx_agents demo $(DEMO_ARGS)
 
-# Root hands over to a user without privileges, as which the platform runs the app.
-test:
-	@if [ "$$(id -u)" = 0 ]; then exec sh tests/as_unprivileged.sh $(MAKE) test; \
-	 else $(MAKE) check && exec $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
-		$(TEST_ARGS); fi
+check: check-python check-lab
 
-check: $(VENV)/.installed-test $(LAB)/node_modules/.installed
+check-python: $(VENV)/.installed-test
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
+
+check-lab: $(LAB)/node_modules/.installed
 	cd $(LAB) && npm run --silent check
+
+# Neither agents nor browsers nor images, and no server in full.
+SLOW := tests/browser tests/demo tests/runtime tests/system tests/deploy_command \
+	tests/git_sync/test_model.py tests/terminals/test_upstream_suites.py
+test-fast: check-python
+	$(PYTEST) $(SLOW:%=--ignore=%) $(TEST_ARGS)
+
+# Root hands over to a user without privileges, as which the platform runs the app.
+ifeq ($(shell id -u),0)
+test test-long coverage:
+	exec sh tests/as_unprivileged.sh $(MAKE) $@
+else
+test:
+	$(MAKE) --jobs=2 --output-sync=target check
+	$(PYTEST) $(TEST_ARGS)
+
+test-long: check
+	TEST_LONG=1 GIT_SYNC_SEQUENCES=240 $(PYTEST) $(TEST_ARGS)
+
+# Of all processes: the servers and commands that tests start, too.
+coverage: $(VENV)/.installed-test $(LAB)/node_modules/.installed
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q -n $(WORKERS) $(TEST_ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+endif
+
+# The quick tests, on each Python and with the lowest versions that pyproject.toml declares.
+test-versions:
+	sh tests/versions.sh -q -n $(WORKERS) $(SLOW:%=--ignore=%) $(TEST_ARGS)
 
 # The front end's built assets are committed: who installs or deploys this needs no node.
 lab: $(LAB)/node_modules/.installed
@@ -58,14 +92,19 @@ LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no
 	--custom-compile-command "make lock"
 
 clean:
-	rm -rf $(VENV) .demo $(LAB)/node_modules $(LAB)/lib $(LAB)/build
+	rm -rf $(VENV) .demo .coverage* $(LAB)/node_modules $(LAB)/lib $(LAB)/build
 
 $(VENV)/.installed: requirements.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+# By uv, which is among them, since pip takes four times as long; by pip where only that knows an
+# index.
 $(VENV)/.installed-test: requirements-test.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	awk '/^[^ ]/ {is_uv = /^uv==/} is_uv' $< > $(VENV)/uv.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r $< || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $(VENV)/.installed $@
 
 $(LAB)/node_modules/.installed: $(LAB)/package-lock.json
