@@ -38,8 +38,8 @@ _REFUSAL_TEXT = 2
 ADVICE = {
     "A Databricks token is on its way.": "Try again in a moment.",
     "Request a token with GET.": "Use a Databricks SDK, which does so.",
-    "Codex does not tell what it knows of models (exit status …, …).": (
-        "Codex works, with a warning at its start. Install it anew: jupyter dbx-agents agents "
+    "Codex's descriptions of models cannot be read (exit status …, …).": (
+        "Codex works, but warns at its start. Install it again: jupyter dbx-agents agents "
         "install codex"
     ),
     "HTTP/1.1 is required.": "Update the program that sends the call.",

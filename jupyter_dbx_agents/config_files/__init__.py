@@ -1,15 +1,17 @@
 """Atomic, merging writers of other programs' configuration files: our keys only, removable again.
 
-``formats`` parses and renders; ``ini``, ``yaml``, ``dotenv`` and ``text`` are the editors it needs,
-``merge`` is the pure core (what changes, what is remembered), ``atomic`` puts bytes on the disk,
-``managed`` ties them together and is what the rest of the package uses.
+A file's way: an agent's module declares a ``ConfigFile``; ``managed`` takes the lock and reads the
+file with ``atomic``; ``formats`` parses it, with the editors ``ini``, ``yaml``, ``dotenv`` and
+``text``; ``merge``, the pure core, changes the document and returns what must be remembered;
+``formats`` renders it; ``managed`` verifies the text with an independent parser and saves the
+memory, and ``atomic`` replaces the file.  Removal is the same with no keys.
 
 Decided
 - A file that cannot be parsed, or in which a table of ours is something else, is left alone and
   reported: guessing would cost the user their settings.
-- What we wrote is remembered as a hash, so that no secret of ours lies in a second place.  What
-  the user had under such a key before is remembered as it was, in a file only they can read: it is
-  theirs and there is nowhere else to get it back from.
+- What we wrote is remembered as a hash, so that no secret of ours is stored twice.  What the user
+  had under such a key is remembered as it was, in a file that only they can read: nothing else
+  could bring it back.
 """
 
 from .formats import Format

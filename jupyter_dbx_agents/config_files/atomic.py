@@ -1,4 +1,4 @@
-"""Replace a file as a whole or not at all, following links and never loosening its mode."""
+"""Replace a file atomically, following links and never loosening its mode."""
 
 import contextlib
 import os
@@ -20,14 +20,14 @@ class Snapshot:
 
 
 def read(path: Path) -> Snapshot:
-    """Read a file, following a link; raises ConfigFileError when it is no readable file."""
+    """Read a file, following a link; raises ConfigFileError when it is not a readable file."""
     try:
         target = path.resolve()
         if not target.exists():
             return Snapshot(target)
         status = target.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise ConfigFileError(f"{path} is not a file.", "Move it away.")
+            raise ConfigFileError(f"{path} is not a file.", "Move it elsewhere.")
         return Snapshot(
             target, target.read_bytes(), stat.S_IMODE(status.st_mode), _identity(status)
         )
@@ -36,18 +36,18 @@ def read(path: Path) -> Snapshot:
 
 
 def replace(snapshot: Snapshot, content: bytes, mode: int) -> bool:
-    """Put ``content`` in the place of a snapshot's file; False if that has changed meanwhile.
+    """Replace a snapshot's file; return False if it has changed since it was read.
 
-    The new file has ``mode``, less what the old one did not allow.  Raises ConfigFileError, and
-    then the old file is as it was and no temporary file is left.
+    The new file has ``mode``, without what the old one did not allow.  Raises ConfigFileError; the
+    old file is then unchanged and no temporary file is left.
     """
     target = snapshot.target
     if snapshot.content is not None:
         if not snapshot.mode & stat.S_IWUSR:
-            raise ConfigFileError(f"{target} is read-only.", f"Allow it with: chmod u+w {target}")
+            raise ConfigFileError(f"{target} is read-only.", f"Run: chmod u+w {target}")
         mode &= snapshot.mode
-    # One name, and not a random one: a process that was killed leaves one file, not one a time.
-    # Writers take turns (ManagedFiles holds a lock).
+    # A fixed name: processes that are killed leave one file, not one each.  Only one process writes
+    # at a time (ManagedFiles holds a lock).
     temporary = target.with_name(f".{target.name}.jupyter_dbx_agents.tmp")
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def replace(snapshot: Snapshot, content: bytes, mode: int) -> bool:
 
 
 def tighten(snapshot: Snapshot, mode: int) -> None:
-    """Take away what ``mode`` does not allow from a file whose content is right already."""
+    """Remove the permissions that ``mode`` lacks from a file whose content is right already."""
     if snapshot.mode & ~mode:
         with contextlib.suppress(OSError):
             snapshot.target.chmod(snapshot.mode & mode)
@@ -81,7 +81,7 @@ def remove(snapshot: Snapshot) -> None:
 
 def _write(temporary: Path, content: bytes, mode: int) -> None:
     temporary.unlink(missing_ok=True)
-    # O_EXCL does not follow a link that somebody put there; 0600 from the first byte on.
+    # O_EXCL does not follow a planted link; 0600 from the first byte on.
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
         os.fchmod(descriptor, mode)
@@ -91,7 +91,7 @@ def _write(temporary: Path, content: bytes, mode: int) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the rename itself survive a power cut."""
+    """Make the rename survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -114,5 +114,5 @@ def _failed(path: Path, what: str, error: Exception) -> ConfigFileError:
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
     return ConfigFileError(
         f"Cannot {what} {path}: {reason}.",
-        "Check the file's and its folder's permissions, and the free space; it was left as it was.",
+        "Check the free space and the permissions of the file and its folder; it was not changed.",
     )

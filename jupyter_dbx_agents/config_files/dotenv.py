@@ -1,8 +1,8 @@
 """A ``.env`` file of which only our variables change: all else stays byte for byte.
 
-Read as npm's ``dotenv`` does, which is what reads the file.  python-dotenv does not know backticks,
-and decodes values that must come back as written: of 14,708 random files, npm's reads all values
-as intended after 2,942 edited by it (52 wrong, the others refused) and 7,318 of ours (2 wrong).
+The grammar is that of npm's ``dotenv``, which reads the file.  python-dotenv lacks backticks, and
+decodes values that must be restored as written: of 14,708 random files, npm's parser read 2,942 as
+intended after an edit with it (52 wrong, the others refused), and 7,318 after ours (2 wrong).
 """
 
 import re

@@ -20,7 +20,7 @@ Document = MutableMapping[str, Any]
 
 
 class Format(StrEnum):
-    """A format of configuration files; TEXT is for people, with one marked section of ours."""
+    """A format of configuration files; TEXT is prose with one marked section of ours."""
 
     JSON = "json"
     TOML = "toml"
@@ -32,7 +32,7 @@ class Format(StrEnum):
 
 @dataclass(frozen=True)
 class Codec:
-    """How one format is read and written; ``render`` gets the former text for its style.
+    """How one format is read and written; ``render`` takes its style from the former text.
 
     ``load`` is an independent reader, to plain values; it may raise ValueError.
     """
@@ -82,7 +82,7 @@ def _render_json(document: Document, former: str) -> str:
 
 
 def _parse_toml(text: str, path: Path) -> Document:
-    # Lazy: the parser costs 20 ms of start-up and only Codex needs it.
+    # Lazy: the parser takes 20 ms to import, and only Codex needs it.
     import tomlkit  # noqa: PLC0415
     from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
 
@@ -106,7 +106,7 @@ def _render_toml(document: Document, former: str) -> str:
     import tomlkit  # noqa: PLC0415
 
     text = tomlkit.dumps(document)
-    # The blank line above a table of ours stays behind when the table goes.
+    # The blank line above a table of ours remains when the table is removed.
     return text if former.endswith("\n\n") else re.sub(r"\n{2,}\Z", "\n", text)
 
 
@@ -177,12 +177,12 @@ def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _finite(number: str) -> float:
     value = float(number)
     if not math.isfinite(value):
-        raise ValueError(f"{number} is no number in JSON")
+        raise ValueError(f"{number} is not a number in JSON")
     return value
 
 
 def _has_lone_surrogate(document: Document) -> bool:
-    """Whether a text in it, half of a character, cannot be written but as an escape."""
+    """Whether it has half of a surrogate pair, which can be written only as an escape."""
     return any(
         "\ud800" <= character <= "\udfff" for character in json.dumps(document, ensure_ascii=False)
     )
@@ -201,5 +201,5 @@ CODECS: Mapping[Format, Codec] = {
 def _unparsable(path: Path, line: int, reason: str) -> ConfigFileError:
     return ConfigFileError(
         f"{path}, line {line}, cannot be read: {reason}.",
-        "Correct or move the file away; it was left as it is.",
+        "Correct the file or move it away; it was not changed.",
     )

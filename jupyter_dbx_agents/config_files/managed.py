@@ -1,4 +1,4 @@
-"""``ManagedFiles``: write our keys into the user's files, and know how to take them out again."""
+"""``ManagedFiles``: write our keys into the user's files, and remove them again."""
 
 import contextlib
 import fcntl
@@ -16,7 +16,7 @@ from . import atomic
 from .formats import CODECS, Document, Format, parse
 from .merge import Memory, WrongTypeError, lost_memory, merge
 
-# Agents rewrite their own files too; more collisions than this in a row are no coincidence.
+# Agents rewrite their own files, too; more collisions in a row than this are not a coincidence.
 ATTEMPTS = 5
 STATE_FOLDER = Path(".local") / "state" / "jupyter_dbx_agents"
 _log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 class ConfigFile:
     """A file to write: our keys only, nested.
 
-    A ``Secret`` value is revealed in the file alone; a key with the value None is kept out.
+    A ``Secret`` is revealed only in the file; a key whose value is None is removed.
     """
 
     path: Path
@@ -38,25 +38,25 @@ class ConfigFile:
 class ManagedFiles:
     """Writes and removes our keys in the configuration files of one user.
 
-    Every method may raise ConfigFileError, and the file is then as it was.  They block (a few
-    milliseconds, and for another process that writes); they may be called from any thread.
+    Every method may raise ConfigFileError; the file is then unchanged.  They block for a few
+    milliseconds, or while another process writes, and may be called from any thread.
     """
 
     def __init__(self, home: Path) -> None:
         self._state_folder = home / STATE_FOLDER
         self._state_path = self._state_folder / "managed.json"
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
 
     def write(self, file: ConfigFile) -> bool:
         """Make our keys in a file exactly ``file.keys``; return whether the file was changed.
 
-        Keys of ours that ``file.keys`` has no more are taken out.
+        Keys of ours that are no longer in ``file.keys`` are removed.
         """
         with self._exclusive():
             return self._rewrite(file)
 
     def remove(self, path: Path) -> bool:
-        """Take our keys out of a file; what the user had before us is back, their edits stay."""
+        """Remove our keys from a file and restore what they replaced; the user's edits stay."""
         with self._exclusive():
             entry = self._read_state().get(str(path))
             if entry is None:
@@ -75,12 +75,12 @@ class ManagedFiles:
             if changed is not None:
                 return changed
         raise ConfigFileError(
-            f"{file.path} is being changed by another program all the time.",
-            "End that program; it is tried again at the next start.",
+            f"{file.path} is constantly being changed by another program.",
+            "End that program, then restart the app.",
         )
 
     def _try_rewrite(self, file: ConfigFile) -> bool | None:
-        """Read, merge and replace once; None when somebody else wrote in between."""
+        """Read, merge and replace once; return None if another program wrote in between."""
         snapshot = atomic.read(file.path)
         if snapshot.content is None and not file.keys:
             return False
@@ -99,8 +99,8 @@ class ManagedFiles:
             return False
         rendered = CODECS[file.format].render(document, text)
         _verify(rendered, wanted, file)
-        # First the memory, then the file: the other way round a crash in between would make our
-        # own value look like the user's.
+        # First the memory, then the file: after a crash between the two in the other order, our own
+        # value would look like the user's.
         self._save(file.path, memory, file.format)
         return self._put(snapshot, rendered, file, former)
 
@@ -122,7 +122,7 @@ class ManagedFiles:
         try:
             return Memory.from_json(entry) if entry else Memory()
         except (KeyError, TypeError, ValueError, AttributeError):
-            _log.warning("%s is damaged where it tells of %s.", self._state_path, path)
+            _log.warning("What %s records of %s is damaged.", self._state_path, path)
             return Memory()
 
     def _read_state(self) -> dict[str, Any]:
@@ -131,7 +131,7 @@ class ManagedFiles:
             state = json.loads(snapshot.content or b"{}")
             return dict(state.get("files", {}))
         except (ValueError, AttributeError, TypeError):
-            # Ours, and not worth stopping for: only the way back to old values is lost.
+            # Our own file, and not worth an error: only the values that ours replaced are lost.
             _log.warning("%s is damaged; starting a new one.", self._state_path)
             return {}
 
@@ -148,8 +148,8 @@ class ManagedFiles:
 
     @contextlib.contextmanager
     def _exclusive(self) -> Iterator[None]:
-        """Take turns, with the threads of this process and with other servers of this user."""
-        with self._turn, contextlib.ExitStack() as stack:
+        """Hold the lock against other threads and other servers of this user."""
+        with self._lock, contextlib.ExitStack() as stack:
             try:
                 self._state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 path = self._state_folder / "managed.lock"
@@ -171,19 +171,19 @@ def _merged(document: Document, file: ConfigFile, memory: Memory) -> Memory:
         raise ConfigFileError(
             f"In {file.path} the key {'.'.join(error.path)} should be {error.wanted}, "
             f"but it is of type {error.found}.",
-            "Correct that key or remove it; the file was left as it is.",
+            "Correct or remove that key; the file was not changed.",
         ) from None
 
 
 def _wanted(text: str, file: ConfigFile, memory: Memory) -> dict[str, Any]:
-    """Return what the file should mean afterwards, made without the editor of its format."""
+    """Return the values that the file should have, computed without its format's editor."""
     wanted = CODECS[file.format].load(text)
     _merged(wanted, file, memory)
     return wanted
 
 
 def _verify(rendered: str, wanted: dict[str, Any], file: ConfigFile) -> None:
-    """Refuse to write what an independent parser reads differently than intended."""
+    """Raise ConfigFileError for a text that an independent parser reads differently."""
     try:
         is_right = CODECS[file.format].load(rendered) == wanted
     except ValueError:
@@ -191,5 +191,5 @@ def _verify(rendered: str, wanted: dict[str, Any], file: ConfigFile) -> None:
     if not is_right:
         raise ConfigFileError(
             f"Our settings cannot be added to {file.path} without changing yours.",
-            "Simplify the layout of the tables in that file; it was left as it is.",
+            "Simplify the layout of the tables in that file; it was not changed.",
         )

@@ -1,8 +1,8 @@
-"""The pure core: put our keys into a document, remember what that did, and take them out again.
+"""The pure core: put our keys into a document, remember what that did, and remove them again.
 
-A key path is ours as long as its value is one that we wrote; a value the user has changed since is
-theirs, and stays when we go.  Lists are merged as sets: our items are added and later removed.  A
-tuple is a list that is one value: its order counts, and it is ours as a whole.
+A key path is ours as long as its value is one that we wrote; a value that the user has changed
+since is theirs, and removal leaves it.  Lists are merged as sets: our items are added and later
+removed.  A tuple is a list that is one value: its order counts, and it is ours as a whole.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from typing import Any
 from ..secret import Secret
 
 KeyPath = tuple[str, ...]
-# Gets the table it will be in, and whether it will hold tables only.
+# Called with the table that it will be in, and whether it will hold only tables.
 NewTable = Callable[[Any, bool], Any]
 _ABSENT = object()
 # A loopback address and the first part of its path; a secret of 32 random bytes at the end.
@@ -36,7 +36,7 @@ class WrongTypeError(Exception):
 
 @dataclass(frozen=True)
 class OwnValue:
-    """One value of ours: hashes of what we wrote (newest first), and what was there before us."""
+    """One value of ours: hashes of what we wrote (newest first), and the value it replaced."""
 
     wrote: tuple[str, ...]
     previous: Any = _ABSENT
@@ -88,11 +88,11 @@ def merge(
     memory: Memory,
     new_table: NewTable = lambda _parent, _holds_only_tables: {},
 ) -> Memory:
-    """Make ``keys`` and nothing else of ours be in ``document``; return the memory of that.
+    """Make ``keys`` the only keys of ours in ``document``; return what must be remembered of it.
 
-    A key whose value is None is kept out.  Keys that are remembered but no longer wanted are
-    released: restored to what the user had.
-    Raises WrongTypeError, and then the document must be thrown away.
+    A key whose value is None is removed.  Keys that are remembered but no longer wanted are
+    released: restored to what the user had.  Raises WrongTypeError; the document must then be
+    discarded.
     """
     wanted = dict(_leaves(keys))
     containers = set(memory.containers)
@@ -113,12 +113,11 @@ def merge(
 
 
 def lost_memory(document: Mapping[str, Any], keys: Mapping[str, Any]) -> Memory:
-    """Return what must be remembered of a document that we wrote when the memory of it is lost.
+    """Return the memory of a document that we wrote, for when the file that holds it is lost.
 
-    It is one of ours when an address of this machine stands where one of ours would, with the same
-    beginning, and a secret of our shape where one of ours would: the user's own could hardly have
-    both.  Then all under our keys is ours; without this, our own old secret would be remembered as
-    the user's and come back when we go.
+    A document is ours if, where our keys go, it has a loopback address that begins like ours and a
+    secret of our shape: a user's own would hardly have both.  Then all values under our keys are
+    ours; otherwise our own old secret would be remembered as the user's, and restored.
     """
     leaves = list(_leaves(keys))
     if not _bears_our_marks(document, keys, leaves):
@@ -165,13 +164,13 @@ def _at(document: Any, path: KeyPath) -> Any:
 
 
 def fingerprint(value: Any) -> str:
-    """Return a hash by which a value of ours is known again."""
-    # ``default``: formats have values that JSON has not, such as dates; none of them is ours.
+    """Return a hash that identifies a value of ours."""
+    # ``default``: formats have types that JSON lacks, such as dates; none of them is ours.
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=repr).encode()).hexdigest()
 
 
 def _leaves(keys: Mapping[str, Any], above: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
-    """Walk to the values and lists; this is where secrets are revealed, to be written."""
+    """Yield the values and lists with their paths; this is where secrets are revealed."""
     for name, value in keys.items():
         path = (*above, name)
         if isinstance(value, Mapping):
@@ -189,7 +188,7 @@ def _table(
     containers: set[KeyPath],
     new_table: NewTable,
 ) -> MutableMapping[str, Any]:
-    """Return the table that holds the last name of ``path``, created where it is missing."""
+    """Return the table that holds the last name of ``path``, creating what is missing."""
     table = document
     for depth, name in enumerate(path[:-1], start=1):
         keys = keys[name]
@@ -212,10 +211,10 @@ def _put(
     ):
         raise WrongTypeError(path, "a single value", current)
     if current is not _ABSENT and not _can_be_remembered(current):
-        raise WrongTypeError(path, "a text", current)
+        raise WrongTypeError(path, "a string", current)
     was_ours = own is not None and current is not _ABSENT and fingerprint(current) in own.wrote
     previous = own.previous if own and (was_ours or current is _ABSENT) else current
-    # The hash of what is there stays until it is gone from the disk: the write may yet fail.
+    # The hash of the current value is kept until the file is replaced: the write may still fail.
     wrote = dict.fromkeys((fingerprint(value), *([fingerprint(current)] if was_ours else [])))
     if value is None:
         table.pop(path[-1], None)
@@ -231,7 +230,7 @@ def _add_items(
     memory: Memory,
     containers: set[KeyPath],
 ) -> tuple[str, ...]:
-    """Append the items that are missing; return the hashes of those that are there by us."""
+    """Append the items that are missing; return the hashes of those that we added."""
     if path[-1] not in table:
         table[path[-1]] = []
         containers.add(path)
@@ -251,7 +250,7 @@ def _add_items(
 
 
 def _release(document: MutableMapping[str, Any], path: KeyPath, memory: Memory) -> None:
-    """Take one path of ours out, or put back what the user had there."""
+    """Remove one path of ours, or restore what the user had there."""
     table: Any = document
     for name in path[:-1]:
         table = table.get(name) if isinstance(table, MutableMapping) else None
@@ -278,7 +277,7 @@ def _remove_items(present: list[Any], hashes: set[str]) -> None:
 
 
 def _drop_empty(document: MutableMapping[str, Any], containers: set[KeyPath]) -> frozenset[KeyPath]:
-    """Delete the containers of ours that nobody uses any more; return the others."""
+    """Delete the containers of ours that are empty; return the others."""
     kept = set()
     for path in sorted(containers, key=len, reverse=True):
         table: Any = document
@@ -308,7 +307,7 @@ def _same(current: Any, value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Return the value of an editor's item (tomlkit, ruamel.yaml) as plain Python."""
+    """Return an editor's item (tomlkit, ruamel.yaml) as a plain Python value."""
     if hasattr(value, "unwrap"):
         return value.unwrap()
     for plain in (str, float):  # ruamel.yaml's remember how they were written

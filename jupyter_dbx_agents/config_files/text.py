@@ -1,8 +1,8 @@
-"""A text that people write, with one marked section of ours at its top.
+"""Prose that people write, with one marked section of ours at its top.
 
-At the top, so that what agents and people append goes below it, and the file is theirs again byte
-for byte when the section goes.  Only a byte order mark goes before it.  Whatever ends the user's
-lines, ours may have been given either end by their editor.
+At the top, so that what agents and people append goes below it, and removal leaves their text byte
+for byte.  Only a byte order mark precedes it.  An editor may have changed the line endings of our
+section to those of the user's lines, or back.
 """
 
 import re
@@ -37,7 +37,7 @@ def parse_text(text: str) -> dict[str, Any]:
 
 
 def load_text(text: str) -> dict[str, Any]:
-    """Return the section and the rest of a text, wherever it is cut; raises ValueError."""
+    """Return the section and the rest of a text; raises ValueError."""
     document = parse_text(text)
     rest = document.pop("before") + document.pop("after")
     return document | {"rest": rest}

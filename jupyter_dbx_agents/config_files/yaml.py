@@ -1,8 +1,8 @@
 """YAML that keeps the user's comments, order, quotes and indentation.
 
-ruamel.yaml edits, because PyYAML throws comments away and YAML has too many forms for an editor by
-lines.  PyYAML, which the agents themselves read with, judges: what it reads differently afterwards
-is not written (see ``managed``).
+ruamel.yaml edits, because PyYAML drops comments and YAML has too many forms to edit line by line.
+PyYAML, which the agents read with, verifies: what it reads differently is not written (see
+``managed``).
 """
 
 import io
@@ -64,7 +64,7 @@ def render_yaml(document: Document, former: str) -> str:
     if not document:
         return _leading_comments(former)
     has_values = bool(load_yaml(former))
-    # The editor knows neither, and would leave some of the lines as they were.
+    # The editor keeps neither of the two in all lines.
     mark, newline = former[: former.startswith(_BYTE_ORDER_MARK)], _newline(former)
     if has_values:
         _keep_gaps(document, _editor(former).load(former))
@@ -82,7 +82,7 @@ def _newline(text: str) -> str:
 
 
 def _keep_gaps(document: Any, former: Any) -> None:
-    """Move the comment behind a value that got longer or shorter along with the value's end."""
+    """Keep the distance between a value that changed its length and the comment after it."""
     for name, value in document.items():
         before = former.get(name) if isinstance(former, MutableMapping) else None
         if isinstance(value, MutableMapping):

@@ -302,8 +302,8 @@ UNPARSABLE = [
     (Format.JSON, b'{"a":' + b"[" * 200_000, "line 1"),
     # Written again, one of the two would be gone, and the number another one.
     (Format.JSON, b'{"t": {"a": 1},\n "t": {"b": 2}}', "key t appears twice"),
-    (Format.JSON, b'{"a": 1e400}', "no number in JSON"),
-    (Format.JSON, b'{"a": NaN}', "no number in JSON"),
+    (Format.JSON, b'{"a": 1e400}', "not a number in JSON"),
+    (Format.JSON, b'{"a": NaN}', "not a number in JSON"),
     (Format.TOML, b"a = 1\nb = \n", "line 2"),
     (Format.TOML, b"a = 1\na = 2\n", "line 2"),
     (Format.TOML, b"a = 1\nb = [1,\n", "line 2"),
@@ -348,7 +348,7 @@ def test_a_key_of_another_type_is_reported_and_left_alone(home, content, keys, n
 
 def test_a_date_where_a_text_of_ours_goes_is_reported_and_left_alone(home):
     path = put(home / "file", "model = 2026-01-01\n")
-    with pytest.raises(ConfigFileError, match="model should be a text, but it is of type date"):
+    with pytest.raises(ConfigFileError, match="model should be a string, but it is of type date"):
         ManagedFiles(home).write(ConfigFile(path, Format.TOML, {"model": "x"}))
     assert path.read_text() == "model = 2026-01-01\n"
 
