@@ -16,7 +16,7 @@ import pytest
 from dbx_workspace.faults import Fault
 from dbx_workspace.server import LocalWorkspace
 from jupyter_dbx_agents.agents.tracing import SessionTracer
-from jupyter_dbx_agents.agents.tracing.mlflow_api import upload_requests
+from jupyter_dbx_agents.agents.tracing.mlflow import upload_requests
 from jupyter_dbx_agents.agents.tracing.transcript import MOST_CHARACTERS, last_turn
 from jupyter_dbx_agents.errors import RequestError
 from jupyter_dbx_agents.secret import Secret
@@ -262,7 +262,7 @@ async def test_nothing_but_a_transcript_is_published(tmp_path, path):
         link = site.transcript.with_name("link.jsonl")
         link.symlink_to(tmp_path / "secret.jsonl")
         for wanted in (path.format(home=tmp_path), str(link)):
-            with pytest.raises(RequestError, match="no transcript"):
+            with pytest.raises(RequestError, match="Not a Claude Code transcript"):
                 site.tracer.take({"transcript_path": wanted})
 
 

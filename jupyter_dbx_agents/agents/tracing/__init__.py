@@ -1,11 +1,14 @@
-"""Claude Code's sessions as MLflow traces in the user's workspace; off unless it is switched on.
+"""Claude Code's turns as MLflow traces in the user's workspace; off unless it is switched on.
 
-Its ``Stop`` and ``SessionEnd`` hooks name the transcript to the server, and return; the server
-writes the last turn as a trace, with the current PAT, off everybody's path.
+A turn's way: Claude Code's ``Stop`` or ``SessionEnd`` hook runs ``cli.trace_hook``, which posts the
+transcript's path through the local channel and returns; ``tracer`` queues it, ``transcript`` reads
+the last turn, ``mlflow`` renders it and writes it with the current PAT.
 
-Why not MLflow's own hook: it is a no-op from 3.18 on; 3.11 takes 130 MB and seconds of each turn
-for its imports, and reads its token where we would rather not have one.  What is used here of the
-REST API is what that client sends to Databricks.
+Why not MLflow's own: ``mlflow autolog claude`` (3.17, 621 MiB) puts a plugin from GitHub into each
+project, and its last hook in Python (3.11, 86 MiB) takes 0.9 s of CPU a turn against 0.05 s here,
+writes a turn twice if it runs twice, and has telemetry on.  The library ``mlflow-tracing`` would
+save some 150 lines, for 52 MiB, 0.8 s of CPU at its import, and a token in the environment or in a
+profile, since its client takes none per call.
 """
 
 from .tracer import SessionTracer

@@ -1,4 +1,4 @@
-"""Takes ended turns, one after another, and writes each as a trace."""
+"""Queues the turns that ended, and writes each as a trace."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from traitlets.config import LoggingConfigurable
 from ...errors import RequestError, WorkspaceError
 from ...secret import Secret
 from ...workspace_api import WorkspaceApi
-from .mlflow_api import experiment_id, write_trace
-from .mlflow_trace import trace_data, trace_id, trace_info
+from .mlflow import experiment_id, trace_data, trace_id, trace_info, write_trace
 from .transcript import Turn, last_turn
 
 MOST_WAITING = 100
 MOST_TRANSCRIPT_BYTES = 64 * 1024 * 1024
-# The hook may come before the last message is in the file.
+# The hook may run before the last message is in the file.
 FLUSH_SECONDS = 2.0
 FLUSH_INTERVAL_SECONDS = 0.1
 
@@ -33,14 +32,14 @@ class SessionTracer(LoggingConfigurable):
 
     enabled = Bool(
         False,
-        help="Whether Claude Code's sessions are written to MLflow in your workspace: what you "
-        "asked, what it answered, and what its tools did.",
+        help="Whether Claude Code's sessions are written to MLflow in your workspace: your "
+        "prompts, its answers, and what its tools did.",
     ).tag(config=True)
     experiment = Unicode(
         help="The MLflow experiment for them. Default: /Users/<you>/<the app's name>.",
     ).tag(config=True)
     ceiling_seconds = Float(
-        30.0, min=1.0, help="How long writing one trace may take, in seconds; then it is given up."
+        30.0, min=1.0, help="Time limit for writing one trace, in seconds."
     ).tag(config=True)
 
     def __init__(
@@ -71,23 +70,23 @@ class SessionTracer(LoggingConfigurable):
         }
 
     def take(self, session: Mapping[str, Any]) -> None:
-        """Take note of a turn that has ended, as Claude Code's hooks describe it; returns at once.
+        """Queue a turn that has ended, described by the input of Claude Code's hooks.
 
         Raises RequestError.
         """
         if not self.enabled:
             raise RequestError("Tracing is off.", "Set SessionTracer.enabled.", status=409)
         path = Path(str(session.get("transcript_path", ""))).resolve()
-        # The hook's caller is any program of the user's; only transcripts are to be published.
+        # Any program of the user may call this; only transcripts may be published.
         if path.suffix != ".jsonl" or not path.is_relative_to(self._transcripts.resolve()):
-            raise RequestError("That is no transcript of Claude Code's.", "Send transcript_path.")
+            raise RequestError("Not a Claude Code transcript.", "Send transcript_path.")
         try:
             self._waiting.put_nowait((path, str(session.get("last_assistant_message") or "")))
         except asyncio.QueueFull:
-            self._failed("Too many sessions wait to be written.")
+            self._failed("Too many turns are waiting to be written.")
 
     async def run(self) -> None:
-        """Write what was taken, until cancelled."""
+        """Write what is queued, until cancelled."""
         while True:
             path, answer = await self._waiting.get()
             try:
@@ -97,7 +96,7 @@ class SessionTracer(LoggingConfigurable):
                 self._failed(f"A trace was not written within {self.ceiling_seconds:.0f} s.")
             except WorkspaceError as error:
                 self._failed(f"A trace could not be written: {error.message}")
-            except Exception as error:  # a transcript or an answer of a new form: the loop lives on
+            except Exception as error:  # data of an unknown form must not end the loop
                 self._failed(f"A trace could not be written ({type(error).__name__}).")
                 self.log.debug("Tracing failed", exc_info=True)
 
@@ -107,7 +106,7 @@ class SessionTracer(LoggingConfigurable):
         if turn is None or trace_id(turn) in self._written:
             return
         if token is None:
-            self._failed("A trace was not written: there is no token.")
+            self._failed("A trace was not written: there is no Databricks token.")
             return
         place = await experiment_id(self._api, token, self._experiment())
         info = trace_info(turn, place, self._user())
@@ -116,7 +115,7 @@ class SessionTracer(LoggingConfigurable):
         self._message = ""
 
     async def _read(self, path: Path, answer: str) -> Turn | None:
-        """Read the last turn, once the answer is in the file; without it after a while."""
+        """Read the last turn once the answer is in the file, or after FLUSH_SECONDS without it."""
         until = time.monotonic() + FLUSH_SECONDS
         while True:
             turn = await asyncio.to_thread(_last_turn, path)

@@ -1,4 +1,4 @@
-"""Claude Code's transcript, read: a line of JSON for each message; measured with 2.1.330."""
+"""Reads Claude Code's transcript, a line of JSON for each message (2.1.330)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 Json = dict[str, Any]
-# Of any text, so that a trace stays readable; a tool may have printed a whole file.
+# Limit of any text, so that a trace stays readable: a tool may have printed a whole file.
 MOST_CHARACTERS = 20_000
 
 
@@ -30,7 +30,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Turn:
-    """What a user asked, and everything up to the answer; ``uuid`` is that of the question."""
+    """A prompt, the steps and the answer; ``uuid`` is that of the prompt."""
 
     session_id: str
     uuid: str
@@ -42,7 +42,7 @@ class Turn:
 
 
 def last_turn(lines: Iterable[str]) -> Turn | None:
-    """Return the last turn of a transcript; None if there is none (yet)."""
+    """Return the last turn of a transcript; None if there is none yet."""
     entries = [entry for entry in map(_entry, lines) if entry is not None]
     starts = [index for index, entry in enumerate(entries) if _is_prompt(entry)]
     if not starts:
@@ -108,7 +108,7 @@ def _tool_steps(entry: Json, rest: list[Json]) -> Iterator[Step]:
 
 
 def _entry(line: str) -> Json | None:
-    """Return a line's message; None for a line of another kind, or one not yet whole."""
+    """Return a line's message; None for a line of another kind, or an incomplete one."""
     try:
         entry = json.loads(line)
     except ValueError:

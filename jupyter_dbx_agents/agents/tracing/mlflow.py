@@ -1,7 +1,7 @@
-"""A turn as a trace in MLflow's form: its record, and its spans.  Pure functions.
+"""A turn as a trace in MLflow's form, and how it is written: experiment, record, spans.
 
-Source: mlflow 3.11, ``entities/trace_info.py`` and ``entities/span.py``, of which a reader of ours
-is checked with that client.
+Source: mlflow 3.11, ``entities/trace_info.py``, ``entities/span.py`` and what its client sends to
+Databricks.
 """
 
 from __future__ import annotations
@@ -11,19 +11,27 @@ import hashlib
 import json
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from urllib.parse import quote
 
-from .transcript import Step, Turn
+import httpx
 
-Json = dict[str, Any]
+from ...errors import WorkspaceError
+from ...secret import Secret
+from ...workspace_api import WorkspaceApi
+from .transcript import Json, Step, Turn
+
 TRACE_NAME = "claude_code_conversation"
 # MLflow's own limits: of a preview, and of a value of the metadata.
 PREVIEW_CHARACTERS = 1000
 METADATA_CHARACTERS = 250
+EXPERIMENTS = "/api/2.0/mlflow/experiments"
+TRACES = "/api/3.0/mlflow/traces"
+CREDENTIALS = "/api/2.0/mlflow/traces/{trace_id}/credentials-for-data-upload"
+BY_NAME = f"{EXPERIMENTS}/get-by-name?experiment_name="
 
 
 def trace_id(turn: Turn) -> str:
-    """Return a trace's id: the same for the same turn, so that none is logged twice."""
+    """Return a trace's id: the same for the same turn, so that none is written twice."""
     return f"tr-{_digest(turn)[:32]}"
 
 
@@ -111,3 +119,56 @@ def _base64(data: bytes) -> str:
 
 def _nanoseconds(at: datetime) -> int:
     return int(at.timestamp() * 1_000_000) * 1000
+
+
+async def experiment_id(api: WorkspaceApi, token: Secret, name: str) -> str:
+    """Return the id of an experiment, created if it is missing.  Raises WorkspaceError."""
+    try:
+        found = await api.get_json(BY_NAME + quote(name, safe=""), token)
+        return str(found["experiment"]["experiment_id"])
+    except WorkspaceError as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+    made = await api.call("POST", f"{EXPERIMENTS}/create", token, json={"name": name})
+    return str(made.json()["experiment_id"])
+
+
+async def write_trace(api: WorkspaceApi, token: Secret, info: Json, data: Json) -> None:
+    """Write a trace's record, and its spans.  Raises WorkspaceError."""
+    body = {"trace": {"trace_info": info}}
+    await api.call("POST", TRACES, token, json=body)
+    path = CREDENTIALS.format(trace_id=info["trace_id"])
+    credential = (await api.get_json(path, token))["credential_info"]
+    await _upload(credential, data)
+
+
+async def _upload(credential: Json, data: Json) -> None:
+    """Store the spans at a signed URL of the cloud, without the token."""
+    headers = {header["name"]: header["value"] for header in credential.get("headers", [])}
+    try:
+        async with httpx.AsyncClient(timeout=30.0, headers=headers) as storage:
+            for request in upload_requests(storage, credential, json.dumps(data).encode()):
+                answer = await storage.send(request)
+                if not answer.is_success:
+                    raise WorkspaceError(
+                        f"The trace storage refuses the spans (HTTP {answer.status_code})."
+                    )
+    except httpx.HTTPError as error:  # ``from None``: its text may hold the signature
+        reason = type(error).__name__
+        raise WorkspaceError(f"The trace storage does not answer ({reason}).") from None
+
+
+def upload_requests(
+    storage: httpx.AsyncClient, credential: Json, data: bytes
+) -> list[httpx.Request]:
+    """Return the requests that store data at a signed URL, which differ by cloud."""
+    url, kind = credential["signed_uri"], credential["type"]
+    if kind == "AZURE_ADLS_GEN2_SAS_URI":  # create, append, flush
+        size = len(data)
+        return [
+            storage.build_request("PUT", f"{url}&resource=file"),
+            storage.build_request("PATCH", f"{url}&action=append&position=0", content=data),
+            storage.build_request("PATCH", f"{url}&action=flush&position={size}"),
+        ]
+    headers = {"x-ms-blob-type": "BlockBlob"} if kind == "AZURE_SAS_URI" else {}
+    return [storage.build_request("PUT", url, content=data, headers=headers)]
