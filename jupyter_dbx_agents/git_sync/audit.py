@@ -1,6 +1,6 @@
-"""A look at every folder of a project in the workspace, for what somebody removed or changed there.
+"""Compare every folder of a project in the workspace with what was synced.
 
-It costs a call for each folder, so it runs on demand and when a sync met a folder that was gone.
+It costs a call per folder, so it runs on demand, and when a pass found that a folder was missing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from .local.git import Git
 from .local.objects import list_tree
 from .remote.marker import Archive, Destination
 
-# A Git LFS pointer is smaller, and what it stands for is not.
+# A Git LFS pointer is smaller, and its content is larger.
 _POINTER_BYTES = 1024
 
 
@@ -23,10 +23,12 @@ class Damage:
     edited: list[str] = field(default_factory=list)
 
 
-async def find_damage(git: Git, destination: Destination, tree: str, own: dict[str, str]) -> Damage:
-    """Return the files of a synced tree that are missing there, or of another size.
+async def find_damage(
+    git: Git, destination: Destination, tree: str, left_out: dict[str, str]
+) -> Damage:
+    """Return the files of a synced tree that are missing there, or have another size.
 
-    ``own`` are paths of the tree that are left out on purpose.
+    ``left_out`` are paths of the tree that are not there on purpose.
     """
     damage = Damage()
     folders = [""]
@@ -40,7 +42,7 @@ async def find_damage(git: Git, destination: Destination, tree: str, own: dict[s
                 continue
             if entry.kind == "tree":
                 folders.append(inner)
-            elif entry.kind == "blob" and inner not in own:
+            elif entry.kind == "blob" and inner not in left_out:
                 found = there.get(entry.path)
                 size_there = found.size_bytes if found and found.kind == "FILE" else -1
                 is_pointer = entry.size_bytes < _POINTER_BYTES < size_there

@@ -1,4 +1,4 @@
-"""Whose a folder in the workspace is: ours to sync to, or a reason to ask the user."""
+"""Who owns a project's folder in the workspace: this repository, or the user has to decide."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def claim(
     takes_over: bool,
     other_projects: Callable[[], Iterable[str]],
 ) -> Marker:
-    """Return the marker to go on from; raises DestinationError when the folder is not ours."""
+    """Return the marker to continue from; raises DestinationError if the folder is not ours."""
     fresh = Marker(
         destination.project,
         repository.identity(),
@@ -59,14 +59,14 @@ async def _resume(
     marker: Marker,
     fresh: Marker,
 ) -> Marker:
-    """Go on from a marker of this repository, or of an earlier clone of it."""
+    """Continue from a marker of this repository, or of an earlier clone of it."""
     try:
         if marker.repository != fresh.repository:
             await _keep_unpushed(repository, archive, marker)
         if not await repository.has(marker.tree):
             await archive.fetch(marker, repository)
             if not await repository.has(marker.tree):
-                raise _refusal(destination.project, "a commit that is nowhere any more")
+                raise _refusal(destination.project, "a commit that no longer exists anywhere")
     except DestinationError:
         if not fresh.takes_over:
             raise
@@ -82,28 +82,28 @@ async def _resume(
     if is_new_here:
         await destination.write(marker)
     if marker.tree and await destination.files.info(destination.folder) is None:
-        return replace(marker, commit="", tree="", skipped={}, notes={})  # somebody removed it
+        return replace(marker, commit="", tree="", skipped={}, notes={})  # somebody deleted it
     return marker
 
 
 async def _require_empty(destination: Destination, others: Iterable[str]) -> None:
     prefix = f"{destination.project}/"
     own = {other for other in others if other.startswith(prefix)}
-    strangers = await destination.strangers(own)
-    if strangers:
-        what = f"files that are not of this project, such as {strangers[0]}"
+    foreign = await destination.foreign_names(own)
+    if foreign:
+        what = f"files that are not of this project, such as {foreign[0]}"
         raise _refusal(destination.project, what)
 
 
 def _refusal(project: str, owner: str) -> DestinationError:
     return DestinationError(
-        f"The workspace folder projects/{project} holds {owner}.",
+        f"The workspace folder projects/{project} contains {owner}.",
         f"To keep both, rename the project here. {take_over_hint(project)}",
     )
 
 
 async def _is_related(repository: Repository, marker: Marker) -> bool:
-    """Whether a marker is of this repository: by its id, or by a history that both have."""
+    """Whether a marker belongs to this repository: by its id, or by commits that both have."""
     if marker.repository == repository.identity() or (
         marker.commit and await repository.has(marker.commit)
     ):
@@ -112,7 +112,7 @@ async def _is_related(repository: Repository, marker: Marker) -> bool:
 
 
 async def _keep_unpushed(repository: Repository, archive: ArchiveStore, marker: Marker) -> None:
-    """Show commits that only the archive has, as after a new clone instead of a restore."""
+    """Give refs to commits that only the archive has, as after a new clone without a restore."""
     heads = {**marker.refs, **({"HEAD": marker.head_commit} if marker.head_commit else {})}
     missing = await repository.missing(*heads.values())
     if not missing:
@@ -127,7 +127,7 @@ async def _keep_unpushed(repository: Repository, archive: ArchiveStore, marker: 
         raise
     except GitError as error:
         raise DestinationError(
-            f"Commits that only the workspace has do not fit this clone: {error.message}",
-            "To see them, move this clone away, then: jupyter dbx-agents restore -- "
+            f"This clone cannot receive the commits that only the workspace has: {error.message}",
+            "To see them, move this clone away and run: jupyter dbx-agents restore -- "
             f"{shlex.quote(marker.project)}. {take_over_hint(marker.project)}",
         ) from error

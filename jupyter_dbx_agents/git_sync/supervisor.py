@@ -1,4 +1,4 @@
-"""Git sync as a whole: finds projects, watches their HEADs, and has a worker for each."""
+"""Finds projects, watches their HEADs, and runs a worker for each."""
 
 from __future__ import annotations
 
@@ -40,55 +40,53 @@ _FLUSH_POLL_SECONDS = 0.05
 
 
 class GitSync(LoggingConfigurable):
-    """Keeps every repository under the projects' folder in the user's workspace folder.
+    """Copies every repository under the projects' folder to the user's workspace folder.
 
     ``origin`` names this installation (the app), so that two do not write to one folder; ``user``
-    returns the PAT's user, '' while there is none.  ``on_change`` holds functions that are called
-    without arguments when the status has changed.
+    returns the PAT's user, '' while there is none.  ``on_change`` holds functions without arguments
+    that are called when the status has changed.
     """
 
     keeps_history = Bool(
         True,
         help="Whether the git history is kept in the workspace beside the files (as bundles in "
-        "projects/.dbx-agents), so that “restore” brings it back. Without it only files come back.",
+        "projects/.dbx-agents), so that “restore” recovers it. Otherwise only files are restored.",
     ).tag(config=True)
     most_history_bytes = Integer(
-        1024**3, help="Histories larger than this are not kept; the files are synced all the same."
+        1024**3, help="Larger histories are not kept; their files are synced nevertheless."
     ).tag(config=True)
     most_file_bytes = Integer(
-        500 * 1024**2, help="Larger files are left out: the workspace takes 500 MB at most."
+        500 * 1024**2, help="Larger files are left out; the workspace's own limit is 500 MB."
     ).tag(config=True)
     requests_per_second = Float(
         10.0,
-        help="The pace of calls to the workspace. Its limits (about 30 imports a second) are for "
-        "everybody in it.",
+        help="The rate limit for calls to the workspace. Its own limits (about 30 imports a "
+        "second) are shared by all of its users.",
     ).tag(config=True)
-    most_parallel_requests = Integer(8, help="Calls to the workspace at a time.").tag(config=True)
-    trigger_seconds = Float(
-        0.2, help="How often it is looked whether a git hook has left a note."
-    ).tag(config=True)
+    most_parallel_requests = Integer(8, help="Concurrent calls to the workspace.").tag(config=True)
+    trigger_seconds = Float(0.2, help="How often the notes of git hooks are read.").tag(config=True)
     look_seconds = Float(
-        5.0, help="How often each project's HEAD is looked at, for what no hook tells."
+        5.0, help="How often each project's HEAD is polled, for commits that no hook reports."
     ).tag(config=True)
     search_seconds = Float(
-        60.0, help="How often new projects are searched for, besides when a terminal opens."
+        60.0, help="How often new projects are searched for; also whenever a terminal opens."
     ).tag(config=True)
     first_retry_seconds = Float(
-        2.0, help="When a sync that failed is tried again; the pause then doubles each time."
+        2.0, help="The pause before a failed sync is retried; it doubles with each failure."
     ).tag(config=True)
-    most_retry_seconds = Float(300.0, help="The longest pause before another try.").tag(config=True)
+    most_retry_seconds = Float(300.0, help="The longest pause before a retry.").tag(config=True)
     request_retry_seconds = Float(
-        0.5, help="When a single call that failed is tried again; then twice as late each time."
+        0.5, help="The pause before a failed call is retried; it doubles with each failure."
     ).tag(config=True)
     installs_hooks = Bool(
         True,
-        help="Whether git hooks are put into repositories and into the template for new ones. "
-        "Without them commits are noticed within look_seconds.",
+        help="Whether git hooks are installed in repositories and in the template for new ones. "
+        "Without them, commits are detected within look_seconds.",
     ).tag(config=True)
     sets_identity = Bool(
         True,
         help="Whether git's user.name and user.email default to the workspace user's, in an "
-        "included file that any setting of yours overrides.",
+        "included file that all of your own settings override.",
     ).tag(config=True)
 
     def __init__(
@@ -125,9 +123,9 @@ class GitSync(LoggingConfigurable):
     # ---- life
 
     async def start(self) -> None:
-        """Install hooks, and begin to watch; what no hook saw while we were away is found now."""
+        """Install hooks and begin to watch; commits made while the server was down are found."""
         self._triggers.open()
-        async with self._restoring:  # a user may be faster than the start: that is no leftover
+        async with self._restoring:  # a user may have started one already: it is not a leftover
             await asyncio.to_thread(remove_leftovers, self._projects)
         await self.install_hooks()
         self._background.spawn(self._watch_triggers())
@@ -135,7 +133,7 @@ class GitSync(LoggingConfigurable):
         self.pat_changed()
 
     async def stop(self, flush_seconds: float = 0.0) -> None:
-        """Stop; what is being synced, or was committed just now, gets ``flush_seconds`` to end."""
+        """Stop; syncs of the latest commits get ``flush_seconds`` to finish."""
         if flush_seconds > 0 and not self._files.is_waiting:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(flush_seconds):
@@ -145,13 +143,13 @@ class GitSync(LoggingConfigurable):
             self._telling.cancel()
 
     async def _flush(self) -> None:
-        await self._search()  # a project of the last moment, too
-        await self._look_at_heads()
+        await self._search()  # including a project that was created just now
+        await self._poll_heads()
         while not all(worker.is_idle for worker in self._workers.values()):  # noqa: ASYNC110
             await asyncio.sleep(_FLUSH_POLL_SECONDS)  # at the very end only, and for seconds
 
     def pat_changed(self) -> None:
-        """Go on at once when there is a PAT again; to be called when the credential has changed."""
+        """Continue at once if there is a PAT again; call this when the credential has changed."""
         self._files.pat_changed()
         if self._files.is_waiting:
             for worker in self._workers.values():
@@ -161,7 +159,7 @@ class GitSync(LoggingConfigurable):
             self._identity_of = user
             self._background.spawn(self._set_identity(user))
 
-    # ---- what users ask for
+    # ---- requests of users
 
     def status(self) -> list[dict[str, Any]]:
         """Return the REST models of all projects."""
@@ -171,44 +169,41 @@ class GitSync(LoggingConfigurable):
     async def sync_now(
         self, name: str | None = None, *, takes_over: bool = False
     ) -> list[dict[str, Any]]:
-        """Sync one project or all at once, and repair what somebody removed in the workspace.
+        """Sync one project or all, and repair what somebody deleted in the workspace.
 
-        ``takes_over``: replace what is in the folder, whosever it is.  Returns their models after
-        one try.  Raises GitSyncError for a project that is not there, and without a token.
+        ``takes_over``: replace what is in the folder, whoever owns it.  Returns their models after
+        one attempt.  Raises GitSyncError for an unknown project, and without a token.
         """
         self._require_token("sync")
         await self._search()
         if name is not None and name not in self._workers:
-            raise GitSyncError(f"There is no project {name}.", f"Look into {self._projects}.")
+            raise GitSyncError(f"There is no project {name}.", f"Check {self._projects}.")
         names = list(self._workers) if name is None else [name]
         workers = [self._workers[each] for each in names]
         return await asyncio.gather(*(w.sync_now(takes_over=takes_over) for w in workers))
 
     async def restorable(self) -> list[str]:
-        """Return the projects in the workspace that are not here.
-
-        Raises GitSyncError without a token.
-        """
+        """Return the projects in the workspace that are not here; GitSyncError without a token."""
         restorer = self._restorer()
         await self._search()
         return [n for n in await restorer.available() if n not in self._workers]
 
     async def restore(self, name: str | None = None) -> list[Restored]:
-        """Bring one project back, or all that are not here.
+        """Restore one project, or all that are not here.
 
-        Raises GitSyncError for one; of all, those that could not come back say why.
+        Raises GitSyncError for one; when restoring all, each result has its own ``problem``.
         """
         restorer = self._restorer()
         async with self._restoring:
             if name is not None:
                 restored = [await restorer.restore(name)]
             else:
-                restored = [await _try_to_restore(restorer, n) for n in await self.restorable()]
+                restored = [await _attempt_restore(restorer, n) for n in await self.restorable()]
         await self.install_hooks()
         return restored
 
     async def install_hooks(self) -> None:
-        """Look for projects and give each its hooks; to be called again when a terminal opens."""
+        """Search for projects and install their hooks; call this when a terminal opens."""
         if self.installs_hooks:
             await self._write_config()
         await self._search()
@@ -221,10 +216,10 @@ class GitSync(LoggingConfigurable):
             if name not in found and not worker.location.git_dir.exists():
                 self._drop(name)
         for name, location in found.items():
-            await self._know(name, location)
+            await self._track(name, location)
 
-    async def _know(self, name: str, location: Location) -> None:
-        """Start a worker for a project that is new, and see to its hooks."""
+    async def _track(self, name: str, location: Location) -> None:
+        """Start a worker for a new project, and install its hooks."""
         if problem := name_problem(name):
             self._unfit[readable(os.fsencode(name))[0]] = problem
             return
@@ -236,7 +231,7 @@ class GitSync(LoggingConfigurable):
             folder, environment = self._triggers.folder, self._environment
             report = await asyncio.to_thread(install_hooks, location, folder, environment)
             if report.problem and report.problem != worker.hooks_problem:
-                self.log.warning("%s: %s Commits are noticed later.", name, report.problem)
+                self.log.warning("%s: %s Commits are detected later.", name, report.problem)
             worker.hooks_problem = report.problem
 
     def _start(self, name: str, location: Location) -> ProjectWorker:
@@ -254,7 +249,7 @@ class GitSync(LoggingConfigurable):
         return worker
 
     def _drop(self, name: str) -> None:
-        """Forget a project whose folder is gone; what the workspace has of it stays."""
+        """Forget a project whose folder is gone; its copy in the workspace stays."""
         self._workers.pop(name, None)
         task = self._tasks.pop(name, None)
         if task is not None:
@@ -264,18 +259,18 @@ class GitSync(LoggingConfigurable):
     async def _watch_triggers(self) -> None:
         while True:
             for folder in self._triggers.take():
-                await self._look_into(folder)
+                await self._check_folder(folder)
             await asyncio.sleep(self.trigger_seconds)
 
-    async def _look_into(self, folder: Path) -> None:
-        """Something happened in a repository, perhaps one that is new."""
+    async def _check_folder(self, folder: Path) -> None:
+        """Wake the worker of the repository that contains ``folder``; it may be a new one."""
         found = await asyncio.to_thread(find_project, self._projects, folder)
         if found is None:
             return
         name, location = found
         worker = self._workers.get(name)
         if worker is None or worker.location != location:
-            await self._know(name, location)
+            await self._track(name, location)
         if name in self._workers:
             self._workers[name].wake()
 
@@ -283,12 +278,12 @@ class GitSync(LoggingConfigurable):
         searched_at = time.monotonic()
         while True:
             await asyncio.sleep(self.look_seconds)
-            await self._look_at_heads()
+            await self._poll_heads()
             if time.monotonic() - searched_at > self.search_seconds:
                 await self._search()
                 searched_at = time.monotonic()
 
-    async def _look_at_heads(self) -> None:
+    async def _poll_heads(self) -> None:
         workers = list(self._workers.values())
         seen = await asyncio.to_thread(lambda: [fingerprint(w.location) for w in workers])
         for worker, now in zip(workers, seen, strict=True):
@@ -308,23 +303,21 @@ class GitSync(LoggingConfigurable):
         root = self._root()
         if not root:
             return None
-        return ProjectSync(
-            Repository(location, self._environment),
-            Destination(self._files, root, name),
-            self._settings(),
-            log=self.log,
-            progress=progress,
-            other_projects=lambda: list(self._workers),
-        )
-
-    def _settings(self) -> Settings:
-        return Settings(
+        settings = Settings(
             origin=self._origin,
             scratch=self._scratch,
             keeps_history=self.keeps_history,
             most_history_bytes=self.most_history_bytes,
             most_file_bytes=self.most_file_bytes,
             parallel=self.most_parallel_requests,
+        )
+        return ProjectSync(
+            Repository(location, self._environment),
+            Destination(self._files, root, name),
+            settings,
+            log=self.log,
+            progress=progress,
+            other_projects=lambda: list(self._workers),
         )
 
     def _waiting_for(self) -> str:
@@ -356,12 +349,14 @@ class GitSync(LoggingConfigurable):
                     self._config.install, self._identity, with_template=self.installs_hooks
                 )
         except (ConfigFileError, OSError) as error:
-            self.log.warning("git's settings are not set: %s %s", error, getattr(error, "hint", ""))
+            self.log.warning(
+                "git's settings were not written: %s %s", error, getattr(error, "hint", "")
+            )
 
-    # ---- telling
+    # ---- notifications
 
     def _changed(self) -> None:
-        """Tell of a change, at most once a second: a first sync makes thousands."""
+        """Notify of a change, at most once a second: a first sync makes thousands."""
         if self._telling is not None:
             return
         delay = max(0.0, self._told_at + _PROGRESS_SECONDS - time.monotonic())
@@ -373,7 +368,7 @@ class GitSync(LoggingConfigurable):
         self.on_change.notify()
 
 
-async def _try_to_restore(restorer: Restorer, name: str) -> Restored:
+async def _attempt_restore(restorer: Restorer, name: str) -> Restored:
     try:
         return await restorer.restore(name)
     except DbxAgentsError as error:

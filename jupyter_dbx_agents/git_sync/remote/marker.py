@@ -211,11 +211,11 @@ class Destination:
         await self.record(name, data or b"")
         return f"{self.records}/{name}"
 
-    async def strangers(self, own: set[str]) -> list[str]:
-        """Return what is in the project's folder already, but not the way to our other projects."""
+    async def foreign_names(self, own: set[str]) -> list[str]:
+        """Return what the project's folder contains besides folders of our ``own`` projects."""
         children = await self.files.children(self.folder) or []
-        ways = {project.removeprefix(f"{self.project}/").partition("/")[0] for project in own}
-        return [c.name for c in children if c.kind != "DIRECTORY" or c.name not in ways]
+        inner = {project.removeprefix(f"{self.project}/").partition("/")[0] for project in own}
+        return [c.name for c in children if c.kind != "DIRECTORY" or c.name not in inner]
 
 
 async def known_projects(files: WorkspaceFiles, root: str) -> list[str]:
