@@ -54,8 +54,8 @@ ADVICE = {
     "The workspace refuses the token.": "Paste a new one: jupyter dbx-agents login",
     "There is no token to … with.": "Paste one: jupyter dbx-agents login",
     "Not restored: ….": "Each line above says why.",
-    "The history that the workspace keeps lacks ….": "Nothing here was changed; sync once more.",
-    "The workspace's record of … is broken (…).": (
+    "The history in the workspace lacks ….": "Nothing here was changed; run sync again.",
+    "The sync record of … is damaged (…).": (
         "Sync the project anew with: jupyter dbx-agents sync --take-over NAME"
     ),
     "… cannot be started: ….": "Install the program, or look at its permissions.",

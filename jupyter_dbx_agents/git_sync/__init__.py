@@ -1,16 +1,20 @@
-"""Every commit under the projects' folder reaches the workspace, and comes back after a restart.
+"""Copies every commit under the projects' folder to the workspace, and restores it from there.
 
-A commit's way: a hook leaves a note (``hooks``, ``triggers``) → the project's worker (``worker``)
-→ one pass (``project_sync``): what differs (``changes``), objects first (``archive``), intent and
-result (``marker``), files (``apply``) → ``refs/dbx/synced``.
+Itinerary of a commit: a hook leaves a note (``hooks/repository_hooks``) or a poll sees the new HEAD
+→ ``supervisor`` finds the project (``local/projects``) and wakes its ``worker`` → one pass
+(``project_sync``): HEAD and what differs (``local/repository``, ``local/objects``, both through
+``local/git``), objects first (``remote/archive``), the intent (``remote/marker``), the files in a
+safe order (``apply``, ``remote/workspace_files``), the marker again, then ``refs/dbx/synced``.
+A first pass claims the folder (``ownership``); ``audit`` compares all of it on demand; ``restore``
+goes the other way.  ``hooks/user_config`` and ``template`` set up git itself.
 
 Invariants; ``tests/git_sync`` shows them, the first three with random histories, faults and kills
-- The workspace ends with HEAD's tree, plus what others put there.
-- Nothing that we did not put there is overwritten or deleted.
-- A kill between any two calls loses nothing: the next start goes on.
+- The workspace ends with HEAD's tree, plus the files of others.
+- Nothing is overwritten or deleted that git sync did not write.
+- A kill between any two calls loses nothing: the next start continues.
 - What is synced is the committed tree, never the working tree.
 - What cannot be synced is named, with the reason and the next step.
-- Nobody else's hook, and no setting of the user's, is changed.
+- Nobody else's hook and no setting of the user is changed.
 """
 
 from .hooks.user_config import uninstall

@@ -84,7 +84,7 @@ class Progress:
         pending = self._marker.pending
         if pending is None or not self._done:
             return self._marker
-        return replace(self._marker, pending=pending.having_done(self._done))
+        return replace(self._marker, pending=pending.with_done(self._done))
 
 
 class ProjectSync:

@@ -1,4 +1,4 @@
-"""Bring projects back from the workspace: with their history, or at least their files."""
+"""Restore projects from the workspace: with their history, or at least their files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _EXECUTABLE_MODE = "100755"
 
 @dataclass(frozen=True)
 class Restored:
-    """What came back; ``missing`` are files that could not, ``problem`` says why nothing did."""
+    """What was restored; ``missing`` are files that were not, ``problem`` why nothing was."""
 
     name: str
     commit: str
@@ -46,7 +46,7 @@ class Restored:
 
 
 class Restorer:
-    """Restores projects below the projects' folder; never over anything that is there."""
+    """Restores projects below the projects' folder, never over existing files."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Restorer:
         return await known_projects(self._files, self._root)
 
     async def restore(self, name: str) -> Restored:
-        """Restore one project; raises RestoreError when there is none or its place is taken."""
+        """Restore one project; raises RestoreError if there is none, or its folder is in use."""
         target = self._target(name)
         destination = Destination(self._files, self._root, name)
         marker = await _load(destination)
@@ -76,7 +76,7 @@ class Restorer:
         except OSError as error:
             raise RestoreError(
                 f"{target} cannot be written: {error.strerror}.",
-                "Free some space, or see who may write there.",
+                "Free some space, or check its permissions.",
             ) from error
         await self._take(destination, marker, restored)
         return restored
@@ -93,7 +93,7 @@ class Restorer:
         return restored
 
     async def _take(self, destination: Destination, marker: Marker, restored: Restored) -> None:
-        """Be the app that syncs it from now on; a history that did not come back is kept there."""
+        """Become the app that syncs it; a history that was not restored stays in the workspace."""
         taken = replace(marker, origin=self._origin)
         if marker.archive.kind == "history" and not restored.has_history:
             await destination.put_aside(marker)
@@ -104,7 +104,7 @@ class Restorer:
     def _target(self, name: str) -> Path:
         parts = name.split("/")
         if any(part in ("", ".", "..", ".git") for part in parts):
-            raise RestoreError(f"“{name}” is no project's name.", _SEE_LIST)
+            raise RestoreError(f"“{name}” is not the name of a project.", _SEE_LIST)
         return self._projects.resolve().joinpath(*parts)
 
     async def _fill(self, folder: Path, destination: Destination, marker: Marker) -> Restored:
@@ -135,13 +135,15 @@ class Restorer:
         git = Git(git_dir, self._environment)
         await git.output("init", "--quiet", f"--object-format={marker.object_format}", *bare)
         if not marker.is_bare:
-            # With --git-dir, git writes down the current folder as the working tree's.
+            # With --git-dir, git records the current folder as the working tree.
             with contextlib.suppress(GitError):
                 await git.output("config", "--unset", "core.worktree")
             await git.output("config", "core.bare", "false")
         location = locate(folder)
         if location is None:
-            raise RestoreError(f"git made no repository in {folder}.", "Is the disk full?")
+            raise RestoreError(
+                f"git made no repository in {folder}.", "Check whether the disk is full."
+            )
         return Repository(location, self._environment)
 
     async def _restore_history(self, repository: Repository, marker: Marker) -> tuple[str, ...]:
@@ -163,12 +165,12 @@ class Restorer:
         return () if marker.is_bare else await self._check_out(repository)
 
     async def _check_out(self, repository: Repository) -> tuple[str, ...]:
-        """Check out HEAD; return the files that cannot be, without giving up on the others."""
+        """Check out HEAD; return the files for which that failed."""
         options = _tree_of(repository)
         await repository.output("read-tree", "HEAD")
         try:
             await repository.output("checkout-index", "--all", "--force", "-u", options=options)
-        except GitError:  # such as a symbolic link to nothing at all
+        except GitError:  # such as a symbolic link with an empty target
             deleted = await repository.output("ls-files", "-z", "--deleted", options=options)
             return tuple(readable(raw)[0] for raw in deleted.split(b"\0") if raw)
         return ()
@@ -180,7 +182,7 @@ class Restorer:
         folder = repository.location.folder
         if not await repository.has(marker.tree):
             raise RestoreError(
-                f"The list of {marker.project}'s files is not in the workspace any more.",
+                f"The list of the files of {marker.project} is no longer in the workspace.",
                 f"Download the folder {destination.folder} by hand.",
             )
         missing: list[str] = []
@@ -200,7 +202,7 @@ class Restorer:
         try:
             data = await self._files.read(f"{destination.folder}/{path}")
         except WorkspaceError as error:
-            if error.status != HTTPStatus.BAD_REQUEST:  # else it is larger than what is exported
+            if error.status != HTTPStatus.BAD_REQUEST:  # otherwise it is too large for export
                 raise
             return False
         if data is None:
@@ -216,12 +218,12 @@ async def _load(destination: Destination) -> Marker | None:
         raise RestoreError(
             error.message,
             f"Download {destination.folder} by hand. Its history may still be in the *.bundle "
-            f"files of {destination.records}, which “git clone” and “git fetch” read.",
+            f"files in {destination.records}, which “git clone” and “git fetch” read.",
         ) from error
 
 
 def remove_leftovers(projects: Path) -> None:
-    """Remove what a restore that was killed left behind; blocking."""
+    """Remove what a killed restore left behind; blocking."""
     for folder in projects.glob(f"{_SCRATCH}*"):
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -232,7 +234,7 @@ def _tree_of(repository: Repository) -> tuple[str, str]:
 
 def _move(scratch: Path, target: Path) -> None:
     scratch.chmod(0o755)
-    scratch.rename(target)  # takes the place of an empty folder, and of nothing else
+    scratch.rename(target)  # replaces an empty folder, and nothing else
 
 
 def _write(path: Path, data: bytes, executable: bool) -> None:
@@ -243,15 +245,6 @@ def _write(path: Path, data: bytes, executable: bool) -> None:
 
 
 def _require_free(target: Path) -> None:
-    """Refuse a place with anything in it.  Raises RestoreError."""
-    try:
-        with os.scandir(target) as entries:
-            is_free = next(entries, None) is None
-    except FileNotFoundError:
-        return
-    except NotADirectoryError:
-        is_free = False
-    if not is_free:
-        raise RestoreError(
-            f"{target} is there already and was left as it is.", "Move it away to restore it."
-        )
+    """Raise RestoreError unless there is nothing, or an empty folder."""
+    if os.path.lexists(target) and not (target.is_dir() and not any(target.iterdir())):
+        raise RestoreError(f"{target} already exists.", "Move it away, then restore again.")

@@ -1,8 +1,7 @@
-"""The app's own source on a Databricks App: the deployed template's history is not the user's.
+"""Detach the app's own source on a Databricks App from the repository that it was deployed from.
 
-A Git deployment leaves the template's ``.git`` in the folder that the app runs from.  Work there
-would go on the template's history, with its remote at hand.  So it gets a fresh repository without
-remotes; once, since what was replaced had a remote and what replaces it has none.
+A Git deployment leaves the template's ``.git``, with its history and remote, in the app's folder.
+It is replaced by a new repository without remotes, once: then there is no remote any more.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from pathlib import Path
 from ..errors import GitError
 from .local.git import run_git
 
-# What makes a folder this template and nothing else that a user deploys.
+# Files that identify the template.
 _TEMPLATE_FILES = ("app.yaml", "jupyter_dbx_agents/__init__.py", "pyproject.toml")
 _ASIDE = ".git.of-template"
 _FRESH = ".git.fresh"
@@ -31,14 +30,14 @@ def detach_template(
 ) -> bool:
     """Replace the template's ``.git`` in ``source``; return whether that was done.
 
-    Blocking.  Nothing happens off the platform, in another folder, to a repository without remotes,
-    or to one with anything that its remotes do not have.  Never raises: nothing depends on it.
+    Blocking.  Does nothing off the platform, in another folder, to a repository without remotes,
+    or to one with anything that its remotes lack.  Never raises: nothing depends on it.
     """
     try:
         return _detach(source, is_databricks_app, environment)
     except (OSError, GitError) as error:
         log.warning(
-            "The template's repository was left as it is: %s. To cut it off by hand, run "
+            "The template's repository was left as it is: %s. To detach it by hand, run "
             "“git remote remove origin” in %s.",
             str(error).rstrip("."),
             source,
@@ -51,7 +50,7 @@ def _detach(source: Path, is_databricks_app: bool, environment: Mapping[str, str
         return False
     aside, current = source / _ASIDE, source / ".git"
     if aside.is_dir() and not current.exists():
-        aside.rename(current)  # we were cut off between the two renames
+        aside.rename(current)  # a start was interrupted between the renames
     git = _Git(source, environment)
     if not current.is_dir() or current.is_symlink() or not git.is_untouched():
         return False
@@ -91,7 +90,7 @@ class _Git:
         )
 
     def make_fresh(self, git_dir: Path) -> None:
-        """Make a repository whose one commit has the template's files and nothing else here."""
+        """Make a repository whose only commit has the template's files."""
         tracked = self._run("ls-files", "-z", git_dir=self._source / ".git")
         present = b"\0".join(name for name in tracked.split(b"\0") if name and self._exists(name))
         run = partial(self._run, git_dir=git_dir)

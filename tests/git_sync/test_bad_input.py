@@ -127,7 +127,7 @@ async def test_a_broken_repository_hurts_no_other(site: Site) -> None:
     partly = await synced(site, sync, "partly")
     assert site.remote("partly") == {"b": b"b of partly", "c": b"c of partly"}
     wrong = await synced(site, sync, "wrong")
-    assert "not what it was" in wrong["skipped"][0]["reason"]
+    assert "is damaged" in wrong["skipped"][0]["reason"]
     gap = await synced(site, sync, "gap")
     assert site.remote("gap").keys() == {"a", "b", "c"}
     assert "history is not kept" in gap["history"]["message"]

@@ -167,7 +167,7 @@ async def test_a_broken_record_is_said_and_can_be_taken_over(site: Site) -> None
     site.make("p", a="1")
     await site.project_sync("p").run()
     site.put_foreign(".dbx-agents/p/sync.json", b"{")
-    with pytest.raises(DestinationError, match="broken"):
+    with pytest.raises(DestinationError, match="damaged"):
         await site.project_sync("p").run()
     await site.project_sync("p").run(takes_over=True)
     site.commit("p", {"a": "2"})

@@ -52,7 +52,7 @@ async def test_restore_refuses_to_overwrite(site: Site) -> None:
     folder = site.make("p", a="1")
     await site.project_sync("p").run()
     (folder / "a").write_text("local work")
-    with pytest.raises(RestoreError, match="there already"):
+    with pytest.raises(RestoreError, match="already exists"):
         await site.restorer().restore("p")
     assert (folder / "a").read_text() == "local work"
     for name in ("../x", "", "a//b", "p/.git", "nothing"):
@@ -153,7 +153,7 @@ async def test_a_broken_record_is_said_and_what_to_do(site: Site) -> None:
     await site.project_sync("p").run()
     shutil.rmtree(site.projects / "p")
     site.put_foreign(".dbx-agents/p/sync.json", b"{")
-    with pytest.raises(RestoreError, match="broken") as raised:
+    with pytest.raises(RestoreError, match="damaged") as raised:
         await site.restorer().restore("p")
     assert f"Download {ROOT}/p by hand" in raised.value.hint
 

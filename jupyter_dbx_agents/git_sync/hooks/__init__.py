@@ -1,1 +1,1 @@
-"""Git hooks in the user's repositories and git configuration."""
+"""Git hooks and settings that git sync adds as a guest."""

@@ -1,15 +1,14 @@
-"""Hooks that tell us of commits, as a guest in other people's repositories.
+"""Hooks that report commits, as a guest in other people's repositories.
 
-Four hooks of ours go where a repository's hooks are (its own ``core.hooksPath`` counts: husky),
-under names that are free.  If somebody has one of these names, theirs is not touched or wrapped,
-as it may be tracked, generated anew by its tool, or look at its own name; instead ours goes under
-``reference-transaction``, a name that hardly anybody uses and that git runs before ``post-commit``.
-When that is taken as well, the look at HEAD every few seconds has to do.
+Our hooks go where a repository's hooks are (its ``core.hooksPath`` counts: husky), under names that
+are free.  A hook of that name is not changed or wrapped: it may be tracked, generated, or depend on
+its own name.  Instead ours goes under ``reference-transaction``, a rarely used name that git runs
+before ``post-commit``.  Where that is in use, too, polling HEAD detects the commits.
 
-With Git LFS at hand the stand-in is all there is: “git lfs install” fails where a hook has a name
-that it wants.  pre-commit moves ours to a name of its own (``.legacy``) and goes on running it.
+With Git LFS installed only that name is used: “git lfs install” fails if a name that it wants is
+taken.  pre-commit renames our hook (to ``.legacy``) and still runs it.
 
-There is no global ``core.hooksPath``: it would switch off every repository's own hooks.
+Decided in docs/decisions/0007-hooks-and-poll.md.
 """
 
 from __future__ import annotations
@@ -32,9 +31,9 @@ HOOKS = ("post-commit", "post-merge", "post-rewrite", "post-checkout")
 STAND_IN = "reference-transaction"
 _MOVED = ".legacy"
 MARK = "# Written by jupyter_dbx_agents; “jupyter dbx-agents hooks uninstall” removes it."
-# ``>>``: the id of a process may come again before we have looked.  ``$1``: git runs the stand-in
-# before a transaction too, and in a clone from where the command was given: then GIT_DIR says where
-# it goes.  A folder that is gone means that nobody listens any more.
+# ``>>``: a process id may be reused before the note is read.  ``$1``: git also runs the stand-in
+# before a transaction, and for a clone in the current folder: then GIT_DIR says where the clone is.
+# Without the notes' folder there is no server that reads them.
 _SCRIPT = """#!/bin/sh
 {mark}
 # Leaves a note that HEAD may have moved.  It takes a millisecond and never fails.
@@ -50,13 +49,13 @@ note() {{
 exit 0
 """
 FOLDER_BELOW_HOME = Path(".local/state/jupyter_dbx_agents/commits")
-# A file that is still empty is being written; one that stays so says only that something happened.
+# An empty file is still being written; after that time it only reports that there was a commit.
 _WRITING_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class HookReport:
-    """Where hooks went; ``problem`` is why some could not be installed, '' if all could."""
+    """Where hooks were installed; ``problem`` is why some were not, '' if all were."""
 
     folder: Path | None
     names: tuple[str, ...] = ()
@@ -64,7 +63,7 @@ class HookReport:
 
 
 def own_names(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the names that our hooks are to have where they are free."""
+    """Return the names for our hooks, used where they are free."""
     has_lfs = shutil.which("git-lfs", path=environment.get("PATH"))
     return (STAND_IN,) if has_lfs else HOOKS
 
@@ -75,10 +74,10 @@ def hook_script(triggers: Path) -> str:
 
 
 def install_hooks(location: Location, triggers: Path, environment: Mapping[str, str]) -> HookReport:
-    """Install ours into one repository; blocking.  Never raises: the problem is in the report."""
+    """Install our hooks into one repository; blocking.  Problems are in the report."""
     folder = hooks_folder(location, environment)
     if folder is None:
-        return HookReport(None, problem="git cannot say where its hooks are.")
+        return HookReport(None, problem="git does not report where its hooks are.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         names = _install(folder, hook_script(triggers), own_names(environment))
@@ -88,11 +87,11 @@ def install_hooks(location: Location, triggers: Path, environment: Mapping[str, 
         return HookReport(folder, problem=f"Its hooks cannot be written: {error}")
     if set(names) >= set(HOOKS) or STAND_IN in names:
         return HookReport(folder, tuple(names))
-    return HookReport(folder, tuple(names), "All names for a hook of ours are taken.")
+    return HookReport(folder, tuple(names), "All names for our hooks are in use.")
 
 
 def uninstall_hooks(location: Location, environment: Mapping[str, str]) -> list[Path]:
-    """Remove ours from one repository, and every trace of them; return what was removed."""
+    """Remove our hooks and excludes from one repository; return the removed files."""
     folder = hooks_folder(location, environment)
     moved = [name + _MOVED for name in HOOKS]
     places = [] if folder is None else [folder / name for name in (*HOOKS, *moved, STAND_IN)]
@@ -104,7 +103,7 @@ def uninstall_hooks(location: Location, environment: Mapping[str, str]) -> list[
 
 
 def hooks_folder(location: Location, environment: Mapping[str, str]) -> Path | None:
-    """Return where git runs this repository's hooks from; None when git cannot tell."""
+    """Return the folder of this repository's hooks, None if git does not report it."""
     options = ("-C", str(location.folder))
     arguments = ("rev-parse", "--git-path", "hooks")
     try:
@@ -125,7 +124,7 @@ def is_ours(path: Path) -> bool:
 
 
 def _install(folder: Path, script: str, wanted: tuple[str, ...]) -> list[str]:
-    """Write our hooks under the free names, and the stand-in if one is not free."""
+    """Write our hooks under the free names, and the stand-in if one is in use."""
     names = [name for name in wanted if _write(folder / name, script)]
     if len(names) < len(wanted) and STAND_IN not in wanted and _write(folder / STAND_IN, script):
         names.append(STAND_IN)
@@ -136,7 +135,7 @@ def _install(folder: Path, script: str, wanted: tuple[str, ...]) -> list[str]:
 
 
 def _write(path: Path, script: str) -> bool:
-    """Write one hook unless the name is somebody else's."""
+    """Write one hook unless its name is in use; return whether it is there."""
     if os.path.lexists(path) and not is_ours(path):
         return False
     there = atomic.read(path)
@@ -148,21 +147,12 @@ def _write(path: Path, script: str) -> bool:
 
 
 def _exclude(location: Location, folder: Path, names: Iterable[str]) -> None:
-    """Keep hooks that lie in the working tree out of its status."""
-    top = location.folder.resolve()
-    inner = folder.resolve()
-    if (
-        location.is_bare
-        or top not in inner.parents
-        or location.git_dir.resolve()
-        in (
-            inner,
-            *inner.parents,
-        )
-    ):
-        return
-    relative = inner.relative_to(top).as_posix()
-    _write_excludes(location, [f"/{relative}/{name}" for name in names])
+    """Exclude hooks in the working tree from ``git status``."""
+    top, inner = location.folder.resolve(), folder.resolve()
+    is_in_git_dir = inner.is_relative_to(location.git_dir.resolve())
+    if not location.is_bare and top in inner.parents and not is_in_git_dir:
+        relative = inner.relative_to(top).as_posix()
+        _write_excludes(location, [f"/{relative}/{name}" for name in names])
 
 
 def _write_excludes(location: Location, patterns: Iterable[str]) -> None:
@@ -196,24 +186,21 @@ def _without_ours(lines: list[str]) -> list[str]:
 
 
 class Triggers:
-    """What our hooks leave for us: a small file for each process, in one folder.
+    """The notes of our hooks: a small file per process, in one folder.
 
-    Why files: writing one takes no time, needs no reader (a full pipe would hold the commit up),
-    and is done when the hook returns: killing the hook's process group cannot take it back.
+    A file needs no reader (a full pipe would block the commit), and is complete when the hook
+    returns: killing its process group does not undo it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def open(self) -> None:
-        """Make the folder: from now on hooks write to it."""
+        """Make the folder; from now on hooks write to it."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def take(self) -> list[Path]:
-        """Return the folders in which something happened, and forget them.
-
-        A few microseconds when there is nothing, so that the event loop may call it.
-        """
+        """Return the folders of the notes and remove them; takes microseconds if there are none."""
         try:
             files = list(self.folder.iterdir())
         except OSError:

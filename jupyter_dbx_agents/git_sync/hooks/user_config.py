@@ -1,12 +1,11 @@
-"""Git settings of ours for the user's whole account, at the weakest place that git reads.
+"""Our git settings for the user's account, which all of the user's own settings override.
 
-``~/.gitconfig`` is never touched.  Git reads ``~/.config/git/config`` before it, so that anything
-the user sets, there or in a repository, wins.  Into that file goes one include, of a file of ours,
-at its very top, so that its other lines win as well.  Why not environment variables:
-``GIT_CONFIG_COUNT`` would win over the user's settings, ``GIT_CONFIG_GLOBAL`` would hide them.
+``~/.gitconfig`` is never changed.  Git reads ``~/.config/git/config`` before it; one include at the
+very top of that file has the lowest priority.  Environment variables would not do:
+``GIT_CONFIG_COUNT`` overrides the user's settings, ``GIT_CONFIG_GLOBAL`` hides them.
 
-Ours holds the template for new and cloned repositories (with our hooks, and with what git's own
-template has), and who commits, as long as nobody has said so.
+The included file names the template for new and cloned repositories (git's own template with our
+hooks), and a default ``user.name`` and ``user.email``.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ _OWN_FOLDER = Path(".local/share/jupyter_dbx_agents/git")
 
 @dataclass(frozen=True)
 class Identity:
-    """Who commits."""
+    """A default for git's user.name and user.email."""
 
     name: str
     email: str
@@ -56,7 +55,7 @@ class UserConfig:
 
     @property
     def users_file(self) -> Path:
-        """The file of the user's that includes ours."""
+        """The user's file that includes ours."""
         base = variable("XDG_CONFIG_HOME")
         folder = Path(base) if base.startswith("/") else self._home / ".config"
         return folder / "git" / "config"
@@ -64,7 +63,7 @@ class UserConfig:
     def install(self, identity: Identity | None, *, with_template: bool = True) -> None:
         """Write our template and settings, and include them.
 
-        Without an identity the last one stays: nobody may have pasted a token yet.
+        Without an identity, the last one stays: there may be no token yet.
         """
         if with_template:
             self._write_template()
@@ -73,7 +72,7 @@ class UserConfig:
         self._include(wanted=True)
 
     def uninstall(self) -> list[Path]:
-        """Take everything back; return what was removed."""
+        """Remove all of it; return what was removed."""
         removed = [self._own] if self._own.exists() else []
         if self._include(wanted=False):
             removed.append(self.users_file)
@@ -90,7 +89,7 @@ class UserConfig:
         return "\n".join(lines) + "\n"
 
     def _system_has_identity(self) -> bool:
-        """Whether the machine says who commits; that is weaker than ours, so we must look."""
+        """Whether the system's settings have an identity, which ours would override."""
         try:
             run_git("config", "--system", "user.email", environment=self._environment)
         except GitError:
@@ -98,10 +97,10 @@ class UserConfig:
         return True
 
     def _write_template(self) -> None:
-        """What git's own template has (read off a repository made with it), and our hooks."""
+        """Write git's own template (copied from a new repository) and our hooks."""
         with tempfile.TemporaryDirectory() as scratch:
             environment = {**self._environment, "GIT_CONFIG_GLOBAL": os.devnull}
-            with contextlib.suppress(GitError):  # then there are our hooks alone
+            with contextlib.suppress(GitError):  # then the template has only our hooks
                 run_git("init", "--quiet", "--bare", scratch, environment=environment)
             for name in ("description", "info", "hooks"):
                 source, target = Path(scratch, name), self.template / name
@@ -117,7 +116,7 @@ class UserConfig:
             (self.template / "hooks" / name).unlink(missing_ok=True)
 
     def _include(self, *, wanted: bool) -> bool:
-        """Put our lines at the top of the user's file, or take them out; False if it was so."""
+        """Add our lines to the top of the user's file, or remove them; return if it changed."""
         block = f"{MARK}\n[include]\n\tpath = {_quoted(str(self.file))}\n"
         there = atomic.read(self.users_file)
         old = (there.content or b"").decode("utf-8", "surrogateescape")
@@ -134,7 +133,7 @@ class UserConfig:
 def uninstall(home: Path, projects: Path) -> list[Path]:
     """Remove our hooks from all projects, our template and our include; return what was removed.
 
-    Blocking.  Hooks in repositories elsewhere do nothing any more: what they write to is gone.
+    Blocking.  Hooks in other repositories do nothing then, as the folder of their notes is gone.
     Raises ConfigFileError or OSError.
     """
     environment = git_environment(home)
@@ -153,6 +152,6 @@ def _write(path: Path, text: str, mode: int = 0o644) -> None:
 
 
 def _quoted(value: str) -> str:
-    """Return a value as git-config(1) reads it back."""
+    """Return a value in the syntax of git-config(1)."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + escaped.replace("\n", " ").replace("\0", "") + '"'

@@ -1,1 +1,1 @@
-"""The repository on this machine."""
+"""The repository on this machine: ``git`` runs git, ``projects`` finds, ``objects`` reads."""

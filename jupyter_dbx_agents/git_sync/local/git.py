@@ -30,7 +30,7 @@ _FULL = ("No space left on device", "Disk quota exceeded", "File too large")
 _OPTIONS = (
     "--no-replace-objects",
     "--literal-pathspecs",
-    # Our own ref must not set off the hooks: ours would trigger a sync that has nothing to do.
+    # Moving our own ref must not run the hooks: ours would trigger another pass.
     "-c",
     "core.hooksPath=/dev/null",
     "-c",
@@ -43,7 +43,7 @@ _OPTIONS = (
 
 
 def git_environment(home: Path) -> dict[str, str]:
-    """Return the environment for git: this process's, without what would point it elsewhere."""
+    """Return the environment for git: this process's, without ``GIT_*``."""
     base = {name: v for name, v in current_environment().items() if not name.startswith("GIT_")}
     return base | {
         "HOME": str(home),
@@ -82,37 +82,39 @@ def run_git(
             "Check whether the disk or the network file system responds.",
         ) from error
     if ended.returncode:
-        raise failed(git_dir, command, ended.stderr, ended.returncode)
+        raise _failed(git_dir, command, ended.stderr, ended.returncode)
     return ended.stdout
 
 
 @dataclass
 class GitProcess:
-    """A running git with its three pipes."""
+    """A running git with its three pipes; ``place`` and ``command`` are for its errors."""
 
+    place: Path
+    command: str
     process: Process
     stdin: StreamWriter
     stdout: StreamReader
     stderr: StreamReader
 
     async def end(self) -> None:
-        """Kill it if it still runs, and wait for it."""
+        """Kill it if it is still running, and wait for it."""
         if self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
             await self.process.wait()
-        # Closed here and not by the garbage collector, which may come after the loop has ended.
+        # Closed here, since the garbage collector may do it after the loop has ended.
         cast(Any, self.process)._transport.close()
 
-    async def succeed(self, git_dir: Path, command: str) -> None:
-        """Wait for its end; raises GitError if it was a bad one."""
+    async def succeed(self) -> None:
+        """Wait for its end; raises GitError if it failed."""
         said = await self.stderr.read()
         if code := await self.process.wait():
-            raise failed(git_dir, command, said, code)
+            raise _failed(self.place, self.command, said, code)
 
 
 class Git:
-    """Runs git on the repository at ``git_dir``; every method may raise a GitError."""
+    """Runs git on the repository at ``git_dir``; each method may raise GitError."""
 
     def __init__(self, git_dir: Path, environment: Mapping[str, str]) -> None:
         self.git_dir = git_dir
@@ -121,41 +123,41 @@ class Git:
     async def output(
         self, *arguments: str, stdin: bytes = b"", options: tuple[str, ...] = ()
     ) -> bytes:
-        """Run a command to its end; return what it printed."""
+        """Run a command to its end and return its output."""
         async with self.running(*arguments, options=options) as git:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 printed, said = await git.process.communicate(stdin)
             if git.process.returncode:
-                raise failed(self.git_dir, arguments[0], said, git.process.returncode)
+                raise _failed(self.git_dir, arguments[0], said, git.process.returncode)
         return printed
 
     async def text(self, *arguments: str, stdin: bytes = b"") -> str:
-        """Run a command; return what it printed without the last newline."""
+        """Run a command and return its output without the last newline."""
         printed = await self.output(*arguments, stdin=stdin)
         return printed.decode("utf-8", "surrogateescape").rstrip("\n")
 
     async def records(self, *arguments: str) -> AsyncIterator[bytes]:
-        """Run a command that prints NUL-terminated records; yield them as they come."""
+        """Run a command and yield the NUL-terminated records of its output."""
         async with self.running(*arguments) as git:
             rest = b""
             while chunk := await git.stdout.read(CHUNK_BYTES):
                 *whole, rest = (rest + chunk).split(b"\0")
                 for record in whole:
                     yield record
-            await git.succeed(self.git_dir, arguments[0])
+            await git.succeed()
 
     async def stream(self, *arguments: str) -> AsyncIterator[bytes]:
-        """Run a command; yield its output in chunks."""
+        """Run a command and yield its output in chunks."""
         async with self.running(*arguments) as git:
             while chunk := await git.stdout.read(CHUNK_BYTES):
                 yield chunk
-            await git.succeed(self.git_dir, arguments[0])
+            await git.succeed()
 
     @contextlib.asynccontextmanager
     async def running(
         self, *arguments: str, options: tuple[str, ...] = ()
     ) -> AsyncIterator[GitProcess]:
-        """Start a command; it does not outlive the block."""
+        """Start a command, which is ended with the block."""
         git = await self.start(*arguments, options=options)
         try:
             yield git
@@ -172,6 +174,8 @@ class Git:
         except OSError as error:
             raise _not_started(error) from error
         return GitProcess(
+            self.git_dir,
+            arguments[0],
             process,
             cast(StreamWriter, process.stdin),
             cast(StreamReader, process.stdout),
@@ -183,19 +187,18 @@ def _not_started(error: OSError) -> GitError:
     return GitError(f"git cannot be started: {error.strerror}.", "Install git.")
 
 
-def failed(git_dir: Path | None, command: str, said: bytes, code: int) -> GitError:
+def _failed(git_dir: Path | None, command: str, said: bytes, code: int) -> GitError:
     """Return the error for a command that exited with ``code`` and wrote ``said`` to stderr."""
     lines = said.decode("utf-8", "replace").strip().splitlines()
-    deadly = [line for line in lines if line.startswith("fatal: ")]  # advice may come after it
-    reason = (deadly or lines[-1:] or ["it was killed"])[0].rstrip(".")
-    place = git_dir.parent if git_dir is not None and git_dir.name == ".git" else git_dir
-    where = f" in {place}" if place is not None else ""
+    fatal = [line for line in lines if line.startswith("fatal: ")]  # advice may follow it
+    reason = (fatal or lines[-1:] or ["it was killed"])[0].rstrip(".")
+    where = f" in {git_dir}".removesuffix("/.git") if git_dir else ""
     message = f"git {command} failed{where}: {reason}."
     if -code == signal.SIGXFSZ or any(word in reason for word in _FULL):
         return GitStoppedError(message, "Free some space.")
     if code < 0:
-        return GitStoppedError(message, "Is there enough memory? It can be tried again.")
+        return GitStoppedError(message, "Check whether there is enough memory, then try again.")
     return GitError(
         message,
-        "Try “git fsck” there; a broken repository can be cloned or restored anew.",
+        "Run “git fsck” there; a damaged repository can be cloned or restored again.",
     )

@@ -1,7 +1,7 @@
-"""What is committed: the paths that differ from tree to tree, and the bytes of blobs.
+"""What is committed: the paths that differ between two trees, and the bytes of blobs.
 
-Tree to tree, never the working tree: so amend, rebase, force and a switch of branches are not cases
-of their own.  A rename is a deletion and an addition.
+The working tree is never read, so amend, rebase, force and a switch of branches need no code of
+their own.  A rename is a deletion and an addition.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _NO_MODE = "000000"
 # Paths on a command line; Linux takes 2 MiB.
 _PATHS_AT_A_TIME = 500
 
-SYMLINK = "A symbolic link: the workspace has none."
-SUBMODULE = "A submodule: it is synced as a project of its own if it is checked out."
-# Eight uploads at a time hold this much each, some times over; larger blobs are streamed.
+SYMLINK = "It is a symbolic link, which the workspace does not support."
+SUBMODULE = "It is a submodule, which is synced as a separate project if it is checked out."
+# Larger blobs are streamed; each concurrent upload holds this much in memory, several times over.
 MOST_IN_MEMORY_BYTES = 256 * 1024
 # https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md: a pointer is smaller than that.
 _MOST_POINTER_BYTES = 1024
@@ -35,8 +35,8 @@ _POINTER = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?oid sha256:([0-9a-f]{64})\n"
 )
 _SHA1_DIGITS = 40
-_BROKEN = "Try “git fsck” and “git fetch”."
-POINTER_NOTE = "Git LFS content is not here, so its pointer is synced. Run “git lfs pull”."
+_BROKEN = "Run “git fsck”, then “git fetch”."
+POINTER_NOTE = "Its Git LFS content is missing, so the pointer is synced. Run “git lfs pull”."
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ async def diff(git: Git, old_tree: str, tree: str) -> AsyncIterator[Change]:
 
 
 async def look_up(git: Git, tree: str, paths: Iterable[str]) -> dict[str, Change]:
-    """Return these paths as they are in a tree, as additions, without those that it lacks."""
+    """Return those of the paths that a tree has, as additions."""
     found: dict[str, Change] = {}
     wanted = list(paths) if tree else []
     for start in range(0, len(wanted), _PATHS_AT_A_TIME):
@@ -135,7 +135,7 @@ def ancestors(path: str) -> Iterable[str]:
 
 @dataclass(frozen=True)
 class Content:
-    """The bytes of one file; ``chunks`` yields them anew each time; ``note`` is for the status."""
+    """The bytes of one file; each call of ``chunks`` yields them; ``note`` is for the status."""
 
     size_bytes: int
     chunks: Callable[[], AsyncIterator[bytes]]
@@ -160,7 +160,7 @@ class Blobs:
         self._check = self._batch = None
 
     async def size(self, name: str) -> int | None:
-        """Return the size of a named object, such as ``TREE:path``; None when there is none."""
+        """Return the size of a named object, such as ``TREE:path``; None if there is none."""
         async with self._turn:
             if self._check is None:
                 self._check = await self._git.start("cat-file", "--batch-check")
@@ -169,9 +169,9 @@ class Blobs:
         return int(words[2]) if len(words) == 3 and words[2].isdigit() else None  # noqa: PLR2004
 
     async def open(self, path: str, oid: str) -> Content:
-        """Return a blob's content, or what its Git LFS pointer stands for.
+        """Return a blob's content, or that of its Git LFS pointer.
 
-        Raises GitError when the object is missing or broken.
+        Raises GitError if the object is missing or damaged.
         """
         size = await self.size(oid)
         if size is None:
@@ -180,7 +180,7 @@ class Blobs:
             return Content(size, lambda: self._git.stream("cat-file", "blob", oid))
         data = await self._read(oid)
         if blob_id(data, "sha1" if len(oid) == _SHA1_DIGITS else "sha256") != oid:
-            raise GitError(f"The object {oid} is not what it was.", _BROKEN)
+            raise GitError(f"The object {oid} is damaged.", _BROKEN)
         pointer = _POINTER.match(data) if size < _MOST_POINTER_BYTES else None
         if pointer is None:
             return in_memory(data)
@@ -188,7 +188,7 @@ class Blobs:
         return large or in_memory(data, POINTER_NOTE)
 
     def _large_file(self, path: str, sha256: str) -> Content | None:
-        """Return the content that a pointer stands for, if it is here and exactly that."""
+        """Return the content with a pointer's hash, None if it is not here."""
         store = self._location.common_dir / "lfs" / "objects" / sha256[:2] / sha256[2:4] / sha256
         for file in (store, self._location.folder / path):
             try:
@@ -205,7 +205,7 @@ class Blobs:
         async with self._turn:
             if self._batch is None:
                 self._batch = await self._git.start("cat-file", "--batch")
-            batch, self._batch = self._batch, None  # put back when the reply was read whole
+            batch, self._batch = self._batch, None  # put back after a complete reply
             try:
                 header = await self._ask(batch, oid)
                 if not header.endswith(b" missing"):
@@ -218,7 +218,7 @@ class Blobs:
             finally:
                 if batch is not None:
                     await batch.end()
-        raise GitError(f"The object {oid} is broken.", _BROKEN)
+        raise GitError(f"The object {oid} cannot be read.", _BROKEN)
 
     async def _ask(self, process: GitProcess, name: str) -> bytes:
         try:
@@ -227,7 +227,7 @@ class Blobs:
             reply = await process.stdout.readuntil(b"\n")
         except (ConnectionError, asyncio.IncompleteReadError) as error:
             raise GitError(
-                f"git cat-file ended at {name}.", "Try “git fsck” in the repository."
+                f"git cat-file ended at {name}.", "Run “git fsck” in the repository."
             ) from error
         return reply.rstrip(b"\n")
 
@@ -252,5 +252,5 @@ async def file_chunks(path: Path) -> AsyncIterator[bytes]:
 
 
 def blob_id(data: bytes, object_format: str) -> str:
-    """Return the id that git gives to these bytes."""
+    """Return the object id of a blob with these bytes."""
     return hashlib.new(object_format, b"blob %d\0" % len(data) + data).hexdigest()

@@ -1,8 +1,8 @@
-"""The repositories under the projects' folder, and what they are called in the workspace.
+"""The repositories under the projects' folder, and their names in the workspace.
 
 A project's name is its path below that folder: ``api``, ``team/api``.  Repositories inside others
-(clones, submodules, worktrees) are projects too, under the path at which they are: that is where
-the outer one has nothing, since git tracks no files of an inner repository.
+(clones, submodules, worktrees) are projects, too: git tracks no files of an inner repository, so
+the outer project has nothing at that path.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 # Beside the projects in the workspace, so not a project's name.
 RECORDS_FOLDER = ".dbx-agents"
-NOT_UTF8 = "Its name is not UTF-8, as the workspace demands. Rename it."
-CONTROL_CHARACTER = "Its name has a control character, which the workspace refuses. Rename it."
-# Deep enough for a repository's submodules; a search that takes longer than it is worth ends.
+NOT_UTF8 = "Its name is not UTF-8, which the workspace requires. Rename it."
+CONTROL_CHARACTER = "Its name contains a control character, which is not allowed. Rename it."
+# Deep enough for a repository's submodules; the search ends after that many folders.
 MOST_DEPTH = 5
 MOST_FOLDERS = 20_000
-# Package managers fill these, at times with clones that are nobody's work.
+# Filled by package managers, sometimes with clones that are not the user's work.
 _PASSED_OVER = {"node_modules", "__pycache__", "venv", "site-packages"}
 
 
@@ -43,7 +44,7 @@ class Location:
 
 
 def locate(folder: Path) -> Location | None:
-    """Return the repository whose top is this folder, None when it is no repository's."""
+    """Return the repository whose top is this folder, None if it is not a repository."""
     entry = folder / ".git"
     try:
         if entry.is_dir():
@@ -69,7 +70,7 @@ def _is_git_dir(folder: Path) -> bool:
 
 
 def fingerprint(location: Location) -> tuple[object, ...]:
-    """Return what changes when HEAD does, from a few small files and without git.
+    """Return a value that changes with HEAD, read from a few small files without git.
 
     A symbolic HEAD's ref is a loose file, or in ``packed-refs``, or in a reftable.
     """
@@ -86,7 +87,7 @@ def fingerprint(location: Location) -> tuple[object, ...]:
 
 
 def read(path: Path) -> bytes:
-    """Return the beginning of a small file of git's, b'' where there is none."""
+    """Return the first 4 KB of a file, b'' if it cannot be read."""
     try:
         return path.read_bytes()[:4096]
     except OSError:
@@ -102,10 +103,10 @@ def _identity(path: Path) -> tuple[int, int, int] | None:
 
 
 def find_projects(projects: Path) -> dict[str, Location]:
-    """Return all repositories by name; blocking, so to be called in a thread."""
+    """Return all repositories by name; blocking."""
     root = projects.resolve()
     found: dict[str, Location] = {}
-    for folder in _folders(root):
+    for folder in islice(_folders(root), MOST_FOLDERS):
         location = locate(folder)
         if location is not None and folder != root:
             found[folder.relative_to(root).as_posix()] = location
@@ -113,9 +114,9 @@ def find_projects(projects: Path) -> dict[str, Location]:
 
 
 def find_project(projects: Path, inside: Path) -> tuple[str, Location] | None:
-    """Return the repository that a path below the projects' folder is in, None if in none.
+    """Return the repository that contains a path below the projects' folder, None if none does.
 
-    Hidden folders hold caches of clones, and agents' worktrees: only the latter count.
+    Hidden folders contain caches of clones, and agents' worktrees: only the latter are projects.
     """
     root, folder = projects.resolve(), inside.resolve()
     while folder != root and root in folder.parents:
@@ -131,7 +132,7 @@ def find_project(projects: Path, inside: Path) -> tuple[str, Location] | None:
 
 
 def name_problem(project: str) -> str:
-    """Return why a project cannot have its name in the workspace, '' if it can."""
+    """Return why the workspace does not allow a project's name, '' if it does."""
     try:
         raw = os.fsencode(project)
     except UnicodeEncodeError:
@@ -140,27 +141,20 @@ def name_problem(project: str) -> str:
 
 
 def _folders(root: Path) -> Iterator[Path]:
-    """Yield folders, the upper ones first; links are not followed."""
+    """Yield folders breadth-first, without following links."""
     level = [root]
-    count = 0
     for _ in range(MOST_DEPTH + 1):
         below: list[Path] = []
         for folder in level:
-            count += 1
-            if count > MOST_FOLDERS:
-                return
             yield folder
             below.extend(_children(folder))
         level = below
 
 
 def _children(folder: Path) -> list[Path]:
-    if (
-        locate(folder) is not None
-        and (folder / "HEAD").is_file()
-        and not (folder / ".git").exists()
-    ):
-        return []  # a bare repository's own folders
+    location = locate(folder)
+    if location is not None and location.is_bare:
+        return []
     try:
         with os.scandir(folder) as entries:
             return [
@@ -173,7 +167,7 @@ def _children(folder: Path) -> list[Path]:
 
 
 def _agents_worktrees(folder: Path) -> list[Path]:
-    """Where Claude Code puts the worktrees that it makes, which is a hidden folder."""
+    """Return the hidden folder in which Claude Code makes its worktrees."""
     worktrees = folder / ".claude" / "worktrees"
     return [worktrees] if worktrees.is_dir() else []
 

@@ -12,18 +12,18 @@ from .git import Git
 from .projects import Location, read
 
 SYNCED_REF = "refs/dbx/synced"
-# Refs are shared by a repository's worktrees; these are each worktree's own (git 2.20).
+# A repository's worktrees share its refs; these belong to one worktree (git 2.20).
 SYNCED_REF_OF_WORKTREE = "refs/worktree/dbx/synced"
-# What only the workspace's archive had when a project was cloned anew instead of restored.
+# Commits that only the archive had when a project was cloned again instead of restored.
 KEPT_REFS = "refs/dbx/before/"
-# Beyond that many branches and tags the newest are kept: they travel with each commit.
+# Of more branches and tags, the newest are kept: all of them are uploaded with each commit.
 MOST_REFS = 1000
 _ID_FILE = "jupyter_dbx_agents_id"
 
 
 @dataclass(frozen=True)
 class Head:
-    """Where HEAD and the refs stand; ``name`` is '' when HEAD is detached."""
+    """HEAD's commit, its tree and the refs; ``name`` is '' if HEAD is detached."""
 
     commit: str
     tree: str
@@ -41,11 +41,11 @@ class Repository(Git):
 
     @property
     def synced_ref(self) -> str:
-        """The ref that shows the last commit in the workspace."""
+        """The ref of the last commit in the workspace."""
         return SYNCED_REF_OF_WORKTREE if self.location.is_linked else SYNCED_REF
 
     async def head(self) -> Head | None:
-        """Return where HEAD stands; None before the first commit.  Raises GitError."""
+        """Return HEAD, None before the first commit.  Raises GitError."""
         name = _head_name(self.location.git_dir)
         try:
             found = await self.text("rev-parse", "HEAD^{commit}", "HEAD^{tree}")
@@ -57,7 +57,7 @@ class Repository(Git):
         return Head(commit, tree, name, await self._refs(name))
 
     async def _is_unborn(self) -> bool:
-        """Whether HEAD names a branch that does not exist, in a repository that can be read."""
+        """Whether HEAD names a branch that does not exist, in a readable repository."""
         try:
             name = await self.text("symbolic-ref", "HEAD")
         except GitError:
@@ -68,7 +68,7 @@ class Repository(Git):
         )
 
     async def _refs(self, head_name: str) -> dict[str, str]:
-        """Branches and tags; a linked worktree has the repository's, so only its own branch."""
+        """Return branches and tags; of a linked worktree its branch alone, as refs are shared."""
         patterns: tuple[str, ...] = ("refs/heads", "refs/tags", KEPT_REFS)
         if self.location.is_linked:
             patterns = (head_name,) if head_name else ()
@@ -77,15 +77,15 @@ class Repository(Git):
         command = ("for-each-ref", "--format=%(objectname) %(refname)", f"--count={MOST_REFS}")
         try:
             listing = await self.text(*command, "--sort=-creatordate", *patterns)
-        except GitError:  # the object of one is missing, which must not hold up HEAD's files
+        except GitError:  # an object is missing, which must not stop HEAD's files
             listing = await self.text(*command, *patterns)
         lines = (line.partition(" ") for line in listing.splitlines())
         return {name: oid for oid, _, name in lines if _is_utf8(name)}
 
     def identity(self) -> str:
-        """Return the id that tells this repository from others; written on first use.
+        """Return the repository's own id, which is written on first use.  Raises GitError.
 
-        Not the first commit's: forks and templates share it.  Raises GitError.
+        The first commit's id would not do: forks and templates share it.
         """
         path = self.location.common_dir / _ID_FILE
         try:
@@ -94,12 +94,13 @@ class Repository(Git):
             known = path.read_text().strip()
         except OSError as error:
             raise GitError(
-                f"{path} cannot be written: {error.strerror}.", "Free space or allow writing there."
+                f"{path} cannot be written: {error.strerror}.",
+                "Free some space, or check its permissions.",
             ) from error
         return f"{known}/{self.location.git_dir.name}" if self.location.is_linked else known
 
     def adopt_identity(self, identity: str) -> None:
-        """Be the repository that a workspace folder belongs to, as a restored one is."""
+        """Take the id of the repository that this one was restored from."""
         (self.location.common_dir / _ID_FILE).write_text(identity.partition("/")[0] + "\n")
 
     async def has(self, *oids: str) -> bool:
@@ -117,7 +118,7 @@ class Repository(Git):
         return {line.split()[0] for line in listing.splitlines() if line.endswith(" missing")}
 
     async def roots(self) -> set[str]:
-        """Return the first commits of all branches; none if the history has gaps."""
+        """Return the root commits of all branches; none if objects are missing."""
         try:
             listing = await self.text("rev-list", "--max-parents=0", "--all", "HEAD")
         except GitError:
@@ -125,7 +126,7 @@ class Repository(Git):
         return set(listing.split())
 
     async def mark_synced(self, commit: str) -> None:
-        """Move our ref, which also keeps the commit from being collected."""
+        """Move our ref, which also protects the commit from garbage collection."""
         await self.output("update-ref", self.synced_ref, commit)
 
     async def object_format(self) -> str:
@@ -135,7 +136,7 @@ class Repository(Git):
         return self._object_format
 
     async def remotes(self) -> dict[str, str]:
-        """Return the remotes' addresses, without passwords."""
+        """Return the remotes' URLs, without passwords."""
         try:
             listing = await self.output("config", "-z", "--get-regexp", r"^remote\..*\.url$")
         except GitError:
@@ -144,12 +145,13 @@ class Repository(Git):
         return {key[7:-4]: without_password(url) for key, _, url in pairs if key}
 
     def shallow_commits(self) -> list[str]:
-        """Return the commits whose parents are not here because the clone is shallow."""
-        return _read_all(self.location.common_dir / "shallow").split()
+        """Return the commits whose parents a shallow clone lacks."""
+        shallow = self.location.common_dir / "shallow"
+        return shallow.read_text().split() if shallow.is_file() else []
 
 
 def without_password(url: str) -> str:
-    """Return an address without the user and password that some tools put in."""
+    """Return a URL without the user and password that some tools put into it."""
     scheme, separator, rest = url.partition("://")
     authority, slash, path = rest.partition("/")
     if not separator or scheme not in {"http", "https"} or "@" not in authority:
@@ -160,13 +162,6 @@ def without_password(url: str) -> str:
 def _head_name(git_dir: Path) -> str:
     head = read(git_dir / "HEAD").decode("utf-8", "replace").strip()
     return head.removeprefix("ref: ").strip() if head.startswith("ref: ") else ""
-
-
-def _read_all(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""
 
 
 def _is_utf8(name: str) -> bool:

@@ -1,1 +1,1 @@
-"""The copy in the workspace."""
+"""The copy in the workspace: files, and the marker and archive beside them."""

@@ -1,11 +1,9 @@
 """The repository's own objects beside the tree: its history, or at least the synced trees.
 
-An increment with each commit, made of what the archive does not have yet.  It is uploaded before
-the first file changes, so that a commit is safe first and visible then; and under a name that must
-not exist, so that a second app at the same project is noticed.  When the increments outweigh the
-first bundle, everything is written anew and the old files go.
-
-A bundle's first file, if it is the only one, is one that ``git clone`` takes.
+Each pass adds an increment: the objects that the archive lacks.  It is uploaded before the first
+file changes, so that a commit is safe before it is visible, and under a name that must not exist,
+so that a second app at the same project is detected.  When the increments outweigh the first one,
+a new archive replaces the old one.  ``git clone`` reads a bundle that consists of one file.
 """
 
 from __future__ import annotations
@@ -48,7 +46,7 @@ class ArchiveStore:
         self._destination, self._scratch, self._most_bytes = destination, scratch, most_bytes
 
     async def add(self, marker: Marker, repository: Repository, head: Head, kind: str) -> Marker:
-        """Upload what is new; return the marker that knows it, which is not written yet.
+        """Upload new objects; return the marker with them, which the caller writes.
 
         Raises ArchiveTooLargeError, OSError for a full disk, and GitError.
         """
@@ -63,29 +61,24 @@ class ArchiveStore:
     async def _add(
         self, marker: Marker, repository: Repository, head: Head, kind: str, renews: bool
     ) -> Marker:
-        archive = marker.archive
         increment = await self._increment(marker, repository, head, kind, renews)
+        archive = Archive(kind, secrets.token_hex(6)) if renews else marker.archive
         with tempfile.TemporaryFile(dir=self._scratch) as stream:
             await self._pack(repository, increment, stream)
-            if _object_count(stream, increment) == 0:
-                grown = archive
-            elif renews:
-                fresh = Archive(kind, secrets.token_hex(6))
-                grown = await self._upload(stream, fresh, marker)
-            else:
-                grown = await self._upload(stream, archive, marker)
-        return _knowing(marker, replace(grown, tree=head.tree), head, repository)
+            is_empty = _object_count(stream, increment) == 0
+            archive = marker.archive if is_empty else await self._upload(stream, archive, marker)
+        return _with_archive(marker, replace(archive, tree=head.tree), head, repository)
 
     async def fetch(self, marker: Marker, git: Git) -> None:
-        """Bring everything that the archive holds into a repository's objects.
+        """Add everything in the archive to a repository's objects.
 
-        Raises DestinationError when a file of it is gone, and GitError.
+        Raises DestinationError if one of its files is missing, and GitError.
         """
         for number in range(len(marker.archive.parts)):
             await _index(git, self._download(marker.archive, number))
 
     async def tidy(self, marker: Marker) -> Marker:
-        """Delete the archives that a newer one replaces; return the marker without them."""
+        """Delete superseded archives; return the marker without them."""
         files, records = self._destination.files, self._destination.records
         for archive in marker.obsolete:
             for number in range(len(archive.parts)):
@@ -95,9 +88,8 @@ class ArchiveStore:
 
     def _is_overgrown(self, archive: Archive) -> bool:
         added = archive.all_bytes - archive.first_bytes
-        return len(archive.parts) >= _MOST_INCREMENTS or added > max(
-            archive.first_bytes, _SMALL_BYTES
-        )
+        is_heavy = added > max(archive.first_bytes, _SMALL_BYTES)
+        return is_heavy or len(archive.parts) >= _MOST_INCREMENTS
 
     async def _increment(
         self, marker: Marker, repository: Repository, head: Head, kind: str, renews: bool
@@ -111,13 +103,13 @@ class ArchiveStore:
         gone = await repository.missing(*candidates)
         return Increment(kind, tips, [oid for oid in candidates if oid not in gone], refs)
 
-    async def _pack(self, repository: Repository, wanted: Increment, stream: IO[bytes]) -> None:
-        if wanted.kind == "history":
-            stream.write(_bundle_header(wanted, await repository.object_format()))
+    async def _pack(self, repository: Repository, increment: Increment, stream: IO[bytes]) -> None:
+        if increment.kind == "history":
+            stream.write(_bundle_header(increment, await repository.object_format()))
         options = ["--revs", "--thin", "--stdout", "-q", "--delta-base-offset"]
-        if wanted.kind == "trees":
+        if increment.kind == "trees":
             options.append("--filter=blob:none")
-        stdin = "\n".join([*wanted.tips, "--not", *wanted.haves, ""]).encode()
+        stdin = "\n".join([*increment.tips, "--not", *increment.haves, ""]).encode()
         async with repository.running("pack-objects", *options, options=_PACK_OPTIONS) as packing:
             with contextlib.suppress(ConnectionError):
                 packing.stdin.write(stdin)
@@ -128,15 +120,15 @@ class ArchiveStore:
                 if stream.tell() > self._most_bytes:
                     raise ArchiveTooLargeError(
                         f"The history has more than {self._most_bytes // 1024**2} MB.",
-                        "Push it to a remote; the files are synced without it.",
+                        "Push it to a remote; only the files are synced.",
                     )
-            await packing.succeed(repository.git_dir, "pack-objects")
+            await packing.succeed()
         stream.flush()
 
     async def _upload(self, stream: IO[bytes], archive: Archive, marker: Marker) -> Archive:
         size = stream.seek(0, 2)
         if archive.all_bytes + size > self._most_bytes and archive.parts:
-            raise ArchiveTooLargeError("The history has grown too large.")  # it is packed anew
+            raise ArchiveTooLargeError("The history has grown too large.")  # then it is packed anew
         parts = -(-size // PART_BYTES)
         grown = replace(
             archive,
@@ -154,7 +146,7 @@ class ArchiveStore:
         return grown
 
     async def _claim(self, name: str, data: bytes, marker: Marker) -> None:
-        """Write the first part under a name that nobody has; or find out who has it."""
+        """Write the first part under a free name; raises MarkerChangedError if another app did."""
         try:
             await self._destination.record(name, data, overwrite=False)
         except WorkspaceError as error:
@@ -167,29 +159,29 @@ class ArchiveStore:
                 marker.archive,
             ):
                 raise MarkerChangedError(
-                    "The project's records have changed.", "They are read anew at the next try."
+                    "Another app changed the project's records.", "Run sync again."
                 ) from None
-            await self._destination.record(name, data)  # our own, from an attempt that was cut off
+            await self._destination.record(name, data)  # ours, from an interrupted pass
 
     async def _download(self, archive: Archive, number: int) -> AsyncIterator[bytes]:
-        head = b"" if archive.kind == "history" else None
+        """Yield the pack, without the header that makes it a bundle."""
+        header: bytes | None = b"" if archive.kind == "history" else None
         for name in archive.names(number):
             data = await self._destination.files.read(f"{self._destination.records}/{name}")
             if data is None:
                 raise DestinationError(
-                    f"The history that the workspace keeps lacks {name}.",
+                    f"The history in the workspace lacks {name}.",
                     take_over_hint(self._destination.project),
                 )
-            if head is not None:
-                head += data
-                _header, separator, data = head.partition(b"\n\n")
-                if not separator:
+            if header is not None:
+                header, end, data = (header + data).partition(b"\n\n")
+                if not end:
                     continue
-                head = None
+                header = None
             yield data
 
 
-def _knowing(marker: Marker, archive: Archive, head: Head, repository: Repository) -> Marker:
+def _with_archive(marker: Marker, archive: Archive, head: Head, repository: Repository) -> Marker:
     old = marker.archive
     replaced = (old,) if old.parts and old.generation != archive.generation else ()
     is_history = archive.kind == "history"
@@ -205,21 +197,21 @@ def _knowing(marker: Marker, archive: Archive, head: Head, repository: Repositor
     )
 
 
-def _bundle_header(wanted: Increment, object_format: str) -> bytes:
-    """Build the head of a bundle (gitformat-bundle(5)); prerequisites are commits and tags."""
+def _bundle_header(increment: Increment, object_format: str) -> bytes:
+    """Return a bundle's header (gitformat-bundle(5)); prerequisites are commits and tags."""
     if object_format == "sha1":
         lines = ["# v2 git bundle"]
     else:
         lines = ["# v3 git bundle", f"@object-format={object_format}"]
-    lines += [f"-{oid}" for oid in wanted.haves]
-    lines += [f"{oid} {name}" for name, oid in wanted.refs.items()]
+    lines += [f"-{oid}" for oid in increment.haves]
+    lines += [f"{oid} {name}" for name, oid in increment.refs.items()]
     return ("\n".join(lines) + "\n\n").encode()
 
 
-def _object_count(stream: IO[bytes], wanted: Increment) -> int:
-    """Read the number of objects in a pack (gitformat-pack(5)) behind a bundle's head."""
+def _object_count(stream: IO[bytes], increment: Increment) -> int:
+    """Return the number of objects in a pack (gitformat-pack(5)), behind a bundle's header."""
     stream.seek(0)
-    if wanted.kind == "history":
+    if increment.kind == "history":
         while stream.readline() not in (b"\n", b""):
             pass
     header = stream.read(_PACK_HEADER_BYTES)
@@ -234,4 +226,4 @@ async def _index(git: Git, chunks: AsyncIterator[bytes]) -> None:
                 await indexing.stdin.drain()
         indexing.stdin.close()
         await indexing.stdout.read()
-        await indexing.succeed(git.git_dir, "index-pack")
+        await indexing.succeed()

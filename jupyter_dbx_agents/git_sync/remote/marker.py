@@ -1,9 +1,7 @@
-"""What the workspace itself remembers of a project: the one truth that survives our disk.
+"""A project's folder in the workspace, and the marker beside it that survives the local disk.
 
-It lies beside the trees, in ``projects/.dbx-agents/<name>/``, so that a project's folder holds the
-commit's files and nothing else.  Why not in the folder: a repository may hold a file of that name.
-Why no list of all files in it: for 50,000 of them that is megabytes with each commit.  The list is
-``tree``, whose git objects are kept in the same place (see ``history``).
+See docs/decisions/0008-marker-beside-the-tree.md.  The list of the files is ``Marker.tree``, whose
+git objects are kept in the same place by ``archive``.
 """
 
 from __future__ import annotations
@@ -31,11 +29,11 @@ _PLAIN_BYTES = 512 * 1024
 
 @dataclass(frozen=True)
 class Archive:
-    """The git objects kept beside the tree, as files that are only ever added to.
+    """The git objects kept beside the tree, in files that are only added to.
 
     ``kind`` is ``history`` (bundles of all branches and tags) or ``trees`` (packs of the synced
-    trees alone), ``tree`` the newest tree in it; ``parts`` holds each one's number of files, since
-    the workspace exports no file of more than 10 MB.
+    trees alone); ``tree`` is the newest tree in it.  ``parts`` has the number of files of each
+    bundle or pack, since the workspace exports files of at most 10 MB.
     """
 
     kind: str = ""
@@ -55,10 +53,10 @@ class Archive:
 
 @dataclass(frozen=True)
 class Pending:
-    """A sync that was begun: its target, and each path with the blobs that may be there by now.
+    """A pass that has begun: its target, and each path with the blobs that may be there by now.
 
-    ``done`` are paths of which we know: the blob that we put there, '' if we deleted it.  It is
-    written from time to time, so that a long first sync that is cut off need not look at each file.
+    ``done`` are finished paths with their blobs, '' for deleted ones.  It is written from time to
+    time, so that an interrupted first sync does not have to check each file again.
     """
 
     commit: str
@@ -66,18 +64,18 @@ class Pending:
     paths: dict[str, list[str]] = field(default_factory=dict)
     done: dict[str, str] = field(default_factory=dict)
 
-    def having_done(self, done: dict[str, str]) -> Pending:
-        """Return a copy that knows of more paths."""
+    def with_done(self, done: dict[str, str]) -> Pending:
+        """Return a copy with more finished paths."""
         paths = {path: oids for path, oids in self.paths.items() if path not in done}
         return replace(self, paths=paths, done={**self.done, **done})
 
 
 @dataclass(frozen=True)
 class Marker:
-    """The project's state in the workspace; ``commit`` is the last one that is there whole.
+    """The project's state in the workspace; ``commit`` is the last one that is complete there.
 
-    ``head``, ``head_commit`` and ``refs`` are what ``archive`` can bring back.  ``skipped`` are
-    paths of the commit that are not ours there, ``notes`` are ours but not quite.
+    ``head``, ``head_commit`` and ``refs`` are what ``archive`` can restore.  ``skipped`` are paths
+    of the commit that are left out, ``notes`` are paths with restrictions; both with the reason.
     """
 
     project: str
@@ -99,7 +97,7 @@ class Marker:
     remotes: dict[str, str] = field(default_factory=dict)
     object_format: str = "sha1"
     is_bare: bool = False
-    # A first sync that the user wants to replace whatever is there; until it is whole.
+    # A first sync that may replace whatever is there, until it is complete.
     takes_over: bool = False
 
     def to_bytes(self) -> bytes:
@@ -110,19 +108,19 @@ class Marker:
 
     @classmethod
     def from_bytes(cls, data: bytes, project: str) -> Self:
-        """Read the file's content; raises DestinationError for what is not ours."""
+        """Return the marker in a file; raises DestinationError for any other content."""
         try:
             plain = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
             model: dict[str, Any] = json.loads(plain)
             if model.pop("schema") != SCHEMA:
                 raise DestinationError(
-                    f"The workspace's record of {project} is of another version.", "Update the app."
+                    f"The sync record of {project} has another version.", "Update the app."
                 )
             known = {each.name for each in fields(cls)}
             return cls(**_structures({k: v for k, v in model.items() if k in known}))
         except (ValueError, TypeError, KeyError, EOFError, OSError) as error:
             raise DestinationError(
-                f"The workspace's record of {project} is broken ({type(error).__name__}).",
+                f"The sync record of {project} is damaged ({type(error).__name__}).",
                 take_over_hint(project),
             ) from error
 
@@ -141,37 +139,29 @@ def _archive(model: dict[str, Any]) -> Archive:
 
 
 def take_over_hint(project: str) -> str:
-    """Return the command that makes a project's folder ours, whatever is in it."""
+    """Return a hint with the command that replaces whatever is in a project's folder."""
     name = shlex.quote(project)
     return f"Replace what is there with: jupyter dbx-agents sync --take-over -- {name}"
 
 
 def folder_name(project: str) -> str:
-    """Return a project's name as one folder's name: “/” is %2F."""
-    return quote(project, safe=" !$&'()+,;=@~[]{}#^`") if _needs_quoting(project) else project
-
-
-def project_name(folder: str) -> str:
-    """Return the project of such a folder."""
-    return unquote(folder)
-
-
-def _needs_quoting(project: str) -> bool:
-    return "/" in project or "%" in project
+    """Return a project's name as the name of one folder: “/” is %2F."""
+    needs_quoting = "/" in project or "%" in project
+    return quote(project, safe=" !$&'()+,;=@~[]{}#^`") if needs_quoting else project
 
 
 class Destination:
-    """A project's folder below ``root`` (…/projects), and the folder of what we keep beside it."""
+    """A project's folder below ``root`` (…/projects), and the folder of our records beside it."""
 
     def __init__(self, files: WorkspaceFiles, root: str, project: str) -> None:
         self.files, self.root, self.project = files, root, project
         self.folder = f"{root}/{project}"
         self.records = f"{root}/{RECORDS_FOLDER}/{folder_name(project)}"
-        # The records' folder was not there when something went into it.
+        # The records' folder was missing when a file was written.
         self.records_were_missing = False
 
     async def load(self) -> Marker | None:
-        """Return the marker, None when there is none."""
+        """Return the marker, None if there is none."""
         data = await self.files.read(f"{self.records}/{FILE_NAME}")
         return Marker.from_bytes(data, self.project) if data is not None else None
 
@@ -180,7 +170,7 @@ class Destination:
         await self.record(FILE_NAME, marker.to_bytes())
 
     async def record(self, name: str, data: bytes, *, overwrite: bool = True) -> None:
-        """Write a file beside the tree, making the folder when it is missing."""
+        """Write a file beside the tree; makes the folder if it is missing."""
         path = f"{self.records}/{name}"
         try:
             await self.files.put(path, in_memory(data), overwrite=overwrite)
@@ -192,15 +182,12 @@ class Destination:
             await self.files.put(path, in_memory(data), overwrite=overwrite)
 
     async def put_aside(self, marker: Marker) -> None:
-        """Keep a marker that another one replaces: its archive stays where it is."""
+        """Keep a marker that another one replaces; its archive stays."""
         name = f"before-{marker.repository.replace('/', '-')}.json"
         await self.record(name, marker.to_bytes())
 
     async def keep_edit(self, path: str) -> str:
-        """Keep a file as somebody edited it in the workspace; return where, '' if it is too large.
-
-        To be called before it is overwritten.
-        """
+        """Copy a file before it is overwritten; return where to, '' if it is too large."""
         try:
             data = await self.files.read(f"{self.folder}/{path}")
         except WorkspaceError as error:
@@ -219,11 +206,11 @@ class Destination:
 
 
 async def known_projects(files: WorkspaceFiles, root: str) -> list[str]:
-    """Return the names of all projects that the workspace has a record of."""
+    """Return the names of all projects that have records in the workspace."""
     children = await files.children(f"{root}/{RECORDS_FOLDER}") or []
-    return sorted(project_name(each.name) for each in children if each.kind == "DIRECTORY")
+    return sorted(unquote(each.name) for each in children if each.kind == "DIRECTORY")
 
 
 def is_taken(error: WorkspaceError) -> bool:
-    """Whether an exclusive creation was refused because there is something already."""
+    """Whether an exclusive creation failed because the name is in use."""
     return error.status == HTTPStatus.CONFLICT or error.error_code == ALREADY_EXISTS

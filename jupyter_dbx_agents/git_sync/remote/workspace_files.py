@@ -1,8 +1,7 @@
-"""Files of the workspace over its REST API, at our pace, with the current PAT, patiently.
+"""Files of the workspace over its REST API: rate-limited, with retries and the current PAT.
 
-Imports are RAW: with any other format the workspace makes notebooks of files that look like some,
-and drops their extension.  Sources of protocol facts: the Workspace API as published, the SDK's and
-the CLI's sources.
+Imports are RAW: in any other format the workspace converts files that look like notebooks and
+removes their extension.  Sources: the published Workspace API, the code of the SDK and the CLI.
 """
 
 from __future__ import annotations
@@ -26,16 +25,16 @@ from ...secret import Secret
 from ...workspace_api import WorkspaceApi
 from ..local.objects import Content
 
-# What the workspace exports at most, and imports in its older tenants.
+# The workspace's limit for exports, and in older tenants for imports.
 MOST_EXPORT_BYTES = 10 * 1024 * 1024
-# One request's own retries; beyond them the whole sync is put off.
+# Attempts per call; after them the whole pass is retried later.
 TRIES = 4
 _MOST_RETRY_SECONDS = 300.0
 _PAT_POLL_SECONDS = 1.0
-# An upload may take its time: 15 s for an answer, and a second more per 100 KB.
+# The timeout of an upload is 15 s, and a second more per 100 KB.
 _UPLOAD_BYTES_PER_SECOND = 100_000
 _ANSWER_SECONDS = 15.0
-# A small commit goes out at once; only what follows is spaced.
+# A small commit is not delayed.
 BURST = 10
 
 
@@ -54,9 +53,9 @@ class RemoteObject:
 
 
 class Pace:
-    """One for all projects, since the workspace's rate limits are shared, also with colleagues.
+    """The rate limit of all projects: ``async with pace:`` waits for a slot and for the time.
 
-    ``async with pace:`` waits for one's turn; at most ``parallel`` are inside.
+    At most ``parallel`` calls are inside.  The workspace's own limits are shared by its users.
     """
 
     def __init__(self, requests_per_second: float, parallel: int) -> None:
@@ -83,11 +82,11 @@ class Pace:
         _error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        """Let the next one in."""
+        """Free the slot."""
         self._slots.release()
 
     def pause(self, seconds: float) -> None:
-        """Hold everybody back: the workspace has said when to come again."""
+        """Delay all calls, as ``Retry-After`` requests."""
         self._next_at = max(self._next_at, time.monotonic() + seconds)
 
 
@@ -104,11 +103,11 @@ class WorkspaceFiles:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether there is no PAT to go on with."""
+        """Whether there is no PAT."""
         return self._pats.current() is None
 
     def pat_changed(self) -> None:
-        """Look for the PAT at once instead of at the next poll."""
+        """Read the PAT at once instead of at the next poll."""
         self._pat_changed.set()
 
     async def put(self, path: str, content: Content, *, overwrite: bool) -> None:
@@ -128,7 +127,7 @@ class WorkspaceFiles:
         await self._upload("/api/2.0/workspace/import", body, headers, content)
 
     async def put_unread(self, path: str, content: Content, *, overwrite: bool) -> None:
-        """Write a large file through the API that may take it for an archive or a notebook."""
+        """Write a large file through the API that may unpack it or convert it to a notebook."""
         escaped = quote(path, safe="")
         url = f"/api/2.0/workspace-files/import-file/{escaped}?overwrite={str(overwrite).lower()}"
         headers = {
@@ -138,7 +137,7 @@ class WorkspaceFiles:
         await self._upload(url, content.chunks, headers, content)
 
     async def make_folder(self, path: str) -> None:
-        """Make a folder and those above it."""
+        """Make a folder and its parents."""
         await self._call("POST", "/api/2.0/workspace/mkdirs", json={"path": path})
 
     async def delete(self, path: str) -> bool:
@@ -158,20 +157,20 @@ class WorkspaceFiles:
         return _remote_object(reply.json()) if reply is not None else None
 
     async def children(self, path: str) -> list[RemoteObject] | None:
-        """Return what is in a folder, None when there is no such folder."""
+        """Return what is in a folder, None if there is no such folder."""
         reply = await self._find("/api/2.0/workspace/list", {"path": path})
         if reply is None:
             return None
         return [_remote_object(each) for each in reply.json().get("objects", [])]
 
     async def read(self, path: str) -> bytes | None:
-        """Return a file of at most 10 MB, None for no file."""
+        """Return a file of at most 10 MB, None if there is none."""
         query = {"path": path, "format": "AUTO", "direct_download": "true"}
         reply = await self._find("/api/2.0/workspace/export", query)
         return reply.content if reply is not None else None
 
     async def display_name(self) -> str:
-        """Return the name of the PAT's user, as the workspace shows it."""
+        """Return the display name of the PAT's user."""
         reply = await self._call("GET", "/api/2.0/preview/scim/v2/Me")
         return str(reply.json().get("displayName", ""))
 
@@ -192,7 +191,7 @@ class WorkspaceFiles:
     async def _call(
         self, method: str, url: str, *, body: Any = None, **options: Any
     ) -> httpx.Response:
-        """Call until there is an answer: a new PAT when one is refused, later when it is busy."""
+        """Call with retries: with a new PAT if one is refused, after a back-off if it is busy."""
         for attempt in range(TRIES):
             token = await self._token()
             if body is not None:
