@@ -5,8 +5,6 @@ It costs a call per folder, so it runs on demand, and when a pass found that a f
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from .local.git import Git
 from .local.objects import list_tree
 from .remote.marker import Archive, Destination
@@ -15,22 +13,15 @@ from .remote.marker import Archive, Destination
 _POINTER_BYTES = 1024
 
 
-@dataclass
-class Damage:
-    """Files of ours that are ``missing`` in the workspace, and those that somebody ``edited``."""
-
-    missing: list[str] = field(default_factory=list)
-    edited: list[str] = field(default_factory=list)
-
-
 async def find_damage(
     git: Git, destination: Destination, tree: str, left_out: dict[str, str]
-) -> Damage:
-    """Return the files of a synced tree that are missing there, or have another size.
+) -> tuple[list[str], list[str]]:
+    """Return the files of a synced tree that are missing there, and those with another size.
 
     ``left_out`` are paths of the tree that are not there on purpose.
     """
-    damage = Damage()
+    missing: list[str] = []
+    edited: list[str] = []
     folders = [""]
     while folders:
         folder = folders.pop()
@@ -47,10 +38,10 @@ async def find_damage(
                 size_there = found.size_bytes if found and found.kind == "FILE" else -1
                 is_pointer = entry.size_bytes < _POINTER_BYTES < size_there
                 if size_there < 0:
-                    damage.missing.append(inner)
+                    missing.append(inner)
                 elif size_there != entry.size_bytes and not is_pointer:
-                    damage.edited.append(inner)
-    return damage
+                    edited.append(inner)
+    return missing, edited
 
 
 async def is_archive_whole(destination: Destination, archive: Archive) -> bool:

@@ -189,11 +189,11 @@ class ProjectSync:
             left_out = {**marker.skipped, **marker.notes}
             retried = {path for path, reason in left_out.items() if reason not in _FIXED}
         if audits and marker.tree:
-            damage = await find_damage(
+            missing, edited = await find_damage(
                 self.repository, self.destination, marker.tree, marker.skipped
             )
-            retried.update(damage.missing)
-            for path in damage.edited:
+            retried.update(missing)
+            for path in edited:
                 if path in retried or await self._keep_edit(path):
                     retried.add(path)
         return retried

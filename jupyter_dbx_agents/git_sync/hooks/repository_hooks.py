@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,10 @@ HOOKS = ("post-commit", "post-merge", "post-rewrite", "post-checkout")
 STAND_IN = "reference-transaction"
 _MOVED = ".legacy"
 MARK = "# Written by jupyter_dbx_agents; “jupyter dbx-agents hooks uninstall” removes it."
+_END = "# End of jupyter_dbx_agents."
+_EXCLUDES = re.compile(
+    rf"^{re.escape(MARK)}\n.*?(?:^{re.escape(_END)}\n|\Z)", re.DOTALL | re.MULTILINE
+)
 # ``>>``: a process id may be reused before the note is read.  ``$1``: git also runs the stand-in
 # before a transaction, and for a clone in the current folder: then GIT_DIR says where the clone is.
 # Without the notes' folder there is no server that reads them.
@@ -87,7 +92,7 @@ def install_hooks(location: Location, triggers: Path, environment: Mapping[str, 
         return HookReport(folder, problem=f"Its hooks cannot be written: {error}")
     if set(names) >= set(HOOKS) or STAND_IN in names:
         return HookReport(folder, tuple(names))
-    return HookReport(folder, tuple(names), "All names for our hooks are in use.")
+    return HookReport(folder, tuple(names), "All names for our hooks are taken.")
 
 
 def uninstall_hooks(location: Location, environment: Mapping[str, str]) -> list[Path]:
@@ -155,34 +160,16 @@ def _exclude(location: Location, folder: Path, names: Iterable[str]) -> None:
         _write_excludes(location, [f"/{relative}/{name}" for name in names])
 
 
-def _write_excludes(location: Location, patterns: Iterable[str]) -> None:
+def _write_excludes(location: Location, patterns: Sequence[str]) -> None:
     path = location.common_dir / "info" / "exclude"
     there = atomic.read(path)
     old = (there.content or b"").decode("utf-8", "surrogateescape")
-    lines = old.splitlines(keepends=True)
-    kept = _without_ours(lines)
-    wanted = [_BEGIN, *(f"{pattern}\n" for pattern in patterns), _END]
-    new = "".join(kept + (wanted if len(wanted) > 2 else []))  # noqa: PLR2004 more than the frame
+    new = _EXCLUDES.sub("", old)
+    if patterns:
+        new += "".join(f"{line}\n" for line in (MARK, *patterns, _END))
     if new != old:
         with contextlib.suppress(ConfigFileError):
             atomic.replace(there, new.encode("utf-8", "surrogateescape"), 0o644)
-
-
-_BEGIN = f"{MARK}\n"
-_END = "# End of jupyter_dbx_agents.\n"
-
-
-def _without_ours(lines: list[str]) -> list[str]:
-    kept: list[str] = []
-    inside = False
-    for line in lines:
-        if line == _BEGIN:
-            inside = True
-        elif line == _END and inside:
-            inside = False
-        elif not inside:
-            kept.append(line)
-    return kept
 
 
 class Triggers:

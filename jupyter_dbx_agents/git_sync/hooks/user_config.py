@@ -102,13 +102,8 @@ class UserConfig:
             environment = {**self._environment, "GIT_CONFIG_GLOBAL": os.devnull}
             with contextlib.suppress(GitError):  # then the template has only our hooks
                 run_git("init", "--quiet", "--bare", scratch, environment=environment)
-            for name in ("description", "info", "hooks"):
-                source, target = Path(scratch, name), self.template / name
-                if source.is_dir():
-                    shutil.copytree(source, target, dirs_exist_ok=True)
-                elif source.is_file():
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(source, target)
+            own_files = shutil.ignore_patterns("HEAD", "config", "objects", "refs")
+            shutil.copytree(scratch, self.template, ignore=own_files, dirs_exist_ok=True)
         names = own_names(self._environment)
         for name in names:
             _write(self.template / "hooks" / name, hook_script(self._triggers), 0o755)

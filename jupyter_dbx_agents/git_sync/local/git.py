@@ -138,13 +138,11 @@ class Git:
 
     async def records(self, *arguments: str) -> AsyncIterator[bytes]:
         """Run a command and yield the NUL-terminated records of its output."""
-        async with self.running(*arguments) as git:
-            rest = b""
-            while chunk := await git.stdout.read(CHUNK_BYTES):
-                *whole, rest = (rest + chunk).split(b"\0")
-                for record in whole:
-                    yield record
-            await git.succeed()
+        rest = b""
+        async for chunk in self.stream(*arguments):
+            *whole, rest = (rest + chunk).split(b"\0")
+            for record in whole:
+                yield record
 
     async def stream(self, *arguments: str) -> AsyncIterator[bytes]:
         """Run a command and yield its output in chunks."""

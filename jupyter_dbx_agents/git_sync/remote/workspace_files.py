@@ -7,12 +7,12 @@ removes their extension.  Sources: the published Workspace API, the code of the 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
@@ -53,37 +53,23 @@ class RemoteObject:
 
 
 class Pace:
-    """The rate limit of all projects: ``async with pace:`` waits for a slot and for the time.
-
-    At most ``parallel`` calls are inside.  The workspace's own limits are shared by its users.
-    """
+    """The rate limit of all projects; the workspace's own limits are shared by all of its users."""
 
     def __init__(self, requests_per_second: float, parallel: int) -> None:
         self._interval_seconds = 1 / requests_per_second
         self._slots = asyncio.Semaphore(parallel)
         self._next_at = 0.0
 
-    async def __aenter__(self) -> None:
-        """Wait for a slot and for the time."""
-        await self._slots.acquire()
-        try:
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for the time of the next call, and for one of ``parallel`` slots."""
+        async with self._slots:
             now = time.monotonic()
-            turn = max(self._next_at, now - BURST * self._interval_seconds)
-            self._next_at = turn + self._interval_seconds
-            if turn > now:
-                await asyncio.sleep(turn - now)
-        except BaseException:
-            self._slots.release()
-            raise
-
-    async def __aexit__(
-        self,
-        _type: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        """Free the slot."""
-        self._slots.release()
+            at = max(self._next_at, now - BURST * self._interval_seconds)
+            self._next_at = at + self._interval_seconds
+            if at > now:
+                await asyncio.sleep(at - now)
+            yield
 
     def pause(self, seconds: float) -> None:
         """Delay all calls, as ``Retry-After`` requests."""
@@ -197,7 +183,7 @@ class WorkspaceFiles:
             if body is not None:
                 options["content"] = body()
             try:
-                async with self._pace:
+                async with self._pace.turn():
                     self.request_count += 1
                     return await self._api.call(method, url, token, **options)
             except TokenRefusedError:
