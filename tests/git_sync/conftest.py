@@ -7,7 +7,7 @@ import logging
 import ssl
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from jupyter_dbx_agents.git_sync.local.git import git_environment
 from jupyter_dbx_agents.git_sync.local.projects import locate
 from jupyter_dbx_agents.git_sync.local.repository import Repository
 from jupyter_dbx_agents.git_sync.project_sync import ProjectSync, Settings
-from jupyter_dbx_agents.git_sync.remote.marker import Destination
+from jupyter_dbx_agents.git_sync.remote.marker import Destination, Marker
 from jupyter_dbx_agents.git_sync.remote.workspace_files import Pace, WorkspaceFiles
 from jupyter_dbx_agents.git_sync.restore import Restorer
 from jupyter_dbx_agents.pat import PatState, Promise
@@ -121,6 +121,11 @@ class Site:
     def mint(self) -> str:
         return self.workspace.tokens.mint(OWNER)[0]
 
+    def revoke(self, token: str | None) -> None:
+        known = self.workspace.tokens.authenticate(token or "")
+        assert known is not None
+        self.workspace.tokens.revoke(known.token_id)
+
     def connect(self) -> None:
         """A fresh connection, as after a restart."""
         self.transport = MortalTransport()
@@ -148,7 +153,7 @@ class Site:
             self.commit(name, {path.replace("__", "."): text for path, text in files.items()})
         return folder
 
-    def commit(self, name: Path | str, files: dict[str, str | bytes | None]) -> str:
+    def commit(self, name: Path | str, files: Mapping[str, str | bytes | None]) -> str:
         """Write files (None deletes one) and commit all."""
         for path, content in files.items():
             target = self.projects / name / path
@@ -232,6 +237,12 @@ class Site:
         )
         self.syncs.append(sync)
         return sync
+
+
+def marker_of(sync: ProjectSync) -> Marker:
+    """The marker that a sync wrote last."""
+    assert sync.marker is not None
+    return sync.marker
 
 
 async def until(condition: Callable[[], Any], what: str = "", seconds: float = 60.0) -> Any:
