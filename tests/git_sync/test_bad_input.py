@@ -20,11 +20,11 @@ from .test_git_sync import model, synced
 async def test_a_token_that_dies_half_way_is_replaced(site: Site) -> None:
     site.make("p")
     site.commit("p", {f"f{i}": str(i) for i in range(50)})
-    dead = site.workspace.tokens.authenticate(site.pats.token)
+    dead = site.pats.token
 
     def die(count: int) -> None:
         if count == 20:
-            site.workspace.tokens.revoke(dead.token_id)
+            site.revoke(dead)
 
     site.transport.before_request = die
     sync = site.git_sync()
@@ -82,9 +82,12 @@ async def test_a_quota_that_some_files_meet_leaves_none_out(site: Site) -> None:
     site.make("p", a="1")
     await site.project_sync("p").run()
     site.commit("p", {"a": "2", "b": "2", "c": "3"})
-    site.transport.before_request = lambda count: (
-        count == 6 and site.fault("status", "/api/2.0/workspace/import", times=1, **QUOTA)
-    )
+
+    def meet_quota(count: int) -> None:
+        if count == 6:
+            site.fault("status", "/api/2.0/workspace/import", times=1, **QUOTA)
+
+    site.transport.before_request = meet_quota
     site.transport.count = 0
     sync = site.git_sync(first_retry_seconds=0.05)
     await sync.start()

@@ -6,26 +6,28 @@ import asyncio
 import shutil
 import signal
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jupyter_dbx_agents.errors import GitSyncError, RestoreError
-from jupyter_dbx_agents.git_sync import uninstall
+from jupyter_dbx_agents.git_sync import GitSync, uninstall
 
 from .conftest import OWNER, Site, until
 
 
-def model(sync, name: str) -> dict:
+def model(sync: GitSync, name: str) -> dict[str, Any]:
     return next((each for each in sync.status() if each["name"] == name), {"state": "unknown"})
 
 
-async def synced(site: Site, sync, name: str) -> dict:
+async def synced(site: Site, sync: GitSync, name: str) -> dict[str, Any]:
     head = site.git(name, "rev-parse", "HEAD")
 
     def is_synced() -> bool:
         now = model(sync, name)
-        return now["state"] == "synced" and now["commit"] == head
+        return bool(now["state"] == "synced" and now["commit"] == head)
 
     await until(is_synced, f"{name}: {model(sync, name)}")
     return model(sync, name)
@@ -229,6 +231,10 @@ asyncio.run(main())
 """
 
 
+def has_requests(site: Site, count: int) -> bool:
+    return len(site.workspace.requests.since(0, "")) >= count
+
+
 async def test_kill_minus_nine_of_the_real_process_at_any_call_loses_nothing(site: Site) -> None:
     site.make("p")
     files = {f"d{i % 3}/f{i}": str(i) for i in range(12)}
@@ -245,11 +251,11 @@ async def test_kill_minus_nine_of_the_real_process_at_any_call_loses_nothing(sit
             str(Path(__file__).parents[2]),
             site.server.url,
             str(site.home),
-            site.pats.token,
+            site.mint(),
             env=site.environment,
         )
         try:
-            await until(lambda n=kill_at: len(site.workspace.requests.since(0, "")) >= n, "", 60)
+            await until(partial(has_requests, site, kill_at), "", 60)
         finally:
             process.send_signal(signal.SIGKILL)
             await process.wait()

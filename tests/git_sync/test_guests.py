@@ -6,13 +6,14 @@ import os
 import shutil
 import subprocess
 import venv
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from jupyter_dbx_agents.git_sync.hooks.repository_hooks import STAND_IN
 
-from .conftest import Site
+from .conftest import Site, marker_of
 from .test_hooks import Hooked, hooked
 
 __all__ = ["hooked"]
@@ -33,7 +34,7 @@ repos:
 pytestmark = pytest.mark.timeout(300)
 
 
-def run(command: list[str | Path], folder: Path, environment: dict[str, str]) -> str:
+def run(command: Sequence[str | Path], folder: Path, environment: dict[str, str]) -> str:
     ended = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
@@ -71,8 +72,8 @@ def test_husky_and_ours_run(site: Site, hooked: Hooked) -> None:
 def pre_commit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pre-commit")
     venv.create(folder, with_pip=True)
-    pip = [folder / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    run([*pip, PRE_COMMIT], folder, dict(os.environ))
+    pip = ["-m", "pip", "install", "-q", "--disable-pip-version-check", PRE_COMMIT]
+    run([folder / "bin/python", *pip], folder, dict(os.environ))
     return folder / "bin/pre-commit"
 
 
@@ -120,7 +121,7 @@ async def test_git_lfs_installs_itself_and_ours_run(site: Site, hooked: Hooked) 
     sync = site.project_sync("p")
     await sync.run()
     assert site.remote("p")["x.bin"] == b"large " * 5000
-    assert sync.marker.notes == {}
+    assert marker_of(sync).notes == {}
     shutil.rmtree(folder / ".git/lfs")
     (folder / "x.bin").unlink()
     await site.project_sync("p").run(audits=True)
@@ -128,7 +129,9 @@ async def test_git_lfs_installs_itself_and_ours_run(site: Site, hooked: Hooked) 
 
 
 @pytest.mark.usefixtures("without_lfs")
-def test_git_lfs_gets_its_names_when_it_comes_later(site: Site, hooked: Hooked, tmp_path) -> None:
+def test_git_lfs_gets_its_names_when_it_comes_later(
+    site: Site, hooked: Hooked, tmp_path: Path
+) -> None:
     folder = site.make("p", a="1")
     lfs = tmp_path / "later" / "git-lfs"
     lfs.parent.mkdir()

@@ -16,6 +16,7 @@ from jupyter_dbx_agents.git_sync.hooks.repository_hooks import (
     FOLDER_BELOW_HOME,
     HOOKS,
     STAND_IN,
+    HookReport,
     Triggers,
     install_hooks,
     own_names,
@@ -38,7 +39,7 @@ class Hooked:
         self.triggers.open()
         self.log = site.home / "theirs.log"
 
-    def install(self, name: str):
+    def install(self, name: str) -> HookReport:
         location = locate(self.site.projects / name)
         assert location is not None
         return install_hooks(location, self.triggers.folder, self.site.environment)

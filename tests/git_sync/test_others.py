@@ -10,7 +10,7 @@ import pytest
 from jupyter_dbx_agents.errors import DestinationError
 from jupyter_dbx_agents.git_sync.apply import FOREIGN
 
-from .conftest import Killed, Site
+from .conftest import Killed, Site, marker_of
 
 
 async def test_a_folder_with_something_else_in_it_is_refused_until_taken_over(site: Site) -> None:
@@ -64,8 +64,8 @@ async def test_foreign_files_are_neither_overwritten_nor_deleted(site: Site) -> 
     await sync.run()
     theirs = {"notes": b"theirs", "d": b"theirs", "e/theirs": b"theirs", "nb": b"theirs"}
     assert site.remote("p") == {"a": b"1", "b": b"2", **theirs}
-    assert sync.marker.skipped.keys() == {"notes", "d/x", "e", "nb"}
-    assert sync.marker.skipped["notes"] == FOREIGN
+    assert marker_of(sync).skipped.keys() == {"notes", "d/x", "e", "nb"}
+    assert marker_of(sync).skipped["notes"] == FOREIGN
     site.commit("p", {"notes": "ours 2"})
     await sync.run()
     for path in ("notes", "d/x", "e", "nb"):
@@ -73,7 +73,7 @@ async def test_foreign_files_are_neither_overwritten_nor_deleted(site: Site) -> 
     site.commit("p", {})
     await sync.run()
     assert site.remote("p") == {"a": b"1", "b": b"2", **theirs}
-    assert sync.marker.skipped == {}
+    assert marker_of(sync).skipped == {}
 
 
 async def test_a_foreign_file_with_the_name_of_a_folder_of_ours_stays(site: Site) -> None:
@@ -133,10 +133,10 @@ async def test_an_edit_in_the_workspace_is_kept_before_a_repair(site: Site) -> N
     assert site.remote("p") == {"a": b"1", "d/b": b"2", "c": b"3"}
     kept = {p: c for p, c in site.remote(".dbx-agents/p").items() if p.startswith("edited/")}
     assert list(kept.values()) == [b"edited by hand"]
-    [(path, note)] = sync.marker.notes.items()
+    [(path, note)] = marker_of(sync).notes.items()
     assert path == "d/b" and next(iter(kept)) in note
     await sync.run(audits=True)
-    assert sync.marker.notes == {}
+    assert marker_of(sync).notes == {}
 
 
 async def test_a_removed_history_is_kept_anew(site: Site) -> None:
@@ -146,7 +146,7 @@ async def test_a_removed_history_is_kept_anew(site: Site) -> None:
     site.commit("p", {"a": "2"})
     await sync.run()
     log = site.git("p", "log", "--format=%H")
-    site.delete_foreign(f".dbx-agents/p/{sync.marker.archive.names(0)[0]}")
+    site.delete_foreign(f".dbx-agents/p/{marker_of(sync).archive.names(0)[0]}")
     await sync.run(audits=True)
     shutil.rmtree(site.projects / "p")
     assert (await site.restorer().restore("p")).has_history

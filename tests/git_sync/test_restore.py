@@ -14,7 +14,7 @@ import jupyter_dbx_agents
 from jupyter_dbx_agents.errors import RestoreError
 from jupyter_dbx_agents.git_sync import Restored
 
-from .conftest import ROOT, Site
+from .conftest import ROOT, Site, marker_of
 
 LOG = ("log", "--all", "--exclude=refs/dbx/*", "--format=%H %P %an %s %D")
 
@@ -110,8 +110,8 @@ async def test_history_is_packed_anew_before_it_is_too_many_files(site: Site) ->
     for step in range(70):
         site.commit("p", {"a": f"step {step}"})
         await sync.run()
-    assert len(sync.marker.archive.parts) < 64
-    assert len(site.remote(".dbx-agents/p")) == len(sync.marker.archive.parts) + 1
+    assert len(marker_of(sync).archive.parts) < 64
+    assert len(site.remote(".dbx-agents/p")) == len(marker_of(sync).archive.parts) + 1
     log = site.git("p", *LOG)
     shutil.rmtree(site.projects / "p")
     await site.restorer().restore("p")
@@ -125,10 +125,10 @@ async def test_a_history_that_is_too_large_is_said_and_the_files_are_synced(site
     await sync.run()
     assert site.remote("p").keys() == {"a"}
     assert "history is not kept" in sync.archive_problem
-    assert sync.marker.archive.kind == "trees"
+    assert marker_of(sync).archive.kind == "trees"
 
 
-async def test_a_single_bundle_is_one_that_git_clones(site: Site, tmp_path) -> None:
+async def test_a_single_bundle_is_one_that_git_clones(site: Site, tmp_path: Path) -> None:
     site.make("p", a="1")
     await site.project_sync("p").run()
     [(name, data)] = [
@@ -165,7 +165,7 @@ async def test_a_history_that_did_not_come_back_stays_in_the_workspace(site: Sit
     site.commit("p", {})
     await sync.run()
     kept = {n for n in site.remote(".dbx-agents/p") if n.endswith(".bundle")}
-    site.put_foreign(f".dbx-agents/p/{sync.marker.archive.names(1)[0]}", b"broken")
+    site.put_foreign(f".dbx-agents/p/{marker_of(sync).archive.names(1)[0]}", b"broken")
     shutil.rmtree(site.projects / "p")
     restored = await site.restorer().restore("p")
     assert not restored.has_history
@@ -187,8 +187,8 @@ async def test_a_history_whose_past_is_too_large_is_packed_anew(site: Site) -> N
         (site.projects / "p/a").write_bytes(os.urandom(100_000))
         site.git("p", "commit", "-q", "-a", "--amend", "-m", "anew")
     await sync.run()
-    assert sync.archive_problem == "" and sync.marker.archive.kind == "history"
-    assert sync.marker.archive.all_bytes < 350_000
+    assert sync.archive_problem == "" and marker_of(sync).archive.kind == "history"
+    assert marker_of(sync).archive.all_bytes < 350_000
 
 
 def test_rest_describes_all_that_a_restore_says() -> None:

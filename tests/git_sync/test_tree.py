@@ -10,7 +10,7 @@ import pytest
 from jupyter_dbx_agents.git_sync.local.objects import SUBMODULE, SYMLINK
 from jupyter_dbx_agents.git_sync.local.projects import CONTROL_CHARACTER, NOT_UTF8
 
-from .conftest import Killed, Site
+from .conftest import Killed, Site, marker_of
 
 NOTEBOOK = b"# Databricks notebook source\n"
 
@@ -119,11 +119,11 @@ async def test_symlinks_and_submodules_are_left_out_and_named(site: Site) -> Non
     site.git("p", "commit", "-q", "-m", "links")
     await sync.run()
     assert site.remote("p") == {"a": b"1"}
-    assert sync.marker.skipped == {"b": SYMLINK, "sub": SUBMODULE}
+    assert marker_of(sync).skipped == {"b": SYMLINK, "sub": SUBMODULE}
     site.git("p", "rm", "-q", "--cached", "b", "sub")
     site.git("p", "commit", "-q", "-m", "no links")
     await sync.run()
-    assert sync.marker.skipped == {}
+    assert marker_of(sync).skipped == {}
 
 
 async def test_impossible_names_are_left_out_and_named(site: Site) -> None:
@@ -134,7 +134,7 @@ async def test_impossible_names_are_left_out_and_named(site: Site) -> None:
     sync = site.project_sync("p")
     await sync.run()
     assert site.remote("p") == {"fine": b"1"}
-    assert sync.marker.skipped == {
+    assert marker_of(sync).skipped == {
         "latin-\\xe9": NOT_UTF8,
         "new\\nline": CONTROL_CHARACTER,
     }
@@ -149,11 +149,11 @@ async def test_large_files_are_streamed_or_named(site: Site) -> None:
     sync = site.project_sync("p", most_file_bytes=2_000_000)
     site.commit("p", {"huge": b"y" * 3_000_000})
     await sync.run()
-    assert "3 MB" in sync.marker.notes["huge"] and "older" in sync.marker.notes["huge"]
+    assert "3 MB" in marker_of(sync).notes["huge"] and "older" in marker_of(sync).notes["huge"]
     assert site.remote("p")["huge"] == b"x" * 3_000_000
     site.commit("p", {"huge": "small now"})
     await sync.run()
-    assert site.remote("p")["huge"] == b"small now" and sync.marker.notes == {}
+    assert site.remote("p")["huge"] == b"small now" and marker_of(sync).notes == {}
     site.commit("p", {"huge": b"z" * 3_000_000})
     await sync.run()
     site.commit("p", {"huge": None})
@@ -168,11 +168,11 @@ async def test_a_tenant_with_a_low_limit_names_what_it_refuses(site: Site) -> No
     sync = site.project_sync("p", keeps_history=False)
     await sync.run()
     assert site.remote("p") == {"c": b"1"}
-    assert sync.marker.skipped.keys() == {"a.zip", "b.bin"}
+    assert marker_of(sync).skipped.keys() == {"a.zip", "b.bin"}
     site.workspace.files.max_file_bytes = 1_000_000
     await sync.run(audits=True)
     assert site.remote("p").keys() == {"a.zip", "b.bin", "c"}
-    assert sync.marker.skipped == {}
+    assert marker_of(sync).skipped == {}
 
 
 async def test_lfs_content_is_synced_or_its_absence_named(site: Site) -> None:
@@ -188,7 +188,7 @@ async def test_lfs_content_is_synced_or_its_absence_named(site: Site) -> None:
     await sync.run()
     assert site.remote("p")["there"] == content
     assert b"git-lfs" in site.remote("p")["gone"]
-    assert sync.marker.notes.keys() == {"gone"}
+    assert marker_of(sync).notes.keys() == {"gone"}
 
 
 async def test_sha256_shallow_bare_and_detached_repositories_are_synced(site: Site) -> None:
