@@ -131,28 +131,21 @@ class Outcome:
     is_disturbed: bool = False
 
 
+@dataclass
 class Applier:
-    """Carries out the steps of one pass in a project's folder."""
+    """Carries out the steps of one pass in a project's folder; ``finished`` gets each path."""
 
-    def __init__(
-        self,
-        destination: Destination,
-        blobs: Blobs,
-        *,
-        object_format: str,
-        most_file_bytes: int,
-        parallel: int,
-        takes_over: bool,
-        finished: Callable[[str, str | None], Awaitable[None]],
-    ) -> None:
-        self._files, self._folder = destination.files, destination.folder
-        self._blobs, self._object_format = blobs, object_format
-        self._most_file_bytes, self._parallel = most_file_bytes, parallel
-        self._takes_over, self._finished = takes_over, finished
-        self._blocked: dict[str, str] = {}
-        # A file of ours was in them a moment ago.
-        self._left_folders: set[str] = set()
-        self.outcome = Outcome()
+    destination: Destination
+    blobs: Blobs
+    object_format: str
+    most_file_bytes: int
+    parallel: int
+    takes_over: bool
+    finished: Callable[[str, str | None], Awaitable[None]]
+    outcome: Outcome = field(default_factory=Outcome)
+    _blocked: dict[str, str] = field(default_factory=dict)
+    # A file of ours was in them a moment ago.
+    _left_folders: set[str] = field(default_factory=set)
 
     async def run(self, steps: list[Step], old_tree: str, tree: str) -> Outcome:
         """Carry out all steps; whatever it raises, it can be run again."""
@@ -177,7 +170,7 @@ class Applier:
 
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(self._parallel, len(items))):
+                for _ in range(min(self.parallel, len(items))):
                     group.create_task(work())
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
@@ -188,12 +181,12 @@ class Applier:
         folders = {step.path.rpartition("/")[0] for step in puts if not step.owned}
         if not old_tree:
             return innermost(folders) or [""] if folders else []
-        new = {f for f in folders if f and await self._blobs.size(f"{old_tree}:{f}") is None}
+        new = {f for f in folders if f and await self.blobs.size(f"{old_tree}:{f}") is None}
         return innermost(new)
 
     async def _make_folder(self, folder: str) -> None:
         try:
-            await self._files.make_folder(self._path(folder))
+            await self.destination.files.make_folder(self._path(folder))
         except WorkspaceError as error:
             if error.error_code != ALREADY_EXISTS:
                 raise
@@ -203,17 +196,17 @@ class Applier:
         """Return the folders that HEAD's tree no longer has; others may have files in them."""
         candidates = {above for s in steps if s.is_gone for above in ancestors(s.path)}
         kept = {above for s in steps if s.is_put for above in ancestors(s.path)}
-        gone = [f for f in candidates - kept if await self._blobs.size(f"{tree}:{f}") is None]
+        gone = [f for f in candidates - kept if await self.blobs.size(f"{tree}:{f}") is None]
         return deepest_first(gone)
 
     async def _remove_folder(self, folder: str) -> None:
         """Delete an empty folder; look first, since the call would delete a foreign file, too."""
         if folder not in self._left_folders:
-            there = await self._files.info(self._path(folder))
+            there = await self.destination.files.info(self._path(folder))
             if there is None or there.kind != "DIRECTORY":
                 return
         try:
-            await self._files.delete(self._path(folder))
+            await self.destination.files.delete(self._path(folder))
         except WorkspaceError as error:
             if not _is_bad_request(error):
                 raise  # otherwise it is not empty, and stays
@@ -224,16 +217,16 @@ class Applier:
         path = self._path(step.path)
         if step.owned or await self._is_ours(path, step.maybe):
             try:
-                if await self._files.delete(path):
+                if await self.destination.files.delete(path):
                     self._left_folders.update(ancestors(step.path))
             except WorkspaceError as error:
                 if not _is_bad_request(error):
                     raise  # else it is a folder now, and not ours
-        await self._finished(step.path, "")
+        await self.finished(step.path, "")
 
     async def _put(self, step: Step) -> None:
         try:
-            content = await self._blobs.open(step.path, step.oid)
+            content = await self.blobs.open(step.path, step.oid)
             reason = await self._write(step, content)
         except GitError as error:
             reason = f"{error.message} {error.hint}"
@@ -246,14 +239,14 @@ class Applier:
             self.outcome.skipped[step.path] = reason
             self.outcome.notes.pop(step.path, None)
         is_complete = not reason and step.path not in self.outcome.notes
-        await self._finished(step.path, step.oid if is_complete else None)
+        await self.finished(step.path, step.oid if is_complete else None)
 
     async def _write(self, step: Step, content: Content) -> str:
         """Write one file; return why it was left out, '' if it was not."""
-        if content.size_bytes > self._most_file_bytes:
+        if content.size_bytes > self.most_file_bytes:
             return (
                 f"It has {content.size_bytes / 1e6:.0f} MB; the limit is "
-                f"{self._most_file_bytes / 1e6:.0f} MB."
+                f"{self.most_file_bytes / 1e6:.0f} MB."
             )
         try:
             return await self._write_into_folder(step, content)
@@ -270,9 +263,9 @@ class Applier:
 
     async def _write_into_folder(self, step: Step, content: Content) -> str:
         """Write one file like ``_write``; raises a WorkspaceError of 404 without its folder."""
-        path, overwrite = self._path(step.path), step.owned or self._takes_over
+        path, overwrite = self._path(step.path), step.owned or self.takes_over
         try:
-            await self._files.put(path, content, overwrite=overwrite)
+            await self.destination.files.put(path, content, overwrite=overwrite)
         except WorkspaceError as error:
             if is_taken(error):
                 return await self._resolve(step, path, content)
@@ -289,7 +282,7 @@ class Applier:
             return ""
         if not await self._is_ours(path, step.maybe):
             return FOREIGN
-        await self._files.put(path, content, overwrite=True)
+        await self.destination.files.put(path, content, overwrite=True)
         return ""
 
     def _why_blocked(self, folder: str) -> str:
@@ -303,10 +296,10 @@ class Applier:
         if _is_interpreted(path, first[:_SNIFFED_BYTES]):
             return "It is too large to be imported unchanged. Split it, or remove it from git."
         try:
-            await self._files.put_unread(path, content, overwrite=overwrite)
+            await self.destination.files.put_unread(path, content, overwrite=overwrite)
         except WorkspaceError as error:
             if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or error.error_code == TOO_LARGE:
-                return f"The workspace says: {error.message}"
+                return f"The workspace responded: {error.message}"
             return await self._refused(error, path)
         return ""
 
@@ -314,7 +307,7 @@ class Applier:
         """Return what is wrong with one file; raises what would be wrong with each."""
         if not _is_bad_request(error) or any(word in error.error_code for word in _FULL):
             raise error
-        there = await self._files.info(path)
+        there = await self.destination.files.info(path)
         if there is not None and there.kind != "FILE":
             return FOREIGN
         return f"The workspace rejects it: {error.message}"
@@ -324,10 +317,10 @@ class Applier:
     ) -> bool:
         """Whether a path holds one of these blobs; beyond the export limit, by size alone."""
         candidates = [oid for oid in oids if oid]
-        there = await self._files.info(path) if candidates else None
+        there = await self.destination.files.info(path) if candidates else None
         if there is None or there.kind != "FILE":
             return False
-        sizes = {await self._blobs.size(oid) for oid in candidates}
+        sizes = {await self.blobs.size(oid) for oid in candidates}
         if content is not None:
             sizes.add(content.size_bytes)
         if there.size_bytes >= 0 and there.size_bytes not in sizes:
@@ -337,16 +330,16 @@ class Applier:
         return await self._holds(path, candidates, content)
 
     async def _holds(self, path: str, oids: list[str], content: Content | None) -> bool:
-        data = await self._files.read(path)
+        data = await self.destination.files.read(path)
         if data is None:
             return False
         if content is not None and content.sha256:  # what a Git LFS pointer stands for
             chunks = [chunk async for chunk in content.chunks()]
             return b"".join(chunks) == data
-        return await asyncio.to_thread(blob_id, data, self._object_format) in oids
+        return await asyncio.to_thread(blob_id, data, self.object_format) in oids
 
     def _path(self, path: str) -> str:
-        return f"{self._folder}/{path}" if path else self._folder
+        return f"{self.destination.folder}/{path}".rstrip("/")
 
 
 def _is_bad_request(error: WorkspaceError) -> bool:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,38 +53,33 @@ class Settings:
     checkpoint_files: int = 2000
 
 
+@dataclass
 class Progress:
     """Counts finished steps, and writes a marker with them once per ``checkpoint_files``."""
 
-    def __init__(
-        self,
-        marker: Marker,
-        steps: Iterable[Step],
-        write: Callable[[Marker], Awaitable[None]],
-        progress: Callable[[int, int], None],
-        checkpoint_files: int,
-    ) -> None:
-        self._marker, self._write, self._progress = marker, write, progress
-        self._checkpoint_files = checkpoint_files
-        self._count = sum(step.is_put or step.is_deletion for step in steps)
-        self._finished = 0
-        self._done: dict[str, str] = {}
+    started: Marker
+    count: int
+    write: Callable[[Marker], Awaitable[None]]
+    notify: Callable[[int, int], None]
+    checkpoint_files: int
+    finished: int = 0
+    done: dict[str, str] = field(default_factory=dict)
 
     async def finish(self, path: str, oid: str | None) -> None:
         """Record a path: the blob that is there now, '' for none, None if it was left out."""
-        self._finished += 1
+        self.finished += 1
         if oid is not None:
-            self._done[path] = oid
-        self._progress(self._finished, self._count)
-        if self._finished % self._checkpoint_files == 0 and self._finished < self._count:
-            await self._write(self.marker())
+            self.done[path] = oid
+        self.notify(self.finished, self.count)
+        if self.finished % self.checkpoint_files == 0 and self.finished < self.count:
+            await self.write(self.marker())
 
     def marker(self) -> Marker:
         """Return the marker of a pass that ends here."""
-        pending = self._marker.pending
-        if pending is None or not self._done:
-            return self._marker
-        return replace(self._marker, pending=pending.with_done(self._done))
+        pending = self.started.pending
+        if pending is None or not self.done:
+            return self.started
+        return replace(self.started, pending=pending.with_done(self.done))
 
 
 class ProjectSync:
@@ -251,9 +246,10 @@ class ProjectSync:
         return steps
 
     async def _apply(self, marker: Marker, steps: list[Step], head: Head, blobs: Blobs) -> Outcome:
-        progress = Progress(
-            marker, steps, self.destination.write, self._progress, self._settings.checkpoint_files
-        )
+        count = sum(step.is_put or step.is_deletion for step in steps)
+        checkpoint_files = self._settings.checkpoint_files
+        write = self.destination.write
+        progress = Progress(marker, count, write, self._progress, checkpoint_files)
         applier = Applier(
             self.destination,
             blobs,

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import unquote
 
 from ..errors import (
     DestinationError,
@@ -22,10 +23,10 @@ from ..errors import (
 )
 from .local.git import Git
 from .local.objects import list_tree
-from .local.projects import locate, readable
+from .local.projects import RECORDS_FOLDER, locate, readable
 from .local.repository import SYNCED_REF, Repository
 from .remote.archive import ArchiveStore
-from .remote.marker import Archive, Destination, Marker, known_projects
+from .remote.marker import Archive, Destination, Marker
 from .remote.workspace_files import WorkspaceFiles
 
 _COMMITTER = ("-c", "user.name=jupyter_dbx_agents", "-c", "user.email=restored@localhost")
@@ -45,28 +46,25 @@ class Restored:
     problem: str = ""
 
 
+@dataclass(frozen=True)
 class Restorer:
     """Restores projects below the projects' folder, never over existing files."""
 
-    def __init__(
-        self,
-        files: WorkspaceFiles,
-        root: str,
-        projects: Path,
-        environment: Mapping[str, str],
-        origin: str,
-    ) -> None:
-        self._files, self._root, self._projects = files, root, projects
-        self._environment, self._origin = environment, origin
+    files: WorkspaceFiles
+    root: str
+    projects: Path
+    environment: Mapping[str, str]
+    origin: str
 
     async def available(self) -> list[str]:
         """Return the names of the projects in the workspace."""
-        return await known_projects(self._files, self._root)
+        folders = await self.files.children(f"{self.root}/{RECORDS_FOLDER}") or []
+        return sorted(unquote(each.name) for each in folders if each.kind == "DIRECTORY")
 
     async def restore(self, name: str) -> Restored:
         """Restore one project; raises RestoreError if there is none, or its folder is in use."""
         target = self._target(name)
-        destination = Destination(self._files, self._root, name)
+        destination = Destination(self.files, self.root, name)
         marker = await _load(destination)
         if marker is None or not (marker.tree or marker.head_commit):
             raise RestoreError(f"The workspace has no project {name}.", _SEE_LIST)
@@ -94,7 +92,7 @@ class Restorer:
 
     async def _take(self, destination: Destination, marker: Marker, restored: Restored) -> None:
         """Become the app that syncs it; a history that was not restored stays in the workspace."""
-        taken = replace(marker, origin=self._origin)
+        taken = replace(marker, origin=self.origin)
         if marker.archive.kind == "history" and not restored.has_history:
             await destination.put_aside(marker)
             taken = replace(taken, archive=Archive(), obsolete=(), refs={}, head_commit="")
@@ -105,7 +103,7 @@ class Restorer:
         parts = name.split("/")
         if any(part in ("", ".", "..", ".git") for part in parts):
             raise RestoreError(f"“{name}” is not the name of a project.", _SEE_LIST)
-        return self._projects.resolve().joinpath(*parts)
+        return self.projects.resolve().joinpath(*parts)
 
     async def _fill(self, folder: Path, destination: Destination, marker: Marker) -> Restored:
         repository = await self._initialize(folder, marker)
@@ -132,7 +130,7 @@ class Restorer:
     async def _initialize(self, folder: Path, marker: Marker) -> Repository:
         git_dir = folder if marker.is_bare else folder / ".git"
         bare = ["--bare"] if marker.is_bare else []
-        git = Git(git_dir, self._environment)
+        git = Git(git_dir, self.environment)
         await git.output("init", "--quiet", f"--object-format={marker.object_format}", *bare)
         if not marker.is_bare:
             # With --git-dir, git records the current folder as the working tree.
@@ -141,16 +139,13 @@ class Restorer:
             await git.output("config", "core.bare", "false")
         location = locate(folder)
         if location is None:
-            raise RestoreError(
-                f"git made no repository in {folder}.", "Check whether the disk is full."
-            )
-        return Repository(location, self._environment)
+            raise RestoreError(f"git made no repository in {folder}.", "Free some space.")
+        return Repository(location, self.environment)
 
     async def _restore_history(self, repository: Repository, marker: Marker) -> tuple[str, ...]:
         if marker.shallow:
-            (repository.location.common_dir / "shallow").write_text(
-                "\n".join(marker.shallow) + "\n"
-            )
+            shallow = repository.location.common_dir / "shallow"
+            shallow.write_text("\n".join(marker.shallow) + "\n")
         lines = [f"update {name} {oid}\n" for name, oid in marker.refs.items()]
         await repository.output("update-ref", "--stdin", stdin="".join(lines).encode())
         if marker.head:
@@ -200,7 +195,7 @@ class Restorer:
 
     async def _download(self, destination: Destination, path: str, folder: Path, mode: str) -> bool:
         try:
-            data = await self._files.read(f"{destination.folder}/{path}")
+            data = await self.files.read(f"{destination.folder}/{path}")
         except WorkspaceError as error:
             if error.status != HTTPStatus.BAD_REQUEST:  # otherwise it is too large for export
                 raise

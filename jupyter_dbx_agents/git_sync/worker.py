@@ -260,12 +260,12 @@ def _with_hint(error: Exception) -> DbxAgentsError:
     """Return an error that says what the user can do."""
     if isinstance(error, WorkspacePermissionError):
         return WorkspaceError(
-            f"The workspace says: {error.message}",
+            f"The workspace responded: {error.message}",
             "Get permission to write to your folder, or a token with that scope; then run sync.",
         )
     if isinstance(error, WorkspaceError) and not error.hint:
         return WorkspaceError(
-            f"The workspace says: {error.message}",
+            f"The workspace responded: {error.message}",
             "Sync retries. If this continues, check your folder in the workspace.",
         )
     if isinstance(error, DbxAgentsError):

@@ -25,20 +25,18 @@ TIMEOUT_SECONDS = 1800.0
 # The commands that block a thread only read a few files.
 _BLOCKING_SECONDS = 20.0
 CHUNK_BYTES = 64 * 1024
-# What strerror(3) says of ENOSPC, EDQUOT and EFBIG in the C locale.
+# strerror(3) of ENOSPC, EDQUOT and EFBIG in the C locale.
 _FULL = ("No space left on device", "Disk quota exceeded", "File too large")
+_SETTINGS = (
+    "core.hooksPath=/dev/null",  # moving our own ref must not request another pass
+    "core.fsmonitor=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+)
 _OPTIONS = (
     "--no-replace-objects",
     "--literal-pathspecs",
-    # Moving our own ref must not run the hooks: ours would trigger another pass.
-    "-c",
-    "core.hooksPath=/dev/null",
-    "-c",
-    "gc.auto=0",
-    "-c",
-    "maintenance.auto=false",
-    "-c",
-    "core.fsmonitor=false",
+    *(word for setting in _SETTINGS for word in ("-c", setting)),
 )
 
 
@@ -108,9 +106,9 @@ class GitProcess:
 
     async def succeed(self) -> None:
         """Wait for its end; raises GitError if it failed."""
-        said = await self.stderr.read()
+        stderr = await self.stderr.read()
         if code := await self.process.wait():
-            raise _failed(self.place, self.command, said, code)
+            raise _failed(self.place, self.command, stderr, code)
 
 
 class Git:
@@ -126,10 +124,10 @@ class Git:
         """Run a command to its end and return its output."""
         async with self.running(*arguments, options=options) as git:
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                printed, said = await git.process.communicate(stdin)
+                stdout, stderr = await git.process.communicate(stdin)
             if git.process.returncode:
-                raise _failed(self.git_dir, arguments[0], said, git.process.returncode)
-        return printed
+                raise _failed(self.git_dir, arguments[0], stderr, git.process.returncode)
+        return stdout
 
     async def text(self, *arguments: str, stdin: bytes = b"") -> str:
         """Run a command and return its output without the last newline."""
@@ -185,9 +183,9 @@ def _not_started(error: OSError) -> GitError:
     return GitError(f"git cannot be started: {error.strerror}.", "Install git.")
 
 
-def _failed(git_dir: Path | None, command: str, said: bytes, code: int) -> GitError:
-    """Return the error for a command that exited with ``code`` and wrote ``said`` to stderr."""
-    lines = said.decode("utf-8", "replace").strip().splitlines()
+def _failed(git_dir: Path | None, command: str, stderr: bytes, code: int) -> GitError:
+    """Return the error for a command that exited with ``code`` and wrote ``stderr``."""
+    lines = stderr.decode("utf-8", "replace").strip().splitlines()
     fatal = [line for line in lines if line.startswith("fatal: ")]  # advice may follow it
     reason = (fatal or lines[-1:] or ["it was killed"])[0].rstrip(".")
     where = f" in {git_dir}".removesuffix("/.git") if git_dir else ""

@@ -25,7 +25,8 @@ from .marker import Archive, Destination, Marker, is_taken, take_over_hint
 PART_BYTES = 8 * 1024 * 1024
 _MOST_INCREMENTS = 64
 _SMALL_BYTES = 1024 * 1024
-_PACK_HEADER_BYTES = 12
+# gitformat-pack(5): the number of objects follows the signature and the version.
+_PACK_COUNT_OFFSET = 8
 _PACK_OPTIONS = ("-c", "pack.threads=1", "-c", "pack.windowMemory=64m")
 
 
@@ -64,9 +65,8 @@ class ArchiveStore:
         increment = await self._increment(marker, repository, head, kind, renews)
         archive = Archive(kind, secrets.token_hex(6)) if renews else marker.archive
         with tempfile.TemporaryFile(dir=self._scratch) as stream:
-            await self._pack(repository, increment, stream)
-            is_empty = _object_count(stream, increment) == 0
-            archive = marker.archive if is_empty else await self._upload(stream, archive, marker)
+            has_objects = await self._pack(repository, increment, stream)
+            archive = await self._upload(stream, archive, marker) if has_objects else marker.archive
         return _with_archive(marker, replace(archive, tree=head.tree), head, repository)
 
     async def fetch(self, marker: Marker, git: Git) -> None:
@@ -103,9 +103,11 @@ class ArchiveStore:
         gone = await repository.missing(*candidates)
         return Increment(kind, tips, [oid for oid in candidates if oid not in gone], refs)
 
-    async def _pack(self, repository: Repository, increment: Increment, stream: IO[bytes]) -> None:
+    async def _pack(self, repository: Repository, increment: Increment, stream: IO[bytes]) -> bool:
+        """Write a bundle or pack; return whether it contains objects."""
         if increment.kind == "history":
             stream.write(_bundle_header(increment, await repository.object_format()))
+        start = stream.tell()
         options = ["--revs", "--thin", "--stdout", "-q", "--delta-base-offset"]
         if increment.kind == "trees":
             options.append("--filter=blob:none")
@@ -123,12 +125,13 @@ class ArchiveStore:
                         "Push it to a remote; only the files are synced.",
                     )
             await packing.succeed()
-        stream.flush()
+        stream.seek(start + _PACK_COUNT_OFFSET)
+        return any(stream.read(4))
 
     async def _upload(self, stream: IO[bytes], archive: Archive, marker: Marker) -> Archive:
         size = stream.seek(0, 2)
         if archive.all_bytes + size > self._most_bytes and archive.parts:
-            raise ArchiveTooLargeError("The history has grown too large.")  # then it is packed anew
+            raise ArchiveTooLargeError("The history has grown too large.")  # so it is packed again
         parts = -(-size // PART_BYTES)
         grown = replace(
             archive,
@@ -206,16 +209,6 @@ def _bundle_header(increment: Increment, object_format: str) -> bytes:
     lines += [f"-{oid}" for oid in increment.haves]
     lines += [f"{oid} {name}" for name, oid in increment.refs.items()]
     return ("\n".join(lines) + "\n\n").encode()
-
-
-def _object_count(stream: IO[bytes], increment: Increment) -> int:
-    """Return the number of objects in a pack (gitformat-pack(5)), behind a bundle's header."""
-    stream.seek(0)
-    if increment.kind == "history":
-        while stream.readline() not in (b"\n", b""):
-            pass
-    header = stream.read(_PACK_HEADER_BYTES)
-    return int.from_bytes(header[8:12], "big")
 
 
 async def _index(git: Git, chunks: AsyncIterator[bytes]) -> None:

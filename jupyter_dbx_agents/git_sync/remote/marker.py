@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Self
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from ...errors import DestinationError, WorkspaceError
 from ..local.objects import in_memory
@@ -203,12 +203,6 @@ class Destination:
         children = await self.files.children(self.folder) or []
         inner = {project.removeprefix(f"{self.project}/").partition("/")[0] for project in own}
         return [c.name for c in children if c.kind != "DIRECTORY" or c.name not in inner]
-
-
-async def known_projects(files: WorkspaceFiles, root: str) -> list[str]:
-    """Return the names of all projects that have records in the workspace."""
-    children = await files.children(f"{root}/{RECORDS_FOLDER}") or []
-    return sorted(unquote(each.name) for each in children if each.kind == "DIRECTORY")
 
 
 def is_taken(error: WorkspaceError) -> bool:
