@@ -221,7 +221,7 @@ class Applier:
                     self._left_folders.update(ancestors(step.path))
             except WorkspaceError as error:
                 if not _is_bad_request(error):
-                    raise  # else it is a folder now, and not ours
+                    raise  # otherwise it is a folder now, and not ours
         await self.finished(step.path, "")
 
     async def _put(self, step: Step) -> None:

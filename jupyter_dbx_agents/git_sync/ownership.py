@@ -45,7 +45,7 @@ async def claim(
     if not await _is_related(repository, marker):
         if not takes_over:
             raise _refusal(destination.project, "another repository")
-        await destination.put_aside(marker)
+        await destination.back_up(marker)
         return fresh
     if marker.origin != origin and not takes_over:
         raise _refusal(destination.project, f"the same project in {marker.origin}")
@@ -70,7 +70,7 @@ async def _resume(
     except DestinationError:
         if not fresh.takes_over:
             raise
-        await destination.put_aside(marker)
+        await destination.back_up(marker)
         return fresh
     is_new_here = (marker.repository, marker.origin) != (fresh.repository, fresh.origin)
     marker = replace(

@@ -94,7 +94,7 @@ class Restorer:
         """Become the app that syncs it; a history that was not restored stays in the workspace."""
         taken = replace(marker, origin=self.origin)
         if marker.archive.kind == "history" and not restored.has_history:
-            await destination.put_aside(marker)
+            await destination.back_up(marker)
             taken = replace(taken, archive=Archive(), obsolete=(), refs={}, head_commit="")
         if taken != marker:
             await destination.write(taken)

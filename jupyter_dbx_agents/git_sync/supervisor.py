@@ -33,7 +33,7 @@ from .project_sync import ProjectSync, Settings
 from .remote.marker import Destination
 from .remote.workspace_files import Pace, WorkspaceFiles
 from .restore import Restored, Restorer, remove_leftovers
-from .worker import ProjectWorker, unfit_model
+from .worker import ProjectWorker, rejected_model
 
 _PROGRESS_SECONDS = 1.0
 _FLUSH_POLL_SECONDS = 0.05
@@ -111,14 +111,14 @@ class GitSync(LoggingConfigurable):
         self._files = WorkspaceFiles(api, pats, pace, retry_seconds=self.request_retry_seconds)
         self._workers: dict[str, ProjectWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._unfit: dict[str, str] = {}
+        self._rejected: dict[str, str] = {}
         self._background = BackgroundTasks(self.log)
         self._identity_of = ""
         self._identity: Identity | None = None
         self._configuring = asyncio.Lock()
         self._restoring = asyncio.Lock()
-        self._told_at = 0.0
-        self._telling: asyncio.TimerHandle | None = None
+        self._notified_at = 0.0
+        self._notification: asyncio.TimerHandle | None = None
 
     # ---- life
 
@@ -139,8 +139,8 @@ class GitSync(LoggingConfigurable):
                 async with asyncio.timeout(flush_seconds):
                     await self._flush()
         await self._background.stop()
-        if self._telling is not None:
-            self._telling.cancel()
+        if self._notification is not None:
+            self._notification.cancel()
 
     async def _flush(self) -> None:
         await self._search()  # including a project that was created just now
@@ -163,8 +163,8 @@ class GitSync(LoggingConfigurable):
 
     def status(self) -> list[dict[str, Any]]:
         """Return the REST models of all projects."""
-        unfit = [unfit_model(name, reason) for name, reason in sorted(self._unfit.items())]
-        return [self._workers[name].model() for name in sorted(self._workers)] + unfit
+        rejected = [rejected_model(name, reason) for name, reason in sorted(self._rejected.items())]
+        return [self._workers[name].model() for name in sorted(self._workers)] + rejected
 
     async def sync_now(
         self, name: str | None = None, *, takes_over: bool = False
@@ -221,7 +221,7 @@ class GitSync(LoggingConfigurable):
     async def _track(self, name: str, location: Location) -> None:
         """Start a worker for a new project, and install its hooks."""
         if problem := name_problem(name):
-            self._unfit[readable(os.fsencode(name))[0]] = problem
+            self._rejected[readable(os.fsencode(name))[0]] = problem
             return
         worker = self._workers.get(name)
         if worker is None or worker.location != location:
@@ -357,14 +357,14 @@ class GitSync(LoggingConfigurable):
 
     def _changed(self) -> None:
         """Notify of a change, at most once a second: a first sync makes thousands."""
-        if self._telling is not None:
+        if self._notification is not None:
             return
-        delay = max(0.0, self._told_at + _PROGRESS_SECONDS - time.monotonic())
-        self._telling = asyncio.get_running_loop().call_later(delay, self._tell)
+        delay = max(0.0, self._notified_at + _PROGRESS_SECONDS - time.monotonic())
+        self._notification = asyncio.get_running_loop().call_later(delay, self._notify)
 
-    def _tell(self) -> None:
-        self._telling = None
-        self._told_at = time.monotonic()
+    def _notify(self) -> None:
+        self._notification = None
+        self._notified_at = time.monotonic()
         self.on_change.notify()
 
 

@@ -125,7 +125,7 @@ class ProjectWorker:
             self._answer.notify_all()
 
     async def _pause(self, failures: int) -> None:
-        """Wait before another try; a new commit or the user makes it come at once."""
+        """Wait before a retry; a new commit or a request of the user ends the pause."""
         seconds = jittered(backoff_seconds(failures - 1, *self._retry_seconds), 0.25)
         self._next_try_at = datetime.now(UTC) + timedelta(seconds=seconds)
         self._changed()
@@ -212,7 +212,7 @@ class ProjectWorker:
         }
 
 
-def unfit_model(name: str, reason: str) -> dict[str, Any]:
+def rejected_model(name: str, reason: str) -> dict[str, Any]:
     """Return the REST model of a project whose name the workspace does not allow."""
     empty = dict.fromkeys(("folder", "destination", "commit", "synced_at", "hooks"), "")
     return {

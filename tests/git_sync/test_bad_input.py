@@ -40,7 +40,7 @@ async def test_a_token_that_dies_half_way_is_replaced(site: Site) -> None:
     assert len(site.remote("p")) == 50
 
 
-async def test_an_outage_is_said_and_resumed_after(site: Site) -> None:
+async def test_an_outage_is_reported_and_sync_resumes_after_it(site: Site) -> None:
     site.make("p", a="1")
     site.fault("status", status=503)
     sync = site.git_sync(first_retry_seconds=0.5)
@@ -53,7 +53,7 @@ async def test_an_outage_is_said_and_resumed_after(site: Site) -> None:
     assert model(sync, "p")["message"] == ""
 
 
-async def test_a_refusal_is_said_and_not_repeated(site: Site) -> None:
+async def test_a_refusal_is_reported_and_not_retried(site: Site) -> None:
     site.make("p", a="1")
     site.fault("status", status=403, error_code="PERMISSION_DENIED", message="No such right.")
     sync = site.git_sync()
@@ -68,7 +68,7 @@ async def test_a_refusal_is_said_and_not_repeated(site: Site) -> None:
 QUOTA = {"status": 400, "error_code": "QUOTA_EXCEEDED", "message": "Full."}
 
 
-async def test_a_quota_is_said_and_tried_again(site: Site) -> None:
+async def test_a_quota_is_reported_and_retried(site: Site) -> None:
     site.make("p", a="1")
     site.fault("status", "/api/2.0/workspace/import", **QUOTA)
     sync = site.git_sync(first_retry_seconds=0.05)

@@ -36,8 +36,8 @@ async def synced(site: Site, sync: GitSync, name: str) -> dict[str, Any]:
 async def test_commits_arrive_through_the_hook_alone(site: Site) -> None:
     site.make("p", a="1")
     sync = site.git_sync(look_seconds=1000.0)
-    told = []
-    sync.on_change.append(lambda: told.append(sync.status()))
+    notified = []
+    sync.on_change.append(lambda: notified.append(sync.status()))
     await sync.start()
     await synced(site, sync, "p")
     for step in range(3):
@@ -46,7 +46,7 @@ async def test_commits_arrive_through_the_hook_alone(site: Site) -> None:
         assert site.remote("p") == {"a": f"step {step}".encode()}
     site.make("new", a="1")
     await until(lambda: site.remote("new"), "a project made after the start")
-    assert await until(lambda: told)
+    assert await until(lambda: notified)
 
 
 async def test_what_no_hook_saw_arrives_all_the_same(site: Site) -> None:

@@ -104,7 +104,7 @@ def test_with_a_hook_of_theirs_both_run(site: Site, hooked: Hooked, where: str) 
     assert STAND_IN not in listing and "post-merge" not in listing
 
 
-def test_all_names_taken_is_a_problem_that_is_said(site: Site, hooked: Hooked) -> None:
+def test_a_repository_without_a_free_hook_name_is_reported(site: Site, hooked: Hooked) -> None:
     folder = site.make("p", a="1")
     for name in (*HOOKS, STAND_IN):
         hooked.theirs(folder / ".git/hooks" / name)

@@ -163,7 +163,7 @@ async def test_a_removed_history_is_kept_anew(site: Site) -> None:
     assert (site.projects / "p/a").read_text() == "3"
 
 
-async def test_a_broken_record_is_said_and_can_be_taken_over(site: Site) -> None:
+async def test_a_damaged_record_is_reported_and_can_be_taken_over(site: Site) -> None:
     site.make("p", a="1")
     await site.project_sync("p").run()
     site.put_foreign(".dbx-agents/p/sync.json", b"{")
@@ -190,7 +190,7 @@ async def test_a_new_clone_goes_on_and_keeps_what_was_never_pushed(site: Site) -
     assert site.git("p", "rev-parse", "refs/dbx/before/heads/main") == unpushed
 
 
-async def test_a_kept_history_with_a_gap_is_said_and_can_be_taken_over(site: Site) -> None:
+async def test_a_kept_history_with_a_gap_is_reported_and_can_be_taken_over(site: Site) -> None:
     site.make("origin", a="1")
     site.git(site.projects, "clone", "-q", "origin", "p")
     site.commit("p", {"b": "2"})

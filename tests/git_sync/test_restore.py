@@ -118,7 +118,7 @@ async def test_history_is_packed_anew_before_it_is_too_many_files(site: Site) ->
     assert site.git("p", *LOG) == log
 
 
-async def test_a_history_that_is_too_large_is_said_and_the_files_are_synced(site: Site) -> None:
+async def test_a_history_that_is_too_large_is_reported_and_the_files_are_synced(site: Site) -> None:
     site.make("p")
     site.commit("p", {"a": os.urandom(200_000)})
     sync = site.project_sync("p", most_history_bytes=100_000)
@@ -148,7 +148,7 @@ async def test_restore_by_another_app_makes_it_the_owner(site: Site) -> None:
     await site.project_sync("p", origin="new app").run()
 
 
-async def test_a_broken_record_is_said_and_what_to_do(site: Site) -> None:
+async def test_a_damaged_record_is_reported_with_what_to_do(site: Site) -> None:
     site.make("p", a="1")
     await site.project_sync("p").run()
     shutil.rmtree(site.projects / "p")

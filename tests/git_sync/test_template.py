@@ -73,7 +73,7 @@ def test_a_start_that_was_cut_off_between_the_renames_is_taken_up(site: Site, so
     assert site.git(source, "remote") == ""
 
 
-def test_what_keeps_it_from_being_detached_is_said(
+def test_what_prevents_detaching_is_reported(
     site: Site, source: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (source / ".git/HEAD").write_text("rubbish")

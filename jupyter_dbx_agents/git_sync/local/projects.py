@@ -21,7 +21,7 @@ CONTROL_CHARACTER = "Its name contains a control character, which is not allowed
 MOST_DEPTH = 5
 MOST_FOLDERS = 20_000
 # Filled by package managers, sometimes with clones that are not the user's work.
-_PASSED_OVER = {"node_modules", "__pycache__", "venv", "site-packages"}
+_IGNORED = {"node_modules", "__pycache__", "venv", "site-packages"}
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def find_project(projects: Path, inside: Path) -> tuple[str, Location] | None:
         location = locate(folder)
         if location is not None:
             inner = folder.relative_to(root).parts
-            is_hidden = any(_is_passed_over(part) for part in inner)
+            is_hidden = any(_is_ignored(part) for part in inner)
             if inner[0] == RECORDS_FOLDER or (is_hidden and not location.is_linked):
                 return None
             return "/".join(inner), location
@@ -160,7 +160,7 @@ def _children(folder: Path) -> list[Path]:
             return [
                 Path(entry.path)
                 for entry in entries
-                if entry.is_dir(follow_symlinks=False) and not _is_passed_over(entry.name)
+                if entry.is_dir(follow_symlinks=False) and not _is_ignored(entry.name)
             ] + _agents_worktrees(folder)
     except OSError:
         return []
@@ -172,8 +172,8 @@ def _agents_worktrees(folder: Path) -> list[Path]:
     return [worktrees] if worktrees.is_dir() else []
 
 
-def _is_passed_over(name: str) -> bool:
-    return name.startswith(".") or name in _PASSED_OVER
+def _is_ignored(name: str) -> bool:
+    return name.startswith(".") or name in _IGNORED
 
 
 def readable(raw: bytes) -> tuple[str, str]:

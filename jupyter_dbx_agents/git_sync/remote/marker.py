@@ -181,7 +181,7 @@ class Destination:
             await self.files.make_folder(path.rpartition("/")[0])
             await self.files.put(path, in_memory(data), overwrite=overwrite)
 
-    async def put_aside(self, marker: Marker) -> None:
+    async def back_up(self, marker: Marker) -> None:
         """Keep a marker that another one replaces; its archive stays."""
         name = f"before-{marker.repository.replace('/', '-')}.json"
         await self.record(name, marker.to_bytes())
