@@ -21,19 +21,19 @@ from aiohttp import hdrs
 from multidict import CIMultiDict
 from yarl import URL
 
-from .gateway_errors import GatewayGoneError
+from .gateway_errors import PEEK_BYTES, SUSPECT, GatewayGoneError, says_token_is_dead
 
 CONNECT_SECONDS = 10.0
-# A model may think for minutes before its first byte; nothing shorter than the agents' own limits.
+# A model may think for minutes before its first byte; not shorter than the agents' own limits.
 READ_SECONDS = 600.0
 # Below the 60 s after which load balancers commonly drop an idle connection.
 IDLE_SECONDS = 50.0
 MAX_HEAD_BYTES = 64 * 1024
-# What may wait here for an agent that reads slowly; at twice this the gateway is not read from.
+# How much is buffered for an agent that reads slowly; at twice this, reading pauses.
 BUFFER_BYTES = 128 * 1024
-# Above it aiohttp sends a body in pieces, so that it does not hold up the event loop.
+# aiohttp sends a larger body in pieces, which does not block the event loop.
 WHOLE_BODY_BYTES = 1024 * 1024
-# What aiohttp would add of its own; an agent's headers pass as they are.
+# What aiohttp would add by itself; an agent's headers pass as they are.
 NOT_ADDED = (hdrs.USER_AGENT, hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.CONTENT_TYPE)
 NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError)
 # Not allowed in headers, but aiohttp's parser passes them on.
@@ -47,9 +47,38 @@ class Answer:
         self.status = response.status
         self.headers = [(_text(name), _text(value)) for name, value in response.raw_headers]
         self._response = response
+        self._rest = self._read()
+        self._peeked: list[bytes] = []
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body as it comes, not decoded; raises GatewayGoneError if it breaks off."""
+        for chunk in self._peeked:
+            yield chunk
+        async for chunk in self._rest:
+            yield chunk
+
+    async def says_token_is_dead(self) -> bool:
+        """Whether this is a refusal of the token, for which the beginning of the body is read."""
+        if self.status not in SUSPECT:
+            return False
+        try:
+            await self._peek()
+        except BaseException:  # also when the agent disconnects: the gateway must notice
+            self.close()
+            raise
+        encoding = next((v for n, v in self.headers if n.lower() == "content-encoding"), "")
+        return says_token_is_dead(self.status, encoding, b"".join(self._peeked))
+
+    async def _peek(self) -> None:
+        size = sum(map(len, self._peeked))
+        while size < PEEK_BYTES:
+            chunk = await anext(self._rest, None)
+            if chunk is None:
+                return
+            self._peeked.append(chunk)
+            size += len(chunk)
+
+    async def _read(self) -> AsyncIterator[bytes]:
         try:
             async for chunk in self._response.content.iter_any():
                 yield chunk
@@ -66,7 +95,7 @@ class GatewayClient:
 
     def __init__(self) -> None:
         tls = httpx.create_ssl_context()  # the certificates that the other APIs trust
-        # limit: each call is one that an agent waits for.
+        # No limit: an agent waits for each call.
         self._kept = _session(
             aiohttp.TCPConnector(limit=0, ssl=tls, keepalive_timeout=IDLE_SECONDS)
         )
@@ -138,7 +167,10 @@ async def _note_reuse(_session: Any, context: SimpleNamespace, _parameters: Any)
 
 
 def _proxy_for(url: str) -> str | None:
-    """Return the proxy that the environment names for an ``https`` gateway."""
+    """Return the proxy that the environment names for an ``https`` gateway.
+
+    Not left to aiohttp's ``trust_env``, which fails for a host that is in ``~/.netrc``.
+    """
     target = URL(url)
     proxy = getproxies().get("https") if target.scheme == "https" else None
     if not proxy or proxy_bypass(target.host or ""):

@@ -1,14 +1,16 @@
 """Model calls: the body is held for a repetition, the answer streams as the agent reads it."""
 
+from __future__ import annotations
+
 import asyncio
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from tornado import web
 from tornado.httputil import HTTPHeaders
 from tornado.iostream import StreamClosedError
 
 from ..models import Dialect, Gateway
-from . import refusals
 from .access import GREETINGS, Route, dialect_of, route_of, to_agent
 from .call import BROKE_OFF
 from .filters.events import EventFilter, EventStream
@@ -16,8 +18,18 @@ from .filters.request import ModelRequest, read_request
 from .gateway_errors import GatewayGoneError
 from .ledger import printable_path
 from .loopback_handler import LoopbackHandler
-from .refusals import UNREACHABLE, Refusal, no_capability, not_served, too_large
-from .upstream import ModelCall, Reply
+from .refusals import (
+    GATEWAY_BROKE_OFF,
+    UNREACHABLE,
+    Refusal,
+    no_capability,
+    not_served,
+    too_large,
+)
+from .upstream import ModelCall
+
+if TYPE_CHECKING:
+    from .gateway_client import Answer
 
 # The path does not exist, or no server is behind it.  A model that does not exist or is not ready
 # answers the same; so the gateway itself is checked before another one is used.
@@ -35,7 +47,7 @@ DEAD_GATEWAY_STATUSES = frozenset(
 class ModelProxyHandler(LoopbackHandler):
     """Any path but the metadata service's: a model call, a greeting, or an unknown path."""
 
-    # None also if the client disconnects before its request was checked.
+    # Set here for a client that disconnects before its request was checked.
     _forwarding: asyncio.Task[None] | None = None
 
     def refusal(self) -> Refusal | None:
@@ -113,7 +125,7 @@ class ModelProxyHandler(LoopbackHandler):
         finally:
             answer.close()
 
-    async def _answer(self, route: Route, request: ModelRequest) -> Reply | Refusal:
+    async def _answer(self, route: Route, request: ModelRequest) -> Answer | Refusal:
         """Call the gateway, and another one if this one turns out to be gone."""
         gateway = self.shared.models.gateway
         answer = await self.shared.upstream.send(self._model_call(route, request, gateway))
@@ -122,12 +134,12 @@ class ModelProxyHandler(LoopbackHandler):
             return answer
         if not await self.shared.finds_another_gateway(gateway) or not may_be_repeated:
             return answer
-        if isinstance(answer, Reply):
+        if not isinstance(answer, Refusal):
             answer.close()
         gateway = self.shared.models.gateway
         return await self.shared.upstream.send(self._model_call(route, request, gateway))
 
-    async def _stream(self, answer: Reply, dialect: Dialect, events: EventFilter | None) -> None:
+    async def _stream(self, answer: Answer, dialect: Dialect, events: EventFilter | None) -> None:
         """Pass on the head and each chunk as it comes; the next is read when this one is sent."""
         headers = to_agent(answer.headers)
         corrected = _event_stream(headers, events)
@@ -172,15 +184,15 @@ def content_length(headers: HTTPHeaders) -> int:
     return int(text) if text.isascii() and text.isdecimal() else 0
 
 
-def _is_of_a_dead_gateway(answer: Reply | Refusal) -> bool:
+def _is_of_a_dead_gateway(answer: Answer | Refusal) -> bool:
     """Whether a gateway that answers so may be gone, and the call worth repeating elsewhere."""
     if isinstance(answer, Refusal):
         return answer.code == UNREACHABLE
     return answer.status in DEAD_GATEWAY_STATUSES
 
 
-def _broke_off(answer: Reply | Refusal) -> bool:
-    return isinstance(answer, Refusal) and answer.code == refusals.BROKE_OFF
+def _broke_off(answer: Answer | Refusal) -> bool:
+    return isinstance(answer, Refusal) and answer.code == GATEWAY_BROKE_OFF
 
 
 def _event_stream(headers: list[tuple[str, str]], events: EventFilter | None) -> EventStream | None:

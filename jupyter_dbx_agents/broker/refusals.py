@@ -98,14 +98,14 @@ def too_large(max_body_bytes: int) -> Refusal:
 
 
 UNREACHABLE = "gateway_unreachable"
-BROKE_OFF = "gateway_broke_off"
+GATEWAY_BROKE_OFF = "gateway_broke_off"
 
 
 def unreachable(host: str, reason: str, *, was_sent: bool) -> Refusal:
     """Report a gateway that does not answer; agents retry."""
     return Refusal(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        BROKE_OFF if was_sent else UNREACHABLE,
+        GATEWAY_BROKE_OFF if was_sent else UNREACHABLE,
         f"{host} does not answer ({reason}). Try again; if it persists, check "
         "the workspace and the network.",
         RETRY_AFTER_SECONDS,

@@ -1,4 +1,4 @@
-"""What the broker's handlers share: the token, the models, the way to the gateway, the log."""
+"""What the broker's handlers share: the token's source, the models, the upstream, the log."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Shared:
         self.tasks = BackgroundTasks(self.log)
 
     async def finds_another_gateway(self, failed: Gateway) -> bool:
-        """Report a gateway through which a call failed; whether another is in force, or soon."""
+        """Have a gateway checked after a failed call; return whether another one is in force."""
         check = self.tasks.spawn(self.gateway_failed(failed))
         await asyncio.wait({check}, timeout=GATEWAY_CHECK_SECONDS)
         return self.models.gateway != failed

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -24,19 +23,13 @@ from ..models import Dialect
 from ..pat import PatSource
 from ..secret import Secret
 from .access import to_gateway
-from .gateway_errors import (
-    PEEK_BYTES,
-    SUSPECT,
-    WORTH_A_REPLAY,
-    GatewayGoneError,
-    says_token_is_dead,
-)
+from .gateway_errors import WORTH_A_REPLAY, GatewayGoneError
 from .refusals import Refusal, redirected, still_refused, unreachable, without_pat
 
 if TYPE_CHECKING:
     from .gateway_client import Answer, GatewayClient
 
-# A round trip to a workspace in another continent, doubled.
+# Twice the round trip to a workspace on another continent.
 STALE_SECONDS = 1.0
 
 
@@ -56,48 +49,6 @@ class ModelCall:
         return urlsplit(self.url).hostname or self.url
 
 
-class Reply:
-    """The gateway's answer, of which a beginning may have been read; to be closed."""
-
-    def __init__(self, answer: Answer) -> None:
-        self.status, self.headers = answer.status, answer.headers
-        self._answer = answer
-        self._chunks = answer.chunks()
-        self._peeked: list[bytes] = []
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes, not decoded; raises GatewayGoneError if it breaks off."""
-        for chunk in self._peeked:
-            yield chunk
-        async for chunk in self._chunks:
-            yield chunk
-
-    async def says_token_is_dead(self) -> bool:
-        """Whether this is a refusal of the token, for which the beginning of the body is read."""
-        if self.status not in SUSPECT:
-            return False
-        try:
-            await self._peek()
-        except BaseException:  # also when the agent disconnects: the gateway must notice
-            self.close()
-            raise
-        encoding = next((v for n, v in self.headers if n.lower() == "content-encoding"), "")
-        return says_token_is_dead(self.status, encoding, b"".join(self._peeked))
-
-    def close(self) -> None:
-        """Keep the connection for the next call, or close it if there is more to read."""
-        self._answer.close()
-
-    async def _peek(self) -> None:
-        size = sum(map(len, self._peeked))
-        while size < PEEK_BYTES:
-            chunk = await anext(self._chunks, None)
-            if chunk is None:
-                return
-            self._peeked.append(chunk)
-            size += len(chunk)
-
-
 class Upstream:
     """Sends calls to the gateway; to be closed."""
 
@@ -111,14 +62,14 @@ class Upstream:
         if self._client is not None:
             await self._client.close()
 
-    async def send(self, call: ModelCall) -> Reply | Refusal:
+    async def send(self, call: ModelCall) -> Answer | Refusal:
         """Return the gateway's answer, or a refusal of ours if there is none."""
         try:
             return await self._send(call)
         except GatewayGoneError as error:
             return unreachable(call.host, str(error), was_sent=error.was_sent)
 
-    async def _send(self, call: ModelCall) -> Reply | Refusal:
+    async def _send(self, call: ModelCall) -> Answer | Refusal:
         token = self._pats.current()
         if token is None:
             return without_pat(self._pats, call.dialect)
@@ -131,14 +82,14 @@ class Upstream:
             return without_pat(self._pats, call.dialect)
         return await self._second_attempt(call, token)
 
-    async def _second_attempt(self, call: ModelCall, token: Secret) -> Reply | Refusal:
+    async def _second_attempt(self, call: ModelCall, token: Secret) -> Answer | Refusal:
         answer = await self._attempt(call, token)
-        if isinstance(answer, Reply) and await answer.says_token_is_dead():
+        if not isinstance(answer, Refusal) and await answer.says_token_is_dead():
             answer.close()
             return still_refused(call.host)
         return answer
 
-    async def _attempt(self, call: ModelCall, token: Secret) -> Reply | Refusal:
+    async def _attempt(self, call: ModelCall, token: Secret) -> Answer | Refusal:
         sent_at = time.monotonic()
         try:
             answer = await self._request(call, token)
@@ -149,7 +100,7 @@ class Upstream:
         if 300 <= answer.status < 400:  # noqa: PLR2004 all that point elsewhere
             answer.close()
             return redirected(call.host)
-        return Reply(answer)
+        return answer
 
     async def _request(self, call: ModelCall, token: Secret, *, reuse: bool = True) -> Answer:
         headers = to_gateway(call.headers, token.reveal())
@@ -170,5 +121,5 @@ def _client_class() -> type[GatewayClient]:
     return GatewayClient
 
 
-async def _is_refused(reply: Reply) -> bool:
-    return reply.status in WORTH_A_REPLAY or await reply.says_token_is_dead()
+async def _is_refused(answer: Answer) -> bool:
+    return answer.status in WORTH_A_REPLAY or await answer.says_token_is_dead()
