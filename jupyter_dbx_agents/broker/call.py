@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -40,8 +40,8 @@ class TokenCounts:
     def __init__(self) -> None:
         self._dialect = Dialect.CHAT
         self._usage: dict[str, int] = {}
-        self._read: Callable[[bytes], None] = lambda _: None
-        self._finish: Callable[[], None] = lambda: None
+        self._lines: Lines | None = None
+        self._body: bytearray | None = None
 
     def begin(self, dialect: Dialect, headers: Iterable[tuple[str, str]]) -> None:
         """Prepare for an answer with these headers; a compressed one is not read."""
@@ -51,18 +51,27 @@ class TokenCounts:
             return
         if by_name.get("content-type", "").startswith("text/event-stream"):
             self._lines = Lines()
-            self._read = self._read_events
         else:
             self._body = bytearray()
-            self._read, self._finish = self._keep, self._read_body
 
     def feed(self, chunk: bytes) -> None:
         """Read a part of the answer."""
-        self._read(chunk)
+        if self._lines is not None:
+            for line in self._lines.feed(chunk):
+                self._take(parse_event(line, MARKS))
+        elif self._body is not None:
+            self._body += chunk
+            if len(self._body) > MOST_ANSWER_BYTES:
+                self._body = None
 
     def finish(self) -> None:
-        """Parse what could not be parsed before the end."""
-        self._finish()
+        """Parse an answer that is not a stream."""
+        try:
+            answer = json.loads(self._body or b"")
+        except (ValueError, RecursionError):
+            return
+        for part in answer if isinstance(answer, list) else [answer]:
+            self._take(part)
 
     @property
     def input_tokens(self) -> int:
@@ -76,26 +85,6 @@ class TokenCounts:
 
     def _sum(self, keys: tuple[str, ...]) -> int:
         return sum(self._usage.get(key, 0) for key in keys)
-
-    def _read_events(self, chunk: bytes) -> None:
-        for line in self._lines.feed(chunk):
-            event = parse_event(line, MARKS)
-            if event is not None:
-                self._take(event)
-
-    def _keep(self, chunk: bytes) -> None:
-        self._body += chunk
-        if len(self._body) > MOST_ANSWER_BYTES:
-            self._body.clear()
-            self._read, self._finish = lambda _: None, lambda: None
-
-    def _read_body(self) -> None:
-        try:
-            answer = json.loads(self._body)
-        except (ValueError, RecursionError):
-            return
-        for part in answer if isinstance(answer, list) else [answer]:
-            self._take(part)
 
     def _take(self, part: Any) -> None:
         """Record the usage in a part of an answer; a later part overrides an earlier one."""
