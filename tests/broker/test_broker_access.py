@@ -277,7 +277,7 @@ def test_no_secret_header_or_body_is_logged_at_any_level(caplog):
     assert "claude-code anthropic POST /anthropic/v1/messages -> 200" in caplog.text
 
 
-def test_each_call_has_one_line_that_says_how_it_went(caplog):
+def test_each_call_has_one_line_with_its_outcome(caplog):
     caplog.set_level(logging.INFO)
     cut = asyncio.Event()
 

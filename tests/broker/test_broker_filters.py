@@ -41,7 +41,7 @@ def test_the_gateway_gets_a_corrected_request_with_its_right_length(size):
     asyncio.run(run())
 
 
-def test_a_request_that_needs_no_correction_is_not_written_anew():
+def test_a_request_that_needs_no_correction_is_not_rewritten():
     odd = b'{ "model":"m" , "a": 1.0e3, "a": "\\u00fc", "messages": [] }\n'
 
     async def run() -> None:
@@ -55,7 +55,7 @@ def test_a_request_that_needs_no_correction_is_not_written_anew():
 
 
 @pytest.mark.parametrize("body", [b"", b"no json", b"[1]", b'{"tools": 1}', b"[" * 200_000])
-def test_what_is_no_request_passes_for_the_gateway_to_refuse(body):
+def test_a_body_that_is_not_a_request_passes_to_the_gateway_which_refuses_it(body):
     async def run() -> None:
         async with broker_for(answer_ok) as site:
             await site.agent.post(MESSAGES, content=body)
@@ -156,7 +156,7 @@ def test_a_gateway_host_that_cannot_be_reached_costs_no_call():
     asyncio.run(run())
 
 
-def test_a_model_that_is_not_served_is_no_dead_gateway():
+def test_a_model_that_is_not_served_is_not_a_dead_gateway():
     async def run() -> None:
         async with workspace_site() as site:
             watched(site)

@@ -1,4 +1,4 @@
-"""What is no HTTP, or of ambiguous length, is no answer; others pass however they are cut."""
+"""What is not HTTP, or of ambiguous length, is not an answer; others pass however they are cut."""
 
 import asyncio
 
@@ -40,7 +40,7 @@ def answering(data: bytes, *, closes: bool = True):
         OK + b"A: a\x01b\r\nContent-Length: 5\r\n\r\n",
     ],
 )
-def test_an_ambiguous_or_malformed_head_is_no_answer(head):
+def test_an_ambiguous_or_malformed_head_is_not_an_answer(head):
     async def run() -> None:
         async with broker_for(answering(head + b"hello")) as site:
             reply = await site.agent.post(MESSAGES)

@@ -104,7 +104,7 @@ def test_a_head_and_each_chunk_arrive_before_the_next_is_sent():
 
 
 @pytest.mark.parametrize("begun", [True, False])
-def test_a_client_that_goes_away_ends_the_upstream_call(begun):
+def test_a_client_that_disconnects_ends_the_upstream_call(begun):
     async def answer(exchange: Exchange) -> None:
         if begun:
             await exchange.head()
@@ -217,7 +217,7 @@ def test_an_unreachable_gateway_is_503_with_retry_after(path):
             assert reply.status_code == 503
             assert int(reply.headers["retry-after"]) > 0
             assert "does not answer" in message_of(path, reply)
-            assert len(site.gateway.seen) == 1  # a fresh connection that fails is no stale one
+            assert len(site.gateway.seen) == 1  # a new connection that fails is not stale
 
     asyncio.run(run())
 

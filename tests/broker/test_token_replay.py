@@ -112,7 +112,7 @@ def test_a_token_refused_twice_is_a_passing_trouble(refusal):
 
 @pytest.mark.parametrize("path", ONE_PATH_PER_DIALECT)
 @pytest.mark.parametrize("state", [PatState.NEEDED, PatState.EXPIRED])
-def test_a_needed_pat_is_asked_for_in_the_agents_own_error(path, state):
+def test_a_needed_pat_is_requested_in_the_agents_own_error(path, state):
     async def run() -> None:
         async with broker_for(answer_ok, Pats(state=state)) as site:
             reply = await site.agent.post(path)
@@ -126,7 +126,7 @@ def test_a_needed_pat_is_asked_for_in_the_agents_own_error(path, state):
     asyncio.run(run())
 
 
-def test_a_pat_refused_for_good_is_asked_for_anew():
+def test_after_a_final_refusal_a_new_pat_is_requested():
     async def run() -> None:
         async with broker_for(refusing(*DEAD_TOKEN), Pats(FIRST_PAT)) as site:
             reply = await site.agent.post(MESSAGES)

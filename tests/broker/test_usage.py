@@ -49,7 +49,7 @@ def stream(dialect: Dialect) -> bytes:
 
 
 @pytest.mark.parametrize("dialect", Dialect)
-def test_a_stream_tells_the_same_tokens_wherever_it_is_cut(dialect):
+def test_a_stream_has_the_same_tokens_wherever_it_is_cut(dialect):
     data = stream(dialect)
     for cut in range(len(data)):
         assert counted(dialect, EVENTS, data[:cut], data[cut:]) == (41, 3)
@@ -57,7 +57,7 @@ def test_a_stream_tells_the_same_tokens_wherever_it_is_cut(dialect):
 
 
 @pytest.mark.parametrize("dialect", Dialect)
-def test_a_whole_answer_tells_the_tokens(dialect):
+def test_the_tokens_of_a_whole_answer_are_counted(dialect):
     data = json.dumps(EMULATED[dialect].render(REPLY, "m")).encode()
     assert counted(dialect, JSON, data[:9], data[9:]) == (41, 3)
 

@@ -110,7 +110,7 @@ async def test_where_nothing_may_be_listed_nothing_is_said():
     assert table.anthropic_model == "databricks-claude-opus-4-7"
 
 
-async def test_a_busy_workspace_is_asked_again_and_changes_nothing():
+async def test_a_busy_workspace_is_retried_and_changes_nothing():
     async with local_workspace() as (server, api, pat):
         server.workspace.faults.add(fault(LISTS, 503))
         with pytest.raises(WorkspaceUnavailableError):
@@ -169,7 +169,7 @@ async def test_a_choice_of_the_users_stays_and_is_reported_with_what_is_served(c
     assert "databricks-claude-haiku-9" in line
 
 
-async def test_a_model_that_vanishes_and_returns_is_followed_and_told():
+async def test_a_model_that_vanishes_and_returns_is_followed_and_reported():
     async with local_workspace() as (server, api, pat):
         table = ModelTable(environment(server.url))
         changes: list[str] = []

@@ -68,7 +68,7 @@ async def test_the_first_token_makes_the_watch_ask_and_the_next_ones_do_not():
         assert len(here.workspace.requests.since(0, "")) == asked
 
 
-async def test_a_busy_workspace_is_asked_until_it_answers():
+async def test_a_busy_workspace_is_retried_until_it_answers():
     async with scene() as here:
         here.workspace.faults.add(fault("^/a", 503))
         here.watch.token_changed()
@@ -78,7 +78,7 @@ async def test_a_busy_workspace_is_asked_until_it_answers():
         await here.found()
 
 
-async def test_what_is_served_is_asked_again_after_the_interval():
+async def test_what_is_served_is_listed_again_after_the_interval():
     async with scene(interval_seconds=1) as here:
         await here.found()
         models = [m for m in here.workspace.models.all() if m.name != "databricks-gpt-5-5"]
@@ -86,7 +86,7 @@ async def test_what_is_served_is_asked_again_after_the_interval():
         await here.until(lambda: here.table.codex_model == "databricks-gpt-5")
 
 
-async def test_a_gateway_that_is_gone_gives_way_and_comes_back_each_with_its_reason():
+async def test_a_gateway_that_is_gone_is_replaced_until_it_answers_each_with_its_reason():
     async with scene() as here:
         gateway = await here.found()
         here.workspace.switches.is_gateway_present = False
