@@ -5,13 +5,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.constants import PAT
-from tests.support.running_app import RunningApp, Terminal, eventually
+from tests.support.running_app import RunningApp, eventually
+from tests.support.terminal_client import TerminalClient
 
 PROMPT = r"Token \(press Enter to skip\): "
 
 
 @pytest.fixture
-def prompt(app: RunningApp) -> Iterator[Terminal]:
+def prompt(app: RunningApp) -> Iterator[TerminalClient]:
     """A terminal that asks for a token."""
     app.owner.json("DELETE", PAT)
     with app.owner.terminal() as terminal:
@@ -23,17 +24,19 @@ def fresh(app: RunningApp) -> str:
     return app.control.mint(app.lines["owner"]).token_value
 
 
-def check_that_nothing_of_it_is_left(app: RunningApp, terminal: Terminal, pasted: str) -> None:
+def check_that_nothing_of_it_is_left(
+    app: RunningApp, terminal: TerminalClient, pasted: str
+) -> None:
     terminal.run("history -a; echo $HISTFILE")
-    assert pasted not in terminal.seen
-    assert "command not found" not in terminal.seen
+    assert pasted not in terminal.output
+    assert "command not found" not in terminal.output
     history = app.home / ".bash_history"
     assert not history.exists() or pasted not in history.read_text()
 
 
 @pytest.mark.parametrize("form", ["{}\n", "\n{}\n", "\r\n\r\n  {} \r\n", "{0}\n{0}\n", "{}\nls\n"])
 def test_a_paste_of_any_form_is_one_token_and_nothing_else(
-    app: RunningApp, prompt: Terminal, form: str
+    app: RunningApp, prompt: TerminalClient, form: str
 ):
     pasted = fresh(app)
     prompt.type(form.format(pasted))
@@ -49,11 +52,11 @@ def test_what_is_pasted_before_the_prompt_shows_is_hidden_too(app: RunningApp):
     with app.owner.terminal() as terminal:
         terminal.type(f"{pasted}\n")
         terminal.expect("Connected as|Token ")
-        assert pasted not in terminal.seen
+        assert pasted not in terminal.output
 
 
 def test_a_paste_without_enter_is_dropped_when_a_token_is_given_elsewhere(
-    app: RunningApp, prompt: Terminal
+    app: RunningApp, prompt: TerminalClient
 ):
     pasted = fresh(app)
     prompt.type(pasted)
@@ -65,7 +68,7 @@ def test_a_paste_without_enter_is_dropped_when_a_token_is_given_elsewhere(
 
 @pytest.mark.parametrize("keys", ["\n", "\x03", "\x04"])
 def test_enter_ctrl_c_and_ctrl_d_go_on_to_the_shell_without_a_token(
-    app: RunningApp, prompt: Terminal, keys: str
+    app: RunningApp, prompt: TerminalClient, keys: str
 ):
     prompt.type(keys)
     prompt.until_shell()

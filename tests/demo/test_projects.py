@@ -5,7 +5,8 @@ import shutil
 
 import pytest
 
-from tests.support.running_app import RunningApp, Terminal, eventually
+from tests.support.running_app import RunningApp, eventually
+from tests.support.terminal_client import TerminalClient
 
 from .test_real_agents import ONCE
 from .test_rest_description import check
@@ -29,7 +30,7 @@ def in_workspace(app: RunningApp, project: str) -> dict[str, str]:
     }
 
 
-def until_git_knows_the_user(app: RunningApp, terminal: Terminal) -> None:
+def until_git_knows_the_user(app: RunningApp, terminal: TerminalClient) -> None:
     command = "git config user.email"
     eventually(lambda: app.lines["owner"] in terminal.run_any(command)[1], 60)
 

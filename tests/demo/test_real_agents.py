@@ -5,6 +5,7 @@ import json
 import re
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ import yaml
 from jupyter_dbx_agents.agents import AGENTS, AgentInstaller
 from tests.support.effort import ROTATIONS
 from tests.support.golden import FILES
-from tests.support.running_app import RunningApp, Terminal, eventually
+from tests.support.running_app import RunningApp, eventually
+from tests.support.terminal_client import TerminalClient
 
 API = "/dbx-agents/api/agents"
 # How each is run once, and where its calls arrive at the workspace's gateway.
@@ -111,13 +113,13 @@ def test_codex_works_where_user_namespaces_are_forbidden(app: RunningApp):
     assert (app.home / "projects/plain/inside.txt").read_text() == "from inside\n"
 
 
-def ask(app: RunningApp, terminal: Terminal, agent: str, number: int) -> None:
+def ask(app: RunningApp, terminal: TerminalClient, agent: str, number: int) -> None:
     """Type a question on an agent's screen; wait until the workspace has answered it."""
     answered = answers(app, agent)
     put(terminal, f"bulk: {number} tokens", lambda: answers(app, agent) > answered)
 
 
-def put(terminal: Terminal, question: str, has_arrived: Callable[[], bool]) -> None:
+def put(terminal: TerminalClient, question: str, has_arrived: Callable[[], bool]) -> None:
     """Type a question on an agent's screen, and Enter until it has arrived at the workspace."""
     for _attempt in range(5):
         terminal.type(question)
@@ -131,7 +133,7 @@ def put(terminal: Terminal, question: str, has_arrived: Callable[[], bool]) -> N
         with contextlib.suppress(AssertionError):
             terminal.until(has_arrived, 15)
             return
-    raise AssertionError(f"no answer to {question!r}:\n{terminal.output}")
+    raise AssertionError(f"no answer to {question!r}:\n{terminal.unmatched()}")
 
 
 def answers(app: RunningApp, agent: str) -> int:
@@ -166,7 +168,9 @@ def test_one_long_session_of_an_agents_screen_survives_rotations(
 ):
     app.until_installed()
     app.log_in()
-    before, asked, errors = last_number(app), {}, []
+    before = last_number(app)
+    asked: dict[str, int] = {}
+    errors: list[tuple[str, BaseException]] = []
     done = threading.Event()
 
     def work(agent: str) -> None:
@@ -185,11 +189,13 @@ def test_one_long_session_of_an_agents_screen_survives_rotations(
         tokens = {call["token_id"] for call in calls_since(app, before)}
         return app.pat()["rotations"] >= first + ROTATIONS and len(tokens) >= LEAST_QUESTIONS
 
+    def all_asked_more_than(counts: dict[str, int]) -> bool:
+        return bool(errors) or all(asked[agent] > counts[agent] for agent in pair)
+
     while not is_enough() and not errors:
-        counts = dict(asked)
         app.owner.json("POST", "/dbx-agents/api/pat/rotate")
         with contextlib.suppress(AssertionError):  # OpenCode takes longer on a small machine
-            eventually(lambda c=counts: errors or all(asked[a] > c[a] for a in pair), 3)
+            eventually(partial(all_asked_more_than, dict(asked)), 3)
     done.set()
     for thread in threads:
         thread.join(300)
@@ -265,4 +271,4 @@ def test_switching_all_agents_off_gives_the_user_back_their_files_and_on_again_w
     assert "PROBLEM" not in doctor
     for agent in AGENTS:
         assert f"ok      {agent.name}: model" in doctor
-    assert f"is {app.lines['owner']}" in doctor
+    assert f"{app.lines['owner']}." in doctor

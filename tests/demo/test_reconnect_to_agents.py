@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from jupyter_dbx_agents.terminals.replay import Replay
-from tests.support.running_app import COLUMNS, ROWS, RunningApp, Terminal
+from tests.support.running_app import COLUMNS, ROWS, RunningApp
 from tests.support.screens import Screens, differences
+from tests.support.terminal_client import TerminalClient
 
 from .test_real_agents import ONCE, READY, command_of, put
 
@@ -61,7 +62,7 @@ def is_at_work(app: RunningApp, agent: str) -> bool:
     return any(call["outcome"] == "open" for call in calls)
 
 
-def compare(screens: Screens, true: Terminal, late: Terminal) -> dict[str, Any]:
+def compare(screens: Screens, true: TerminalClient, late: TerminalClient) -> dict[str, Any]:
     """Compare what both saw when the second had joined, and what they see now; return the first."""
     followed = late.messages[1:]
 
@@ -73,6 +74,7 @@ def compare(screens: Screens, true: Terminal, late: Terminal) -> dict[str, Any]:
 
     true.until(lambda: joined_at() is not None)
     start = joined_at()
+    assert start is not None
     then = expect_the_same(screens, "".join(true.messages[:start]), late.messages[0])
     end = start + len(followed)
     expect_the_same(screens, "".join(true.messages[:end]), "".join(late.messages))

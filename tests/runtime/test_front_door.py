@@ -17,7 +17,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from dbx_workspace.front_door.front_door_limits import FrontDoorLimits
 from jupyter_dbx_agents.lifecycle.preferences import WEBSOCKET_PING_SECONDS
-from tests.support.running_app import ANSI, Browser, RunningApp
+from tests.support.running_app import Browser, RunningApp
+from tests.support.terminal_client import ANSI
 
 SCALE = 1 / 25
 PINGS = (

@@ -14,7 +14,8 @@ import pytest
 from databricks.sdk.service.apps import App, AppDeployment, GitRepository, GitSource
 
 from tests.support.constants import OWNER, PAT, STATUS, STRANGER
-from tests.support.running_app import Browser, Terminal, eventually
+from tests.support.running_app import Browser, eventually
+from tests.support.terminal_client import TerminalClient
 
 from .machine import Platform, git_repository
 from .sandbox import MEMORY_BYTES, SOURCE_CODE
@@ -87,7 +88,7 @@ def owner(platform: Platform, app: str) -> Iterator[Browser]:
     browser.http.close()
 
 
-def log_in(platform: Platform, terminal: Terminal) -> None:
+def log_in(platform: Platform, terminal: TerminalClient) -> None:
     """Paste a token at a terminal's prompt."""
     terminal.expect(PROMPT)
     terminal.type(platform.control.mint(OWNER, comment="pasted").token_value + "\n")

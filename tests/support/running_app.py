@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import os
 import re
 import signal
@@ -16,14 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from websockets.sync.client import connect
 
 from dbx_workspace.control_client import ControlClient
 from dbx_workspace.reserved_port import port_of, reserve_port
 
 from .constants import PAT, STATUS
+from .terminal_client import TerminalClient
 
-ANSI = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[()][0-9A-B]|[=>])")
 STOP_SECONDS = 20
 ROWS, COLUMNS = 40, 200
 
@@ -67,7 +65,7 @@ class Browser:
         return response.json() if response.content else None
 
     @contextlib.contextmanager
-    def terminal(self, **body: Any) -> Iterator[Terminal]:
+    def terminal(self, **body: Any) -> Iterator[TerminalClient]:
         """A new terminal, deleted at the end."""
         name = self.json("POST", "/api/terminals", body)["name"]
         with self.attached(name) as terminal:
@@ -76,90 +74,14 @@ class Browser:
             self.http.delete(f"/api/terminals/{name}")
 
     @contextlib.contextmanager
-    def attached(self, name: str) -> Iterator[Terminal]:
+    def attached(self, name: str) -> Iterator[TerminalClient]:
         """One more client of a terminal."""
         address = f"{self.url.replace('http', 'ws', 1)}/terminals/websocket/{name}"
         headers = {"Cookie": f"_xsrf={self.xsrf}", "Origin": self.url, **self.signed_in}
-        with connect(address, additional_headers=headers, max_size=None) as socket:
-            yield Terminal(name, socket)
-
-
-class Terminal:
-    """One end of a terminal's websocket, speaking JupyterLab's protocol."""
-
-    def __init__(self, name: str, socket: Any) -> None:
-        self.name = name
-        self.output = ""  # since the last match
-        self.messages: list[str] = []  # all of them
-        self._socket = socket
-        self._send("set_size", ROWS, COLUMNS, 800, 1600)
-
-    @property
-    def seen(self) -> str:
-        """All output so far."""
-        return "".join(self.messages)
-
-    def type(self, text: str) -> None:
-        self._send("stdin", text)
-
-    def expect(self, pattern: str, seconds: float = 60.0) -> re.Match[str]:
-        """Return the first match in what came since the last one, without escape sequences."""
-        deadline = time.monotonic() + seconds
-        while not (match := re.search(pattern, self.output)):
-            left = deadline - time.monotonic()
-            assert left > 0, f"{pattern!r} did not come within {seconds} s; came:\n{self.output}"
-            self._read(left)
-        self.output = self.output[match.end() :]
-        return match
-
-    def until_shell(self) -> None:
-        """Wait for the shell's own prompt: what is typed before it, behind ours, is dropped."""
-        self.expect(r"[#$] $")
-
-    def until(self, condition: Callable[[], Any], seconds: float = 60.0) -> None:
-        """Wait for a condition, taking what comes meanwhile."""
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, f"not within {seconds} s; came:\n{self.output}"
-            self._read(0.2)
-
-    def until_quiet(self, seconds: float = 0.5) -> None:
-        """Take what comes until nothing has come for a while."""
-        pong = self._socket.ping()  # comes behind what was sent before it
-        deadline = time.monotonic() + 60
-        while self._read(seconds) or not pong.is_set():
-            assert time.monotonic() < deadline, "the terminal does not become quiet"
-
-    def run(self, command: str, seconds: float = 120.0) -> str:
-        """Run a shell command; return its output.  A non-zero exit fails the test."""
-        code, output = self.run_any(command, seconds)
-        assert code == 0, f"{command} ended with {code}:\n{output}"
-        return output
-
-    def run_any(self, command: str, seconds: float = 120.0) -> tuple[int, str]:
-        """Run a shell command; return its exit code and output."""
-        mark = f"m{time.monotonic_ns()}"
-        self.type(f"{command}; echo {mark[:2]}''{mark[2:]}:$?:\n")
-        match = self.expect(rf"(?s)(.*?){mark}:(\d+):\r?\n", seconds)
-        lines = match[1].replace("\r", "").split("\n")
-        # What was typed shows twice when it came before the prompt: as typed, and on the prompt.
-        echoes = [number for number, line in enumerate(lines) if f"''{mark[2:]}" in line]
-        first = echoes[-1] + 1 if echoes else int(command in lines[0])
-        return int(match[2]), "\n".join(lines[first:])
-
-    def _read(self, seconds: float) -> bool:
-        """Take one message if it comes in time."""
-        try:
-            kind, *content = json.loads(self._socket.recv(timeout=seconds))
-        except TimeoutError:
-            return False
-        if kind == "stdout":
-            self.output = ANSI.sub("", self.output + content[0])
-            self.messages.append(content[0])
-        return True
-
-    def _send(self, *message: Any) -> None:
-        self._socket.send(json.dumps(message))
+        with TerminalClient(
+            address, name=name, headers=headers, size=(ROWS, COLUMNS, 800, 1600)
+        ) as terminal:
+            yield terminal
 
 
 def until_configured(browser: Browser) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from .lab_page import START_MILLISECONDS, LabPage
 from .relay import Relay
 from .running_app import Browser as Owner
 from .running_app import RunningApp
 
-SIZE = {"width": 1280, "height": 800}
+SIZE = ViewportSize(width=1280, height=800)
 OURS = "/extensions/jupyter-dbx-agents/"
 LIGHT = "JupyterLab Light"
 # A workspace of its own: what the tab stores late is not what another tab is opened with.

@@ -6,25 +6,29 @@ from pathlib import Path
 import pytest
 
 from tests.support.constants import OWNER, PAT
-from tests.support.running_app import Browser, LocalWorkspaceProcess, Terminal
+from tests.support.running_app import Browser, LocalWorkspaceProcess, eventually
+from tests.support.terminal_client import TerminalClient
 
 DOCTOR = "jupyter dbx-agents doctor"
 
 
 @pytest.fixture
-def owner(owner: Browser, workspace: LocalWorkspaceProcess) -> Browser:
-    """The owner, who has pasted a token."""
-    owner.json("POST", PAT, {"token": workspace.control.mint(OWNER).token_value})
+def owner(owner: Browser, workspace: LocalWorkspaceProcess, home: Path) -> Browser:
+    """The owner, who has pasted a token, of which the profile makes use."""
+    if owner.json("GET", PAT)["state"] != "active":
+        owner.json("POST", PAT, {"token": workspace.control.mint(OWNER).token_value})
+    profile = home / ".databrickscfg"
+    eventually(lambda: profile.exists() and "metadata-service" in profile.read_text())
     return owner
 
 
 @pytest.fixture
-def terminal(owner: Browser) -> Iterator[Terminal]:
+def terminal(owner: Browser) -> Iterator[TerminalClient]:
     with owner.terminal() as terminal:
         yield terminal
 
 
-def examine(terminal: Terminal) -> dict[str, str]:
+def examine(terminal: TerminalClient) -> dict[str, str]:
     """What is said by what it is said of; there is something wrong."""
     code, said = terminal.run_any(DOCTOR)
     assert code == 1, said
@@ -33,7 +37,7 @@ def examine(terminal: Terminal) -> dict[str, str]:
 
 
 def test_what_is_wrong_is_named_with_its_cure_and_the_rest_is_well(
-    owner: Browser, terminal: Terminal, home: Path
+    owner: Browser, terminal: TerminalClient, home: Path
 ):
     path = "/dbx-agents/api/agents/codex"
     owner.json("PATCH", path, {"model": "databricks-gpt-0"})
@@ -61,7 +65,7 @@ def test_what_is_wrong_is_named_with_its_cure_and_the_rest_is_well(
     ],
 )
 def test_a_profile_that_leads_elsewhere_is_named_and_mended_as_it_says(
-    terminal: Terminal, home: Path, content: str, said: str
+    terminal: TerminalClient, home: Path, content: str, said: str
 ):
     profile = home / ".databrickscfg"
     profile.write_text(content)
@@ -75,7 +79,7 @@ def test_a_profile_that_leads_elsewhere_is_named_and_mended_as_it_says(
     terminal.until(lambda: profile.exists() and "metadata-service" in profile.read_text())
 
 
-def test_without_a_token_it_says_how_to_give_one(owner: Browser, terminal: Terminal):
+def test_without_a_token_it_says_how_to_give_one(owner: Browser, terminal: TerminalClient):
     owner.json("DELETE", PAT)
     found = examine(terminal)
     assert found["token"].startswith("PROBLEM")
@@ -83,7 +87,7 @@ def test_without_a_token_it_says_how_to_give_one(owner: Browser, terminal: Termi
     assert found["sdk"].startswith("PROBLEM")
 
 
-def test_elsewhere_than_in_a_terminal_of_the_app_it_says_so(terminal: Terminal):
+def test_elsewhere_than_in_a_terminal_of_the_app_it_says_so(terminal: TerminalClient):
     code, said = terminal.run_any(f'env -i PATH="$PATH" HOME="$HOME" {DOCTOR}')
     assert code == 1
     assert "This command only works in a terminal inside the app" in said

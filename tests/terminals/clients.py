@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-from websockets.sync.client import connect
 
 from dbx_workspace.reserved_port import port_of, reserve_port
+from tests.support.running_app import eventually
+from tests.support.terminal_client import TerminalClient
 
 TOKEN = "terminals"
 ROOT = Path(__file__).resolve().parents[2]
-ANSI = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[()][0-9A-B]|[=>78c])")
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 60.0, what: str = "") -> Any:
-    """Return the condition's first true value; fail loudly when there is none in time."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what or condition}"
-        time.sleep(0.02)
-    return value
 
 
 def state_of(pid: int) -> str:
@@ -109,97 +98,12 @@ class Server:
             self._reserved.close()
 
 
-class Client:
-    """One end of a terminal's websocket."""
+class Client(TerminalClient):
+    """A client of that server."""
 
     def __init__(self, server: Server, name: str, size: tuple[int, int] | None = None) -> None:
         address = f"ws://127.0.0.1:{server.port}/terminals/websocket/{name}?token={TOKEN}"
-        self._stack = contextlib.ExitStack()
-        self.socket = self._stack.enter_context(
-            connect(address, max_size=None, compression=None, ping_interval=None)
-        )
-        self.output = ""
-        self.messages = 0
-        self.ended = False
-        self._seen = 0
-        if size is not None:
-            self.send("set_size", *size)
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._stack.close()
-
-    def send(self, *message: Any) -> None:
-        self.socket.send(json.dumps(message))
-
-    def type(self, text: str) -> None:
-        self.send("stdin", text)
-
-    def read(self, seconds: float = 0.0) -> bool:
-        """Take one message if it comes in time."""
-        try:
-            kind, *content = json.loads(self.socket.recv(timeout=seconds))
-        except TimeoutError:
-            return False
-        if kind == "stdout":
-            self.output += content[0]
-            self.messages += 1
-        self.ended = self.ended or kind == "disconnect"
-        return True
-
-    def expect(self, pattern: str, seconds: float = 60.0) -> re.Match[str]:
-        """Return the first match in the plain text that came since the last one."""
-        deadline = time.monotonic() + seconds
-        while True:
-            plain = ANSI.sub("", self.output[self._seen :])
-            if match := re.search(pattern, plain):
-                self._seen = len(self.output)
-                return match
-            left = deadline - time.monotonic()
-            assert left > 0, f"{pattern!r} did not come; came: {plain[-2000:]!r}"
-            self.read(left)
-
-    def run(self, command: str, seconds: float = 60.0) -> str:
-        """Run a shell command; return what it wrote, in plain text."""
-        mark = f"m{time.monotonic_ns()}"
-        start = len(self.output)
-        self.type(f"{command}; echo {mark[:2]}''{mark[2:]}\r")
-        self.wait_for(f"{mark}\r\n", seconds)
-        said = ANSI.sub("", self.output[start : self._seen - len(mark) - 2])
-        # What was typed shows twice when it came before the prompt: as typed, and on the prompt.
-        _, echo, rest = said.rpartition(f"{mark[:2]}''{mark[2:]}")
-        return (rest if echo else said).partition("\n")[2].replace("\r", "")
-
-    def wait_for(self, text: str, seconds: float = 60.0) -> None:
-        """Read until a text has come, however much comes before it."""
-        deadline = time.monotonic() + seconds
-        while (found := self.output.find(text, self._seen)) < 0:
-            self._seen = max(self._seen, len(self.output) - len(text))
-            left = deadline - time.monotonic()
-            assert left > 0, f"{text!r} did not come; came: {self.output[-2000:]!r}"
-            self.read(left)
-        self._seen = found + len(text)
-
-    def until_quiet(self, seconds: float = 0.5) -> str:
-        """Read all that the server has to say, and until its programs say nothing for a while.
-
-        A pong comes behind what was sent before it: a slow server is not taken for a quiet one.
-        """
-        pong, deadline = self.socket.ping(), time.monotonic() + 60
-        while self.read(seconds) or not pong.is_set():
-            assert time.monotonic() < deadline, "the terminal does not become quiet"
-        return self.output
-
-    def cut(self) -> None:
-        """Reset the connection, as a lost network does."""
-        raw = self.socket.socket
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        raw.close()
+        super().__init__(address, name=name, size=size)
 
 
 class StalledClient:

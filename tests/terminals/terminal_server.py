@@ -18,7 +18,7 @@ from jupyter_dbx_agents.terminals.terminal_socket import DbxTermSocket
 
 def main(arguments: list[str]) -> None:
     """Serve until the end of the process."""
-    handlers.TermSocket = DbxTermSocket
+    handlers.TermSocket = DbxTermSocket  # type: ignore[misc]
     config = Config()
     config.ServerApp.jpserver_extensions = {"jupyter_server_terminals": True}
     config.ServerApp.terminado_settings = {"shell_command": ["bash", "--norc", "--noprofile"]}

@@ -13,8 +13,9 @@ import pytest
 
 from jupyter_dbx_agents.terminals.flow import FlowLimits
 from jupyter_dbx_agents.terminals.keys import Keys
+from tests.support.running_app import eventually
 
-from .clients import Server, eventually
+from .clients import Server
 
 MIB = 1024 * 1024
 MOST_BYTES = FlowLimits().input_bytes
@@ -100,7 +101,7 @@ def test_a_refusal_is_told_to_a_client_that_is_behind_once_it_has_caught_up(
         client.type(LINE * 1100)
         client.until_quiet()
         assert "pasted text" not in client.output
-        client.send("ack", client.messages)
+        client.send("ack", len(client.messages))
         client.wait_for("\x1bc")
         client.wait_for(f"{len(LINE) * 1100:,} bytes of pasted text were not taken")
         client.cut()  # a close handshake would wait behind the flood

@@ -8,13 +8,15 @@ import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from jupyter_dbx_agents.terminals.memory import MemoryUse, free_memory_bytes, memory_use
+from tests.support.running_app import eventually
 
-from .clients import Server, eventually, state_of
+from .clients import Server, state_of
 
 MIB = 1024 * 1024
 
@@ -65,7 +67,7 @@ def test_a_program_in_a_session_of_its_own_ends_with_its_parent_and_a_daemon_liv
             f"setsid sh -c 'echo $$ > {folder}/daemon; exec sleep 605' > /dev/null 2>&1 & true"
         )
         client.type(f'{sys.executable} -c "{DETACHING_AGENT}" {folder}/tool\r')
-        tool, daemon = (eventually(lambda n=n: a_pid(folder / n)) for n in ("tool", "daemon"))
+        tool, daemon = (eventually(partial(a_pid, folder / n)) for n in ("tool", "daemon"))
         eventually(lambda: parent_of(daemon) != shell, what="a daemon, which has no parent of ours")
     try:
         assert state_of(tool)

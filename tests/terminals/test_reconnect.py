@@ -10,9 +10,10 @@ import pytest
 
 from jupyter_dbx_agents.terminals.replay import Replay
 from jupyter_dbx_agents.terminals.screen.escapes import without_repeats
+from tests.support.running_app import eventually
 from tests.support.screens import Screens, differences
 
-from .clients import Client, Server, eventually
+from .clients import Client, Server
 
 SIZE = (24, 80)
 INLINE_TUI = r"""
