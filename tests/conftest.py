@@ -53,9 +53,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
     async def run() -> None:
         async with contextlib.AsyncExitStack() as stack:
-            arguments = {}
+            arguments: dict[str, Any] = {}
             for name in inspect.signature(pyfuncitem.obj).parameters:
-                value = pyfuncitem.funcargs[name]
+                value: Any = pyfuncitem.funcargs[name]
                 enters = hasattr(value, "__aenter__")
                 arguments[name] = await stack.enter_async_context(value) if enters else value
             await pyfuncitem.obj(**arguments)

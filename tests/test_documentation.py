@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -20,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "jupyter_dbx_agents"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEMPLATE = (ROOT / "app.yaml.template").read_text(encoding="utf-8")
-CLASS_OF = {cls.__name__: cls for cls in CLASSES}
+CLASS_OF: dict[str, Any] = {cast(Any, cls).__name__: cls for cls in CLASSES}
 
 
 def named_traits() -> set[tuple[str, str]]:

@@ -8,6 +8,10 @@ set -eu
 cd "$(dirname "$0")/.."
 folder=.venv/versions
 mkdir -p "$folder"
+if command -v pyenv >/dev/null; then # its commands refuse the versions that are not chosen
+    PYENV_VERSION=$(pyenv versions --bare | paste -s -d :)
+    export PYENV_VERSION
+fi
 
 make_venv() { # name, Python
     uv venv --quiet --clear --no-python-downloads --python "$2" "$folder/$1"

@@ -250,8 +250,8 @@ def test_everything_that_the_user_had_is_there_beside_ours_and_alone_after_remov
 
 def changes(line: str) -> bool:
     """Whether a line of the user's own files has one of our keys, or is a list made longer."""
-    ours = ("ANTHROPIC_MODEL", "model =", "GEMINI_API_KEY", '"name": "gemini-mine"', '"model":')
-    ours += ("default:", "provider:", "host = https://old", "token =", '"mcpServers": {}')
+    ours = ["ANTHROPIC_MODEL", "model =", "GEMINI_API_KEY", '"name": "gemini-mine"', '"model":']
+    ours += ["default:", "provider:", "host = https://old", "token =", '"mcpServers": {}']
     return any(key in line for key in ours)
 
 

@@ -1,6 +1,7 @@
 """Codex' own sandbox is switched off where it cannot work, and only there."""
 
 import asyncio
+import inspect
 import tomllib
 from pathlib import Path
 
@@ -27,7 +28,10 @@ def prepared(folder: Path, status: int) -> dict:
     program.chmod(0o755)
     context = context_of(folder, CODEX)
     try:
-        asyncio.run(CODEX.prepare(context, program, {"PATH": "/usr/bin:/bin"}))
+        assert CODEX.prepare is not None
+        work = CODEX.prepare(context, program, {"PATH": "/usr/bin:/bin"})
+        assert inspect.iscoroutine(work)
+        asyncio.run(work)
     finally:
         files = ManagedFiles(folder)
         for file in CODEX.config_files(context):

@@ -36,17 +36,21 @@ CERTIFICATE = Path(__file__).parents[1] / "support" / "loopback.pem"
 LOCKS = TemporaryDirectory()
 
 
+def recipe_of(name: str) -> NpmPackage:
+    return NpmPackage(
+        name,
+        programs=(f"{name}-{{platform}}/{name}", f"{name}-{{platform}}-musl/{name}"),
+        installed_bytes=1000,
+        lock_folders=Path(LOCKS.name),
+    )
+
+
 def agent_of(name: str) -> Agent:
     return Agent(
         name=f"{name}-agent",
         title=name.title(),
         command=name,
-        recipe=NpmPackage(
-            name,
-            programs=(f"{name}-{{platform}}/{name}", f"{name}-{{platform}}-musl/{name}"),
-            installed_bytes=1000,
-            lock_folders=Path(LOCKS.name),
-        ),
+        recipe=recipe_of(name),
         dialect=Dialect.CHAT,
         default_model=lambda _models: "m",
         config_files=lambda _context: (),
@@ -102,7 +106,7 @@ def installer_of(home: Path, registry: Registry, *roots: str, **traits) -> Agent
 
 def write_lock(agent: Agent, packages: dict) -> None:
     """Write the lock of an agent and the ``package.json`` that goes with it."""
-    folder = agent.recipe.lock_folder
+    folder = recipe_of(agent.command).lock_folder
     folder.mkdir(exist_ok=True)
     version = packages[f"node_modules/{agent.command}"]["version"]
     manifest = {"name": "test", "dependencies": {agent.command: version}}
@@ -113,7 +117,9 @@ def write_lock(agent: Agent, packages: dict) -> None:
 
 def locked(agent: Agent) -> dict:
     """Return what the lock of an agent has, by place."""
-    packages = json.loads((agent.recipe.lock_folder / "package-lock.json").read_text())["packages"]
+    packages = json.loads((recipe_of(agent.command).lock_folder / "package-lock.json").read_text())[
+        "packages"
+    ]
     return {place: entry for place, entry in packages.items() if place}
 
 
@@ -206,7 +212,8 @@ def test_one_agents_failure_does_not_touch_another(home, registry):
 @pytest.mark.parametrize("max_parallel", [1, 2])
 def test_no_more_than_max_parallel_agents_are_installed_at_once(home, registry, max_parallel):
     installer = installer_of(home, registry, max_parallel=max_parallel)
-    running, most = set(), 0
+    running: set[str] = set()
+    most = 0
 
     def report(agent, fraction, _message):
         nonlocal most
@@ -265,7 +272,7 @@ def test_a_node_that_is_too_old_is_said_before_anything_is_fetched(home, registr
     old.write_text("#!/bin/sh\necho v18.20.8\n")
     old.chmod(0o755)
     monkeypatch.setenv("PATH", f"{old.parent}:{os.environ['PATH']}")
-    needs_20 = replace(TOOL, recipe=replace(TOOL.recipe, least_node=20))
+    needs_20 = replace(TOOL, recipe=replace(recipe_of("tool"), least_node=20))
     with pytest.raises(InstallError, match=r"needs Node.js 20; .*/old/node is v18.20.8") as caught:
         asyncio.run(installer_of(home, registry).install(needs_20))
     assert "Install Node.js" in caught.value.hint
@@ -281,7 +288,8 @@ def test_an_unreachable_registry_is_named_as_the_cause(home, registry, monkeypat
 
 
 def test_a_program_that_runs_nowhere_is_not_put_in_place(home, registry):
-    only_glibc = replace(TOOL, recipe=replace(TOOL.recipe, programs=TOOL.recipe.programs[:1]))
+    recipe = recipe_of("tool")
+    only_glibc = replace(TOOL, recipe=replace(recipe, programs=recipe.programs[:1]))
     with pytest.raises(InstallError, match="does not run on this machine") as caught:
         asyncio.run(installer_of(home, registry).install(only_glibc))
     assert "no such libc" in caught.value.hint

@@ -139,6 +139,7 @@ def test_pips_failures_are_told_in_words(line, cause, is_temporary):
 
 
 def test_the_shipped_lock_pins_everything_with_hashes_and_names_no_index():
+    assert isinstance(HERMES.recipe, PythonPackage)
     text = HERMES.recipe.lock_file.read_text()
     assert "http" not in text.replace("httptools", "").replace("httpx", "").replace("httpcore", "")
     pins = [line for line in text.splitlines() if "==" in line and not line.startswith("#")]

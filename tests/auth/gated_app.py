@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 
 from jupyter_dbx_agents.auth import (
+    OwnerIdentityProvider,
     OwnerResolver,
     creator_look_up,
     install_gate,
@@ -35,9 +37,10 @@ class GatedApp(ExtensionApp):
     name = "gated_app"
     load_other_extensions = True
 
-    def load_config_file(self, suppress_errors: bool = True) -> None:
-        super().load_config_file(suppress_errors=suppress_errors)
-        self._or_exit(lambda: self.serverapp.update_config(owner_only_config(self.serverapp)))
+    def load_config_file(self, *arguments: Any, **options: Any) -> None:
+        super().load_config_file(*arguments, **options)
+        assert self.serverapp is not None
+        self._or_exit(partial(self.serverapp.update_config, owner_only_config(self.serverapp)))
 
     def initialize(self, argv: Any = None) -> None:
         super().initialize()
@@ -53,7 +56,9 @@ class GatedApp(ExtensionApp):
 
     def _install(self) -> None:
         environment = take_environment()
+        assert self.serverapp is not None
         provider = self.serverapp.identity_provider
+        assert isinstance(provider, OwnerIdentityProvider)
         look_up = creator_look_up(WorkspaceApi(environment.host), environment)
         self.resolver = OwnerResolver(
             look_up, override=provider.owner, first_retry_seconds=0.1, parent=self.serverapp
@@ -83,5 +88,5 @@ def main() -> None:
         print(PORT_OPENS, flush=True)
         bind(self)
 
-    ServerApp._bind_http_server = bind_and_say_so
+    ServerApp._bind_http_server = bind_and_say_so  # type: ignore[method-assign]
     GatedApp.launch_instance(sys.argv[1:])

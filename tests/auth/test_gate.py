@@ -259,11 +259,11 @@ def test_the_xsrf_cookie_is_secure_and_of_this_site_only(owner: httpx.Client) ->
 
 
 def test_a_write_needs_the_xsrf_token_and_our_own_origin(server: GuardedServer) -> None:
-    write = {"json": {"type": "file", "format": "text", "content": "x"}, "timeout": 30}
+    content = {"type": "file", "format": "text", "content": "x"}
     url = f"{server.url}/api/contents/a.txt"
 
     def status(**headers: str) -> int:
-        return httpx.put(url, headers={**EMAIL, **headers}, **write).status_code
+        return httpx.put(url, headers={**EMAIL, **headers}, json=content, timeout=30).status_code
 
     cross_site = {"Origin": "https://evil.example"}
     assert status(**XSRF) in (200, 201)

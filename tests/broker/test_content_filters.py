@@ -292,8 +292,8 @@ def corrected(stream: bytes, *cuts: int, agent: str, dialect: Dialect, body: Any
     return b"".join(parts) + filter_.finish()
 
 
-CODEX = {"agent": "codex", "dialect": Dialect.RESPONSES, "body": NAMES}
-HERMES = {"agent": "hermes", "dialect": Dialect.CHAT, "body": chat(user("hi"))}
+CODEX: dict[str, Any] = {"agent": "codex", "dialect": Dialect.RESPONSES, "body": NAMES}
+HERMES: dict[str, Any] = {"agent": "hermes", "dialect": Dialect.CHAT, "body": chat(user("hi"))}
 WRONG_END = recorded(models_chat.DIALECT, "bash").replace(
     b'"finish_reason": "tool_calls"', b'"finish_reason": "stop"'
 )

@@ -92,7 +92,7 @@ def test_the_plain_page_is_pictured_and_accessible(
     app.owner.json("DELETE", "/dbx-agents/api/pat")
     if has_token:
         app.log_in()
-    context = chromium.new_context(color_scheme=scheme)
+    context = chromium.new_context(color_scheme="dark" if scheme == "dark" else "light")
     page = context.new_page()
     page.goto(app.lines["open"] + "/dbx-agents/")
     shoot(page, f"page-{scheme}-{'with' if has_token else 'without'}-token")

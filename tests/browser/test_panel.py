@@ -126,7 +126,12 @@ def test_while_no_session_is_open_the_end_of_the_token_is_told_and_no_rotation(l
 
 def test_what_is_left_out_of_a_sync_is_told_with_its_reason(lab: LabPage):
     remark = {"path": "big.bin", "reason": "it has 600 MB"}
-    project = {"name": "p", "state": "refused", "message": "No room.", "hint": "Make some."}
+    project: dict[str, Any] = {
+        "name": "p",
+        "state": "refused",
+        "message": "No room.",
+        "hint": "Make some.",
+    }
     project |= {"skipped_count": 1, "skipped": [remark], "hooks": "The hooks are not ours."}
     show_changed(lab, lambda status: status.update(projects=[project]))
     section = lab.section("Projects")
@@ -203,7 +208,7 @@ def test_clicks_rotate_the_token_sync_a_project_and_show_a_terminal(lab: LabPage
 
 
 def test_a_refused_click_says_why_and_leaves_the_panel_as_it_was(lab: LabPage):
-    project = {"name": "p", "state": "synced"}
+    project: dict[str, Any] = {"name": "p", "state": "synced"}
 
     def change(status: dict[str, Any]) -> None:
         uninstall(status)
@@ -249,12 +254,12 @@ def test_where_model_calls_go_is_told_with_its_reason_and_their_latency_drawn(
 def test_an_agent_that_is_not_ready_says_so_on_its_card_and_in_the_palette(
     lab: LabPage, app: RunningApp
 ):
-    task = {"name": "install-codex", "title": "Install Codex", "state": "running"}
-    task |= {"progress": 0.4, "message": "40 of 100 MB", "hint": ""}
+    task = {"name": "install-codex", "title": "Install Codex", "state": "running", "hint": ""}
+    task |= {"message": "40 of 100 MB"}
 
     def change(status: dict[str, Any]) -> None:
         uninstall(status)
-        status["startup"] = [task]
+        status["startup"] = [task | {"progress": 0.4}]
 
     show_changed(lab, change)
     lab.open_launcher()

@@ -92,7 +92,7 @@ def test_after_a_crash_a_new_shell_comes_by_itself_below_what_was_there(
     used: LabPage, platform: Platform
 ):
     used.type("stty size | tr ' ' x")
-    size = re.search(r"(?m)^\d+x\d+$", used.until_screen(r"(?m)^\d+x\d+\n.*[$#]$"))[0]
+    size = re.findall(r"(?m)^\d+x\d+$", used.until_screen(r"(?m)^\d+x\d+\n.*[$#]$"))[0]
     used.type(r"printf '\033[?1003h\033[?1004h'")  # as an agent that takes the mouse
     used.until(f"() => {MOUSE} === 'any'")
     platform.server.process.kill()

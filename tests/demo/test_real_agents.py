@@ -271,4 +271,4 @@ def test_switching_all_agents_off_gives_the_user_back_their_files_and_on_again_w
     assert "PROBLEM" not in doctor
     for agent in AGENTS:
         assert f"ok      {agent.name}: model" in doctor
-    assert f"{app.lines['owner']}." in doctor
+    assert f"authenticates as {app.lines['owner']}" in doctor

@@ -71,7 +71,8 @@ def test_a_workspace_that_does_not_tell_sizes_is_no_reason_to_send_all_again():
     file = SourceFile("a", Path("a"), 1, "digest")
     manifest = Manifest({"a": "digest"})
     assert not compare([file], manifest, {"a": UNKNOWN_SIZE}).send
-    for there in ({}, {"a": 2}, {"a": None}):
+    sizes: list[dict[str, int | None]] = [{}, {"a": 2}, {"a": None}]
+    for there in sizes:
         assert compare([file], manifest, there).send == (file,)
 
 

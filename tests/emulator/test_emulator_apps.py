@@ -44,7 +44,7 @@ def test_refusals_are_set_by_control(site):
 
 
 def test_a_service_principal_is_no_person(site):
-    assert "@" not in _as_app(site).current_user.me().user_name
+    assert "@" not in str(_as_app(site).current_user.me().user_name)
 
 
 def test_an_oauth_token_lives_an_hour(site):

@@ -9,7 +9,8 @@ import zipfile
 from urllib.parse import quote
 
 import pytest
-from databricks.sdk.errors import DatabricksError, NotFound, PermissionDenied
+from databricks.sdk.errors import NotFound, PermissionDenied
+from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.service.workspace import ImportFormat, Language, ObjectType
 
 HOME = "/Workspace/Users/owner@example.com"

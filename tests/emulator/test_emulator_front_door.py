@@ -14,6 +14,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler, stream_request_body
 from tornado.websocket import WebSocketHandler
+from websockets.typing import Subprotocol
 
 from dbx_workspace.front_door.door import FrontDoor
 from dbx_workspace.front_door.front_door_limits import FrontDoorLimits
@@ -262,7 +263,10 @@ async def test_a_websocket_passes_with_its_subprotocol_pings_and_close_code():
         url = door.url.replace("http", "ws", 1) + "/ws"
         forged = {"X-Forwarded-Email": "evil@example.com"}
         async with websockets.connect(
-            url, subprotocols=["one", "two"], additional_headers=forged, proxy=None
+            url,
+            subprotocols=[Subprotocol("one"), Subprotocol("two")],
+            additional_headers=forged,
+            proxy=None,
         ) as socket:
             assert socket.subprotocol == "one"
             assert await socket.recv() == "owner@example.com"

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import httpx
 import pytest
@@ -57,7 +58,7 @@ class Scene:
     in_use: list[bool] = field(default_factory=lambda: [True])
     states: list[str] = field(default_factory=list)
 
-    def sample(self, **options: object) -> Secret:
+    def sample(self, **options: Any) -> Secret:
         """Mint a PAT of the owner, past the API."""
         value, _ = self.workspace.tokens.mint(options.pop("user", OWNER), **options)
         return Secret(value)
@@ -75,18 +76,18 @@ class Scene:
         return [token.comment for token in self.workspace.tokens.live_of(OWNER)]
 
     @contextlib.contextmanager
-    def odd_reply(self, path: str, body: bytes) -> Iterator[None]:
+    def odd_reply(self, odd: str, body: bytes) -> Iterator[None]:
         """Answer a path with 200 and a body of one's own, in the place of the workspace."""
         send = self.api._request
 
-        async def request(method: str, url: str, **options: object) -> httpx.Response:
-            if url == path:
-                return httpx.Response(200, content=body, request=httpx.Request(method, url))
-            return await send(method, url, **options)
+        async def request(method: str, path: str, **options: Any) -> httpx.Response:
+            if path == odd:
+                return httpx.Response(200, content=body, request=httpx.Request(method, path))
+            return await send(method, path, **options)
 
-        self.api._request = request
+        self.api._request = request  # type: ignore[method-assign]
         yield
-        self.api._request = send
+        self.api._request = send  # type: ignore[method-assign]
 
     async def pass_time_until(self, condition: Callable[[], bool], step_seconds: float) -> None:
         """Move the clock on, with a moment for the others to act on it, until a condition holds."""

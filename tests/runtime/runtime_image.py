@@ -150,7 +150,14 @@ class RuntimeImage:
         return {"PATH": ":".join(dict.fromkeys(path)), "HOME": "/", **registries, **cache}
 
     def _pip(self, *arguments: str) -> None:
-        command = [self._venv / "bin" / "python", "-m", "pip", "install", "--quiet", *arguments]
+        command = [
+            str(self._venv / "bin" / "python"),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            *arguments,
+        ]
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
         )
