@@ -21,22 +21,7 @@ from jupyter_dbx_agents.models import Dialect, ModelTable, ServedModels
 from jupyter_dbx_agents.secret import Secret
 from tests.support.golden import FILES
 
-SETTINGS_BEFORE = """{
-  "env": {
-    "ANTHROPIC_MODEL": "claude-mine",
-    "MY_PROXY": "x"
-  },
-  "permissions": {
-    "deny": [
-      "Read(./secrets/**)"
-    ]
-  },
-  "statusLine": {
-    "type": "command",
-    "command": "date"
-  }
-}
-"""
+SETTINGS_BEFORE = FILES[".claude/settings.json"]
 SETTINGS_AFTER = """{
   "env": {
     "ANTHROPIC_MODEL": "databricks-claude-opus-4-7",
