@@ -14,8 +14,9 @@ import pytest
 
 from jupyter_dbx_agents.errors import GitSyncError, RestoreError
 from jupyter_dbx_agents.git_sync import GitSync, uninstall
+from tests.support.constants import OWNER
 
-from .conftest import OWNER, Site, until
+from .conftest import Site, until
 
 
 def model(sync: GitSync, name: str) -> dict[str, Any]:

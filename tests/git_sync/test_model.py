@@ -16,8 +16,9 @@ import pytest
 from dbx_workspace.platform_errors import PlatformError
 from jupyter_dbx_agents.errors import DbxAgentsError, GitSyncError
 from jupyter_dbx_agents.git_sync.project_sync import ProjectSync
+from tests.support.constants import OWNER
 
-from .conftest import OWNER, Killed, Site, marker_of
+from .conftest import Killed, Site, marker_of
 from .random_history import RandomHistory
 
 SEQUENCES = int(os.environ.get("GIT_SYNC_SEQUENCES", "40"))
