@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from types import MappingProxyType
 from typing import Any
 
 from traitlets import Unicode, default, validate
@@ -33,25 +32,6 @@ from .gateway import (
 )
 from .names import alternatives, parse_name
 
-# For each trait that names a model: the variable that sets it; our default, and its dialect.
-VARIABLES: Mapping[str, str] = MappingProxyType(
-    {
-        "anthropic_model": "ANTHROPIC_MODEL",
-        "codex_model": "CODEX_MODEL",
-        "gemini_model": "GEMINI_MODEL",
-        "hermes_model": "HERMES_MODEL",
-    }
-)
-DEFAULTS: Mapping[str, tuple[str, Dialect]] = MappingProxyType(
-    {
-        "anthropic_model": ("databricks-claude-opus-4-7", Dialect.ANTHROPIC),
-        "anthropic_sonnet_model": ("databricks-claude-sonnet-4-6", Dialect.ANTHROPIC),
-        "anthropic_small_model": ("databricks-claude-haiku-4-5", Dialect.ANTHROPIC),
-        "codex_model": ("databricks-gpt-5-5", Dialect.RESPONSES),
-        "gemini_model": ("databricks-gemini-2-5-pro", Dialect.GEMINI),
-        "hermes_model": ("databricks-claude-opus-4-7", Dialect.CHAT),
-    }
-)
 # For side jobs Claude Code uses its main model if neither the default nor another model of that
 # family is served.
 SIDE_MODELS = ("anthropic_sonnet_model", "anthropic_small_model")
@@ -78,11 +58,17 @@ class ModelReport:
 
 
 class ModelTrait(Unicode[str, str | bytes]):
-    """A trait that names a model; its default is that of its variable, else ours."""
+    """A trait that names a model; its default is that of its variable, else ``model``."""
+
+    def __init__(self, what: str, model: str, dialect: Dialect, variable: str = "") -> None:
+        source = f"the variable {variable}, or {model}" if variable else model
+        super().__init__(help=f"{what} Default: {source}.")
+        self.tag(config=True)
+        self.model, self.dialect, self.variable = model, dialect, variable
 
     def default(self, obj: Any = None) -> str:
         """Return the default for a model table."""
-        return str(obj.setting(self.name)) if obj is not None else ""
+        return (obj and obj.of_variable(self)) or self.model
 
 
 class ModelTable(LoggingConfigurable):
@@ -93,27 +79,28 @@ class ModelTable(LoggingConfigurable):
     """
 
     anthropic_model = ModelTrait(
-        help="Claude Code's model. Default: the variable ANTHROPIC_MODEL, "
-        "or databricks-claude-opus-4-7.",
-    ).tag(config=True)
+        "Claude Code's model.", "databricks-claude-opus-4-7", Dialect.ANTHROPIC, "ANTHROPIC_MODEL"
+    )
     anthropic_sonnet_model = ModelTrait(
-        help="What Claude Code uses where it asks for 'sonnet', as its auto mode does. "
-        "Default: databricks-claude-sonnet-4-6.",
-    ).tag(config=True)
+        "What Claude Code uses where it asks for 'sonnet', as its auto mode does.",
+        "databricks-claude-sonnet-4-6",
+        Dialect.ANTHROPIC,
+    )
     anthropic_small_model = ModelTrait(
-        help="What Claude Code and OpenCode use for small side jobs, and Claude Code where it asks "
-        "for 'haiku'. Default: databricks-claude-haiku-4-5.",
-    ).tag(config=True)
+        "What Claude Code and OpenCode use for small side jobs, and Claude Code where it asks for "
+        "'haiku'.",
+        "databricks-claude-haiku-4-5",
+        Dialect.ANTHROPIC,
+    )
     codex_model = ModelTrait(
-        help="Codex' model. Default: the variable CODEX_MODEL, or databricks-gpt-5-5.",
-    ).tag(config=True)
+        "Codex' model.", "databricks-gpt-5-5", Dialect.RESPONSES, "CODEX_MODEL"
+    )
     gemini_model = ModelTrait(
-        help="Gemini CLI's model. Default: the variable GEMINI_MODEL, "
-        "or databricks-gemini-2-5-pro.",
-    ).tag(config=True)
+        "Gemini CLI's model.", "databricks-gemini-2-5-pro", Dialect.GEMINI, "GEMINI_MODEL"
+    )
     hermes_model = ModelTrait(
-        help="Hermes' model. Default: the variable HERMES_MODEL, or databricks-claude-opus-4-7.",
-    ).tag(config=True)
+        "Hermes' model.", "databricks-claude-opus-4-7", Dialect.CHAT, "HERMES_MODEL"
+    )
     gateway_host = Unicode(
         None,
         allow_none=True,
@@ -129,8 +116,14 @@ class ModelTable(LoggingConfigurable):
         self.gateway = self._gateway_before_asking()
         self.served = ServedModels()
         self.on_change = Listeners("the models", self.log)
-        self.chosen = frozenset(name for name in DEFAULTS if self._is_chosen(name))
-        self.configured: Mapping[str, str] = {name: getattr(self, name) for name in DEFAULTS}
+        traits = self.traits().items()
+        self._model_traits = {n: trait for n, trait in traits if isinstance(trait, ModelTrait)}
+        self.chosen = frozenset(
+            name
+            for name, trait in self._model_traits.items()
+            if self.trait_has_value(name) or self.of_variable(trait)
+        )
+        self.configured: Mapping[str, str] = {n: getattr(self, n) for n in self._model_traits}
 
     @default("gateway_host")
     def _default_gateway_host(self) -> str | None:
@@ -142,15 +135,9 @@ class ModelTable(LoggingConfigurable):
         host: str | None = proposal["value"]
         return checked_address(host) if host else host
 
-    def setting(self, trait: str) -> str:
-        """Return what a trait that is not configured names: its variable's model, or ours."""
-        return self._of_variable(trait) or DEFAULTS[trait][0]
-
-    def _of_variable(self, trait: str) -> str:
-        return self._environment.settings.get(VARIABLES.get(trait, ""), "")
-
-    def _is_chosen(self, trait: str) -> bool:
-        return self.trait_has_value(trait) or bool(self._of_variable(trait))
+    def of_variable(self, trait: ModelTrait) -> str:
+        """Return the model that a trait's variable names, '' if none."""
+        return self._environment.settings.get(trait.variable, "")
 
     # ---- the gateway
 
@@ -213,8 +200,8 @@ class ModelTable(LoggingConfigurable):
         if served == self.served:
             return
         self.served = served
-        for trait in DEFAULTS:
-            setattr(self, trait, self._in_force(trait))
+        for name in self._model_traits:
+            setattr(self, name, self._in_force(name))
         problems = [report.problem for report in self.reports().values() if report.problem]
         if problems:
             self.log.warning("%s", " ".join(dict.fromkeys(problems)))
@@ -223,8 +210,8 @@ class ModelTable(LoggingConfigurable):
     def reports(self) -> dict[str, ModelReport]:
         """Return what is known of the model of each trait."""
         return {
-            trait: self.report(getattr(self, trait), self.configured[trait], dialect)
-            for trait, (_, dialect) in DEFAULTS.items()
+            name: self.report(getattr(self, name), self.configured[name], trait.dialect)
+            for name, trait in self._model_traits.items()
         }
 
     def as_configured(self) -> ModelTable:
@@ -244,16 +231,16 @@ class ModelTable(LoggingConfigurable):
             model, configured, served, near, _problem(model, configured, served, near)
         )
 
-    def _in_force(self, trait: str) -> str:
+    def _in_force(self, name: str) -> str:
         """Return the configured model, or the replacement of a default that is not served."""
-        wanted, dialect = self.configured[trait], DEFAULTS[trait][1]
-        others = self.served.speaking(dialect)
-        if trait in self.chosen or wanted in others or not others:
+        wanted = self.configured[name]
+        others = self.served.speaking(self._model_traits[name].dialect)
+        if name in self.chosen or wanted in others or not others:
             return wanted
         nearest = alternatives(wanted, others)
         main = self.anthropic_model
         if (
-            trait in SIDE_MODELS
+            name in SIDE_MODELS
             and main in others
             and parse_name(nearest[0]).family != parse_name(wanted).family
         ):
