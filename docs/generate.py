@@ -38,12 +38,7 @@ _REFUSAL_TEXT = 2
 ADVICE = {
     "A Databricks token is on its way.": "Try again in a moment.",
     "Request a token with GET.": "Use a Databricks SDK, which does so.",
-    "Codex's descriptions of models cannot be read (exit status …, …).": (
-        "Codex works, but warns at its start. Install it again: jupyter dbx-agents agents "
-        "install codex"
-    ),
     "HTTP/1.1 is required.": "Update the program that sends the call.",
-    "No virtual environment could be made.": "Its output follows: most often the disk is full.",
     "Not synced: ….": "jupyter dbx-agents sync says why for each project.",
     "Problems found: … with the server; with the agents: …": "Each line above says what to do.",
     "Problems found: ….": "Each line above says what to do.",
@@ -57,10 +52,6 @@ ADVICE = {
     "The history in the workspace lacks ….": "Nothing here was changed; run sync again.",
     "The sync record of … is damaged (…).": (
         "Sync the project anew with: jupyter dbx-agents sync --take-over NAME"
-    ),
-    "… cannot be started: ….": "Install the program, or look at its permissions.",
-    "… is installed but does not run on this machine (… …).": (
-        "Its output follows. Install it anew: jupyter dbx-agents agents install NAME"
     ),
     "… … found.": "Each line above says what to do.",
 }

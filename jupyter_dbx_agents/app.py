@@ -19,7 +19,7 @@ from traitlets import Bool, Unicode
 from traitlets.config import Config
 
 from ._version import __version__
-from .agents import AgentInstaller, AgentRoster, InstallTasks, Place
+from .agents import AgentInstaller, AgentPaths, AgentRoster, InstallTasks
 from .agents.databricks_profile import DatabricksProfile
 from .agents.tracing import SessionTracer
 from .auth import (
@@ -172,7 +172,7 @@ class DbxAgentsApp(ExtensionApp):
         # Run at each new terminal; separate, so that the failure of one does not stop the other.
         self._searches = [
             Coalesced(self.git_sync.install_hooks),
-            Coalesced(self.agents.look),
+            Coalesced(self.agents.check_repositories),
         ]
         self.startup = StartupTasks(parent=self)
         self.startup.on_change.append(lambda: self._emit("startup", self.startup.status()))
@@ -207,14 +207,14 @@ class DbxAgentsApp(ExtensionApp):
         )
 
     def _build_agents(self) -> AgentRoster:
-        place = Place(
+        paths = AgentPaths(
             home=self.environment.home,
             projects=self.projects,
             broker_url=lambda: self.broker.url,
             capability=self.broker.capability,
             after_turn=shlex.join(isolated_call("cli.trace_hook")) if self.tracer.enabled else "",
         )
-        agents = AgentRoster(place, self.models, self.files, parent=self)
+        agents = AgentRoster(paths, self.models, self.files, parent=self)
         agents.on_change.append(lambda: self._emit("agents", agents.status()))
         self.models.on_change.append(lambda: self.background.spawn(agents.refresh()))
         self.models.on_change.append(lambda: self._emit("models", agents.model_reports()))

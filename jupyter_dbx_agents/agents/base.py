@@ -11,22 +11,22 @@ from ..secret import Secret
 
 
 class Recipe(Protocol):
-    """How an agent's program comes to be."""
+    """How an agent's program is installed."""
 
     @property
     def installed_bytes(self) -> int:
-        """About what it takes on the disk, for the progress shown."""
+        """About how much disk space it takes, for the progress shown."""
 
     def version(self) -> str:
         """Return the pinned version."""
 
     def fingerprint(self) -> str:
-        """Return a hash that changes whenever what would be installed does."""
+        """Return a hash of what would be installed."""
 
     async def build(self, folder: Path, environment: Mapping[str, str]) -> tuple[str, ...]:
         """Install into an empty folder; return the programs to try, as paths below it.
 
-        What is built must still work when the folder is renamed.  Raises InstallError and OSError.
+        What is built must still work after the folder is renamed.  Raises InstallError and OSError.
         """
 
 
@@ -34,12 +34,11 @@ class Recipe(Protocol):
 class AgentContext:
     """What an agent's files are made from.
 
-    ``capability`` is the loopback secret that the broker knows this agent by; ``git_roots`` are
-    the repositories below ``projects``, which some agents want to be told to trust one by one.
-    ``model`` is the agent's main model.  ``mcp_servers`` are the user's further ones, by name, each
-    with ``url`` and ``headers`` or with ``command``, ``args`` and ``env``.  ``own_folder`` is where
-    files lie that only we write.  ``after_turn`` is the command that an agent runs after each
-    turn, '' for none.
+    ``capability`` is the loopback secret by which the broker recognises this agent; ``git_roots``
+    are the repositories below ``projects``, which some agents trust only one by one.  ``model`` is
+    the agent's main model.  ``mcp_servers`` are the user's own, by name, each with ``url`` and
+    ``headers`` or with ``command``, ``args`` and ``env``.  ``own_folder`` is for files that only we
+    write.  ``after_turn`` is the command that an agent runs after each turn, '' for none.
     """
 
     home: Path
@@ -59,10 +58,10 @@ class Agent:
     """One coding agent.
 
     ``default_model`` picks its main model from the model table; ``also_speaks`` are the dialects
-    that it can speak with other models than that.  ``environment`` is for the
-    terminals.  ``links`` are symbolic links in the home, with what they point to (both below it).
-    ``prepare`` asks the installed program for what its files need, and raises InstallError.
-    ``trusts_each_repository`` if its files name every repository.
+    that it can speak with other models.  ``environment`` is for the terminals.  ``links`` are
+    symbolic links in the home, with their targets (both below it).  ``prepare`` gets what its files
+    need from the installed program, and raises InstallError.  ``trusts_each_repository`` if its
+    files name every repository.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """Find out whether an agent works: its program, its files, and one real call of its model.
 
-The call goes the agent's own way: through the broker, in its dialect, with its secret.
+The call is like the agent's own: through the broker, in its dialect, with its secret.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at; ``state`` is ``ok``, ``warning`` or ``problem``."""
+    """The result of one check; ``state`` is ``ok``, ``warning`` or ``problem``."""
 
     name: str
     state: str
@@ -50,9 +50,9 @@ async def check_program(
     found = shutil.which(agent.command, path=environment.get("PATH"))
     install = f"Install it: jupyter dbx-agents agents install {agent.name}"
     if found is None:
-        return Check("program", "problem", f"There is no command “{agent.command}”.", install)
+        return Check("program", "problem", f"The command “{agent.command}” was not found.", install)
     try:
-        with tempfile.TemporaryDirectory() as elsewhere:  # some leave files in the home at once
+        with tempfile.TemporaryDirectory() as elsewhere:  # some create files in the home at once
             away = {**environment, "HOME": elsewhere}
             code, lines = await run_program((found, "--version"), Path("/"), away)
     except DbxAgentsError as error:
@@ -64,8 +64,8 @@ async def check_program(
         return Check(
             "program",
             "warning",
-            f"{found} is not ours ({said}); ours would be {version}.",
-            "Its settings were measured with ours; remove or rename yours to use that one.",
+            f"{found} ({said}) was not installed by this app, which installs {version}.",
+            "Our settings were tested with that version; to use it, remove or rename your own.",
         )
     return Check("program", "ok", f"{found}, version {version}.")
 
@@ -84,14 +84,15 @@ def check_files(agent: Agent, problem: DbxAgentsError | None, context: AgentCont
 
 
 async def check_model(context: AgentContext, dialect: Dialect) -> Check:
-    """Ask the agent's model for a word, through the broker."""
+    """Send the agent's model a short prompt, through the broker."""
     path, body = build_probe(dialect, context.model)
     headers = {"Authorization": f"Bearer {context.capability.reveal()}"}
     try:
         async with httpx.AsyncClient(trust_env=False, timeout=PROBE_SECONDS) as client:
             answer = await client.post(context.broker_url + path, json=body, headers=headers)
     except httpx.HTTPError as error:
-        return Check("model", "problem", f"The broker does not answer ({type(error).__name__}).")
+        message = f"The broker does not answer ({type(error).__name__})."
+        return Check("model", "problem", message, "Restart the app; its log says why.")
     if answer.is_success:
         seconds = answer.elapsed.total_seconds()
         return Check("model", "ok", f"{context.model} answers in {seconds:.1f} s.")
@@ -99,13 +100,13 @@ async def check_model(context: AgentContext, dialect: Dialect) -> Check:
     return Check(
         "model",
         "problem",
-        f"{context.model} does not answer: HTTP {answer.status_code}, {reason[:300]}",
-        "See “jupyter dbx-agents status” for the token and the models.",
+        f"{context.model} cannot be called: HTTP {answer.status_code}, {reason[:300]}",
+        "Check the token and the models: jupyter dbx-agents status",
     )
 
 
 def build_probe(dialect: Dialect, model: str) -> tuple[str, Json]:
-    """Return the local path and the body of the smallest question in a dialect."""
+    """Return the local path and the body of the smallest request in a dialect."""
     messages = [{"role": "user", "content": PROBE_TEXT}]
     if dialect is Dialect.ANTHROPIC:
         return "/anthropic/v1/messages", {

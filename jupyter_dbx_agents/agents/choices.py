@@ -1,7 +1,8 @@
 """What the owner chose for each agent, kept for the life of the home.
 
-In a file beside the memory of the configuration files, and not in any agent's own: a choice is
-ours to keep, whether the agent is on or off.
+They are in a file of ours and not in the agent's, so they are kept while it is off, too.  They are
+checked by hand: a JSON schema with messages as clear took 55 lines instead of 43, and the messages
+of jsonschema itself quote values, which may be secrets.
 """
 
 import json
@@ -20,10 +21,10 @@ _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 # A key in TOML, YAML and JSON, and part of the names of its tools.
 _SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _SERVER_HINT = (
-    'A server has "url" and perhaps "headers", or "command" and perhaps "args" and "env": '
-    '{"docs": {"url": "https://…"}}; null removes one.'
+    'Give a server "url" and optionally "headers", or "command" and optionally "args" and "env": '
+    '{"docs": {"url": "https://…"}}. null removes one.'
 )
-_STRINGS, _LIST, _TEXT = "an object of texts", "a list of texts", "a text"
+_STRINGS, _LIST, _TEXT = "an object of strings", "a list of strings", "a string"
 _SERVER_KEYS: Mapping[str, Mapping[str, str]] = {
     "url": {"url": _TEXT, "headers": _STRINGS},
     "command": {"command": _TEXT, "args": _LIST, "env": _STRINGS},
@@ -49,7 +50,7 @@ def changed(choice: Choice, patch: Mapping[str, Any]) -> Choice:
     unknown = sorted(set(patch) - {"enabled", "model", "mcp_servers"})
     if unknown:
         raise RequestError(
-            f"An agent has no “{unknown[0]}” to change.", "Use enabled, model or mcp_servers."
+            f"“{unknown[0]}” is not a setting of agents.", "Set enabled, model or mcp_servers."
         )
     return checked(_merge_patch(choice.to_json(), patch))
 
@@ -58,21 +59,21 @@ def checked(values: Mapping[str, Any]) -> Choice:
     """Return the choice that a JSON object describes; raises RequestError."""
     enabled, model = values.get("enabled"), values.get("model")
     if not isinstance(enabled, bool | None):
-        raise RequestError("“enabled” is neither true nor false.", "null means: as configured.")
+        raise RequestError("“enabled” must be true, false or null.", "Use null for the default.")
     if model is not None and not (isinstance(model, str) and _MODEL.fullmatch(model)):
         raise RequestError(
-            f"“{model}” is no name of a model.", "Use one such as databricks-claude-opus-4-7."
+            f"“{model}” is not a model's name.", "Use one such as databricks-claude-opus-4-7."
         )
     servers = values.get("mcp_servers", {})
     if not isinstance(servers, Mapping):
-        raise RequestError("“mcp_servers” is no object.", _SERVER_HINT)
+        raise RequestError("“mcp_servers” is not an object.", _SERVER_HINT)
     return Choice(enabled, model, {name: _server(name, one) for name, one in servers.items()})
 
 
 class Choices:
     """The choices for all agents, and their file.
 
-    Read once; ``problem`` says why the file could not be, and then it is left as it is.
+    It is read once; ``problem`` says why it could not be read, and it is then left unchanged.
     """
 
     def __init__(self, home: Path) -> None:
@@ -85,7 +86,7 @@ class Choices:
         except (ValueError, AttributeError, RequestError) as error:
             self.problem = ConfigFileError(
                 f"{self._path} cannot be read: {error}.",
-                "Correct it or delete it, and start again; until then no choice is kept.",
+                "Correct or delete it and restart the app; until then, no choice can be saved.",
             )
         except ConfigFileError as error:
             self.problem = error
@@ -102,25 +103,30 @@ class Choices:
         kept = {name: one.to_json() for name, one in everything.items() if one != Choice()}
         content = json.dumps(kept, indent=1).encode()
         if not atomic.replace(atomic.read(self._path), content, 0o600):
-            raise ConfigFileError(f"{self._path} is being changed elsewhere.", "Try again.")
+            raise ConfigFileError(
+                f"{self._path} is being changed by another program.", "Try again."
+            )
         self._by_agent = everything
 
 
 def _server(name: str, server: Any) -> dict[str, Any]:
     if not _SERVER_NAME.fullmatch(name):
-        raise RequestError(f"“{name}” is no name for an MCP server.", "Use letters, digits, - _.")
+        raise RequestError(
+            f"“{name}” is not a valid name of an MCP server.",
+            "Use up to 64 letters, digits, - and _.",
+        )
     kind = next((key for key in _SERVER_KEYS if isinstance(server, Mapping) and key in server), "")
     wanted = _SERVER_KEYS.get(kind, {})
     for key in server if wanted else ():
-        if key not in wanted or not _is(server[key], wanted[key]):
-            should = f"should be {wanted[key]}" if key in wanted else f"does not go with {kind}"
-            raise RequestError(f"“{key}” of the MCP server “{name}” {should}.", _SERVER_HINT)
+        if key not in wanted or not _matches(server[key], wanted[key]):
+            problem = f"must be {wanted[key]}" if key in wanted else f"does not go with {kind}"
+            raise RequestError(f"“{key}” of the MCP server “{name}” {problem}.", _SERVER_HINT)
     if not wanted:
-        raise RequestError(f"The MCP server “{name}” has no url and no command.", _SERVER_HINT)
+        raise RequestError(f"The MCP server “{name}” needs a url or a command.", _SERVER_HINT)
     return {key: tuple(v) if isinstance(v, list | tuple) else v for key, v in server.items()}
 
 
-def _is(value: Any, what: str) -> bool:
+def _matches(value: Any, what: str) -> bool:
     if what == _STRINGS:
         return isinstance(value, Mapping) and all(isinstance(v, str) for v in value.values())
     if what == _LIST:

@@ -2,7 +2,7 @@
 
 Decided
 - The token is the capability in ``settings.json``, not an ``apiKeyHelper``: the broker rotates
-  behind it, so that there is nothing to fetch again and no process to start.
+  behind it, so there is nothing to fetch again and no process to start.
 - ``permissions.defaultMode`` is ``default`` (ask).  The newer ``auto`` lets a second model judge
   each shell command first, in a call of its own form; where the workspace does not serve that model
   or refuses the form, no command runs at all.  A person can still choose another mode with
@@ -50,7 +50,7 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
 
 
 def _hooks(after_turn: str) -> dict[str, Any]:
-    """Return the hooks that report a turn; ``async``: it is not waited for."""
+    """Return the hooks that report a turn; ``async``: Claude Code does not wait for them."""
     if not after_turn:
         return {}
     hook = {"type": "command", "command": after_turn, "async": True, "timeout": 30}
@@ -62,13 +62,13 @@ def _server(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _variables(context: AgentContext) -> dict[str, object]:
-    """These beat the process environment, and Claude Code reads them again when they change."""
+    """Return what overrides the process environment; Claude Code reloads it when it changes."""
     models = context.models
     return {
         "ANTHROPIC_BASE_URL": f"{context.broker_url}/anthropic",
         "ANTHROPIC_AUTH_TOKEN": context.capability,
         "ANTHROPIC_MODEL": context.model,
-        # Without these four its aliases and side jobs ask for the vendor's own model names.
+        # Without these four, its aliases and side jobs use the vendor's own model names.
         "ANTHROPIC_DEFAULT_OPUS_MODEL": context.model,
         "ANTHROPIC_DEFAULT_FABLE_MODEL": context.model,
         "ANTHROPIC_DEFAULT_SONNET_MODEL": models.anthropic_sonnet_model,
@@ -100,7 +100,7 @@ CLAUDE_CODE = Agent(
     dialect=Dialect.ANTHROPIC,
     default_model=lambda models: models.anthropic_model,
     config_files=config_files,
-    # Trust is asked per repository; this answers for those made later, too.  It counts only in the
+    # It asks for trust per repository; this answers for later ones, too.  It counts only in the
     # process environment, not in settings.json.
     environment={"CLAUDE_CODE_SANDBOXED": "1"},
     # It reads no other folder than its own; a folder of the user's own there stays.

@@ -9,7 +9,7 @@ Decided
   which a strict gateway refuses.
 - Trust is given to the projects' folder, and to each repository in it by name, since only a
   repository's root counts.  Elsewhere Codex keeps its own rule: its screen asks, and ``codex exec``
-  may read only, unless ``--sandbox`` says otherwise.  To trust the whole home would let any folder
+  can only read, unless ``--sandbox`` says otherwise.  To trust the whole home would let any folder
   that was unpacked in it bring settings of its own into force.
 - For a model's name that it does not know it warns, takes a poorer prompt and offers no tool for
   patches.  So one of its own descriptions is copied under that name, to a catalog that takes the
@@ -118,7 +118,8 @@ async def _write_catalog(
         except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
             raise InstallError(
                 f"Codex's descriptions of models cannot be read (exit status {code}, {error!r}).",
-                "Codex works, but warns at its start. It printed: " + " ".join(lines),
+                "Codex works, but warns at its start. Install it again: jupyter dbx-agents agents "
+                f"install codex. It printed: {' '.join(lines)}",
             ) from None
     atomic.replace(atomic.read(path), json.dumps(catalog).encode(), 0o600)
 

@@ -4,9 +4,9 @@ Its token follows each rotation.
 
 Decided
 - Ours replace ``host``, ``auth_type``, ``metadata_service_url`` and ``token``; they are remembered
-  and come back when we go.  Other credentials in the profile (``client_id``, ``azure_…``,
+  and restored when we leave.  Other credentials in the profile (``client_id``, ``azure_…``,
   ``password``) stay: ``auth_type`` says which one counts, in every SDK and in the CLI.
-- While there is no token of ours, there is none: a user's own, meant for another host, must not be
+- While we have no token, the profile has none: a user's own, meant for another host, must not be
   sent to ours by a tool that reads it literally.
 - No ``DATABRICKS_*`` variable is set instead: that would override a client that names another
   workspace and its token in its own code.
@@ -32,19 +32,19 @@ class DatabricksProfile:
         self, files: ManagedFiles, home: Path, host: str, url: Callable[[], Secret]
     ) -> None:
         self._files, self._home, self._host, self._url = files, home, host, url
-        self._taking_turns = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def follow(self, token: Callable[[], Secret | None]) -> None:
-        """Write the profile with the token of now; the last call writes last.
+        """Write the profile with the current token; the last call writes last.
 
         Raises ConfigFileError.
         """
-        async with self._taking_turns:
+        async with self._lock:
             if self._host:
                 await asyncio.to_thread(self._write, token())
 
     async def leave(self) -> None:
-        """Take the token out, unless another server has written the file since."""
+        """Remove the token, unless another server has written the file since."""
         file = self._home / ".databrickscfg"
         text = file.read_text(errors="replace") if file.exists() else ""
         if self._url().reveal() in text:
@@ -60,7 +60,7 @@ class DatabricksProfile:
 def databrickscfg(
     *, home: Path, host: str, metadata_service_url: Secret, token: Secret | None = None
 ) -> ConfigFile:
-    """Return the profile that gets its token from the broker's metadata service.
+    """Return the profile whose token comes from the broker's metadata service.
 
     ``token`` is the current PAT for tools that only read a literal one; SDKs do not look at it.
     """

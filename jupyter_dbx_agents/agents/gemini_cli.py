@@ -3,8 +3,8 @@
 Decided
 - The broker's address and the capability are in ``~/.gemini/.env``: it has no settings for them,
   and variables of the terminals would show the capability to every program in them.
-- Folder trust is off, as it decides whether that file is read at all.  Its shell tool still asks.
-- The helper models that it asks for by their vendor's names all become the main model: it is the
+- Folder trust is off, since without trust that file is not read.  Its shell tool still asks.
+- The helper models that it calls by their vendor's names all become the main model, which is the
   one that is known to be served.
 - Skills are read from the shared folder and ``~/.gemini/skills``; we put nothing into the second,
   since it warns of each skill that it finds twice.
@@ -19,7 +19,7 @@ from .base import Agent, AgentContext
 from .install.npm import NpmPackage
 from .instructions import instructions_file
 
-# Each name of a model that the program asks for by itself, by what its settings are based on.
+# Each model's name that the program uses by itself, by what its settings are based on.
 HELPER_MODELS: Mapping[str, str] = {
     "chat-base-2.5": """
         gemini-3-flash-preview gemini-2.5-flash gemini-2.5-flash-lite gemini-3.1-flash-lite

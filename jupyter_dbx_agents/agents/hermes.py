@@ -1,13 +1,13 @@
 """Hermes: https://hermes-agent.nousresearch.com/docs; the rest was measured with 0.19.0.
 
 Decided
-- The capability is in ``config.yaml`` and not in ``~/.hermes/.env``: what is there goes to the
+- The capability is in ``config.yaml`` and not in ``~/.hermes/.env``: that file goes to the
   environment of its tools.
 - A provider of our own with ``discover_models`` off and each model's ``context_length``: a plain
   ``custom`` one on a loopback address is taken for a local model server and probed 30 times before
   the first question.
-- What an agent has to know of the place goes to ``agent.environment_hint``, which is made for it;
-  ``SOUL.md`` is the user's.
+- Our instructions are in ``agent.environment_hint``, which is made for them; ``SOUL.md`` is the
+  user's.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""What every agent is told about the place it works in: one short text, in a file of its own."""
+"""The instructions for every agent about where it works: one short text, in a file of its own."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from ..config_files import ConfigFile, Format
 from ..config_files.text import SECTION
 from .base import AgentContext
 
-# Read by Codex, Gemini CLI and OpenCode on their own; the others are pointed to it.
+# Codex, Gemini CLI and OpenCode read it by themselves; the others are pointed to it.
 SKILLS_FOLDER = Path(".agents") / "skills"
 _TEXT = """\
 # Where you are

@@ -7,8 +7,8 @@ Decided
 - No provider is named ``databricks``: a built-in one of that name would be mixed with it, and
   ``enabled_providers`` shuts that one out together with the vendor's own free models.
 - ``toolStreaming`` is off: it adds a field to each tool that the gateway refuses.
-- Our instructions are a file of their own, named in ``instructions``: a ``AGENTS.md`` of ours in
-  its folder would put the user's ``~/.claude/CLAUDE.md`` out of its sight.
+- Our instructions are a file of their own, named in ``instructions``: an ``AGENTS.md`` of ours in
+  its folder would keep it from reading the user's ``~/.claude/CLAUDE.md``.
 """
 
 from collections.abc import Mapping
@@ -103,7 +103,7 @@ def _models(context: AgentContext) -> list[str]:
 
 
 def default_model(models: ModelTable) -> str:
-    """Return Claude Code's model; where the workspace serves no Claude, one that it serves."""
+    """Return Claude Code's model, or one that is served where the workspace serves no Claude."""
     if "anthropic_model" in models.chosen or _may_serve_claude(models):
         return models.anthropic_model
     if models.served.serves(models.codex_model, Dialect.CHAT):

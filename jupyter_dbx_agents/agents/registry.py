@@ -1,4 +1,4 @@
-"""The agents that there are; a new one is one module and one line here."""
+"""All agents; a new one is one module and one line here."""
 
 from .base import Agent
 from .claude_code import CLAUDE_CODE

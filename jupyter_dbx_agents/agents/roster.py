@@ -1,7 +1,7 @@
-"""Which agents there are, which are on, and their programs and files kept as chosen.
+"""Which agents are on; their programs and files are kept in step with that.
 
-An agent that is off has no command and no key in any file; its program stays on the disk, so that
-it is on again at once.  "Removed" is off, with the program deleted.
+An agent that is off has no command and no key in any file; its program stays on the disk, so it can
+be switched on again at once.  "Removed" is off, with the program deleted.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ SIDE_MODELS = {
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where the agents work: the broker's address is known only once it listens.
+class AgentPaths:
+    """The folders, addresses and commands that agents use; the broker's is known once it listens.
 
     ``after_turn`` is the command that agents run after each turn, '' for none.
     """
@@ -52,38 +52,38 @@ class Place:
 
 
 class AgentRoster(LoggingConfigurable):
-    """All agents of this home.  Methods with ``name`` raise RequestError for one not known."""
+    """All agents of this home.  Methods with ``name`` raise RequestError for an unknown one."""
 
     enabled_agents = List(
         Unicode(),
         default_value=[agent.name for agent in AGENTS],
-        help="The agents that are on unless the owner switches them off (or on) on the page or by "
-        "“jupyter dbx-agents agents”.",
+        help="The agents that are on by default. The owner can switch each on or off in the panel "
+        "or with “jupyter dbx-agents agents”.",
     ).tag(config=True)
     disabled_agents = List(
-        Unicode(), help="Agents to take out of enabled_agents, by name, such as hermes."
+        Unicode(), help="Names of agents to remove from enabled_agents, such as hermes."
     ).tag(config=True)
     look_interval_seconds = Float(
         3.0,
         min=0.1,
-        help="How often (seconds) to look for new repositories, which Codex must be told to trust.",
+        help="How often (seconds) to check for new repositories, which Codex trusts only by name.",
     ).tag(config=True)
 
     def __init__(
-        self, place: Place, models: ModelTable, files: ManagedFiles, **kwargs: Any
+        self, paths: AgentPaths, models: ModelTable, files: ManagedFiles, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.installer = AgentInstaller(place.home, parent=self.parent)
-        self._place, self._models, self._files = place, models, files
-        self._choices = Choices(place.home)
+        self.installer = AgentInstaller(paths.home, parent=self.parent)
+        self._paths, self._models, self._files = paths, models, files
+        self._choices = Choices(paths.home)
         if self._choices.problem is not None:
             self.log.warning("%s %s", self._choices.problem.message, self._choices.problem.hint)
-        self._turn, self._choosing = asyncio.Lock(), asyncio.Lock()
+        self._writing, self._choosing = asyncio.Lock(), asyncio.Lock()
         self._git_roots: tuple[Path, ...] = ()
         self._problems: dict[str, DbxAgentsError] = {}
         self.on_change = Listeners("the agents", self.log)
 
-    # ---- what there is
+    # ---- which agents
 
     def agent(self, name: str) -> Agent:
         """Return an agent by name."""
@@ -91,7 +91,7 @@ class AgentRoster(LoggingConfigurable):
             if agent.name == name:
                 return agent
         names = ", ".join(agent.name for agent in AGENTS)
-        raise RequestError(f"There is no agent “{name}”.", f"There are {names}.", status=404)
+        raise RequestError(f"There is no agent “{name}”.", f"The agents are {names}.", status=404)
 
     def is_enabled(self, agent: Agent) -> bool:
         """Whether an agent is on: by the owner's choice, else by the configuration."""
@@ -104,7 +104,7 @@ class AgentRoster(LoggingConfigurable):
         return [agent for agent in AGENTS if self.is_enabled(agent)]
 
     def environment(self) -> dict[str, str]:
-        """Return what the agents that are on want in the environment of terminals."""
+        """Return the variables that the agents that are on need in terminals."""
         return {n: value for agent in self.enabled() for n, value in agent.environment.items()}
 
     def model(self, name: str) -> dict[str, Any]:
@@ -131,9 +131,9 @@ class AgentRoster(LoggingConfigurable):
         }
 
     def _model_problem(self, agent: Agent) -> DbxAgentsError | None:
-        """Return what there is to say of a chosen model.
+        """Return what is wrong with a chosen model.
 
-        It is in force all the same: the workspace's lists do not have what it serves for others.
+        It is used all the same: the workspace's lists lack models that others share with the user.
         """
         model = self._choices.of(agent.name).model
         if model is None:
@@ -162,12 +162,12 @@ class AgentRoster(LoggingConfigurable):
     # ---- files
 
     async def write_files(self, agents: Iterable[Agent] | None = None) -> None:
-        """Write every file of the agents that are on, and take ours out of those that are off.
+        """Write the files of the agents that are on, and remove our keys for those that are off.
 
-        A user's broken file stops no other file; the first such error is raised in the end.
+        A user's broken file does not stop the others; the first such error is raised at the end.
         """
-        async with self._turn:
-            self._git_roots = _git_roots(self._place.projects)
+        async with self._writing:
+            self._git_roots = _git_roots(self._paths.projects)
             for agent in AGENTS if agents is None else agents:
                 await asyncio.to_thread(self._write, agent)
         self.on_change.notify()
@@ -175,39 +175,39 @@ class AgentRoster(LoggingConfigurable):
             raise next(iter(self._problems.values()))
 
     async def refresh(self) -> None:
-        """Bring programs' and users' files up to date with models that have changed."""
+        """Update the agents' files for models that have changed."""
         for agent in self.enabled():
             await self._prepare(agent)
-        with contextlib.suppress(DbxAgentsError):  # it is in the agent's model
+        with contextlib.suppress(DbxAgentsError):  # it is in the agent's REST model
             await self.write_files()
 
-    async def look(self) -> None:
-        """Tell those agents that want to know of repositories that are new or gone."""
-        roots = await asyncio.to_thread(_git_roots, self._place.projects)
+    async def check_repositories(self) -> None:
+        """Update the agents that trust each repository, if one is new or gone."""
+        roots = await asyncio.to_thread(_git_roots, self._paths.projects)
         if roots != self._git_roots:
-            with contextlib.suppress(DbxAgentsError):  # it is in the agent's model
+            with contextlib.suppress(DbxAgentsError):  # it is in the agent's REST model
                 await self.write_files(agent for agent in AGENTS if agent.trusts_each_repository)
 
     async def run(self) -> None:
-        """Look for new repositories, again and again, until cancelled."""
+        """Check for new repositories periodically, until cancelled."""
         while True:
             await asyncio.sleep(self.look_interval_seconds)
-            await self.look()
+            await self.check_repositories()
 
     def _write(self, agent: Agent) -> None:
-        """Write or take back one agent's files and links; a problem is kept in ``_problems``."""
+        """Write or remove one agent's keys and links; a problem is recorded in ``_problems``."""
         self._problems.pop(agent.name, None)
         for file in agent.config_files(self._context(agent)):
-            with self._noting(agent):
+            with self._recording_problem(agent):
                 if self.is_enabled(agent):
                     self._files.write(file)
                 else:
                     self._files.remove(file.path)
-        with self._noting(agent):
+        with self._recording_problem(agent):
             self._write_links(agent)
 
     def _write_links(self, agent: Agent) -> None:
-        home = self._place.home
+        home = self._paths.home
         (home / SKILLS_FOLDER).mkdir(parents=True, exist_ok=True)
         for link, target in agent.links.items():
             if self.is_enabled(agent):
@@ -216,7 +216,7 @@ class AgentRoster(LoggingConfigurable):
                 remove_link(home / link, home / target)
 
     @contextlib.contextmanager
-    def _noting(self, agent: Agent) -> Iterator[None]:
+    def _recording_problem(self, agent: Agent) -> Iterator[None]:
         try:
             yield
         except DbxAgentsError as error:
@@ -234,22 +234,22 @@ class AgentRoster(LoggingConfigurable):
     def _context(self, agent: Agent) -> AgentContext:
         choice = self._choices.of(agent.name)
         return AgentContext(
-            home=self._place.home,
-            broker_url=self._place.broker_url(),
-            capability=self._place.capability(agent.name),
+            home=self._paths.home,
+            broker_url=self._paths.broker_url(),
+            capability=self._paths.capability(agent.name),
             models=self._models,
             model=choice.model or agent.default_model(self._models),
-            projects=self._place.projects,
+            projects=self._paths.projects,
             own_folder=self.installer.own_folder(agent),
             git_roots=self._git_roots,
             mcp_servers=choice.mcp_servers,
-            after_turn=self._place.after_turn,
+            after_turn=self._paths.after_turn,
         )
 
     # ---- programs
 
     async def install(self, name: str, report: Progress | None = None) -> None:
-        """Install an agent that is on, and make what its files need.  Raises InstallError."""
+        """Install an agent that is on, and prepare what its files need.  Raises InstallError."""
         agent = self.agent(name)
         if not self.is_enabled(agent):
             return
@@ -258,7 +258,7 @@ class AgentRoster(LoggingConfigurable):
             self.installer.unlink(agent)
         elif agent.prepare is not None:
             await self._prepare(agent)
-            with contextlib.suppress(DbxAgentsError):  # it is in the agent's model
+            with contextlib.suppress(DbxAgentsError):  # it is in the agent's REST model
                 await self.write_files([agent])
         self.on_change.notify()
 
@@ -274,9 +274,9 @@ class AgentRoster(LoggingConfigurable):
             choice = changed(self._choices.of(agent.name), patch)
             await asyncio.to_thread(self._choices.keep, name, choice)
         await self._prepare(agent)
-        with contextlib.suppress(DbxAgentsError):  # it is in the model that is returned
+        with contextlib.suppress(DbxAgentsError):  # it is in the REST model that is returned
             await self.write_files([agent])
-        with self._noting(agent):
+        with self._recording_problem(agent):
             if self.is_enabled(agent):
                 self.installer.link(agent)
             else:
@@ -291,7 +291,7 @@ class AgentRoster(LoggingConfigurable):
         return self.model(name)
 
     async def check(self, name: str) -> list[dict[str, Any]]:
-        """Look at an agent's program and files, and ask its model; return REST models."""
+        """Check an agent's program, files and model; return the checks' REST models."""
         agent = self.agent(name)
         if not self.is_enabled(agent):
             hint = f"Switch it on: jupyter dbx-agents agents enable {name}"
@@ -305,7 +305,7 @@ class AgentRoster(LoggingConfigurable):
         return [check.model() for check in (program, files, answer)]
 
     async def _prepare(self, agent: Agent) -> None:
-        """Make what an agent's files need; without it the agent works less well, but works."""
+        """Prepare what an agent's files need; the agent works without it, but less well."""
         found = self.installer.installed(agent)
         if agent.prepare is None or found is None or not self.is_enabled(agent):
             return
@@ -315,7 +315,7 @@ class AgentRoster(LoggingConfigurable):
             self.log.warning("%s: %s %s", agent.title, error.message, error.hint)
 
     def _child_environment(self) -> dict[str, str]:
-        return child_environment(current_environment(), self._place.home, self.environment())
+        return child_environment(current_environment(), self._paths.home, self.environment())
 
 
 def _git_roots(projects: Path) -> tuple[Path, ...]:

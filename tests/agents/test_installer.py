@@ -186,7 +186,7 @@ def test_a_package_with_other_content_is_refused_and_leaves_nothing(home, regist
     native = packages[f"node_modules/tool-{npm_platform()}-musl"]
     packages["node_modules/tool"]["integrity"] = native["integrity"]
     write_lock(TOOL, packages)
-    with pytest.raises(InstallError, match="not the one that the lock file names") as caught:
+    with pytest.raises(InstallError, match="does not match the lock file") as caught:
         asyncio.run(installer.install(TOOL))
     assert "EINTEGRITY" in caught.value.message
     assert remains(home) == []
@@ -321,7 +321,7 @@ def test_a_companys_certificate_is_asked_for_and_used(home, registry, monkeypatc
     context.load_cert_chain(CERTIFICATE)
     with Registry(registry.manifests, registry.tarballs, tls=context) as behind_tls:
         monkeypatch.setenv("npm_config_registry", behind_tls.url)
-        with pytest.raises(InstallError, match="certificate is not known") as caught:
+        with pytest.raises(InstallError, match="certificate is not trusted") as caught:
             asyncio.run(installer_of(home, registry).install(TOOL))
         assert "cafile" in caught.value.hint
         monkeypatch.setenv("npm_config_cafile", str(CERTIFICATE))
@@ -331,7 +331,7 @@ def test_a_companys_certificate_is_asked_for_and_used(home, registry, monkeypatc
 @pytest.mark.parametrize("kind", ["cut", "E500"])
 def test_a_registry_that_answers_by_half_may_be_tried_again_and_then_installs(home, registry, kind):
     registry.failing = kind
-    with pytest.raises(InstallError, match=r"broke|out of order") as caught:
+    with pytest.raises(InstallError, match=r"was lost|reports an error") as caught:
         asyncio.run(installer_of(home, registry).install(TOOL))
     assert caught.value.is_temporary
     assert remains(home) == []
@@ -394,10 +394,10 @@ def test_what_a_killed_server_left_is_swept_and_a_damaged_marker_is_installed_an
     [
         ("npm error code ENOSPC", "the disk is full"),
         ("npm warn tar TAR_ENTRY_ERROR ENOSPC: no space left on device, write", "the disk is full"),
-        ("npm error code E407", "the proxy wants a log-in"),
-        ("npm error code FETCH_ERROR", "no registry"),
-        ("npm error code EINTEGRITY", "not the one that the lock file names"),
-        ("npm error code EAI_AGAIN", "cannot be looked up"),
+        ("npm error code E407", "the proxy requires a login"),
+        ("npm error code FETCH_ERROR", "not a registry's"),
+        ("npm error code EINTEGRITY", "does not match the lock file"),
+        ("npm error code EAI_AGAIN", "the DNS lookup of the registry failed"),
         ("npm error code E404", "does not have a package"),
         ("npm error something else", "exit status 7"),
     ],

@@ -100,14 +100,14 @@ def test_mcp_servers_are_merged_and_their_secrets_not_shown(owner, home):
     [
         ("nobody", {}, (404, "no agent")),
         ("codex", {"colour": "red"}, (400, "colour")),
-        ("codex", {"enabled": "yes"}, (400, "neither true nor false")),
-        ("codex", {"model": "a b"}, (400, "no name of a model")),
-        ("codex", {"model": "../../x"}, (400, "no name of a model")),
-        ("codex", {"mcp_servers": []}, (400, "no object")),
-        ("codex", {"mcp_servers": {"a b": {"url": "x"}}}, (400, "no name for")),
-        ("codex", {"mcp_servers": {"a": {"args": []}}}, (400, "no url and no command")),
+        ("codex", {"enabled": "yes"}, (400, "must be true, false or null")),
+        ("codex", {"model": "a b"}, (400, "not a model's name")),
+        ("codex", {"model": "../../x"}, (400, "not a model's name")),
+        ("codex", {"mcp_servers": []}, (400, "not an object")),
+        ("codex", {"mcp_servers": {"a b": {"url": "x"}}}, (400, "not a valid name")),
+        ("codex", {"mcp_servers": {"a": {"args": []}}}, (400, "needs a url or a command")),
         ("codex", {"mcp_servers": {"a": {"url": "x", "args": []}}}, (400, "does not go with")),
-        ("codex", {"mcp_servers": {"a": {"command": "x", "args": [1]}}}, (400, "list of texts")),
+        ("codex", {"mcp_servers": {"a": {"command": "x", "args": [1]}}}, (400, "list of strings")),
     ],
 )
 def test_bad_choices_are_explained_and_change_nothing(owner, home, name, patch, refusal):

@@ -47,9 +47,9 @@ def test_what_is_wrong_is_named_with_its_cure_and_the_rest_is_well(
     found = examine(terminal)
     for name in ("server", "owner", "token", "gateway", "profile", "sdk"):
         assert found[name].startswith("ok "), (name, found)
-    assert found["codex: program"].startswith("PROBLEM There is no command “codex”.")
+    assert found["codex: program"].startswith("PROBLEM The command “codex” was not found.")
     assert "jupyter dbx-agents agents install codex" in found["codex: program"]
-    assert found["codex: model"].startswith("PROBLEM databricks-gpt-0 does not answer: HTTP 404")
+    assert found["codex: model"].startswith("PROBLEM databricks-gpt-0 cannot be called: HTTP 404")
     assert "It serves databricks-gpt-5-5" in found["codex"]
     assert found["databricks"].startswith("warning")
     assert "exit status 3" in found["databricks"]

@@ -1,9 +1,9 @@
-"""Installs the agents into the user's home, pinned, in the background, all or nothing.
+"""Installs the agents into the user's home, pinned, in the background, atomically.
 
-An agent lives in ``~/.local/share/jupyter_dbx_agents/agents/<name>/<version>``.  It is built in a
-folder beside that and renamed when its program has run once, so that what is there is complete;
-then ``~/.local/bin/<command>`` is pointed at it.  Each agent has a folder, a lock and a process of
-its own: one that fails leaves the others alone.
+An agent's folder is ``~/.local/share/jupyter_dbx_agents/agents/<name>/<version>``.  It is built
+beside that and renamed once its program has run, so what is there is complete; then
+``~/.local/bin/<command>`` is linked to it.  Each agent has a folder, a lock and a process of its
+own: one that fails does not affect the others.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ PARTIAL = ".partial-"
 
 @dataclass(frozen=True)
 class Installation:
-    """An agent that is there; ``note`` says what its user should know, if anything."""
+    """An agent that is installed; ``note`` is a remark for its user, '' for none."""
 
     agent: str
     version: str
@@ -44,25 +44,25 @@ class Installation:
 
 
 class AgentInstaller(LoggingConfigurable):
-    """Puts the agents' programs in place; safe to call again, from several servers too."""
+    """Installs the agents' programs; idempotent, also from several servers at once."""
 
     max_parallel = Int(
         2, min=1, help="How many agents are installed at once; each keeps one core busy."
     ).tag(config=True)
     timeout_seconds = Float(
-        900.0, help="An install that takes longer (seconds) is ended and resumed later."
+        900.0, help="Time limit (seconds) of an installation; one that exceeds it is retried later."
     ).tag(config=True)
 
     def __init__(self, home: Path, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self._home = home
         self._root = home / ".local" / "share" / "jupyter_dbx_agents" / "agents"
-        # Reading and hashing a lock takes a while, and each status asks.
+        # Each status needs it, and reading and hashing a lock takes a while.
         self._known: dict[str, Installation] = {}
         self._slots = asyncio.Semaphore(self.max_parallel)
 
     def installed(self, agent: Agent) -> Installation | None:
-        """Return the installation that the lock asks for, None when it is not there."""
+        """Return the installation of the locked version, None if there is none."""
         known = self._known.get(agent.name)
         if known is not None and known.program.exists():
             return known
@@ -80,15 +80,15 @@ class AgentInstaller(LoggingConfigurable):
         return self._known[agent.name]
 
     async def install(self, agent: Agent, on_progress: Progress | None = None) -> Installation:
-        """Install an agent unless it is there, and link its command.
+        """Install an agent unless it is installed, and link its command.
 
-        ``on_progress`` gets a fraction from 0 to 1 (None: unknown) and a word on it.  Cancelling
-        ends npm and leaves nothing half done.  Raises InstallError.
+        ``on_progress`` gets a fraction from 0 to 1 (None: unknown) and a message.  Cancelling ends
+        npm and leaves no partial installation.  Raises InstallError.
         """
         report = on_progress or _ignore
         found = self.installed(agent)
         if found is None:
-            report(None, "It waits for its turn.")
+            report(None, "Waiting for other installations.")
             async with self._slots, self._exclusive(agent):
                 found = self.installed(agent) or await self._build(agent, report)
                 await asyncio.to_thread(self._delete_unused, agent, self._prefix(agent))
@@ -107,7 +107,7 @@ class AgentInstaller(LoggingConfigurable):
         except TimeoutError:
             raise InstallError(
                 f"Installing {agent.title} took longer than {self.timeout_seconds:.0f} s.",
-                "What was downloaded is kept.",
+                f"Run: jupyter dbx-agents agents install {agent.name}. Its downloads were kept.",
                 is_temporary=True,
             ) from None
         except OSError as error:
@@ -129,10 +129,10 @@ class AgentInstaller(LoggingConfigurable):
     async def _working_program(self, agent: Agent, partial: Path, programs: tuple[str, ...]) -> str:
         """Return which of the agent's programs runs here (its path below the prefix).
 
-        Asking beats guessing: there are builds for glibc and for musl.
+        Each is tried, since there are builds for glibc and for musl.
         """
         output: list[str] = []
-        with tempfile.TemporaryDirectory() as elsewhere:  # some leave files in the home at once
+        with tempfile.TemporaryDirectory() as elsewhere:  # some create files in the home at once
             environment = self._environment() | {"HOME": elsewhere}
             for program in programs:
                 command = (str(partial / program), "--version")
@@ -145,25 +145,26 @@ class AgentInstaller(LoggingConfigurable):
         raise InstallError(
             f"{agent.title} is installed but does not run on this machine "
             f"({platform.system()} {platform.machine()}).",
-            " ".join(output),
+            f"Install it again: jupyter dbx-agents agents install {agent.name}. "
+            f"Its output: {' '.join(output)}",
         )
 
     def _finish(self, agent: Agent, partial: Path, program: str) -> Installation:
-        """Mark the folder as complete and put it in its place."""
+        """Mark the folder as complete and rename it."""
         prefix = self._prefix(agent)
         marker = {"lock": agent.recipe.fingerprint(), "program": program}
         (partial / MARKER).write_text(json.dumps(marker), encoding="utf-8")
         partial.chmod(0o755)
         if prefix.exists():
-            # A rename cannot replace a folder; programs that run from it keep their files.
+            # A rename cannot replace a folder; programs running from the old one keep their files.
             prefix.rename(Path(tempfile.mkdtemp(prefix=PARTIAL, dir=prefix.parent)) / "old")
         partial.rename(prefix)
         return Installation(agent.name, prefix.name, prefix / program)
 
     def link(self, agent: Agent) -> str:
-        """Point ``~/.local/bin/<command>`` at the program; a file of the user's own stays.
+        """Link ``~/.local/bin/<command>`` to the program, unless the user has a file there.
 
-        Returns what the user should know, if anything; raises InstallError.
+        Return a remark for the user, '' for none; raises InstallError.
         """
         found = self.installed(agent)
         if found is None:
@@ -174,30 +175,32 @@ class AgentInstaller(LoggingConfigurable):
                 return ""
         except OSError as error:
             raise _disk_error(agent, error) from None
-        note = f"{link} is not ours and stays; the installed program is {found.program}."
+        note = (
+            f"{link} is your own and was left unchanged; the installed program is {found.program}."
+        )
         self.log.warning("%s", note)
         return note
 
     def unlink(self, agent: Agent) -> None:
-        """Take the command away; the program stays on the disk."""
+        """Remove the command's link; the program stays on the disk."""
         remove_link(self._link_path(agent), self._root)
 
     async def remove(self, agent: Agent) -> None:
-        """Take the command away and delete the program, unless it runs."""
+        """Remove the command's link, and the program unless it is running."""
         self.unlink(agent)
         if self._folder(agent).exists():
             async with self._exclusive(agent):
                 await asyncio.to_thread(self._delete_unused, agent, None)
 
     def own_folder(self, agent: Agent) -> Path:
-        """Return the folder of this agent's version, for files that go when it goes."""
+        """Return the folder of this agent's version, for files that are deleted with it."""
         return self._prefix(agent)
 
     def _link_path(self, agent: Agent) -> Path:
         return self._home / ".local" / "bin" / agent.command
 
     def _delete_unused(self, agent: Agent, wanted: Path | None) -> None:
-        """Delete other versions and leftovers, except those that a process still runs from."""
+        """Delete other versions and leftovers, except those that a process runs from."""
         in_use = _paths_in_use()
         for folder in self._folder(agent).iterdir():
             is_used = any(path.startswith(f"{folder}/") for path in in_use)
@@ -206,7 +209,7 @@ class AgentInstaller(LoggingConfigurable):
 
     @contextlib.asynccontextmanager
     async def _exclusive(self, agent: Agent) -> AsyncIterator[None]:
-        """Take turns with other servers of this user, per agent."""
+        """Hold the agent's lock against other servers of this user."""
         try:
             folder = self._folder(agent)
             folder.mkdir(parents=True, exist_ok=True)
@@ -231,7 +234,7 @@ class AgentInstaller(LoggingConfigurable):
 
 
 async def _watch(folder: Path, expected_bytes: int, report: Progress) -> None:
-    """Report how much of an install is on the disk: npm itself says nothing until it is done."""
+    """Report how much of an installation is on the disk: npm prints nothing until its end."""
     while True:
         size = await asyncio.to_thread(_size_bytes, folder)
         report(
@@ -251,7 +254,7 @@ def _size_bytes(folder: Path) -> int:
 
 
 def _paths_in_use() -> set[str]:
-    """Return the programs and arguments of the processes that can be seen; empty off Linux."""
+    """Return the programs and arguments of all visible processes; empty except on Linux."""
     return {path for process in Path("/proc").glob("[0-9]*") for path in _program_paths(process)}
 
 
@@ -273,10 +276,10 @@ def _try_lock(descriptor: int) -> bool:
 def _disk_error(agent: Agent, error: OSError) -> InstallError:
     return InstallError(
         f"{agent.title} cannot be installed: {error.strerror} ({error.filename}).",
-        "Check the free space and the permissions of ~/.local, then: "
+        "Check the free space and the permissions of ~/.local, then run: "
         f"jupyter dbx-agents agents install {agent.name}",
     )
 
 
 def _ignore(_fraction: float | None, _message: str) -> None:
-    """Report to nobody."""
+    """Report nothing."""

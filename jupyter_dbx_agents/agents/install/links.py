@@ -1,11 +1,11 @@
-"""Symbolic links of ours in the user's home; whatever else is in their place stays."""
+"""Symbolic links of ours in the user's home; anything else in their place is left unchanged."""
 
 import contextlib
 from pathlib import Path
 
 
 def point_link(link: Path, target: Path, ours: Path) -> bool:
-    """Make ``link`` point to ``target``, atomically; False when something else is in its place.
+    """Make ``link`` point to ``target``, atomically; return False if something else is there.
 
     A link that points into ``ours``, or to ``target`` itself, is ours.  Raises OSError.
     """

@@ -1,7 +1,7 @@
-"""An agent that is an npm package: what its build is, and what npm's failures mean to a person.
+"""An agent that is an npm package: how it is built, and what npm's errors mean.
 
-``--ignore-scripts``: no package runs code of its own at install time.  The registry, proxy and CA
-are the user's (``~/.npmrc``, environment): nothing here overrides them.  Each package has a lock of
+``--ignore-scripts``: no package runs code at install time.  The registry, proxy and CA are the
+user's (``~/.npmrc``, environment): nothing here overrides them.  Each package has a lock of
 its own with the integrity of all that it needs and no address: npm takes the registry that the user
 has configured, and cannot be given other content by it.
 """
@@ -21,7 +21,7 @@ from .program import run_program
 
 LOCK_FOLDERS = Path(__file__).parent / "npm"
 LOCK_FILES = ("package.json", "package-lock.json")
-# Enough to tell what went wrong, too little to fill a screen.
+# Enough to show what went wrong, too little to fill a screen.
 SHOWN_LINES = 8
 INSTALL_COMMAND = (
     "ci",
@@ -32,53 +32,53 @@ INSTALL_COMMAND = (
     "--no-fund",
     "--no-update-notifier",
     "--no-progress",
-    "--loglevel=warn",  # that a file could not be written is no more than a warning
+    "--loglevel=warn",  # a file that could not be written is only a warning
 )
-NODE_HINT = "Install Node.js 22 or newer, which includes npm, and start again."
+NODE_HINT = "Install Node.js 22 or newer, which includes npm, and restart the app."
 _NETWORK_HINT = (
     "Check the network and npm's registry and proxy settings (npm config list); "
     "what was downloaded is kept."
 )
-# Causes that may pass by themselves: the install is tried again.
+# Temporary causes: the installation is retried.
 TEMPORARY = {"ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "E429", "E500",
              "E502", "E503", "E504", "ERR_SOCKET_TIMEOUT"}  # fmt: skip
 _CA_CAUSE = (
-    "the registry's certificate is not known",
+    "the registry's certificate is not trusted",
     "Set npm's cafile to your company's certificates: npm config set cafile …",
 )
-# A file of a package could not be written; npm goes on, and ends as if all were well.
+# A file of a package could not be written; npm continues, and exits with 0.
 _UNWRITTEN = re.compile(r"TAR_ENTRY_ERROR (\w+)")
 # npm's error code -> what it means, and what to do.
 _CAUSES = {
     "EINTEGRITY": (
-        "a package is not the one that the lock file names",
-        "Do not use it. The registry or a mirror in between serves other content: ask its owner.",
+        "a package does not match the lock file",
+        "Do not use it. The registry or a mirror serves different content: ask its owner.",
     ),
-    "ENOSPC": ("the disk is full", "Make room in the home folder and start again."),
-    "EACCES": ("a folder may not be written", "Check the permissions of ~/.npm and ~/.local."),
-    "EUSAGE": ("the lock file and this npm do not fit", "Use npm 9 or newer."),
-    "E401": ("the registry wants a log-in", "Log in with: npm login"),
+    "ENOSPC": ("the disk is full", "Free some space in the home folder and install again."),
+    "EACCES": ("a folder is not writable", "Check the permissions of ~/.npm and ~/.local."),
+    "EUSAGE": ("this npm cannot use the lock file", "Use npm 9 or newer."),
+    "E401": ("the registry requires a login", "Log in: npm login"),
     "E403": ("the registry refuses a package", "Ask its owner to allow it."),
     "E404": ("the registry does not have a package", "Ask its owner to mirror it."),
     "ETARGET": ("the registry does not have this version", "Ask its owner to mirror it."),
-    "ENOTFOUND": ("the registry's name is not known", _NETWORK_HINT),
-    "EAI_AGAIN": ("the registry's name cannot be looked up", _NETWORK_HINT),
+    "ENOTFOUND": ("the registry's host does not exist", _NETWORK_HINT),
+    "EAI_AGAIN": ("the DNS lookup of the registry failed", _NETWORK_HINT),
     "ECONNREFUSED": ("the registry cannot be reached", _NETWORK_HINT),
-    "ECONNRESET": ("the connection to the registry broke", _NETWORK_HINT),
+    "ECONNRESET": ("the connection to the registry was lost", _NETWORK_HINT),
     "ETIMEDOUT": ("the registry does not answer", _NETWORK_HINT),
     "ERR_SOCKET_TIMEOUT": ("the registry does not answer", _NETWORK_HINT),
-    "E429": ("the registry is asked too often", _NETWORK_HINT),
+    "E429": ("the registry limits the rate of requests", _NETWORK_HINT),
     "E407": (
-        "the proxy wants a log-in",
+        "the proxy requires a login",
         "Set npm's proxy and https-proxy with user and password: npm config set https-proxy …",
     ),
     "FETCH_ERROR": (
-        "what answers is no registry, but perhaps a proxy's page",
+        "the response is not a registry's, but perhaps a proxy's page",
         "Check npm's registry and proxy settings (npm config list).",
     ),
-    "E500": ("the registry is out of order", _NETWORK_HINT),
-    "E502": ("the registry is out of order", _NETWORK_HINT),
-    "E503": ("the registry is out of order", _NETWORK_HINT),
+    "E500": ("the registry reports an error", _NETWORK_HINT),
+    "E502": ("the registry reports an error", _NETWORK_HINT),
+    "E503": ("the registry reports an error", _NETWORK_HINT),
     "E504": ("the registry does not answer", _NETWORK_HINT),
     "SELF_SIGNED_CERT_IN_CHAIN": _CA_CAUSE,
     "DEPTH_ZERO_SELF_SIGNED_CERT": _CA_CAUSE,
@@ -133,7 +133,7 @@ class NpmPackage:
         return tuple(place for place in places if (folder / place).exists())
 
     async def _check_node(self, node: str, environment: Mapping[str, str]) -> None:
-        """Raise InstallError for a Node.js on which the program would end with a syntax error."""
+        """Raise InstallError for a Node.js on which the program would fail with a syntax error."""
         if not self.least_node:
             return
         _, lines = await run_program((node, "--version"), Path("/"), environment)
@@ -165,7 +165,7 @@ async def _npm_install(npm: str, folder: Path, environment: Mapping[str, str]) -
 
 
 def explain_npm(code: int, lines: list[str]) -> InstallError:
-    """Return the error that npm's output amounts to."""
+    """Return the error that npm's output describes."""
     text = "\n".join(lines[-SHOWN_LINES:])
     codes = {line.split()[-1] for line in lines if line.startswith("npm error code ")}
     codes |= {found[1] for found in map(_UNWRITTEN.search, lines) if found}
@@ -173,8 +173,8 @@ def explain_npm(code: int, lines: list[str]) -> InstallError:
         if name in codes:
             return InstallError(
                 f"npm failed: {cause} ({name}).",
-                f"{hint} npm said: {text}",
+                f"{hint} npm printed: {text}",
                 is_temporary=name in TEMPORARY,
             )
     what = f"with exit status {code}" if code else "to write a file"
-    return InstallError(f"npm failed {what}.", f"npm said: {text}" if text else "")
+    return InstallError(f"npm failed {what}.", f"npm printed: {text}" if text else "")

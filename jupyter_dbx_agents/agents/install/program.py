@@ -1,4 +1,4 @@
-"""Run a program to its end, in a process group of its own that ends with us."""
+"""Run a program to its end, in a process group that ends with the call."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...errors import InstallError
 
-# npm puts its error's code before a long text.
+# npm prints its error's code before a long text.
 OUTPUT_LINES = 200
 
 
@@ -32,7 +32,9 @@ async def run_program(
             start_new_session=True,
         )
     except OSError as error:
-        raise InstallError(f"{command[0]} cannot be started: {error.strerror}.") from None
+        raise InstallError(
+            f"{command[0]} cannot be started: {error.strerror}.", "Check its permissions."
+        ) from None
     try:
         return await _output(process)
     finally:
@@ -53,10 +55,10 @@ async def _output(process: asyncio.subprocess.Process) -> tuple[int, list[str]]:
 
 
 async def _end_group(process: asyncio.subprocess.Process) -> None:
-    """End what is left of a group; the leader's id stays taken until it has been waited for.
+    """Kill what is left of a group; its id is not reused until the leader has been waited for.
 
-    At once, with SIGKILL: on SIGTERM npm waits for its downloads.  Nothing is lost by it, since the
-    folder is thrown away and the caches of npm and pip take in complete files only.
+    With SIGKILL, since on SIGTERM npm waits for its downloads.  Nothing is lost: the folder is
+    deleted, and the caches of npm and pip hold only complete files.
     """
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):

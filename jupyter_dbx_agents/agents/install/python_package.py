@@ -1,13 +1,13 @@
 """An agent that is a Python package, in a virtual environment of its own.
 
-Its own, since it pins versions that the server's environment has otherwise.  pip comes from the
-server's Python, so that its settings (index, proxy, CA, ``pip.conf``) are the user's; uv steps in
-where there is no pip.  ``--only-binary``: no package runs code of its own at install time.
+Its own, since it pins other versions than the server's environment has.  pip is the one of the
+server's Python, so its settings (index, proxy, CA, ``pip.conf``) are the user's; uv is used where
+there is no pip.  ``--only-binary``: no package runs code at install time.
 
 Decided
-- The program is a launcher of ours: pip's would name the folder in which it was built, and that
-  folder is renamed when the build is complete.
-- Modules are compiled at install time: it takes 2 s from each of the agent's starts.
+- The program is a launcher of ours: pip's would contain the name of the folder in which it was
+  built, and that folder is renamed after the build.
+- Modules are compiled at install time, which makes each start of the agent 2 s faster.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ LOCK_FOLDER = Path(__file__).parent / "python"
 SHOWN_LINES = 8
 PIP = (
     "install",
-    "--quiet",  # of warnings there are few, and they tell of an index that is out of reach
+    "--quiet",  # its few warnings are about an index that cannot be reached
     "--require-hashes",
     "--no-deps",  # the lock has them all
     "--only-binary=:all:",
@@ -38,18 +38,23 @@ _NETWORK_HINT = (
     "Check the network and pip's index and proxy settings (pip config list); "
     "what was downloaded is kept."
 )
-# What pip or uv says -> what it means, what to do, and whether that may pass by itself.
+# What pip or uv prints -> what it means, what to do, and whether that is temporary.
 _CAUSES = (
     (
         r"DO NOT MATCH THE HASHES|[Hh]ash mismatch",
-        "a package is not the one that the lock file names",
-        "Do not use it. The index or a mirror in between serves other content: ask its owner.",
+        "a package does not match the lock file",
+        "Do not use it. The index or a mirror serves different content: ask its owner.",
         False,
     ),
-    (r"No space left", "the disk is full", "Make room in the home folder.", False),
+    (
+        r"No space left",
+        "the disk is full",
+        "Free some space in the home folder and install again.",
+        False,
+    ),
     (
         r"CERTIFICATE_VERIFY_FAILED|invalid peer certificate",
-        "the index's certificate is not known",
+        "the index's certificate is not trusted",
         "Set pip's cert (PIP_CERT) to your company's certificates.",
         False,
     ),
@@ -76,8 +81,8 @@ exec "$(dirname "$(readlink -f "$0")")/python" -P -m {module} "$@"
 class PythonPackage:
     """A package with a lock of hashes.
 
-    ``lock_file`` is ``NAME.txt`` below ``agents/python``; ``module`` is run as the program and
-    ``command`` is that program's name.  ``below_python`` is the first version that it refuses.
+    ``lock_file`` is in the folder ``python``; ``module`` is run as the program, whose name is
+    ``command``.  ``below_python`` is the first version of Python on which it does not run.
     """
 
     package: str
@@ -88,7 +93,7 @@ class PythonPackage:
     below_python: tuple[int, int] = (4, 0)
 
     def version(self) -> str:
-        """Return the version that the lock pins; raises KeyError for a lock without it."""
+        """Return the version that the lock pins; raises KeyError if there is none."""
         pin = re.compile(rf"^{re.escape(self.package)}(\[.*\])?==(\S+)", re.MULTILINE)
         found = pin.search(self.lock_file.read_text(encoding="utf-8"))
         if found is None:
@@ -105,13 +110,16 @@ class PythonPackage:
         if sys.version_info[:2] >= self.below_python:
             wanted = ".".join(map(str, self.below_python))
             raise InstallError(
-                f"{self.package} needs a Python below {wanted}; this is {sys.version.split()[0]}.",
-                "Run the server with an older Python.",
+                f"{self.package} needs Python below {wanted}; this is {sys.version.split()[0]}.",
+                "Run the app with an older Python.",
             )
         venv = (sys.executable, "-P", "-m", "venv", "--without-pip", str(folder))
         code, lines = await run_program(venv, folder, environment)
         if code:
-            raise InstallError("No virtual environment could be made.", " ".join(lines))
+            raise InstallError(
+                "The virtual environment could not be created.",
+                f"Check the free space. Python printed: {' '.join(lines)}",
+            )
         code, lines = await run_program(
             self._install_command(folder / "bin" / "python", environment), folder, environment
         )
@@ -130,18 +138,18 @@ class PythonPackage:
         uv = shutil.which("uv", path=environment.get("PATH"))
         if uv is None:
             raise InstallError(
-                "Neither pip nor uv is there.", f"Install one: {sys.executable} -m ensurepip"
+                "Neither pip nor uv was found.", f"Install one: {sys.executable} -m ensurepip"
             )
         options = ("--compile-bytecode", "--python", str(python), "-r", str(self.lock_file))
         return (uv, *UV, *options)
 
 
 def explain_pip(code: int, lines: list[str]) -> InstallError:
-    """Return the error that pip's or uv's output amounts to."""
+    """Return the error that pip's or uv's output describes."""
     everything, text = "\n".join(lines), "\n".join(lines[-SHOWN_LINES:])
     for pattern, cause, hint, is_temporary in _CAUSES:
         if re.search(pattern, everything):
             return InstallError(
-                f"pip failed: {cause}.", f"{hint} pip said: {text}", is_temporary=is_temporary
+                f"pip failed: {cause}.", f"{hint} pip printed: {text}", is_temporary=is_temporary
             )
-    return InstallError(f"pip failed with exit status {code}.", f"pip said: {text}")
+    return InstallError(f"pip failed with exit status {code}.", f"pip printed: {text}")

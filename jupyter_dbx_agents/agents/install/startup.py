@@ -1,4 +1,4 @@
-"""Each agent's installation as a task among others, with its progress and its turn."""
+"""Each agent's installation as a start-up task, with its progress."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..roster import AgentRoster
 
 
 class TaskList(Protocol):
-    """What is asked of the start-up tasks."""
+    """The part of the start-up tasks that is used here."""
 
     def names(self) -> list[str]:
         """Return the names of all tasks."""
@@ -22,7 +22,7 @@ class TaskList(Protocol):
 
 
 class InstallTasks:
-    """Adds an installation for each agent to ``tasks``, to be begun ``after`` others."""
+    """Adds an installation for each agent to ``tasks``, to be started ``after`` others."""
 
     def __init__(self, agents: AgentRoster, tasks: TaskList, after: tuple[str, ...]) -> None:
         self._agents, self._tasks, self._after = agents, tasks, after
@@ -33,11 +33,11 @@ class InstallTasks:
             self._add(agent.name)
 
     async def install(self, agent: str) -> None:
-        """Install an agent now, whether it was among the tasks or not."""
+        """Install an agent now, whether or not it is among the tasks."""
         await self._tasks.run_again(self._add(agent))
 
     def _add(self, agent: str) -> str:
-        """Add an agent's installation, unless it is there; return the task's name."""
+        """Add an agent's installation unless it is a task already; return the task's name."""
         name = f"install-{agent}"
         if name not in self._tasks.names():
             install = functools.partial(self._agents.install, agent)
