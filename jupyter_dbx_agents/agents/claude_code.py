@@ -16,7 +16,7 @@ from typing import Any
 from ..config_files import ConfigFile, Format
 from ..models import Dialect
 from .base import Agent, AgentContext
-from .install.npm import NpmPackage
+from .install.npm import LOCK_FOLDER, NpmPackage
 from .instructions import SKILLS_FOLDER, instructions_file
 
 
@@ -89,6 +89,7 @@ CLAUDE_CODE = Agent(
     command="claude",
     recipe=NpmPackage(
         "@anthropic-ai/claude-code",
+        lock_folder=LOCK_FOLDER / "claude-code",
         # The platform package's own program: the one in ``bin`` is a stub until an install script
         # of the package has run, and none is run here.
         programs=(

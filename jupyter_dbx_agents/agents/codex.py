@@ -30,7 +30,7 @@ from ..config_files import ConfigFile, Format, atomic
 from ..errors import InstallError
 from ..models import Dialect
 from .base import Agent, AgentContext
-from .install.npm import NpmPackage
+from .install.npm import LOCK_FOLDER, NpmPackage
 from .install.program import run_program
 from .instructions import instructions_file
 
@@ -190,6 +190,7 @@ CODEX = Agent(
     command="codex",
     recipe=NpmPackage(
         "@openai/codex",
+        lock_folder=LOCK_FOLDER / "codex",
         # A node script that finds the platform package's program and its companions.
         programs=("@openai/codex/bin/codex.js",),
         installed_bytes=405_000_000,

@@ -16,7 +16,7 @@ from typing import Any
 from ..config_files import ConfigFile, Format
 from ..models import Dialect
 from .base import Agent, AgentContext
-from .install.npm import NpmPackage
+from .install.npm import LOCK_FOLDER, NpmPackage
 from .instructions import instructions_file
 
 # Each model's name that the program uses by itself, by what its settings are based on.
@@ -90,6 +90,7 @@ GEMINI_CLI = Agent(
     command="gemini",
     recipe=NpmPackage(
         "@google/gemini-cli",
+        lock_folder=LOCK_FOLDER / "gemini-cli",
         programs=("@google/gemini-cli/bundle/gemini.js",),
         installed_bytes=100_000_000,
         least_node=20,

@@ -17,7 +17,7 @@ from typing import Any
 from ..config_files import ConfigFile, Format
 from ..models import Dialect, ModelTable
 from .base import Agent, AgentContext
-from .install.npm import NpmPackage
+from .install.npm import LOCK_FOLDER, NpmPackage
 from .instructions import instructions_file
 
 CLAUDE_PROVIDER = "dbx-claude"
@@ -142,6 +142,7 @@ OPENCODE = Agent(
     command="opencode",
     recipe=NpmPackage(
         "opencode-ai",
+        lock_folder=LOCK_FOLDER / "opencode",
         # The second is for processors without AVX2, on which the first dies.
         programs=(
             "opencode-{platform}/bin/opencode",

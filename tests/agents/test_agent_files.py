@@ -194,8 +194,16 @@ def test_nothing_of_ours_is_left_after_removal(home):
 
 def test_an_agents_secret_is_in_its_own_files_only_and_closed_to_others(home):
     configure(home)
-    holders = [p for p in home.rglob("*") if p.is_file() and "capability" in p.read_text()]
-    assert {str(path.relative_to(home)) for path in holders} == {
+    holders = {p for p in home.rglob("*") if p.is_file() and "capability" in p.read_text()}
+    declared = [
+        file.path
+        for agent in AGENTS
+        for file in agent.config_files(context_of(home, agent))
+        if has_secret(file.keys)
+    ]
+    assert holders == set(declared)
+    assert len(declared) == len(AGENTS), "one file of each agent"
+    assert {str(path.relative_to(home)) for path in holders} >= {
         ".claude/settings.json",
         ".codex/config.toml",
         ".config/opencode/opencode.json",
@@ -203,6 +211,12 @@ def test_an_agents_secret_is_in_its_own_files_only_and_closed_to_others(home):
         ".hermes/config.yaml",
     }
     assert {path.stat().st_mode & 0o077 for path in holders} == {0}
+
+
+def has_secret(value: object) -> bool:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return isinstance(value, Secret) or (isinstance(value, list) and any(map(has_secret, value)))
 
 
 def test_an_agent_declares_all_that_the_others_need_and_no_secret_in_its_environment():

@@ -41,7 +41,7 @@ def recipe_of(name: str) -> NpmPackage:
         name,
         programs=(f"{name}-{{platform}}/{name}", f"{name}-{{platform}}-musl/{name}"),
         installed_bytes=1000,
-        lock_folders=Path(LOCKS.name),
+        lock_folder=Path(LOCKS.name) / name,
     )
 
 

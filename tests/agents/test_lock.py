@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jupyter_dbx_agents.agents import AGENTS
-from jupyter_dbx_agents.agents.install.npm import LOCK_FILES, LOCK_FOLDERS, NpmPackage
+from jupyter_dbx_agents.agents.install.npm import LOCK_FILES, LOCK_FOLDER, NpmPackage
 
 RECIPES = {a.name: a.recipe for a in AGENTS if isinstance(a.recipe, NpmPackage)}
 
@@ -16,7 +16,7 @@ def locked(agent: str) -> dict:
 
 
 def test_every_lock_is_an_agents():
-    folders = {path for path in LOCK_FOLDERS.iterdir() if path.is_dir()}
+    folders = {path for path in LOCK_FOLDER.iterdir() if path.is_dir()}
     assert folders == {recipe.lock_folder for recipe in RECIPES.values()}
 
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 import yaml
 
+from jupyter_dbx_agents.agents import AGENTS
 from tests.support.constants import OWNER, PAT
 from tests.support.running_app import Browser, until_configured
 
@@ -31,7 +32,7 @@ def agent(owner: Browser, name: str) -> dict:
 
 def test_all_agents_are_listed_and_one_users_broken_file_is_the_problem_of_one(owner, home):
     agents = {one["name"]: one for one in owner.json("GET", API)["agents"]}
-    assert list(agents) == ["claude-code", "codex", "gemini-cli", "opencode", "hermes"]
+    assert list(agents) == [agent.name for agent in AGENTS]
     assert {name for name, one in agents.items() if one["message"]} == {"hermes"}
     assert "line" in agents["hermes"]["message"]
     assert (home / ".hermes/config.yaml").read_text() == "model: [a, list\n"

@@ -19,7 +19,7 @@ from pathlib import Path
 from ...errors import InstallError
 from .program import run_program
 
-LOCK_FOLDERS = Path(__file__).parent / "npm"
+LOCK_FOLDER = Path(__file__).parent / "npm"
 LOCK_FILES = ("package.json", "package-lock.json")
 # Enough to show what went wrong, too little to fill a screen.
 SHOWN_LINES = 8
@@ -91,8 +91,9 @@ _CAUSES = {
 
 @dataclass(frozen=True)
 class NpmPackage:
-    """A package with a lock, which is in the folder ``npm`` under the last part of its name.
+    """A package with a lock.
 
+    ``lock_folder`` is in the folder ``npm`` and has ``package.json`` and ``package-lock.json``.
     ``programs`` are the places of its executable below ``node_modules``, first choice first;
     ``{platform}`` stands for npm's name of this machine, such as ``linux-x64``.
     ``installed_bytes`` is about what it takes on the disk, for the progress shown.
@@ -100,15 +101,10 @@ class NpmPackage:
     """
 
     package: str
+    lock_folder: Path
     programs: tuple[str, ...]
     installed_bytes: int
     least_node: int = 0
-    lock_folders: Path = LOCK_FOLDERS
-
-    @property
-    def lock_folder(self) -> Path:
-        """The folder with ``package.json`` and ``package-lock.json``."""
-        return self.lock_folders / self.package.rpartition("/")[2]
 
     def version(self) -> str:
         """Return the version that ``package.json`` pins."""
