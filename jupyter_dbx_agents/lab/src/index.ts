@@ -1,18 +1,18 @@
 /**
  * The front end: plug-ins that share one token, `IStatusStore`, and the commands of
- * `status/commands.ts`.  Each can be switched off by its id, and the others go on; `:status` alone is
- * needed by all.  Folders import downwards: `server`, `status`, then the parts, then `panel`.
+ * `status/commands.ts`.  Each can be disabled by its id, and the others work without it; only
+ * `:status` is needed by all.  Imports go down: `panel`, the other parts, `status`, `server`.
  *
- * - A status: `status/store.ts` requests it once and gets each change over a websocket; `changed`
+ * - A status: `status/store.ts` requests it once and receives changes over a websocket; its signal
  *   redraws `status/item.ts`, `panel/view.tsx`, the cards of `launcher/` and the terminals' names.
- * - A token: `token/flow.ts` sees that one is needed and opens `token/dialog.tsx`, which posts it by
- *   `server/requests.ts`; the reply is put into the store.
+ * - A token: when one is needed, `token/flow.ts` opens `token/dialog.tsx` and posts what is pasted
+ *   through `server/requests.ts`; the reply goes into the store.
  * - A click in the panel: a section of `panel/view.tsx` calls `panel/actions.ts`, which sends a
- *   request, or executes a command of another plug-in.
- * - An agent's start: a card's command in `launcher/agents.ts` has the server start a terminal with
- *   the agent in its shell, and opens the tab.
- * - A terminal: `terminals/plugin.ts` adds the rest to each new tab; what is typed goes through
- *   `terminals/link.ts`, and `terminals/connection.ts` brings a lost one back.
+ *   request or executes a command of another plug-in.
+ * - An agent: the command of its card, in `launcher/agents.ts`, creates a terminal on the server with
+ *   the agent in its shell, and opens its tab.
+ * - A terminal: `terminals/plugin.ts` extends each new tab; input goes through `terminals/link.ts`,
+ *   and `terminals/connection.ts` restores a lost connection.
  */
 
 import { launcher } from './launcher/plugin';

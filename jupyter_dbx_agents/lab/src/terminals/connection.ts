@@ -70,7 +70,12 @@ export class Connection {
     }
   }
 
-  /** Keep JupyterLab from closing the tab: first find out whether the user has left the shell. */
+  /**
+   * Keep JupyterLab from closing the tab: first find out whether the user has left the shell.
+   *
+   * `setOption` is replaced since JupyterLab sets all options again with each change of a setting.
+   * This may go when its terminal has a way to veto the closing.
+   */
   private _takeOverClosing(terminal: ITerminal.ITerminal): void {
     const setOption = terminal.setOption.bind(terminal);
     setOption('closeOnExit', false);
@@ -198,7 +203,12 @@ export class Connection {
     return this._reconnector.isSameServer().catch(isSignedOut);
   }
 
-  /** Keep the output readable; free the name, by which JupyterLab finds a tab. */
+  /**
+   * Keep the output readable.
+   *
+   * JupyterLab finds a tab by its session's name, which is read-only but free for another terminal
+   * now: so it is redefined.  This may go when JupyterLab passes over disposed sessions.
+   */
   private _keep(text: string): void {
     const { session } = this._terminal;
     Object.defineProperty(session, 'name', { value: `${session.name} (ended)` });

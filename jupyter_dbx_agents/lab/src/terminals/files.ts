@@ -189,6 +189,7 @@ export function acceptPaths(
     if (drag.type === 'lm-drop') {
       const paths = drag.mimeData.getData(CONTENTS) as string[];
       terminal.paste(paths.map(path => `${quoted(pathOf(path))} `).join(''));
+      // Missing in ITerminal, though each one is a widget.  The cast may go when its type says so.
       (terminal as unknown as { activate(): void }).activate();
     }
   };

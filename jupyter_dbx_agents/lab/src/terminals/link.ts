@@ -51,6 +51,7 @@ export class TerminalLink {
 
   constructor(private _session: Session) {
     this._send = _session.send.bind(_session);
+    // Replaced, since JupyterLab would queue input for any terminal.  May go when it checks which.
     _session.send = message => this._onSend(message);
     _session.connectionStatusChanged.connect(this._onStatus, this);
     _session.messageReceived.connect(this._onMessage, this);
