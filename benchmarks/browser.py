@@ -21,7 +21,7 @@ from pathlib import Path
 import httpx
 from playwright.sync_api import Browser, sync_playwright
 
-from dbx_workspace.reserved_port import port_of, reserve_port
+from dbx_workspace.server import port_of, reserve_port
 
 ROUNDS = 7
 OWNER = "owner@example.com"

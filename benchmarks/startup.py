@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from dbx_workspace.reserved_port import port_of, reserve_port
+from dbx_workspace.server import port_of, reserve_port
 
 ROUNDS = 7
 OWNER = "owner@example.com"

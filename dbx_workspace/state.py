@@ -9,7 +9,7 @@ from .apps.records import AppRegistry
 from .apps.service import AppService
 from .clock import AdjustableClock
 from .faults import FaultBoard
-from .front_door.front_door_limits import FrontDoorLimits
+from .front_door.rules import FrontDoorLimits
 from .models.catalog import ModelCatalog
 from .request_log import RequestLog
 from .rest.files import WorkspaceTree

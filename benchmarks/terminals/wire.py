@@ -22,7 +22,7 @@ from typing import Any
 
 import httpx
 
-from dbx_workspace.reserved_port import port_of, reserve_port
+from dbx_workspace.server import port_of, reserve_port
 
 TOKEN = "benchmark"
 STOCK = [sys.executable, "-m", "jupyter_server"]

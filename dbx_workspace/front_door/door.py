@@ -21,8 +21,7 @@ from tornado.iostream import IOStream, StreamClosedError
 from tornado.netutil import bind_sockets
 from tornado.tcpclient import TCPClient
 
-from .front_door_limits import FrontDoorLimits
-from .rules import Visitor, forwarded_headers, is_websocket, without_hop_by_hop
+from .rules import FrontDoorLimits, Visitor, forwarded_headers, is_websocket, without_hop_by_hop
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _CHUNK_BYTES = 64 * 1024

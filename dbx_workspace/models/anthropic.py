@@ -6,8 +6,7 @@ import uuid
 from collections.abc import Iterator
 
 from .catalog import ANTHROPIC
-from .dialect import Dialect, Frame, Json, event, objects, text_of
-from .script import Conversation, Reply, Tool, Turn
+from .script import Conversation, Dialect, Frame, Json, Reply, Tool, Turn, event, objects, text_of
 
 
 def parse(body: Json) -> Conversation:

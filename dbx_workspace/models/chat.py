@@ -7,8 +7,18 @@ import uuid
 from collections.abc import Iterator
 
 from .catalog import CHAT
-from .dialect import Dialect, Frame, Json, data_event, objects, text_of
-from .script import Conversation, Reply, Tool, Turn
+from .script import (
+    Conversation,
+    Dialect,
+    Frame,
+    Json,
+    Reply,
+    Tool,
+    Turn,
+    data_event,
+    objects,
+    text_of,
+)
 
 
 def parse(body: Json) -> Conversation:

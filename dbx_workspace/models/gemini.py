@@ -7,8 +7,18 @@ import uuid
 from collections.abc import Iterator
 
 from .catalog import GEMINI
-from .dialect import Dialect, Frame, Json, data_event, objects
-from .script import Conversation, Reply, Tool, ToolCall, Turn
+from .script import (
+    Conversation,
+    Dialect,
+    Frame,
+    Json,
+    Reply,
+    Tool,
+    ToolCall,
+    Turn,
+    data_event,
+    objects,
+)
 
 
 def parse(body: Json) -> Conversation:

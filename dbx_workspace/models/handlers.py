@@ -12,8 +12,7 @@ from ..platform_errors import PlatformError
 from ..state import Workspace
 from ..web import WorkspaceHandler
 from .catalog import ANTHROPIC, RESPONSES, ServedModel
-from .dialect import Dialect, Frame
-from .script import reply
+from .script import Dialect, Frame, reply
 
 
 class ServingRoute(WorkspaceHandler):

@@ -10,8 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from .catalog import RESPONSES
-from .dialect import Dialect, Frame, Json, event, objects, text_of
-from .script import Conversation, Reply, Tool, Turn
+from .script import Conversation, Dialect, Frame, Json, Reply, Tool, Turn, event, objects, text_of
 
 _TEXT_TYPES = ("input_text", "output_text", "text")
 _RESULT_TYPES = ("function_call_output", "custom_tool_call_output", "local_shell_call_output")

@@ -9,7 +9,7 @@ from typing import Any
 from .. import platform_errors as errors
 from ..platform_errors import PlatformError
 from ..web import WorkspaceHandler
-from . import workspace_formats as formats
+from . import files as formats
 
 
 class FileHandler(WorkspaceHandler):

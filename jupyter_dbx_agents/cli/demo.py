@@ -20,8 +20,7 @@ import httpx
 
 from dbx_workspace.apps.records import App
 from dbx_workspace.front_door.door import FrontDoor
-from dbx_workspace.reserved_port import port_of, reserve_port
-from dbx_workspace.server import LocalWorkspace
+from dbx_workspace.server import LocalWorkspace, port_of, reserve_port
 from dbx_workspace.state import Workspace
 
 from ..environment import child_environment, current_environment

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from dbx_workspace.faults import Fault
-from dbx_workspace.rest.workspace_formats import ImportedObject
+from dbx_workspace.rest.files import ImportedObject
 from dbx_workspace.server import LocalWorkspace
 from jupyter_dbx_agents.git_sync import GitSync
 from jupyter_dbx_agents.git_sync.local.git import git_environment

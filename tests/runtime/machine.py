@@ -17,8 +17,7 @@ from dbx_workspace.apps.records import App, Deployment
 from dbx_workspace.apps.source import DeploymentFailed, app_specification
 from dbx_workspace.control_client import ControlClient
 from dbx_workspace.front_door.door import FrontDoor
-from dbx_workspace.reserved_port import port_of, reserve_port
-from dbx_workspace.server import LocalWorkspace
+from dbx_workspace.server import LocalWorkspace, port_of, reserve_port
 from tests.support.constants import OWNER, STRANGER
 from tests.support.running_app import Browser
 

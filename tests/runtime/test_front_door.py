@@ -15,7 +15,7 @@ from jupyter_server.base.websocket import WS_PING_INTERVAL
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from dbx_workspace.front_door.front_door_limits import FrontDoorLimits
+from dbx_workspace.front_door.rules import FrontDoorLimits
 from jupyter_dbx_agents.lifecycle.preferences import WEBSOCKET_PING_SECONDS
 from tests.support.running_app import Browser, RunningApp
 from tests.support.terminal_client import ANSI

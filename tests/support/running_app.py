@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 
 from dbx_workspace.control_client import ControlClient
-from dbx_workspace.reserved_port import port_of, reserve_port
+from dbx_workspace.server import port_of, reserve_port
 
 from .constants import PAT, STATUS
 from .terminal_client import TerminalClient

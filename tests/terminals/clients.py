@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from dbx_workspace.reserved_port import port_of, reserve_port
+from dbx_workspace.server import port_of, reserve_port
 from tests.support.running_app import eventually
 from tests.support.terminal_client import TerminalClient
 

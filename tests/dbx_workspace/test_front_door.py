@@ -17,7 +17,7 @@ from tornado.websocket import WebSocketHandler
 from websockets.typing import Subprotocol
 
 from dbx_workspace.front_door.door import FrontDoor
-from dbx_workspace.front_door.front_door_limits import FrontDoorLimits
+from dbx_workspace.front_door.rules import FrontDoorLimits
 
 
 class Echo(RequestHandler):

@@ -5,7 +5,7 @@ import socket
 import pytest
 from tornado.netutil import bind_sockets
 
-from dbx_workspace.reserved_port import port_of, reserve_port
+from dbx_workspace.server import port_of, reserve_port
 
 
 def test_a_reserved_port_is_for_a_server_that_asks_for_it_by_number_and_for_nobody_else():
