@@ -14,9 +14,9 @@
 - `GET /faults` → `{faults: […]}`; `DELETE /faults` and `DELETE /faults/{id}` → `{}`
 - `GET /switches`, `PATCH /switches {…}` → `{tokens_disabled, token_quota, token_id_scheme:
   sha256|random, revocation_delay_seconds, gateway_present, gateway_strict, max_file_bytes}`
-- `GET /app-rules`, `PATCH /app-rules {…}` → the fields of `app_service.AppRules`: how long starts
+- `GET /app-rules`, `PATCH /app-rules {…}` → the fields of `apps.service.AppRules`: how long starts
   and deployments take, with which message they fail, who may create apps and how many
-- `GET /front-door`, `PATCH /front-door {…}` → the fields of `front_door_limits.FrontDoorLimits`, in
+- `GET /front-door`, `PATCH /front-door {…}` → the fields of `front_door.rules.FrontDoorLimits`, in
   force at every door of this workspace
 - `POST /apps {name, creator}` and `PATCH /apps/{name} {creator?, get_status?, description?}` → the
   app; `get_status` 403, 404, 500 … is answered instead of its record, 0 is the record
@@ -32,6 +32,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -43,31 +44,39 @@ from .models.catalog import ServedModel
 from .platform_errors import PlatformError
 from .rest.tokens import ALL_SCOPES, DEFAULT_LIFETIME_SECONDS
 from .state import Workspace
-
-Json = dict[str, Any]
+from .web import Json, Operation, Operations, Route
 
 
 class ControlHandler(web.RequestHandler):
-    """The base: JSON in, JSON out, messages for mistakes."""
+    """One path: JSON in, JSON out, messages for mistakes."""
 
-    def initialize(self, workspace: Workspace) -> None:
-        """Takes the workspace under control."""
-        self.workspace = workspace
+    def initialize(self, workspace: Workspace, operations: Mapping[str, Operation]) -> None:
+        """Store the workspace under control, and the operations of this path by method."""
+        self.workspace, self._operations = workspace, operations
 
-    def json_body(self) -> Json:
-        """The body's object."""
+    def get(self, *arguments: str) -> None:
+        """Run the method's operation and reply with what it returns."""
+        operation = self._operations.get(self.request.method or "")
+        if operation is None:
+            raise web.HTTPError(405)
+        self.write(operation(self, *arguments))
+
+    post = patch = delete = get
+
+    def json_body(self) -> dict[str, Any]:
+        """Return the body's object."""
         body = json.loads(self.request.body or b"{}")
         if not isinstance(body, dict):
             raise TypeError("send a JSON object")
         return body
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        """Mistakes of the caller are not logged."""
+        """Log what is not a mistake of the caller."""
         if not _is_mistake(value):
             super().log_exception(typ, value, tb)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Says what was wrong with the call."""
+        """Reply with what was wrong with the call."""
         error = kwargs.get("exc_info", (None, None, None))[1]
         if isinstance(error, PlatformError):
             self.set_status(error.status)
@@ -80,221 +89,182 @@ def _is_mistake(error: object) -> bool:
     return isinstance(error, (PlatformError, ValueError, TypeError, KeyError))
 
 
-class OverviewHandler(ControlHandler):
-    """`/`."""
-
-    def get(self) -> None:
-        """Answers with what exists."""
-        workspace = self.workspace
-        self.write(
-            {
-                "workspace_id": workspace.workspace_id,
-                "users": list(workspace.users),
-                "apps": [_app(app) for app in workspace.apps.all()],
-                "time": workspace.clock().isoformat(),
-            }
-        )
+def _overview(call: ControlHandler) -> Json:
+    workspace = call.workspace
+    return {
+        "workspace_id": workspace.workspace_id,
+        "users": list(workspace.users),
+        "apps": [_app(app) for app in workspace.apps.all()],
+        "time": workspace.clock().isoformat(),
+    }
 
 
-class TokensHandler(ControlHandler):
-    """`/tokens`."""
-
-    def get(self) -> None:
-        """Lists every token's life."""
-        principal = self.get_query_argument("principal", None)
-        now = self.workspace.clock()
-        tokens = [
-            token.history(now)
-            for token in self.workspace.tokens.all()
-            if principal in (None, token.principal)
-        ]
-        self.write({"tokens": tokens})
-
-    def post(self) -> None:
-        """Mints a sample PAT, past the rules of the token API."""
-        body = self.json_body()
-        user = self.workspace.add_user(body["user"])
-        value, token = self.workspace.tokens.mint(
-            user.user_name,
-            lifetime_seconds=float(body.get("lifetime_seconds", DEFAULT_LIFETIME_SECONDS)),
-            comment=str(body.get("comment", "sample")),
-            scopes=body.get("scopes") or ALL_SCOPES,
-        )
-        self.write({"token_value": value, "token_id": token.token_id})
+def _tokens(call: ControlHandler) -> Json:
+    principal = call.get_query_argument("principal", None)
+    now, tokens = call.workspace.clock(), call.workspace.tokens.all()
+    return {"tokens": [t.history(now) for t in tokens if principal in (None, t.principal)]}
 
 
-class RevokeHandler(ControlHandler):
-    """`/tokens/{id}/revoke`."""
-
-    def post(self, token_id: str) -> None:
-        """Revokes at once."""
-        token = self.workspace.tokens.revoke(token_id)
-        self.write(token.history(self.workspace.clock()))
-
-
-class RequestsHandler(ControlHandler):
-    """`/requests`."""
-
-    def get(self) -> None:
-        """Lists what was asked of the workspace."""
-        since = int(self.get_query_argument("since", "0"))
-        entries = self.workspace.requests.since(since, self.get_query_argument("path", ""))
-        self.write({"requests": [entry.as_json() for entry in entries]})
-
-    def delete(self) -> None:
-        """Forgets the log."""
-        self.workspace.requests.clear()
-        self.write({})
+def _mint(call: ControlHandler) -> Json:
+    """Mint a sample PAT, past the rules of the token API."""
+    body = call.json_body()
+    user = call.workspace.add_user(body["user"])
+    value, token = call.workspace.tokens.mint(
+        user.user_name,
+        lifetime_seconds=float(body.get("lifetime_seconds", DEFAULT_LIFETIME_SECONDS)),
+        comment=str(body.get("comment", "sample")),
+        scopes=body.get("scopes") or ALL_SCOPES,
+    )
+    return {"token_value": value, "token_id": token.token_id}
 
 
-class FaultsHandler(ControlHandler):
-    """`/faults` and `/faults/{id}`."""
-
-    def get(self, _fault_id: str | None = None) -> None:
-        """Lists the faults."""
-        self.write({"faults": self.workspace.faults.listing()})
-
-    def post(self, _fault_id: str | None = None) -> None:
-        """Arms one."""
-        fault = self.workspace.faults.add(Fault(**self.json_body()))
-        self.write({"fault_id": fault.fault_id})
-
-    def delete(self, fault_id: str | None = None) -> None:
-        """Disarms one or all."""
-        self.workspace.faults.clear(fault_id)
-        self.write({})
+def _revoke(call: ControlHandler, token_id: str) -> Json:
+    return call.workspace.tokens.revoke(token_id).history(call.workspace.clock())
 
 
-class SwitchesHandler(ControlHandler):
-    """`/switches`."""
-
-    def get(self) -> None:
-        """Answers with all switches."""
-        self.write(self._values())
-
-    def patch(self) -> None:
-        """Sets the given ones; an unknown name changes nothing."""
-        changes = self.json_body()
-        unknown = set(changes) - set(self._values())
-        if unknown:
-            raise ValueError(f"unknown switches {sorted(unknown)}: use {sorted(self._values())}")
-        new = {**self._values(), **changes}
-        if new["token_id_scheme"] not in ("sha256", "random"):
-            raise ValueError("token_id_scheme is sha256 or random")
-        tokens, switches = self.workspace.tokens, self.workspace.switches
-        tokens.are_disabled = bool(new["tokens_disabled"])
-        tokens.quota = int(new["token_quota"])
-        tokens.id_scheme = new["token_id_scheme"]
-        tokens.revocation_delay_seconds = float(new["revocation_delay_seconds"])
-        switches.is_gateway_present = bool(new["gateway_present"])
-        switches.is_gateway_strict = bool(new["gateway_strict"])
-        self.workspace.files.max_file_bytes = int(new["max_file_bytes"])
-        self.write(self._values())
-
-    def _values(self) -> Json:
-        tokens, switches = self.workspace.tokens, self.workspace.switches
-        return {
-            "tokens_disabled": tokens.are_disabled,
-            "token_quota": tokens.quota,
-            "token_id_scheme": tokens.id_scheme,
-            "revocation_delay_seconds": tokens.revocation_delay_seconds,
-            "gateway_present": switches.is_gateway_present,
-            "gateway_strict": switches.is_gateway_strict,
-            "max_file_bytes": self.workspace.files.max_file_bytes,
-        }
+def _requests(call: ControlHandler) -> Json:
+    since = int(call.get_query_argument("since", "0"))
+    entries = call.workspace.requests.since(since, call.get_query_argument("path", ""))
+    return {"requests": [entry.as_json() for entry in entries]}
 
 
-class AppsControlHandler(ControlHandler):
-    """`/apps` and `/apps/{name}`."""
-
-    def post(self, _name: str | None = None) -> None:
-        """Adds an app."""
-        body = self.json_body()
-        self.write(_app(self.workspace.apps.add(App(body["name"], body["creator"]))))
-
-    def patch(self, name: str | None = None) -> None:
-        """Changes what the Apps API says about one."""
-        app = self.workspace.apps.named(name or "")
-        if app is None:
-            raise KeyError(f"no app named {name}: POST /apps first")
-        body = self.json_body()
-        app.creator = str(body.get("creator", app.creator))
-        app.description = str(body.get("description", app.description))
-        app.get_status = int(body.get("get_status", app.get_status))
-        self.write(_app(app))
+def _clear_requests(call: ControlHandler) -> Json:
+    call.workspace.requests.clear()
+    return {}
 
 
-class AppRulesHandler(ControlHandler):
-    """`/app-rules`."""
-
-    def get(self) -> None:
-        """Answers with all rules."""
-        self.write(asdict(self.workspace.app_service.rules))
-
-    def patch(self) -> None:
-        """Sets the given ones; an unknown name changes nothing."""
-        service = self.workspace.app_service
-        service.rules = replace(service.rules, **self.json_body())
-        self.write(asdict(service.rules))
+def _faults(call: ControlHandler, _fault_id: str | None = None) -> Json:
+    return {"faults": call.workspace.faults.listing()}
 
 
-class FrontDoorHandler(ControlHandler):
-    """`/front-door`."""
-
-    def get(self) -> None:
-        """Answers with the limits."""
-        self.write(asdict(self.workspace.front_door))
-
-    def patch(self) -> None:
-        """Sets the given ones; an unknown name changes nothing."""
-        limits = self.workspace.front_door
-        for name, value in asdict(replace(limits, **self.json_body())).items():
-            setattr(limits, name, float(value))
-        self.write(asdict(limits))
+def _add_fault(call: ControlHandler, _fault_id: str | None = None) -> Json:
+    return {"fault_id": call.workspace.faults.add(Fault(**call.json_body())).fault_id}
 
 
-class UsersHandler(ControlHandler):
-    """`/users`."""
-
-    def post(self) -> None:
-        """Adds a user, or changes whether an existing one is active."""
-        body = self.json_body()
-        user = self.workspace.add_user(body["user"], body.get("display_name", ""))
-        user.is_active = bool(body.get("is_active", user.is_active))
-        self.write(user.scim())
+def _clear_faults(call: ControlHandler, fault_id: str | None = None) -> Json:
+    """Remove one fault, or all."""
+    call.workspace.faults.clear(fault_id)
+    return {}
 
 
-class ModelsControlHandler(ControlHandler):
-    """`/models`."""
+def _switches(call: ControlHandler) -> Json:
+    tokens, switches = call.workspace.tokens, call.workspace.switches
+    return {
+        "tokens_disabled": tokens.are_disabled,
+        "token_quota": tokens.quota,
+        "token_id_scheme": tokens.id_scheme,
+        "revocation_delay_seconds": tokens.revocation_delay_seconds,
+        "gateway_present": switches.is_gateway_present,
+        "gateway_strict": switches.is_gateway_strict,
+        "max_file_bytes": call.workspace.files.max_file_bytes,
+    }
 
-    def post(self) -> None:
-        """Replaces the served models."""
-        models = [
+
+def _set_switches(call: ControlHandler) -> Json:
+    """Set the given switches; an unknown name changes nothing."""
+    changes, values = call.json_body(), _switches(call)
+    unknown = set(changes) - set(values)
+    if unknown:
+        raise ValueError(f"unknown switches {sorted(unknown)}: use {sorted(values)}")
+    new = {**values, **changes}
+    if new["token_id_scheme"] not in ("sha256", "random"):
+        raise ValueError("token_id_scheme is sha256 or random")
+    tokens, switches = call.workspace.tokens, call.workspace.switches
+    tokens.are_disabled = bool(new["tokens_disabled"])
+    tokens.quota = int(new["token_quota"])
+    tokens.id_scheme = new["token_id_scheme"]
+    tokens.revocation_delay_seconds = float(new["revocation_delay_seconds"])
+    switches.is_gateway_present = bool(new["gateway_present"])
+    switches.is_gateway_strict = bool(new["gateway_strict"])
+    call.workspace.files.max_file_bytes = int(new["max_file_bytes"])
+    return _switches(call)
+
+
+def _add_app(call: ControlHandler, _name: str | None = None) -> Json:
+    body = call.json_body()
+    return _app(call.workspace.apps.add(App(body["name"], body["creator"])))
+
+
+def _change_app(call: ControlHandler, name: str | None = None) -> Json:
+    """Change what the Apps API says about an app."""
+    app = call.workspace.apps.named(name or "")
+    if app is None:
+        raise KeyError(f"no app named {name}: POST /apps first")
+    body = call.json_body()
+    app.creator = str(body.get("creator", app.creator))
+    app.description = str(body.get("description", app.description))
+    app.get_status = int(body.get("get_status", app.get_status))
+    return _app(app)
+
+
+def _app_rules(call: ControlHandler) -> Json:
+    return asdict(call.workspace.app_service.rules)
+
+
+def _set_app_rules(call: ControlHandler) -> Json:
+    """Set the given rules; an unknown name changes nothing."""
+    service = call.workspace.app_service
+    service.rules = replace(service.rules, **call.json_body())
+    return asdict(service.rules)
+
+
+def _front_door(call: ControlHandler) -> Json:
+    return asdict(call.workspace.front_door)
+
+
+def _set_front_door(call: ControlHandler) -> Json:
+    """Set the given limits; an unknown name changes nothing."""
+    limits = call.workspace.front_door
+    for name, value in asdict(replace(limits, **call.json_body())).items():
+        setattr(limits, name, float(value))
+    return asdict(limits)
+
+
+def _add_user(call: ControlHandler) -> Json:
+    """Add a user, or change whether an existing one is active."""
+    body = call.json_body()
+    user = call.workspace.add_user(body["user"], body.get("display_name", ""))
+    user.is_active = bool(body.get("is_active", user.is_active))
+    return user.scim()
+
+
+def _serve_models(call: ControlHandler) -> Json:
+    call.workspace.models.replace(
+        [
             ServedModel(m["name"], tuple(m["api_types"]), bool(m.get("is_ready", True)))
-            for m in self.json_body()["models"]
+            for m in call.json_body()["models"]
         ]
-        self.workspace.models.replace(models)
-        self.write({})
+    )
+    return {}
 
 
-class FilesControlHandler(ControlHandler):
-    """`/files`."""
-
-    def get(self) -> None:
-        """Lists every object with a hash of its content."""
-        prefix = self.get_query_argument("prefix", "")
-        nodes = [n for n in self.workspace.files.all() if n.path.startswith(prefix)]
-        files = [{**n.info(), "sha256": hashlib.sha256(n.content).hexdigest()} for n in nodes]
-        self.write({"files": files})
+def _files(call: ControlHandler) -> Json:
+    """Return every object with a hash of its content."""
+    prefix = call.get_query_argument("prefix", "")
+    nodes = [n for n in call.workspace.files.all() if n.path.startswith(prefix)]
+    return {"files": [{**n.info(), "sha256": hashlib.sha256(n.content).hexdigest()} for n in nodes]}
 
 
-class ClockHandler(ControlHandler):
-    """`/clock`."""
+def _advance_clock(call: ControlHandler) -> Json:
+    call.workspace.clock.advance(float(call.json_body()["advance_seconds"]))
+    return {"time": call.workspace.clock().isoformat()}
 
-    def post(self) -> None:
-        """Moves the workspace's time forward."""
-        self.workspace.clock.advance(float(self.json_body()["advance_seconds"]))
-        self.write({"time": self.workspace.clock().isoformat()})
+
+OPERATIONS: Operations = {
+    r"/": {"GET": _overview},
+    r"/tokens": {"GET": _tokens, "POST": _mint},
+    r"/tokens/([0-9a-f]+)/revoke": {"POST": _revoke},
+    r"/requests": {"GET": _requests, "DELETE": _clear_requests},
+    r"/faults(?:/([0-9a-f]+))?": {"GET": _faults, "POST": _add_fault, "DELETE": _clear_faults},
+    r"/switches": {"GET": _switches, "PATCH": _set_switches},
+    r"/apps(?:/([^/]+))?": {"POST": _add_app, "PATCH": _change_app},
+    r"/app-rules": {"GET": _app_rules, "PATCH": _set_app_rules},
+    r"/front-door": {"GET": _front_door, "PATCH": _set_front_door},
+    r"/users": {"POST": _add_user},
+    r"/models": {"POST": _serve_models},
+    r"/files": {"GET": _files},
+    r"/clock": {"POST": _advance_clock},
+}
 
 
 def _app(app: App) -> Json:
@@ -307,21 +277,9 @@ def _app(app: App) -> Json:
     }
 
 
-def control_routes(workspace: Workspace) -> list[Any]:
-    """The URL map."""
-    shared = {"workspace": workspace}
+def control_routes(workspace: Workspace) -> list[Route]:
+    """Return the URL map."""
     return [
-        (r"/", OverviewHandler, shared),
-        (r"/tokens", TokensHandler, shared),
-        (r"/tokens/([0-9a-f]+)/revoke", RevokeHandler, shared),
-        (r"/requests", RequestsHandler, shared),
-        (r"/faults(?:/([0-9a-f]+))?", FaultsHandler, shared),
-        (r"/switches", SwitchesHandler, shared),
-        (r"/apps(?:/([^/]+))?", AppsControlHandler, shared),
-        (r"/app-rules", AppRulesHandler, shared),
-        (r"/front-door", FrontDoorHandler, shared),
-        (r"/users", UsersHandler, shared),
-        (r"/models", ModelsControlHandler, shared),
-        (r"/files", FilesControlHandler, shared),
-        (r"/clock", ClockHandler, shared),
+        (path, ControlHandler, {"workspace": workspace, "operations": operations})
+        for path, operations in OPERATIONS.items()
     ]

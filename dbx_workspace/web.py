@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import json
 import time
 import uuid
+from collections.abc import Callable, Mapping
 from http.client import responses
-from typing import Any, ClassVar
+from typing import Any
 
 from tornado import web
 from tornado.iostream import StreamClosedError
@@ -27,9 +29,9 @@ DEFAULT_HANG_SECONDS = 600.0
 class WorkspaceHandler(web.RequestHandler):
     """One request to the workspace; subclasses declare who may call and speak one API."""
 
-    needs_token: ClassVar[bool] = True
+    needs_token = True
     # The API scope that a scoped token must hold, None for "any live token".
-    required_scope: ClassVar[str | None] = None
+    required_scope: str | None = None
 
     entry: LoggedRequest
     _token: Token | None
@@ -82,9 +84,10 @@ class WorkspaceHandler(web.RequestHandler):
             raise errors.malformed_request("Could not parse request object: expected an object.")
         return body
 
-    def write_json(self, body: object, status: int = 200) -> None:
-        """Answers with JSON."""
-        self.set_status(status)
+    def write_json(self, body: object, status: int | None = None) -> None:
+        """Write JSON, with a status if one is given."""
+        if status is not None:
+            self.set_status(status)
         self.set_header("Content-Type", "application/json; charset=utf-8")
         self.write(json.dumps(body))
 
@@ -213,6 +216,51 @@ class WorkspaceHandler(web.RequestHandler):
 
     def _note_end(self) -> None:
         self.entry.seconds = round(time.monotonic() - self._started, 6)
+
+
+# Takes the request's handler and what the path names; returns the JSON to reply with, or None
+# when it has replied itself.
+Operation = Callable[..., Any]
+Operations = Mapping[str, Mapping[str, Operation]]  # by path and method
+Json = Mapping[str, Any]
+Route = tuple[str, type[web.RequestHandler], dict[str, Any]]
+
+
+class ApiHandler(WorkspaceHandler):
+    """One path of an API: an operation per method."""
+
+    def initialize(  # type: ignore[override]
+        self,
+        workspace: Workspace,
+        operations: Mapping[str, Operation],
+        scope: str | None = None,
+        needs_token: bool = True,
+    ) -> None:
+        """Store the operations, by method, and what a caller must hold."""
+        super().initialize(workspace)
+        self._operations = operations
+        self.required_scope, self.needs_token = scope, needs_token
+
+    async def get(self, *arguments: str) -> None:
+        """Run the method's operation and reply with what it returns."""
+        operation = self._operations.get(self.request.method or "")
+        if operation is None:
+            raise web.HTTPError(405)
+        reply = operation(self, *arguments)
+        if inspect.isawaitable(reply):
+            reply = await reply
+        if reply is not None:
+            self.write_json(reply)
+
+    post = put = patch = delete = get
+
+
+def routes(workspace: Workspace, operations: Operations, **options: Any) -> list[Route]:
+    """Return the routes of an API."""
+    return [
+        (path, ApiHandler, {"workspace": workspace, "operations": methods, **options})
+        for path, methods in operations.items()
+    ]
 
 
 class NoSuchRoute(WorkspaceHandler):

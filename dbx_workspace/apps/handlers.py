@@ -2,103 +2,78 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .. import platform_errors as errors
-from ..web import WorkspaceHandler
+from ..state import Workspace
+from ..web import ApiHandler, Json, Operations, Route, routes
 
 
-class AppsApiHandler(WorkspaceHandler):
-    """What the calls share: the scope, and the calling user."""
-
-    required_scope = "apps"
-
-    @property
-    def user(self) -> str:
-        """The calling user's name."""
-        return self.token.principal
+def _list_apps(call: ApiHandler) -> Json:
+    """Return all apps."""
+    return {"apps": [app.record() for app in call.workspace.app_service.listing()]}
 
 
-class AppsHandler(AppsApiHandler):
-    """`/api/2.0/apps`."""
-
-    def get(self) -> None:
-        """Lists the apps."""
-        self.write_json({"apps": [app.record() for app in self.workspace.app_service.listing()]})
-
-    def post(self) -> None:
-        """Creates one."""
-        no_compute = self.get_query_argument("no_compute", "false").lower() == "true"
-        app = self.workspace.app_service.create(self.user, self.json_body(), no_compute=no_compute)
-        self.write_json(app.record())
+def _create_app(call: ApiHandler) -> Json:
+    """Create an app."""
+    no_compute = call.get_query_argument("no_compute", "false").lower() == "true"
+    service, user = call.workspace.app_service, call.token.principal
+    return service.create(user, call.json_body(), no_compute=no_compute).record()
 
 
-class AppHandler(AppsApiHandler):
-    """`/api/2.0/apps/{name}`."""
-
-    def get(self, name: str) -> None:
-        """Answers with the app's record, or what has been set in its place."""
-        self.write_json(self.workspace.app_service.get(name).record())
-
-    def patch(self, name: str) -> None:
-        """Changes description and Git repository."""
-        app = self.workspace.app_service.update(self.user, name, self.json_body())
-        self.write_json(app.record())
-
-    def delete(self, name: str) -> None:
-        """Begins to delete."""
-        self.write_json(self.workspace.app_service.delete(self.user, name).record())
+def _get_app(call: ApiHandler, name: str) -> Json:
+    """Return the app's record, or what has been set in its place."""
+    return call.workspace.app_service.get(name).record()
 
 
-class AppStartHandler(AppsApiHandler):
-    """`POST /api/2.0/apps/{name}/start`."""
-
-    def post(self, name: str) -> None:
-        """Begins to start."""
-        self.write_json(self.workspace.app_service.start(self.user, name).record())
+def _update_app(call: ApiHandler, name: str) -> Json:
+    """Change description and Git repository."""
+    service, user = call.workspace.app_service, call.token.principal
+    return service.update(user, name, call.json_body()).record()
 
 
-class AppStopHandler(AppsApiHandler):
-    """`POST /api/2.0/apps/{name}/stop`."""
-
-    def post(self, name: str) -> None:
-        """Begins to stop."""
-        self.write_json(self.workspace.app_service.stop(self.user, name).record())
+def _delete_app(call: ApiHandler, name: str) -> Json:
+    """Begin to delete."""
+    return call.workspace.app_service.delete(call.token.principal, name).record()
 
 
-class DeploymentsHandler(AppsApiHandler):
-    """`/api/2.0/apps/{name}/deployments`."""
-
-    def get(self, name: str) -> None:
-        """Lists the deployments, newest first."""
-        deployments = reversed(self.workspace.app_service.get(name).deployments)
-        self.write_json({"app_deployments": [d.record() for d in deployments]})
-
-    def post(self, name: str) -> None:
-        """Begins one."""
-        deployment = self.workspace.app_service.deploy(self.user, name, self.json_body())
-        self.write_json(deployment.record())
+def _start_app(call: ApiHandler, name: str) -> Json:
+    """Begin to start."""
+    return call.workspace.app_service.start(call.token.principal, name).record()
 
 
-class DeploymentHandler(AppsApiHandler):
-    """`GET /api/2.0/apps/{name}/deployments/{id}`."""
-
-    def get(self, name: str, deployment_id: str) -> None:
-        """Answers with its record."""
-        for deployment in self.workspace.app_service.get(name).deployments:
-            if deployment.deployment_id == deployment_id:
-                return self.write_json(deployment.record())
-        raise errors.not_found(f"Deployment {deployment_id} of app {name} does not exist.")
+def _stop_app(call: ApiHandler, name: str) -> Json:
+    """Begin to stop."""
+    return call.workspace.app_service.stop(call.token.principal, name).record()
 
 
-def app_routes(shared: dict[str, Any]) -> list[Any]:
-    """The URL map of the Apps API."""
+def _list_deployments(call: ApiHandler, name: str) -> Json:
+    """Return the deployments, newest first."""
+    deployments = reversed(call.workspace.app_service.get(name).deployments)
+    return {"app_deployments": [deployment.record() for deployment in deployments]}
+
+
+def _deploy(call: ApiHandler, name: str) -> Json:
+    """Begin a deployment."""
+    service, user = call.workspace.app_service, call.token.principal
+    return service.deploy(user, name, call.json_body()).record()
+
+
+def _get_deployment(call: ApiHandler, name: str, deployment_id: str) -> Json:
+    """Return a deployment's record."""
+    for deployment in call.workspace.app_service.get(name).deployments:
+        if deployment.deployment_id == deployment_id:
+            return deployment.record()
+    raise errors.not_found(f"Deployment {deployment_id} of app {name} does not exist.")
+
+
+def app_routes(workspace: Workspace) -> list[Route]:
+    """Return the routes of the Apps API."""
     app = r"/api/2\.0/apps/([^/]+)"
-    return [
-        (r"/api/2\.0/apps", AppsHandler, shared),
-        (app, AppHandler, shared),
-        (f"{app}/start", AppStartHandler, shared),
-        (f"{app}/stop", AppStopHandler, shared),
-        (f"{app}/deployments", DeploymentsHandler, shared),
-        (f"{app}/deployments/([^/]+)", DeploymentHandler, shared),
-    ]
+    operations: Operations = {
+        r"/api/2\.0/apps": {"GET": _list_apps, "POST": _create_app},
+        app: {"GET": _get_app, "PATCH": _update_app, "DELETE": _delete_app},
+        f"{app}/start": {"POST": _start_app},
+        f"{app}/stop": {"POST": _stop_app},
+        f"{app}/deployments": {"GET": _list_deployments, "POST": _deploy},
+        f"{app}/deployments/([^/]+)": {"GET": _get_deployment},
+    }
+    return routes(workspace, operations, scope="apps")

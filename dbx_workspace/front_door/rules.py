@@ -1,8 +1,9 @@
 """What the Apps front door does to a request's headers, and how long it lets a request live.
 
-Of the limits the first is documented; the second was measured (301.5 s) by others at the real proxy.
-Nothing is documented about websockets except that they are exempt from both: a minute without a byte
-is the shortest limit of a part on the way, and ``websocket_seconds`` can set a longest life.
+Of the limits the first is documented; the second was measured (301.5 s) by others at the real
+proxy.  Nothing is documented about websockets except that they are exempt from both: a minute
+without a byte is the shortest limit of a part on the way, and ``websocket_seconds`` can set a
+longest life.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The REST APIs apart from files, models and apps: who am I, tokens, OAuth, discovery."""
+"""Who am I, tokens, OAuth and discovery: the REST APIs apart from files, models and apps."""
 
 from __future__ import annotations
 
@@ -9,145 +9,125 @@ from urllib.parse import parse_qs
 
 from .. import platform_errors as errors
 from ..apps.records import App
-from ..web import WorkspaceHandler
+from ..state import Workspace
+from ..web import ApiHandler, Json, Route, routes
 from .tokens import ALL_SCOPES, DEFAULT_LIFETIME_SECONDS, OAUTH_LIFETIME_SECONDS
 
 
-class MeHandler(WorkspaceHandler):
-    """`GET /api/2.0/preview/scim/v2/Me`: the token's user or service principal."""
-
-    def get(self) -> None:
-        """Answers with the SCIM record and the workspace's id."""
-        self.set_header("x-databricks-org-id", self.workspace.workspace_id)
-        user = self.workspace.users.get(self.token.principal)
-        if user is not None:
-            self.write_json(user.scim())
-        else:
-            self.write_json(_service_principal_scim(self.token.principal))
+def _me(call: ApiHandler) -> Json:
+    """Return the SCIM record of the token's user or service principal."""
+    call.set_header("x-databricks-org-id", call.workspace.workspace_id)
+    user = call.workspace.users.get(call.token.principal)
+    return user.scim() if user else _service_principal_scim(call.token.principal)
 
 
-class TokenHandler(WorkspaceHandler):
-    """What the token API's calls share: the scope, and that tokens are for people here."""
-
-    required_scope = "authentication"
-
-
-class TokenCreateHandler(TokenHandler):
-    """`POST /api/2.0/token/create`: a PAT mints a PAT for the same user."""
-
-    def post(self) -> None:
-        """Mints and answers with the value, once."""
-        body = self.json_body()
-        value, token = self.workspace.tokens.create(
-            self.token,
-            lifetime_seconds=_lifetime_seconds(body),
-            comment=str(body.get("comment", "")),
-            scopes=_scopes(body),
-        )
-        self.write_json({"token_value": value, "token_info": token.public_info()})
+def _create_token(call: ApiHandler) -> Json:
+    """Mint a PAT for the caller; its value is shown once."""
+    body = call.json_body()
+    value, token = call.workspace.tokens.create(
+        call.token,
+        lifetime_seconds=_lifetime_seconds(body),
+        comment=str(body.get("comment", "")),
+        scopes=_scopes(body),
+    )
+    return {"token_value": value, "token_info": token.public_info()}
 
 
-class TokenListHandler(TokenHandler):
-    """`GET /api/2.0/token/list`: the user's valid PATs."""
-
-    def get(self) -> None:
-        """Lists them, newest last."""
-        self.workspace.tokens.require_enabled()
-        live = self.workspace.tokens.live_of(self.token.principal)
-        self.write_json({"token_infos": [token.public_info() for token in live]})
+def _list_tokens(call: ApiHandler) -> Json:
+    """Return the caller's valid PATs, newest last."""
+    call.workspace.tokens.require_enabled()
+    live = call.workspace.tokens.live_of(call.token.principal)
+    return {"token_infos": [token.public_info() for token in live]}
 
 
-class TokenDeleteHandler(TokenHandler):
-    """`POST /api/2.0/token/delete`: revokes one of the user's own PATs."""
-
-    def post(self) -> None:
-        """Revokes at once."""
-        token_id = self.json_body().get("token_id")
-        if not isinstance(token_id, str) or not token_id:
-            raise errors.invalid_parameter("Missing required field: token_id")
-        self.workspace.tokens.delete(self.token.principal, token_id)
-        self.write_json({})
+def _delete_token(call: ApiHandler) -> Json:
+    """Revoke one of the caller's own PATs."""
+    token_id = call.json_body().get("token_id")
+    if not isinstance(token_id, str) or not token_id:
+        raise errors.invalid_parameter("Missing required field: token_id")
+    call.workspace.tokens.delete(call.token.principal, token_id)
+    return {}
 
 
-class DatabricksConfigHandler(WorkspaceHandler):
-    """`GET /.well-known/databricks-config`: where the SDKs start."""
-
-    needs_token = False
-
-    def get(self) -> None:
-        """Answers with the host's metadata."""
-        self.write_json(
-            {
-                "oidc_endpoint": f"{_origin(self)}/oidc",
-                "account_id": "00000000-0000-4000-8000-000000000001",
-                "workspace_id": self.workspace.workspace_id,
-                "cloud": "AWS",
-                "host_type": "workspace",
-            }
-        )
+def _databricks_config(call: ApiHandler) -> Json:
+    """Return the host's metadata, which the SDKs read first."""
+    return {
+        "oidc_endpoint": f"{_origin(call)}/oidc",
+        "account_id": "00000000-0000-4000-8000-000000000001",
+        "workspace_id": call.workspace.workspace_id,
+        "cloud": "AWS",
+        "host_type": "workspace",
+    }
 
 
-class OidcDiscoveryHandler(WorkspaceHandler):
-    """`GET /oidc/.well-known/oauth-authorization-server`."""
-
-    needs_token = False
-
-    def get(self) -> None:
-        """Answers with the authorization server's endpoints."""
-        issuer = f"{_origin(self)}/oidc"
-        self.write_json(
-            {
-                "issuer": issuer,
-                "authorization_endpoint": f"{issuer}/v1/authorize",
-                "token_endpoint": f"{issuer}/v1/token",
-                "grant_types_supported": ["client_credentials"],
-                "token_endpoint_auth_methods_supported": ["client_secret_basic"],
-                "scopes_supported": ["all-apis"],
-            }
-        )
+def _authorization_server(call: ApiHandler) -> Json:
+    """Return the authorization server's endpoints (RFC 8414)."""
+    issuer = f"{_origin(call)}/oidc"
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/v1/authorize",
+        "token_endpoint": f"{issuer}/v1/token",
+        "grant_types_supported": ["client_credentials"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic"],
+        "scopes_supported": ["all-apis"],
+    }
 
 
-class OidcTokenHandler(WorkspaceHandler):
-    """`POST /oidc/v1/token`: client credentials of an app's service principal."""
-
-    needs_token = False
-
-    def post(self) -> None:
-        """Answers with a bearer token of one hour, or with an OAuth error."""
-        form = parse_qs(self.request.body.decode("utf-8", "replace"))
-        app = self._client(form)
-        if app is None:
-            self.set_header("WWW-Authenticate", 'Basic realm="databricks"')
-            return self._refuse(401, "invalid_client", "Client authentication failed")
-        if form.get("grant_type") != ["client_credentials"]:
-            return self._refuse(
-                400, "unsupported_grant_type", "Only client_credentials is supported"
-            )
-        scopes = form.get("scope", ["all-apis"])[0].split()
-        value, _ = self.workspace.tokens.mint(
-            app.client_id, kind="oauth", lifetime_seconds=OAUTH_LIFETIME_SECONDS, scopes=scopes
-        )
-        return self.write_json(
-            {
-                "access_token": value,
-                "token_type": "Bearer",
-                "expires_in": OAUTH_LIFETIME_SECONDS,
-                "scope": " ".join(scopes),
-            }
-        )
-
-    def _client(self, form: dict[str, list[str]]) -> App | None:
-        client_id, client_secret = _basic_credentials(self.request.headers.get("Authorization", ""))
-        client_id = client_id or form.get("client_id", [""])[0]
-        client_secret = client_secret or form.get("client_secret", [""])[0]
-        return self.workspace.apps.by_client(client_id, client_secret)
-
-    def _refuse(self, status: int, error: str, description: str) -> None:
-        self.write_json({"error": error, "error_description": description}, status)
+def _oauth_token(call: ApiHandler) -> Json:
+    """Return a one-hour bearer token for an app's service principal, or an OAuth error."""
+    form = parse_qs(call.request.body.decode("utf-8", "replace"))
+    app = _client(call, form)
+    if app is None:
+        call.set_header("WWW-Authenticate", 'Basic realm="databricks"')
+        call.set_status(401)
+        return _oauth_error("invalid_client", "Client authentication failed")
+    if form.get("grant_type") != ["client_credentials"]:
+        call.set_status(400)
+        return _oauth_error("unsupported_grant_type", "Only client_credentials is supported")
+    scopes = form.get("scope", ["all-apis"])[0].split()
+    value, _ = call.workspace.tokens.mint(
+        app.client_id, kind="oauth", lifetime_seconds=OAUTH_LIFETIME_SECONDS, scopes=scopes
+    )
+    return {
+        "access_token": value,
+        "token_type": "Bearer",
+        "expires_in": OAUTH_LIFETIME_SECONDS,
+        "scope": " ".join(scopes),
+    }
 
 
-def _origin(handler: WorkspaceHandler) -> str:
-    return f"{handler.request.protocol}://{handler.request.host}"
+def account_routes(workspace: Workspace) -> list[Route]:
+    """Return the routes of these APIs."""
+    tokens = {
+        r"/api/2\.0/token/create": {"POST": _create_token},
+        r"/api/2\.0/token/list": {"GET": _list_tokens},
+        r"/api/2\.0/token/delete": {"POST": _delete_token},
+    }
+    public = {
+        r"/\.well-known/databricks-config": {"GET": _databricks_config},
+        r"/oidc/\.well-known/oauth-authorization-server": {"GET": _authorization_server},
+        r"/oidc/v1/token": {"POST": _oauth_token},
+    }
+    return [
+        *routes(workspace, {r"/api/2\.0/preview/scim/v2/Me": {"GET": _me}}),
+        *routes(workspace, tokens, scope="authentication"),
+        *routes(workspace, public, needs_token=False),
+    ]
+
+
+def _client(call: ApiHandler, form: dict[str, list[str]]) -> App | None:
+    client_id, client_secret = _basic_credentials(call.request.headers.get("Authorization", ""))
+    client_id = client_id or form.get("client_id", [""])[0]
+    client_secret = client_secret or form.get("client_secret", [""])[0]
+    return call.workspace.apps.by_client(client_id, client_secret)
+
+
+def _oauth_error(error: str, description: str) -> Json:
+    return {"error": error, "error_description": description}
+
+
+def _origin(call: ApiHandler) -> str:
+    return f"{call.request.protocol}://{call.request.host}"
 
 
 def _basic_credentials(header: str) -> tuple[str, str]:
