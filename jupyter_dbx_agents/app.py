@@ -10,7 +10,7 @@ import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 from jupyter_events import EventLogger
 from jupyter_server.extension.application import ExtensionApp
@@ -21,7 +21,9 @@ from traitlets.config import Config
 from ._version import __version__
 from .agents import AgentInstaller, AgentPaths, AgentRoster, InstallTasks
 from .agents.databricks_profile import DatabricksProfile
+from .agents.roster import AgentStatus
 from .agents.tracing import SessionTracer
+from .agents.tracing.tracer import TracingStatus
 from .auth import (
     OwnerIdentityProvider,
     OwnerResolver,
@@ -31,6 +33,7 @@ from .auth import (
 )
 from .background import BackgroundTasks, Coalesced, Stage, run_stages
 from .broker import Broker
+from .broker.ledger import UsageStatus
 from .config_files import ManagedFiles
 from .environment import (
     Environment,
@@ -43,15 +46,17 @@ from .environment import (
 )
 from .errors import ConfigurationError, DbxAgentsError, PatError
 from .git_sync import GitSync, detach_template
+from .git_sync.worker import ProjectStatus
 from .lifecycle.preferences import preferences
 from .lifecycle.process import fatal, tune_event_loop
-from .lifecycle.sessions import OpenSessions
-from .lifecycle.startup import StartupTasks
+from .lifecycle.sessions import OpenSessions, SessionsStatus
+from .lifecycle.startup import StartupTasks, TaskStatus
 from .local_channel import SOCKET_VARIABLE
 from .local_channel.command import PACKAGE_ROOT, isolated_call, write_command
 from .local_channel.server import LocalChannel
-from .models import ModelTable, ModelWatch
+from .models import GatewayKind, ModelReport, ModelTable, ModelWatch
 from .pat import PatRotator, parse_pat
+from .pat.rotator import PatStatus
 from .secret import Secret
 from .terminals.manager import HOST_SETTING, DbxTerminalManager, TerminalHost
 from .terminals.routes import terminal_routes
@@ -65,6 +70,29 @@ STOPPING_MESSAGE = "The app is stopping. What was committed is safe; open this p
 # For commits made just before the stop: on the platform the disk is lost then.
 FLUSH_SECONDS = 4.5
 UPLOADS_FOLDER = "uploads"
+
+
+class GatewayStatus(TypedDict):
+    """Through what the agents reach their models."""
+
+    kind: GatewayKind
+    reason: str
+
+
+class ServerStatus(SessionsStatus):
+    """The REST model of the whole server."""
+
+    version: str
+    workspace: str
+    owner: str | None
+    pat: PatStatus
+    gateway: GatewayStatus
+    models: dict[str, ModelReport]
+    usage: list[UsageStatus]
+    tracing: TracingStatus
+    agents: list[AgentStatus]
+    projects: list[ProjectStatus]
+    startup: list[TaskStatus]
 
 
 class DbxAgentsApp(ExtensionApp):
@@ -371,7 +399,7 @@ class DbxAgentsApp(ExtensionApp):
     def _emit(self, part: str, model: Any) -> None:
         self.events.emit(schema_id=STATUS_SCHEMA_ID, data={"part": part, part: model})
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> ServerStatus:
         """Return the REST model of the whole server, without any secret."""
         gateway = self.models.gateway
         return {

@@ -9,9 +9,9 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
@@ -34,13 +34,9 @@ class Check:
     """The result of one check; ``state`` is ``ok``, ``warning`` or ``problem``."""
 
     name: str
-    state: str
+    state: Literal["ok", "warning", "problem"]
     message: str
     hint: str = ""
-
-    def model(self) -> Json:
-        """Return the REST model."""
-        return asdict(self)
 
 
 async def check_program(

@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from traitlets import Float, List, Unicode
 from traitlets.config import LoggingConfigurable
@@ -20,7 +20,7 @@ from ..background import Listeners
 from ..config_files import ManagedFiles
 from ..environment import child_environment, current_environment
 from ..errors import ConfigFileError, DbxAgentsError, RequestError
-from ..models import ModelReport, ModelTable
+from ..models import Dialect, ModelReport, ModelTable
 from ..secret import Secret
 from .base import Agent, AgentContext
 from .checks import Check, check_files, check_model, check_program
@@ -49,6 +49,33 @@ class AgentPaths:
     broker_url: Callable[[], str]
     capability: Callable[[str], Secret]
     after_turn: str = ""
+
+
+class McpServerStatus(TypedDict, total=False):
+    """The REST model of an MCP server; of its headers and variables it has the names only."""
+
+    url: str
+    headers: list[str]
+    command: str
+    args: list[str]
+    env: list[str]
+
+
+class AgentStatus(TypedDict):
+    """An agent's REST model."""
+
+    name: str
+    title: str
+    command: str
+    enabled: bool
+    version: str
+    installed: bool
+    dialect: Dialect
+    model: str
+    model_is_chosen: bool
+    mcp_servers: dict[str, McpServerStatus]
+    message: str
+    hint: str
 
 
 class AgentRoster(LoggingConfigurable):
@@ -107,7 +134,7 @@ class AgentRoster(LoggingConfigurable):
         """Return the variables that the agents that are on need in terminals."""
         return {n: value for agent in self.enabled() for n, value in agent.environment.items()}
 
-    def model(self, name: str) -> dict[str, Any]:
+    def model(self, name: str) -> AgentStatus:
         """Return the REST model of an agent; values that may be secrets are left out."""
         agent = self.agent(name)
         choice = self._choices.of(agent.name)
@@ -120,7 +147,7 @@ class AgentRoster(LoggingConfigurable):
             "enabled": self.is_enabled(agent),
             "version": agent.recipe.version(),
             "installed": installation is not None,
-            "dialect": agent.dialect.value,
+            "dialect": agent.dialect,
             "model": choice.model or agent.default_model(self._models),
             "model_is_chosen": choice.model is not None,
             "mcp_servers": {
@@ -140,18 +167,17 @@ class AgentRoster(LoggingConfigurable):
             return None
         report = self._models.report(model, model, agent.dialect, *agent.also_speaks)
         hint = "Choose one that is served, or null for the configured one."
-        return RequestError(report.problem, hint) if report.problem else None
+        return RequestError(report["problem"], hint) if report["problem"] else None
 
-    def status(self) -> list[dict[str, Any]]:
+    def status(self) -> list[AgentStatus]:
         """Return the REST models of all agents."""
         return [self.model(agent.name) for agent in AGENTS]
 
-    def model_reports(self) -> dict[str, dict[str, Any]]:
+    def model_reports(self) -> dict[str, ModelReport]:
         """Return the REST models of the models in use, by the agent's name."""
         before, by_trait = self._models.as_configured(), self._models.reports()
         reports = {agent.name: self._model_report(agent, before) for agent in self.enabled()}
-        reports |= {name: by_trait[trait] for name, trait in SIDE_MODELS.items()}
-        return {name: report.to_json() for name, report in reports.items()}
+        return reports | {name: by_trait[trait] for name, trait in SIDE_MODELS.items()}
 
     def _model_report(self, agent: Agent, before: ModelTable) -> ModelReport:
         chosen = self._choices.of(agent.name).model
@@ -264,7 +290,7 @@ class AgentRoster(LoggingConfigurable):
 
     # ---- choices
 
-    async def change(self, name: str, patch: dict[str, Any]) -> dict[str, Any]:
+    async def change(self, name: str, patch: dict[str, Any]) -> AgentStatus:
         """Apply a JSON merge patch to an agent's choices, at once; return its REST model.
 
         Raises RequestError, and ConfigFileError for a file that cannot be written.
@@ -283,26 +309,26 @@ class AgentRoster(LoggingConfigurable):
                 self.installer.unlink(agent)
         return self.model(name)
 
-    async def remove(self, name: str) -> dict[str, Any]:
+    async def remove(self, name: str) -> AgentStatus:
         """Switch an agent off and delete its program; return its REST model."""
         await self.change(name, {"enabled": False})
         await self.installer.remove(self.agent(name))
         self.on_change.notify()
         return self.model(name)
 
-    async def check(self, name: str) -> list[dict[str, Any]]:
-        """Check an agent's program, files and model; return the checks' REST models."""
+    async def check(self, name: str) -> list[Check]:
+        """Check an agent's program and files, and call its model."""
         agent = self.agent(name)
         if not self.is_enabled(agent):
             hint = f"Switch it on: jupyter dbx-agents agents enable {name}"
-            return [Check("enabled", "warning", f"{agent.title} is off.", hint).model()]
+            return [Check("enabled", "warning", f"{agent.title} is off.", hint)]
         context = self._context(agent)
         program, answer = await asyncio.gather(
             check_program(agent, self.installer, self._child_environment()),
             check_model(context, agent.dialect),
         )
         files = check_files(agent, self._problems.get(name), context)
-        return [check.model() for check in (program, files, answer)]
+        return [program, files, answer]
 
     async def _prepare(self, agent: Agent) -> None:
         """Prepare what an agent's files need; the agent works without it, but less well."""
@@ -323,6 +349,7 @@ def _git_roots(projects: Path) -> tuple[Path, ...]:
     return tuple(sorted(path.parent for path in projects.glob("*/.git")))
 
 
-def _without_secrets(server: Mapping[str, Any]) -> dict[str, Any]:
+def _without_secrets(server: Mapping[str, Any]) -> McpServerStatus:
     """Return an MCP server with the names of its headers and variables, without their values."""
-    return {k: sorted(v) if isinstance(v, Mapping) else v for k, v in server.items()}
+    shown = {k: sorted(v) if isinstance(v, Mapping) else v for k, v in server.items()}
+    return cast(McpServerStatus, shown)

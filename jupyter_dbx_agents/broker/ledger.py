@@ -11,7 +11,7 @@ import functools
 import re
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from prometheus_client import REGISTRY, Counter, Histogram
 
@@ -83,6 +83,19 @@ class AccessLog:
         )
 
 
+class UsageStatus(TypedDict):
+    """The REST model of what one agent used one model for; the means are over all calls."""
+
+    agent: str
+    model: str
+    calls: int
+    errors: int
+    input_tokens: int
+    output_tokens: int
+    mean_seconds: float
+    mean_first_byte_seconds: float
+
+
 @dataclass
 class ModelUsage:
     """What one agent used one model for; the seconds are sums over all calls."""
@@ -96,7 +109,7 @@ class ModelUsage:
     seconds: float = 0.0
     first_byte_seconds: float = 0.0
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> UsageStatus:
         """Return the REST model."""
         return {
             "agent": self.agent,
@@ -116,7 +129,7 @@ class UsageLedger:
     def __init__(self) -> None:
         self._pairs: dict[tuple[str, str], ModelUsage] = {}
 
-    def to_json(self) -> list[dict[str, Any]]:
+    def to_json(self) -> list[UsageStatus]:
         """Return the REST models, by agent and model."""
         return [self._pairs[pair].to_json() for pair in sorted(self._pairs)]
 

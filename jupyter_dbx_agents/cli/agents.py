@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DbxAgentsError, RemoteError
 from ..local_channel.client import call
 from ..local_channel.paths import AGENTS_PATH, STATUS_PATH
+
+if TYPE_CHECKING:
+    from ..agents.roster import AgentStatus
+    from ..lifecycle.startup import TaskStatus
 
 POLL_SECONDS = 0.5
 Lines = Iterator[str]
@@ -57,10 +61,9 @@ def install_lines(names: list[str]) -> Lines:
         call("POST", f"{AGENTS_PATH}/{name}/install")
     failed = []
     for name in wanted:
-        task = {}
         for task in _progress(name):
             yield f"{name:13}{task['message'] or task['state']}"
-        if task.get("state") == "failed":
+        if task["state"] == "failed":
             failed.append(f"{task['message']} {task['hint']}")
     if failed:
         raise RemoteError("\n".join(failed))
@@ -104,13 +107,13 @@ def line_of(what: str, check: dict[str, Any]) -> str:
     return f"{_SIGNS[check['state']]}{what:24}{check['message']} {hint}".rstrip()
 
 
-def _agents() -> list[dict[str, Any]]:
+def _agents() -> list[AgentStatus]:
     return list(call("GET", AGENTS_PATH)["agents"])
 
 
-def _progress(agent: str) -> Iterator[dict[str, Any]]:
+def _progress(agent: str) -> Iterator[TaskStatus]:
     """Yield the states of an agent's installation, each once, to its end."""
-    last: dict[str, Any] = {}
+    last: TaskStatus | None = None
     while True:
         tasks = call("GET", STATUS_PATH)["startup"]
         task = next(task for task in tasks if task["name"] == f"install-{agent}")

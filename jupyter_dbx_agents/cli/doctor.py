@@ -9,9 +9,9 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..config_files import Format, atomic
 from ..config_files.formats import parse
@@ -19,6 +19,10 @@ from ..errors import ConfigFileError, DbxAgentsError
 from ..local_channel.client import call
 from ..local_channel.paths import STATUS_PATH
 from .agents import doctor_lines, line_of
+
+if TYPE_CHECKING:
+    from ..app import ServerStatus
+    from ..models import ModelReport
 
 SDK_SECONDS = 60
 # The SDK's errors end with its whole configuration.
@@ -46,7 +50,7 @@ def lines() -> Iterator[str]:
         raise DbxAgentsError(f"Problems found: {problems}.")
 
 
-def _server_checks(status: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+def _server_checks(status: ServerStatus) -> list[tuple[str, dict[str, Any]]]:
     pat, gateway = status["pat"], status["gateway"]
     found = [("server", _check("ok", f"Version {status['version']}, for {status['workspace']}."))]
     if status["owner"] is not None:
@@ -64,7 +68,7 @@ def _server_checks(status: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-def _model_checks(reports: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+def _model_checks(reports: Mapping[str, ModelReport]) -> list[tuple[str, dict[str, Any]]]:
     problems = [(name, report["problem"]) for name, report in reports.items() if report["problem"]]
     if problems:
         hint = "Configure another model in app.yaml or jupyter_config.py."

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
 from ..errors import DbxAgentsError
@@ -18,6 +18,11 @@ from . import doctor
 from .agents import add_agents_command
 from .login import log_in
 from .projects import add_project_commands
+
+if TYPE_CHECKING:
+    from ..app import ServerStatus
+    from ..lifecycle.startup import TaskStatus
+    from ..pat.rotator import PatStatus
 
 _DESCRIPTION = "Start the server or a demo, or control a running one."
 # What ``deploy`` needs on the machine of whoever deploys.
@@ -220,10 +225,10 @@ def _doctor(_options: argparse.Namespace) -> int:
     return 0
 
 
-def status_lines(status: dict[str, Any]) -> list[str]:
+def status_lines(status: ServerStatus) -> list[str]:
     """Return a status model as lines for people."""
     pat, gateway, startup = status["pat"], status["gateway"], status["startup"]
-    counts = (_count(status["sessions"][f"{kind}s"], kind) for kind in ("terminal", "kernel"))
+    sessions = status["sessions"]
     done = [task["message"].rstrip(".") or task["title"] for task in startup if _is_done(task)]
     rows = [
         ("Workspace", status["workspace"] or "(none)"),
@@ -231,7 +236,10 @@ def status_lines(status: dict[str, Any]) -> list[str]:
         ("", f"{pat['message']} {pat['hint']}"),
         ("Pasted", pat["pasted"]["message"]),
         ("Models", f"{gateway['kind']}: {gateway['reason']}"),
-        ("Sessions", ", ".join(counts)),
+        (
+            "Sessions",
+            f"{_count(sessions['terminals'], 'terminal')}, {_count(sessions['kernels'], 'kernel')}",
+        ),
         ("Start-up", f"done: {', '.join(done)}" if done else ""),
     ]
     for task in startup:
@@ -241,15 +249,16 @@ def status_lines(status: dict[str, Any]) -> list[str]:
     return [f"{name:11}{text.strip()}" for name, text in rows if text.strip()]
 
 
-def _connection(pat: dict[str, Any]) -> str:
-    if not pat["expires_at"]:
+def _connection(pat: PatStatus) -> str:
+    if pat["expires_at"] is None:
         return f"Not connected ({pat['state']})."
-    until, renewal = _clock_time(pat["expires_at"]), _clock_time(pat["next_rotation_at"])
-    return f"Connected as {pat['user']}, renews at {renewal}, valid until {until}."
+    renewal = pat["next_rotation_at"]
+    renews = f", renews at {_clock_time(renewal)}" if renewal else ""
+    return f"Connected as {pat['user']}{renews}, valid until {_clock_time(pat['expires_at'])}."
 
 
-def _is_done(task: dict[str, Any]) -> bool:
-    return bool(task["state"] == "done")
+def _is_done(task: TaskStatus) -> bool:
+    return task["state"] == "done"
 
 
 def _count(number: int, kind: str) -> str:

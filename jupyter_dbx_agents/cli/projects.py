@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..environment import variable
 from ..errors import DbxAgentsError, RequestError
 from ..local_channel.client import call
 from ..local_channel.paths import PROJECTS_PATH, STATUS_PATH
+
+if TYPE_CHECKING:
+    from ..git_sync.worker import ProjectStatus
 
 Lines = Iterator[str]
 # A first sync goes at the pace of the workspace's limits: 50,000 files take hours.
@@ -128,19 +131,19 @@ def uninstall_lines(_names: list[str]) -> Lines:
     yield "c.GitSync.installs_hooks is False."
 
 
-def _project_lines(project: dict[str, Any]) -> Lines:
-    commit = project.get("commit", "")[:10]
-    where = project.get("destination", "")
+def _project_lines(project: ProjectStatus) -> Lines:
+    commit = project["commit"][:10]
+    where = project["destination"]
     yield f"{project['name']:24}{project['state']:10}{commit:12}{where}".rstrip()
     if project["message"]:
         yield f"{'':24}{project['message']} {project['hint']}".rstrip()
-    for file in project.get("skipped", []):
+    for file in project["skipped"]:
         yield f"{'':24}not copied: {file['path']}: {file['reason']}"
-    for file in project.get("notes", []):
+    for file in project["notes"]:
         yield f"{'':24}{file['path']}: {file['reason']}"
-    if more := project.get("skipped_count", 0) - len(project.get("skipped", [])):
+    if more := project["skipped_count"] - len(project["skipped"]):
         yield f"{'':24}and {more} more not copied"
-    for said in (project.get("history", {}).get("message"), project.get("hooks")):
+    for said in (project["history"]["message"], project["hooks"]):
         if said:
             yield f"{'':24}{said}"
 

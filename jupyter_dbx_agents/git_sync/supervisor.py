@@ -33,7 +33,7 @@ from .project_sync import ProjectSync, Settings
 from .remote.marker import Destination
 from .remote.workspace_files import Pace, WorkspaceFiles
 from .restore import Restored, Restorer, remove_leftovers
-from .worker import ProjectWorker, rejected_model
+from .worker import ProjectStatus, ProjectWorker, rejected_model
 
 _PROGRESS_SECONDS = 1.0
 _FLUSH_POLL_SECONDS = 0.05
@@ -161,14 +161,14 @@ class GitSync(LoggingConfigurable):
 
     # ---- requests of users
 
-    def status(self) -> list[dict[str, Any]]:
+    def status(self) -> list[ProjectStatus]:
         """Return the REST models of all projects."""
         rejected = [rejected_model(name, reason) for name, reason in sorted(self._rejected.items())]
         return [self._workers[name].model() for name in sorted(self._workers)] + rejected
 
     async def sync_now(
         self, name: str | None = None, *, takes_over: bool = False
-    ) -> list[dict[str, Any]]:
+    ) -> list[ProjectStatus]:
         """Sync one project or all, and repair what somebody deleted in the workspace.
 
         ``takes_over``: replace what is in the folder, whoever owns it.  Returns their models after

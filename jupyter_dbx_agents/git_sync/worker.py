@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
-from typing import Any
+from typing import TypedDict
 
 from ..background import backoff_seconds, jittered
 from ..errors import (
@@ -39,6 +39,45 @@ class SyncState(StrEnum):
     REFUSED = "refused"
 
 
+class Remark(TypedDict):
+    """A file with what is to be known about it."""
+
+    path: str
+    reason: str
+
+
+class HistoryStatus(TypedDict):
+    """Whether a project's git history is in the workspace; ``message`` says why not."""
+
+    kept: bool
+    bytes: int
+    message: str
+
+
+class _LeftOut(TypedDict):
+    skipped_count: int
+    skipped: list[Remark]
+    notes: list[Remark]
+
+
+class ProjectStatus(_LeftOut):
+    """A project's REST model."""
+
+    name: str
+    state: SyncState
+    folder: str
+    destination: str
+    commit: str
+    synced_at: str
+    done: int
+    count: int
+    message: str
+    hint: str
+    next_try_at: str | None
+    history: HistoryStatus
+    hooks: str
+
+
 class ProjectWorker:
     """Syncs one project when woken; wake-ups during a pass are coalesced into one more pass."""
 
@@ -66,7 +105,7 @@ class ProjectWorker:
         self._progress = (0, 0)
         self._woken = asyncio.Event()
         self._asked = self._answered = 0
-        self._answer_model: dict[str, Any] = {}
+        self._answer_model: ProjectStatus | None = None
         self._answer = asyncio.Condition()
         self._takes_over = self._audits = self._is_over = False
 
@@ -83,7 +122,7 @@ class ProjectWorker:
         """Request a pass, since HEAD may have moved."""
         self._woken.set()
 
-    async def sync_now(self, *, takes_over: bool = False) -> dict[str, Any]:
+    async def sync_now(self, *, takes_over: bool = False) -> ProjectStatus:
         """Sync and compare every folder in the workspace; return the model after one attempt."""
         self._takes_over |= takes_over
         self._audits = True
@@ -94,7 +133,7 @@ class ProjectWorker:
             await self._answer.wait_for(
                 lambda: self._answered >= mine or self._is_over or self._waiting_for()
             )
-        return self._answer_model
+        return self._answer_model or self.model()
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -187,7 +226,7 @@ class ProjectWorker:
 
     # ---- the status
 
-    def model(self) -> dict[str, Any]:
+    def model(self) -> ProjectStatus:
         """Return the REST model."""
         marker = self._sync.marker if self._sync is not None else None
         waiting = self._waiting_for() if self._state not in _AT_REST else ""
@@ -196,7 +235,7 @@ class ProjectWorker:
         next_try_at = self._next_try_at
         return {
             "name": self.name,
-            "state": (SyncState.WAITING if waiting else self._state).value,
+            "state": SyncState.WAITING if waiting else self._state,
             "folder": str(self.location.folder),
             "destination": self._sync.destination.folder if self._sync is not None else "",
             "commit": marker.commit if marker else "",
@@ -212,13 +251,15 @@ class ProjectWorker:
         }
 
 
-def rejected_model(name: str, reason: str) -> dict[str, Any]:
+def rejected_model(name: str, reason: str) -> ProjectStatus:
     """Return the REST model of a project whose name the workspace does not allow."""
-    empty = dict.fromkeys(("folder", "destination", "commit", "synced_at", "hooks"), "")
     return {
         "name": name,
-        "state": SyncState.REFUSED.value,
-        **empty,
+        "state": SyncState.REFUSED,
+        "folder": "",
+        "destination": "",
+        "commit": "",
+        "synced_at": "",
         "done": 0,
         "count": 0,
         "message": reason,
@@ -226,6 +267,7 @@ def rejected_model(name: str, reason: str) -> dict[str, Any]:
         "next_try_at": None,
         **_left_out(None),
         "history": _history(None),
+        "hooks": "",
     }
 
 
@@ -233,7 +275,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _AT_REST = (SyncState.SYNCED, SyncState.EMPTY, SyncState.REFUSED, SyncState.RETRYING)
 
 
-def _left_out(marker: Marker | None) -> dict[str, Any]:
+def _left_out(marker: Marker | None) -> _LeftOut:
     skipped, notes = (marker.skipped, marker.notes) if marker else ({}, {})
     return {
         "skipped_count": len(skipped),
@@ -242,12 +284,12 @@ def _left_out(marker: Marker | None) -> dict[str, Any]:
     }
 
 
-def _listed(reasons: dict[str, str]) -> list[dict[str, str]]:
+def _listed(reasons: dict[str, str]) -> list[Remark]:
     first = islice(reasons.items(), _MOST_LISTED)
     return [{"path": path, "reason": reason} for path, reason in first]
 
 
-def _history(sync: ProjectSync | None) -> dict[str, Any]:
+def _history(sync: ProjectSync | None) -> HistoryStatus:
     archive = sync.marker.archive if sync is not None and sync.marker is not None else None
     return {
         "kept": archive is not None and archive.kind == "history",

@@ -1,13 +1,36 @@
 """The server's open terminals and kernels: how many there are, and how they end."""
 
-from dataclasses import asdict
-from typing import Any
+from typing import TypedDict, cast
 
 from jupyter_core.utils import ensure_async
 from jupyter_server.serverapp import ServerApp
 
 from ..terminals.manager import DbxTerminalManager
-from ..terminals.memory import memory_use
+from ..terminals.memory import MemoryUse, memory_use
+
+
+class SessionCounts(TypedDict):
+    """How many sessions are open."""
+
+    terminals: int
+    kernels: int
+
+
+class TerminalStatus(TypedDict):
+    """A terminal's REST model: Jupyter's, with who uses it for what."""
+
+    name: str
+    last_activity: str
+    foreground: str
+    clients: int
+
+
+class SessionsStatus(TypedDict):
+    """The server status' parts about sessions, terminals and memory."""
+
+    sessions: SessionCounts
+    terminals: list[TerminalStatus]
+    memory: MemoryUse
 
 
 class OpenSessions:
@@ -20,18 +43,21 @@ class OpenSessions:
         """Whether any terminal or kernel is open."""
         return any(self._counts().values())
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> SessionsStatus:
         """Return the parts of the REST model about sessions, terminals and memory."""
         return {
             "sessions": self._counts(),
             "terminals": self.terminals(),
-            "memory": asdict(memory_use()),
+            "memory": memory_use(),
         }
 
-    def terminals(self) -> list[dict[str, Any]]:
+    def terminals(self) -> list[TerminalStatus]:
         """Return the REST models of the open terminals."""
         manager = self._terminals()
-        return [manager.get_terminal_model(name) for name in manager.terminals] if manager else []
+        if manager is None:
+            return []
+        models = [manager.get_terminal_model(name) for name in manager.terminals]
+        return cast(list[TerminalStatus], models)
 
     def announce(self, message: str) -> None:
         """Show a line in every terminal."""
@@ -49,7 +75,7 @@ class OpenSessions:
         """End every kernel."""
         await ensure_async(self._server.kernel_manager.shutdown_all())
 
-    def _counts(self) -> dict[str, int]:
+    def _counts(self) -> SessionCounts:
         terminals = self._terminals()
         return {
             "terminals": len(terminals.terminals) if terminals else 0,

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypedDict
 
 from traitlets import Float
 from traitlets.config import LoggingConfigurable
@@ -28,6 +28,17 @@ class TaskState(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+
+
+class TaskStatus(TypedDict):
+    """A start-up task's REST model."""
+
+    name: str
+    title: str
+    state: TaskState
+    progress: float | None
+    message: str
+    hint: str
 
 
 @dataclass
@@ -48,12 +59,12 @@ class StartupTask:
     has_begun: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def model(self) -> dict[str, Any]:
+    def model(self) -> TaskStatus:
         """Return the REST model."""
         return {
             "name": self.name,
             "title": self.title,
-            "state": self.state.value,
+            "state": self.state,
             "progress": self.progress,
             "message": self.message,
             "hint": self.hint,
@@ -94,7 +105,7 @@ class StartupTasks(LoggingConfigurable):
             raise ValueError(f"start-up task {name!r} is after the unknown {unknown[0]!r}")
         self._tasks[name] = StartupTask(name, title, work, after)
 
-    def status(self) -> list[dict[str, Any]]:
+    def status(self) -> list[TaskStatus]:
         """Return the REST models of all tasks, in the order of addition."""
         return [task.model() for task in self._tasks.values()]
 

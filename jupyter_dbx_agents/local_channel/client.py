@@ -33,8 +33,8 @@ def call(
     path: str,
     body: dict[str, Any] | None = None,
     timeout_seconds: float = TIMEOUT_SECONDS,
-) -> dict[str, Any]:
-    """Call the server's REST API over its local socket and return the reply.
+) -> Any:
+    """Call the server's REST API over its local socket and return the reply, a REST model.
 
     Raises LocalChannelError when no server answers and RemoteError for an error of the server's.
     """

@@ -9,8 +9,7 @@ answers 404 would stop an agent in the middle of its work.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from traitlets import Unicode, default, validate
 from traitlets.config import LoggingConfigurable
@@ -38,9 +37,8 @@ SIDE_MODELS = ("anthropic_sonnet_model", "anthropic_small_model")
 MOST_ALTERNATIVES = 6
 
 
-@dataclass(frozen=True)
-class ModelReport:
-    """What is known of a model that an agent is to use.
+class ModelReport(TypedDict):
+    """What is known of a model that an agent is to use: the REST model.
 
     ``model`` is in force, ``configured`` is what was requested; ``served`` is None until the
     workspace's models are known.  ``problem`` is '' if there is none.
@@ -49,12 +47,8 @@ class ModelReport:
     model: str
     configured: str
     served: bool | None
-    alternatives: tuple[str, ...]
+    alternatives: list[str]
     problem: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the REST model."""
-        return {**asdict(self), "alternatives": list(self.alternatives)}
 
 
 class ModelTrait(Unicode[str, str | bytes]):
@@ -202,7 +196,7 @@ class ModelTable(LoggingConfigurable):
         self.served = served
         for name in self._model_traits:
             setattr(self, name, self._in_force(name))
-        problems = [report.problem for report in self.reports().values() if report.problem]
+        problems = [report["problem"] for report in self.reports().values() if report["problem"]]
         if problems:
             self.log.warning("%s", " ".join(dict.fromkeys(problems)))
         self.on_change.notify()
@@ -222,14 +216,17 @@ class ModelTable(LoggingConfigurable):
 
     def report(self, model: str, configured: str, *dialects: Dialect) -> ModelReport:
         """Return what is known of a model that an agent calls in one of some dialects."""
-        if not self.served.is_known:
-            return ModelReport(model, configured, None, (), "")
         others = sorted({name for d in dialects for name in self.served.speaking(d)})
-        near = tuple(alternatives(configured, others)[:MOST_ALTERNATIVES])
+        is_known = self.served.is_known
         served = model in others
-        return ModelReport(
-            model, configured, served, near, _problem(model, configured, served, near)
-        )
+        near = alternatives(configured, others)[:MOST_ALTERNATIVES]
+        return {
+            "model": model,
+            "configured": configured,
+            "served": served if is_known else None,
+            "alternatives": near if is_known else [],
+            "problem": _problem(model, configured, served, near) if is_known else "",
+        }
 
     def _in_force(self, name: str) -> str:
         """Return the configured model, or the replacement of a default that is not served."""
@@ -248,7 +245,7 @@ class ModelTable(LoggingConfigurable):
         return nearest[0]
 
 
-def _problem(model: str, configured: str, served: bool, near: tuple[str, ...]) -> str:
+def _problem(model: str, configured: str, served: bool, near: list[str]) -> str:
     if served:
         if model == configured:
             return ""

@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypedDict
 
 from ..errors import (
     PatError,
@@ -55,6 +56,23 @@ class PastedState(StrEnum):
     RETRYING = "retrying"
 
 
+class Candidate(TypedDict):
+    """A token that may be the pasted one: the REST model."""
+
+    token_id: str
+    comment: str
+    created_at: str | None
+    expires_at: str | None
+
+
+class PastedStatus(TypedDict):
+    """The REST model of what became of the pasted token."""
+
+    state: PastedState
+    message: str
+    candidates: list[Candidate]
+
+
 @dataclass(frozen=True)
 class PastedOutcome:
     """What became of the pasted token; ``candidates`` are the tokens that it may be."""
@@ -63,10 +81,10 @@ class PastedOutcome:
     message: str = ""
     candidates: Sequence[TokenInfo] = ()
 
-    def status(self) -> dict[str, object]:
+    def status(self) -> PastedStatus:
         """Return the REST model; the ids are the token API's, which are not secret."""
         return {
-            "state": self.state.value,
+            "state": self.state,
             "message": self.message,
             "candidates": [
                 {

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict
 
 from traitlets import Enum, Float, Integer
 from traitlets.config import LoggingConfigurable
@@ -22,7 +22,7 @@ from ..secret import Secret
 from ..workspace_api import WorkspaceApi
 from .clock import Clock, SystemClock, iso
 from .mint import Mint
-from .pasted import exchange, token_page
+from .pasted import PastedStatus, exchange, token_page
 from .plan import (
     Action,
     Situation,
@@ -36,6 +36,24 @@ from .store import Pat, PatState, PatStore, Promise
 _PASTE_HINT = "Open a terminal, or use “jupyter dbx-agents login”, and paste a token."
 # The platform kills us 15 s after SIGTERM; the other parts need some of that too.
 STOP_SECONDS = 3.0
+
+
+class PatStatus(TypedDict):
+    """The credential's REST model."""
+
+    revision: int
+    state: PatState
+    message: str
+    hint: str
+    user: str
+    created_at: str | None
+    expires_at: str | None
+    lifetime_seconds: int
+    next_rotation_at: str | None
+    rotations: int
+    awaiting_revocation: int
+    token_page: str
+    pasted: PastedStatus
 
 
 class PatRotator(LoggingConfigurable):
@@ -249,12 +267,12 @@ class PatRotator(LoggingConfigurable):
             async with asyncio.timeout(STOP_SECONDS), self._lock:
                 await self._revocations.revoke_all(self.current())
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> PatStatus:
         """Return the credential's REST model: never a token, instants in ISO 8601 or None."""
         pat = self._store.current(self._clock.now())
         return {
             "revision": self._revision,
-            "state": self._state.value,
+            "state": self._state,
             "message": self._message,
             "hint": self._hint,
             "user": self.user,

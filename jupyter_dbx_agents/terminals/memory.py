@@ -7,14 +7,13 @@ working set (usage without inactive file pages), as Kubernetes has it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 _UNLIMITED = 1 << 60  # cgroup v1 says "no limit" with a number near 2^63
 
 
-@dataclass(frozen=True)
-class MemoryUse:
+class MemoryUse(TypedDict):
     """The working set, and the limit that it must stay under (None where there is none)."""
 
     used_bytes: int
@@ -26,10 +25,10 @@ def memory_use(root: Path = Path("/")) -> MemoryUse:
     groups = list(_limited_groups(root))
     if groups:
         used, limit = min(groups, key=_room)
-        return MemoryUse(max(0, used), limit)
+        return MemoryUse(used_bytes=max(0, used), limit_bytes=limit)
     meminfo = root / "proc/meminfo"
     used_kibibytes = _field(meminfo, "MemTotal:") - _field(meminfo, "MemAvailable:")
-    return MemoryUse(max(0, used_kibibytes * 1024), None)
+    return MemoryUse(used_bytes=max(0, used_kibibytes * 1024), limit_bytes=None)
 
 
 def free_memory_bytes(root: Path = Path("/")) -> int | None:

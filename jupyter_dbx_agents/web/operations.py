@@ -9,9 +9,10 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypedDict
 
 from ..agents import AgentRoster
+from ..agents.roster import AgentStatus
 from ..agents.tracing import SessionTracer
 from ..errors import RequestError
 from ..git_sync import GitSync
@@ -23,8 +24,18 @@ from ..local_channel.paths import (
     TRACES_PATH,
 )
 from ..pat import PatRotator, parse_pat
+from ..pat.rotator import PatStatus
 
 MOST_BODY_BYTES = 64 * 1024
+Body = Mapping[str, Any]
+Reply = Mapping[str, Any]
+
+
+class ErrorReply(TypedDict):
+    """What failed, and what to do next."""
+
+    message: str
+    hint: str
 
 
 @dataclass(frozen=True)
@@ -38,60 +49,59 @@ class Services:
     agents: AgentRoster
     git_sync: GitSync
     tracer: SessionTracer
-    status: Callable[[], dict[str, Any]]
+    status: Callable[[], Reply]
     install: Callable[[str], None]
 
 
-Body = Mapping[str, Any]
 # Called with the services, the body, and what the path names.
-Operation = Callable[..., Awaitable[dict[str, Any]]]
+Operation = Callable[..., Awaitable[Reply]]
 
 
-async def get_status(services: Services, _body: Body) -> dict[str, Any]:
+async def get_status(services: Services, _body: Body) -> Reply:
     """Return the status of the whole server."""
     return services.status()
 
 
-async def get_pat(services: Services, _body: Body) -> dict[str, Any]:
+async def get_pat(services: Services, _body: Body) -> PatStatus:
     """Return the credential's model."""
     return services.pats.status()
 
 
-async def post_pat(services: Services, body: Body) -> dict[str, Any]:
+async def post_pat(services: Services, body: Body) -> PatStatus:
     """Adopt the pasted token."""
     await services.pats.adopt(parse_pat(_text(body, "token")))
     return services.pats.status()
 
 
-async def delete_pat(services: Services, _body: Body) -> dict[str, Any]:
+async def delete_pat(services: Services, _body: Body) -> PatStatus:
     """Log out: revoke our tokens and forget them."""
     await services.pats.log_out()
     return services.pats.status()
 
 
-async def post_rotate(services: Services, _body: Body) -> dict[str, Any]:
+async def post_rotate(services: Services, _body: Body) -> PatStatus:
     """Rotate now."""
     await services.pats.rotate()
     return services.pats.status()
 
 
-async def post_revoke_pasted(services: Services, body: Body) -> dict[str, Any]:
+async def post_revoke_pasted(services: Services, body: Body) -> PatStatus:
     """Revoke the token that the owner picked as the pasted one."""
     await services.pats.revoke_pasted(_text(body, "token_id"))
     return services.pats.status()
 
 
-async def get_agents(services: Services, _body: Body) -> dict[str, Any]:
+async def get_agents(services: Services, _body: Body) -> Reply:
     """Return the models of all agents."""
     return {"agents": services.agents.status()}
 
 
-async def get_agent(services: Services, _body: Body, name: str) -> dict[str, Any]:
+async def get_agent(services: Services, _body: Body, name: str) -> AgentStatus:
     """Return an agent's model."""
     return services.agents.model(name)
 
 
-async def patch_agent(services: Services, body: Body, name: str) -> dict[str, Any]:
+async def patch_agent(services: Services, body: Body, name: str) -> AgentStatus:
     """Change an agent's choices; install it if it was switched on and is not installed."""
     model = await services.agents.change(name, dict(body))
     if body.get("enabled") and not model["installed"]:
@@ -99,43 +109,43 @@ async def patch_agent(services: Services, body: Body, name: str) -> dict[str, An
     return model
 
 
-async def delete_agent(services: Services, _body: Body, name: str) -> dict[str, Any]:
+async def delete_agent(services: Services, _body: Body, name: str) -> AgentStatus:
     """Switch an agent off and delete its program."""
     return await services.agents.remove(name)
 
 
-async def post_install(services: Services, _body: Body, name: str) -> dict[str, Any]:
+async def post_install(services: Services, _body: Body, name: str) -> AgentStatus:
     """Switch an agent on and start its installation; its progress is in the status."""
     model = await services.agents.change(name, {"enabled": True})
     services.install(name)
     return model
 
 
-async def post_check(services: Services, _body: Body, name: str) -> dict[str, Any]:
+async def post_check(services: Services, _body: Body, name: str) -> Reply:
     """Check an agent's program and files, and call its model."""
-    return {"checks": await services.agents.check(name)}
+    return {"checks": [asdict(check) for check in await services.agents.check(name)]}
 
 
-async def get_projects(services: Services, _body: Body) -> dict[str, Any]:
+async def get_projects(services: Services, _body: Body) -> Reply:
     """Return the models of all projects, and the names of those that can be restored."""
     projects = services.git_sync.status()
     return {"projects": projects, "restorable": await services.git_sync.restorable()}
 
 
-async def post_sync(services: Services, body: Body) -> dict[str, Any]:
+async def post_sync(services: Services, body: Body) -> Reply:
     """Sync a project, or all, now."""
     name = _text(body, "name") if "name" in body else None
     takes_over = body.get("takes_over") is True
     return {"projects": await services.git_sync.sync_now(name, takes_over=takes_over)}
 
 
-async def post_restore(services: Services, body: Body) -> dict[str, Any]:
+async def post_restore(services: Services, body: Body) -> Reply:
     """Restore a project, or all that are not here, from the workspace."""
     name = _text(body, "name") if "name" in body else None
     return {"restored": [asdict(each) for each in await services.git_sync.restore(name)]}
 
 
-async def post_trace(services: Services, body: Body) -> dict[str, Any]:
+async def post_trace(services: Services, body: Body) -> Reply:
     """Queue a turn of Claude Code to be written to MLflow."""
     services.tracer.take(body)
     return {}

@@ -82,8 +82,8 @@ def _credential(pat: Model, workspace: str, form: _FormMaker) -> str:
         return _section("Token", "<p>No workspace is configured. Set DATABRICKS_HOST.</p>")
     is_usable = bool(pat.get("expires_at"))
     # While a token is needed, the form is the hint.
-    said = f"{pat.get('message', '')} {pat.get('hint', '') if is_usable else ''}".strip()
-    parts = [f"<p>{_state(pat.get('state'))} {escape(said)}</p>"]
+    text = f"{pat.get('message', '')} {pat.get('hint', '') if is_usable else ''}".strip()
+    parts = [f"<p>{_state(pat.get('state'))} {escape(text)}</p>"]
     if is_usable:
         parts += [_facts(pat), form.button("rotate", "Renew token")]
         parts += [form.button("log-out", "Log out")]
@@ -129,7 +129,7 @@ def _task(task: Model) -> str:
     bar = ""
     if task.get("state") == "running" and isinstance(progress, (int, float)):
         bar = f' <progress max="1" value="{progress:.3f}" aria-label="{title}"></progress>'
-    return f"{title}: {_state(task.get('state'))}{bar}{_said(task)}"
+    return f"{title}: {_state(task.get('state'))}{bar}{_message(task)}"
 
 
 def _agent(agent: Model) -> str:
@@ -139,11 +139,11 @@ def _agent(agent: Model) -> str:
     model = escape(str(agent.get("model") or ""))
     command = escape(str(agent.get("command") or ""))
     title = escape(str(agent.get("title")))
-    return f"{title} (<code>{command}</code>, {model}): {_state(state)}{_said(agent)}"
+    return f"{title} (<code>{command}</code>, {model}): {_state(state)}{_message(agent)}"
 
 
 def _project(project: Model) -> str:
-    return f"{escape(str(project.get('name')))}: {_state(project.get('state'))}{_said(project)}"
+    return f"{escape(str(project.get('name')))}: {_state(project.get('state'))}{_message(project)}"
 
 
 def _models(status: Model) -> str:
@@ -162,7 +162,7 @@ def _memory(memory: Model) -> Iterator[str]:
         yield f"Memory in use: {used / 1e9:.1f}{of} GB"
 
 
-def _said(model: Model) -> str:
+def _message(model: Model) -> str:
     text = f"{model.get('message') or ''} {model.get('hint') or ''}".strip()
     return f"<br><small>{escape(text)}</small>" if text else ""
 

@@ -20,7 +20,7 @@ from tornado import web
 from ..errors import DbxAgentsError, RequestError, WorkspaceUnavailableError
 from ..local_channel.paths import API_PATH
 from ..local_channel.server import LocalChannel, is_same_user
-from .operations import OPERATIONS, Operation, Services, parse_body
+from .operations import OPERATIONS, ErrorReply, Operation, Reply, Services, parse_body
 
 
 class RestHandler(ExtensionHandlerMixin, APIHandler):
@@ -121,12 +121,14 @@ async def answer(
                 "This path does not exist.", "See rest-api.yml for those that do.", status=404
             )
         operation = _operation(handler, operations)
-        reply = await operation(services, parse_body(handler.request.body), **handler.path_kwargs)
+        reply: Reply = await operation(
+            services, parse_body(handler.request.body), **handler.path_kwargs
+        )
     except DbxAgentsError as error:
         handler.set_status(error.http_status)
         if isinstance(error, WorkspaceUnavailableError):
             handler.set_header("Retry-After", str(int(error.retry_after_seconds) or 2))
-        reply = {"message": error.message, "hint": error.hint}
+        reply = ErrorReply(message=error.message, hint=error.hint)
     handler.set_header("Content-Type", "application/json")
     handler.set_header("Cache-Control", "no-store")
     handler.finish(json.dumps(reply))

@@ -20,7 +20,8 @@ from .conftest import Site, until
 
 
 def model(sync: GitSync, name: str) -> dict[str, Any]:
-    return next((each for each in sync.status() if each["name"] == name), {"state": "unknown"})
+    projects: list[Any] = [*sync.status()]
+    return next((each for each in projects if each["name"] == name), {"state": "unknown"})
 
 
 async def synced(site: Site, sync: GitSync, name: str) -> dict[str, Any]:

@@ -106,7 +106,7 @@ async def test_where_nothing_may_be_listed_nothing_is_said():
         server.workspace.faults.add(fault(LISTS, 403))
         table = ModelTable(environment(server.url))
         assert await table.discover(api, pat)
-    assert [report.served for report in table.reports().values()] == [None] * 6
+    assert [report["served"] for report in table.reports().values()] == [None] * 6
     assert table.anthropic_model == "databricks-claude-opus-4-7"
 
 
@@ -124,7 +124,7 @@ async def test_a_busy_workspace_is_retried_and_changes_nothing():
 async def test_defaults_that_are_served_stay_though_there_are_newer_ones():
     table = await table_for()
     assert table.anthropic_model == "databricks-claude-opus-4-7"
-    assert {report.problem for report in table.reports().values()} == {""}
+    assert {report["problem"] for report in table.reports().values()} == {""}
 
 
 async def test_defaults_that_are_not_served_give_way_to_the_newest_that_are(caplog):
@@ -151,7 +151,7 @@ async def test_every_model_in_force_is_served_whatever_is(caplog):
     families = [("claude-opus-9", CLAUDE), ("gpt-7-mini", GPT), ("gemini-4-lite", GOOGLE)]
     table = await table_for(*[served(*family) for family in families])
     for trait, report in table.reports().items():
-        assert report.served, (trait, report)
+        assert report["served"], (trait, report)
 
 
 async def test_a_choice_of_the_users_stays_and_is_reported_with_what_is_served(caplog):
@@ -159,11 +159,13 @@ async def test_a_choice_of_the_users_stays_and_is_reported_with_what_is_served(c
     with caplog.at_level(logging.WARNING):
         table = await table_for(config=config, CODEX_MODEL="databricks-gpt-9")
     report = table.reports()["codex_model"]
-    assert (table.codex_model, report.served) == ("databricks-gpt-9", False)
-    assert report.alternatives[0] == "databricks-gpt-5-5"
-    assert "does not serve databricks-gpt-9. It serves databricks-gpt-5-5" in report.problem
+    assert (table.codex_model, report["served"]) == ("databricks-gpt-9", False)
+    assert report["alternatives"][0] == "databricks-gpt-5-5"
+    assert "does not serve databricks-gpt-9. It serves databricks-gpt-5-5" in report["problem"]
     assert table.anthropic_small_model == "databricks-claude-haiku-9"
-    assert table.reports()["anthropic_small_model"].alternatives[0] == "databricks-claude-haiku-4-5"
+    assert (
+        table.reports()["anthropic_small_model"]["alternatives"][0] == "databricks-claude-haiku-4-5"
+    )
     (line,) = [record.getMessage() for record in caplog.records]
     assert "databricks-gpt-9" in line
     assert "databricks-claude-haiku-9" in line

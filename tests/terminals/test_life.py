@@ -319,7 +319,7 @@ def test_free_memory_is_the_containers_without_its_page_cache(tmp_path: Path):
         },
     )
     assert free_memory_bytes(unified) == 800 * MIB
-    assert memory_use(unified) == MemoryUse(200 * MIB, 1000 * MIB)
+    assert memory_use(unified) == MemoryUse(used_bytes=200 * MIB, limit_bytes=1000 * MIB)
     old = write(
         tmp_path / "v1",
         {
@@ -333,12 +333,14 @@ def test_free_memory_is_the_containers_without_its_page_cache(tmp_path: Path):
         },
     )
     assert free_memory_bytes(old) == 112 * MIB
-    assert memory_use(old) == MemoryUse(400 * MIB, 512 * MIB)
+    assert memory_use(old) == MemoryUse(used_bytes=400 * MIB, limit_bytes=512 * MIB)
     unlimited = write(tmp_path / "none", {"proc/meminfo": meminfo})
     assert free_memory_bytes(unlimited) == 8000000 * 1024
-    assert memory_use(unlimited) == MemoryUse((99999999 - 8000000) * 1024, None)
+    assert memory_use(unlimited) == MemoryUse(
+        used_bytes=(99999999 - 8000000) * 1024, limit_bytes=None
+    )
     assert free_memory_bytes(tmp_path / "nothing") is None
-    assert memory_use(tmp_path / "nothing") == MemoryUse(0, None)
+    assert memory_use(tmp_path / "nothing") == MemoryUse(used_bytes=0, limit_bytes=None)
 
 
 def test_the_figures_are_on_the_metrics_page(server: Server):

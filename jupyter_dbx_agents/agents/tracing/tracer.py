@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from traitlets import Bool, Float, Unicode
 from traitlets.config import LoggingConfigurable
@@ -22,6 +22,15 @@ MOST_TRANSCRIPT_BYTES = 64 * 1024 * 1024
 # The hook may run before the last message is in the file.
 FLUSH_SECONDS = 2.0
 FLUSH_INTERVAL_SECONDS = 0.1
+
+
+class TracingStatus(TypedDict):
+    """The tracer's REST model."""
+
+    enabled: bool
+    experiment: str
+    traces: int
+    message: str
 
 
 class SessionTracer(LoggingConfigurable):
@@ -60,7 +69,7 @@ class SessionTracer(LoggingConfigurable):
         self._written: dict[str, None] = {}
         self._message = ""
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> TracingStatus:
         """Return the REST model."""
         return {
             "enabled": self.enabled,
