@@ -11,7 +11,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Everything that there is to know */
+        /** The status of the whole server */
         get: {
             parameters: {
                 query?: never;
@@ -21,7 +21,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description The status of the server */
+                /** @description The status */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -91,7 +91,7 @@ export interface paths {
         };
         /**
          * Log out
-         * @description Revokes every token that this server made, and forgets them.
+         * @description Revokes every token that this server created, and forgets them.
          */
         delete: {
             parameters: {
@@ -119,7 +119,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Replace the token now */
+        /** Renew the token now */
         post: {
             parameters: {
                 query?: never;
@@ -151,9 +151,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Revoke the pasted token, picked among the candidates
-         * @description For the case that the pasted token could not be told from the user's others
-         *     (`pasted.state` is `kept`).
+         * Revoke the pasted token, chosen from the candidates
+         * @description For a pasted token that could not be identified automatically (`pasted.state` is `kept`).
          */
         post: {
             parameters: {
@@ -269,10 +268,10 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Change an agent's choices, at once
-         * @description A JSON merge patch (RFC 7396): what is not named stays, null goes back to what is configured.
-         *     An agent that is switched off loses its command and our keys in its files.  The choices are
-         *     kept for the life of the home.
+         * Change an agent's settings
+         * @description A JSON merge patch (RFC 7396): omitted settings stay, null restores the configured default.  An
+         *     agent that is switched off loses its command and our keys in its files.  The settings are stored
+         *     in the home folder.
          */
         patch: {
             parameters: {
@@ -365,7 +364,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Look at an agent's program and files, and ask its model for a word */
+        /** Check an agent's program and files, and call its model */
         post: {
             parameters: {
                 query?: never;
@@ -378,7 +377,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description What was found */
+                /** @description The checks */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -406,9 +405,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Put a file into ~/uploads
-         * @description The body is the file, at most 32 MiB.  It gets a safe name close to the given one, with a
-         *     number where that is taken, and is there whole or not at all.
+         * Upload a file to ~/uploads
+         * @description The body is the file, at most 32 MiB.  It gets a safe name close to the given one, with a number
+         *     if that is taken, and is stored completely or not at all.
          */
         post: {
             parameters: {
@@ -425,7 +424,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description It is there */
+                /** @description The file was stored */
                 201: {
                     headers: {
                         [name: string]: unknown;
@@ -458,7 +457,7 @@ export interface paths {
         put?: never;
         /**
          * Write a turn of Claude Code to MLflow
-         * @description What its hooks call; the trace is written later.
+         * @description Called by its hooks; the trace is written later.
          */
         post: {
             parameters: {
@@ -472,13 +471,13 @@ export interface paths {
                     "application/json": {
                         transcript_path: string;
                         session_id?: string;
-                        /** @description Or its beginning */
+                        /** @description The message or its beginning */
                         last_assistant_message?: string;
                     };
                 };
             };
             responses: {
-                /** @description It was taken note of */
+                /** @description The turn is queued */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -558,15 +557,15 @@ export interface paths {
             requestBody?: {
                 content: {
                     "application/json": {
-                        /** @description Without it: all */
+                        /** @description Default: all */
                         name?: string;
-                        /** @description Replace what is in the workspace's folder, whosever it is */
+                        /** @description Replace the content of the workspace folder, whoever put it there */
                         takes_over?: boolean;
                     };
                 };
             };
             responses: {
-                /** @description The projects after one try */
+                /** @description The projects after one attempt */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -596,7 +595,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Bring a project, or all that are not here, back from the workspace */
+        /** Restore a project, or all that are not here, from the workspace */
         post: {
             parameters: {
                 query?: never;
@@ -607,13 +606,13 @@ export interface paths {
             requestBody?: {
                 content: {
                     "application/json": {
-                        /** @description Without it: all */
+                        /** @description Default: all */
                         name?: string;
                     };
                 };
             };
             responses: {
-                /** @description What came back */
+                /** @description The restored projects */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -643,8 +642,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Liveness, for anybody
-         * @description An empty body; nothing about the app.
+         * Liveness, without authentication
+         * @description The body is empty; nothing about the app is disclosed.
          */
         get: {
             parameters: {
@@ -686,17 +685,17 @@ export interface components {
             destination: string;
             /** @description The last commit that is in the workspace */
             commit: string;
-            /** @description When it was complete there, '' before the first */
+            /** @description When that was complete, '' before the first sync */
             synced_at: string;
-            /** @description Files sent in the pass under way */
+            /** @description Files sent in the current pass */
             done: number;
-            /** @description Files to send in the pass under way */
+            /** @description Files to send in the current pass */
             count: number;
-            /** @description What keeps it from being synced, '' if nothing */
+            /** @description Why it is not synced, '' if it is */
             message: string;
             hint: string;
             next_try_at: components["schemas"]["Instant"];
-            /** @description How many files are left out */
+            /** @description How many files are not copied */
             skipped_count: number;
             skipped: components["schemas"]["Remarks"];
             notes: components["schemas"]["Remarks"];
@@ -710,20 +709,20 @@ export interface components {
             /** @description Why git hooks could not be installed, '' if they are */
             hooks: string;
         };
-        /** @description Files that are left out, or not quite as they are in git; at most 100 */
+        /** @description Files that are not copied, or differ from those in git; at most 100 */
         Remarks: {
             path: string;
             reason: string;
         }[];
         Restored: {
             name: string;
-            /** @description Where HEAD stands */
+            /** @description The restored HEAD */
             commit: string;
-            /** @description Else its files came back alone */
+            /** @description Otherwise only its files were restored */
             has_history: boolean;
-            /** @description Files that could not come back */
+            /** @description Files that could not be restored */
             missing: string[];
-            /** @description Why nothing came back, '' if it did */
+            /** @description Why nothing was restored, '' if it was */
             problem: string;
         };
         Error: {
@@ -742,9 +741,9 @@ export interface components {
             /** @enum {string} */
             dialect: "anthropic" | "responses" | "chat" | "gemini";
             model: string;
-            /** @description By the owner; else it is the configured one */
+            /** @description Whether the owner chose it */
             model_is_chosen: boolean;
-            /** @description Of headers and env there are only the names */
+            /** @description Only the names of headers and env are shown */
             mcp_servers: {
                 [key: string]: {
                     url?: string;
@@ -754,7 +753,7 @@ export interface components {
                     env?: string[];
                 };
             };
-            /** @description What is wrong with its files, '' if nothing */
+            /** @description A problem with its files, '' if there is none */
             message: string;
             hint: string;
         };
@@ -770,7 +769,7 @@ export interface components {
         /** Format: date-time */
         Instant: string | null;
         Pat: {
-            /** @description Of two, the higher is the later one, until a restart */
+            /** @description The higher of two is the later one, until a restart */
             revision: number;
             /** @enum {string} */
             state: "needed" | "adopting" | "active" | "retrying" | "expired";
@@ -780,13 +779,13 @@ export interface components {
             user: string;
             created_at: components["schemas"]["Instant"];
             expires_at: components["schemas"]["Instant"];
-            /** @description Of each token that is created */
+            /** @description Lifetime of each token that is created */
             lifetime_seconds: number;
             next_rotation_at: components["schemas"]["Instant"];
             rotations: number;
-            /** @description Replaced tokens that still live */
+            /** @description Replaced tokens that are still valid */
             awaiting_revocation: number;
-            /** @description Where the workspace lets a user create tokens */
+            /** @description The workspace's page for creating tokens */
             token_page: string;
             pasted: {
                 /** @enum {string} */
@@ -801,14 +800,14 @@ export interface components {
             };
         };
         ModelReport: {
-            /** @description What is in force */
+            /** @description The model in use */
             model: string;
-            /** @description What was asked for */
+            /** @description The model that was requested */
             configured: string;
-            /** @description Null while the workspace was not asked */
+            /** @description Null until the workspace's models are known */
             served: boolean | null;
             alternatives: string[];
-            /** @description What to know, '' if nothing */
+            /** @description A problem with it, '' if there is none */
             problem: string;
         };
         Usage: {
@@ -839,7 +838,7 @@ export interface components {
             models: {
                 [key: string]: components["schemas"]["ModelReport"];
             };
-            /** @description Since the start of the server; the means are over all calls */
+            /** @description Since the start of the server; means are over all calls */
             usage: components["schemas"]["Usage"][];
             tracing: {
                 enabled: boolean;
@@ -847,7 +846,7 @@ export interface components {
                 experiment: string;
                 /** @description Written since the start of the server */
                 traces: number;
-                /** @description What failed last, '' if nothing */
+                /** @description The last failure, '' if there is none */
                 message: string;
             };
             agents: components["schemas"]["Agent"][];
@@ -869,16 +868,16 @@ export interface components {
                 name: string;
                 /** Format: date-time */
                 last_activity: string;
-                /** @description The program that has the terminal, '' when there is none */
+                /** @description The program in the foreground, '' if there is none */
                 foreground: string;
                 /** @description Browsers connected to it */
                 clients: number;
             }[];
-            /** @description Of the container where there is one, else of the machine */
+            /** @description Of the container if there is one, otherwise of the machine */
             memory: {
                 /** @description The working set, without page cache */
                 used_bytes: number;
-                /** @description Null when there is none */
+                /** @description Null if there is no limit */
                 limit_bytes: number | null;
             };
         };
