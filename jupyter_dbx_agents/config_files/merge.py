@@ -175,10 +175,18 @@ def _leaves(keys: Mapping[str, Any], above: KeyPath = ()) -> Iterator[tuple[KeyP
         path = (*above, name)
         if isinstance(value, Mapping):
             yield from _leaves(value, path)
-        elif isinstance(value, Secret):
-            yield path, value.reveal()
         else:
-            yield path, value
+            yield path, _revealed(value)
+
+
+def _revealed(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return value.reveal()
+    if isinstance(value, Mapping):
+        return {name: _revealed(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_revealed(item) for item in value)
+    return value
 
 
 def _table(

@@ -223,6 +223,16 @@ def test_no_secret_of_ours_is_remembered_in_clear(home):
     assert "dapi-2" not in repr(ConfigFile(home, Format.INI, keys))
 
 
+def test_a_secret_in_an_object_of_a_list_is_written_and_not_remembered(home):
+    path, files = put(home / "file", '{"models": [{"key": "mine"}]}'), ManagedFiles(home)
+    for number in range(2):
+        files.write(ConfigFile(path, Format.JSON, {"models": [{"key": Secret(f"ours-{number}")}]}))
+    assert json.loads(path.read_text()) == {"models": [{"key": "mine"}, {"key": "ours-1"}]}
+    assert "ours-" not in (home / STATE).read_text()
+    files.remove(path)
+    assert json.loads(path.read_text()) == {"models": [{"key": "mine"}]}
+
+
 def test_a_value_that_the_user_changed_since_is_left_to_them(home):
     path = put(home / "file", "{}")
     files = ManagedFiles(home)
