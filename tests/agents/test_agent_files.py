@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jupyter_dbx_agents.agents import AGENTS, Agent, AgentContext
+from jupyter_dbx_agents.agents import AGENTS
 from jupyter_dbx_agents.agents.databricks_profile import databrickscfg
 from jupyter_dbx_agents.agents.opencode import OPENCODE
 from jupyter_dbx_agents.config_files import ManagedFiles
-from jupyter_dbx_agents.environment import Environment
-from jupyter_dbx_agents.models import Dialect, ModelTable, ServedModels
+from jupyter_dbx_agents.models import Dialect, ServedModels
 from jupyter_dbx_agents.secret import Secret
+from tests.support.agent_context import context_of
 from tests.support.golden import FILES
 
 SETTINGS_BEFORE = FILES[".claude/settings.json"]
@@ -107,22 +107,6 @@ x-databricks-use-coding-agent-mode = "true"
 @pytest.fixture
 def home(tmp_path):
     return tmp_path
-
-
-def context_of(home: Path, agent: Agent, **more) -> AgentContext:
-    environment = Environment("", "https://w", "1", None, "", Secret(""), Secret(""), home)
-    models = ModelTable(environment)
-    return AgentContext(
-        home=home,
-        broker_url="http://127.0.0.1:1234",
-        capability=Secret("capability"),
-        models=models,
-        model=agent.default_model(models),
-        own_folder=home / "own",
-        projects=Path("/h/projects"),
-        git_roots=(Path("/h/projects/a.b"),),
-        **more,
-    )
 
 
 def configure(home: Path, **more) -> ManagedFiles:

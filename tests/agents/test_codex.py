@@ -10,8 +10,7 @@ import pytest
 from jupyter_dbx_agents.agents.codex import CODEX
 from jupyter_dbx_agents.config_files import ManagedFiles
 from jupyter_dbx_agents.errors import InstallError
-
-from .test_agent_files import context_of
+from tests.support.agent_context import context_of
 
 PROGRAM = """#!/bin/sh
 case $1 in
