@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from ..models import Dialect
 from ..workspace_api import read_error
 from .base import Agent, AgentContext
 from .install.installer import AgentInstaller
-from .install.program import run_program
+from .install.program import empty_home, run_program
 
 PROBE_SECONDS = 60.0
 # A few tokens, so that it costs next to nothing; some models refuse less.
@@ -48,9 +47,8 @@ async def check_program(
     if found is None:
         return Check("program", "problem", f"The command “{agent.command}” was not found.", install)
     try:
-        with tempfile.TemporaryDirectory() as elsewhere:  # some create files in the home at once
-            away = {**environment, "HOME": elsewhere}
-            code, lines = await run_program((found, "--version"), Path("/"), away)
+        with empty_home(environment) as clean:
+            code, lines = await run_program((found, "--version"), Path("/"), clean)
     except DbxAgentsError as error:
         return Check("program", "problem", error.message, install)
     version, said = agent.recipe.version(), " ".join(lines[:1])

@@ -19,10 +19,8 @@ Decided
   boundary then, as it is for the other agents.
 """
 
-import contextlib
 import json
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +29,7 @@ from ..errors import InstallError
 from ..models import Dialect
 from .base import Agent, AgentContext
 from .install.npm import LOCK_FOLDER, NpmPackage
-from .install.program import run_program
+from .install.program import empty_home, run_program
 from .instructions import instructions_file
 
 PROVIDER = "dbx"
@@ -109,7 +107,7 @@ async def _write_catalog(
     path = _catalog_path(context)
     if path.exists():
         return
-    with _empty_home(environment) as clean:
+    with empty_home(environment, without=("CODEX_HOME",)) as clean:
         output = Path(clean["HOME"]) / "models.json"
         command = ("sh", "-c", 'exec "$0" debug models > "$1"', str(program), str(output))
         code, lines = await run_program(command, output.parent, clean)
@@ -153,7 +151,7 @@ async def _try_sandbox(
 ) -> None:
     """Run a command in the sandbox and remember whether that failed; then raise InstallError."""
     report = _sandbox_report(context)
-    with _empty_home(environment) as clean:
+    with empty_home(environment, without=("CODEX_HOME",)) as clean:
         command = (str(program), "sandbox", "--", "true")
         code, lines = await run_program(command, Path(clean["HOME"]), clean)
     if code == 0:
@@ -165,13 +163,6 @@ async def _try_sandbox(
         "It was turned off: Codex's commands run with your permissions, like those of the other "
         "agents.",
     )
-
-
-@contextlib.contextmanager
-def _empty_home(environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Yield the environment of a program that must not read the user's settings."""
-    with tempfile.TemporaryDirectory() as home:
-        yield {n: v for n, v in environment.items() if n != "CODEX_HOME"} | {"HOME": home}
 
 
 def _catalog_path(context: AgentContext) -> Path:

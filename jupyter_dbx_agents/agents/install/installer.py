@@ -25,7 +25,7 @@ from ...environment import child_environment, current_environment
 from ...errors import InstallError
 from ..base import Agent
 from .links import point_link, remove_link
-from .program import run_program
+from .program import empty_home, run_program
 
 Progress = Callable[[float | None, str], None]
 PROGRESS_INTERVAL_SECONDS = 0.5
@@ -132,8 +132,7 @@ class AgentInstaller(LoggingConfigurable):
         Each is tried, since there are builds for glibc and for musl.
         """
         output: list[str] = []
-        with tempfile.TemporaryDirectory() as elsewhere:  # some create files in the home at once
-            environment = self._environment() | {"HOME": elsewhere}
+        with empty_home(self._environment()) as environment:
             for program in programs:
                 command = (str(partial / program), "--version")
                 try:

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import os
 import signal
+import tempfile
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ...errors import InstallError
@@ -39,6 +40,15 @@ async def run_program(
         return await _output(process)
     finally:
         await _end_group(process)
+
+
+@contextlib.contextmanager
+def empty_home(
+    environment: Mapping[str, str], *, without: Iterable[str] = ()
+) -> Iterator[dict[str, str]]:
+    """Yield an environment with an empty home: programs read and create files in the user's."""
+    with tempfile.TemporaryDirectory() as home:
+        yield {n: v for n, v in environment.items() if n not in without} | {"HOME": home}
 
 
 async def _output(process: asyncio.subprocess.Process) -> tuple[int, list[str]]:
