@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import partial
 from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
@@ -39,8 +38,9 @@ class GatedApp(ExtensionApp):
 
     def load_config_file(self, *arguments: Any, **options: Any) -> None:
         super().load_config_file(*arguments, **options)
-        assert self.serverapp is not None
-        self._or_exit(partial(self.serverapp.update_config, owner_only_config(self.serverapp)))
+        server = self.serverapp
+        assert server is not None
+        self._or_exit(lambda: server.update_config(owner_only_config(server)))
 
     def initialize(self, argv: Any = None) -> None:
         super().initialize()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import socket
 import subprocess
@@ -13,11 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dbx_workspace.reserved_port import port_of, reserve_port
+
 OWNER = "kim.owner@example.com"
 START_SECONDS = 60
 OPTIONS = (
     "--ServerApp.jpserver_extensions={'third_party_extension': True}",
-    "--ServerApp.port=0",
     "--ServerApp.ip=127.0.0.1",
     "--no-browser",
     "--allow-root",
@@ -81,25 +81,23 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
 @contextlib.contextmanager
 def guarded_server(home: Path, *arguments: str, **variables: str) -> Iterator[GuardedServer]:
     """Run a server until the block ends."""
-    process, output = spawn(home, *arguments, **variables)
-    try:
-        port = wait_for_port(process, home, output)
-        yield GuardedServer(port=port, pid=process.pid, home=home, output=output)
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
+    with reserve_port() as reserved:
+        port = port_of(reserved)
+        process, output = spawn(home, f"--ServerApp.port={port}", *arguments, **variables)
+        try:
+            wait_for_port(process, port, output)
+            yield GuardedServer(port=port, pid=process.pid, home=home, output=output)
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
 
 
-def wait_for_port(process: subprocess.Popen[bytes], home: Path, output: Path) -> int:
-    """Wait until the server has written where it listens, and does."""
-    info = home / "runtime" / f"jpserver-{process.pid}.json"
+def wait_for_port(process: subprocess.Popen[bytes], port: int, output: Path) -> None:
+    """Wait until the server says that it listens, and does."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError, ValueError):
-            port = int(json.loads(info.read_text())["port"])
-            # It is written before the port opens; the log tells of the opening.
-            if "THE PORT OPENS" in output.read_text() and can_connect(port):
-                return port
+        if "THE PORT OPENS" in output.read_text() and can_connect(port):
+            return
         time.sleep(0.02)
     raise AssertionError(f"The server did not come up:\n{output.read_text()}")
 

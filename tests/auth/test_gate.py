@@ -85,7 +85,7 @@ def is_refusal(answer: sweep.Answer) -> bool:
 
 def test_every_route_refuses_everybody_but_the_owner(server: GuardedServer, tmp_path: Path) -> None:
     routes = sweep.routes_in_a_process(
-        "gated_app:GatedApp", OPTIONS, environment(tmp_path), tmp_path
+        "gated_app:GatedApp", (*OPTIONS, "--ServerApp.port=0"), environment(tmp_path), tmp_path
     )
     handlers = {route.handler for route in routes}
     assert len(routes) > 50

@@ -30,7 +30,7 @@ PASSWORD_PROVIDER = "jupyter_server.auth.PasswordIdentityProvider"
 
 def refused_start(home: Path, *arguments: str, **variables: str) -> str:
     """Start a server that must end by itself, in failure and before its port opens."""
-    process, output = spawn(home, *arguments, **variables)
+    process, output = spawn(home, "--ServerApp.port=0", *arguments, **variables)
     try:
         code = process.wait(timeout=60)
     finally:
