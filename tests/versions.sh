@@ -14,7 +14,7 @@ if command -v pyenv >/dev/null; then # its commands refuse the versions that are
 fi
 
 make_venv() { # name, Python
-    uv venv --quiet --clear --no-python-downloads --python "$2" "$folder/$1"
+    uv venv --quiet --clear --seed --no-python-downloads --python "$2" "$folder/$1"
     python=$folder/$1/bin/python
 }
 
