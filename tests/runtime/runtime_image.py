@@ -15,6 +15,8 @@ from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 
+from tests.support.effort import IS_LONG
+
 from .sandbox import SOURCE_CODE, Order
 
 FOLDER = Path(__file__).parent
@@ -100,10 +102,10 @@ class RuntimeImage:
         if not self._venv.exists():
             base = getattr(sys, "_base_executable", sys.executable)
             subprocess.run([base, "-m", "venv", self._venv], check=True)
-            self._pip("--no-deps", "-r", str(PREINSTALLED))
+            self._install("--no-deps", "-r", str(PREINSTALLED))
         file = self.folder / "requirements.txt"
         file.write_bytes(requirements)
-        self._pip("-r", str(file))
+        self._install("-r", str(file))
         self._installed = digest
 
     def start(
@@ -149,15 +151,13 @@ class RuntimeImage:
         cache = {"npm_config_cache": str(self._npm_cache)}
         return {"PATH": ":".join(dict.fromkeys(path)), "HOME": "/", **registries, **cache}
 
-    def _pip(self, *arguments: str) -> None:
-        command = [
-            str(self._venv / "bin" / "python"),
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            *arguments,
-        ]
+    def _install(self, *arguments: str) -> None:
+        """Install as the platform's pip does; by pip itself, which is slow, in the long run."""
+        python = str(self._venv / "bin" / "python")
+        command = [python, "-m", "pip", "install", "--quiet", *arguments]
+        if not IS_LONG:
+            command = [sys.executable, "-m", "uv", *command[2:], "--python", python]
+            command += ["--compile-bytecode"]
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
         )

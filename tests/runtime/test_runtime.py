@@ -20,6 +20,8 @@ from tests.support.terminal_client import TerminalClient
 from .machine import Platform, git_repository
 from .sandbox import MEMORY_BYTES, SOURCE_CODE
 
+# Those that the tests use; the other way installs all.
+ONLY_TWO_AGENTS = '"--AgentRoster.enabled_agents=claude-code", "--AgentRoster.enabled_agents=codex"'
 SOON = timedelta(seconds=900)
 PROMPT = r"Token \(press Enter to skip\): "
 
@@ -50,7 +52,9 @@ def deploy_by_command(platform: Platform, repository: Path, name: str) -> None:
         r"# (- name: CODEX_MODEL\n  )# (  value: ).*", r"\1\2databricks-gpt-5", template
     )
     assert edited != template
-    (clone / "app.yaml").write_text(edited, encoding="utf-8")
+    command = edited.replace('"serve", ', f'"serve", {ONLY_TWO_AGENTS}, ')
+    assert command != edited
+    (clone / "app.yaml").write_text(command, encoding="utf-8")
     token = platform.control.mint(OWNER, comment="of the command line").token_value
     home = repository.with_name("home")
     home.mkdir()
