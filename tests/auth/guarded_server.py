@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dbx_workspace.reserved_port import port_of, reserve_port
+from dbx_workspace.server import port_of, reserve_port
 
 OWNER = "kim.owner@example.com"
 START_SECONDS = 60
