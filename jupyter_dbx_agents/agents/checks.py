@@ -3,8 +3,6 @@
 The call is like the agent's own: through the broker, in its dialect, with its secret.
 """
 
-from __future__ import annotations
-
 import asyncio
 import shutil
 from collections.abc import Mapping

@@ -12,8 +12,6 @@ Decided
   workspace and its token in its own code.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from pathlib import Path

@@ -4,8 +4,6 @@ An agent that is off has no command and no key in any file; its program stays on
 be switched on again at once.  "Removed" is off, with the program deleted.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -4,8 +4,6 @@ Sources of the tokens: ``usage`` in the APIs of Anthropic (whose input tokens ex
 cache) and OpenAI (where they include them), ``usageMetadata`` in Gemini's.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Iterable

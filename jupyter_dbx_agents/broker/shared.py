@@ -1,7 +1,5 @@
 """What the broker's handlers share: the token's source, the models, the upstream, the log."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field

@@ -3,8 +3,6 @@
 The server runs as on the platform; only ``DATABRICKS_HOST`` differs.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

@@ -4,8 +4,6 @@
 Whatever goes wrong, the shell starts: a terminal works without a token, too.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import select

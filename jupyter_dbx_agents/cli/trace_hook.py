@@ -3,8 +3,6 @@
 Whatever goes wrong, it prints nothing and exits with 0: a hook must not disturb an agent.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import sys

@@ -3,8 +3,6 @@
 The platform runs ``command`` without a shell, and reports a mistake in the file after minutes.
 """
 
-from __future__ import annotations
-
 import difflib
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Deploying ``databricks.yml`` with the Databricks CLI."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from pathlib import Path

@@ -1,7 +1,5 @@
 """``jupyter dbx-agents deploy``: from a clone to a running app, step by step."""
 
-from __future__ import annotations
-
 from collections.abc import Sized
 from dataclasses import dataclass
 from pathlib import Path

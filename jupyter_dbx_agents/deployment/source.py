@@ -4,8 +4,6 @@ On disk and not as committed: whoever copies ``app.yaml.template`` to ``app.yaml
 the copy.  Notes name what differs from the last commit and what is not uploaded.
 """
 
-from __future__ import annotations
-
 import hashlib
 import subprocess
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ One target each, since the Databricks CLI refuses two apps with one source folde
 app's creator is whoever deploys, so each app has its owner in ``APP_OWNER_EMAIL``.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

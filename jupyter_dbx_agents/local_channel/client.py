@@ -1,7 +1,5 @@
 """The commands' end.  Standard library only: it runs each time a terminal opens."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import socket

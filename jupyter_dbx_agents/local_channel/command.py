@@ -3,8 +3,6 @@
 The Databricks Apps platform installs our requirements but not us, so there is no console script.
 """
 
-from __future__ import annotations
-
 import shlex
 import sys
 from pathlib import Path

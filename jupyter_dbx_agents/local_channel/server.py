@@ -1,7 +1,5 @@
 """The server's end: a tornado application on a unix socket."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

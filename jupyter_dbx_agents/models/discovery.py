@@ -7,8 +7,6 @@ the list of serving endpoints is used, which is documented but has no dialects e
 Sources: the listings as ``databricks/ucode`` reads them, and the serving endpoints' API.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any

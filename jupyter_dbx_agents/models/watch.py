@@ -4,8 +4,6 @@ A gateway that was found and stops answering is replaced by the serving endpoint
 again.  A configured one is not: its user may want every call to go through it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import math
 import time

@@ -1,7 +1,5 @@
 """The browser's routes beside the REST operations: uploads, and the plain page."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path

@@ -3,8 +3,6 @@
 ``rest-api.yml`` beside this file describes it.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass

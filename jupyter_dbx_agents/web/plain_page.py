@@ -4,8 +4,6 @@ It is a function of the status: every text is escaped, every part may be missing
 no script, so that nothing is built and its content security policy allows its style sheet only.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape

@@ -4,8 +4,6 @@ The same table answers the browser (behind the gate, Jupyter's identity provider
 and the commands in a terminal (on the local socket, see ``local_channel``).
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Files from the browser: each under a safe and unused name, complete or not at all."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

@@ -1,7 +1,5 @@
 """Each agent's installation as a start-up task, with its progress."""
 
-from __future__ import annotations
-
 import functools
 from typing import Any, Protocol
 

@@ -4,8 +4,6 @@ Source: mlflow 3.11, ``entities/trace_info.py``, ``entities/span.py`` and what i
 Databricks.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Queues the turns that ended, and writes each as a trace."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Reads Claude Code's transcript, a line of JSON for each message (2.1.330)."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field

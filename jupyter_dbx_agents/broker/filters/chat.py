@@ -1,7 +1,5 @@
 """Chat completions: what the route refuses, and what it refuses for Claude only."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from .json_steps import (

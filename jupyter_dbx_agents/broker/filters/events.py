@@ -1,7 +1,5 @@
 """Streams of server-sent events, corrected event by event wherever the chunks are cut."""
 
-from __future__ import annotations
-
 import json
 from typing import Protocol
 

@@ -4,8 +4,6 @@ A schema of a tool is walked as one: a property may be called like a keyword, an
 ``$ref`` can point to is touched.  (To remove ``$defs`` breaks every tool that uses references.)
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any

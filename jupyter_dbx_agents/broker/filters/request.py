@@ -5,8 +5,6 @@ request, or of the events of an answer, and applies only to the agents and diale
 everything else passes unchanged.  Each names what it corrects, and where that was found.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Tools that the gateway refuses: hosted ones, some fields, and Codex' namespaces."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from typing import Any
