@@ -66,7 +66,9 @@ from .web.operations import Services
 from .web.rest import open_local_channel, rest_routes
 from .workspace_api import WorkspaceApi
 
-STOPPING_MESSAGE = "The app is stopping. What was committed is safe; open this page again later."
+STOPPING_MESSAGE = (
+    "The app is shutting down. Committed work is safe; open this page again in a minute."
+)
 # For commits made just before the stop: on the platform the disk is lost then.
 FLUSH_SECONDS = 4.5
 UPLOADS_FOLDER = "uploads"

@@ -70,7 +70,7 @@ def _log_in() -> bool:
         "     and revoked.",
     )
     while True:
-        line = _read_hidden("Token (press Enter to skip): ")
+        line = _read_hidden("Paste token (or press Enter to skip): ")
         if line is None:
             _print("Connected from another window. Continuing.")
             return True

@@ -122,10 +122,9 @@ def _cannot_mint(error: WorkspaceError) -> DbxAgentsError:
         )
     if isinstance(error, WorkspacePermissionError):
         return PatCannotMintError(
-            f"This token may not create the short-lived tokens that rotation needs: "
-            f"{error.message}",
-            "Create one with all scopes or with the scope “authentication”, or ask an "
-            "administrator for the permission to use tokens.",
+            f"This token's scopes are too narrow to renew it: {error.message.rstrip('.')}.",
+            "Create one with all scopes, or at least “authentication”, or ask an administrator for "
+            "the permission to use tokens.",
         )
     return PatCannotMintError(
         f"The workspace did not create a short-lived token: {error.message}",

@@ -44,7 +44,7 @@ _OTHER_TOKENS = {
     "sk-": "an API key of another service",
     "ghp_": "a GitHub token",
 }
-_CREATE_HINT = "Create one under Settings › Developer › Access tokens; it starts with “dapi”."
+_CREATE_HINT = "Create one under Settings › Developer › Access tokens. It begins with “dapi”."
 
 
 class PastedState(StrEnum):
@@ -112,7 +112,9 @@ def parse_pat(text: str) -> Secret:
                 f"This looks like {description}, not like a personal access token.", _CREATE_HINT
             )
     if not _PAT.fullmatch(bare):
-        raise PatShapeError("This is not a Databricks personal access token.", _CREATE_HINT)
+        raise PatShapeError(
+            "This does not look like a Databricks personal access token.", _CREATE_HINT
+        )
     return Secret(bare)
 
 
@@ -125,9 +127,9 @@ async def owner_of_pasted(api: WorkspaceApi, pasted: Secret, expected_user: str 
         user = await api.me(pasted)
     except TokenRefusedError:
         raise PatRefusedError(
-            "The workspace does not accept this token: it has expired, was revoked, or belongs to "
+            "The workspace rejected this token. It may have expired, been revoked, or belong to "
             "another workspace.",
-            f"Create a new one on {api.host} and paste it.",
+            f"Create a new one on {api.host}, and paste it.",
         ) from None
     except WorkspacePermissionError as error:
         raise PatRefusedError(
@@ -141,7 +143,7 @@ async def owner_of_pasted(api: WorkspaceApi, pasted: Secret, expected_user: str 
         )
     if expected_user is not None and user.user_name != expected_user.lower():
         raise PatForeignUserError(
-            "This token belongs to another user than this app's owner.",
+            "This token belongs to a different user than the owner of this app.",
             "Paste a token that you created yourself in this workspace.",
         )
     return user.user_name

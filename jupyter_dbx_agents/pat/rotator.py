@@ -33,7 +33,7 @@ from .plan import (
 from .revocation import Revocations
 from .store import Pat, PatState, PatStore, Promise
 
-_PASTE_HINT = "Open a terminal, or use “jupyter dbx-agents login”, and paste a token."
+_PASTE_HINT = "Click “Databricks” in the status bar, or run: jupyter dbx-agents login"
 # The platform kills us 15 s after SIGTERM; the other parts need some of that too.
 STOP_SECONDS = 3.0
 
@@ -120,7 +120,9 @@ class PatRotator(LoggingConfigurable):
             api, self._store, self._mint, self.retry_first_seconds, self.log
         )
         self._state = PatState.NEEDED
-        self._message = "No Databricks token has been pasted yet."
+        self._message = (
+            "Agents use your own Databricks account. Paste a personal access token to connect."
+        )
         self._hint = _PASTE_HINT
         self.user = ""
         self.rotations = 0
@@ -217,7 +219,7 @@ class PatRotator(LoggingConfigurable):
                 f" {left} of its tokens could not be revoked; check Settings › Developer › "
                 "Access tokens."
             )
-            self._lose(f"You logged out.{warning if left else ''}")
+            self._lose(f"You are logged out.{warning if left else ''}")
         self._wake.set()
 
     async def revoke_pasted(self, token_id: str) -> None:
@@ -354,7 +356,10 @@ class PatRotator(LoggingConfigurable):
         self._tidy_at = self._clock.now()
         if recovered:
             self.log.info("The PAT rotates again.")
-        self._set(PatState.ACTIVE, "The token is valid and rotates while a session is open.")
+        self._set(
+            PatState.ACTIVE,
+            "The token is valid, and renews itself while a terminal or notebook is open.",
+        )
 
     def _retry_later(self, error: DbxAgentsError) -> None:
         now, pat = self._clock.now(), self._store.pat
@@ -366,7 +371,7 @@ class PatRotator(LoggingConfigurable):
         self._retry_at = now + timedelta(seconds=max(delay, self.retry_first_seconds / 2))
         if self._state is not PatState.RETRYING:
             self.log.warning("The PAT could not be rotated: %s Retrying.", error.message)
-        self._set(PatState.RETRYING, f"The rotation failed: {error.message}", error.hint)
+        self._set(PatState.RETRYING, f"Renewing the token failed: {error.message}", error.hint)
 
     async def _revoke_due(self) -> None:
         await self._revocations.revoke_due(self.current(), self._clock.now())

@@ -31,7 +31,7 @@ def test_open_paste_launch_commit_rotate_and_log_out(
     expect(lab.status).to_have_text("Databricks: token needed")
     lab.give_token(BAD_TOKEN)
     said = lab.dialog.locator(".jp-DbxAgents-error")
-    expect(said).to_contain_text("The workspace does not accept this token")
+    expect(said).to_contain_text("The workspace rejected this token")
     expect(said).to_contain_text("Create a new one")
     assert lab.dialog.locator("a").get_attribute("href").endswith("access-tokens")
     lab.page.keyboard.insert_text(app.control.mint(app.lines["owner"]).token_value)

@@ -17,7 +17,7 @@ from tests.support.running_app import RunningApp
         (b'{"token": 7}', 400, "has no string"),
         (b'{"token": ""}', 400, "No token was given"),
         (b'{"token": "eyJhbGciOiJSUzI1NiJ9.e30.x"}', 400, "OAuth"),
-        (b'{"token": "dapi00000000000000000000000000000000"}', 400, "does not accept this token"),
+        (b'{"token": "dapi00000000000000000000000000000000"}', 400, "rejected this token"),
         (b'{"token": "' + b"x" * 70_000 + b'"}', 413, "at most"),
     ],
 )

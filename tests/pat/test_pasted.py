@@ -41,10 +41,10 @@ def test_white_space_and_quotes_around_a_pat_do_not_matter(text):
         ("eyJhbGciOi.x.y", "OAuth"),
         ("dose1234567890", "service principal"),
         ("dkea123", "account"),
-        ("hunter2", "not a Databricks personal access token"),
-        ("dapi12", "not a Databricks personal access token"),
-        ("dapi" + "x" * 500, "not a Databricks personal access token"),
-        (A + "é", "not a Databricks personal access token"),
+        ("hunter2", "not look like a Databricks personal access token"),
+        ("dapi12", "not look like a Databricks personal access token"),
+        ("dapi" + "x" * 500, "not look like a Databricks personal access token"),
+        (A + "é", "not look like a Databricks personal access token"),
     ],
 )
 def test_what_is_no_pat_is_named_and_never_repeated(text, said):

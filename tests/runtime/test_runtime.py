@@ -23,7 +23,7 @@ from .sandbox import MEMORY_BYTES, SOURCE_CODE
 # Those that the tests use; the other way installs all.
 ONLY_TWO_AGENTS = '"--AgentRoster.enabled_agents=claude-code", "--AgentRoster.enabled_agents=codex"'
 SOON = timedelta(seconds=900)
-PROMPT = r"Token \(press Enter to skip\): "
+PROMPT = r"Paste token \(or press Enter to skip\): "
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +206,7 @@ def test_a_stop_in_the_middle_loses_nothing_that_was_committed(
         terminal.run("git commit -qm 'at the last moment'")
         terminal.type("sleep 600\n")
         platform.sdk.apps.stop(app)
-        terminal.expect("The app is stopping. What was committed is safe")
+        terminal.expect("The app is shutting down. Committed work is safe")
     eventually(lambda: before.code is not None, 60)
     assert before.code == 0, before.log  # and not killed, 15 s after SIGTERM
     assert before.left() == []

@@ -109,7 +109,7 @@ def failed_install(browser: Browser) -> dict:
 
 def shell_works(browser: Browser) -> bool:
     with browser.terminal() as terminal:
-        terminal.expect("Token ")
+        terminal.expect("Paste token ")
         terminal.type("\n")
         terminal.until_shell()
         return terminal.run("echo it wo''rks").strip() == "it works"
@@ -156,7 +156,7 @@ def foreign(workspace: LocalWorkspaceProcess) -> str:
 
 
 TOKENS = {
-    "malformed": (lambda _workspace: "hunter2", "not a Databricks personal access token"),
+    "malformed": (lambda _workspace: "hunter2", "not look like a Databricks personal access token"),
     "revoked": (expired, "expired"),
     "foreign": (foreign, "owner"),
 }

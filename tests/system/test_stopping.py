@@ -88,7 +88,7 @@ def test_the_clients_are_told_before_the_end(workspace, start):
         listener = threading.Thread(target=listen, args=[socket])
         listener.start()
         server.process.terminate()
-        terminal.expect("The app is stopping. What was committed is safe")
+        terminal.expect("The app is shutting down. Committed work is safe")
         listener.join(60)
     assert server.process.wait(60) == 0
     told = [event["server"] for event in events if event.get("part") == "server"]
@@ -204,7 +204,7 @@ def test_what_a_killed_server_has_left_is_swept_and_what_lives_is_not(workspace,
     another.until_open(OWNER).http.close()
     assert mine in folders()
     with browser.terminal() as terminal:
-        terminal.expect("Token ")
+        terminal.expect("Paste token ")
         terminal.type("\n")
         terminal.until_shell()
         assert "needed" in terminal.run("jupyter dbx-agents status")
