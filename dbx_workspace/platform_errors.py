@@ -1,13 +1,14 @@
-"""The platform's own error answers: status, body and headers."""
+"""The platform's own error responses: status, body and headers."""
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Mapping
 
 
 class PlatformError(Exception):
-    """An answer that the platform gives instead of the requested one."""
+    """An error response of the platform; handlers raise it and ``web`` writes it."""
 
     def __init__(
         self,
@@ -23,12 +24,21 @@ class PlatformError(Exception):
         self.headers = dict(headers or {})
 
     def body(self) -> dict[str, object]:
-        """The JSON body of the answer."""
+        """Return the JSON body of the response."""
         return {"error_code": self.error_code, "message": self.message}
 
 
+# Each takes the message.  The textual code of a denied permission sets it apart from a dead token,
+# whose code is a number.
+invalid_parameter = functools.partial(PlatformError, 400, "INVALID_PARAMETER_VALUE")
+malformed_request = functools.partial(PlatformError, 400, "MALFORMED_REQUEST")
+permission_denied = functools.partial(PlatformError, 403, "PERMISSION_DENIED")
+not_found = functools.partial(PlatformError, 404, "RESOURCE_DOES_NOT_EXIST")
+already_exists = functools.partial(PlatformError, 409, "RESOURCE_ALREADY_EXISTS")
+
+
 def invalid_access_token() -> PlatformError:
-    """The REST APIs' answer to an unknown, expired or revoked token: its code is a number."""
+    """Return the REST APIs' error for an unknown, expired or revoked token."""
     return PlatformError(
         403,
         403,
@@ -38,12 +48,12 @@ def invalid_access_token() -> PlatformError:
 
 
 def invalid_gateway_token() -> PlatformError:
-    """The AI Gateway's answer to the same tokens: a 400, not a 403."""
+    """Return the AI Gateway's error for the same tokens: a 400, not a 403."""
     return PlatformError(400, "BAD_REQUEST", "Invalid Token")
 
 
 def credential_missing() -> PlatformError:
-    """The answer to a request that carries no bearer credential."""
+    """Return the error for a request without a bearer token."""
     return PlatformError(
         401,
         401,
@@ -53,37 +63,10 @@ def credential_missing() -> PlatformError:
 
 
 def missing_scope(scope: str) -> PlatformError:
-    """The answer to a scoped token that lacks the API scope of the route."""
-    return PlatformError(
-        403, "PERMISSION_DENIED", f"Provided access token does not have required scopes: {scope}"
-    )
-
-
-def permission_denied(message: str) -> PlatformError:
-    """A real permission error, told from a dead token by its textual code."""
-    return PlatformError(403, "PERMISSION_DENIED", message)
-
-
-def invalid_parameter(message: str) -> PlatformError:
-    """A request that the API understands and refuses."""
-    return PlatformError(400, "INVALID_PARAMETER_VALUE", message)
-
-
-def malformed_request(message: str) -> PlatformError:
-    """A body that is not what the API can read."""
-    return PlatformError(400, "MALFORMED_REQUEST", message)
-
-
-def not_found(message: str) -> PlatformError:
-    """The named thing does not exist."""
-    return PlatformError(404, "RESOURCE_DOES_NOT_EXIST", message)
-
-
-def already_exists(message: str) -> PlatformError:
-    """The named thing is in the way."""
-    return PlatformError(409, "RESOURCE_ALREADY_EXISTS", message)
+    """Return the error for a token without the API scope of the route."""
+    return permission_denied(f"Provided access token does not have required scopes: {scope}")
 
 
 def no_such_route(method: str, path: str) -> PlatformError:
-    """No API lives at this path."""
+    """Return the error for a path that belongs to no API."""
     return PlatformError(404, "ENDPOINT_NOT_FOUND", f"No API found for '{method} {path}'")
