@@ -1,4 +1,4 @@
-"""`python -m dbx_workspace`: the local workspace as a program."""
+"""The local workspace as a program: ``python -m dbx_workspace``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .state import DEFAULT_WORKSPACE_ID, Workspace
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m dbx_workspace", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="the workspace's port (0: a free one)")
     parser.add_argument("--control-port", type=int, default=0, help="the control API's port")
@@ -31,7 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def build_workspace(arguments: argparse.Namespace) -> Workspace:
-    """The workspace that the command line describes."""
+    """Return the workspace that the command line describes."""
     workspace = Workspace(workspace_id=arguments.workspace_id)
     workspace.add_user(arguments.owner)
     workspace.apps.add(App(arguments.app, arguments.app_creator or arguments.owner))
@@ -41,18 +41,15 @@ def build_workspace(arguments: argparse.Namespace) -> Workspace:
 
 
 async def run(arguments: argparse.Namespace) -> None:
-    """Serves until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM; print the URLs, the owner and a sample PAT first."""
     workspace = build_workspace(arguments)
     server = LocalWorkspace(workspace)
     await server.start(arguments.port, arguments.control_port)
-    value, _ = workspace.tokens.mint(arguments.owner, comment="sample")
-    for name, shown in (
-        ("workspace", server.url),
-        ("control", server.control_url),
-        ("owner", arguments.owner),
-        ("paste", value),
-    ):
-        print(f"{name}: {shown}", flush=True)
+    pat, _ = workspace.tokens.mint(arguments.owner, comment="sample")
+    print(f"workspace: {server.url}")
+    print(f"control: {server.control_url}")
+    print(f"owner: {arguments.owner}")
+    print(f"paste: {pat}")
     print("ready", flush=True)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -62,7 +59,7 @@ async def run(arguments: argparse.Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Parses and runs."""
+    """Run the program."""
     asyncio.run(run(build_parser().parse_args(argv)))
 
 

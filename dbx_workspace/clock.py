@@ -19,12 +19,12 @@ class AdjustableClock:
         return self._base() + self._offset
 
     def advance(self, seconds: float) -> None:
-        """Moves the clock forward by `seconds`."""
+        """Move the clock forward; raise ``ValueError`` for negative ``seconds``."""
         if seconds < 0:
             raise ValueError("the clock only goes forward: give seconds >= 0")
         self._offset += timedelta(seconds=seconds)
 
 
 def to_milliseconds(moment: datetime) -> int:
-    """Epoch milliseconds, the unit of the token and workspace APIs."""
+    """Return Unix time in milliseconds, the unit of the token and workspace APIs."""
     return int(moment.timestamp() * 1000)

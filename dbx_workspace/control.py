@@ -1,31 +1,29 @@
-"""The control API: JSON over HTTP on a port of its own, bound to loopback, for tests and the demo.
+"""The control API: JSON over HTTP on a loopback port of its own, for tests and the demo.
 
-- `GET /` → `{workspace_id, users, apps: [{name, creator, client_id, client_secret}], time}`
-- `POST /tokens {user, scopes?, lifetime_seconds?, comment?}` → `{token_value, token_id}`: a sample
-  PAT, minted past the rules of the token API
-- `GET /tokens?principal=` → `{tokens: [{token_id, status: live|expired|revoked, created_at,
-  expires_at, revoked_at, last_used_at, accepted_count, refused_count, …}]}`, dead ones too
-- `POST /tokens/{id}/revoke` → the token's history
-- `GET /requests?since=N&path=PREFIX` → `{requests: [{number, at, method, path, query, status,
-  outcome: open|answered|client_gone|dropped, token_id, principal, model, seconds, fault, …}]}`
-- `DELETE /requests` → `{}`
-- `POST /faults {match, kind, method?, seconds?, status?, error_code?, message?, retry_after?,
-  after_frames?, times?}` → `{fault_id}`; the kinds are in `faults.py`
-- `GET /faults` → `{faults: […]}`; `DELETE /faults` and `DELETE /faults/{id}` → `{}`
-- `GET /switches`, `PATCH /switches {…}` → `{tokens_disabled, token_quota, token_id_scheme:
-  sha256|random, revocation_delay_seconds, gateway_present, gateway_strict, max_file_bytes}`
-- `GET /app-rules`, `PATCH /app-rules {…}` → the fields of `apps.service.AppRules`: how long starts
-  and deployments take, with which message they fail, who may create apps and how many
-- `GET /front-door`, `PATCH /front-door {…}` → the fields of `front_door.rules.FrontDoorLimits`, in
-  force at every door of this workspace
-- `POST /apps {name, creator}` and `PATCH /apps/{name} {creator?, get_status?, description?}` → the
-  app; `get_status` 403, 404, 500 … is answered instead of its record, 0 is the record
-- `POST /users {user, display_name?, is_active?}` → the user's SCIM record
-- `POST /models {models: [{name, api_types, is_ready?}]}` → `{}`: serves these from now on
-- `GET /files?prefix=` → `{files: [{path, object_type, size, sha256, …}]}`
-- `POST /clock {advance_seconds}` → `{time}`: moves the workspace's time forward
+- ``GET /`` → ``{workspace_id, users, apps: [{name, creator, client_id, client_secret}], time}``
+- ``POST /tokens {user, scopes?, lifetime_seconds?, comment?}`` → ``{token_value, token_id}``: mint
+  a sample PAT without the token API's checks
+- ``GET /tokens?principal=`` → ``{tokens: [{token_id, status: live|expired|revoked, created_at,
+  expires_at, revoked_at, last_used_at, accepted_count, refused_count, …}]}``, dead ones included
+- ``POST /tokens/{id}/revoke`` → the token's history
+- ``GET /requests?since=N&path=PREFIX`` → ``{requests: [{number, at, method, path, query, status,
+  outcome: open|answered|client_gone|dropped, token_id, principal, model, seconds, fault, …}]}``
+- ``DELETE /requests`` → ``{}``
+- ``POST /faults {match, kind, method?, seconds?, status?, error_code?, message?, retry_after?,
+  after_frames?, times?}`` → ``{fault_id}``; ``faults.Fault`` describes the kinds
+- ``GET /faults`` → ``{faults: […]}``; ``DELETE /faults`` and ``DELETE /faults/{id}`` → ``{}``
+- ``GET /switches``, ``PATCH /switches {…}`` → ``{tokens_disabled, token_quota, token_id_scheme:
+  sha256|random, revocation_delay_seconds, gateway_present, gateway_strict, max_file_bytes}``
+- ``GET /app-rules``, ``PATCH /app-rules {…}`` → the fields of ``apps.service.AppRules``
+- ``GET /front-door``, ``PATCH /front-door {…}`` → the fields of ``rules.FrontDoorLimits``
+- ``POST /apps {name, creator}``, ``PATCH /apps/{name} {creator?, get_status?, description?}`` → the
+  app; the Apps API returns the status ``get_status`` instead of its record, unless it is 0
+- ``POST /users {user, display_name?, is_active?}`` → the user's SCIM record
+- ``POST /models {models: [{name, api_types, is_ready?}]}`` → ``{}``: replace the served models
+- ``GET /files?prefix=`` → ``{files: [{path, object_type, size, sha256, …}]}``
+- ``POST /clock {advance_seconds}`` → ``{time}``: move the workspace's clock forward
 
-Errors are `{"message": …}` with 400 or 404. Only `POST /tokens` and the apps' records hold secrets.
+Errors are ``{"message": …}`` with 400 or 404. Only ``POST /tokens`` and apps' records hold secrets.
 """
 
 from __future__ import annotations
@@ -48,10 +46,10 @@ from .web import Json, Operation, Operations, Route
 
 
 class ControlHandler(web.RequestHandler):
-    """One path: JSON in, JSON out, messages for mistakes."""
+    """One path of the control API: an operation per method."""
 
     def initialize(self, workspace: Workspace, operations: Mapping[str, Operation]) -> None:
-        """Store the workspace under control, and the operations of this path by method."""
+        """Store the workspace and the operations of this path by method."""
         self.workspace, self._operations = workspace, operations
 
     def get(self, *arguments: str) -> None:
@@ -64,19 +62,19 @@ class ControlHandler(web.RequestHandler):
     post = patch = delete = get
 
     def json_body(self) -> dict[str, Any]:
-        """Return the body's object."""
+        """Return the request's JSON object; raise ``TypeError`` for other JSON."""
         body = json.loads(self.request.body or b"{}")
         if not isinstance(body, dict):
             raise TypeError("send a JSON object")
         return body
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        """Log what is not a mistake of the caller."""
+        """Log a handler's failure, but not a caller's mistake."""
         if not _is_mistake(value):
             super().log_exception(typ, value, tb)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Reply with what was wrong with the call."""
+        """Reply with the error's message; a caller's mistake is a 400."""
         error = kwargs.get("exc_info", (None, None, None))[1]
         if isinstance(error, PlatformError):
             self.set_status(error.status)
@@ -106,7 +104,7 @@ def _tokens(call: ControlHandler) -> Json:
 
 
 def _mint(call: ControlHandler) -> Json:
-    """Mint a sample PAT, past the rules of the token API."""
+    """Mint a sample PAT without the token API's checks."""
     body = call.json_body()
     user = call.workspace.add_user(body["user"])
     value, token = call.workspace.tokens.mint(
@@ -168,7 +166,7 @@ def _set_switches(call: ControlHandler) -> Json:
         raise ValueError(f"unknown switches {sorted(unknown)}: use {sorted(values)}")
     new = {**values, **changes}
     if new["token_id_scheme"] not in ("sha256", "random"):
-        raise ValueError("token_id_scheme is sha256 or random")
+        raise ValueError("set token_id_scheme to sha256 or random")
     tokens, switches = call.workspace.tokens, call.workspace.switches
     tokens.are_disabled = bool(new["tokens_disabled"])
     tokens.quota = int(new["token_quota"])
@@ -186,7 +184,7 @@ def _add_app(call: ControlHandler, _name: str | None = None) -> Json:
 
 
 def _change_app(call: ControlHandler, name: str | None = None) -> Json:
-    """Change what the Apps API says about an app."""
+    """Change what the Apps API returns for an app."""
     app = call.workspace.apps.named(name or "")
     if app is None:
         raise KeyError(f"no app named {name}: POST /apps first")
@@ -239,7 +237,7 @@ def _serve_models(call: ControlHandler) -> Json:
 
 
 def _files(call: ControlHandler) -> Json:
-    """Return every object with a hash of its content."""
+    """Return the objects below a prefix, each with a hash of its content."""
     prefix = call.get_query_argument("prefix", "")
     nodes = [n for n in call.workspace.files.all() if n.path.startswith(prefix)]
     return {"files": [{**n.info(), "sha256": hashlib.sha256(n.content).hexdigest()} for n in nodes]}
@@ -278,7 +276,7 @@ def _app(app: App) -> Json:
 
 
 def control_routes(workspace: Workspace) -> list[Route]:
-    """Return the URL map."""
+    """Return the URL map of the control API."""
     return [
         (path, ControlHandler, {"workspace": workspace, "operations": operations})
         for path, operations in OPERATIONS.items()

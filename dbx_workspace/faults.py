@@ -1,4 +1,4 @@
-"""Faults on demand: the ways in which a network and a busy platform fail their clients."""
+"""Injected faults: the ways in which a network and a busy platform fail their clients."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ FaultKind = Literal[
 
 @dataclass
 class Fault:
-    """One armed fault; `match` is a path prefix, or a regular expression if it starts with `^`.
+    """One fault; ``match`` is a path prefix, or a regular expression if it starts with ``^``.
 
-    - latency: `seconds` late, then as usual.
-    - status: `status` with `error_code` and `message`, and `Retry-After` if `retry_after` is given.
+    - latency: the request is handled after ``seconds``.
+    - status: the response is ``status`` with ``error_code`` and ``message``, and ``Retry-After`` if
+      ``retry_after`` is given.
     - 429: likewise, with the platform's body.
-    - drop_before: the connection is cut, nothing has happened.
-    - drop_after: the effect has happened, the answer is lost.
-    - drop_stream: a streamed answer is cut after `after_frames` frames.
-    - late: the effect has happened, the answer comes after `seconds`.
-    - hang: no answer for `seconds` (or until the client leaves), then a cut.
+    - drop_before: the connection is closed before the request is handled.
+    - drop_after: the request is handled and the response is lost.
+    - drop_stream: a streamed response is cut off after ``after_frames`` frames.
+    - late: the request is handled and the response sent after ``seconds``.
+    - hang: nothing for ``seconds`` (or until the client leaves), then the connection is closed.
     """
 
     match: str
@@ -32,7 +33,7 @@ class Fault:
     seconds: float = 0.0
     status: int = 500
     error_code: str = "INTERNAL_ERROR"
-    message: str = "The service is having a bad moment."
+    message: str = "The service failed because a test asked for it."
     retry_after: str | None = None
     after_frames: int = 1
     times: int | None = None
@@ -47,10 +48,10 @@ class Fault:
         try:
             re.compile(self.match if self.match.startswith("^") else "")
         except re.error as error:
-            raise ValueError(f"match is no regular expression: {error}") from None
+            raise ValueError(f"match is not a regular expression: {error}") from None
 
-    def covers(self, method: str, path: str) -> bool:
-        """Whether this fault strikes the request."""
+    def matches(self, method: str, path: str) -> bool:
+        """Return whether this fault applies to the request."""
         if self.times is not None and self.used_count >= self.times:
             return False
         if self.method is not None and self.method.upper() != method:
@@ -60,31 +61,31 @@ class Fault:
         return path.startswith(self.match)
 
 
-class FaultBoard:
-    """The armed faults, in the order in which they were set."""
+class FaultRegistry:
+    """The faults in the order in which they were added."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
 
     def add(self, fault: Fault) -> Fault:
-        """Arms a fault."""
+        """Add a fault and return it."""
         self._faults.append(fault)
         return fault
 
-    def strike(self, method: str, path: str) -> list[Fault]:
-        """The faults for this request, now used: each latency, and the first of the others."""
-        struck: list[Fault] = []
+    def use(self, method: str, path: str) -> list[Fault]:
+        """Return and count the request's faults: every latency, and the first of the others."""
+        used: list[Fault] = []
         for fault in self._faults:
-            is_second = fault.kind != "latency" and any(f.kind != "latency" for f in struck)
-            if not is_second and fault.covers(method, path):
+            is_second = fault.kind != "latency" and any(f.kind != "latency" for f in used)
+            if not is_second and fault.matches(method, path):
                 fault.used_count += 1
-                struck.append(fault)
-        return struck
+                used.append(fault)
+        return used
 
     def listing(self) -> list[dict[str, object]]:
-        """All faults as JSON data, used-up ones included."""
+        """Return all faults as JSON data, used-up ones included."""
         return [asdict(fault) for fault in self._faults]
 
     def clear(self, fault_id: str | None = None) -> None:
-        """Disarms one fault, or all."""
+        """Remove one fault, or all."""
         self._faults = [f for f in self._faults if fault_id is not None and f.fault_id != fault_id]

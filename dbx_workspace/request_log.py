@@ -1,4 +1,4 @@
-"""What was asked of the workspace, without secrets: tokens appear by id only."""
+"""The log of the workspace's requests, without secrets: tokens appear by id only."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Literal
 
 Outcome = Literal["open", "answered", "client_gone", "dropped"]
-# A day of heavy tests; old entries fall off the end.
+# Enough for a day of heavy tests; older entries are dropped.
 CAPACITY = 100_000
 
 
 @dataclass
 class LoggedRequest:
-    """One request; `status` is None while it is open, `seconds` counts to the end of the answer."""
+    """One request; ``status`` is None while it is open, ``seconds`` last to the response's end."""
 
     number: int
     at: datetime
@@ -31,7 +31,7 @@ class LoggedRequest:
     fault: str | None = None
 
     def as_json(self) -> dict[str, object]:
-        """JSON data for the control API."""
+        """Return the entry as JSON data for the control API."""
         return {**asdict(self), "at": self.at.isoformat()}
 
 
@@ -45,16 +45,16 @@ class RequestLog:
     def open(
         self, at: datetime, method: str, path: str, query: str, user_agent: str
     ) -> LoggedRequest:
-        """Adds an entry that the server completes when the answer has ended."""
+        """Add an entry that the handler completes when the response has ended."""
         self._count += 1
         entry = LoggedRequest(self._count, at, method, path, query, user_agent=user_agent)
         self._entries.append(entry)
         return entry
 
     def since(self, number: int = 0, path_prefix: str = "") -> list[LoggedRequest]:
-        """Entries after `number` whose path starts with `path_prefix`, oldest first."""
+        """Return the entries after ``number`` below ``path_prefix``, oldest first."""
         return [e for e in self._entries if e.number > number and e.path.startswith(path_prefix)]
 
     def clear(self) -> None:
-        """Forgets all entries; numbers go on."""
+        """Remove all entries; numbering continues."""
         self._entries.clear()

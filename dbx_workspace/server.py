@@ -1,4 +1,4 @@
-"""A server that runs the workspace in this process, and ports reserved for others."""
+"""The HTTP servers of a local workspace, and ports that are reserved for other servers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_BODY_BYTES = 520 * 1024 * 1024
 
 
 def workspace_routes(workspace: Workspace) -> list[Route]:
-    """Return the URL map of the workspace."""
+    """Return the URL map of the workspace's APIs."""
     return [
         *account_routes(workspace),
         *app_routes(workspace),
@@ -43,10 +43,10 @@ class LocalWorkspace:
         self.control_url = ""
 
     async def start(self, port: int = 0, control_port: int = 0, address: str = "127.0.0.1") -> None:
-        """Listen; port 0 picks free ports, which are then in `url` and `control_url`."""
+        """Listen; port 0 picks a free port, which is then in ``url`` or ``control_url``."""
         routes = workspace_routes(self.workspace)
         self.url = self._listen(routes, port, address)
-        # The control API gives tokens away, so it stays on loopback wherever the workspace listens.
+        # The control API mints tokens for anybody, so it always stays on loopback.
         self.control_url = self._listen(control_routes(self.workspace), control_port, "127.0.0.1")
 
     async def stop(self) -> None:
@@ -70,11 +70,10 @@ class LocalWorkspace:
 
 
 def reserve_port() -> socket.socket:
-    """Return a socket whose loopback port nobody else is given until it is closed.
+    """Return a bound socket that keeps a free loopback port until it is closed.
 
-    It is bound and never listens.  Linux gives its port to nobody who asks for any, to listen or to
-    connect from, but lets a server that asks for it by number listen there: both set SO_REUSEADDR
-    (socket(7)), as tornado does.
+    Linux never picks that port for another socket, but a server that names it can listen on it,
+    because both set SO_REUSEADDR (socket(7)), as tornado does.
     """
     reserved = socket.socket()
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""All state of the local workspace in one object, free of HTTP."""
+"""All state of the local workspace in one object, without HTTP."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from .apps.records import AppRegistry
 from .apps.service import AppService
 from .clock import AdjustableClock
-from .faults import FaultBoard
+from .faults import FaultRegistry
 from .front_door.rules import FrontDoorLimits
 from .models.catalog import ModelCatalog
 from .request_log import RequestLog
@@ -21,7 +21,7 @@ DEFAULT_WORKSPACE_ID = "1234567890123456"
 
 @dataclass
 class User:
-    """A person of the workspace; `user_name` is the login e-mail."""
+    """A user of the workspace; ``user_name`` is the login e-mail."""
 
     user_name: str
     display_name: str = ""
@@ -29,7 +29,7 @@ class User:
     user_id: str = field(default_factory=lambda: str(uuid.uuid4().int % 10**16))
 
     def scim(self) -> dict[str, object]:
-        """The SCIM `Me` record."""
+        """Return the SCIM ``Me`` record."""
         return {
             "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
             "id": self.user_id,
@@ -43,10 +43,10 @@ class User:
 
 @dataclass
 class Switches:
-    """Properties of the workspace that tests turn."""
+    """Properties of the workspace that tests change."""
 
     is_gateway_present: bool = True
-    # Refuse the body fields that the real gateway is known to refuse.
+    # Reject the body fields that the real gateway is known to reject.
     is_gateway_strict: bool = True
 
 
@@ -65,13 +65,13 @@ class Workspace:
         self.app_service = AppService(self.apps, self.files, self.clock, workspace_id)
         self.models = ModelCatalog()
         self.traces = TraceStore()
-        self.faults = FaultBoard()
+        self.faults = FaultRegistry()
         self.requests = RequestLog()
         self.switches = Switches()
         self.front_door = FrontDoorLimits()
 
     def add_user(self, user_name: str, display_name: str = "", *, is_active: bool = True) -> User:
-        """Adds a user with a home directory, or returns the one of that name."""
+        """Add a user with a home directory, or return the existing one."""
         user = self.users.get(user_name)
         if user is None:
             user = self.users[user_name] = User(user_name, display_name, is_active)

@@ -22,28 +22,28 @@ from .request_log import LoggedRequest
 from .rest.tokens import Token
 from .state import Workspace
 
-# A hang without a time ends at this, so that a forgotten one does not hold a test run for ever.
+# How long a hang without ``seconds`` lasts, so that no test run waits for ever.
 DEFAULT_HANG_SECONDS = 600.0
 
 
 class WorkspaceHandler(web.RequestHandler):
-    """One request to the workspace; subclasses declare who may call and speak one API."""
+    """One request to the workspace: logged, failed by faults, authenticated, then handled."""
 
     needs_token = True
-    # The API scope that a scoped token must hold, None for "any live token".
+    # The API scope that the token must have; None: any live token will do.
     required_scope: str | None = None
 
-    entry: LoggedRequest
+    log_entry: LoggedRequest
     _token: Token | None
 
     def initialize(self, workspace: Workspace) -> None:
-        """Takes the workspace that this server plays."""
+        """Store the workspace and open the request's log entry."""
         self.workspace = workspace
         self._token = None
         self._started = time.monotonic()
-        self._left = asyncio.Event()
+        self._client_left = asyncio.Event()
         self._pending_fault: Fault | None = None
-        self.entry = workspace.requests.open(
+        self.log_entry = workspace.requests.open(
             workspace.clock(),
             self.request.method or "",
             self.request.path,
@@ -53,25 +53,26 @@ class WorkspaceHandler(web.RequestHandler):
 
     @property
     def token(self) -> Token:
-        """The live token of the request."""
+        """The request's live token; raises ``PlatformError`` on routes that need none."""
         if self._token is None:
             raise errors.credential_missing()
         return self._token
 
     def set_default_headers(self) -> None:
-        """Adds what every answer of the platform carries, and hides the server's make."""
+        """Set the headers of every response of the platform."""
         self.set_header("X-Request-Id", str(uuid.uuid4()))
         self.set_header("Server", "databricks")
 
     async def prepare(self) -> None:
-        """Faults strike first, then authentication."""
-        self._note_token()
-        await self._suffer_faults()
+        """Apply the faults, then authenticate."""
+        value = self._bearer_token()
+        self.log_entry.token_id = self.workspace.tokens.id_of(value) if value else None
+        await self._apply_faults()
         if self.needs_token and not self._finished:
-            self._authenticate()
+            self._authenticate(value)
 
     def json_body(self) -> dict[str, Any]:
-        """The request's JSON object, an empty one for an empty body."""
+        """Return the request's JSON object, an empty one for an empty body."""
         if not self.request.body:
             return {}
         try:
@@ -92,33 +93,33 @@ class WorkspaceHandler(web.RequestHandler):
         self.write(json.dumps(body))
 
     async def pause(self, seconds: float) -> None:
-        """Waits, but no longer than the client does."""
+        """Wait; raise ``StreamClosedError`` as soon as the client leaves."""
         if seconds > 0:
             try:
-                await asyncio.wait_for(self._left.wait(), seconds)
+                await asyncio.wait_for(self._client_left.wait(), seconds)
             except TimeoutError:
                 return
             raise StreamClosedError
 
     @property
     def stream_fault(self) -> Fault | None:
-        """The fault that cuts this answer in mid-stream, if one is armed."""
+        """The fault that cuts this response off in mid-stream, if there is one."""
         fault = self._pending_fault
         return fault if fault is not None and fault.kind == "drop_stream" else None
 
-    def cut(self) -> None:
-        """Closes the connection as it stands, without another byte of answer."""
-        self.entry.outcome = "dropped"
-        self._note_end()
+    def drop_connection(self) -> None:
+        """Close the connection without sending another byte."""
+        self.log_entry.outcome = "dropped"
+        self._log_duration()
         self.detach().close()
 
     def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> Any:
-        """Ends the answer, or loses it if a fault says so."""
+        """Send the response, or delay or lose it where a fault says so."""
         fault, self._pending_fault = self._pending_fault, None
         if fault is not None and fault.kind == "late":
             return asyncio.ensure_future(self._finish_late(chunk, fault.seconds))
         if fault is not None:
-            self.cut()
+            self.drop_connection()
             done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             done.set_result(None)
             return done
@@ -132,94 +133,80 @@ class WorkspaceHandler(web.RequestHandler):
             await self.finish(chunk)
 
     def on_finish(self) -> None:
-        """Completes the log entry."""
-        if self.entry.outcome == "open":
-            self.entry.outcome = "answered"
-            self.entry.status = self.get_status()
-        self._note_end()
+        """Complete the log entry."""
+        if self.log_entry.outcome == "open":
+            self.log_entry.outcome = "answered"
+            self.log_entry.status = self.get_status()
+        self._log_duration()
 
     def on_connection_close(self) -> None:
-        """Notes that the client left and wakes whoever waits on its behalf."""
-        if self.entry.outcome == "open":
-            self.entry.outcome = "client_gone"
-            self._note_end()
-        self._left.set()
+        """Log that the client left, and end ``pause``."""
+        if self.log_entry.outcome == "open":
+            self.log_entry.outcome = "client_gone"
+            self._log_duration()
+        self._client_left.set()
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        """Logs a handler's failure, but not the platform's own answers or a client's leaving."""
+        """Log a handler's failure, but neither the platform's own errors nor a client that left."""
         if not isinstance(value, (PlatformError, StreamClosedError)):
             super().log_exception(typ, value, tb)
 
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
-        """Gives a `PlatformError` its own status; everything else is the platform's 500."""
-        error = kwargs.get("exc_info", (None, None, None))[1]
-        if isinstance(error, StreamClosedError):
-            return
-        if isinstance(error, PlatformError):
-            status_code = error.status
-        super().send_error(status_code, **kwargs)
+        """Write an error, unless the client left."""
+        if not isinstance(kwargs.get("exc_info", (None, None))[1], StreamClosedError):
+            super().send_error(status_code, **kwargs)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Writes the platform's error body."""
-        error = kwargs.get("exc_info", (None, None, None))[1]
+        """Write a ``PlatformError`` as it is, and any other error in the platform's form."""
+        error = kwargs.get("exc_info", (None, None))[1]
         if not isinstance(error, PlatformError):
             reason = responses.get(status_code, "Error")
             error = PlatformError(status_code, _code_of(status_code), reason)
         for name, value in error.headers.items():
             self.set_header(name, value)
-        self.write_json(self.render_error(error), error.status)
+        self.write_json(error.body(), error.status)
         self.finish()
 
-    def render_error(self, error: PlatformError) -> dict[str, object]:
-        """The JSON of an error; dialects that wrap it override this."""
-        return error.body()
+    def invalid_token(self) -> PlatformError:
+        """Return the error for a dead token; the AI Gateway has its own."""
+        return errors.invalid_access_token()
 
-    def bearer(self) -> str | None:
-        """The bearer credential: the only one that the platform reads."""
+    def _bearer_token(self) -> str | None:
         scheme, _, value = self.request.headers.get("Authorization", "").partition(" ")
         return value.strip() if scheme.lower() == "bearer" and value.strip() else None
 
-    def invalid_token(self) -> PlatformError:
-        """The answer to a dead token; the AI Gateway has its own."""
-        return errors.invalid_access_token()
-
-    def _note_token(self) -> None:
-        value = self.bearer()
-        self.entry.token_id = self.workspace.tokens.id_of(value) if value else None
-
-    def _authenticate(self) -> None:
-        value = self.bearer()
+    def _authenticate(self, value: str | None) -> None:
         if value is None:
             raise errors.credential_missing()
         token = self.workspace.tokens.authenticate(value)
         if token is None:
             raise self.invalid_token()
-        self.entry.principal = token.principal
+        self.log_entry.principal = token.principal
         if self.required_scope is not None and not token.allows(self.required_scope):
             raise errors.missing_scope(self.required_scope)
         self._token = token
 
-    async def _suffer_faults(self) -> None:
-        for fault in self.workspace.faults.strike(self.request.method or "", self.request.path):
-            self.entry.fault = fault.kind
+    async def _apply_faults(self) -> None:
+        for fault in self.workspace.faults.use(self.request.method or "", self.request.path):
+            self.log_entry.fault = fault.kind
             if fault.kind == "latency":
                 await self.pause(fault.seconds)
             elif fault.kind == "hang":
                 await self.pause(fault.seconds or DEFAULT_HANG_SECONDS)
-                self.cut()
+                self.drop_connection()
             elif fault.kind == "drop_before":
-                self.cut()
+                self.drop_connection()
             elif fault.kind in ("drop_after", "drop_stream", "late"):
                 self._pending_fault = fault
             else:
                 raise _fault_error(fault)
 
-    def _note_end(self) -> None:
-        self.entry.seconds = round(time.monotonic() - self._started, 6)
+    def _log_duration(self) -> None:
+        self.log_entry.seconds = round(time.monotonic() - self._started, 6)
 
 
-# Takes the request's handler and what the path names; returns the JSON to reply with, or None
-# when it has replied itself.
+# Takes the handler and the groups of the path's pattern; returns the JSON to reply with, or None if
+# it has replied itself.
 Operation = Callable[..., Any]
 Operations = Mapping[str, Mapping[str, Operation]]  # by path and method
 Json = Mapping[str, Any]
@@ -236,7 +223,7 @@ class ApiHandler(WorkspaceHandler):
         scope: str | None = None,
         needs_token: bool = True,
     ) -> None:
-        """Store the operations, by method, and what a caller must hold."""
+        """Store the operations by method, and which token they need."""
         super().initialize(workspace)
         self._operations = operations
         self.required_scope, self.needs_token = scope, needs_token
@@ -256,7 +243,7 @@ class ApiHandler(WorkspaceHandler):
 
 
 def routes(workspace: Workspace, operations: Operations, **options: Any) -> list[Route]:
-    """Return the routes of an API."""
+    """Return the routes of an API; ``options`` are those of ``ApiHandler.initialize``."""
     return [
         (path, ApiHandler, {"workspace": workspace, "operations": methods, **options})
         for path, methods in operations.items()
@@ -264,24 +251,22 @@ def routes(workspace: Workspace, operations: Operations, **options: Any) -> list
 
 
 class NoSuchRoute(WorkspaceHandler):
-    """Every path at which no API lives."""
+    """Every path that belongs to no API."""
 
     needs_token = False
 
     async def prepare(self) -> None:
-        """Answers whatever the method is."""
+        """Reply 404 to every method, once the faults are applied."""
         await super().prepare()
         if not self._finished:
             raise errors.no_such_route(self.request.method or "", self.request.path)
 
 
 def _fault_error(fault: Fault) -> PlatformError:
-    if fault.kind == "429":
-        headers = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
-        return PlatformError(
-            429, "REQUEST_LIMIT_EXCEEDED", "Too many requests, try again later.", headers
-        )
     headers = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
+    if fault.kind == "429":
+        message = "Too many requests, try again later."
+        return PlatformError(429, "REQUEST_LIMIT_EXCEEDED", message, headers)
     return PlatformError(fault.status, fault.error_code, fault.message, headers)
 
 

@@ -1,4 +1,4 @@
-"""The Apps API over HTTP."""
+"""The operations of the Apps API."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ def _list_apps(call: ApiHandler) -> Json:
 
 
 def _create_app(call: ApiHandler) -> Json:
-    """Create an app."""
+    """Create an app, and start its compute unless ``no_compute``."""
     no_compute = call.get_query_argument("no_compute", "false").lower() == "true"
     service, user = call.workspace.app_service, call.token.principal
     return service.create(user, call.json_body(), no_compute=no_compute).record()
 
 
 def _get_app(call: ApiHandler, name: str) -> Json:
-    """Return the app's record, or what has been set in its place."""
+    """Return the app's record, or the error that a test set in its place."""
     return call.workspace.app_service.get(name).record()
 
 
 def _update_app(call: ApiHandler, name: str) -> Json:
-    """Change description and Git repository."""
+    """Change the description and the Git repository of an app."""
     service, user = call.workspace.app_service, call.token.principal
     return service.update(user, name, call.json_body()).record()
 
 
 def _delete_app(call: ApiHandler, name: str) -> Json:
-    """Begin to delete."""
+    """Begin to delete an app."""
     return call.workspace.app_service.delete(call.token.principal, name).record()
 
 
 def _start_app(call: ApiHandler, name: str) -> Json:
-    """Begin to start."""
+    """Begin to start an app."""
     return call.workspace.app_service.start(call.token.principal, name).record()
 
 
 def _stop_app(call: ApiHandler, name: str) -> Json:
-    """Begin to stop."""
+    """Begin to stop an app."""
     return call.workspace.app_service.stop(call.token.principal, name).record()
 
 
@@ -52,7 +52,7 @@ def _list_deployments(call: ApiHandler, name: str) -> Json:
 
 
 def _deploy(call: ApiHandler, name: str) -> Json:
-    """Begin a deployment."""
+    """Begin a deployment of an app."""
     service, user = call.workspace.app_service, call.token.principal
     return service.deploy(user, name, call.json_body()).record()
 

@@ -1,4 +1,4 @@
-"""Databricks Apps as records: name, states, deployments, service principal."""
+"""Apps and their deployments as records."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ ComputeState = Literal["STARTING", "ACTIVE", "STOPPING", "STOPPED", "ERROR", "DE
 AppState = Literal["DEPLOYING", "RUNNING", "CRASHED", "UNAVAILABLE"]
 DeploymentState = Literal["IN_PROGRESS", "SUCCEEDED", "FAILED", "CANCELLED"]
 
-# The limit that the platform's own command line enforces; the documentation names the characters.
+# The limit is that of the platform's own command line, the characters those of its documentation.
 MAX_NAME_CHARACTERS = 30
 _NAME = re.compile(rf"[a-z0-9-]{{2,{MAX_NAME_CHARACTERS}}}")
 
 
 @dataclass
 class Deployment:
-    """One deployment of an app; `request` holds what the caller asked for."""
+    """One deployment of an app; ``request`` is the body of the API call."""
 
     creator: str
     request: dict[str, Any]
@@ -33,26 +33,26 @@ class Deployment:
     state: DeploymentState = "IN_PROGRESS"
     message: str = "Deployment is in progress."
     updated_at: datetime | None = None
-    # The files by path in the source folder: the snapshot that runs, whatever happens there later.
+    # The snapshot that runs: content by path below the source folder, unaffected by later changes.
     source: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     def record(self) -> dict[str, object]:
-        """The Apps API's `AppDeployment`."""
-        asked = ("source_code_path", "git_source", "command", "env_vars")
+        """Return the Apps API's ``AppDeployment``."""
+        copied = ("source_code_path", "git_source", "command", "env_vars")
         return {
-            **{name: self.request[name] for name in asked if self.request.get(name)},
+            **{name: self.request[name] for name in copied if self.request.get(name)},
             "deployment_id": self.deployment_id,
             "mode": self.request.get("mode", "SNAPSHOT"),
             "creator": self.creator,
-            "create_time": _text(self.created_at),
-            "update_time": _text(self.updated_at or self.created_at),
+            "create_time": _timestamp(self.created_at),
+            "update_time": _timestamp(self.updated_at or self.created_at),
             "status": {"state": self.state, "message": self.message},
         }
 
 
 @dataclass
 class App:
-    """One app; `creator` is an e-mail, or a UUID if a service principal deployed it."""
+    """One app; ``creator`` is an e-mail, or a UUID if a service principal deployed it."""
 
     name: str
     creator: str
@@ -60,7 +60,7 @@ class App:
     client_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     client_secret: str = field(default_factory=lambda: "dose" + secrets.token_hex(16), repr=False)
     description: str = ""
-    # The HTTP status with which the Apps API answers instead of the record; 0 means the record.
+    # The HTTP status that the Apps API returns instead of the record; 0: the record.
     get_status: int = 0
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     compute_state: ComputeState = "ACTIVE"
@@ -71,9 +71,9 @@ class App:
     deployments: list[Deployment] = field(default_factory=list)
     active: Deployment | None = None
     deleted_at: datetime | None = None
-    # Users beside the creator who may deploy, start, stop and delete.
+    # Users who may deploy, start, stop and delete, apart from the creator.
     managers: set[str] = field(default_factory=set)
-    # What its resources hold, such as a secret, by the key under which `valueFrom` names them.
+    # The values of its resources, such as a secret, by the key that ``valueFrom`` names.
     resource_values: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -82,20 +82,20 @@ class App:
         return next((d for d in self.deployments if d.state == "IN_PROGRESS"), None)
 
     def set_compute(self, state: ComputeState, message: str) -> None:
-        """Sets the state of the machine."""
+        """Set the state of the app's compute."""
         self.compute_state, self.compute_message = state, message
 
     def set_app(self, state: AppState, message: str) -> None:
-        """Sets the state of the program on it."""
+        """Set the state of the app's program."""
         self.app_state, self.app_message = state, message
 
     def record(self) -> dict[str, object]:
-        """The Apps API's answer."""
+        """Return the Apps API's ``App``."""
         record: dict[str, object] = {
             "name": self.name,
             "creator": self.creator,
             "updater": self.creator,
-            "create_time": _text(self.created_at),
+            "create_time": _timestamp(self.created_at),
             "description": self.description,
             "url": self.url,
             "id": str(uuid.uuid5(uuid.NAMESPACE_URL, self.name)),
@@ -129,24 +129,24 @@ class AppRegistry:
         self._apps: dict[str, App] = {}
 
     def add(self, app: App) -> App:
-        """Registers an app."""
+        """Add an app and return it."""
         self._apps[app.name] = app
         return app
 
     def remove(self, name: str) -> None:
-        """Forgets an app."""
+        """Remove an app, if there is one of that name."""
         self._apps.pop(name, None)
 
     def named(self, name: str) -> App | None:
-        """The app, as its own settings have it."""
+        """Return the app of that name, or None, whatever ``get_status`` is."""
         return self._apps.get(name)
 
     def all(self) -> list[App]:
-        """Every app."""
+        """Return every app."""
         return list(self._apps.values())
 
-    def visible(self, name: str) -> App:
-        """The app, unless it is not there or an answer has been set in its place."""
+    def get(self, name: str) -> App:
+        """Return the app; raise ``PlatformError`` if there is none or its ``get_status`` is set."""
         app = self._apps.get(name)
         if app is None or app.get_status == 404:
             raise not_found(f"App with name {name} does not exist or is deleted.")
@@ -158,12 +158,8 @@ class AppRegistry:
             )
         return app
 
-    def get(self, name: str) -> dict[str, object]:
-        """`GET /api/2.0/apps/{name}`, or what has been set in its place."""
-        return self.visible(name).record()
-
-    def by_client(self, client_id: str, client_secret: str) -> App | None:
-        """The app whose service principal has these credentials."""
+    def by_credentials(self, client_id: str, client_secret: str) -> App | None:
+        """Return the app whose service principal has these credentials, or None."""
         for app in self._apps.values():
             id_matches = hmac.compare_digest(app.client_id.encode(), client_id.encode())
             if id_matches and hmac.compare_digest(
@@ -174,7 +170,7 @@ class AppRegistry:
 
 
 def require_valid_name(name: object) -> str:
-    """The name, or the platform's refusal of one that it does not allow."""
+    """Return the name; raise ``PlatformError`` if the platform does not allow it."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise invalid_parameter(
             f"App name {name!r} is invalid: it must have 2 to {MAX_NAME_CHARACTERS} characters and"
@@ -183,5 +179,5 @@ def require_valid_name(name: object) -> str:
     return name
 
 
-def _text(moment: datetime) -> str:
+def _timestamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

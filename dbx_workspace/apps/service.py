@@ -1,21 +1,8 @@
-"""The life of apps: created, deployed, started, stopped, deleted, each in its own time.
+"""The life cycle of apps: create, deploy, start, stop, delete, each with its own duration.
 
-The machine of an app is not emulated here. Whoever has one sets `AppService.deployer` to something
-with these two coroutines, called on the loop of the local workspace:
-
-- `async deploy(app, deployment)`: start the app from `deployment.source` (path → bytes) with
-  `app_source.app_specification(deployment.source, deployment.request, app.resource_values)`, and
-  return once it listens.
-  A program of an earlier deployment that still runs is to be ended first. May set `app.url` to the
-  address at which users reach it. Raising `DeploymentFailed(message)` fails the deployment with
-  this message, as a program does that crashes or opens no port.
-- `async stop(app)`: end the app's program as the platform does (SIGTERM, 15 s, SIGKILL) and return
-  once it has ended. Not called for an app that was never deployed.
-
-`deploy` is called for a deployment, and again with the same one when a stopped app is started. The
-variables that the platform injects are the deployer's to set: `app.name`, `app.client_id`,
-`app.client_secret` and the workspace's URL and id say all of them. Without a deployer, deployments
-succeed and nothing runs.
+Only a ``Deployer`` that a test sets as ``AppService.deployer`` runs the apps' programs; its two
+coroutines are called on the loop of the local workspace. Without one, deployments succeed and
+nothing runs.
 """
 
 from __future__ import annotations
@@ -39,24 +26,33 @@ _NOT_DEPLOYED = (
 
 
 class Deployer(Protocol):
-    """What runs an app; the module's docstring is its contract."""
+    """What runs the programs of apps."""
 
     async def deploy(self, app: App, deployment: Deployment) -> None:
-        """Runs the app from the deployment's source; returns once it listens."""
+        """Start the program of ``source.app_specification``, and return once it listens.
+
+        Stop the program of an earlier deployment first, and set the variables that the platform
+        injects; ``app.url`` may be set to the address at which users reach the app. Starting a
+        stopped app deploys its active deployment again. Raise ``DeploymentFailed`` if the program
+        crashes or opens no port.
+        """
 
     async def stop(self, app: App) -> None:
-        """Ends the app's program."""
+        """End the program as the platform does (SIGTERM, 15 s, SIGKILL), and return then.
+
+        Not called for an app that was never deployed.
+        """
 
 
 @dataclass
 class AppRules:
-    """What tests turn: how long changes of state take, which fail, and what is allowed."""
+    """How long changes of state take, which of them fail, and what users may create."""
 
     start_seconds: float = 0.0
     deploy_seconds: float = 0.0
-    # By the workspace's clock: how long the name of a deleted app stays taken.
+    # How long the name of a deleted app stays taken, by the workspace's clock.
     delete_seconds: float = 20 * 60.0
-    # The message with which starts and deployments fail, "" for none.
+    # The messages with which starts and deployments fail; "": they succeed.
     start_error: str = ""
     deploy_error: str = ""
     app_limit: int = 100
@@ -64,7 +60,7 @@ class AppRules:
 
 
 class AppService:
-    """The Apps API without HTTP; `user` is the caller's name."""
+    """The Apps API without HTTP; ``user`` is the caller's name."""
 
     def __init__(
         self, apps: AppRegistry, files: WorkspaceTree, clock: Clock, workspace_id: str
@@ -78,7 +74,7 @@ class AppService:
         self.deployer: Deployer | None = None
 
     def create(self, user: str, body: dict[str, Any], *, no_compute: bool) -> App:
-        """Makes an app, and starts its machine unless `no_compute`."""
+        """Create an app, and begin to start its compute unless ``no_compute``."""
         name = require_valid_name(body.get("name"))
         self._require_free(name)
         if not self.rules.may_users_create:
@@ -101,25 +97,25 @@ class AppService:
         return app
 
     def update(self, user: str, name: str, body: dict[str, Any]) -> App:
-        """Changes description and Git repository."""
-        app = self._managed(user, name)
+        """Change the description and the Git repository."""
+        app = self._require_managed(user, name)
         app.description = str(body.get("description", app.description))
         app.git_repository = body.get("git_repository", app.git_repository)
         return app
 
     def get(self, name: str) -> App:
-        """The app, one that is being deleted included."""
-        self._forget_deleted()
-        return self._apps.visible(name)
+        """Return the app, which may be in deletion."""
+        self._remove_deleted()
+        return self._apps.get(name)
 
     def listing(self) -> list[App]:
-        """Every app."""
-        self._forget_deleted()
+        """Return every app."""
+        self._remove_deleted()
         return self._apps.all()
 
     def deploy(self, user: str, name: str, request: dict[str, Any]) -> Deployment:
-        """Begins a deployment of an app whose machine runs and which has none in progress."""
-        app = self._managed(user, name)
+        """Begin a deployment; the compute must be active and no deployment in progress."""
+        app = self._require_managed(user, name)
         _require_compute(app, "deploy", "ACTIVE")
         if app.pending is not None:
             raise PlatformError(
@@ -136,38 +132,38 @@ class AppService:
         return deployment
 
     def start(self, user: str, name: str) -> App:
-        """Starts the machine of a stopped app, and the app that was deployed on it."""
-        app = self._managed(user, name)
+        """Begin to start a stopped app's compute, and its active deployment."""
+        app = self._require_managed(user, name)
         _require_compute(app, "start", "STOPPED", "ERROR")
         self._begin_start(app)
         return app
 
     def stop(self, user: str, name: str) -> App:
-        """Stops app and machine."""
-        app = self._managed(user, name)
+        """Begin to stop the app and its compute."""
+        app = self._require_managed(user, name)
         _require_compute(app, "stop", "ACTIVE")
         app.set_compute("STOPPING", "App compute is stopping.")
         self._spawn(self._stop(app))
         return app
 
     def delete(self, user: str, name: str) -> App:
-        """Begins to delete; the name stays taken for a while."""
-        app = self._managed(user, name)
+        """Begin to delete; the name stays taken for ``AppRules.delete_seconds``."""
+        app = self._require_managed(user, name)
         app.deleted_at = self._clock()
         app.set_compute("DELETING", "App is being deleted.")
-        self._spawn(self._end_program(app))
+        self._spawn(self._stop_program(app))
         return app
 
     async def close(self) -> None:
-        """Ends every program and every change of state."""
+        """Cancel every change of state and stop every program."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for app in self._apps.all():
-            await self._end_program(app)
+            await self._stop_program(app)
 
     def _require_free(self, name: str) -> None:
-        self._forget_deleted()
+        self._remove_deleted()
         app = self._apps.named(name)
         if app is None:
             return
@@ -180,7 +176,7 @@ class AppService:
             )
         raise errors.already_exists(f"An app with the same name already exists: {name}")
 
-    def _managed(self, user: str, name: str) -> App:
+    def _require_managed(self, user: str, name: str) -> App:
         app = self.get(name)
         if user != app.creator and user not in app.managers:
             raise errors.permission_denied(
@@ -190,10 +186,10 @@ class AppService:
             raise PlatformError(400, "BAD_REQUEST", f"App {name} is in DELETING state.")
         return app
 
-    def _forget_deleted(self) -> None:
-        time_taken = timedelta(seconds=self.rules.delete_seconds)
+    def _remove_deleted(self) -> None:
+        reserved = timedelta(seconds=self.rules.delete_seconds)
         for app in self._apps.all():
-            if app.deleted_at is not None and self._clock() >= app.deleted_at + time_taken:
+            if app.deleted_at is not None and self._clock() >= app.deleted_at + reserved:
                 self._apps.remove(app.name)
 
     def _begin_start(self, app: App) -> None:
@@ -218,7 +214,7 @@ class AppService:
 
     async def _deploy(self, app: App, deployment: Deployment) -> None:
         try:
-            await self._run(app, deployment)
+            await self._run_deployment(app, deployment)
         except DeploymentFailed as failure:
             deployment.state, deployment.message = "FAILED", str(failure)
             app.set_app("CRASHED" if self.deployer else "UNAVAILABLE", str(failure))
@@ -228,7 +224,7 @@ class AppService:
             app.set_app("RUNNING", "App is running.")
         deployment.updated_at = self._clock()
 
-    async def _run(self, app: App, deployment: Deployment) -> None:
+    async def _run_deployment(self, app: App, deployment: Deployment) -> None:
         git_url = str((app.git_repository or {}).get("url") or "")
         deployment.source = await fetch_source(
             self._files, deployment.creator, deployment.request, git_url
@@ -241,12 +237,12 @@ class AppService:
             await self.deployer.deploy(app, deployment)
 
     async def _stop(self, app: App) -> None:
-        await self._end_program(app)
+        await self._stop_program(app)
         if app.deleted_at is None:
             app.set_compute("STOPPED", "App compute is stopped.")
             app.set_app("UNAVAILABLE", "App is stopped.")
 
-    async def _end_program(self, app: App) -> None:
+    async def _stop_program(self, app: App) -> None:
         if self.deployer is not None and app.deployments:
             await self.deployer.stop(app)
 

@@ -1,7 +1,7 @@
-"""The source of a deployment: read from the workspace or a Git repository, and judged.
+"""The source of a deployment, read from the workspace or a Git repository, and its ``app.yaml``.
 
-A file over the platform's limit, a folder that is not there or an `app.yaml` that says nothing
-that can be run fails the deployment, as it does there.
+As on the platform, a file over the limit, a missing folder or an ``app.yaml`` without anything to
+run fails the deployment.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from ..rest.files import WorkspaceTree
 MAX_SOURCE_FILE_BYTES = 10 * 1024 * 1024
 
 
-class DeploymentFailed(Exception):  # noqa: N818 the platform's word for it
-    """Why a deployment failed: its text becomes the deployment's message."""
+class DeploymentFailed(Exception):  # noqa: N818 the platform's term
+    """A deployment failed; the text becomes the deployment's message."""
 
 
 async def fetch_source(
     files: WorkspaceTree, owner: str, request: dict[str, Any], git_url: str
 ) -> Mapping[str, bytes]:
-    """The files of a deployment by path; from Git with the `.git` folder of the clone.
+    """Return the files of a deployment by path, including the ``.git`` folder of a clone.
 
-    Raises DeploymentFailed with the platform's reason.
+    Raises ``DeploymentFailed`` with the platform's message.
     """
     git_source = request.get("git_source")
     if git_source:
@@ -50,15 +50,15 @@ async def fetch_source(
 def app_specification(
     source: Mapping[str, bytes], request: dict[str, Any], resource_values: Mapping[str, str]
 ) -> dict[str, Any]:
-    """`{command: […], env: {name: value}}` of `app.yaml`, overridden by the deployment's own.
+    """Return ``{command: […], env: {name: value}}`` of ``app.yaml``, overridden by ``request``.
 
-    `resource_values` is what `valueFrom` gets, by resource key. Raises DeploymentFailed.
+    ``valueFrom`` is resolved with ``resource_values``. Raises ``DeploymentFailed``.
     """
-    written = _parse(source.get("app.yaml", source.get("app.yml", b"")))
-    command = request.get("command") or written.get("command") or _default_command(source)
+    app_yaml = _parse(source.get("app.yaml", source.get("app.yml", b"")))
+    command = request.get("command") or app_yaml.get("command") or _default_command(source)
     if not isinstance(command, list) or not all(isinstance(word, str) for word in command):
         raise DeploymentFailed("Invalid app.yaml: command must be a sequence of strings.")
-    entries = [*(written.get("env") or []), *(request.get("env_vars") or [])]
+    entries = [*(app_yaml.get("env") or []), *(request.get("env_vars") or [])]
     if not all(isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in entries):
         raise DeploymentFailed("Invalid app.yaml: each entry of env must have a name.")
     return {"command": command, "env": {e["name"]: _value(e, resource_values) for e in entries}}
@@ -75,7 +75,7 @@ def _parse(text: bytes) -> dict[str, Any]:
 
 
 def _value(entry: dict[str, Any], resource_values: Mapping[str, str]) -> str:
-    # The deployment's own variables spell it as the API does.
+    # ``app.yaml`` has valueFrom, the API value_from.
     key = entry.get("valueFrom", entry.get("value_from"))
     if key is None:
         return str(entry.get("value") or "")
@@ -103,7 +103,7 @@ def _read_folder(files: WorkspaceTree, owner: str, path: str) -> Mapping[str, by
 
 
 async def _clone(url: str, git_source: dict[str, Any]) -> Mapping[str, bytes]:
-    """Reads what a clone of the named branch, tag or commit holds."""
+    """Return the files of a clone at the named branch, tag or commit."""
     if not url:
         raise DeploymentFailed("The app has no Git repository: configure one first.")
     reference = next(
@@ -130,6 +130,6 @@ async def _git(*arguments: str) -> None:
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
-    _, said = await process.communicate()
+    _, stderr = await process.communicate()
     if process.returncode:
-        raise DeploymentFailed(f"Error downloading source code: {said.decode().strip()}")
+        raise DeploymentFailed(f"Error downloading source code: {stderr.decode().strip()}")

@@ -1,1 +1,1 @@
-"""The proxy before each app: its sign-in, its headers and its limits."""
+"""The proxy in front of an app: ``door`` relays requests by the headers and limits of ``rules``."""

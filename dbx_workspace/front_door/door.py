@@ -1,8 +1,8 @@
-"""The Apps front door: a reverse proxy that signs one person in, as the platform's does.
+"""The Apps front door: a reverse proxy that signs one user in, as the platform's does.
 
-HTTP streams both ways with back-pressure: a piece is read only after the piece before it was taken
-by the other side. A websocket is carried as bytes once the app has agreed to it, so frames, pings,
-subprotocols and close codes are the two ends' own business.
+HTTP streams both ways with back-pressure: a chunk is read only after the chunk before it was
+written to the other side. A websocket is relayed as bytes once the app has accepted it, so the two
+ends handle frames, pings, subprotocols and close codes themselves.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from .rules import FrontDoorLimits, Visitor, forwarded_headers, is_websocket, wi
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _CHUNK_BYTES = 64 * 1024
 _HEAD_LIMIT_BYTES = 64 * 1024
-# Interim answers (1xx) concern one connection; tornado gives its own to `Expect: 100-continue`.
+# Interim responses (1xx) concern one connection; tornado itself handles ``Expect: 100-continue``.
 _FIRST_FINAL_STATUS = 200
-# No documented limit at the real proxy, and nothing is buffered here: only tornado wants a number.
+# The real proxy documents no limit and nothing is buffered here, but tornado needs a number.
 _MAX_BODY_BYTES = 1 << 40
 
 
 class FrontDoor:
-    """One visitor's door to an app; `user_email` is who comes in.
+    """A proxy to the app at ``app_url`` for one visitor, ``user_email``.
 
-    `access_token` is sent as `X-Forwarded-Access-Token` (user authorization) if given. `keep_host`
-    passes the visitor's `Host` on; else the app sees its own, and the visitor's in
-    `X-Forwarded-Host`. `forwarded_scheme` is `https` on the platform, where TLS ends at the proxy.
-    `limits` are the platform's by default, and may be changed while the door is open.
+    ``access_token``, if given, is sent as ``X-Forwarded-Access-Token`` (user authorization).
+    ``keep_host`` forwards the visitor's ``Host``; else the app sees its own, and the visitor's in
+    ``X-Forwarded-Host``. ``forwarded_scheme`` is ``https`` on the platform, where TLS ends at the
+    proxy. ``limits`` are the platform's by default, and may be changed while the door is open.
     """
 
     def __init__(
@@ -60,28 +60,28 @@ class FrontDoor:
         self.forwarded_scheme = forwarded_scheme
         self.limits = limits or FrontDoorLimits()
         self.url = ""
-        self._tunnels: set[asyncio.Task[None]] = set()
+        self._relays: set[asyncio.Task[None]] = set()
         self._server: HTTPServer | None = None
 
     async def start(self, port: int = 0, address: str = "127.0.0.1") -> None:
-        """Opens the door; port 0 takes a free one, to be read from `url`."""
+        """Listen; port 0 picks a free port, which is then in ``url``."""
         sockets = bind_sockets(port, address, family=socket.AF_INET)
-        self._server = HTTPServer(_Reception(self), max_body_size=_MAX_BODY_BYTES)
+        self._server = HTTPServer(_ServerDelegate(self), max_body_size=_MAX_BODY_BYTES)
         self._server.add_sockets(sockets)
         self.url = f"http://{address}:{sockets[0].getsockname()[1]}"
 
     async def stop(self) -> None:
-        """Closes the door and whatever is open through it."""
+        """Stop listening and close every connection."""
         if self._server is not None:
             self._server.stop()
             await self._server.close_all_connections()
             self._server = None
-        for tunnel in list(self._tunnels):
-            tunnel.cancel()
-        await asyncio.gather(*self._tunnels, return_exceptions=True)
+        for relay in list(self._relays):
+            relay.cancel()
+        await asyncio.gather(*self._relays, return_exceptions=True)
 
     async def connect(self) -> IOStream:
-        """A connection to the app, or `OSError` if it is down."""
+        """Return a new connection to the app; raise ``OSError`` if it is down."""
         stream = await TCPClient().connect(
             self.app_host, self.app_port, timeout=_CONNECT_TIMEOUT_SECONDS
         )
@@ -90,7 +90,7 @@ class FrontDoor:
         return stream
 
     def headers_for(self, headers: httputil.HTTPHeaders, client_ip: str) -> httputil.HTTPHeaders:
-        """The headers with which the app sees the visitor's request."""
+        """Return the headers of the visitor's request as the app sees them."""
         return forwarded_headers(
             headers,
             self.visitor,
@@ -99,14 +99,14 @@ class FrontDoor:
             app_host=None if self.keep_host else f"{self.app_host}:{self.app_port}",
         )
 
-    def keep(self, tunnel: asyncio.Task[None]) -> None:
-        """Holds on to a running tunnel until it ends."""
-        self._tunnels.add(tunnel)
-        tunnel.add_done_callback(self._tunnels.discard)
+    def track(self, relay: asyncio.Task[None]) -> None:
+        """Keep a task until it ends, for ``stop`` to cancel."""
+        self._relays.add(relay)
+        relay.add_done_callback(self._relays.discard)
 
 
-class _Reception(httputil.HTTPServerConnectionDelegate):
-    """Makes one passage for each request."""
+class _ServerDelegate(httputil.HTTPServerConnectionDelegate):
+    """Tornado's factory of request delegates."""
 
     def __init__(self, door: FrontDoor) -> None:
         self._door = door
@@ -114,54 +114,54 @@ class _Reception(httputil.HTTPServerConnectionDelegate):
     def start_request(
         self, server_conn: object, request_conn: httputil.HTTPConnection
     ) -> httputil.HTTPMessageDelegate:
-        return _Passage(self._door, request_conn)
+        return _ProxiedRequest(self._door, request_conn)
 
 
-class _Passage(httputil.HTTPMessageDelegate):
-    """One request on its way to the app, and its answer on the way back."""
+class _ProxiedRequest(httputil.HTTPMessageDelegate):
+    """One request, forwarded to the app; its response is relayed to the visitor."""
 
     def __init__(self, door: FrontDoor, visitor: httputil.HTTPConnection) -> None:
         assert isinstance(visitor, HTTP1Connection)  # noqa: S101 (tornado serves nothing else)
         self._door = door
         self._visitor = visitor
         self._app: HTTP1Connection | None = None
-        self._answer: asyncio.Task[None] | None = None
+        self._response: asyncio.Task[None] | None = None
 
     async def headers_received(  # type: ignore[override]
         self,
         start_line: httputil.RequestStartLine,
         headers: httputil.HTTPHeaders,
     ) -> None:
-        """Passes the head on, and begins to carry the answer back."""
+        """Forward the request's head and start to relay the response."""
         self._visitor.stream.set_nodelay(True)
         client_ip = str(self._visitor.stream.socket.getpeername()[0])
         forwarded = self._door.headers_for(headers, client_ip)
         try:
             stream = await self._door.connect()
         except (OSError, StreamClosedError, TimeoutError):
-            return self._refuse(502, "Bad Gateway", "The app is not answering.")
+            return self._reply_error(502, "Bad Gateway", "The app is not answering.")
         if is_websocket(headers):
-            return self._tunnel(stream, start_line, forwarded)
-        await self._begin(stream, start_line, forwarded)
+            return self._forward_websocket(stream, start_line, forwarded)
+        await self._forward_request(stream, start_line, forwarded)
         return None
 
     async def data_received(self, chunk: bytes) -> None:
-        """Passes a piece of the body on; an app that has already answered may not take it."""
+        """Forward a chunk of the body, unless the app has closed its connection."""
         if self._app is not None:
             with contextlib.suppress(StreamClosedError):
                 await self._app.write(chunk)
 
     def finish(self) -> None:
-        """Ends the request towards the app."""
+        """End the request to the app."""
         if self._app is not None and not self._app.stream.closed():
             self._app.finish()
 
     def on_connection_close(self) -> None:
-        """A visitor who leaves ends the app's work too."""
+        """Close the connection to the app when the visitor leaves."""
         if self._app is not None:
             self._app.stream.close()
 
-    async def _begin(
+    async def _forward_request(
         self,
         stream: IOStream,
         start_line: httputil.RequestStartLine,
@@ -176,30 +176,30 @@ class _Passage(httputil.HTTPMessageDelegate):
         self._visitor.set_close_callback(self.on_connection_close)
         with contextlib.suppress(StreamClosedError):
             await self._app.write_headers(line, headers)
-        self._answer = asyncio.create_task(self._carry_answer(self._app))
-        self._door.keep(self._answer)
+        self._response = asyncio.create_task(self._relay_response(self._app))
+        self._door.track(self._response)
 
-    async def _carry_answer(self, app: HTTP1Connection) -> None:
+    async def _relay_response(self, app: HTTP1Connection) -> None:
         limits = self._door.limits
-        carrier = _AnswerCarrier(self._visitor, app)
+        relay = _ResponseRelay(self._visitor, app)
         try:
             async with asyncio.timeout(limits.request()) as limit:
-                carrier.on_start = _extension(limit, limits)
-                await app.read_response(carrier)
+                relay.on_start = _stream_extension(limit, limits)
+                await app.read_response(relay)
         except StreamClosedError:
-            pass  # The visitor left, or the app broke off: what has started says which.
+            pass  # The visitor left, or the app closed its connection: see the relay's state below.
         except TimeoutError:
-            if not carrier.has_started:
-                return self._refuse(504, "Gateway Timeout", "upstream request timeout")
+            if not relay.has_started:
+                return self._reply_error(504, "Gateway Timeout", "upstream request timeout")
         finally:
             app.stream.close()
-        if carrier.is_complete:
+        if relay.is_complete:
             return None
-        if carrier.has_started:
+        if relay.has_started:
             return self._visitor.stream.close()
-        return self._refuse(502, "Bad Gateway", "The app closed the connection.")
+        return self._reply_error(502, "Bad Gateway", "The app closed the connection.")
 
-    def _refuse(self, status: int, reason: str, message: str) -> None:
+    def _reply_error(self, status: int, reason: str, message: str) -> None:
         if self._visitor.stream.closed():
             return
         body = message.encode()
@@ -210,7 +210,7 @@ class _Passage(httputil.HTTPMessageDelegate):
         self._visitor.write_headers(line, headers, body)
         self._visitor.finish()
 
-    def _tunnel(
+    def _forward_websocket(
         self,
         app: IOStream,
         start_line: httputil.RequestStartLine,
@@ -223,19 +223,19 @@ class _Passage(httputil.HTTPMessageDelegate):
         request = f"{head}{lines}\r\n".encode("latin1")
         visitor = self._visitor.detach()
         limits = self._door.limits
-        self._door.keep(asyncio.create_task(_carry_websocket(visitor, app, request, limits)))
+        self._door.track(asyncio.create_task(_relay_websocket(visitor, app, request, limits)))
 
 
-def _extension(limit: asyncio.Timeout, limits: FrontDoorLimits) -> Callable[[], None]:
-    """What gives an answer that has begun the time of a stream, from the request on."""
+def _stream_extension(limit: asyncio.Timeout, limits: FrontDoorLimits) -> Callable[[], None]:
+    """Return a callback that replaces a request's deadline by a stream's, counted from now."""
     loop = asyncio.get_running_loop()
     stream = limits.stream()
     deadline = None if stream is None else loop.time() + stream
     return lambda: limit.reschedule(deadline)
 
 
-class _AnswerCarrier(httputil.HTTPMessageDelegate):
-    """Hands each piece of the app's answer to the visitor before the next one is read."""
+class _ResponseRelay(httputil.HTTPMessageDelegate):
+    """Writes each chunk of the app's response to the visitor before the next one is read."""
 
     def __init__(self, visitor: HTTP1Connection, app: HTTP1Connection) -> None:
         self._visitor = visitor
@@ -253,15 +253,15 @@ class _AnswerCarrier(httputil.HTTPMessageDelegate):
             return
         self.has_started = True
         self.on_start()
-        await self._unless_gone(
+        await self._until_written(
             self._visitor.write_headers(start_line, without_hop_by_hop(headers))
         )
 
     async def data_received(self, chunk: bytes) -> None:
-        await self._unless_gone(self._visitor.write(chunk))
+        await self._until_written(self._visitor.write(chunk))
 
-    async def _unless_gone(self, written: Awaitable[None]) -> None:
-        """Waits for the visitor to take what was written; one who left ends the app's work."""
+    async def _until_written(self, written: Awaitable[None]) -> None:
+        """Wait for a write; close the connection to the app if the visitor left."""
         try:
             await written
         except StreamClosedError:
@@ -272,22 +272,22 @@ class _AnswerCarrier(httputil.HTTPMessageDelegate):
         self._visitor.finish()
 
 
-async def _carry_websocket(
+async def _relay_websocket(
     visitor: IOStream, app: IOStream, request: bytes, limits: FrontDoorLimits
 ) -> None:
-    """Asks the app for the websocket, then carries bytes both ways until either end closes."""
+    """Request the websocket from the app, then relay bytes until either end closes."""
     try:
         await app.write(request)
-        answer = await app.read_until(b"\r\n\r\n", max_bytes=_HEAD_LIMIT_BYTES)
-        if b" 101 " in answer.split(b"\r\n", 1)[0]:
-            await visitor.write(answer)
+        response = await app.read_until(b"\r\n\r\n", max_bytes=_HEAD_LIMIT_BYTES)
+        if b" 101 " in response.split(b"\r\n", 1)[0]:
+            await visitor.write(response)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(limits.websocket()):
                     await _pump_both_ways(visitor, app, limits.websocket_idle())
         else:
-            # This connection must not be used again: its next request would pass unseen.
-            await visitor.write(answer.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
-            await _carry_refusal(app, visitor, answer)
+            # The connection must not be reused: its next request would bypass the door's headers.
+            await visitor.write(response.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+            await _relay_body(app, visitor, response)
     except StreamClosedError:
         pass
     finally:
@@ -295,7 +295,7 @@ async def _carry_websocket(
         visitor.close()
 
 
-async def _carry_refusal(app: IOStream, visitor: IOStream, head: bytes) -> None:
+async def _relay_body(app: IOStream, visitor: IOStream, head: bytes) -> None:
     length = re.search(rb"^content-length: *(\d+)", head, re.IGNORECASE | re.MULTILINE)
     if length is None:
         await _pump(app, visitor)
@@ -304,13 +304,13 @@ async def _carry_refusal(app: IOStream, visitor: IOStream, head: bytes) -> None:
 
 
 async def _pump_both_ways(one: IOStream, other: IOStream, idle_seconds: float | None) -> None:
-    """Carries bytes until an end closes; raises `TimeoutError` when none come for too long."""
+    """Relay bytes until an end closes; raise ``TimeoutError`` after too long a silence."""
     pumps: list[asyncio.Task[None]] = []
     try:
         async with asyncio.timeout(idle_seconds) as limit:
-            tell = _postponement(limit, idle_seconds)
-            pumps += [asyncio.create_task(_pump(one, other, tell))]
-            pumps += [asyncio.create_task(_pump(other, one, tell))]
+            on_data = _idle_reset(limit, idle_seconds)
+            pumps += [asyncio.create_task(_pump(one, other, on_data))]
+            pumps += [asyncio.create_task(_pump(other, one, on_data))]
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for pump in pumps:
@@ -318,8 +318,8 @@ async def _pump_both_ways(one: IOStream, other: IOStream, idle_seconds: float | 
         await asyncio.gather(*pumps, return_exceptions=True)
 
 
-def _postponement(limit: asyncio.Timeout, seconds: float | None) -> Callable[[], None]:
-    """What begins the time of silence anew."""
+def _idle_reset(limit: asyncio.Timeout, seconds: float | None) -> Callable[[], None]:
+    """Return a callback that restarts the idle time."""
     if seconds is None:
         return lambda: None
     loop = asyncio.get_running_loop()
@@ -327,11 +327,11 @@ def _postponement(limit: asyncio.Timeout, seconds: float | None) -> Callable[[],
 
 
 async def _pump(
-    source: IOStream, target: IOStream, tell: Callable[[], None] = lambda: None
+    source: IOStream, target: IOStream, on_data: Callable[[], None] = lambda: None
 ) -> None:
-    """Carries bytes one way; the next read waits for the write."""
+    """Relay bytes one way; each read waits for the previous write."""
     with contextlib.suppress(StreamClosedError):
         while True:
             chunk = await source.read_bytes(_CHUNK_BYTES, partial=True)
-            tell()
+            on_data()
             await target.write(chunk)

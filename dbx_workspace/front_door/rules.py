@@ -1,9 +1,8 @@
-"""What the Apps front door does to a request's headers, and how long it lets a request live.
+"""The headers that the Apps front door sets and strips, and its time limits.
 
-Of the limits the first is documented; the second was measured (301.5 s) by others at the real
-proxy.  Nothing is documented about websockets except that they are exempt from both: a minute
-without a byte is the shortest limit of a part on the way, and ``websocket_seconds`` can set a
-longest life.
+The limit of a request is documented; that of a stream was measured (301.5 s) by others at the real
+proxy.  Of websockets it is only documented that they are exempt from both; a minute without a byte
+is the shortest idle limit of any hop on the way.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 
 from tornado.httputil import HTTPHeaders
 
-# RFC 9110 §7.6.1: these belong to one connection and are never passed on.
+# RFC 9110 §7.6.1: these belong to one connection and are never forwarded.
 _HOP_BY_HOP = (
     "Connection",
     "Expect",
@@ -31,7 +30,7 @@ _IDENTITY_HEADERS = ("Forwarded", "X-Real-Ip", "X-Request-Id")
 
 @dataclass(frozen=True)
 class Visitor:
-    """The signed-in person at the door, as the identity provider knows them."""
+    """The signed-in user, as the identity provider knows them."""
 
     email: str
     user_id: str
@@ -40,7 +39,7 @@ class Visitor:
 
 
 def without_hop_by_hop(headers: HTTPHeaders) -> HTTPHeaders:
-    """The end-to-end headers: without the hop-by-hop ones, and those that `Connection` names."""
+    """Return the headers except the hop-by-hop ones and those that ``Connection`` names."""
     named = {name.strip().lower() for name in headers.get("Connection", "").split(",")}
     dropped = named | {name.lower() for name in _HOP_BY_HOP}
     kept = HTTPHeaders()
@@ -53,9 +52,9 @@ def without_hop_by_hop(headers: HTTPHeaders) -> HTTPHeaders:
 def forwarded_headers(
     headers: HTTPHeaders, visitor: Visitor, *, client_ip: str, scheme: str, app_host: str | None
 ) -> HTTPHeaders:
-    """The headers that the app sees: the visitor's identity, and none that the client made up.
+    """Return the headers that the app sees, with the visitor's identity.
 
-    The platform strips client-sent `X-Forwarded-*`; without that anyone could be the owner.
+    Identity headers of the client are stripped: with them anyone could pose as the owner.
     """
     forwarded = HTTPHeaders()
     for name, value in without_hop_by_hop(headers).get_all():
@@ -76,22 +75,22 @@ def forwarded_headers(
 
 
 def is_websocket(headers: HTTPHeaders) -> bool:
-    """Whether the request asks for a websocket."""
+    """Return whether the request asks for a websocket."""
     return headers.get("Upgrade", "").lower() == "websocket"
 
 
 def _is_identity(name: str) -> bool:
-    # Some servers read `X_Forwarded_Email` as the dashed name, so both spellings are stripped.
+    # Some servers treat ``X_Forwarded_Email`` as the dashed name, so both spellings are stripped.
     plain = name.replace("_", "-").title()
     return plain.startswith("X-Forwarded-") or plain in _IDENTITY_HEADERS
 
 
 @dataclass
 class FrontDoorLimits:
-    """In seconds, each times `scale`, so that tests need not wait; 0 is no limit.
+    """The time limits, each multiplied by ``scale`` so that tests need not wait; 0 is no limit.
 
-    A door reads them as each request begins. `websocket_idle_seconds` counts from the last byte
-    either way, `stream_seconds` from the request.
+    The door reads them at the start of each request. ``websocket_idle_seconds`` counts from the
+    last byte in either direction, ``stream_seconds`` from the request.
     """
 
     request_seconds: float = 120.0
@@ -101,19 +100,19 @@ class FrontDoorLimits:
     scale: float = 1.0
 
     def request(self) -> float | None:
-        """Until an answer must have begun."""
+        """Return the seconds within which a response must begin, or None."""
         return self._scaled(self.request_seconds)
 
     def stream(self) -> float | None:
-        """Until an answer must have ended."""
+        """Return the seconds within which a response must end, or None."""
         return self._scaled(self.stream_seconds)
 
     def websocket_idle(self) -> float | None:
-        """How long a websocket may be silent."""
+        """Return the seconds for which a websocket may be silent, or None."""
         return self._scaled(self.websocket_idle_seconds)
 
     def websocket(self) -> float | None:
-        """How long a websocket may live."""
+        """Return the seconds for which a websocket may be open, or None."""
         return self._scaled(self.websocket_seconds)
 
     def _scaled(self, seconds: float) -> float | None:

@@ -1,1 +1,5 @@
-"""Serving endpoints and AI Gateway: scripted models in the four dialects."""
+"""Serving endpoints and AI Gateway: ``handlers`` is the API, ``catalog`` lists what is served.
+
+``anthropic``, ``chat``, ``gemini`` and ``responses`` translate between a dialect and the one model,
+which is ``script``.
+"""

@@ -1,21 +1,29 @@
-"""Anthropic messages: `POST …/v1/messages`, streamed and not."""
+"""Anthropic messages: ``POST …/v1/messages``, streamed and not."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 
 from .catalog import ANTHROPIC
-from .script import Conversation, Dialect, Frame, Json, Reply, Tool, Turn, event, objects, text_of
+from .script import (
+    Conversation,
+    Dialect,
+    Frame,
+    Json,
+    Reply,
+    Tool,
+    Turn,
+    event,
+    new_id,
+    objects,
+    text_of,
+)
 
 
 def parse(body: Json) -> Conversation:
-    """The conversation of a messages request."""
+    """Return the conversation of a messages request."""
     turns = [turn for message in objects(body.get("messages")) for turn in _turns(message)]
-    tools = [
-        Tool(str(tool.get("name", "")), tool.get("input_schema") or {})
-        for tool in objects(body.get("tools"))
-    ]
+    tools = [Tool.of(tool, "input_schema") for tool in objects(body.get("tools"))]
     output_format = (body.get("output_config") or {}).get("format") or {}
     return Conversation(
         tuple(turns),
@@ -37,17 +45,10 @@ def _turns(message: Json) -> Iterator[Turn]:
 
 
 def render(reply: Reply, model: str) -> Json:
-    """The whole message."""
+    """Return the whole message."""
     content: list[Json] = [{"type": "text", "text": reply.text}]
     if reply.tool_call is not None:
-        content.append(
-            {
-                "type": "tool_use",
-                "id": _tool_use_id(),
-                "name": reply.tool_call.name,
-                "input": reply.tool_call.arguments,
-            }
-        )
+        content.append(_tool_use(reply.tool_call.name, reply.tool_call.arguments))
     return {
         **_message(reply, model),
         "content": content,
@@ -58,7 +59,7 @@ def render(reply: Reply, model: str) -> Json:
 
 
 def frames(reply: Reply, model: str, _body: Json) -> Iterator[Frame]:
-    """The event sequence of a streamed message."""
+    """Yield the events of a streamed message."""
     yield event("message_start", {"type": "message_start", "message": _message(reply, model)})
     yield event("ping", {"type": "ping"})
     yield from _text_block(reply)
@@ -78,7 +79,7 @@ def _text_block(reply: Reply) -> Iterator[Frame]:
 
 
 def _tool_block(name: str, arguments: str) -> Iterator[Frame]:
-    yield _block_start(1, {"type": "tool_use", "id": _tool_use_id(), "name": name, "input": {}})
+    yield _block_start(1, _tool_use(name, {}))
     middle = len(arguments) // 2
     for piece in (arguments[:middle], arguments[middle:]):
         yield _block_delta(1, {"type": "input_json_delta", "partial_json": piece})
@@ -101,7 +102,7 @@ def _block_stop(index: int) -> Frame:
 
 def _message(reply: Reply, model: str) -> Json:
     return {
-        "id": f"msg_{uuid.uuid4().hex[:24]}",
+        "id": new_id("msg_", 24),
         "type": "message",
         "role": "assistant",
         "model": model,
@@ -127,12 +128,12 @@ def _stop_reason(reply: Reply) -> str:
     return "tool_use" if reply.tool_call is not None else "end_turn"
 
 
-def _tool_use_id() -> str:
-    return f"toolu_{uuid.uuid4().hex[:24]}"
+def _tool_use(name: str, arguments: Json) -> Json:
+    return {"type": "tool_use", "id": new_id("toolu_", 24), "name": name, "input": arguments}
 
 
 def refusal(body: Json) -> str | None:
-    """Hosted web search and eager tool streaming are refused by the gateway."""
+    """Return the gateway's error for hosted web search and eager tool streaming."""
     for tool in objects(body.get("tools")):
         if str(tool.get("type", "")).startswith("web_search"):
             return f"tools: the hosted tool {tool['type']} is not supported"

@@ -1,4 +1,4 @@
-"""The models that the workspace serves, and the forms in which the platform lists them."""
+"""The served models, and their records in the platform's lists."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNITY_PREFIX = "system.ai."
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A foundation model endpoint named `databricks-…` and the APIs that it answers."""
+    """A foundation model endpoint named ``databricks-…`` and the APIs that it supports."""
 
     name: str
     api_types: tuple[str, ...]
@@ -25,11 +25,11 @@ class ServedModel:
 
     @property
     def unity_name(self) -> str:
-        """The Unity Catalog name, `system.ai.…`."""
+        """The Unity Catalog name, ``system.ai.…``."""
         return _UNITY_PREFIX + self.name.removeprefix(_PREFIX)
 
     def endpoint(self) -> dict[str, object]:
-        """The record of `GET /api/2.0/serving-endpoints`."""
+        """Return the record of ``GET /api/2.0/serving-endpoints``."""
         return {
             "name": self.name,
             "task": self.task,
@@ -43,7 +43,7 @@ class ServedModel:
         }
 
     def foundation_endpoint(self) -> dict[str, object]:
-        """The record of `GET /api/2.0/serving-endpoints:foundation-models`."""
+        """Return the record of ``GET /api/2.0/serving-endpoints:foundation-models``."""
         foundation_model = {
             "name": self.unity_name,
             "display_name": self.name.removeprefix(_PREFIX),
@@ -67,7 +67,7 @@ def _family(api_types: tuple[str, ...], names: str) -> list[ServedModel]:
 
 
 def default_models() -> list[ServedModel]:
-    """What the sample workspace serves: some of each dialect, one not ready, one no chat model."""
+    """Return sample models: some of each API, one that is not ready, one for embeddings."""
     return [
         *_family(
             (ANTHROPIC, CHAT),
@@ -86,23 +86,23 @@ def default_models() -> list[ServedModel]:
 
 
 class ModelCatalog:
-    """The served models in listing order."""
+    """The served models, in the order of the lists."""
 
     def __init__(self, models: Sequence[ServedModel] | None = None) -> None:
         self._models = list(default_models() if models is None else models)
 
     def all(self) -> list[ServedModel]:
-        """Every served model."""
+        """Return every served model."""
         return list(self._models)
 
     def replace(self, models: Sequence[ServedModel]) -> None:
-        """Serves these models from now on."""
+        """Replace the served models."""
         self._models = list(models)
 
     def find(self, name: str) -> ServedModel | None:
-        """The model of an endpoint name or a Unity Catalog name."""
+        """Return the model with this endpoint name or Unity Catalog name, or None."""
         return next((m for m in self._models if name in (m.name, m.unity_name)), None)
 
     def with_api(self, api_type: str) -> list[ServedModel]:
-        """The ready models that answer one API."""
+        """Return the ready models that support an API."""
         return [m for m in self._models if api_type in m.api_types and m.is_ready]

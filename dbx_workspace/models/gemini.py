@@ -1,9 +1,8 @@
-"""Gemini: `POST …/v1beta/models/{model}:generateContent` and `:streamGenerateContent?alt=sse`."""
+"""Gemini: ``POST …/models/{model}:generateContent`` and ``:streamGenerateContent?alt=sse``."""
 
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterator
 
 from .catalog import GEMINI
@@ -17,17 +16,18 @@ from .script import (
     ToolCall,
     Turn,
     data_event,
+    new_id,
     objects,
 )
 
 
 def parse(body: Json) -> Conversation:
-    """The conversation of a generateContent request."""
+    """Return the conversation of a generateContent request."""
     turns = [turn for content in objects(body.get("contents")) for turn in _turns(content)]
     tools = [
-        Tool(str(f.get("name", "")), f.get("parametersJsonSchema") or f.get("parameters") or {})
+        Tool.of(function, "parametersJsonSchema", "parameters")
         for tool in objects(body.get("tools"))
-        for f in objects(tool.get("functionDeclarations"))
+        for function in objects(tool.get("functionDeclarations"))
     ]
     config = body.get("generationConfig") or {}
     schema = config.get("responseJsonSchema") or config.get("responseSchema")
@@ -53,46 +53,40 @@ def _result_text(response: object) -> str:
 
 
 def render(reply: Reply, model: str) -> Json:
-    """The whole answer."""
+    """Return the whole response."""
     parts: list[Json] = [{"text": reply.text}]
     if reply.tool_call is not None:
         parts.append(_call_part(reply.tool_call))
-    return _answer(reply, model, parts, "STOP")
+    return _response(reply, model, parts, "STOP")
 
 
 def frames(reply: Reply, model: str, _body: Json) -> Iterator[Frame]:
-    """The partial answers of a stream; the last one has the finish reason."""
+    """Yield the partial responses of a stream; the last one has the finish reason."""
     for text in reply.chunks:
-        yield data_event(_answer(reply, model, [{"text": text}]), reply.pause_seconds)
+        yield data_event(_response(reply, model, [{"text": text}]), reply.pause_seconds)
     last = [_call_part(reply.tool_call)] if reply.tool_call is not None else [{"text": ""}]
-    yield data_event(_answer(reply, model, last, "STOP"))
+    yield data_event(_response(reply, model, last, "STOP"))
 
 
 def _call_part(call: ToolCall) -> Json:
-    call_id = uuid.uuid4().hex[:8]
-    return {"functionCall": {"id": call_id, "name": call.name, "args": call.arguments}}
+    return {"functionCall": {"id": new_id("", 8), "name": call.name, "args": call.arguments}}
 
 
-def _answer(reply: Reply, model: str, parts: list[Json], finish: str | None = None) -> Json:
+def _response(reply: Reply, model: str, parts: list[Json], finish: str | None = None) -> Json:
     candidate: Json = {"index": 0, "content": {"role": "model", "parts": parts}}
     if finish is not None:
         candidate["finishReason"] = finish
-    given, made = reply.input_tokens, reply.output_tokens()
+    prompt, candidates = reply.input_tokens, reply.output_tokens()
     return {
         "candidates": [candidate],
         "usageMetadata": {
-            "promptTokenCount": given,
-            "candidatesTokenCount": made,
-            "totalTokenCount": given + made,
+            "promptTokenCount": prompt,
+            "candidatesTokenCount": candidates,
+            "totalTokenCount": prompt + candidates,
         },
         "modelVersion": model,
-        "responseId": uuid.uuid4().hex,
+        "responseId": new_id(""),
     }
 
 
-def refusal(_body: Json) -> str | None:
-    """No field is known to be refused."""
-    return None
-
-
-DIALECT = Dialect(GEMINI, parse, render, frames, refusal)
+DIALECT = Dialect(GEMINI, parse, render, frames)

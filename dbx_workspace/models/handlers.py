@@ -1,4 +1,4 @@
-"""Model calls over HTTP, the same in all dialects, and the lists of what is served."""
+"""The operations of model serving: calls in every dialect, and the lists of models."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ..state import Workspace
 from ..web import ApiHandler, Json, Operation, Route
 from . import anthropic, chat, gemini, responses
 from .catalog import ANTHROPIC, RESPONSES, ServedModel
-from .script import Dialect, Frame, reply
+from .script import Dialect, Frame, reply_to
 
-# The path under which each front end serves an API, and whether it belongs to the AI Gateway.
+# The base paths of each API, and whether they belong to the AI Gateway.
 _ANTHROPIC_BASES = {
     "/ai-gateway/anthropic": True,
     "/anthropic": True,
@@ -36,22 +36,22 @@ _CHAT_BASES = {
     "/serving-endpoints": False,
 }
 _GEMINI_BASES = {"/ai-gateway/gemini": True, "/gemini": True, "/serving-endpoints/google": False}
-# The platform answers 499 to a list without a bound; ours is at most this long anyway.
+# The platform replies 499 to a list without a page size; ours is limited to this size anyway.
 _MAX_PAGE_SIZE = 100
 
 
 class ServingHandler(ApiHandler):
-    """A route of model serving; behind the gateway it exists only where the gateway does."""
+    """One path of model serving; the AI Gateway's paths exist only if the workspace has one."""
 
     def initialize(  # type: ignore[override]
         self, workspace: Workspace, operations: Mapping[str, Operation], is_gateway: bool
     ) -> None:
-        """Store which of the two front ends this route belongs to."""
+        """Store the operations, and whether the path is the AI Gateway's."""
         super().initialize(workspace, operations, "serving.serving-endpoints-query")
         self._is_gateway = is_gateway
 
     async def prepare(self) -> None:
-        """Reply 404 in a workspace without a gateway, before the token is checked."""
+        """Reply 404 if the workspace has no gateway, before the token is checked."""
         if self._is_gateway and not self.workspace.switches.is_gateway_present:
             raise errors.no_such_route(self.request.method or "", self.request.path)
         await super().prepare()
@@ -64,20 +64,20 @@ class ServingHandler(ApiHandler):
 async def _complete(
     dialect: Dialect, call: ServingHandler, model: str = "", action: str = ""
 ) -> Json | None:
-    """Answer a model call, whole or as a stream; the model's name is in the body or in the path."""
+    """Reply to a model call, whole or as a stream; ``model`` is set if it is in the path."""
     body = call.json_body()
     name = model or str(body.get("model", ""))
-    call.entry.model = name
+    call.log_entry.model = name
     _require_servable(call, dialect, name)
-    refused = dialect.refusal(body)
-    if refused is not None and call.workspace.switches.is_gateway_strict:
-        raise PlatformError(400, "BAD_REQUEST", refused)
-    answer = reply(dialect.parse(body))
+    refusal = dialect.refusal(body)
+    if refusal is not None and call.workspace.switches.is_gateway_strict:
+        raise PlatformError(400, "BAD_REQUEST", refusal)
+    reply = reply_to(dialect.parse(body))
     if body.get("stream") is True or action.startswith("stream"):
-        await _stream(call, dialect.frames(answer, name, body))
+        await _stream(call, dialect.frames(reply, name, body))
         return None
-    await call.pause(answer.pause_seconds * len(answer.chunks))
-    return dialect.render(answer, name)
+    await call.pause(reply.pause_seconds * len(reply.chunks))
+    return dialect.render(reply, name)
 
 
 async def _stream(call: ServingHandler, frames: Iterator[Frame]) -> None:
@@ -86,7 +86,7 @@ async def _stream(call: ServingHandler, frames: Iterator[Frame]) -> None:
     fault = call.stream_fault
     for number, frame in enumerate(frames):
         if fault is not None and number >= fault.after_frames:
-            return call.cut()
+            return call.drop_connection()
         await call.pause(frame.pause_seconds)
         call.write(frame.data)
         try:
@@ -116,14 +116,14 @@ def _count_anthropic_tokens(call: ServingHandler) -> Json:
 
 
 async def _gemini(call: ServingHandler, model: str, action: str) -> Json | None:
-    """Answer one of Gemini's three actions."""
+    """Reply to one of Gemini's three actions."""
     if action == "countTokens":
         return {"totalTokens": gemini.DIALECT.parse(call.json_body()).input_tokens()}
     return await _complete(gemini.DIALECT, call, model, action)
 
 
 def _list_anthropic(call: ServingHandler) -> Json:
-    """Return the ready models in Anthropic's form."""
+    """Return Anthropic's list of the ready models."""
     models = call.workspace.models.with_api(ANTHROPIC)
     created_at = "2026-01-01T00:00:00Z"
     data = [
@@ -135,7 +135,7 @@ def _list_anthropic(call: ServingHandler) -> Json:
 
 
 def _list_openai(call: ServingHandler) -> Json:
-    """Return the ready models in OpenAI's form."""
+    """Return OpenAI's list of the ready models."""
     models = call.workspace.models.with_api(RESPONSES)
     data = [{"id": m.name, "object": "model", "owned_by": "databricks"} for m in models]
     return {"object": "list", "data": data}
@@ -147,12 +147,12 @@ def _list_endpoints(call: ServingHandler) -> Json:
 
 
 def _list_foundation_models(call: ServingHandler) -> Json:
-    """Return every endpoint with the APIs that it answers."""
+    """Return every endpoint with the APIs that it supports."""
     return {"endpoints": [m.foundation_endpoint() for m in call.workspace.models.all()]}
 
 
 def _list_model_services(call: ServingHandler) -> Json:
-    """Return one page of Unity Catalog names."""
+    """Return one page of the models' Unity Catalog names."""
     models, more = _page(call)
     services = [{"name": f"model-services/{m.unity_name}"} for m in models]
     return {"model_services": services, **more}
@@ -165,7 +165,7 @@ def _list_gateway_endpoints(call: ServingHandler) -> Json:
 
 
 def _page(call: ServingHandler) -> tuple[list[ServedModel], Json]:
-    """Return the requested page of models, and the field that leads to the next one."""
+    """Return the requested page of models, and the field with the next page's token."""
     try:
         size = int(call.get_query_argument("page_size", str(_MAX_PAGE_SIZE)))
         start = int(call.get_query_argument("page_token", "0"))

@@ -1,28 +1,39 @@
-"""OpenAI responses: `POST …/responses`, streamed and not."""
+"""OpenAI responses: ``POST …/responses``, streamed and not."""
 
 from __future__ import annotations
 
 import itertools
 import time
-import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from .catalog import RESPONSES
-from .script import Conversation, Dialect, Frame, Json, Reply, Tool, Turn, event, objects, text_of
+from .script import (
+    Conversation,
+    Dialect,
+    Frame,
+    Json,
+    Reply,
+    Tool,
+    Turn,
+    event,
+    new_id,
+    objects,
+    text_of,
+)
 
 _TEXT_TYPES = ("input_text", "output_text", "text")
 _RESULT_TYPES = ("function_call_output", "custom_tool_call_output", "local_shell_call_output")
 
 
 def parse(body: Json) -> Conversation:
-    """The conversation of a responses request; developer messages are not turns."""
-    given = body.get("input")
-    items = [{"role": "user", "content": given}] if isinstance(given, str) else objects(given)
+    """Return the conversation of a responses request, without developer messages."""
+    items = body.get("input")
+    items = [{"role": "user", "content": items}] if isinstance(items, str) else objects(items)
     turns = [turn for item in items if (turn := _turn(item)) is not None]
     tools = [
-        Tool(str(tool.get("name", "")), tool.get("parameters") or {})
+        Tool.of(tool, "parameters")
         for tool in objects(body.get("tools"))
         if tool.get("type") == "function"
     ]
@@ -41,12 +52,12 @@ def _turn(item: Json) -> Turn | None:
 
 
 def render(reply: Reply, model: str) -> Json:
-    """The whole response."""
+    """Return the whole response."""
     return _Response(reply, model).snapshot("completed")
 
 
 def frames(reply: Reply, model: str, _body: Json) -> Iterator[Frame]:
-    """The event sequence of a streamed response."""
+    """Yield the events of a streamed response."""
     response = _Response(reply, model)
     yield response.event("response.created", response=response.snapshot("in_progress"))
     yield response.event("response.in_progress", response=response.snapshot("in_progress"))
@@ -62,10 +73,10 @@ class _Response:
     def __init__(self, reply: Reply, model: str) -> None:
         self._reply = reply
         self._model = model
-        self._id = f"resp_{uuid.uuid4().hex}"
-        self._message_id = f"msg_{uuid.uuid4().hex}"
-        self._item_id = f"fc_{uuid.uuid4().hex}"
-        self._call_id = f"call_{uuid.uuid4().hex[:24]}"
+        self._id = new_id("resp_")
+        self._message_id = new_id("msg_")
+        self._item_id = new_id("fc_")
+        self._call_id = new_id("call_", 24)
         self._created = int(time.time())
         self._sequence = itertools.count()
 
@@ -89,28 +100,28 @@ class _Response:
         }
 
     def message_frames(self) -> Iterator[Frame]:
-        place = {"item_id": self._message_id, "output_index": 0, "content_index": 0}
+        position = {"item_id": self._message_id, "output_index": 0, "content_index": 0}
         empty = {"type": "output_text", "text": "", "annotations": []}
         item = {**self._message(), "status": "in_progress", "content": []}
         yield self.event("response.output_item.added", output_index=0, item=item)
-        yield self.event("response.content_part.added", **place, part=empty)
+        yield self.event("response.content_part.added", **position, part=empty)
         pause_seconds = self._reply.pause_seconds
         for chunk in self._reply.chunks:
-            delta = self.event("response.output_text.delta", **place, delta=chunk)
+            delta = self.event("response.output_text.delta", **position, delta=chunk)
             yield replace(delta, pause_seconds=pause_seconds)
         text = self._reply.text
-        yield self.event("response.output_text.done", **place, text=text)
-        yield self.event("response.content_part.done", **place, part={**empty, "text": text})
+        yield self.event("response.output_text.done", **position, text=text)
+        yield self.event("response.content_part.done", **position, part={**empty, "text": text})
         yield self.event("response.output_item.done", output_index=0, item=self._message())
 
     def call_frames(self) -> Iterator[Frame]:
         call = self._call()
-        place = {"item_id": self._item_id, "output_index": 1}
+        position = {"item_id": self._item_id, "output_index": 1}
         item = {**call, "status": "in_progress", "arguments": ""}
         yield self.event("response.output_item.added", output_index=1, item=item)
         arguments = call["arguments"]
-        yield self.event("response.function_call_arguments.delta", **place, delta=arguments)
-        yield self.event("response.function_call_arguments.done", **place, arguments=arguments)
+        yield self.event("response.function_call_arguments.delta", **position, delta=arguments)
+        yield self.event("response.function_call_arguments.done", **position, arguments=arguments)
         yield self.event("response.output_item.done", output_index=1, item=call)
 
     def _output(self) -> list[Json]:
@@ -138,18 +149,18 @@ class _Response:
         }
 
     def _usage(self) -> Json:
-        given, made = self._reply.input_tokens, self._reply.output_tokens()
+        input_tokens, output_tokens = self._reply.input_tokens, self._reply.output_tokens()
         return {
-            "input_tokens": given,
+            "input_tokens": input_tokens,
             "input_tokens_details": {"cached_tokens": 0},
-            "output_tokens": made,
+            "output_tokens": output_tokens,
             "output_tokens_details": {"reasoning_tokens": 0},
-            "total_tokens": given + made,
+            "total_tokens": input_tokens + output_tokens,
         }
 
 
 def refusal(body: Json) -> str | None:
-    """The gateway is known to refuse hosted search; a strict one refuses tool namespaces too."""
+    """Return the gateway's error for hosted web search and tool namespaces."""
     for tool in objects(body.get("tools")):
         kind = str(tool.get("type", ""))
         if kind.startswith("web_search") or kind == "namespace":

@@ -1,38 +1,41 @@
 """The scripted model: a pure function from a conversation to a reply, the same in every dialect.
 
-What it does, by the last user message (`<system-reminder>` blocks and their like do not count):
+The last user message, without ``<system-reminder>`` blocks and the like, decides:
 
-- `run: COMMAND` on its own line: a call of the agent's shell tool, then `done: OUTPUT`.
+- ``run: COMMAND`` on its own line: a call of the agent's shell tool, then ``done: OUTPUT``.
   Several such lines run in turn.
-- `stream: N chunks every M ms`: N numbered chunks, slowly, ending in `end of stream`.
-- `bulk: N tokens`: N words at full speed, ending in `end of bulk`.
-- anything else: `echo: ` and the message.
+- ``stream: N chunks every M ms``: N numbered chunks, slowly, then ``end of stream``.
+- ``bulk: N tokens``: N words at full speed, then ``end of bulk``.
+- anything else: ``echo: `` and the message.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+Json = dict[str, Any]
 
 ECHO_LIMIT_CHARACTERS = 2_000
 OUTPUT_LIMIT_CHARACTERS = 400
 _MAX_CHUNKS = 100_000
 
-# What agents put around a prompt: Claude Code, Codex, Gemini CLI.
-_SURROUNDINGS = re.compile(
+# The blocks that Claude Code, Codex and Gemini CLI add to a prompt.
+_ADDED_BLOCKS = re.compile(
     r"<(system-reminder|environment_context|session_context)>.*?</\1>", re.DOTALL
 )
-# `opencode run` puts quotation marks around a prompt of several words.
+# ``opencode run`` puts quotation marks around a prompt of several words.
 _RUN = re.compile(r"^[ \t]*(\"?)run:[ \t]*(\S.*?)[ \t]*\1$", re.MULTILINE)
-# Codex and Gemini CLI report on a command before its output, and Gemini CLI behind it.
+# Codex and Gemini CLI put a report before a command's output, Gemini CLI also one after it.
 _REPORT_HEAD = re.compile(r"\A.*?^Output:\s", re.DOTALL | re.MULTILINE)
 _REPORT_TAIL = re.compile(r"^(Process Group PGID:|</untrusted_context>).*", re.DOTALL | re.M)
 _STREAM = re.compile(r"^\s*stream:\s*(\d+)\s*chunks?\s*every\s*(\d+)\s*ms", re.MULTILINE)
 _BULK = re.compile(r"^\s*bulk:\s*(\d+)\s*tokens?", re.MULTILINE)
-# The agents' shell tools by name, before any tool that merely takes a command.
+# The names of the agents' shell tools; else any tool with a command parameter is used.
 _SHELL_TOOL_NAMES = (
     "Bash", "bash", "shell_command", "exec_command", "shell", "container.exec",
     "run_shell_command", "terminal", "execute_command",
@@ -47,6 +50,12 @@ class Tool:
     name: str
     schema: dict[str, Any]
 
+    @classmethod
+    def of(cls, declaration: Json, *schema_fields: str) -> Tool:
+        """Return the declared tool; its schema is the first of ``schema_fields`` that is set."""
+        schemas = (declaration.get(name) for name in schema_fields)
+        return cls(str(declaration.get("name", "")), next(filter(None, schemas), {}))
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -58,7 +67,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Conversation:
-    """What a request asks, free of its dialect."""
+    """The content of a request, independent of its dialect."""
 
     turns: tuple[Turn, ...]
     tools: tuple[Tool, ...] = ()
@@ -66,7 +75,7 @@ class Conversation:
     json_schema: dict[str, Any] | None = None
 
     def input_tokens(self) -> int:
-        """A plausible count: four characters to a token."""
+        """Return a plausible count: four characters a token."""
         return 1 + sum(len(turn.text) for turn in self.turns) // 4
 
 
@@ -78,13 +87,13 @@ class ToolCall:
     arguments: dict[str, Any]
 
     def arguments_json(self) -> str:
-        """The arguments as the dialects carry them."""
+        """Return the arguments as a JSON string."""
         return json.dumps(self.arguments)
 
 
 @dataclass(frozen=True)
 class Reply:
-    """Text in chunks, and perhaps a tool call after it."""
+    """Text in chunks, and optionally a tool call after it."""
 
     chunks: tuple[str, ...]
     tool_call: ToolCall | None = None
@@ -98,12 +107,12 @@ class Reply:
         return "".join(self.chunks)
 
     def output_tokens(self) -> int:
-        """A plausible count."""
+        """Return a plausible count: a token a chunk."""
         return max(1, len(self.chunks))
 
 
-def reply(conversation: Conversation) -> Reply:
-    """The model's answer."""
+def reply_to(conversation: Conversation) -> Reply:
+    """Return the model's reply."""
     chunks, call, pause_seconds, stop = _decide(conversation)
     return Reply(chunks, call, pause_seconds, stop, conversation.input_tokens())
 
@@ -113,7 +122,7 @@ _Decision = tuple[tuple[str, ...], ToolCall | None, float, str | None]
 
 def _decide(conversation: Conversation) -> _Decision:
     if "</block>" in conversation.stop_sequences:
-        # Claude Code's check of a shell command before it runs: "do not block".
+        # Claude Code asks before it runs a shell command: "do not block".
         return ("<block>no",), None, 0.0, "</block>"
     if conversation.json_schema is not None:
         return (json.dumps(sample_of(conversation.json_schema)),), None, 0.0, None
@@ -124,11 +133,11 @@ def _decide(conversation: Conversation) -> _Decision:
         command = commands[len(results)]
         return ("Running it. ",), ToolCall(tool.name, shell_arguments(tool, command)), 0.0, None
     if results:
-        return _words(f"done: {_tool_output(results[-1])}"), None, 0.0, None
-    return _speak(prompt)
+        return _split_words(f"done: {_tool_output(results[-1])}"), None, 0.0, None
+    return _decide_text(prompt)
 
 
-def _speak(prompt: str) -> _Decision:
+def _decide_text(prompt: str) -> _Decision:
     if match := _STREAM.search(prompt):
         count, milliseconds = min(int(match[1]), _MAX_CHUNKS), int(match[2])
         chunks = (*(f"chunk {i} " for i in range(1, count + 1)), "end of stream")
@@ -136,14 +145,14 @@ def _speak(prompt: str) -> _Decision:
     if match := _BULK.search(prompt):
         count = min(int(match[1]), _MAX_CHUNKS)
         return (*(f"token{i} " for i in range(count)), "end of bulk"), None, 0.0, None
-    return _words(f"echo: {prompt[:ECHO_LIMIT_CHARACTERS]}"), None, 0.0, None
+    return _split_words(f"echo: {prompt[:ECHO_LIMIT_CHARACTERS]}"), None, 0.0, None
 
 
 def _prompt_and_results(turns: tuple[Turn, ...]) -> tuple[str, list[str]]:
-    """The last user text, and the tool results that came after it."""
+    """Return the last user text, and the tool results after it."""
     results: list[str] = []
     for turn in reversed(turns):
-        text = _SURROUNDINGS.sub("", turn.text).strip()
+        text = _ADDED_BLOCKS.sub("", turn.text).strip()
         if turn.role == "tool":
             results.insert(0, turn.text)
         elif turn.role == "user" and text:
@@ -152,26 +161,26 @@ def _prompt_and_results(turns: tuple[Turn, ...]) -> tuple[str, list[str]]:
 
 
 def _tool_output(result: str) -> str:
-    """The first part of a result, without what agents wrap around it."""
-    output = _REPORT_TAIL.sub("", _REPORT_HEAD.sub("", _SURROUNDINGS.sub("", result), count=1))
-    return _unwrapped(output).strip()[:OUTPUT_LIMIT_CHARACTERS]
+    """Return the start of a command's output, without what the agent adds to it."""
+    output = _REPORT_TAIL.sub("", _REPORT_HEAD.sub("", _ADDED_BLOCKS.sub("", result), count=1))
+    return _unwrap_json(output).strip()[:OUTPUT_LIMIT_CHARACTERS]
 
 
-def _unwrapped(output: str) -> str:
-    """The `output` of a JSON object, which is Hermes' form of a result."""
+def _unwrap_json(output: str) -> str:
+    """Return the ``output`` of a JSON object, Hermes' form of a result, or the text itself."""
     try:
         return str(json.loads(output)["output"])
     except (ValueError, TypeError, KeyError):
         return output
 
 
-def _words(text: str) -> tuple[str, ...]:
-    """A text cut behind its spaces, as a model would stream it."""
+def _split_words(text: str) -> tuple[str, ...]:
+    """Return a text split after its spaces, as a model streams it."""
     return tuple(re.findall(r"\S+\s*|\s+", text)) or ("",)
 
 
 def shell_tool(tools: tuple[Tool, ...]) -> Tool | None:
-    """The agent's shell among the tools that a request offers."""
+    """Return the agent's shell among the offered tools, or None."""
     by_name = {tool.name: tool for tool in tools}
     for name in _SHELL_TOOL_NAMES:
         if name in by_name and _command_property(by_name[name]):
@@ -185,20 +194,20 @@ def _command_property(tool: Tool) -> str | None:
 
 
 def shell_arguments(tool: Tool, command: str) -> dict[str, Any]:
-    """Arguments that the schema accepts: the command, and samples for what else is required."""
+    """Return valid arguments: the command, and samples of other required properties."""
     properties: dict[str, Any] = tool.schema.get("properties") or {}
     command_name = _command_property(tool) or "command"
     required = tool.schema.get("required") or []
     arguments = {
         name: sample_of(properties.get(name, {})) for name in required if name != command_name
     }
-    wants_list = _type_of(properties.get(command_name, {})) == "array"
-    arguments[command_name] = ["bash", "-lc", command] if wants_list else command
+    is_list = _type_of(properties.get(command_name, {})) == "array"
+    arguments[command_name] = ["bash", "-lc", command] if is_list else command
     return arguments
 
 
 def sample_of(schema: dict[str, Any]) -> Any:
-    """A small value that fits a JSON schema."""
+    """Return a small value that fits a JSON schema."""
     for values in (schema.get("enum"), [schema["const"]] if "const" in schema else None):
         if values:
             return values[0]
@@ -231,12 +240,9 @@ def _type_of(schema: dict[str, Any]) -> str:
     return str(kind).lower()
 
 
-Json = dict[str, Any]
-
-
 @dataclass(frozen=True)
 class Frame:
-    """One piece of a streamed answer, and how long the model takes to think of it."""
+    """One event of a streamed response, and the delay before it."""
 
     data: bytes
     pause_seconds: float = 0.0
@@ -244,27 +250,35 @@ class Frame:
 
 @dataclass(frozen=True)
 class Dialect:
-    """One model API; `refusal` names a body field that the real gateway refuses, if any."""
+    """One model API as functions.
+
+    ``refusal`` returns the error for a body that the real gateway is known to reject, or None.
+    """
 
     api_type: str
     parse: Callable[[Json], Conversation]
     render: Callable[[Reply, str], Json]
     frames: Callable[[Reply, str, Json], Iterator[Frame]]
-    refusal: Callable[[Json], str | None]
+    refusal: Callable[[Json], str | None] = lambda _body: None
+
+
+def new_id(prefix: str, digits: int = 32) -> str:
+    """Return a random id of ``digits`` hexadecimal digits after a prefix."""
+    return prefix + uuid.uuid4().hex[:digits]
 
 
 def event(name: str, data: Mapping[str, Any], pause_seconds: float = 0.0) -> Frame:
-    """A server-sent event with a name, as Anthropic and OpenAI responses have it."""
+    """Return a server-sent event with a name, as in Anthropic messages and OpenAI responses."""
     return Frame(f"event: {name}\ndata: {json.dumps(data)}\n\n".encode(), pause_seconds)
 
 
 def data_event(data: Mapping[str, Any], pause_seconds: float = 0.0) -> Frame:
-    """A server-sent event without a name, as OpenAI chat and Gemini have it."""
+    """Return a server-sent event without a name, as in OpenAI chat and Gemini."""
     return Frame(f"data: {json.dumps(data)}\n\n".encode(), pause_seconds)
 
 
 def text_of(content: object, text_types: tuple[str, ...] = ("text",)) -> str:
-    """The text of a message: a string, or a list of typed parts of which others are ignored."""
+    """Return the text of a message: a string, or the parts of ``text_types`` in a list."""
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
@@ -274,5 +288,5 @@ def text_of(content: object, text_types: tuple[str, ...] = ("text",)) -> str:
 
 
 def objects(value: object) -> list[Json]:
-    """The objects of a list, and nothing for anything else."""
+    """Return the objects of a list, and an empty list for anything else."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -1,1 +1,4 @@
-"""The workspace's other REST services: accounts, tokens, files and MLflow."""
+"""The other REST APIs: each ``*_handlers`` and ``accounts`` has operations on the store beside it.
+
+The stores are ``files``, ``mlflow`` and ``tokens``; they use no HTTP.
+"""

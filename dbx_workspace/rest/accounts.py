@@ -1,4 +1,4 @@
-"""Who am I, tokens, OAuth and discovery: the REST APIs apart from files, models and apps."""
+"""The operations of the SCIM, token, OAuth and discovery APIs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _me(call: ApiHandler) -> Json:
 
 
 def _create_token(call: ApiHandler) -> Json:
-    """Mint a PAT for the caller; its value is shown once."""
+    """Mint a PAT for the caller; only this response has its value."""
     body = call.json_body()
     value, token = call.workspace.tokens.create(
         call.token,
@@ -34,7 +34,7 @@ def _create_token(call: ApiHandler) -> Json:
 
 
 def _list_tokens(call: ApiHandler) -> Json:
-    """Return the caller's valid PATs, newest last."""
+    """Return the caller's live PATs, oldest first."""
     call.workspace.tokens.require_enabled()
     live = call.workspace.tokens.live_of(call.token.principal)
     return {"token_infos": [token.public_info() for token in live]}
@@ -97,7 +97,7 @@ def _oauth_token(call: ApiHandler) -> Json:
 
 
 def account_routes(workspace: Workspace) -> list[Route]:
-    """Return the routes of these APIs."""
+    """Return the routes of the SCIM, token, OAuth and discovery APIs."""
     tokens = {
         r"/api/2\.0/token/create": {"POST": _create_token},
         r"/api/2\.0/token/list": {"GET": _list_tokens},
@@ -119,7 +119,7 @@ def _client(call: ApiHandler, form: dict[str, list[str]]) -> App | None:
     client_id, client_secret = _basic_credentials(call.request.headers.get("Authorization", ""))
     client_id = client_id or form.get("client_id", [""])[0]
     client_secret = client_secret or form.get("client_secret", [""])[0]
-    return call.workspace.apps.by_client(client_id, client_secret)
+    return call.workspace.apps.by_credentials(client_id, client_secret)
 
 
 def _oauth_error(error: str, description: str) -> Json:

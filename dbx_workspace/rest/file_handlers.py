@@ -1,4 +1,4 @@
-"""The workspace files API over HTTP."""
+"""The operations of the workspace files API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .. import platform_errors as errors
 from ..platform_errors import PlatformError
 from ..state import Workspace
 from ..web import ApiHandler, Json, Operations, Route, routes
-from . import files as formats
+from .files import MAX_NOTEBOOK_BYTES, interpret_import, too_large, unzip
 
 
 def _mkdirs(call: ApiHandler) -> Json:
@@ -20,7 +20,7 @@ def _mkdirs(call: ApiHandler) -> Json:
 
 
 def _list(call: ApiHandler) -> Json:
-    """Return one level of a directory; an empty directory is an empty object."""
+    """Return the objects of a directory; an empty directory is an empty JSON object."""
     children = call.workspace.files.children(call.token.principal, _query_path(call))
     return {"objects": [child.info() for child in children]} if children else {}
 
@@ -31,7 +31,7 @@ def _get_status(call: ApiHandler) -> Json:
 
 
 def _delete(call: ApiHandler) -> Json:
-    """Delete an object."""
+    """Delete an object, or a whole directory if ``recursive``."""
     body = call.json_body()
     path = _required(body.get("path"), "path")
     is_recursive = _is_true(body.get("recursive"))
@@ -40,12 +40,12 @@ def _delete(call: ApiHandler) -> Json:
 
 
 def _export(call: ApiHandler) -> Json | None:
-    """Return a content of at most 10 MB, as JSON or directly."""
+    """Return content of at most 10 MB, in JSON or as the raw body."""
     node = call.workspace.files.get(call.token.principal, _query_path(call))
     if node.kind == "DIRECTORY":
         raise errors.invalid_parameter(f"({node.path}) is a directory; only DBC exports those.")
-    if len(node.content) > formats.MAX_NOTEBOOK_BYTES:
-        raise formats.too_large(len(node.content), formats.MAX_NOTEBOOK_BYTES)
+    if len(node.content) > MAX_NOTEBOOK_BYTES:
+        raise too_large(len(node.content), MAX_NOTEBOOK_BYTES)
     if _is_true(call.get_query_argument("direct_download", "false")):
         call.set_header("Content-Type", "application/octet-stream")
         call.write(node.content)
@@ -55,11 +55,11 @@ def _export(call: ApiHandler) -> Json | None:
 
 
 def _import(call: ApiHandler) -> Json:
-    """Create or replace one object, from JSON with base64 or from multipart."""
-    fields, content = _multipart(call) if call.request.files else _json(call)
+    """Create or replace one object, from JSON with base64 or from a multipart body."""
+    fields, content = _read_multipart(call) if call.request.files else _read_json(call)
     path = _required(fields.get("path"), "path")
     import_format = str(fields.get("format") or "SOURCE")
-    imported = formats.interpret_import(path, content, import_format, fields.get("language"))
+    imported = interpret_import(path, content, import_format, fields.get("language"))
     node = call.workspace.files.put(
         call.token.principal, imported, overwrite=_is_true(fields.get("overwrite"))
     )
@@ -67,19 +67,19 @@ def _import(call: ApiHandler) -> Json:
 
 
 def _import_file(call: ApiHandler, path: str) -> Json:
-    """Create or replace one object from the raw body, read as with format AUTO.
+    """Create or replace one object from the raw body, in the format AUTO.
 
-    A zip archive is unpacked into a directory named like it without `.zip`; that name is our guess.
+    A zip archive is unpacked into a directory of its name without ``.zip``, which is our guess.
     """
     path = "/" + path.lstrip("/")
     content, owner = call.request.body, call.token.principal
     overwrite = _is_true(call.get_query_argument("overwrite", "false"))
-    files = formats.unzip(content) if path.endswith(".zip") else None
+    files = unzip(content) if path.endswith(".zip") else None
     if files is not None:
         folder = path.removesuffix(".zip")
         call.workspace.files.put_archive(owner, folder, files, overwrite=overwrite)
     else:
-        imported = formats.interpret_import(path, content, "AUTO", None)
+        imported = interpret_import(path, content, "AUTO", None)
         call.workspace.files.put(owner, imported, overwrite=overwrite)
     return {}
 
@@ -102,7 +102,7 @@ def _query_path(call: ApiHandler) -> str:
     return _required(call.get_query_argument("path", ""), "path")
 
 
-def _multipart(call: ApiHandler) -> tuple[Json, bytes]:
+def _read_multipart(call: ApiHandler) -> tuple[Json, bytes]:
     files = call.request.files.get("content")
     if not files:
         raise errors.invalid_parameter("Missing required field: content")
@@ -111,18 +111,18 @@ def _multipart(call: ApiHandler) -> tuple[Json, bytes]:
 
 
 def _field(call: ApiHandler, name: str) -> str | None:
-    # Not get_body_argument, which strips spaces and control characters: they belong to a path.
+    # get_body_argument would strip spaces and control characters, which are part of a path.
     values = call.request.body_arguments.get(name)
     return values[-1].decode("utf-8", "replace") if values else None
 
 
-def _json(call: ApiHandler) -> tuple[Json, bytes]:
+def _read_json(call: ApiHandler) -> tuple[Json, bytes]:
     body = call.json_body()
     try:
         content = base64.b64decode(str(body.get("content", "")), validate=True)
     except (binascii.Error, ValueError):
         raise errors.invalid_parameter("The content is not valid base64.") from None
-    if len(content) > formats.MAX_NOTEBOOK_BYTES:
+    if len(content) > MAX_NOTEBOOK_BYTES:
         raise PlatformError(
             400, "MAX_NOTEBOOK_SIZE_EXCEEDED", "content exceeds the limit of 10485760 bytes."
         )

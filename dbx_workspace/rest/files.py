@@ -1,7 +1,7 @@
-"""The workspace's file tree: directories, files and notebooks under `/Users/{user}`.
+"""The workspace's file tree: directories, files and notebooks below ``/Users/{user}``.
 
-Names are case-sensitive; `/Workspace` in front of a path is optional. A user reads and writes
-below the own home only.
+Names are case-sensitive; the prefix ``/Workspace`` of a path is optional. Users read and write only
+below their own home.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MAX_NOTEBOOK_BYTES = 10 * 1024 * 1024
 
 @dataclass(frozen=True)
 class ImportedObject:
-    """The object that an import creates at `path`."""
+    """The object that an import creates at ``path``."""
 
     path: str
     kind: ObjectKind
@@ -51,7 +51,7 @@ class ImportedObject:
 def interpret_import(
     path: str, content: bytes, import_format: str, language: str | None
 ) -> ImportedObject:
-    """Applies the rules of one import format, or raises the platform's error."""
+    """Return the object that an import format creates; raise ``PlatformError`` if it cannot."""
     if import_format == "RAW":
         return ImportedObject(path, "FILE", content)
     if import_format == "AUTO":
@@ -88,7 +88,7 @@ def _notebook(path: str, content: bytes, language: str) -> ImportedObject:
 
 
 def _jupyter_language(content: bytes, path: str) -> str:
-    """The language of an .ipynb document, or the platform's error for a broken one."""
+    """Return the language of an .ipynb document; raise ``PlatformError`` for a broken one."""
     try:
         document = json.loads(content)
         cells = document["cells"]
@@ -104,7 +104,7 @@ def _jupyter_language(content: bytes, path: str) -> str:
 
 
 def unzip(content: bytes) -> list[tuple[str, bytes]] | None:
-    """The files of a zip archive as relative path and content, or None if it is not one."""
+    """Return path and content of a zip archive's files, or None if it is not an archive."""
     if not zipfile.is_zipfile(io.BytesIO(content)):
         return None
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -112,7 +112,7 @@ def unzip(content: bytes) -> list[tuple[str, bytes]] | None:
 
 
 def too_large(size_bytes: int, limit_bytes: int) -> PlatformError:
-    """The platform's answer to content over a limit."""
+    """Return the platform's error for content over a limit."""
     return PlatformError(
         400,
         "MAX_NOTEBOOK_SIZE_EXCEEDED",
@@ -137,7 +137,7 @@ class Node:
     language: str | None = None
 
     def info(self) -> dict[str, object]:
-        """The workspace API's `ObjectInfo`."""
+        """Return the workspace API's ``ObjectInfo``."""
         info: dict[str, object] = {
             "object_type": self.kind,
             "path": self.path,
@@ -154,7 +154,7 @@ class Node:
 
 
 def normalize(path: str) -> str:
-    """The tree's own spelling of a path; raises the platform's error for one that cannot be."""
+    """Return the canonical form of a path; raise ``PlatformError`` for an invalid one."""
     if not path.startswith("/"):
         raise invalid_parameter(f"Path ({path}) must be absolute: it must start with '/'.")
     parts = [part for part in path.split("/") if part]
@@ -170,7 +170,7 @@ def normalize(path: str) -> str:
 
 
 class WorkspaceTree:
-    """All objects by path, with the API's operations; `owner` is the calling user's name."""
+    """All objects by path, with the API's operations; ``owner`` is the caller's name."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -181,11 +181,11 @@ class WorkspaceTree:
             self._add_directory(path)
 
     def add_home(self, user_name: str) -> None:
-        """Makes a user's home directory."""
+        """Create a user's home directory."""
         self._add_directory(f"/Users/{user_name}")
 
     def mkdirs(self, owner: str, path: str) -> None:
-        """Makes a directory and its parents; an existing directory is fine."""
+        """Create a directory and its parents, if they do not exist."""
         target = self._writable(owner, path)
         parents = [
             "/" + "/".join(target.split("/")[1 : i + 1]) for i in range(1, target.count("/") + 1)
@@ -202,7 +202,7 @@ class WorkspaceTree:
             self._add_directory(parent)
 
     def put(self, owner: str, imported: ImportedObject, *, overwrite: bool) -> Node:
-        """Creates or replaces a file or notebook whose parent exists."""
+        """Create or replace a file or notebook in an existing directory."""
         target = self._writable(owner, imported.path)
         if len(imported.content) > self.max_file_bytes:
             raise too_large(len(imported.content), self.max_file_bytes)
@@ -230,7 +230,7 @@ class WorkspaceTree:
     def put_archive(
         self, owner: str, path: str, files: list[tuple[str, bytes]], *, overwrite: bool
     ) -> None:
-        """Unpacks an archive's files below `path`, making its directories."""
+        """Create an archive's files and directories below ``path``."""
         self.mkdirs(owner, path)
         for name, content in files:
             target = f"{path}/{name}"
@@ -238,7 +238,7 @@ class WorkspaceTree:
             self.put(owner, interpret_import(target, content, "AUTO", None), overwrite=overwrite)
 
     def get(self, owner: str, path: str) -> Node:
-        """The object at a path that the user may read."""
+        """Return the object at a path; raise ``PlatformError`` if the user may not read it."""
         target = normalize(path)
         if target not in ("/", "/Users", "/Shared"):
             _require_own(owner, target, path)
@@ -248,14 +248,14 @@ class WorkspaceTree:
         return node
 
     def children(self, owner: str, path: str) -> list[Node]:
-        """One level of a directory sorted by name, or the object itself if it is none."""
+        """Return a directory's objects, sorted by path, or an object that is not a directory."""
         node = self.get(owner, path)
         if node.kind != "DIRECTORY":
             return [node]
         return sorted(self._below(node.path, one_level=True), key=lambda child: child.path)
 
     def delete(self, owner: str, path: str, *, recursive: bool) -> None:
-        """Deletes an object; a directory with content only if `recursive`."""
+        """Delete an object; a directory must be empty unless ``recursive``."""
         target = self._writable(owner, path)
         node = self.get(owner, path)
         if node.path == f"/Users/{owner}":
@@ -267,7 +267,7 @@ class WorkspaceTree:
             del self._nodes[descendant.path]
 
     def contents(self, owner: str, path: str) -> dict[str, bytes]:
-        """The files below a directory by relative path; notebooks are none."""
+        """Return the files below a directory by relative path, without notebooks."""
         directory = self.get(owner, path)
         if directory.kind != "DIRECTORY":
             raise invalid_parameter(f"Path ({path}) is not a directory.")
@@ -276,7 +276,7 @@ class WorkspaceTree:
         return {node.path[start:]: node.content for node in below if node.kind == "FILE"}
 
     def all(self) -> list[Node]:
-        """Every object, sorted by path."""
+        """Return every object, sorted by path."""
         return sorted(self._nodes.values(), key=lambda node: node.path)
 
     def _below(self, directory: str, *, one_level: bool = False) -> Iterator[Node]:

@@ -1,4 +1,4 @@
-"""MLflow experiments and traces: what is stored, free of HTTP."""
+"""The store of MLflow experiments and traces, without HTTP."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 @dataclass
 class Trace:
-    """One trace: its record, and its spans once they were uploaded."""
+    """One trace: its record, and its spans once they are uploaded."""
 
     info: Json
     upload_key: str = field(default_factory=lambda: secrets.token_hex(16))
@@ -28,20 +28,20 @@ class TraceStore:
         self._traces: dict[str, Trace] = {}
 
     def experiment_named(self, name: str) -> Json:
-        """The experiment of a workspace path."""
+        """Return the experiment at a workspace path."""
         if name not in self._experiments:
             raise not_found(f"Node {name} does not exist.")
         return self._experiments[name]
 
     def experiment(self, experiment_id: str) -> Json:
-        """The experiment of an id."""
+        """Return the experiment with this id."""
         for experiment in self._experiments.values():
             if experiment["experiment_id"] == experiment_id:
                 return experiment
         raise not_found(f"Experiment with ID {experiment_id} does not exist.")
 
     def create_experiment(self, name: str) -> Json:
-        """A new experiment; one of that name must not exist."""
+        """Create an experiment; raise ``PlatformError`` if one of that name exists."""
         if name in self._experiments:
             raise PlatformError(
                 400, "RESOURCE_ALREADY_EXISTS", f"Node named '{name}' already exists"
@@ -56,8 +56,8 @@ class TraceStore:
         self._experiments[name] = experiment
         return experiment
 
-    def start(self, info: Json) -> Json:
-        """Stores a trace's record; its answer names the place for the spans."""
+    def start_trace(self, info: Json) -> Json:
+        """Store a trace's record; return it with the location of its spans."""
         experiment_id = info["trace_location"]["mlflow_experiment"]["experiment_id"]
         location = self.experiment(experiment_id)["artifact_location"]
         trace_id = str(info["trace_id"])
@@ -67,16 +67,16 @@ class TraceStore:
         return self._traces[trace_id].info
 
     def trace(self, trace_id: str) -> Trace:
-        """The trace of an id."""
+        """Return the trace with this id."""
         if trace_id not in self._traces:
             raise not_found(f"Trace with ID {trace_id} does not exist.")
         return self._traces[trace_id]
 
     def search(self, experiment_ids: list[str]) -> list[Json]:
-        """The records of some experiments' traces, newest first."""
-        found = [
+        """Return the records of the experiments' traces, newest first."""
+        infos = [
             trace.info
             for trace in self._traces.values()
             if trace.info["trace_location"]["mlflow_experiment"]["experiment_id"] in experiment_ids
         ]
-        return sorted(found, key=lambda info: str(info.get("request_time", "")), reverse=True)
+        return sorted(infos, key=lambda info: str(info.get("request_time", "")), reverse=True)

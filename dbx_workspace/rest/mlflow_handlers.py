@@ -1,7 +1,7 @@
-"""The MLflow APIs over HTTP, as its client for Databricks calls them.
+"""The operations of the MLflow APIs, as MLflow's client for Databricks calls them.
 
-The spans of a trace do not pass through the API: it lends an address in the cloud's storage, signed
-and short-lived, to which no token of the workspace is sent.
+The spans of a trace bypass the API: it returns a presigned URL of the cloud's storage, to which the
+client sends no token of the workspace.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from .mlflow import Trace
 
 
 def _experiment_named(call: ApiHandler) -> Json:
-    """Return the experiment of a path."""
+    """Return the experiment at a workspace path."""
     name = call.get_query_argument("experiment_name", "")
     return {"experiment": call.workspace.traces.experiment_named(name)}
 
 
 def _experiment(call: ApiHandler) -> Json:
-    """Return the experiment of an id."""
+    """Return the experiment with this id."""
     experiment_id = call.get_query_argument("experiment_id", "")
     return {"experiment": call.workspace.traces.experiment(experiment_id)}
 
 
 def _create_experiment(call: ApiHandler) -> Json:
-    """Create an experiment; its folder must exist, as for every object of the workspace."""
+    """Create an experiment in an existing folder of the workspace."""
     name = str(call.json_body().get("name", ""))
     if not name.startswith("/"):
         raise errors.invalid_parameter(
@@ -46,7 +46,7 @@ def _start_trace(call: ApiHandler) -> Json:
     info = (call.json_body().get("trace") or {}).get("trace_info")
     if not isinstance(info, dict) or not str(info.get("trace_id", "")).startswith("tr-"):
         raise errors.invalid_parameter("Missing value for required parameter 'trace_info'.")
-    return {"trace": {"trace_info": call.workspace.traces.start(info)}}
+    return {"trace": {"trace_info": call.workspace.traces.start_trace(info)}}
 
 
 def _trace(call: ApiHandler, trace_id: str) -> Json:
@@ -55,14 +55,14 @@ def _trace(call: ApiHandler, trace_id: str) -> Json:
 
 
 def _search_traces(call: ApiHandler) -> Json:
-    """Return the records of some experiments; filters are not implemented."""
+    """Return the traces' records of some experiments; filters are not implemented."""
     places = call.json_body().get("locations") or []
     ids = [str(place["mlflow_experiment"]["experiment_id"]) for place in places]
     return {"traces": call.workspace.traces.search(ids)}
 
 
 def _storage_credentials(call: ApiHandler, trace_id: str, _direction: str) -> Json:
-    """Return the signed address in the storage of a trace's spans."""
+    """Return the presigned URL of a trace's spans."""
     trace = call.workspace.traces.trace(trace_id)
     host = f"{call.request.protocol}://{call.request.host}"
     uri = f"{host}/_storage/traces/{trace_id}?signature={trace.upload_key}"
@@ -88,7 +88,7 @@ def mlflow_routes(workspace: Workspace) -> list[Route]:
 
 
 class StorageHandler(web.RequestHandler):
-    """`/_storage/traces/{id}`: the cloud's storage, which knows signatures and no token."""
+    """The cloud's storage at ``/_storage/traces/{id}``, which checks signatures, not tokens."""
 
     def initialize(self, workspace: Workspace) -> None:
         """Store the workspace whose storage this is."""
@@ -109,7 +109,7 @@ class StorageHandler(web.RequestHandler):
             self.finish(trace.data or b"<Error><Code>NoSuchKey</Code></Error>")
 
     def _signed(self, trace_id: str) -> Trace | None:
-        """Return the trace if the signature is right; AWS refuses a second credential."""
+        """Return the trace if the signature is right; AWS rejects a second credential."""
         trace = self.workspace.traces.trace(trace_id)
         is_signed = self.get_query_argument("signature", "") == trace.upload_key
         if is_signed and "Authorization" not in self.request.headers:

@@ -1,6 +1,6 @@
-"""Personal access tokens and OAuth tokens: minted, listed, expired, revoked, remembered when dead.
+"""Personal access tokens and OAuth tokens, kept with their history when expired or revoked.
 
-The store keeps the SHA-256 of each value, never the value, so that no listing can leak a token.
+The store keeps the SHA-256 of each value, never the value, so that no response can leak a token.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..platform_errors import PlatformError, invalid_parameter, not_found
 ALL_SCOPES = ("all-apis",)
 DEFAULT_LIFETIME_SECONDS = 2 * 365 * 24 * 3600
 OAUTH_LIFETIME_SECONDS = 3600
-# What a user may hold in one workspace, by the documentation.
+# The documented number of tokens of a user in one workspace.
 DEFAULT_QUOTA = 600
 
 TokenKind = Literal["pat", "oauth"]
@@ -28,7 +28,7 @@ TokenStatus = Literal["live", "expired", "revoked"]
 
 @dataclass
 class Token:
-    """One token's life, without its value."""
+    """One token's history, without its value."""
 
     token_id: str
     value_sha256: str
@@ -46,24 +46,24 @@ class Token:
     refused_count: int = 0
 
     def status(self, now: datetime) -> TokenStatus:
-        """Whether the token is listed at `now`, and if not why."""
+        """Return whether the token is live at ``now``, and if not, why."""
         if self.revoked_at is not None:
             return "revoked"
         return "expired" if now >= self.expires_at else "live"
 
     def is_accepted(self, now: datetime) -> bool:
-        """Whether servers take the token; a revocation may still be on its way to them."""
+        """Return whether servers accept the token, as they do until a revocation reaches them."""
         if self.refused_from_at is not None and now >= self.refused_from_at:
             return False
         return now < self.expires_at
 
     def allows(self, scope: str) -> bool:
-        """Whether the token may be used for APIs of `scope`; `serving` covers `serving.*`."""
-        wanted = {scope, scope.split(".", maxsplit=1)[0], *ALL_SCOPES}
-        return any(held in wanted for held in self.scopes)
+        """Return whether the token may use APIs of ``scope``; ``serving`` covers ``serving.*``."""
+        sufficient = {scope, scope.split(".", maxsplit=1)[0], *ALL_SCOPES}
+        return not sufficient.isdisjoint(self.scopes)
 
     def public_info(self) -> dict[str, object]:
-        """The token API's `PublicTokenInfo`."""
+        """Return the token API's ``PublicTokenInfo``."""
         return {
             "token_id": self.token_id,
             "creation_time": to_milliseconds(self.created_at),
@@ -73,7 +73,7 @@ class Token:
         }
 
     def history(self, now: datetime) -> dict[str, object]:
-        """The whole life as JSON data, for the control API."""
+        """Return the history as JSON data, for the control API."""
         return {
             "token_id": self.token_id,
             "kind": self.kind,
@@ -99,7 +99,7 @@ class TokenStore:
         self._tokens: dict[str, Token] = {}
         self.id_scheme: IdScheme = "sha256"
         self.quota = DEFAULT_QUOTA
-        # How long a revoked token is still accepted: revocation takes time to reach every server.
+        # How long a revoked token is still accepted: revocations reach servers with a delay.
         self.revocation_delay_seconds = 0.0
         self.are_disabled = False
 
@@ -113,7 +113,7 @@ class TokenStore:
         scopes: Iterable[str] = ALL_SCOPES,
         created_by_token_id: str | None = None,
     ) -> tuple[str, Token]:
-        """Makes a token and returns its value, known only here, with its record."""
+        """Return the value of a new token, which is not kept, and its record."""
         value = ("dapi" if kind == "pat" else "eyJ") + secrets.token_hex(
             16 if kind == "pat" else 40
         )
@@ -134,33 +134,33 @@ class TokenStore:
         return value, token
 
     def create(
-        self, by: Token, *, lifetime_seconds: float, comment: str, scopes: Iterable[str]
+        self, creator: Token, *, lifetime_seconds: float, comment: str, scopes: Iterable[str]
     ) -> tuple[str, Token]:
-        """`token/create` for the user of `by`, within the rules of the workspace."""
+        """Mint a PAT for the user of ``creator``; raise ``PlatformError`` if it is not allowed."""
         self.require_enabled()
         if lifetime_seconds <= 0:
             raise invalid_parameter("Token lifetime must be a positive number of seconds.")
-        if len(self.live_of(by.principal)) >= self.quota:
+        if len(self.live_of(creator.principal)) >= self.quota:
             raise PlatformError(
                 400,
                 "QUOTA_EXCEEDED",
                 f"The quota for the number of tokens ({self.quota}) has been exceeded.",
             )
         return self.mint(
-            by.principal,
+            creator.principal,
             lifetime_seconds=lifetime_seconds,
             comment=comment,
             scopes=scopes,
-            created_by_token_id=by.token_id,
+            created_by_token_id=creator.token_id,
         )
 
     def require_enabled(self) -> None:
-        """Raises the platform's answer of a workspace that allows no PATs."""
+        """Raise ``PlatformError`` if the workspace does not allow PATs."""
         if self.are_disabled:
             raise PlatformError(404, "FEATURE_DISABLED", "Tokens are disabled.")
 
     def live_of(self, principal: str) -> list[Token]:
-        """The valid PATs of one user, oldest first."""
+        """Return the live PATs of one user, oldest first."""
         now = self._clock()
         return [
             t
@@ -169,7 +169,7 @@ class TokenStore:
         ]
 
     def authenticate(self, value: str) -> Token | None:
-        """The live token with this value; a use of a dead one is counted on its record."""
+        """Return the accepted token with this value, or None; count the use on its record."""
         token = self._tokens.get(hashlib.sha256(value.encode()).hexdigest())
         if token is None:
             return None
@@ -182,12 +182,12 @@ class TokenStore:
         return token
 
     def id_of(self, value: str) -> str | None:
-        """The id of the token with this value, alive or dead."""
+        """Return the id of the token with this value, live or not, or None."""
         token = self._tokens.get(hashlib.sha256(value.encode()).hexdigest())
         return token.token_id if token else None
 
     def delete(self, principal: str, token_id: str) -> None:
-        """`token/delete`: revokes a user's own live token."""
+        """Revoke a user's own live PAT."""
         self.require_enabled()
         for token in self.live_of(principal):
             if token.token_id == token_id:
@@ -196,7 +196,7 @@ class TokenStore:
         raise not_found(f"Token {token_id} does not exist!")
 
     def revoke(self, token_id: str) -> Token:
-        """Revokes any token from outside, as an administrator does; again is no change."""
+        """Revoke any token, as an administrator does; idempotent."""
         for token in self._tokens.values():
             if token.token_id == token_id:
                 self._revoke(token)
@@ -210,5 +210,5 @@ class TokenStore:
             token.refused_from_at = token.revoked_at + delay
 
     def all(self) -> list[Token]:
-        """Every token ever minted, oldest first."""
+        """Return every token ever minted, oldest first."""
         return list(self._tokens.values())

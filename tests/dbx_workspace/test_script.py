@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from dbx_workspace.models.script import Conversation, Tool, Turn, reply
+from dbx_workspace.models.script import Conversation, Tool, Turn, reply_to
 
 BASH = Tool("Bash", {"properties": {"command": {"type": "string"}}, "required": ["command"]})
 
 
 def _ask(*turns: Turn, tools: tuple[Tool, ...] = (BASH,)):
-    return reply(Conversation(turns, tools))
+    return reply_to(Conversation(turns, tools))
 
 
 def test_it_echoes_the_last_user_message():
@@ -127,12 +127,12 @@ def test_bulk_has_its_size():
 
 
 def test_a_check_of_a_command_is_answered_harmlessly():
-    answer = reply(Conversation((Turn("user", "run: ls"),), stop_sequences=("</block>",)))
+    answer = reply_to(Conversation((Turn("user", "run: ls"),), stop_sequences=("</block>",)))
     assert (answer.text, answer.stop_sequence) == ("<block>no", "</block>")
 
 
 def test_a_schema_gets_an_instance():
     schema = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
-    assert reply(Conversation((Turn("user", "x"),), json_schema=schema)).text == (
+    assert reply_to(Conversation((Turn("user", "x"),), json_schema=schema)).text == (
         '{"title": "Scripted session"}'
     )
