@@ -23,7 +23,7 @@ from jupyter_dbx_agents.pat import PatState
 from .scripted_gateway import MESSAGES, Exchange, Pats, answer_ok, broker_for, until
 from .test_broker_workspace import WorkspaceSite, bodies, workspace_site
 
-EMULATED = {
+SCRIPTED = {
     Dialect.ANTHROPIC: models_anthropic.DIALECT,
     Dialect.RESPONSES: models_responses.DIALECT,
     Dialect.CHAT: models_chat.DIALECT,
@@ -45,7 +45,7 @@ def counted(dialect: Dialect, headers: list[tuple[str, str]], *chunks: bytes) ->
 
 def stream(dialect: Dialect) -> bytes:
     options = {"stream_options": {"include_usage": True}}
-    return b"".join(frame.data for frame in EMULATED[dialect].frames(REPLY, "m", options))
+    return b"".join(frame.data for frame in SCRIPTED[dialect].frames(REPLY, "m", options))
 
 
 @pytest.mark.parametrize("dialect", Dialect)
@@ -58,7 +58,7 @@ def test_a_stream_has_the_same_tokens_wherever_it_is_cut(dialect):
 
 @pytest.mark.parametrize("dialect", Dialect)
 def test_the_tokens_of_a_whole_answer_are_counted(dialect):
-    data = json.dumps(EMULATED[dialect].render(REPLY, "m")).encode()
+    data = json.dumps(SCRIPTED[dialect].render(REPLY, "m")).encode()
     assert counted(dialect, JSON, data[:9], data[9:]) == (41, 3)
 
 

@@ -1,4 +1,4 @@
-"""A local workspace on free loopback ports, in a loop of its own, for blocking clients."""
+"""A local workspace on free loopback ports, in an event loop of its own, for blocking clients."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class BackgroundLoop:
 
 
 class Site:
-    """The running workspace and its clients."""
+    """A running workspace and its clients."""
 
     def __init__(self, loop: BackgroundLoop) -> None:
         self.loop = loop

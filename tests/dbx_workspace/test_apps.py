@@ -29,7 +29,7 @@ def test_a_creator_may_be_a_uuid(site):
     assert _as_app(site).apps.get("dbx-agents").creator == creator
 
 
-def test_refusals_are_set_by_control(site):
+def test_errors_are_set_through_the_control_api(site):
     client = _as_app(site)
     site.control.change_app("dbx-agents", get_status=403)
     with pytest.raises(PermissionDenied):
@@ -43,19 +43,19 @@ def test_refusals_are_set_by_control(site):
     assert client.apps.get("dbx-agents").name == "dbx-agents"
 
 
-def test_a_service_principal_is_no_person(site):
+def test_a_service_principal_is_not_a_user(site):
     assert "@" not in str(_as_app(site).current_user.me().user_name)
 
 
-def test_an_oauth_token_lives_an_hour(site):
+def test_an_oauth_token_expires_after_an_hour(site):
     form = {"grant_type": "client_credentials", "scope": "all-apis"}
     credentials = (site.app.client_id, site.app.client_secret)
-    answer = site.http.post("/oidc/v1/token", data=form, auth=credentials).json()
-    assert (answer["token_type"], answer["expires_in"]) == ("Bearer", 3600)
+    token = site.http.post("/oidc/v1/token", data=form, auth=credentials).json()
+    assert (token["token_type"], token["expires_in"]) == ("Bearer", 3600)
     path = "/api/2.0/apps/dbx-agents"
-    assert site.call("GET", path, answer["access_token"]).status_code == 200
+    assert site.call("GET", path, token["access_token"]).status_code == 200
     site.control.advance_clock(3600)
-    assert site.call("GET", path, answer["access_token"]).status_code == 403
+    assert site.call("GET", path, token["access_token"]).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_an_oauth_token_lives_an_hour(site):
         (None, "password", 400, "unsupported_grant_type"),
     ],
 )
-def test_bad_clients_get_oauth_errors(site, secret, grant, status, error):
+def test_bad_client_credentials_are_oauth_errors(site, secret, grant, status, error):
     credentials = (site.app.client_id, site.app.client_secret if secret is None else secret)
     response = site.http.post("/oidc/v1/token", data={"grant_type": grant}, auth=credentials)
     assert (response.status_code, response.json()["error"]) == (status, error)

@@ -1,4 +1,4 @@
-"""Apps are created, deployed, started, stopped and deleted through the real SDK's waiters."""
+"""The life cycle of apps and deployments, through the real SDK's waiters."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ APP_YAML = b'command: ["python", "main.py"]\nenv:\n  - {name: COLOR, value: blue
 SOON = timedelta(seconds=60)
 
 
-class Machine:
-    """A deployer that notes what it is told."""
+class RecordingDeployer:
+    """A deployer that records its calls, and fails with ``failure`` if that is set."""
 
     def __init__(self, url: str = "") -> None:
         self.calls: list[tuple[str, str, list[str]]] = []
-        self.refusal = ""
+        self.failure = ""
         self.url = url
 
     async def deploy(self, app, deployment) -> None:
         self.calls.append(("deploy", app.name, sorted(deployment.source)))
-        if self.refusal:
-            raise DeploymentFailed(self.refusal)
+        if self.failure:
+            raise DeploymentFailed(self.failure)
         app.url = self.url or app.url
 
     async def stop(self, app) -> None:
@@ -67,7 +67,7 @@ def deploy(client, name: str = "mine", **source):
 
 
 def test_an_app_is_created_deployed_stopped_started_and_deleted(site, client):
-    machine = site.workspace.app_service.deployer = Machine("http://127.0.0.1:1")
+    deployer = site.workspace.app_service.deployer = RecordingDeployer("http://127.0.0.1:1")
     created = create(client)
     assert (created.creator, created.compute_status.state.value) == (OWNER, "ACTIVE")
     assert created.app_status.state.value == "UNAVAILABLE"
@@ -81,7 +81,7 @@ def test_an_app_is_created_deployed_stopped_started_and_deleted(site, client):
     assert client.apps.stop_and_wait("mine", timeout=SOON).app_status.state.value == "UNAVAILABLE"
     assert client.apps.start_and_wait("mine", timeout=SOON).app_status.state.value == "RUNNING"
     files = ["app.yaml", "src/main.py"]
-    assert machine.calls == [
+    assert deployer.calls == [
         ("deploy", "mine", files),
         ("stop", "mine", []),
         ("deploy", "mine", files),
@@ -99,7 +99,7 @@ def test_an_app_is_created_deployed_stopped_started_and_deleted(site, client):
 
 
 def test_a_git_repository_is_deployed_with_its_history(site, client, tmp_path: Path):
-    machine = site.workspace.app_service.deployer = Machine()
+    deployer = site.workspace.app_service.deployer = RecordingDeployer()
     git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@example.com"]
     (tmp_path / "app.yaml").write_bytes(APP_YAML)
     subprocess.run([*git, "init", "-q", "-b", "main"], check=True)
@@ -108,24 +108,24 @@ def test_a_git_repository_is_deployed_with_its_history(site, client, tmp_path: P
     repository = GitRepository(url=str(tmp_path), provider="gitHub")
     client.apps.create_and_wait(App(name="mine", git_repository=repository), timeout=SOON)
     deploy(client, git_source=GitSource(branch="main"))
-    [(_, _, files)] = machine.calls
+    [(_, _, files)] = deployer.calls
     assert {"app.yaml", ".git/HEAD"} <= set(files)
     with pytest.raises(OperationFailed, match="Error downloading source code"):
         deploy(client, git_source=GitSource(branch="nowhere"))
 
 
 @pytest.mark.parametrize("name", ["", "a", "Upper", "under_score", "a.b", "x" * 31, "ümlaut"])
-def test_names_that_the_platform_refuses(client, name: str):
+def test_names_that_the_platform_rejects(client, name: str):
     with pytest.raises(InvalidParameterValue, match="lowercase alphanumeric"):
         create(client, name)
 
 
-def test_a_name_can_be_taken(client):
+def test_a_taken_name_is_rejected(client):
     with pytest.raises(OSError, match="An app with the same name already exists"):
         create(client, "dbx-agents")
 
 
-def test_a_deployment_fails_with_the_platforms_words(site, client):
+def test_a_deployment_fails_with_the_platforms_messages(site, client):
     create(client)
     with pytest.raises(OperationFailed, match="Error downloading source code"):
         deploy(client)
@@ -136,8 +136,8 @@ def test_a_deployment_fails_with_the_platforms_words(site, client):
     with pytest.raises(OperationFailed, match="File is larger than 10485760 bytes"):
         deploy(client)
     client.workspace.delete(f"{SOURCE}/big")
-    machine = site.workspace.app_service.deployer = Machine()
-    machine.refusal = "app crashed unexpectedly"
+    deployer = site.workspace.app_service.deployer = RecordingDeployer()
+    deployer.failure = "app crashed unexpectedly"
     with pytest.raises(OperationFailed, match="app crashed unexpectedly"):
         deploy(client)
     assert client.apps.get("mine").app_status.state.value == "CRASHED"
@@ -146,13 +146,13 @@ def test_a_deployment_fails_with_the_platforms_words(site, client):
         deploy(client)
 
 
-def test_others_may_look_but_not_touch(site, client):
+def test_other_users_may_read_but_not_manage(site, client):
     create(client)
     other = site.sdk(site.control.mint("other@example.com").token_value)
     assert other.apps.get("mine").name == "mine"
-    for act in (other.apps.start, other.apps.stop, other.apps.delete):
+    for operation in (other.apps.start, other.apps.stop, other.apps.delete):
         with pytest.raises(PermissionDenied, match="CAN_MANAGE"):
-            act("mine")
+            operation("mine")
     with pytest.raises(PermissionDenied, match="CAN_MANAGE"):
         other.apps.deploy("mine", AppDeployment(source_code_path=SOURCE))
     site.control.rule_apps(may_users_create=False)
@@ -160,7 +160,7 @@ def test_others_may_look_but_not_touch(site, client):
         create(other, "another")
 
 
-def test_states_forbid_what_the_platform_forbids(site, client):
+def test_operations_are_rejected_in_the_wrong_state(site, client):
     client.apps.create(App(name="mine"), no_compute=True)
     with pytest.raises(BadRequest, match="STOPPED"):
         client.apps.deploy("mine", AppDeployment(source_code_path=SOURCE))
@@ -175,7 +175,7 @@ def test_states_forbid_what_the_platform_forbids(site, client):
         client.apps.deploy("mine", AppDeployment(source_code_path=SOURCE))
 
 
-def test_limits_and_failing_machines(site, client):
+def test_compute_may_fail_to_start_and_apps_are_limited(site, client):
     site.control.rule_apps(start_error="no capacity")
     with pytest.raises(OperationFailed, match="no capacity"):
         create(client)
@@ -184,7 +184,7 @@ def test_limits_and_failing_machines(site, client):
         create(client, "one-more")
 
 
-def test_a_deployments_own_command_and_variables_win():
+def test_a_deployments_own_command_and_variables_take_precedence():
     request = {"command": ["bash"], "env_vars": [{"name": "COLOR", "value": "red"}]}
     assert app_specification({"app.yaml": APP_YAML}, {}, {})["env"] == {"COLOR": "blue"}
     assert app_specification({"app.yaml": APP_YAML}, request, {}) == {
@@ -196,7 +196,7 @@ def test_a_deployments_own_command_and_variables_win():
         app_specification({"README.md": b""}, {}, {})
 
 
-def test_a_variable_gets_what_the_apps_resource_holds(site, client):
+def test_a_variable_has_the_value_of_the_apps_resource(site, client):
     create(client)
     source = {"app.yaml": APP_YAML + b"  - {name: TOKEN, valueFrom: my-token}\n"}
     upload(client, source)

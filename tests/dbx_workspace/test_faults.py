@@ -1,4 +1,4 @@
-"""Faults on demand, and the rest of the control API."""
+"""Injected faults, and the rest of the control API."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ME = "/api/2.0/preview/scim/v2/Me"
 CREATE = "/api/2.0/token/create"
 
 
-def test_latency_delays_and_then_answers(site):
+def test_latency_delays_the_response(site):
     site.control.add_fault(ME, "latency", seconds=0.3)
     started = time.monotonic()
     assert site.call("GET", ME).status_code == 200
@@ -21,7 +21,7 @@ def test_latency_delays_and_then_answers(site):
 
 
 @pytest.mark.parametrize("retry_after", ["7", None])
-def test_429_comes_with_and_without_retry_after(site, retry_after):
+def test_a_429_may_have_retry_after(site, retry_after):
     site.control.add_fault("/api/", "429", retry_after=retry_after, times=2)
     for _ in range(2):
         response = site.call("GET", ME)
@@ -32,14 +32,14 @@ def test_429_comes_with_and_without_retry_after(site, retry_after):
     assert site.control.faults()[0]["used_count"] == 2
 
 
-def test_a_status_has_the_platforms_body(site):
+def test_a_status_has_the_platforms_error_body(site):
     site.control.add_fault(ME, "status", status=503, error_code="TEMPORARILY_UNAVAILABLE")
     response = site.call("GET", ME)
     assert (response.status_code, response.json()["error_code"]) == (503, "TEMPORARILY_UNAVAILABLE")
 
 
 @pytest.mark.parametrize(("kind", "tokens"), [("drop_before", 0), ("drop_after", 1)])
-def test_a_dropped_connection_has_or_has_not_had_its_effect(site, kind, tokens):
+def test_a_dropped_request_is_handled_or_not(site, kind, tokens):
     site.control.add_fault(CREATE, kind, method="POST")
     with pytest.raises(httpx.RemoteProtocolError):
         site.call("POST", CREATE, json={"comment": "lost"})
@@ -48,7 +48,7 @@ def test_a_dropped_connection_has_or_has_not_had_its_effect(site, kind, tokens):
     assert (entry["outcome"], entry["fault"]) == ("dropped", kind)
 
 
-def test_a_late_answer_comes_well_after_the_effect(site):
+def test_a_late_response_is_sent_well_after_the_effect(site):
     site.control.add_fault(CREATE, "late", seconds=60, times=1)
     with pytest.raises(httpx.ReadTimeout):
         site.call("POST", CREATE, json={"comment": "late"}, timeout=0.5)
@@ -57,7 +57,7 @@ def test_a_late_answer_comes_well_after_the_effect(site):
     assert site.call("POST", CREATE, json={"comment": "late"}).json()["token_value"]
 
 
-def test_a_stream_is_cut_in_the_middle(site):
+def test_a_stream_is_cut_off_in_the_middle(site):
     site.control.add_fault("/anthropic", "drop_stream", after_frames=4, times=1)
     content = "stream: 9 chunks every 1 ms"
     body = {
@@ -74,10 +74,12 @@ def test_a_hang_ends_when_the_client_leaves(site):
     site.control.add_fault(ME, "hang")
     with pytest.raises(httpx.ReadTimeout):
         site.call("GET", ME, timeout=0.2)
-    site.control.wait_for(lambda c: c.requests(path=ME)[0]["outcome"] == "client_gone", "it leave")
+    site.control.wait_for(
+        lambda c: c.requests(path=ME)[0]["outcome"] == "client_gone", "the client leave"
+    )
 
 
-def test_faults_strike_only_what_they_match_and_can_be_cleared(site):
+def test_faults_apply_only_to_what_they_match_and_can_be_cleared(site):
     fault_id = site.control.add_fault("^/api/.*/Me$", "status", method="GET")
     assert site.call("GET", ME).status_code == 500
     assert site.call("GET", "/api/2.0/token/list").status_code == 200
@@ -89,13 +91,13 @@ def test_faults_strike_only_what_they_match_and_can_be_cleared(site):
     "fault",
     [{"kind": "flood"}, {"kind": "status", "nonsense": 1}, {"kind": "status", "match": "^("}],
 )
-def test_a_wrong_fault_is_refused_and_arms_nothing(site, fault):
+def test_an_invalid_fault_is_rejected_and_not_added(site, fault):
     with pytest.raises(ControlError, match="400"):
         site.control._call("POST", "/faults", {"match": "/", **fault})
     assert site.control.faults() == []
 
 
-def test_a_wrong_switch_changes_nothing(site):
+def test_an_invalid_switch_changes_nothing(site):
     before = site.control.switches()
     for change in ({"gateway": False}, {"token_id_scheme": "md5"}, {"token_quota": "many"}):
         with pytest.raises(ControlError, match="400"):
@@ -103,11 +105,11 @@ def test_a_wrong_switch_changes_nothing(site):
     assert site.control.switches() == before
 
 
-def test_the_log_has_what_was_asked_and_by_which_token(site):
-    mark = site.control.requests()[-1]["number"] if site.control.requests() else 0
+def test_the_log_has_each_request_and_its_token(site):
+    last_number = site.control.requests()[-1]["number"] if site.control.requests() else 0
     sample = site.control.mint("owner@example.com")
     site.call("GET", ME + "?a=1", sample.token_value)
-    (entry,) = site.control.requests(since=mark)
+    (entry,) = site.control.requests(since=last_number)
     assert entry["token_id"] == sample.token_id
     assert entry["principal"] == "owner@example.com"
     assert (entry["method"], entry["path"], entry["query"]) == ("GET", ME, "a=1")

@@ -1,4 +1,4 @@
-"""Workspace files, through the real SDK and over bare HTTP."""
+"""Workspace files, through the real SDK and plain HTTP."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def test_a_raw_upload_keeps_bytes_and_name(site):
         ("a.md", NOTEBOOK, "a.md", "FILE"),
     ],
 )
-def test_auto_makes_notebooks_and_drops_their_extension(site, name, content, stored, kind):
+def test_auto_creates_notebooks_without_their_extension(site, name, content, stored, kind):
     site.sdk().workspace.upload(f"{HOME}/auto-{name}", content, format=ImportFormat.AUTO)
     assert _import_file(site, f"{HOME}/raw-{name}", content).status_code == 200
     for path in (f"{HOME}/auto-{stored}", f"{HOME}/raw-{stored}"):
         assert site.sdk().workspace.get_status(path).object_type.value == kind
 
 
-def test_source_needs_a_language_and_makes_a_notebook(site):
+def test_source_needs_a_language_and_creates_a_notebook(site):
     client = site.sdk()
     with pytest.raises(DatabricksError, match="language"):
         client.workspace.upload(f"{HOME}/x.txt", b"x")
@@ -65,7 +65,7 @@ def test_source_needs_a_language_and_makes_a_notebook(site):
     assert client.workspace.get_status(f"{HOME}/x").language is Language.SQL
 
 
-def test_a_broken_notebook_is_refused(site):
+def test_a_broken_notebook_is_rejected(site):
     for content in (b"", b"{", b"[]", b'{"cells": 3}'):
         assert _import_file(site, f"{HOME}/a.ipynb", content).status_code == 400
     assert site.control.files("/Users/owner@example.com/") == []
@@ -85,7 +85,7 @@ def test_a_missing_parent_and_a_missing_path_are_404(site):
         assert response.json()["message"] == f"Path ({HOME}/no) doesn't exist."
 
 
-def test_an_existing_file_is_replaced_only_on_demand(site):
+def test_an_existing_file_is_replaced_only_with_overwrite(site):
     client = site.sdk()
     client.workspace.upload(f"{HOME}/a.txt", b"1", format=ImportFormat.RAW)
     object_id = client.workspace.get_status(f"{HOME}/a.txt").object_id
@@ -98,7 +98,7 @@ def test_an_existing_file_is_replaced_only_on_demand(site):
     assert client.workspace.get_status(f"{HOME}/a.txt").object_id == object_id
 
 
-def test_kinds_do_not_replace_each_other(site):
+def test_an_object_of_one_kind_does_not_replace_another_kind(site):
     client = site.sdk()
     client.workspace.upload(f"{HOME}/nb.py", NOTEBOOK, format=ImportFormat.AUTO)
     client.workspace.mkdirs(f"{HOME}/dir")
@@ -130,7 +130,7 @@ def test_a_directory_with_content_is_deleted_only_recursively(site):
     "path",
     ["/Users/other@example.com/x", "/Workspace/Shared/x", "/x", "/Users/owner@example.comx/a"],
 )
-def test_only_the_own_home_is_writable(site, path):
+def test_only_the_users_own_home_is_writable(site, path):
     site.control.add_user("other@example.com")
     with pytest.raises(PermissionDenied):
         site.sdk().workspace.mkdirs(path)
@@ -139,7 +139,7 @@ def test_only_the_own_home_is_writable(site, path):
 @pytest.mark.parametrize(
     "path", ["relative", f"{HOME}/../x", f"{HOME}/.git/config", f"{HOME}/a\nb"]
 )
-def test_impossible_paths_are_refused(site, path):
+def test_invalid_paths_are_rejected(site, path):
     response = site.call("POST", "/api/2.0/workspace/mkdirs", json={"path": path})
     assert (response.status_code, response.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
 
@@ -149,7 +149,7 @@ def test_the_workspace_prefix_is_optional(site):
     assert site.sdk().workspace.get_status(f"{HOME}/p").path == "/Users/owner@example.com/p"
 
 
-def test_limits_hold(site):
+def test_size_limits_are_enforced(site):
     content = base64.b64encode(b"x" * (10 * 1024 * 1024 + 1)).decode()
     body = {"path": f"{HOME}/a", "format": "RAW", "content": content}
     response = site.call("POST", "/api/2.0/workspace/import", json=body)
@@ -161,7 +161,7 @@ def test_limits_hold(site):
     )
 
 
-def test_more_than_ten_megabytes_go_in_raw_but_not_out(site):
+def test_more_than_ten_megabytes_are_imported_raw_but_not_exported(site):
     size = 11 * 1024 * 1024
     site.sdk().workspace.upload(f"{HOME}/big", b"x" * size, format=ImportFormat.RAW)
     assert site.sdk().workspace.get_status(f"{HOME}/big").size == size

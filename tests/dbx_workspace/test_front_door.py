@@ -1,4 +1,4 @@
-"""The Apps front door before a real tornado app: HTTP, websockets, identity."""
+"""The Apps front door in front of a real tornado app: HTTP, websockets, identity."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from dbx_workspace.front_door.rules import FrontDoorLimits
 
 
 class Echo(RequestHandler):
-    def _answer(self) -> None:
+    def _reply(self) -> None:
         self.add_header("Set-Cookie", "a=1")
         self.add_header("Set-Cookie", "b=2")
         headers = [list(pair) for pair in self.request.headers.get_all()]
         size = len(self.request.body)
         self.write(json.dumps({"headers": headers, "uri": self.request.uri, "size": size}))
 
-    get = put = post = delete = head = _answer
+    get = put = post = delete = head = _reply
 
 
 class Slow(RequestHandler):
@@ -39,14 +39,14 @@ class Slow(RequestHandler):
             await asyncio.sleep(0.15)
 
 
-class Never(RequestHandler):
+class Hanging(RequestHandler):
     has_left = asyncio.Event()
 
     async def get(self) -> None:
         await asyncio.sleep(30)
 
     def on_connection_close(self) -> None:
-        Never.has_left.set()
+        Hanging.has_left.set()
 
 
 class Firehose(RequestHandler):
@@ -60,7 +60,7 @@ class Firehose(RequestHandler):
 
 
 @stream_request_body
-class Refuser(RequestHandler):
+class Rejecting(RequestHandler):
     def prepare(self) -> None:
         self.set_status(403)
         self.finish("no")
@@ -84,16 +84,16 @@ class Socket(WebSocketHandler):
 
 ROUTES = [
     ("/slow", Slow),
-    ("/never", Never),
+    ("/hanging", Hanging),
     ("/firehose", Firehose),
-    ("/refuse", Refuser),
+    ("/reject", Rejecting),
     ("/ws", Socket),
     ("/.*", Echo),
 ]
 
 
 @asynccontextmanager
-async def passage(**options) -> AsyncIterator[tuple[FrontDoor, httpx.AsyncClient]]:
+async def open_door(**options) -> AsyncIterator[tuple[FrontDoor, httpx.AsyncClient]]:
     server = HTTPServer(Application(ROUTES, log_function=lambda _handler: None))
     (listener,) = bind_sockets(0, "127.0.0.1")
     server.add_sockets([listener])
@@ -110,12 +110,12 @@ async def passage(**options) -> AsyncIterator[tuple[FrontDoor, httpx.AsyncClient
         await server.close_all_connections()
 
 
-async def _seen(client: httpx.AsyncClient, **options) -> list[tuple[str, str]]:
+async def _headers_seen(client: httpx.AsyncClient, **options) -> list[tuple[str, str]]:
     response = await client.get("/x", **options)
     return [(name, value) for name, value in response.json()["headers"]]
 
 
-async def test_the_app_sees_the_visitor_and_nothing_that_the_client_made_up():
+async def test_the_app_sees_the_visitor_and_no_forged_identity():
     forged = [
         ("X-Forwarded-Email", "evil@example.com"),
         ("x_forwarded_email", "evil@example.com"),
@@ -125,8 +125,8 @@ async def test_the_app_sees_the_visitor_and_nothing_that_the_client_made_up():
         ("Forwarded", "for=1.2.3.4"),
         ("Authorization", "kept"),
     ]
-    async with passage() as (door, client):
-        seen = await _seen(client, headers=forged)
+    async with open_door() as (door, client):
+        seen = await _headers_seen(client, headers=forged)
     values = dict(seen)
     assert values["X-Forwarded-Email"] == "owner@example.com"
     assert values["X-Forwarded-Preferred-Username"] == "owner@example.com"
@@ -142,18 +142,18 @@ async def test_the_app_sees_the_visitor_and_nothing_that_the_client_made_up():
     assert not any(value in ("evil@example.com", "1.2.3.4") for _, value in seen)
 
 
-async def test_host_and_access_token_are_switches():
-    async with passage(keep_host=False, access_token="user-token") as (door, client):
-        values = dict(await _seen(client))
+async def test_host_and_access_token_are_options():
+    async with open_door(keep_host=False, access_token="user-token") as (door, client):
+        values = dict(await _headers_seen(client))
     assert values["Host"] == f"127.0.0.1:{door.app_port}"
     assert values["X-Forwarded-Host"] == door.url.removeprefix("http://")
     assert values["X-Forwarded-Access-Token"] == "user-token"
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST", "DELETE"])
-async def test_methods_bodies_queries_and_repeated_headers_pass(method):
+async def test_methods_bodies_queries_and_repeated_headers_are_forwarded(method):
     body = b"x" * 3_000_000 if method in ("PUT", "POST") else b""
-    async with passage() as (_, client):
+    async with open_door() as (_, client):
         response = await client.request(method, "/a%20b?c=%2F", content=body or None)
         assert response.json()["uri"] == "/a%20b?c=%2F"
         assert response.json()["size"] == len(body)
@@ -163,63 +163,63 @@ async def test_methods_bodies_queries_and_repeated_headers_pass(method):
         assert int(head.headers["Content-Length"]) > 0
 
 
-async def test_a_chunked_body_passes():
-    async def pieces() -> AsyncIterator[bytes]:
+async def test_a_chunked_body_is_forwarded():
+    async def chunks() -> AsyncIterator[bytes]:
         for _ in range(5):
             yield b"y" * 1000
 
-    async with passage() as (_, client):
-        assert (await client.post("/a", content=pieces())).json()["size"] == 5000
+    async with open_door() as (_, client):
+        assert (await client.post("/a", content=chunks())).json()["size"] == 5000
 
 
-async def test_an_answer_passes_as_it_comes():
+async def test_a_response_is_streamed_as_it_arrives():
     loop = asyncio.get_running_loop()
-    async with passage() as (_, client), client.stream("GET", "/slow") as response:
+    async with open_door() as (_, client), client.stream("GET", "/slow") as response:
         arrived = [(loop.time(), line) async for line in response.aiter_lines()]
     assert [line for _, line in arrived] == ["0", "1", "2"]
     assert arrived[2][0] - arrived[0][0] > 0.2
 
 
-async def test_a_visitor_that_does_not_read_stops_the_app_until_it_does():
+async def test_the_app_is_paused_while_the_visitor_does_not_read():
     Firehose.written = 0
-    async with passage() as (_, client), client.stream("GET", "/firehose") as response:
-        pieces = response.aiter_raw()
-        size = len(await anext(pieces))
+    async with open_door() as (_, client), client.stream("GET", "/firehose") as response:
+        chunks = response.aiter_raw()
+        size = len(await anext(chunks))
         before = -1
         while before != Firehose.written:
             before = Firehose.written
             await asyncio.sleep(0.3)
         assert before < 50_000_000
-        size += sum([len(piece) async for piece in pieces])
+        size += sum([len(chunk) async for chunk in chunks])
         assert size == Firehose.written == 100_000_000
 
 
-async def test_a_visitor_who_leaves_ends_the_apps_work():
-    Never.has_left = asyncio.Event()
-    async with passage() as (_, client):
+async def test_the_apps_request_ends_when_the_visitor_leaves():
+    Hanging.has_left = asyncio.Event()
+    async with open_door() as (_, client):
         with pytest.raises(httpx.ReadTimeout):
-            await client.get("/never", timeout=0.2)
-        await asyncio.wait_for(Never.has_left.wait(), 5)
+            await client.get("/hanging", timeout=0.2)
+        await asyncio.wait_for(Hanging.has_left.wait(), 5)
 
 
 async def test_a_request_over_the_limit_is_a_504():
-    async with passage(limits=FrontDoorLimits(scale=0.002)) as (_, client):
-        assert (await client.get("/never")).status_code == 504
+    async with open_door(limits=FrontDoorLimits(scale=0.002)) as (_, client):
+        assert (await client.get("/hanging")).status_code == 504
         assert (await client.get("/x")).status_code == 200
 
 
-async def test_a_stream_may_last_longer_than_a_request_and_is_cut_in_the_end():
+async def test_a_stream_may_outlast_the_limit_of_requests_but_not_its_own():
     limits = FrontDoorLimits(request_seconds=0.2, stream_seconds=0)
-    async with passage(limits=limits) as (_, client):
+    async with open_door(limits=limits) as (_, client):
         assert (await client.get("/slow")).text == "0\n1\n2\n"
         limits.stream_seconds = 0.25
         with pytest.raises(httpx.RemoteProtocolError):
             await client.get("/slow")
 
 
-async def test_a_silent_websocket_is_cut_and_one_with_pings_is_not():
+async def test_a_silent_websocket_is_closed_and_one_with_pings_is_not():
     limits = FrontDoorLimits(scale=0.01)  # 0.6 s of silence
-    async with passage(limits=limits) as (door, _):
+    async with open_door(limits=limits) as (door, _):
         url = door.url.replace("http", "ws", 1) + "/ws"
         async with websockets.connect(url, proxy=None, ping_interval=0.1) as socket:
             await socket.recv()
@@ -233,9 +233,9 @@ async def test_a_silent_websocket_is_cut_and_one_with_pings_is_not():
                 await asyncio.wait_for(socket.recv(), 30)
 
 
-async def test_a_websocket_can_be_given_a_longest_life():
+async def test_a_websocket_is_closed_at_its_time_limit():
     limits = FrontDoorLimits(websocket_seconds=0.3)
-    async with passage(limits=limits) as (door, _):
+    async with open_door(limits=limits) as (door, _):
         url = door.url.replace("http", "ws", 1) + "/ws"
         async with websockets.connect(url, proxy=None, ping_interval=0.05) as socket:
             with pytest.raises(websockets.ConnectionClosed):
@@ -253,13 +253,13 @@ async def test_an_app_that_is_down_is_a_502():
     await door.stop()
 
 
-async def test_an_early_refusal_reaches_a_visitor_who_still_sends():
-    async with passage() as (_, client):
-        assert (await client.post("/refuse", content=b"x" * 1000)).status_code == 403
+async def test_an_early_error_reaches_a_visitor_who_is_still_sending():
+    async with open_door() as (_, client):
+        assert (await client.post("/reject", content=b"x" * 1000)).status_code == 403
 
 
-async def test_a_websocket_passes_with_its_subprotocol_pings_and_close_code():
-    async with passage() as (door, _):
+async def test_a_websocket_is_relayed_with_its_subprotocol_pings_and_close_code():
+    async with open_door() as (door, _):
         url = door.url.replace("http", "ws", 1) + "/ws"
         forged = {"X-Forwarded-Email": "evil@example.com"}
         async with websockets.connect(
@@ -280,15 +280,15 @@ async def test_a_websocket_passes_with_its_subprotocol_pings_and_close_code():
             assert (socket.close_code, socket.close_reason) == (4321, "see you")
 
 
-async def test_a_refused_websocket_passes_nothing_more_on_its_connection():
-    async with passage() as (door, _):
+async def test_a_rejected_upgrade_lets_no_smuggled_request_through():
+    async with open_door() as (door, _):
         host, port = door.url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nHost: x\r\n"
         forged = "GET /x HTTP/1.1\r\nHost: x\r\nX-Forwarded-Email: evil@example.com\r\n\r\n"
-        # The route is no websocket, so the app answers 200; the second request is smuggled behind.
+        # The route is not a websocket, so the app replies 200; the second request is smuggled.
         writer.write(f"GET /x HTTP/1.1\r\n{upgrade}\r\n{forged}".encode())
-        answers = await asyncio.wait_for(reader.read(), 10)
+        responses = await asyncio.wait_for(reader.read(), 10)
         writer.close()
-    assert b"evil@example.com" not in answers
-    assert answers.count(b"HTTP/1.1 ") == 1
+    assert b"evil@example.com" not in responses
+    assert responses.count(b"HTTP/1.1 ") == 1

@@ -77,7 +77,7 @@ def events(response):
 
 
 @pytest.mark.parametrize(("path", "body"), ROUTES)
-def test_every_base_path_answers(site, path, body):
+def test_every_base_path_is_served(site, path, body):
     response = site.call("POST", path, json=body("hello there"))
     assert response.status_code == 200
     assert text_in(response.json()) == "echo: hello there"
@@ -93,13 +93,13 @@ def test_a_dead_token_is_a_400_at_the_gateway_and_a_403_elsewhere(site, path, bo
 
 
 @pytest.mark.parametrize(("path", "body"), ROUTES)
-def test_only_a_bearer_is_a_credential(site, path, body):
+def test_only_a_bearer_token_is_a_credential(site, path, body):
     for name in ("x-api-key", "x-goog-api-key"):
         assert site.http.post(path, json=body("x"), headers={name: site.pat}).status_code == 401
 
 
 @pytest.mark.parametrize(("path", "body"), GATEWAY_ROUTES)
-def test_without_a_gateway_its_routes_are_404(site, path, body):
+def test_without_a_gateway_its_paths_are_404(site, path, body):
     site.control.switch(gateway_present=False)
     assert site.call("POST", path, json=body("x")).status_code == 404
     assert site.call("GET", "/api/ai-gateway/v2/endpoints").status_code == 404
@@ -214,7 +214,7 @@ def test_tool_results_are_read_in_every_dialect(site):
         ("databricks-claude-opus-5", "/anthropic/v1/messages", 503, "TEMPORARILY_UNAVAILABLE"),
     ],
 )
-def test_models_that_cannot_answer_say_so(site, model, path, status, code):
+def test_models_that_cannot_be_called_are_errors(site, model, path, status, code):
     response = site.call("POST", path, json={**anthropic("x"), "model": model})
     assert (response.status_code, response.json()["error_code"]) == (status, code)
     assert model in response.json()["message"]
@@ -238,7 +238,7 @@ def test_a_unity_catalog_name_is_the_same_model(site):
         ("/mlflow/v1/chat/completions", chat("x", tools=[{"function": {"strict": True}}])),
     ],
 )
-def test_the_fields_that_the_gateway_refuses_are_refused(site, path, body):
+def test_the_fields_that_the_gateway_rejects_are_rejected(site, path, body):
     assert site.call("POST", path, json=body).status_code == 400
     site.control.switch(gateway_strict=False)
     assert site.call("POST", path, json=body).status_code == 200
@@ -262,7 +262,7 @@ def test_tokens_are_counted(site):
     assert site.call("POST", path, json=gemini("x" * 400)).json() == {"totalTokens": 101}
 
 
-def test_what_is_served_is_listed_in_four_ways(site):
+def test_the_served_models_are_in_four_lists(site):
     names = [e.name for e in site.sdk().serving_endpoints.list()]
     assert CLAUDE in names
     listed = site.call("GET", "/api/2.0/serving-endpoints:foundation-models").json()["endpoints"]
@@ -276,7 +276,7 @@ def test_what_is_served_is_listed_in_four_ways(site):
     assert "databricks-claude-opus-5" not in ids
 
 
-def test_model_services_come_in_pages(site):
+def test_model_services_are_paged(site):
     path, names, token = "/api/2.1/unity-catalog/model-services", [], ""
     while True:
         query = {"parent": "schemas/system.ai", "page_size": 7, "page_token": token or None}
@@ -290,7 +290,7 @@ def test_model_services_come_in_pages(site):
     assert len(names) == len(set(names)) == len(site.workspace.models.all())
 
 
-def test_a_slow_stream_arrives_piece_by_piece_and_outlives_its_token(site):
+def test_a_slow_stream_arrives_in_chunks_and_outlives_its_token(site):
     sample = site.control.mint("owner@example.com")
     body = anthropic("stream: 30 chunks every 10 ms", stream=True)
     headers = {"Authorization": f"Bearer {sample.token_value}"}
@@ -303,7 +303,7 @@ def test_a_slow_stream_arrives_piece_by_piece_and_outlives_its_token(site):
     assert site.call("POST", "/anthropic/v1/messages", sample.token_value).status_code == 400
 
 
-def test_a_client_that_leaves_is_noted(site):
+def test_a_client_that_leaves_is_logged(site):
     body = anthropic("stream: 1000 chunks every 20 ms", stream=True)
     headers = {"Authorization": f"Bearer {site.pat}"}
     with site.http.stream("POST", "/anthropic/v1/messages", json=body, headers=headers) as response:

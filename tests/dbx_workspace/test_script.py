@@ -9,18 +9,18 @@ from dbx_workspace.models.script import Conversation, Tool, Turn, reply_to
 BASH = Tool("Bash", {"properties": {"command": {"type": "string"}}, "required": ["command"]})
 
 
-def _ask(*turns: Turn, tools: tuple[Tool, ...] = (BASH,)):
+def _reply(*turns: Turn, tools: tuple[Tool, ...] = (BASH,)):
     return reply_to(Conversation(turns, tools))
 
 
-def test_it_echoes_the_last_user_message():
+def test_the_last_user_message_is_echoed():
     turns = (Turn("user", "one"), Turn("assistant", "echo: one"), Turn("user", "two words"))
-    assert _ask(*turns).text == "echo: two words"
+    assert _reply(*turns).text == "echo: two words"
 
 
 @pytest.mark.parametrize("prompt", ["run: ls -l", "please\n  run: ls -l  \nthanks", '"run: ls -l"'])
 def test_a_directive_becomes_a_shell_call(prompt):
-    call = _ask(Turn("user", prompt)).tool_call
+    call = _reply(Turn("user", prompt)).tool_call
     assert call.name == "Bash"
     assert call.arguments == {"command": "ls -l"}
 
@@ -33,20 +33,20 @@ def test_a_directive_becomes_a_shell_call(prompt):
         "I run: nothing",
     ],
 )
-def test_a_quoted_directive_is_no_directive(prompt):
-    assert _ask(Turn("user", prompt)).tool_call is None
+def test_a_quoted_directive_is_not_a_directive(prompt):
+    assert _reply(Turn("user", prompt)).tool_call is None
 
 
 def test_without_tools_a_directive_is_echoed():
-    answer = _ask(Turn("user", "run: ls"), tools=())
-    assert (answer.text, answer.tool_call) == ("echo: run: ls", None)
+    reply = _reply(Turn("user", "run: ls"), tools=())
+    assert (reply.text, reply.tool_call) == ("echo: run: ls", None)
 
 
 def test_several_directives_run_in_turn_and_end_in_the_last_output():
     prompt = Turn("user", "run: one\nrun: two")
-    first = _ask(prompt).tool_call
-    second = _ask(prompt, Turn("assistant", "Running"), Turn("tool", "1")).tool_call
-    last = _ask(
+    first = _reply(prompt).tool_call
+    second = _reply(prompt, Turn("assistant", "Running"), Turn("tool", "1")).tool_call
+    last = _reply(
         prompt,
         Turn("tool", "1"),
         Turn("user", "<system-reminder>x</system-reminder>"),
@@ -63,7 +63,7 @@ def test_a_new_prompt_after_a_tool_result_starts_afresh():
         Turn("assistant", "done: x"),
         Turn("user", "hi"),
     )
-    assert _ask(*turns).text == "echo: hi"
+    assert _reply(*turns).text == "echo: hi"
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_a_new_prompt_after_a_tool_result_starts_afresh():
         "<untrusted_context>\nOutput: out\nProcess Group PGID: 7\n</untrusted_context>",
     ],
 )
-def test_what_agents_put_around_an_output_is_left_out(output):
-    assert _ask(Turn("user", "run: x"), Turn("tool", output)).text == "done: out"
+def test_what_agents_add_to_an_output_is_removed(output):
+    assert _reply(Turn("user", "run: x"), Turn("tool", output)).text == "done: out"
 
 
 @pytest.mark.parametrize(
@@ -110,28 +110,28 @@ def test_what_agents_put_around_an_output_is_left_out(output):
 )
 def test_arguments_fit_the_offered_schema(tool, arguments):
     other = Tool("Read", {"properties": {"path": {"type": "string"}}})
-    call = _ask(Turn("user", "run: ls"), tools=(other, tool)).tool_call
+    call = _reply(Turn("user", "run: ls"), tools=(other, tool)).tool_call
     assert (call.name, call.arguments) == (tool.name, arguments)
 
 
-def test_a_slow_stream_has_its_chunks_and_pace():
-    answer = _ask(Turn("user", "stream: 3 chunks every 20 ms"))
-    assert answer.chunks == ("chunk 1 ", "chunk 2 ", "chunk 3 ", "end of stream")
-    assert answer.pause_seconds == 0.02
+def test_a_slow_stream_has_its_chunks_and_delay():
+    reply = _reply(Turn("user", "stream: 3 chunks every 20 ms"))
+    assert reply.chunks == ("chunk 1 ", "chunk 2 ", "chunk 3 ", "end of stream")
+    assert reply.pause_seconds == 0.02
 
 
-def test_bulk_has_its_size():
-    answer = _ask(Turn("user", "bulk: 1000 tokens"))
-    assert len(answer.chunks) == 1001
-    assert answer.text.endswith("end of bulk")
+def test_bulk_has_the_requested_size():
+    reply = _reply(Turn("user", "bulk: 1000 tokens"))
+    assert len(reply.chunks) == 1001
+    assert reply.text.endswith("end of bulk")
 
 
-def test_a_check_of_a_command_is_answered_harmlessly():
-    answer = reply_to(Conversation((Turn("user", "run: ls"),), stop_sequences=("</block>",)))
-    assert (answer.text, answer.stop_sequence) == ("<block>no", "</block>")
+def test_a_check_of_a_command_does_not_block_it():
+    reply = reply_to(Conversation((Turn("user", "run: ls"),), stop_sequences=("</block>",)))
+    assert (reply.text, reply.stop_sequence) == ("<block>no", "</block>")
 
 
-def test_a_schema_gets_an_instance():
+def test_the_reply_to_a_schema_is_an_instance():
     schema = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
     assert reply_to(Conversation((Turn("user", "x"),), json_schema=schema)).text == (
         '{"title": "Scripted session"}'

@@ -1,4 +1,4 @@
-"""A local workspace in this process, with a token for it, and the faults that tests arm."""
+"""A local workspace in the test's process, with a PAT, and faults with a status."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .constants import OWNER
 
 
 def environment(host: str = "https://ws", **settings: str) -> Environment:
-    nothing = Secret("")
-    return Environment("", host, "", None, "", nothing, nothing, Path("/nowhere"), settings)
+    no_secret = Secret("")
+    return Environment("", host, "", None, "", no_secret, no_secret, Path("/nowhere"), settings)
 
 
 @contextlib.asynccontextmanager
@@ -40,6 +40,6 @@ async def local_workspace(
 
 
 def fault(match: str, status: int) -> Fault:
-    """Answer a path with a status."""
+    """Return a fault that replies to a path with a status."""
     code = "PERMISSION_DENIED" if status == 403 else "FAULT"
     return Fault(match, "status", status=status, error_code=code, message="no")
