@@ -32,7 +32,7 @@ check-lab: $(LAB)/node_modules/.installed
 	cd $(LAB) && npm run --silent check
 
 # Neither agents nor browsers nor images, and no server in full.
-SLOW := tests/browser tests/demo tests/runtime tests/system tests/deploy_command \
+SLOW := tests/browser tests/demo tests/runtime tests/system tests/deployment \
 	tests/git_sync/test_model.py tests/terminals/test_upstream_suites.py
 test-fast: check-python
 	$(PYTEST) $(SLOW:%=--ignore=%) $(TEST_ARGS)

@@ -13,10 +13,10 @@ PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 KINDS = {
     "make ": "tests/test_documentation.py",
     "jupyter dbx-agents ": "tests/demo/test_documented_commands.py",
-    "python -m ": "tests/deploy_command/test_documented_commands.py",
-    "databricks ": "tests/deploy_command/test_documented_commands.py",
-    "cp ": "tests/deploy_command/test_documented_commands.py",
-    "cd ": "tests/deploy_command/test_documented_commands.py",
+    "python -m ": "tests/deployment/test_documented_commands.py",
+    "databricks ": "tests/deployment/test_documented_commands.py",
+    "cp ": "tests/deployment/test_documented_commands.py",
+    "cd ": "tests/deployment/test_documented_commands.py",
 }
 
 
