@@ -1,15 +1,15 @@
-# The words of this project, each of which does its own set-up, in .venv:
-#   demo                     a local workspace, and the app on it
-#   check, test-fast, test   before a commit, before a push: seconds, minutes, about ten minutes
-#   test-long, test-versions, coverage   what takes longer than anybody waits
-#   bench, docs, screenshots, lab, lock  what is measured, and what is generated
+# Targets; each sets up what it needs, in .venv.
+#   demo                                 the app, on a local workspace
+#   check, test-fast, test               what a change must pass: in one, three and ten minutes
+#   test-long, test-versions, coverage   before a release
+#   bench, screenshots, docs, lab, lock  figures, and files that are generated
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_ARGS ?=
 TEST_ARGS ?=
-# Two for each of the two cores that the platform's own machines have: tests wait half of the time.
+# Two for each core of a small machine: tests wait half of the time.
 WORKERS ?= 4
 PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS)
 LAB := jupyter_dbx_agents/lab
@@ -31,13 +31,13 @@ check-python: $(VENV)/.installed-test
 check-lab: $(LAB)/node_modules/.installed
 	cd $(LAB) && npm run --silent check
 
-# Neither agents nor browsers nor images, and no server in full.
+# Agents, browsers, the runtime image, servers in full, and many random histories.
 SLOW := tests/browser tests/demo tests/runtime tests/system tests/deployment \
 	tests/git_sync/test_model.py tests/terminals/test_upstream_suites.py
 test-fast: check-python
 	$(PYTEST) $(SLOW:%=--ignore=%) $(TEST_ARGS)
 
-# Root hands over to a user without privileges, as which the platform runs the app.
+# As root, re-run as an unprivileged user, like the platform.
 ifeq ($(shell id -u),0)
 test test-long coverage:
 	exec sh tests/as_unprivileged.sh $(MAKE) $@
