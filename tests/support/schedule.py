@@ -1,7 +1,7 @@
 """Which worker runs which test, when there are several: whole files, the longest first.
 
-Some files are one unit: those of the terminals, since some measure times, and those of the demo
-that need no agent at work, since they share one app.
+Some files are one unit: those of the terminals, since some measure times; and those that share what
+takes long to start, a browser or the demo.
 """
 
 from __future__ import annotations
@@ -15,8 +15,21 @@ TOGETHER = {
         "tests/terminals/test_input.py",
         "tests/terminals/test_life.py",
         "tests/terminals/test_reconnect.py",
-        "tests/terminals/test_screen_model.py",
+        "tests/terminals/test_screen",
     ),
+    "browser: panel": (
+        "tests/browser/test_front_door.py",
+        "tests/browser/test_panel.py",
+        "tests/browser/test_plugins.py",
+        "tests/browser/test_settings.py",
+    ),
+    "browser: terminals": (
+        "tests/browser/test_main_job.py",
+        "tests/browser/test_restart.py",
+        "tests/browser/test_terminals.py",
+        "tests/browser/test_way_back.py",
+    ),
+    "browser: all else": ("tests/browser/",),
     "demo": (
         "tests/demo/test_documented_commands.py",
         "tests/demo/test_login_prompt.py",
@@ -30,9 +43,19 @@ TOGETHER = {
 # Begun in this order, before all others.
 LONGEST = (
     "tests/demo/test_real_agents.py",
+    "browser: terminals",
     "tests/runtime/test_runtime.py",
-    "tests/git_sync/test_model.py",
     "terminals",
+    "browser: panel",
+    "browser: all else",
+    "tests/system/test_lifecycle.py",
+    "tests/demo/test_main_job.py",
+    "tests/system/test_stopping.py",
+    "tests/system/test_bad_start.py",
+    "tests/terminals/test_upstream_suites.py",
+    "tests/git_sync/test_model.py",
+    "tests/demo/test_projects.py",
+    "tests/demo/test_reconnect_to_agents.py",
     "demo",
 )
 
