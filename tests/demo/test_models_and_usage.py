@@ -22,8 +22,10 @@ NEWEST = "databricks-claude-opus-4-10"
 
 
 @pytest.fixture(scope="module")
-def own_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
-    """An app without agents, whose workspace serves few models and not the one configured."""
+def own_app_and_log(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[RunningApp, str]]:
+    """An app as the next fixture has it, and what it has logged until it was ready."""
     folder = tmp_path_factory.mktemp("models")
     running = RunningApp(
         folder / "home",
@@ -39,9 +41,16 @@ def own_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
         eventually(lambda: running.status()["startup"][0]["state"] == "done", what="configured")
         running.log_in()
         eventually(lambda: running.status()["models"]["codex"]["served"] is not None)
-        yield running
+        eventually(lambda: claude_settings(running)["ANTHROPIC_MODEL"] == NEWEST)
+        yield running, running.log.read_text()
     finally:
         running.stop()
+
+
+@pytest.fixture
+def own_app(own_app_and_log: tuple[RunningApp, str]) -> RunningApp:
+    """An app without agents, whose workspace serves few models and not the one configured."""
+    return own_app_and_log[0]
 
 
 def claude_settings(app: RunningApp) -> dict[str, str]:
@@ -82,8 +91,8 @@ def test_what_is_configured_but_not_served_is_in_the_status_with_alternatives(ow
     assert models["hermes"]["model"] == NEWEST
 
 
-def test_one_warning_says_it(own_app: RunningApp):
-    lines = re.findall(r".*does not serve databricks-gpt-9\..*", own_app.log.read_text())
+def test_one_warning_says_it(own_app_and_log: tuple[RunningApp, str]):
+    lines = re.findall(r".*does not serve databricks-gpt-9\..*", own_app_and_log[1])
     assert len(lines) == 1
     assert "It serves databricks-gpt-5-4." in lines[0]
     assert f"{NEWEST} is used instead" in lines[0]
