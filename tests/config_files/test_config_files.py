@@ -306,7 +306,8 @@ def test_an_empty_table_of_the_users_own_stays(home):
 
 
 UNPARSABLE = [
-    (Format.JSON, b'{\n"a": 1,\n}', "line 3"),
+    # Python 3.13 names the line of the comma.
+    (Format.JSON, b'{\n"a": 1,\n}', "line 2" if sys.version_info >= (3, 13) else "line 3"),
     (Format.JSON, b"[1]", "not a JSON object"),
     (Format.JSON, b'{"a": \xff}', "not UTF-8"),
     (Format.JSON, b'{"a":' + b"[" * 200_000, "line 1"),
