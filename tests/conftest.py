@@ -7,11 +7,12 @@ import asyncio
 import contextlib
 import inspect
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
+from jupyter_dbx_agents.terminals.screen.renderer import ScreenRenderer
 from tests.support import schedule
 from tests.support.agent_store import AgentStore
 from tests.support.screens import Screens
@@ -32,6 +33,22 @@ def screens(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screens]:
         yield judge
     finally:
         judge.stop()
+
+
+@pytest.fixture
+def renderer() -> contextlib.AbstractAsyncContextManager[ScreenRenderer]:
+    """What draws screens; a coroutine test gets the renderer itself."""
+    return running_renderer()
+
+
+@contextlib.asynccontextmanager
+async def running_renderer() -> AsyncIterator[ScreenRenderer]:
+    """A renderer whose process ends with the block."""
+    renderer = ScreenRenderer()
+    try:
+        yield renderer
+    finally:
+        await renderer.close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

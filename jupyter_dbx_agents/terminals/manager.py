@@ -213,6 +213,7 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
         RUNNING_TOTAL.set(len(self.terminals))
         if not self.terminals:
             self._lag.stop()
+            self._renderer.stop()
 
     async def terminate(self, name: str, force: bool = False) -> None:
         """End a terminal with every process of its session."""

@@ -1,174 +1,152 @@
 """What a client that comes later is sent, so that its screen equals the true one.
 
-The newest output is kept as it came, in a ring bounded in bytes; what falls out of the ring goes
-into a model of the screen.  A replay is the model's state and then the ring.  Why both: the ring is
-exact and cheap, the model is complete (an agent's 300,000 redraws leave its transcript standing).
-Text that the ring itself scrolls off the screen and out of any scrollback is never fed to the
-model, so floods of text cost next to nothing; floods of redraws are slowed to the model's speed.
+The newest output is kept as it came, in a ring bounded in bytes; older output is folded into a
+picture, the text and sequences that draw what it has left on the screen (see ``screen``).  A replay
+is the picture and then the ring.  Why both: the ring is exact and cheap, the picture is complete
+(an agent's 300,000 redraws leave its transcript standing).  Text that the ring itself scrolls off
+the screen and out of any scrollback is never drawn, so floods of text cost next to nothing.
+Without node the ring is all there is.
 """
 
 from __future__ import annotations
 
-import logging
-import math
+import re
 from collections import deque
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
-from .screen.buffer import SCROLLBACK_LINES
-from .screen.escapes import (
-    end_of_string,
-    flows,
-    is_unfinished_string,
-    pen_of,
-    safe_end,
-    without_repeats,
-)
-from .screen.model import ScreenModel
+from .screen.escapes import flows, lasting, safe_end, text_start, without_repeats
+from .screen.renderer import ScreenError, ScreenRenderer, Step
 
-# As much as is modelled in about 2 ms, unless it clears or repeats a lot.
-PIECE_BYTES = 4 * 1024
-# Text is hardly ever modelled, so larger pieces, which cost less, will do.
-TEXT_PIECE_BYTES = 16 * 1024
+# Folding costs some milliseconds however little is folded: the more at a time, the better.
+BATCH_BYTES = 128 * 1024
+# Longer than any sequence that is no string.
+LEAST_BATCH_BYTES = 2 * 1024
+# How much longer the ring may become before the program has to wait for the renderer.
+MOST_BACKLOG_BYTES = 2 * 1024 * 1024
+# What a window that is dragged leaves; each costs as much as a screen full of text.
+MOST_RESIZES = 50
 # No string sequence that matters after the fact is longer; images and pastes are.
 MOST_STRING_BYTES = 64 * 1024
-# Other sequences are shorter; longer ones, which mean nothing, are cut.
-MOST_SEQUENCE_BYTES = 1024
-# How much the ring may grow beyond its limit before the program has to wait for the model.
-MOST_BACKLOG_BYTES = 128 * 1024
-_log = logging.getLogger(__name__)
+# As many lines as JupyterLab's terminal keeps by default; more could not be seen.
+SCROLLBACK_LINES = 1000
+# Small writes are joined up to this, so that a ring of keystrokes' echoes is no larger than others.
+CHUNK_BYTES = 4 * 1024
+_NOT_PLAIN = re.compile(rb"\x1b\[(?:\?1047h|[0-9]+;[0-9]+r)")
 
 
-class _Piece(NamedTuple):
-    """Output between two safe boundaries; or, without data, a change of the terminal's size."""
+@dataclass
+class _Part:
+    """Output, and the size (rows, columns) that the terminal had meanwhile."""
 
-    data: bytes
-    lines: int = 0
-    flows: bool = False
-    size: tuple[int, int] | None = None
+    size: tuple[int, int]
+    chunks: deque[bytes] = field(default_factory=deque)
+
+    def output(self) -> bytes:
+        """Return all of it."""
+        return b"".join(self.chunks)
 
 
 class Replay:
     """The output of one terminal, for clients to come."""
 
-    def __init__(self, limit_bytes: int, rows: int, columns: int) -> None:
+    def __init__(self, limit_bytes: int, rows: int, columns: int, renderer: ScreenRenderer) -> None:
         self._limit_bytes = limit_bytes
-        self._size = self._first_size = (rows, columns)
-        self._screen: ScreenModel | None = None
-        self._pieces: deque[_Piece] = deque()
+        self._renderer = renderer
+        self._picture = b""
+        self._lasting = b""  # colours and modes of text that was never drawn
+        self._parts = [_Part((rows, columns))]  # the ring
         self._bytes = 0
-        self._resizes = 0
-        self._open = bytearray()
-        self._in_string = False
+        self._is_folding = False
 
     def append(self, data: bytes) -> None:
         """Keep output: valid UTF-8, whole characters, cut anywhere else."""
-        if self._in_string:
-            end = end_of_string(data)
-            if end < 0:
-                return
-            self._in_string, data = False, data[end:]
-        self._open += data
-        if len(self._open) >= PIECE_BYTES:
-            self._close_open()
+        chunks = self._parts[-1].chunks
+        if chunks and len(chunks[-1]) + len(data) <= CHUNK_BYTES and not self._is_folding:
+            chunks[-1] += data
+        else:
+            chunks.append(data)
+        self._bytes += len(data)
 
     def resize(self, rows: int, columns: int) -> None:
-        """Follow the terminal's size: what was drawn for the old one is reflowed by the model."""
+        """Follow the terminal's size: what was drawn for the old one is reflowed when folded."""
         if self.depends_on_size:
-            self._close_open()
-            self._pieces.append(_Piece(b"", size=(rows, columns)))
-            self._resizes += 1
+            self._parts.append(_Part((rows, columns)))
         else:
-            self._first_size = (rows, columns)
-        self._size = (rows, columns)
+            self._parts[0].size = (rows, columns)
 
     @property
     def depends_on_size(self) -> bool:
         """Whether there is anything to send that was drawn for one size of the terminal."""
-        if self._screen is not None or not flows(bytes(self._open)):
-            return True
-        return not all(piece.flows for piece in self._pieces)
-
-    @property
-    def has_work(self) -> bool:
-        """Whether ``work`` is to be called, again and again."""
-        return self._bytes > self._limit_bytes or self._resizes > 0
+        is_drawn = bool(self._picture) or self._is_folding or not self.is_ready
+        return is_drawn or not flows(self._parts[0].output())
 
     @property
     def is_ready(self) -> bool:
-        """Whether ``render`` can be called; otherwise, after some more work."""
-        return self._resizes == 0
+        """Whether ``render`` can be called; otherwise, after ``fold``."""
+        return len(self._parts) == 1
+
+    @property
+    def must_fold(self) -> bool:
+        """Whether ``fold`` should be called."""
+        batch_bytes = max(LEAST_BATCH_BYTES, min(self._limit_bytes, BATCH_BYTES))
+        return self._bytes > self._limit_bytes + batch_bytes or len(self._parts) > MOST_RESIZES
 
     @property
     def is_full(self) -> bool:
-        """Whether output should wait until some work is done."""
-        return self._bytes > self._limit_bytes + MOST_BACKLOG_BYTES
-
-    def work(self, deadline: float = math.inf) -> None:
-        """Move the oldest piece from the ring into the model, or what is done by the deadline.
-
-        ``deadline``: of ``time.perf_counter``; some work is done whenever it is.
-        """
-        oldest = self._pieces.popleft()
-        self._bytes -= len(oldest.data)
-        if oldest.size is not None:
-            self._resizes -= 1
-            self._model().resize(*oldest.size)
-            self._first_size = oldest.size
-        elif oldest.flows and self._scrolls_everything_off():
-            self._feed(pen_of(oldest.data), math.inf)
-        elif rest := self._feed(oldest.data, deadline):
-            self._pieces.appendleft(_Piece(rest, rest.count(b"\n"), oldest.flows))
-            self._bytes += len(rest)
+        """Whether output should wait until it is folded."""
+        return self._bytes > self._limit_bytes + BATCH_BYTES + MOST_BACKLOG_BYTES
 
     def render(self) -> bytes:
         """Return the replay for a fresh terminal; it types nothing and rings nothing."""
-        ring = b"".join([*(piece.data for piece in self._pieces), self._open])
-        before = self._screen.render() if self._screen is not None else ""
-        return before.encode(errors="replace") + without_repeats(ring)
+        ring = (part.output() for part in self._parts)
+        return without_repeats(b"".join([self._picture, self._lasting, *ring]))
 
-    def _close_open(self) -> None:
-        """Move the open output up to the last safe boundary into the ring, in pieces."""
-        data = bytes(self._open)
-        end = safe_end(data)
-        if len(data) - end > MOST_SEQUENCE_BYTES and not is_unfinished_string(data[end:]):
-            end = len(data)  # the model keeps what a cut sequence needs
-        is_text = flows(data[:end])
-        size = TEXT_PIECE_BYTES if is_text else PIECE_BYTES
-        start = 0
-        while start < end:
-            stop = start + size
-            if stop < end:
-                stop = start + (safe_end(data[start:stop]) or end - start)
-            piece = data[start : min(stop, end)]
-            self._pieces.append(_Piece(piece, piece.count(b"\n"), is_text or flows(piece)))
-            start += len(piece)
-        self._bytes += end
-        self._open = bytearray(data[end:])
-        if len(self._open) > MOST_STRING_BYTES:
-            self._open.clear()
-            self._in_string = True
+    async def fold(self) -> None:
+        """Move into the picture what the ring has no room for, and what has another size."""
+        *before, last = self._parts
+        count = len(last.chunks)
+        output = last.output()
+        end = _cut(output, len(output) - self._limit_bytes)
+        if not before and flows(output[:end]) and self._scrolls_everything_off(output[end:]):
+            self._lasting = lasting(self._lasting + output[:end])
+        else:
+            try:
+                self._picture = await self._draw(before, last.size, output[:end])
+                self._lasting = b""
+            except ScreenError:  # which the renderer has logged; the ring is all there is
+                output = b"".join([*(part.output() for part in before), output])
+                end = _cut(output, len(output) - self._limit_bytes)
+        for _chunk in range(count):
+            last.chunks.popleft()
+        if end < len(output):
+            last.chunks.appendleft(output[end:])
+        del self._parts[: len(before)]
+        self._bytes = sum(len(chunk) for part in self._parts for chunk in part.chunks)
 
-    def _scrolls_everything_off(self) -> bool:
-        """Whether the ring ends with enough text to fill the screen and the scrollback."""
-        if self._screen is not None and not self._screen.is_plain():
-            return False
-        missing = self._size[0] + SCROLLBACK_LINES
-        for piece in reversed(self._pieces):
-            if missing <= 0 or not piece.flows:
-                break
-            missing -= piece.lines
-        return missing <= 0
-
-    def _model(self) -> ScreenModel:
-        if self._screen is None:
-            self._screen = ScreenModel(*self._first_size)
-        return self._screen
-
-    def _feed(self, data: bytes, deadline: float) -> bytes:
-        """Let the model take output; return what is left at the deadline."""
+    async def _draw(self, before: list[_Part], size: tuple[int, int], old: bytes) -> bytes:
+        """Return what draws those parts, and old output of the next one, which has this size."""
+        steps: list[Step] = [self._parts[0].size, self._picture + self._lasting]
+        for part in before:
+            steps += [part.size, part.output()]
+        self._is_folding = True
         try:
-            rest = self._model().feed(data.decode(errors="replace"), deadline) if data else ""
-        except Exception:  # a mistake in the model must not end the terminal
-            _log.warning("The screen model failed; reconnecting may show less", exc_info=True)
-            self._screen, rest = ScreenModel(*self._first_size), ""
-        return rest.encode(errors="replace")
+            return await self._renderer.render([*steps, size, old])
+        finally:
+            self._is_folding = False
+
+    def _scrolls_everything_off(self, output: bytes) -> bool:
+        """Whether this output ends with enough text to fill the screen and the scrollback."""
+        rows, _columns = self._parts[0].size
+        is_enough = output.count(b"\n", text_start(output)) >= rows + SCROLLBACK_LINES
+        return is_enough and _NOT_PLAIN.search(self._picture) is None
+
+
+def _cut(output: bytes, most: int) -> int:
+    """Return where to cut, at most so many bytes in: outside a sequence that is not endless."""
+    start = max(0, most - MOST_STRING_BYTES)
+    end = safe_end(output[start : max(0, most)])
+    if end or most < LEAST_BATCH_BYTES:
+        return start + end
+    while 0x80 <= output[most] < 0xC0:  # noqa: PLR2004  # inside a character of UTF-8
+        most -= 1
+    return most

@@ -8,6 +8,7 @@ from terminado.management import PtyWithClients, TermManagerBase
 
 from .flow import FlowLimits
 from .keys import Keys
+from .screen.renderer import ScreenRenderer
 from .terminal import Terminal
 
 
@@ -17,6 +18,7 @@ class ResilientManager(TermManagerBase):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._keys = Keys()
+        self._renderer = ScreenRenderer()
 
     def flow_limits(self) -> FlowLimits:
         """Return the limits for a terminal that starts now."""
@@ -31,7 +33,8 @@ class ResilientManager(TermManagerBase):
             environment,
             options.get("cwd"),
             self.flow_limits(),
-            self._keys,
+            keys=self._keys,
+            renderer=self._renderer,
         )
 
     def start_reading(self, ptywclients: PtyWithClients) -> None:

@@ -16,7 +16,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import time
 import uuid
 from collections import deque
 from collections.abc import Callable
@@ -35,14 +34,13 @@ from .metrics import terminal_metrics
 from .output import MESSAGE_BYTES, SLICE_BYTES, OutputPump
 from .programs import Programs, foreground_program
 from .replay import Replay
+from .screen.renderer import ScreenRenderer
 
 ROWS, COLUMNS = 24, 80
 # xterm's full reset; what follows is drawn as on a fresh terminal.
 RESET = b"\x1bc"
 # A window being dragged reports dozens of sizes a second; a program needs the last, and soon.
 RESIZE_SECONDS = 0.05
-# As long as reading a slice takes, so that a model at work costs others' keys no more than output.
-MODEL_SECONDS = 0.001
 # Between slices of a flood: without a rest, the program and this process would keep others' keys
 # waiting for a processor.  Nobody follows: 10 MB/s is more than any program has to say.  Somebody
 # types elsewhere: 2 MB/s is more than anybody reads, and two cores then have time for the echo.
@@ -61,7 +59,9 @@ class Terminal(PtyWithClients):
         env: dict[str, str] | None = None,
         cwd: str | None = None,
         limits: FlowLimits | None = None,
+        *,
         keys: Keys | None = None,
+        renderer: ScreenRenderer | None = None,
     ) -> None:
         """Start a program.  Raises OSError when it cannot be."""
         self.limits = limits or FlowLimits()
@@ -82,14 +82,14 @@ class Terminal(PtyWithClients):
         self._metrics = terminal_metrics()
         self._input = InputQueue(self.ptyproc.fd, self.limits.input_bytes)
         self._output = OutputPump(self.ptyproc.fd, self._deliver)
-        self._replay = Replay(self.limits.replay_bytes, ROWS, COLUMNS)
+        self._replay = Replay(self.limits.replay_bytes, ROWS, COLUMNS, renderer or ScreenRenderer())
         self._watched = 0
         self._on_end: Callable[[Terminal], None] | None = None
         self._on_activity: Callable[[Terminal], None] = lambda _: None
         self._waits_for_clients = False
-        self._waits_for_model = False
+        self._waits_for_replay = False
         self._rests = False
-        self._working: asyncio.TimerHandle | None = None
+        self._folding: asyncio.Task[None] | None = None
         self._joining: list[Any] = []
         self._patience: asyncio.TimerHandle | None = None
         self._resizing: asyncio.TimerHandle | None = None
@@ -109,7 +109,7 @@ class Terminal(PtyWithClients):
         """Ask the loop for what can be used: output unless paused, room while input waits."""
         wanted = 0
         if self._on_end is not None and not self.ptyproc.closed:
-            waits = self._waits_for_clients or self._waits_for_model or self._rests
+            waits = self._waits_for_clients or self._waits_for_replay or self._rests
             wanted = 0 if waits else IOLoop.READ
             wanted |= IOLoop.WRITE if self._input.waiting_bytes else 0
         if wanted == self._watched:
@@ -158,29 +158,29 @@ class Terminal(PtyWithClients):
             for client in followers:
                 client.send_output(message)
             self.regulate()
-        self._work()
+        self._fold()
+        self._wait_for_replay()
 
-    def _work(self) -> None:
-        """Let the replay's model follow, for a moment each turn of the loop."""
-        if self._working is None:
-            self._work_on()
+    def _fold(self) -> None:
+        """Fold the replay in the background, while there is a reason to."""
+        if self._folding is None and (self._replay.must_fold or self._joining):
+            self._folding = asyncio.get_running_loop().create_task(self._fold_on())
 
-    def _work_on(self) -> None:
-        self._working = None
-        deadline = time.perf_counter() + MODEL_SECONDS
-        while self._replay.has_work and time.perf_counter() < deadline:
-            self._replay.work(deadline)
-        if self._replay.has_work:
-            # A key takes the loop a dozen turns: they must not each be as long as the model's.
-            seconds = MODEL_SECONDS if self._keys.are_elsewhere(self) else 0
-            self._working = asyncio.get_running_loop().call_later(seconds, self._work_on)
-        if self._waits_for_model != self._replay.is_full:
-            self._waits_for_model = self._replay.is_full
+    async def _fold_on(self) -> None:
+        try:
+            while self._replay.must_fold or not self._replay.is_ready:
+                await self._replay.fold()
+                self._wait_for_replay()
+        finally:
+            self._folding = None
+        joining, self._joining = self._joining, []
+        for client in joining:
+            self.replay_for(client)
+
+    def _wait_for_replay(self) -> None:
+        if self._waits_for_replay != self._replay.is_full:
+            self._waits_for_replay = self._replay.is_full
             self._watch()
-        if self._joining and self._replay.is_ready:
-            joining, self._joining = self._joining, []
-            for client in joining:
-                self.replay_for(client)
 
     def announce(self, text: str) -> None:
         """Show the clients a line that is ours, not the program's; no replay repeats it."""
@@ -193,6 +193,7 @@ class Terminal(PtyWithClients):
         self._output.flush()
         if not self._replay.is_ready:
             self._joining.append(client)
+            self._fold()
             return
         screen = (RESET if client.flow.messages else b"") + self._replay.render()
         client.follows = True
@@ -295,7 +296,7 @@ class Terminal(PtyWithClients):
         with contextlib.suppress(OSError):  # the program may be gone
             self.ptyproc.setwinsize(*wanted)
         self._replay.resize(*wanted)
-        self._work()
+        self._fold()
 
     def _wanted_size(self) -> tuple[int, int]:
         sizes = [client.size for client in self.clients if None not in client.size]

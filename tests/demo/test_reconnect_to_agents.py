@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from jupyter_dbx_agents.terminals.replay import Replay
+from jupyter_dbx_agents.terminals.screen.renderer import ScreenRenderer
 from tests.support.running_app import COLUMNS, ROWS, RunningApp
-from tests.support.screens import Screens, differences
+from tests.support.screens import Screens, differences, keep
 from tests.support.terminal_client import TerminalClient
 
 from .test_real_agents import ONCE, READY, command_of, put
@@ -26,8 +27,8 @@ AGENTS_BY_STYLE = ["claude-code", "codex", "opencode"]
 
 
 @pytest.mark.parametrize("agent", AGENTS_BY_STYLE)
-def test_a_client_that_joins_at_work_and_at_rest_sees_an_agents_true_screen(
-    app: RunningApp, screens: Screens, agent: str
+async def test_a_client_that_joins_at_work_and_at_rest_sees_an_agents_true_screen(
+    app: RunningApp, screens: Screens, renderer: ScreenRenderer, agent: str
 ):
     app.until_installed()
     app.log_in()
@@ -47,11 +48,9 @@ def test_a_client_that_joins_at_work_and_at_rest_sees_an_agents_true_screen(
             late.until(lambda: len(late.messages) > 1)  # what tells where it joined
             late.until_quiet()
             compare(screens, true, late)
-    replay = Replay(SMALL_RING_BYTES, ROWS, COLUMNS)
+    replay = Replay(SMALL_RING_BYTES, ROWS, COLUMNS, renderer)
     for message in true.messages:
-        replay.append(message.encode())
-        while replay.has_work:
-            replay.work()
+        await keep(replay, message.encode())
     expect_the_same(screens, "".join(true.messages), replay.render().decode())
     assert "chunk" in "".join(at_work["text"])
 

@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from jupyter_dbx_agents.terminals.replay import Replay
+
 HERE = Path(__file__).resolve().parent / "xterm"
 Step = str | tuple[int, int]
 
@@ -20,8 +22,10 @@ class Screens:
             shutil.copy(HERE / name, folder)
         command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
         subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        modules = folder / "node_modules"
+        self.headless = modules / "@xterm" / "headless" / "lib-headless" / "xterm-headless.js"
         self._process = subprocess.Popen(
-            ["node", str(HERE / "screen.js"), str(folder / "node_modules")],
+            ["node", str(HERE / "screen.js"), str(modules)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -41,6 +45,13 @@ class Screens:
             if stream:
                 stream.close()
         self._process.wait(60)
+
+
+async def keep(replay: Replay, output: bytes) -> None:
+    """Let a replay take output, and fold whatever is to be folded."""
+    replay.append(output)
+    while replay.must_fold:
+        await replay.fold()
 
 
 def differences(true: dict[str, Any], seen: dict[str, Any], *but: str) -> dict[str, Any]:

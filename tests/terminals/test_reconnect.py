@@ -10,8 +10,9 @@ import pytest
 
 from jupyter_dbx_agents.terminals.replay import Replay
 from jupyter_dbx_agents.terminals.screen.escapes import without_repeats
+from jupyter_dbx_agents.terminals.screen.renderer import ScreenRenderer
 from tests.support.running_app import eventually
-from tests.support.screens import Screens, differences
+from tests.support.screens import Screens, differences, keep
 
 from .clients import Client, Server
 
@@ -231,45 +232,43 @@ SEQUENCES = [
 
 
 @pytest.mark.parametrize("sequence", SEQUENCES)
-def test_a_replay_taken_in_the_middle_of_a_sequence_goes_on_with_its_rest(
-    screens: Screens, sequence: str
+async def test_a_replay_taken_in_the_middle_of_a_sequence_goes_on_with_its_rest(
+    screens: Screens, renderer: ScreenRenderer, sequence: str
 ):
     before, after = "shell\r\n$ " + "redraw \x1b[2K\x1b[G" * 1500, " after\r\nend"
     true = screens.draw(before + sequence + after)
     encoded = sequence.encode()
     for cut in range(len(sequence) + 1):
         for ring_bytes in (16, 20_000):  # the cut falls into the ring, or where it begins
-            replay = Replay(ring_bytes, *SIZE)
+            replay = Replay(ring_bytes, *SIZE, renderer)
             head = len(sequence[:cut].encode())
-            replay.append(before.encode() + encoded[:head])
-            while replay.has_work:
-                replay.work()
+            await keep(replay, before.encode() + encoded[:head])
             sent = replay.render().decode()
             seen = screens.draw(sent + sequence[cut:] + after)
             assert not differences(true, seen), (cut, ring_bytes)
 
 
 @pytest.mark.parametrize("sequence", SEQUENCES)
-def test_the_ring_may_begin_anywhere(screens: Screens, sequence: str):
+async def test_the_ring_may_begin_anywhere(
+    screens: Screens, renderer: ScreenRenderer, sequence: str
+):
     for offset in range(0, 24, 5):
         text = "x" * offset + (sequence + "word ") * 900
-        replay = Replay(4096, *SIZE)
+        replay = Replay(4096, *SIZE, renderer)
         for start in range(0, len(text), 61):
-            replay.append(text[start : start + 61].encode())
-            while replay.has_work:
-                replay.work()
+            await keep(replay, text[start : start + 61].encode())
         assert not differences(
             screens.draw(text), screens.draw(replay.render().decode()), "scrollback"
         )
 
 
-def test_an_endless_string_takes_no_memory_and_shows_nothing(screens: Screens):
-    replay = Replay(4096, *SIZE)
+async def test_an_endless_string_takes_no_memory_and_shows_nothing(
+    screens: Screens, renderer: ScreenRenderer
+):
+    replay = Replay(4096, *SIZE, renderer)
     replay.append(b"before \x1b]1337;File=:")
     for _ in range(500):
-        replay.append(b"QUJD" * 1024)
-        while replay.has_work:
-            replay.work()
+        await keep(replay, b"QUJD" * 1024)
     assert len(replay.render()) < 200_000
     replay.append(b"\x07after")
     assert screens.draw(replay.render().decode())["text"][0] == "before after"

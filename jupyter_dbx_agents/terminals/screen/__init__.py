@@ -1,1 +1,1 @@
-"""A model of a terminal's screen, for replaying it to a client."""
+"""What is on a terminal's screen, for replaying it to a client: drawn by xterm.js in node."""

@@ -25,8 +25,6 @@ _LAST_CHARACTER = re.compile(
     rb"(?:[\xcc\xcd][\x80-\xbf]?|\xe2\x80\x8d|\xef\xb8\x8f|\xe2\x80?\Z|\xef\xb8?\Z)*\Z"
 )
 _MOST_CHARACTER_BYTES = 64
-_STRING = re.compile(rb"\x1b[\]P_^X]")
-_STRING_END = re.compile(rb"[\x07\x18\x1a]|\x1b\\?")
 
 # What a terminal answers by typing, what rings, notifies or writes the clipboard: done already.
 _NOT_AGAIN = re.compile(
@@ -47,9 +45,10 @@ _FLOWING = re.compile(
 )
 _PEN = re.compile(rb"\x1b\[[0-9;:]*m")
 _PEN_RESETS = (b"\x1b[0m", b"\x1b[m")
+_LASTING = re.compile(rb"\x1b(\[\?|\])(?:2004[hl]|[012];[^\x07\x1b]*(?:\x07|\x1b\\))")
 
 
-def safe_end(data: bytes | bytearray) -> int:
+def safe_end(data: bytes) -> int:
     """Return the length of a beginning that ends outside any sequence and before a character.
 
     The last character stays out: what follows may combine with it.
@@ -65,17 +64,6 @@ def safe_end(data: bytes | bytearray) -> int:
     return letter.start() if letter else len(data)
 
 
-def is_unfinished_string(data: bytes | bytearray) -> bool:
-    """Whether the data is the beginning of a string sequence, whose end may be far away."""
-    return _STRING.match(data) is not None
-
-
-def end_of_string(data: bytes) -> int:
-    """Return where a string sequence that began earlier has ended; -1 when it has not."""
-    end = _STRING_END.search(data)
-    return end.end() if end else -1
-
-
 def without_repeats(data: bytes) -> bytes:
     """Return the output without queries, bells, notifications and clipboard writes."""
     if b"\x1b" not in data and b"\x07" not in data and b"\x05" not in data:
@@ -88,9 +76,15 @@ def flows(data: bytes) -> bool:
     return b"\x1b" not in data or _FLOWING.search(data) is None
 
 
-def pen_of(data: bytes) -> bytes:
-    """Return the colour and style sequences that are in force at the end."""
+def text_start(data: bytes) -> int:
+    """Return where the text begins that only goes on and scrolls until the end."""
+    return max((match.end() for match in _FLOWING.finditer(data)), default=0)
+
+
+def lasting(data: bytes) -> bytes:
+    """Return the sequences of flowing text whose effect is in force at its end."""
     if b"\x1b" not in data:
         return b""
     start = max(0, *(data.rfind(reset) for reset in _PEN_RESETS))
-    return b"".join(_PEN.findall(data, start))
+    last = {match[1]: match[0] for match in _LASTING.finditer(data)}
+    return b"".join([*last.values(), *_PEN.findall(data, start)])
