@@ -59,7 +59,7 @@ from .pat import PatRotator, parse_pat
 from .pat.rotator import PatStatus
 from .secret import Secret
 from .terminals.manager import HOST_SETTING, DbxTerminalManager, TerminalHost
-from .terminals.routes import terminal_routes
+from .terminals.terminal_socket import terminal_routes
 from .web.browser import browser_routes, configure_page
 from .web.events import STATUS_SCHEMA_FILE, STATUS_SCHEMA_ID
 from .web.operations import Services

@@ -9,8 +9,13 @@ Messages are counted, not characters: browsers count UTF-16 units, Python code p
 
 from __future__ import annotations
 
+import time
+import weakref
 from collections import deque
 from dataclasses import dataclass
+
+# Longer than the pauses of somebody who is typing.
+TYPING_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -85,3 +90,21 @@ class ClientFlow:
             self._unacknowledged_bytes -= self._unacknowledged.popleft()[1]
             self.progressed_at = now
         return True
+
+
+class TypingMonitor:
+    """Which terminal was typed into last: floods of output elsewhere are slowed for its echo."""
+
+    def __init__(self) -> None:
+        # Weak, so that a terminal that has ended is not kept alive.
+        self._terminal: weakref.ref[object] | None = None
+        self._typed_at = float("-inf")
+
+    def typed(self, terminal: object) -> None:
+        """Record a key."""
+        self._terminal, self._typed_at = weakref.ref(terminal), time.monotonic()
+
+    def is_typing_elsewhere(self, terminal: object) -> bool:
+        """Whether somebody types into another terminal than this one."""
+        is_typing = time.monotonic() - self._typed_at < TYPING_SECONDS
+        return is_typing and self._terminal is not None and self._terminal() is not terminal

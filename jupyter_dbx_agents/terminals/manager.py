@@ -13,15 +13,15 @@ from typing import Any, cast
 from jupyter_server._tz import utcnow
 from jupyter_server.serverapp import ServerApp
 from jupyter_server_terminals.terminalmanager import RUNNING_TOTAL, TerminalManager
-from terminado.management import PtyWithClients
+from terminado.management import PtyWithClients, TermManagerBase
 from tornado import web
 from traitlets import Float, Integer
 
-from .flow import FlowLimits
+from .flow import FlowLimits, TypingMonitor
 from .front_programs import FrontPrograms
 from .memory import free_memory_bytes
 from .metrics import LagMeter
-from .resilient_manager import ResilientManager
+from .screen.renderer import ScreenRenderer
 from .terminal import Terminal
 
 HOST_SETTING = "dbx_agents_terminal_host"
@@ -55,6 +55,38 @@ NO_HOST = TerminalHost(
     programs_changed=lambda: None,
     folder=None,
 )
+
+
+class ResilientManager(TermManagerBase):
+    """A mixin: put it before one of terminado's managers."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._typing = TypingMonitor()
+        self._renderer = ScreenRenderer()
+
+    def flow_limits(self) -> FlowLimits:
+        """Return the limits for a terminal that starts now."""
+        return FlowLimits()
+
+    def new_terminal(self, **kwargs: Any) -> Terminal:
+        """Start a terminal, as terminado does."""
+        options = {**self.term_settings, "shell_command": self.shell_command, **kwargs}
+        environment = self.make_term_env(**options)
+        return Terminal(
+            options["shell_command"],
+            environment,
+            options.get("cwd"),
+            self.flow_limits(),
+            typing=self._typing,
+            renderer=self._renderer,
+        )
+
+    def start_reading(self, ptywclients: PtyWithClients) -> None:
+        """Connect a terminal to the event loop."""
+        assert isinstance(ptywclients, Terminal)  # noqa: S101  # new_terminal() makes no other
+        self.ptys_by_fd[ptywclients.ptyproc.fd] = ptywclients
+        ptywclients.start(self.on_eof, self.pre_pty_read_hook)
 
 
 class DbxTerminalManager(ResilientManager, TerminalManager):

@@ -1,10 +1,12 @@
-"""Reads a pty in small slices and joins them into few messages, without keeping a key waiting."""
+"""Reads a pty in small slices and joins them into few messages, without delaying an echo."""
 
 from __future__ import annotations
 
 import asyncio
 import codecs
+import json
 import os
+import re
 from collections.abc import Callable
 
 # Linux hands out 4,095 bytes a read of a pty; four of them a turn keep others' keys below 3 ms.
@@ -16,6 +18,20 @@ JOIN_SECONDS = 0.008
 # An echo, and the redraw behind it, go out at once; only a stream of writes is joined.
 CALM_WINDOW_SECONDS = 0.010
 CALM_MESSAGES = 3
+_ESCAPES = (
+    (b"\\", b"\\\\"),
+    (b'"', b'\\"'),
+    (b"\n", b"\\n"),
+    (b"\r", b"\\r"),
+    (b"\x1b", b"\\u001b"),
+    (b"\b", b"\\b"),
+    (b"\t", b"\\t"),
+)
+_json = json.JSONEncoder(ensure_ascii=False).encode
+_SHORT_BYTES = 1024
+_MOST_LINES = 64  # in as many bytes, of output that needs few escapes
+_RARE_BYTES = bytes(set(range(32)) - set(b"\n\r\x1b\b\t"))
+_RARE = re.compile(b"[" + re.escape(_RARE_BYTES) + b"]")
 
 
 class OutputPump:
@@ -82,3 +98,20 @@ class OutputPump:
             self._window_started_at, self._window_messages = now, 0
         self._window_messages += 1
         return self._window_messages <= CALM_MESSAGES
+
+
+def stdout_message(data: bytes) -> bytes:
+    """Return output, which is valid UTF-8, as a ``stdout`` message of the terminal protocol.
+
+    Long output, which needs few escapes, is escaped as bytes: this takes half the time of ``json``,
+    and ASCII need not be decoded at all.  For a key's echo, and for lines of a few characters,
+    ``json`` is several times faster.
+    """
+    if len(data) <= _SHORT_BYTES or data.count(b"\n", 0, _SHORT_BYTES) > _MOST_LINES:
+        return b'["stdout", %b]' % _json(data.decode()).encode()
+    for byte, escape in _ESCAPES:
+        if byte in data:
+            data = data.replace(byte, escape)
+    if len(data.translate(None, _RARE_BYTES)) != len(data):
+        data = _RARE.sub(lambda match: b"\\u%04x" % match[0][0], data)
+    return b'["stdout", "%b"]' % data

@@ -26,12 +26,10 @@ from ptyprocess import PtyProcessUnicode
 from terminado.management import PtyWithClients
 from tornado.ioloop import IOLoop
 
-from .flow import FlowLimits
+from .flow import FlowLimits, TypingMonitor
 from .input_queue import InputQueue
-from .keys import Keys
-from .messages import stdout_message
 from .metrics import terminal_metrics
-from .output import MESSAGE_BYTES, SLICE_BYTES, OutputPump
+from .output import MESSAGE_BYTES, SLICE_BYTES, OutputPump, stdout_message
 from .programs import Programs, foreground_program
 from .replay import Replay
 from .screen.renderer import ScreenRenderer
@@ -60,12 +58,12 @@ class Terminal(PtyWithClients):
         cwd: str | None = None,
         limits: FlowLimits | None = None,
         *,
-        keys: Keys | None = None,
+        typing: TypingMonitor | None = None,
         renderer: ScreenRenderer | None = None,
     ) -> None:
         """Start a program.  Raises OSError when it cannot be."""
         self.limits = limits or FlowLimits()
-        self._keys = keys or Keys()
+        self._typing = typing or TypingMonitor()
         # A name is given again after a restart; this is not.
         self.identity = uuid.uuid4().hex
         self.clients: list[Any] = []
@@ -128,7 +126,7 @@ class Terminal(PtyWithClients):
             self._input.write()
         is_open = True
         if events & ~IOLoop.WRITE and self._watched & IOLoop.READ:
-            makes_way = self._keys.are_elsewhere(self)
+            makes_way = self._typing.is_typing_elsewhere(self)
             is_open = self._output.read(SLICE_BYTES if makes_way else MESSAGE_BYTES)
             if self._output.is_flooding and is_open:
                 self._rest(makes_way)
@@ -258,7 +256,7 @@ class Terminal(PtyWithClients):
         # A lone surrogate is a browser's half of a character: it has no bytes.
         data = text.encode(errors="replace")
         self._metrics.input_bytes.inc(len(data))
-        self._keys.typed(self)
+        self._typing.typed(self)
         self._on_activity(self)
         if self.ptyproc.closed:
             return ""

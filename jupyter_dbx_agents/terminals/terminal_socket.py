@@ -25,13 +25,14 @@ from typing import Any
 from jupyter_server._tz import isoformat
 from jupyter_server_terminals.handlers import TermSocket as JupyterTermSocket
 from terminado.websocket import TermSocket
+from tornado import web
 from tornado.ioloop import PeriodicCallback
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from .flow import ClientFlow
-from .messages import stdout_message
+from .manager import ResilientManager
 from .metrics import terminal_metrics
-from .resilient_manager import ResilientManager
+from .output import stdout_message
 from .terminal import Terminal
 
 # How long a client may take to tell its size before it gets a replay that was drawn for another.
@@ -275,3 +276,19 @@ class DbxTermSocket(ResilientSocket, JupyterTermSocket):  # type: ignore[misc]
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+class TerminalSocketHandler(DbxTermSocket):
+    """The websocket, with the manager that Jupyter's own extension will have built."""
+
+    def initialize(self, name: str) -> None:  # type: ignore[override]  # a route's arguments
+        """Take what the route was registered with; 404 where terminals are switched off."""
+        manager = self.settings.get("terminal_manager")
+        if manager is None:
+            raise web.HTTPError(404)
+        super().initialize(name, manager)
+
+
+def terminal_routes() -> list[tuple[str, type[Any]]]:
+    """Return the route; the first registered wins, and extensions load in their names' order."""
+    return [(r"/terminals/websocket/(\w+)", TerminalSocketHandler)]

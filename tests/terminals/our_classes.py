@@ -8,9 +8,8 @@ import terminado
 from jupyter_server_terminals.app import TerminalsExtensionApp
 from terminado import NamedTermManager, SingleTermManager, UniqueTermManager
 
-from jupyter_dbx_agents.terminals.manager import DbxTerminalManager
+from jupyter_dbx_agents.terminals.manager import DbxTerminalManager, ResilientManager
 from jupyter_dbx_agents.terminals.metrics import terminal_metrics
-from jupyter_dbx_agents.terminals.resilient_manager import ResilientManager
 from jupyter_dbx_agents.terminals.terminal_socket import DbxTermSocket, ResilientSocket
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_dbx_agents.terminals.flow import FlowLimits
-from jupyter_dbx_agents.terminals.keys import Keys
+from jupyter_dbx_agents.terminals.flow import TypingMonitor
 from tests.support.running_app import eventually
 
 from .clients import Server
@@ -150,12 +150,12 @@ def test_the_last_key_keeps_no_terminal_that_has_ended():
     class Ended:
         """A terminal that nobody refers to any more."""
 
-    keys, terminal = Keys(), Ended()
-    keys.typed(terminal)
+    monitor, terminal = TypingMonitor(), Ended()
+    monitor.typed(terminal)
     reference = weakref.ref(terminal)
     del terminal
     assert reference() is None
-    assert keys.are_elsewhere(Ended())
+    assert monitor.is_typing_elsewhere(Ended())
 
 
 HOSTILE = [
