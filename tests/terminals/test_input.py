@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_dbx_agents.terminals.flow import FlowLimits
-from jupyter_dbx_agents.terminals.flow import TypingMonitor
+from jupyter_dbx_agents.terminals.flow import FlowLimits, TypingMonitor
 from tests.support.running_app import eventually
 
 from .clients import Server
