@@ -233,6 +233,13 @@ def test_xterm_is_the_published_file_of_the_version_that_judges(screens: Screens
     assert (SCRIPT.parent / screens.headless.name).read_bytes() == screens.headless.read_bytes()
 
 
+async def test_the_process_ends_with_the_one_that_started_it(renderer: ScreenRenderer):
+    await renderer.render([(24, 80), b"drawn"])
+    assert renderer.process is not None and renderer.process.stdin is not None
+    renderer.process.stdin.close()  # as the kernel does, however that process ends
+    assert await renderer.process.wait() == 0
+
+
 async def test_without_node_there_is_the_ring(
     renderer: ScreenRenderer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
