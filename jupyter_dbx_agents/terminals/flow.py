@@ -1,10 +1,10 @@
-"""How far a client is behind: what was sent to it, and what is known to have arrived.
+"""Flow control: how far a client is behind, and who is typing.
 
 A client that acknowledges (``["ack", n]``: it has drawn its first n ``stdout`` messages) is
-measured by that.  Others are sent a ping now and then, which every client answers in its turn (RFC
-6455, section 5.5.2), whatever proxies there are between; before the first answer, and for those
-that never give one, counts what their sockets take, which kernels and proxies blur by megabytes.
-Messages are counted, not characters: browsers count UTF-16 units, Python code points.
+measured by that.  Others are sent a ping now and then, which every client answers in order (RFC
+6455, section 5.5.2), through any proxy; until the first answer, what their sockets accept is
+counted, which is off by megabytes because kernels and proxies buffer.  Messages are counted, not
+characters: browsers count UTF-16 units, Python code points.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TYPING_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class FlowLimits:
-    """When a terminal waits for its clients, and for how long.  Bytes and seconds."""
+    """When a terminal waits for its clients, and for how long, in bytes and seconds."""
 
     high_water_bytes: int = 256 * 1024
     low_water_bytes: int = 64 * 1024
@@ -31,7 +31,7 @@ class FlowLimits:
 
 
 class ClientFlow:
-    """The account of one client."""
+    """How much one client has been sent, and how much of that has arrived."""
 
     def __init__(self) -> None:
         self.messages = 0
@@ -39,13 +39,13 @@ class ClientFlow:
         self._unsent_bytes = 0
         self._unacknowledged_bytes = 0
         self._unacknowledged: deque[tuple[int, int]] = deque()
-        self._unasked_bytes = 0
+        self._bytes_since_ping = 0
         self._acknowledges = False
-        self._tells_what_is_drawn = False
+        self._acknowledges_drawing = False
 
     @property
     def waiting_bytes(self) -> int:
-        """What the client has yet to take."""
+        """How many bytes have been sent and are not known to have arrived."""
         return max(self._unsent_bytes, self._unacknowledged_bytes)
 
     def sent(self, size: int, now: float) -> None:
@@ -54,32 +54,32 @@ class ClientFlow:
             self.progressed_at = now
         self.messages += 1
         self._unsent_bytes += size
-        self._unasked_bytes += size
+        self._bytes_since_ping += size
         if self._acknowledges:
             self._unacknowledged.append((self.messages, size))
             self._unacknowledged_bytes += size
 
     def written(self, size: int, now: float) -> None:
-        """Count bytes that the socket has taken."""
+        """Count bytes that the socket has accepted."""
         self._unsent_bytes -= size
         if not self._acknowledges:
             self.progressed_at = now
 
-    def must_ask(self, after_bytes: int) -> bool:
-        """Whether to ask with a ping, behind ``after_bytes`` of output, what has arrived."""
-        if self._tells_what_is_drawn or self._unasked_bytes < after_bytes:
+    def should_ping(self, after_bytes: int) -> bool:
+        """Whether to send a ping to learn what has arrived, ``after_bytes`` since the last."""
+        if self._acknowledges_drawing or self._bytes_since_ping < after_bytes:
             return False
-        self._unasked_bytes = 0
+        self._bytes_since_ping = 0
         return True
 
     def answered(self, number: int, now: float) -> bool:
-        """Take a ping's answer: that many messages have arrived; False for one that cannot be."""
-        return self._tells_what_is_drawn or self._took(number, now)
+        """Handle a pong: so many messages have arrived.  Returns False if that is impossible."""
+        return self._acknowledges_drawing or self._took(number, now)
 
     def acknowledged(self, number: int, now: float) -> bool:
-        """Take an acknowledgement: that many are drawn; return False for one that cannot be."""
+        """Handle an acknowledgement: so many are drawn.  Returns False if that is impossible."""
         is_possible = self._took(number, now)
-        self._tells_what_is_drawn = self._tells_what_is_drawn or is_possible
+        self._acknowledges_drawing = self._acknowledges_drawing or is_possible
         return is_possible
 
     def _took(self, number: int, now: float) -> bool:

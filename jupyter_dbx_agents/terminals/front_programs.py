@@ -1,7 +1,7 @@
-"""Which program is in front in each terminal: told when it changes, so that nobody has to ask.
+"""Notifies when the foreground program of a terminal changes.
 
-Nothing tells a terminal's owner that another program has come to the front.  It is looked at a
-moment after something has happened in the terminal, which costs an idle one nothing.
+The system has no event for this.  It is checked a moment after activity in the terminal, which
+costs nothing for an idle one.
 """
 
 from __future__ import annotations
@@ -11,45 +11,44 @@ from collections.abc import Callable
 
 from .terminal import Terminal
 
-# Soon enough for a name on a tab, and too long for most programs of a loop in a shell to show.
-LOOK_SECONDS = 1.0
-# A program that says nothing comes to the front this long after its command line, at the most: on a
-# machine that builds something, say.
+# Soon enough for the name on a tab, and long enough to skip most programs of a shell loop.
+CHECK_SECONDS = 1.0
+# A program without output may start this long after its command line, on a busy machine.
 START_SECONDS = 5.0
 
 
 class FrontPrograms:
-    """The watch over all terminals."""
+    """The foreground programs of all terminals."""
 
-    def __init__(self, tell: Callable[[], None]) -> None:
-        self._tell = tell
-        self._stirred_at: dict[Terminal, float] = {}
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+        self._active_at: dict[Terminal, float] = {}
         self._names: dict[Terminal, str] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def stir(self, terminal: Terminal) -> None:
-        """Look soon: something has happened in this terminal."""
-        self._stirred_at[terminal] = asyncio.get_running_loop().time()
-        self._look_soon()
+    def check_soon(self, terminal: Terminal) -> None:
+        """Check this terminal soon, since there was activity."""
+        self._active_at[terminal] = asyncio.get_running_loop().time()
+        self._schedule()
 
-    def _look_soon(self) -> None:
+    def _schedule(self) -> None:
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+            self._timer = asyncio.get_running_loop().call_later(CHECK_SECONDS, self._check)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         self._timer = None
-        stirred, self._stirred_at = self._stirred_at, {}
+        active, self._active_at = self._active_at, {}
         now = asyncio.get_running_loop().time()
         has_changed = False
-        for terminal, at in stirred.items():
-            has_changed = self._is_other(terminal) or has_changed
+        for terminal, at in active.items():
+            has_changed = self._has_changed(terminal) or has_changed
             if now - at < START_SECONDS:
-                self._stirred_at[terminal] = at
-                self._look_soon()
+                self._active_at[terminal] = at
+                self._schedule()
         if has_changed:
-            self._tell()
+            self._changed()
 
-    def _is_other(self, terminal: Terminal) -> bool:
+    def _has_changed(self, terminal: Terminal) -> bool:
         before, now = self._names.pop(terminal, ""), terminal.foreground_program()
         if now:
             self._names[terminal] = now

@@ -1,4 +1,4 @@
-"""What was typed and not yet taken: a bounded, ordered queue that blocks nobody."""
+"""Input that a program has not read yet: a bounded, ordered queue that blocks nothing."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import os
 import termios
 from collections import deque
 
-# One turn of the event loop; a program that takes a paste at once must not hold up others' keys.
+# Written in one turn of the event loop, so that a large paste does not delay other terminals.
 TURN_BYTES = 64 * 1024
-# Linux' ioctl(TIOCGPTPEER): opens a pty's other end, whatever is mounted at /dev/pts.
+# Linux's ioctl TIOCGPTPEER opens a pty's other end, whatever is mounted at /dev/pts.
 _TIOCGPTPEER = 0x5441
-# Input that waits is joined up to this: keys cost what they hold, and a join copies little.
+# Small inputs are joined up to this size, which bounds the overhead of queued keys.
 JOINED_BYTES = 4096
 INTERRUPT = b"\x03"
 
@@ -27,7 +27,7 @@ class InputQueue:
         self.waiting_bytes = 0
 
     def put(self, data: bytes) -> bool:
-        """Take input, all or nothing, and write what can be; return whether there was room."""
+        """Queue input, all or nothing, and write what fits; return whether there was room."""
         if self.waiting_bytes + len(data) > self._limit_bytes:
             return False
         self.waiting_bytes += len(data)
@@ -39,7 +39,7 @@ class InputQueue:
         return True
 
     def interrupt(self) -> int:
-        """Let ^C pass what waits: drop that, here and in the kernel; return how many bytes."""
+        """Drop queued input, here and in the kernel, and send ^C; return the bytes dropped here."""
         dropped = self.waiting_bytes
         self.clear()
         with contextlib.suppress(OSError):
@@ -58,11 +58,11 @@ class InputQueue:
                 left -= written
         except BlockingIOError:
             pass
-        except OSError:  # the program has closed its end, which the reader sees and acts on
+        except OSError:  # the program has closed its end, which the reader handles
             self.clear()
 
     def clear(self) -> None:
-        """Forget what waits."""
+        """Drop all queued input."""
         self._waiting.clear()
         self.waiting_bytes = 0
 

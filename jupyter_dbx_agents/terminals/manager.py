@@ -1,4 +1,4 @@
-"""The terminal manager in force: where terminals start, with what environment, and how many."""
+"""The terminal manager: where terminals start, with what environment, and how many."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _DEFAULTS = FlowLimits()
 
 @dataclass(frozen=True)
 class TerminalHost:
-    """What the terminals ask of the application around them.
+    """What the terminals need of the application.
 
     ``environment`` turns the server's environment into a child's; ``login_command`` is what to run
-    before the shell (empty when a PAT is at hand); ``opened`` is told of each new terminal, and
-    ``programs_changed`` of another program in front of one.
+    before the shell (empty when a PAT is at hand); ``opened`` is called for each new terminal, and
+    ``programs_changed`` when a foreground program has changed.
     """
 
     environment: Callable[[Mapping[str, str]], dict[str, str]]
@@ -47,7 +47,7 @@ class TerminalHost:
     folder: Path | None
 
 
-# Without an application around them, terminals start as terminado starts them.
+# Without the application, terminals start as terminado starts them.
 NO_HOST = TerminalHost(
     environment=dict,
     login_command=tuple,
@@ -109,17 +109,17 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
     high_water_kib = Integer(
         _DEFAULTS.high_water_bytes // 1024,
         min=1,
-        help="A program's output pauses when a client has yet to take more than this, in KiB.",
+        help="Output is paused while a client has more than this unread, in KiB.",
     ).tag(config=True)
     low_water_kib = Integer(
         _DEFAULTS.low_water_bytes // 1024,
         min=0,
-        help="Paused output goes on when every client has yet to take no more than this, in KiB.",
+        help="Paused output resumes when no client has more than this unread, in KiB.",
     ).tag(config=True)
     behind_seconds = Float(
         _DEFAULTS.behind_seconds,
-        help="A client that takes nothing for this long does not hold up its program any longer; "
-        "it gets the screen as soon as it has caught up.",
+        help="A client that reads nothing for this long no longer pauses its program; "
+        "it is sent the current screen once it has caught up.",
     ).tag(config=True)
     stalled_seconds = Float(
         _DEFAULTS.stalled_seconds,
@@ -128,18 +128,18 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
     input_kib = Integer(
         _DEFAULTS.input_bytes // 1024,
         min=64,
-        help="How much may wait for a program that does not read its input, in KiB. More is "
-        "refused, with a message.",
+        help="How much input is queued for a program that does not read it, in KiB. More is "
+        "refused with a message.",
     ).tag(config=True)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._lag = LagMeter()
-        self._front_programs = FrontPrograms(self._tell_programs)
+        self._front_programs = FrontPrograms(self._report_programs)
 
     @property
     def host(self) -> TerminalHost:
-        """The application's side; it is set before the server listens."""
+        """The application's callbacks, which are set before the server listens."""
         server = cast(ServerApp | None, self.parent)
         settings = server.web_app.settings if server is not None else {}
         return cast(TerminalHost, settings.get(HOST_SETTING, NO_HOST))
@@ -164,7 +164,7 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
     def new_terminal(self, **kwargs: Any) -> Terminal:
         """Start a terminal in the projects' folder, behind the PAT prompt when one is needed.
 
-        Raises HTTPError 400 for a command or name that cannot be, 429 when there are too many.
+        Raises HTTPError 400 for an invalid command or name, 429 if there are too many.
         """
         self._check_room()
         host = self.host
@@ -185,9 +185,9 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
         """Start a terminal under a name of its own.  Raises HTTPError 400, 409 or 429."""
         name = kwargs.get("name")
         if name is not None and (not isinstance(name, str) or not _NAME.fullmatch(name)):
-            raise web.HTTPError(400, "A terminal's name is 1 to 64 letters, digits or “_”.")
+            raise web.HTTPError(400, "A terminal name consists of 1 to 64 letters, digits or “_”.")
         if name in self.terminals:
-            raise web.HTTPError(409, f"There is a terminal named {name} already.")
+            raise web.HTTPError(409, f"A terminal named {name} already exists.")
         if name is None:
             kwargs.pop("name", None)
         started: tuple[str, PtyWithClients] = super().new_named_terminal(**kwargs)
@@ -214,34 +214,34 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
                 f"{self.least_free_memory_mib} MiB to be safe. End a program, or close a terminal.",
             )
 
-    # ---- telling
+    # ---- reporting
 
     def get_terminal_model(self, name: str) -> dict[str, Any]:
-        """Return a terminal's REST model: Jupyter's, and who uses it for what."""
+        """Return Jupyter's REST model with the foreground program and the number of clients."""
         model: dict[str, Any] = super().get_terminal_model(name)
         terminal = cast(Terminal, self.terminals[name])
         foreground = terminal.foreground_program()
         return {**model, "foreground": foreground, "clients": len(terminal.clients)}
 
     def pre_pty_read_hook(self, ptywclients: PtyWithClients) -> None:
-        """Take note of something that has happened in a terminal."""
+        """Record activity in a terminal."""
         super().pre_pty_read_hook(ptywclients)
-        self._front_programs.stir(cast(Terminal, ptywclients))
+        self._front_programs.check_soon(cast(Terminal, ptywclients))
 
-    def _tell_programs(self) -> None:
-        self.host.programs_changed()  # looked up now: the application comes after this manager
+    def _report_programs(self) -> None:
+        self.host.programs_changed()  # looked up late: the application is created later
 
     def announce(self, text: str) -> None:
-        """Show a line of ours in every terminal, on a line of its own."""
+        """Show a message from the server in every terminal, on a line of its own."""
         for terminal in self.terminals.values():
             cast(Terminal, terminal).announce(text)
 
     # ---- ending
 
     def on_eof(self, ptywclients: PtyWithClients) -> None:
-        """Forget a terminal that has ended."""
+        """Remove a terminal that has ended."""
         super().on_eof(ptywclients)
-        self._front_programs.stir(cast(Terminal, ptywclients))
+        self._front_programs.check_soon(cast(Terminal, ptywclients))
         RUNNING_TOTAL.set(len(self.terminals))
         if not self.terminals:
             self._lag.stop()
@@ -260,21 +260,21 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
         )
 
     async def _cull_inactive_terminal(self, name: str) -> None:
-        """Cull only what is idle: nobody is connected, and the shell waits at its prompt."""
+        """Cull only an idle terminal: no client is connected and the shell is in the foreground."""
         terminal = cast(Terminal | None, self.terminals.get(name))
         if terminal is not None and terminal.is_at_rest():
             await super()._cull_inactive_terminal(name)
 
 
 def _switch_echo_off(descriptor: int) -> None:
-    """Hide what is typed from now on; the prompt switches the echo on again at its end."""
+    """Switch the echo off; the prompt switches it on again when it ends."""
     modes = termios.tcgetattr(descriptor)
     modes[3] &= ~termios.ECHO  # 3: the local modes, see termios(3)
     termios.tcsetattr(descriptor, termios.TCSANOW, modes)
 
 
 def _command(command: Any) -> list[str]:
-    """Return a command's words.  Raises HTTPError 400 if they are none."""
+    """Return a command's words.  Raises HTTPError 400 if it is invalid."""
     words = [command] if isinstance(command, str) else command
     is_list_of_words = isinstance(words, list) and all(isinstance(word, str) for word in words)
     if not is_list_of_words or not words or not words[0] or any("\0" in word for word in words):

@@ -1,4 +1,4 @@
-"""Figures of all terminals together, for ``/metrics``."""
+"""Prometheus metrics of all terminals, for ``/metrics``."""
 
 from __future__ import annotations
 
@@ -56,18 +56,18 @@ def _counter(name: str, what: str) -> Counter:
 
 
 class LagMeter:
-    """Measures the event loop's lag while there are terminals."""
+    """Measures the lag of the event loop while there are terminals."""
 
     def __init__(self) -> None:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Measure from now on."""
+        """Start measuring."""
         if self._timer is None:
             self._next()
 
     def stop(self) -> None:
-        """Measure no more."""
+        """Stop measuring."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -9,13 +9,13 @@ import os
 import re
 from collections.abc import Callable
 
-# Linux hands out 4,095 bytes a read of a pty; four of them a turn keep others' keys below 3 ms.
+# Linux returns at most 4,095 bytes per read of a pty; four a turn keep other echoes below 3 ms.
 SLICE_BYTES = 4 * 4095
 # A message costs as much as encoding 30 KB, so long ones are cheap; xterm.js draws one in 12 ms.
 MESSAGE_BYTES = 6 * SLICE_BYTES
-# Half a frame of a display: a redraw in many writes arrives as one, and nobody sees it wait.
+# Half a display frame: coalesces a redraw in many writes, with no visible delay.
 JOIN_SECONDS = 0.008
-# An echo, and the redraw behind it, go out at once; only a stream of writes is joined.
+# An echo and the redraw after it are sent at once; only a stream of writes is coalesced.
 CALM_WINDOW_SECONDS = 0.010
 CALM_MESSAGES = 3
 _ESCAPES = (
@@ -40,7 +40,7 @@ class OutputPump:
     def __init__(self, fd: int, deliver: Callable[[bytes], None]) -> None:
         self._fd = fd
         self._deliver = deliver
-        # A character cut by a read is joined; garbage becomes U+FFFD.
+        # Joins a character that is split by a read; invalid bytes become U+FFFD.
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self.is_flooding = False  # whether the last slice was full
         self._chunks: list[bytes] = []
@@ -50,7 +50,7 @@ class OutputPump:
         self._window_messages = 0
 
     def read(self, message_bytes: int) -> bool:
-        """Read one slice and pass on what is ripe; return False at the end of the output.
+        """Read one slice and pass on what is due; return False at the end of the output.
 
         ``message_bytes``: how much is passed on at a time while the program floods.
         """
@@ -74,7 +74,7 @@ class OutputPump:
         return is_open
 
     def flush(self) -> None:
-        """Pass on what was read."""
+        """Deliver what was read."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -84,7 +84,7 @@ class OutputPump:
                 self._deliver(data)
 
     def _valid(self, data: bytes) -> bytes:
-        """Return the output so far as valid UTF-8; a character that is cut waits for its rest."""
+        """Return output as valid UTF-8; an incomplete character is kept until the rest is read."""
         is_whole = not self._decoder.getstate()[0]
         if is_whole and data.isascii():
             return data

@@ -1,9 +1,9 @@
-"""End a terminal's programs: the shell, its jobs, and what they left in the background.
+"""End a terminal's programs: the shell, its jobs, and their background processes.
 
-A terminal's programs are those of its session and all that descends from them, in whatever session:
-the commands of an agent's tools, say, which agents put into sessions of their own.  What has cut
-every tie (``setsid`` from a shell, ``tmux``, any daemon: its parent is gone, so it descends from
-nobody) was meant to outlive the terminal, and does; git sync's hook relies on it, too.
+A terminal's programs are the processes of its session and all their descendants, which may be in
+sessions of their own, as the commands of an agent's tools are.  A process that has detached itself
+(``setsid`` from a shell, ``tmux``, any daemon, whose parent has ended) is meant to outlive the
+terminal, and does; the hook of git sync relies on that.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-# Politely, then firmly: an editor saves its swap file within the first, a shell its history.
+# In the first interval an editor saves its swap file, and a shell its history.
 _SIGNALS = ((signal.SIGHUP, 0.6), (signal.SIGTERM, 0.6), (signal.SIGKILL, 1.0))
 _POLL_SECONDS = 0.02
 # Agents are scripts of these: “codex” says more than “node”.
@@ -29,7 +29,7 @@ class _Process(NamedTuple):
     pid: int
     parent: int
     session: int
-    started_ticks: int  # with the pid, this names a process for good
+    started_ticks: int  # pid and this identify a process uniquely
 
 
 class Programs:
@@ -37,11 +37,11 @@ class Programs:
 
     def __init__(self, leader: int) -> None:
         self._leader = leader
-        # Whoever was found once: what it descends from may end before it.
+        # All that were ever found: a parent may end before its child.
         self._found: set[tuple[int, int]] = set()
 
     async def end(self) -> bool:
-        """End them all, in at most 2.2 s; return whether none is left."""
+        """End them all, in at most 2.2 s; return whether all have ended."""
         for number, grace_seconds in _SIGNALS:
             for pid in await asyncio.to_thread(self.living):
                 with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -52,7 +52,7 @@ class Programs:
         return False
 
     def living(self) -> list[int]:
-        """Return those that live; only the leader where there is no /proc."""
+        """Return the pids of those alive; only the leader's where there is no /proc."""
         if not Path("/proc/self/stat").exists():
             return [self._leader] if _is_alive(self._leader) else []
         processes = _processes()
@@ -61,7 +61,7 @@ class Programs:
             children.setdefault(process.parent, []).append(process)
         mine = [process for process in processes if self._is_mine(process)]
         pids = {process.pid for process in mine}
-        for process in mine:  # which grows meanwhile
+        for process in mine:  # grows during the loop
             self._found.add((process.pid, process.started_ticks))
             fresh = [child for child in children.get(process.pid, ()) if child.pid not in pids]
             mine.extend(fresh)
@@ -78,7 +78,7 @@ class Programs:
 
     async def _are_gone(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
-        # All of /proc is looked through only when those that are known have ended.
+        # Scan all of /proc only when the known ones have ended.
         while self._some_known_live() or len(await asyncio.to_thread(self.living)):
             if time.monotonic() > deadline:
                 return False
@@ -87,18 +87,18 @@ class Programs:
 
 
 def _processes() -> list[_Process]:
-    """Return what runs; no zombies."""
+    """Return all processes except zombies."""
     names = [entry.name for entry in os.scandir("/proc") if entry.name.isdecimal()]
     return [process for name in names if (process := _process(name)) is not None]
 
 
 def _process(pid: str) -> _Process | None:
-    """Return a process by ``/proc/<pid>/stat`` (proc(5)); None for a zombie or none at all."""
+    """Return a process from ``/proc/<pid>/stat`` (proc(5)); None for a zombie or an unknown pid."""
     try:
         stat = Path("/proc", pid, "stat").read_text(errors="replace")
     except OSError:
         return None
-    # The command's name, in parentheses, may hold anything; the fields start behind the last one.
+    # The command, in parentheses, may contain any character: fields start after the last “)”.
     state, parent, _group, session, *fields = stat.rpartition(")")[2].split()
     if state in "ZX":
         return None
@@ -116,7 +116,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def foreground_program(pty: int) -> str:
-    """Return the name of the program that has a terminal, given the pty's master; '' if none."""
+    """Return the name of a pty's foreground program, by its master; '' if there is none."""
     try:
         process = Path("/proc", str(os.tcgetpgrp(pty)))
         name = process.joinpath("comm").read_text(errors="replace").strip()
@@ -129,9 +129,9 @@ def foreground_program(pty: int) -> str:
 
 
 def _script(arguments: list[str]) -> str:
-    """Return the name of what an interpreter runs by its arguments; '' when that has none."""
+    """Return the name of the script in an interpreter's arguments; '' if there is none."""
     for argument in arguments:
-        if argument in {"-c", "-e"}:  # what follows is no name
+        if argument in {"-c", "-e"}:  # what follows is code
             break
         if argument and not argument.startswith("-"):
             return _SCRIPT_SUFFIX.sub("", Path(argument).name)

@@ -1,6 +1,6 @@
 """One terminal: a pty, its clients, and everything that flows between them.
 
-Nothing here blocks the event loop, and no client, program or paste can hold up another terminal.
+Nothing here blocks the event loop, and no client, program or paste can delay another terminal.
 
 - Output: ``OutputPump`` → ``Replay`` and every client that keeps up.  A client that does not makes
   the pty pause; one that takes nothing for ``behind_seconds`` is left behind, the program goes on,
@@ -35,21 +35,21 @@ from .replay import Replay
 from .screen.renderer import ScreenRenderer
 
 ROWS, COLUMNS = 24, 80
-# xterm's full reset; what follows is drawn as on a fresh terminal.
+# RIS, a full reset: what follows is drawn as on a fresh terminal.
 RESET = b"\x1bc"
-# A window being dragged reports dozens of sizes a second; a program needs the last, and soon.
+# Debounces the sizes of a window that is being dragged: dozens a second.
 RESIZE_SECONDS = 0.05
-# Between slices of a flood: without a rest, the program and this process would keep others' keys
-# waiting for a processor.  Nobody follows: 10 MB/s is more than any program has to say.  Somebody
-# types elsewhere: 2 MB/s is more than anybody reads, and two cores then have time for the echo.
-UNWATCHED_REST_SECONDS = 0.001
-MAKING_WAY_REST_SECONDS = 0.008
+# Pauses between slices of a flood; without them the program and this process would use all of two
+# cores and delay echoes elsewhere.  A flood that no client follows is limited to 10 MB/s, and one
+# beside somebody who types in another terminal to 2 MB/s.
+UNWATCHED_PAUSE_SECONDS = 0.001
+TYPING_ELSEWHERE_PAUSE_SECONDS = 0.008
 REAP_SECONDS = 0.01
 SLOWEST_REAP_SECONDS = 1.0
 
 
 class Terminal(PtyWithClients):
-    """terminado's terminal, with other plumbing."""
+    """terminado's terminal, with its own input, output and replay."""
 
     def __init__(
         self,
@@ -61,15 +61,15 @@ class Terminal(PtyWithClients):
         typing: TypingMonitor | None = None,
         renderer: ScreenRenderer | None = None,
     ) -> None:
-        """Start a program.  Raises OSError when it cannot be."""
+        """Start a program.  Raises OSError if it cannot be started."""
         self.limits = limits or FlowLimits()
         self._typing = typing or TypingMonitor()
-        # A name is given again after a restart; this is not.
+        # Unlike names, which are reused after a restart, this is unique.
         self.identity = uuid.uuid4().hex
         self.clients: list[Any] = []
         self.term_name: str | None = None
         self.last_activity: datetime | None = None
-        # What terminado would replay; ours is kept elsewhere.
+        # terminado's replay buffer; not used here.
         self.read_buffer: deque[str] = deque(maxlen=1)
         self.ptyproc = PtyProcessUnicode.spawn(
             argv, env=env, cwd=cwd, preexec_fn=_default_signals, dimensions=(ROWS, COLUMNS)
@@ -86,7 +86,7 @@ class Terminal(PtyWithClients):
         self._on_activity: Callable[[Terminal], None] = lambda _: None
         self._waits_for_clients = False
         self._waits_for_replay = False
-        self._rests = False
+        self._is_pausing = False
         self._folding: asyncio.Task[None] | None = None
         self._joining: list[Any] = []
         self._patience: asyncio.TimerHandle | None = None
@@ -99,15 +99,15 @@ class Terminal(PtyWithClients):
     def start(
         self, on_end: Callable[[Terminal], None], on_activity: Callable[[Terminal], None]
     ) -> None:
-        """Begin to read; ``on_end`` is called once, while the descriptor is still open."""
+        """Start reading; ``on_end`` is called once, before the descriptor is closed."""
         self._on_end, self._on_activity = on_end, on_activity
         self._watch()
 
     def _watch(self) -> None:
-        """Ask the loop for what can be used: output unless paused, room while input waits."""
+        """Register with the loop: for output unless paused, for room while input is queued."""
         wanted = 0
         if self._on_end is not None and not self.ptyproc.closed:
-            waits = self._waits_for_clients or self._waits_for_replay or self._rests
+            waits = self._waits_for_clients or self._waits_for_replay or self._is_pausing
             wanted = 0 if waits else IOLoop.READ
             wanted |= IOLoop.WRITE if self._input.waiting_bytes else 0
         if wanted == self._watched:
@@ -126,23 +126,23 @@ class Terminal(PtyWithClients):
             self._input.write()
         is_open = True
         if events & ~IOLoop.WRITE and self._watched & IOLoop.READ:
-            makes_way = self._typing.is_typing_elsewhere(self)
-            is_open = self._output.read(SLICE_BYTES if makes_way else MESSAGE_BYTES)
+            yields = self._typing.is_typing_elsewhere(self)
+            is_open = self._output.read(SLICE_BYTES if yields else MESSAGE_BYTES)
             if self._output.is_flooding and is_open:
-                self._rest(makes_way)
+                self._pause(yields)
         if is_open:
             self._watch()
         else:
             self._finish()
 
-    def _rest(self, makes_way: bool) -> None:
-        if makes_way or not any(client.follows for client in self.clients):
-            self._rests = True
-            seconds = MAKING_WAY_REST_SECONDS if makes_way else UNWATCHED_REST_SECONDS
-            asyncio.get_running_loop().call_later(seconds, self._go_on)
+    def _pause(self, yields: bool) -> None:
+        if yields or not any(client.follows for client in self.clients):
+            self._is_pausing = True
+            seconds = TYPING_ELSEWHERE_PAUSE_SECONDS if yields else UNWATCHED_PAUSE_SECONDS
+            asyncio.get_running_loop().call_later(seconds, self._resume)
 
-    def _go_on(self) -> None:
-        self._rests = False
+    def _resume(self) -> None:
+        self._is_pausing = False
         self._watch()
 
     # ---- output
@@ -160,7 +160,7 @@ class Terminal(PtyWithClients):
         self._wait_for_replay()
 
     def _fold(self) -> None:
-        """Fold the replay in the background, while there is a reason to."""
+        """Fold the replay in the background if that is due or a client waits for it."""
         if self._folding is None and (self._replay.must_fold or self._joining):
             self._folding = asyncio.get_running_loop().create_task(self._fold_on())
 
@@ -181,13 +181,13 @@ class Terminal(PtyWithClients):
             self._watch()
 
     def announce(self, text: str) -> None:
-        """Show the clients a line that is ours, not the program's; no replay repeats it."""
+        """Show the clients a line from the server, which is not part of any replay."""
         message = stdout_message(f"\r\n\x1b[7m {text} \x1b[0m\r\n".encode())
         for client in self.clients:
             client.send_output(message)
 
     def replay_for(self, client: Any) -> None:
-        """Bring a client's fresh terminal to the state of this one; then it is sent output."""
+        """Send a client the replay, and from then on the output."""
         self._output.flush()
         if not self._replay.is_ready:
             self._joining.append(client)
@@ -202,11 +202,11 @@ class Terminal(PtyWithClients):
 
     @property
     def replay_depends_on_size(self) -> bool:
-        """Whether a client's size should be known before it gets its replay."""
+        """Whether to wait for a client's size before sending it the replay."""
         return self._replay.depends_on_size
 
     def regulate(self) -> None:
-        """Pause or resume the program's output as its clients need it."""
+        """Pause or resume reading the program's output, by how far its clients are behind."""
         waiting = [c.flow.waiting_bytes for c in self.clients if c.follows]
         if not self._waits_for_clients:
             if any(size > self.limits.high_water_bytes for size in waiting):
@@ -218,7 +218,7 @@ class Terminal(PtyWithClients):
             self._waits_for_clients = False
             self._stop_waiting()
             self._watch()
-        self._let_catch_up()
+        self._resume_caught_up()
 
     def _wait_for_clients(self, seconds: float) -> None:
         self._stop_waiting()
@@ -231,7 +231,7 @@ class Terminal(PtyWithClients):
             self._patience = None
 
     def _leave_behind(self) -> None:
-        """Go on without the clients that have taken nothing for too long."""
+        """Stop waiting for clients that have read nothing for too long."""
         now = asyncio.get_running_loop().time()
         for client in self.clients:
             flow = client.flow
@@ -240,10 +240,10 @@ class Terminal(PtyWithClients):
                 self._metrics.left_behind.inc()
                 client.fall_behind()
         self.regulate()
-        if self._waits_for_clients:  # somebody is slow, but moving
+        if self._waits_for_clients:  # a client is slow, but makes progress
             self._wait_for_clients(self.limits.behind_seconds / 2)
 
-    def _let_catch_up(self) -> None:
+    def _resume_caught_up(self) -> None:
         for client in self.clients:
             if client.is_behind and client.flow.waiting_bytes <= self.limits.low_water_bytes:
                 client.catch_up()
@@ -252,8 +252,8 @@ class Terminal(PtyWithClients):
     # ---- input
 
     def type(self, text: str) -> str:
-        """Pass input on; return what its sender must be told (nothing when all is well)."""
-        # A lone surrogate is a browser's half of a character: it has no bytes.
+        """Pass input on; return a report for its sender, '' if all of it was accepted."""
+        # A lone surrogate, which a browser can send, cannot be encoded.
         data = text.encode(errors="replace")
         self._metrics.input_bytes.inc(len(data))
         self._typing.typed(self)
@@ -273,7 +273,7 @@ class Terminal(PtyWithClients):
     # ---- size
 
     def resize_to_smallest(self) -> None:
-        """Take the smallest of the clients' sizes: at once, but not more often than needed."""
+        """Resize the pty to the smallest client: at once, then at most every 50 ms."""
         if self._resizing is None:
             self.resize_now()
             loop = asyncio.get_running_loop()
@@ -285,7 +285,7 @@ class Terminal(PtyWithClients):
             self.resize_to_smallest()
 
     def resize_now(self) -> None:
-        """Bring the pty to the size that the clients want."""
+        """Resize the pty to the smallest client now."""
         wanted = self._wanted_size()
         if wanted == self.size or self.ptyproc.closed:
             return
@@ -305,11 +305,11 @@ class Terminal(PtyWithClients):
     # ---- life
 
     def foreground_program(self) -> str:
-        """Return the name of the program that has the terminal; '' when there is none."""
+        """Return the name of the foreground program; '' if there is none."""
         return "" if self.ptyproc.closed else foreground_program(self.ptyproc.fd)
 
     def is_at_rest(self) -> bool:
-        """Whether nobody is connected and the shell waits at its prompt."""
+        """Whether no client is connected and the shell is in the foreground."""
         with contextlib.suppress(OSError):
             return not self.clients and os.tcgetpgrp(self.ptyproc.fd) == self.pid
         return not self.clients
@@ -325,7 +325,7 @@ class Terminal(PtyWithClients):
             os.killpg(self.pid, sig)
 
     async def terminate(self, force: bool = False) -> bool:
-        """End every process of the session; return whether none is left.  Takes 2.2 s at most."""
+        """End every process of the session; return whether all have ended.  Takes 2.2 s at most."""
         if self._ending is None:
             self._ending = asyncio.get_running_loop().create_task(self._end())
         return await asyncio.shield(self._ending)
@@ -337,7 +337,7 @@ class Terminal(PtyWithClients):
         return is_gone
 
     def _finish(self) -> None:
-        """Close the pty, tell everybody, and end what is left of the session; once."""
+        """Close the pty, notify everybody, and end what is left of the session; once."""
         if self.ptyproc.closed:
             return
         self._output.flush()
@@ -355,7 +355,7 @@ class Terminal(PtyWithClients):
             self._ending = asyncio.get_running_loop().create_task(self._end())
 
     async def _reap(self) -> None:
-        """Wait for the leader without blocking; one that the kernel holds may take a while."""
+        """Reap the leader without blocking; an uninterruptible one may take a while."""
         pause = REAP_SECONDS
         while not self._is_reaped:
             try:
@@ -371,7 +371,7 @@ class Terminal(PtyWithClients):
 
 
 def _default_signals() -> None:
-    """Run in the child: a server started in the background ignores ^C, its shells must not."""
+    """Reset signals in the child: a server started in the background ignores ^C."""
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
 

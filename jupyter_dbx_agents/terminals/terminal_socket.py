@@ -2,14 +2,14 @@
 
 Messages are JSON arrays.  From a client: ``["stdin", text]``, ``["set_size", rows, columns, …]``,
 and, from those that can, ``["ack", n]``: the first n ``stdout`` messages are drawn (``["ack", 0]``
-says that acknowledgements will come).  To a client: ``["setup", {}]``, ``["identity", id, start]``,
-``["stdout", text]``, ``["disconnect", 1]``; and, to one that does not acknowledge, pings with the
-number of ``stdout`` messages before them, which its end of the websocket answers by itself.
+announces that acknowledgements will come).  To a client: ``["setup", {}]``,
+``["identity", id, start]``, ``["stdout", text]``, ``["disconnect", 1]``; and, to one that does not
+acknowledge, pings with the number of ``stdout`` messages before them, which any client answers.
 
-The identity tells a client that comes back, before anything is drawn, whether this is the terminal
-that it has left or another of its name.  The start of the server, as in Jupyter's ``/api/status``,
-tells one whose terminal is gone whether that went down with the server or had ended before.
-``["identity"]`` asks for both, as a sign of life.
+By the identity a client that reconnects recognizes, before anything is drawn, whether this is the
+same terminal or another one of that name.  By the server's start time, as in Jupyter's
+``/api/status``, a client whose terminal is gone recognizes whether the server was restarted.
+``["identity"]`` requests both, also as a sign of life.
 """
 
 from __future__ import annotations
@@ -35,31 +35,31 @@ from .metrics import terminal_metrics
 from .output import stdout_message
 from .terminal import Terminal
 
-# How long a client may take to tell its size before it gets a replay that was drawn for another.
+# How long to wait for a client's size before it is sent a replay drawn for another size.
 SIZE_SECONDS = 0.2
-# Larger than any screen; a model of the screen is as large as it is told to be.
+# Larger than any screen; the memory for a drawn screen grows with its size.
 MOST_CELLS = 1000
-# What the kernel takes beyond what is on its way: the less, the sooner ^C is felt.
+# Unsent bytes that the kernel buffers: the fewer, the sooner ^C takes effect.
 UNSENT_IN_KERNEL_BYTES = 128 * 1024
-# tornado ends the connection, and with it the paste, unsaid, at 10 MiB.  What is shorter than this
-# is taken, or refused with a message; a browser has trouble enough with a paste this long.
+# By default tornado closes the connection at 10 MiB, without a message.  Shorter messages than this
+# are accepted or refused with one; browsers hardly manage longer pastes.
 MOST_MESSAGE_BYTES = 64 * 1024 * 1024
 # A byte of input as JSON: \u001b.
 MOST_BYTES_AS_JSON = 6
-# To a client that is behind; each names a paste, and nobody pastes more often while nothing moves.
+# Refused pastes that are reported to a client once it has caught up.
 MOST_REPORTS = 10
-# To a client that does not read them; others ask every few seconds at most.
+# Unsent answers to one client; clients that read ask every few seconds at most.
 MOST_ANSWERS = 10
 
 
 class ResilientSocket(TermSocket):
-    """terminado's websocket, with an account of what its client has taken."""
+    """terminado's websocket, with flow control."""
 
     term_manager: ResilientManager
     terminal: Terminal | None
 
     def initialize(self, *args: Any, **kwargs: Any) -> None:
-        """Take what the route was registered with."""
+        """Initialize with the arguments of the route."""
         super().initialize(*args, **kwargs)
         self.flow = ClientFlow()
         self.follows = False
@@ -67,22 +67,22 @@ class ResilientSocket(TermSocket):
         self._has_complained = False
         self._timer: asyncio.TimerHandle | None = None
         self._reports: deque[bytes] = deque(maxlen=MOST_REPORTS)
-        self._answers = 0  # that are not written yet
+        self._answers = 0  # not yet written
 
     @property
     def max_message_size(self) -> int:
-        """How long a message may be, in bytes: any paste that is not too large, whatever is in it.
+        """The longest message in bytes: that of the largest paste that is accepted, fully escaped.
 
-        tornado asks before the terminal is known.
+        tornado reads this before the terminal is known.
         """
         largest = self.term_manager.flow_limits().input_bytes
         return max(MOST_MESSAGE_BYTES, MOST_BYTES_AS_JSON * largest + 1024)
 
     def open(self, url_component: Any = None) -> None:
-        """Join the terminal; the replay comes when the size is known, or does not matter."""
+        """Join the terminal; send the replay once the client's size is known or irrelevant."""
         super().open(url_component)
         self.welcome()
-        # Or the second of two writes waits 40 ms for the first one's receipt.
+        # Disable Nagle: with delayed ACKs the second small write would wait 40 ms.
         self.set_nodelay(True)
         self._limit_kernel_buffer()
         assert self.terminal is not None  # noqa: S101  # terminado's open() has set it
@@ -93,19 +93,19 @@ class ResilientSocket(TermSocket):
             self._begin()
 
     def welcome(self) -> None:
-        """Say what comes between the setup and the replay: nothing, in terminado's protocol."""
+        """Send what comes between the setup and the replay: nothing in terminado's protocol."""
 
     def on_message(  # type: ignore[override]  # tornado awaits it only if it must
         self, message: str | bytes
     ) -> None:
-        """Act on a client's message; one that is none is ignored, and logged once."""
+        """Handle a client's message; invalid ones are ignored, and the first is logged."""
         try:
             content = json.loads(message)
             action = self._actions[content[0]]  # KeyError for an object
         except (ValueError, TypeError, LookupError, RecursionError):
-            return self._complain("no message of the terminal protocol")
+            return self._complain("an invalid message")
         if self.terminal is not None and not action(self, content[1:]):
-            self._complain("a message with the wrong values")
+            self._complain("a message with invalid values")
         return None
 
     def on_close(self) -> None:
@@ -117,7 +117,7 @@ class ResilientSocket(TermSocket):
             terminal.regulate()
 
     def on_pty_died(self) -> None:
-        """Tell the client that its terminal has ended."""
+        """Notify the client that its terminal has ended."""
         self._stop_timer()
         try:
             super().on_pty_died()
@@ -127,32 +127,32 @@ class ResilientSocket(TermSocket):
     # ---- output
 
     def send_output(self, message: bytes) -> None:
-        """Send an encoded ``stdout`` message, unless the client is not ready for it."""
+        """Send an encoded ``stdout`` message, unless the client is behind or still joining."""
         if not self.follows:
             return
-        # Also a write that succeeds may find the connection reset, which then fails the ping.
+        # The connection may be found reset after a write that succeeded: the ping then fails.
         with contextlib.suppress(WebSocketClosedError):
-            # Jupyter's own write_message drops the future, and with it all knowledge of the flow.
+            # Jupyter's own write_message drops the future, which flow control needs.
             future = WebSocketHandler.write_message(self, message)
             future.add_done_callback(functools.partial(self._written, len(message)))
             self.flow.sent(len(message), asyncio.get_running_loop().time())
-            self._ask_what_arrived()
+            self._ping_for_progress()
         self._send_reports()
 
     def _send_reports(self) -> None:
-        """Tell what the client must know; one that is behind, or joins, behind its screen."""
+        """Send pending reports; to a client that is behind or joining, after its screen."""
         while self.follows and self._reports:
             self.send_output(self._reports.popleft())
 
     def fall_behind(self) -> None:
-        """Send nothing more until the client has caught up; close when it never does."""
+        """Send nothing until the client has caught up; disconnect it if it never does."""
         self.follows, self.is_behind = False, True
         assert self.terminal is not None  # noqa: S101  # only a terminal's client falls behind
         seconds = self.terminal.limits.stalled_seconds
         self._timer = asyncio.get_running_loop().call_later(seconds, self._give_up)
 
     def catch_up(self) -> None:
-        """Be no longer behind; the screen comes next."""
+        """End being behind; the caller sends the screen."""
         self._stop_timer()
         self.is_behind = False
 
@@ -163,15 +163,15 @@ class ResilientSocket(TermSocket):
         if self.terminal is not None:
             self.terminal.regulate()
 
-    def _ask_what_arrived(self) -> None:
-        # Twice below the low water mark: what is not asked about must not hold up the program.
-        if self.terminal is not None and self.flow.must_ask(
+    def _ping_for_progress(self) -> None:
+        # Half the low-water mark: unconfirmed output must not keep the program paused.
+        if self.terminal is not None and self.flow.should_ping(
             self.terminal.limits.low_water_bytes // 2
         ):
             self.ping(b"%d" % self.flow.messages)
 
     def on_pong(self, data: bytes) -> None:
-        """Take an answer: to one of our pings, or to one that keeps the connection alive."""
+        """Handle a pong: the answer to a progress ping or to a keep-alive ping."""
         super().on_pong(data)
         if data.isdigit() and self.terminal is not None:
             self.flow.answered(int(data), asyncio.get_running_loop().time())
@@ -184,7 +184,7 @@ class ResilientSocket(TermSocket):
 
     def _give_up(self) -> None:
         terminal_metrics().dropped_clients.inc()
-        self.log_complaint("has taken nothing for too long and is disconnected")
+        self.log_complaint("has not read its output for too long and is disconnected")
         self.close(1013, "Too slow")
 
     def _stop_timer(self) -> None:
@@ -193,7 +193,7 @@ class ResilientSocket(TermSocket):
             self._timer = None
 
     def _limit_kernel_buffer(self) -> None:
-        option = getattr(socket, "TCP_NOTSENT_LOWAT", None)  # not on every system
+        option = getattr(socket, "TCP_NOTSENT_LOWAT", None)  # Linux and macOS only
         stream = self.ws_connection.stream if self.ws_connection else None
         if option is not None and stream is not None and stream.socket.family != socket.AF_UNIX:
             stream.socket.setsockopt(socket.IPPROTO_TCP, option, UNSENT_IN_KERNEL_BYTES)
@@ -230,7 +230,7 @@ class ResilientSocket(TermSocket):
         return is_possible
 
     def _identity(self, _values: list[Any]) -> bool:
-        # Those that are not written yet answer this question as well.
+        # An answer that is still queued answers this request as well.
         if self.terminal is not None and self._answers < MOST_ANSWERS:
             started = self.settings.get("started")
             start = isoformat(started) if started else ""
@@ -251,7 +251,7 @@ class ResilientSocket(TermSocket):
     def _complain(self, what: str) -> None:
         if not self._has_complained:
             self._has_complained = True
-            self.log_complaint(f"sent {what}; it is ignored, as further ones are")
+            self.log_complaint(f"sent {what}; it and further ones are ignored")
 
     def log_complaint(self, what: str) -> None:
         """Log one line about this client."""
@@ -264,11 +264,11 @@ class DbxTermSocket(ResilientSocket, JupyterTermSocket):  # type: ignore[misc]
     ping_callback: PeriodicCallback | None  # type: ignore[assignment]  # None only at first
 
     def welcome(self) -> None:
-        """Tell which terminal this is; JupyterLab passes over what it does not know."""
+        """Send the terminal's identity; JupyterLab ignores unknown messages."""
         self._identity([])
 
     def on_close(self) -> None:
-        """Leave the terminal, and be kept by no timer: Jupyter's would, until its next ping."""
+        """Leave the terminal, and cancel Jupyter's ping timer, which would keep this object."""
         super().on_close()
         if self.ping_callback is not None:
             self.ping_callback.stop()
@@ -279,10 +279,10 @@ def _is_count(value: Any) -> bool:
 
 
 class TerminalSocketHandler(DbxTermSocket):
-    """The websocket, with the manager that Jupyter's own extension will have built."""
+    """The websocket, with the manager that Jupyter's own extension builds later."""
 
     def initialize(self, name: str) -> None:  # type: ignore[override]  # a route's arguments
-        """Take what the route was registered with; 404 where terminals are switched off."""
+        """Initialize with Jupyter's terminal manager.  Raises HTTPError 404 if there is none."""
         manager = self.settings.get("terminal_manager")
         if manager is None:
             raise web.HTTPError(404)
@@ -290,5 +290,5 @@ class TerminalSocketHandler(DbxTermSocket):
 
 
 def terminal_routes() -> list[tuple[str, type[Any]]]:
-    """Return the route; the first registered wins, and extensions load in their names' order."""
+    """Return our route; it wins, since extensions load in the order of their names."""
     return [(r"/terminals/websocket/(\w+)", TerminalSocketHandler)]

@@ -12,7 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from jupyter_dbx_agents.terminals.output import SLICE_BYTES
-from jupyter_dbx_agents.terminals.terminal import MAKING_WAY_REST_SECONDS, UNWATCHED_REST_SECONDS
+from jupyter_dbx_agents.terminals.terminal import (
+    TYPING_ELSEWHERE_PAUSE_SECONDS,
+    UNWATCHED_PAUSE_SECONDS,
+)
 from tests.support.running_app import eventually
 from tests.support.screens import Screens, differences
 
@@ -322,7 +325,7 @@ def test_a_watched_flood_makes_way_while_somebody_types_elsewhere(server: Server
         is_over.set()
         watching.join()
         flood.cut()  # a close handshake would wait behind the flood
-    assert written < most_bytes(seconds, MAKING_WAY_REST_SECONDS)
+    assert written < most_bytes(seconds, TYPING_ELSEWHERE_PAUSE_SECONDS)
     server.delete(flooded)
     server.delete(quiet)
 
@@ -332,7 +335,7 @@ def test_a_flood_that_nobody_watches_leaves_the_processor_to_others(server: Serv
     started, before = time.monotonic(), server.figures()["output_bytes_total"]
     time.sleep(2)
     written = server.figures()["output_bytes_total"] - before
-    assert written < most_bytes(time.monotonic() - started, UNWATCHED_REST_SECONDS)
+    assert written < most_bytes(time.monotonic() - started, UNWATCHED_PAUSE_SECONDS)
     eventually(lambda: server.figures()["output_bytes_total"] > before + written, what="it goes on")
     server.delete(flooded)
 
