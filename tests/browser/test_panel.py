@@ -119,9 +119,16 @@ def test_the_status_bar_says_the_token_in_a_narrow_window_and_leads_on_by_keyboa
 
 def test_while_no_session_is_open_the_end_of_the_token_is_told_and_no_rotation(lab: LabPage):
     past = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
-    show_changed(lab, lambda status: status["pat"].update(next_rotation_at=past))
+
+    def change(status: dict[str, Any]) -> None:
+        # A later revision than those of the rotations meanwhile, which would replace this.
+        revision = status["pat"]["revision"] + 1000
+        status["pat"].update(next_rotation_at=past, revision=revision)
+
+    show_changed(lab, change)
     expect(lab.section("Token")).to_contain_text("Renews when you open a terminal")
     expect(lab.status).to_have_text(re.compile(r" expires in \d:\d\d$"))
+    lab.open()
 
 
 def test_what_is_left_out_of_a_sync_is_told_with_its_reason(lab: LabPage):
