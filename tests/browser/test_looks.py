@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
+from jupyter_dbx_agents.agents import AGENTS
 from tests.support.lab_copy import LabCopy
 from tests.support.lab_page import DIALOG, LabPage
 from tests.support.running_app import RunningApp
@@ -102,6 +103,7 @@ def test_the_plain_page_is_pictured_and_accessible(
 
 def test_everything_in_the_panel_is_reached_by_keyboard(lab: LabPage):
     lab.show_panel()
+    expect(lab.panel.get_by_label("Model of ")).to_have_count(len(AGENTS))  # all is drawn
     controls = lab.panel.locator("button:enabled, input, select, a[href], summary")
     lab.section("Token").get_by_role("button", name="Renew token").focus()
     seen = 1
