@@ -31,9 +31,10 @@ check-python: $(VENV)/.installed-test
 check-lab: $(LAB)/node_modules/.installed
 	cd $(LAB) && npm run --silent check
 
-# Agents, browsers, the runtime image, servers in full, and many random histories.
+# What starts agents, browsers, the runtime image, others' programs, or a server for each test.
 SLOW := tests/browser tests/demo tests/runtime tests/system tests/deployment \
-	tests/git_sync/test_model.py tests/terminals/test_upstream_suites.py
+	tests/auth/test_lockdown.py tests/git_sync/test_guests.py tests/git_sync/test_model.py \
+	tests/terminals/test_upstream_suites.py
 test-fast: check-python
 	$(PYTEST) $(SLOW:%=--ignore=%) $(TEST_ARGS)
 

@@ -1,6 +1,6 @@
 """Which worker runs which test, when there are several: whole files, the longest first.
 
-Some files are one unit: those of the terminals, since some measure times; and those that share what
+Some files are one unit: those of the terminals that measure times; and those that share what
 takes long to start, a browser or the demo.
 """
 
@@ -14,8 +14,6 @@ TOGETHER = {
         "tests/terminals/test_flow.py",
         "tests/terminals/test_input.py",
         "tests/terminals/test_life.py",
-        "tests/terminals/test_reconnect.py",
-        "tests/terminals/test_screen",
     ),
     "browser: panel": (
         "tests/browser/test_front_door.py",
@@ -53,6 +51,8 @@ LONGEST = (
     "tests/system/test_stopping.py",
     "tests/system/test_bad_start.py",
     "tests/terminals/test_upstream_suites.py",
+    "tests/terminals/test_screens.py",
+    "tests/terminals/test_reconnect.py",
     "tests/git_sync/test_model.py",
     "tests/demo/test_projects.py",
     "tests/demo/test_reconnect_to_agents.py",
