@@ -7,8 +7,6 @@ counted, which is off by megabytes because kernels and proxies buffer.  Messages
 characters: browsers count UTF-16 units, Python code points.
 """
 
-from __future__ import annotations
-
 import time
 import weakref
 from collections import deque

@@ -4,8 +4,6 @@ The system has no event for this.  It is checked a moment after activity in the 
 costs nothing for an idle one.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 

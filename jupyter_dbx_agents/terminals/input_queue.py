@@ -1,7 +1,5 @@
 """Input that a program has not read yet: a bounded, ordered queue that blocks nothing."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os

@@ -1,7 +1,5 @@
 """The terminal manager: where terminals start, with what environment, and how many."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import termios

@@ -4,8 +4,6 @@ A container's limit counts page cache, which the kernel gives back when asked; w
 working set (usage without inactive file pages), as Kubernetes has it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypedDict

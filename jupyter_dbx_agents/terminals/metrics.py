@@ -1,7 +1,5 @@
 """Prometheus metrics of all terminals, for ``/metrics``."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools

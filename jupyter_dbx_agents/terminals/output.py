@@ -1,7 +1,5 @@
 """Reads a pty in small slices and joins them into few messages, without delaying an echo."""
 
-from __future__ import annotations
-
 import asyncio
 import codecs
 import json

@@ -6,8 +6,6 @@ sessions of their own, as the commands of an agent's tools are.  A process that 
 terminal, and does; the hook of git sync relies on that.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

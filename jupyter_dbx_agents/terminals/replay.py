@@ -8,8 +8,6 @@ the screen and out of any scrollback is never drawn, so floods of text cost next
 Without node the ring is all there is.
 """
 
-from __future__ import annotations
-
 import re
 from collections import deque
 from dataclasses import dataclass, field

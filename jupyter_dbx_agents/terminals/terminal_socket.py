@@ -12,8 +12,6 @@ same terminal or another one of that name.  By the server's start time, as in Ju
 ``["identity"]`` requests both, also as a sign of life.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools

@@ -5,8 +5,6 @@ of xterm's control sequences document; C1 controls as single characters are not 
 that write UTF-8.
 """
 
-from __future__ import annotations
-
 import re
 
 _CONTROLS = rb"\x00-\x17\x19\x1c-\x1f\x7f"  # they act amid a sequence, and it goes on

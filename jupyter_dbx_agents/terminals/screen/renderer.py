@@ -10,8 +10,6 @@ Why a process: it draws 1 MiB of mixed output in about 20 ms, and sending that t
 4 ms; an emulator in Python took 200 ms, in the event loop.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json
