@@ -1,7 +1,5 @@
 """Write the changes of one pass, in an order that is safe to interrupt at every point."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field

@@ -3,8 +3,6 @@
 It costs a call per folder, so it runs on demand, and when a pass found that a folder was missing.
 """
 
-from __future__ import annotations
-
 from .local.git import Git
 from .local.objects import list_tree
 from .remote.marker import Archive, Destination

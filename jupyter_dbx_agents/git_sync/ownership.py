@@ -1,7 +1,5 @@
 """Who owns a project's folder in the workspace: this repository, or the user has to decide."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import replace

@@ -16,8 +16,6 @@ of one that an interrupted pass had just deleted.
 Decided in docs/decisions/0008-marker-beside-the-tree.md.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """Restore projects from the workspace: with their history, or at least their files."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

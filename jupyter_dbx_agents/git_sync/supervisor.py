@@ -1,7 +1,5 @@
 """Finds projects, watches their HEADs, and runs a worker for each."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

@@ -4,8 +4,6 @@ A Git deployment leaves the template's ``.git``, with its history and remote, in
 It is replaced by a new repository without remotes, once: then there is no remote any more.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os

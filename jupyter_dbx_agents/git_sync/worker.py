@@ -1,7 +1,5 @@
 """One project's worker: when to sync, when to retry, and its REST model."""
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import logging

@@ -11,8 +11,6 @@ taken.  pre-commit renames our hook (to ``.legacy``) and still runs it.
 Decided in docs/decisions/0007-hooks-and-poll.md.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

@@ -8,8 +8,6 @@ The included file names the template for new and cloned repositories (git's own 
 hooks), and a default ``user.name`` and ``user.email``.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

@@ -4,8 +4,6 @@
 another repository, and that one would be synced.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import signal

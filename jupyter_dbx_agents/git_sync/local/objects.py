@@ -4,8 +4,6 @@ The working tree is never read, so amend, rebase, force and a switch of branches
 their own.  A rename is a deletion and an addition.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import re

@@ -5,8 +5,6 @@ A project's name is its path below that folder: ``api``, ``team/api``.  Reposito
 the outer project has nothing at that path.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass

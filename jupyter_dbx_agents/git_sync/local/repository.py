@@ -1,7 +1,5 @@
 """What one repository has: HEAD, refs, objects, remotes."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field

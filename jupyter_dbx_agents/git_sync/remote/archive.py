@@ -6,8 +6,6 @@ so that a second app at the same project is detected.  When the increments outwe
 a new archive replaces the old one.  ``git clone`` reads a bundle that consists of one file.
 """
 
-from __future__ import annotations
-
 import contextlib
 import secrets
 import tempfile

@@ -4,8 +4,6 @@ Imports are RAW: in any other format the workspace converts files that look like
 removes their extension.  Sources: the published Workspace API, the code of the SDK and the CLI.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import secrets
