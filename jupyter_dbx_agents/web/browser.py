@@ -1,6 +1,5 @@
 """The browser's routes beside the REST operations: uploads, and the plain page."""
 
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -14,36 +13,28 @@ from tornado import web
 
 from ..errors import DbxAgentsError, RequestError
 from ..local_channel.paths import UPLOADS_PATH
-from ..pat import parse_pat
-from .operations import Services
+from .operations import (
+    Operation,
+    Services,
+    delete_pat,
+    post_pat,
+    post_revoke_pasted,
+    post_rotate,
+)
 from .plain_page import CONTENT_SECURITY_POLICY, STYLE_FILE, Problem, render_page
 from .uploads import MOST_UPLOAD_BYTES, UploadHandler
 
 PAGE_PATH = "/dbx-agents/"
 
 
-async def _adopt(services: Services, handler: web.RequestHandler) -> None:
-    await services.pats.adopt(parse_pat(handler.get_body_argument("token", "")))
-
-
-async def _rotate(services: Services, _handler: web.RequestHandler) -> None:
-    await services.pats.rotate()
-
-
-async def _log_out(services: Services, _handler: web.RequestHandler) -> None:
-    await services.pats.log_out()
-
-
-async def _revoke_pasted(services: Services, handler: web.RequestHandler) -> None:
-    await services.pats.revoke_pasted(handler.get_body_argument("token_id", ""))
-
-
-ACTIONS: dict[str, Callable[[Services, web.RequestHandler], Awaitable[None]]] = {
-    "adopt": _adopt,
-    "rotate": _rotate,
-    "log-out": _log_out,
-    "revoke-pasted": _revoke_pasted,
+# The page's forms are REST operations, with their fields as the body.
+ACTIONS: dict[str, Operation] = {
+    "adopt": post_pat,
+    "rotate": post_rotate,
+    "log-out": delete_pat,
+    "revoke-pasted": post_revoke_pasted,
 }
+FIELDS = ("token", "token_id")
 
 
 class PlainPageHandler(ExtensionHandlerMixin, JupyterHandler):
@@ -75,7 +66,8 @@ class PlainPageHandler(ExtensionHandlerMixin, JupyterHandler):
             action = ACTIONS.get(self.get_body_argument("action", ""))
             if action is None:
                 raise RequestError("This page has no such form.", "Reload the page.")
-            await action(self.services, self)
+            body = {name: self.get_body_argument(name, "") for name in FIELDS}
+            await action(self.services, body)
         except DbxAgentsError as error:
             self.set_status(error.http_status)
             self._show(Problem(error.message, error.hint))

@@ -8,7 +8,6 @@ import re
 import unicodedata
 from http import HTTPStatus
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Self
 
 from jupyter_server.auth.decorator import authorized
@@ -79,12 +78,7 @@ class Upload:
         except OSError as error:
             raise self._unwritable(error) from error
 
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _value: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         """Remove the unfinished file."""
         if self._file is not None:
             with contextlib.suppress(OSError):
