@@ -9,7 +9,7 @@ checked: ``checks`` runs the program and calls its model.
 """
 
 from .base import Agent, AgentContext
-from .install.installer import AgentInstaller, Installation
+from .install.installer import AgentInstaller
 from .install.startup import InstallTasks
 from .registry import AGENTS
 from .roster import AgentPaths, AgentRoster
@@ -22,5 +22,4 @@ __all__ = [
     "AgentPaths",
     "AgentRoster",
     "InstallTasks",
-    "Installation",
 ]

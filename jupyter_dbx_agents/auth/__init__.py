@@ -9,28 +9,19 @@ Off the platform none of this is in force and Jupyter's own token login stays.
 See docs/decisions/0013-gate-in-the-program.md
 """
 
-from .gate import Gate, Refusal, install_gate
-from .identity import (
-    OwnerAuthorizer,
-    OwnerIdentityProvider,
-    Verdict,
-    parse_forwarded_email,
-)
+from .gate import install_gate
+from .identity import OwnerAuthorizer, OwnerIdentityProvider
 from .lockdown import guard, owner_only_config, verify_before_listening, verify_gate
 from .owner import OwnerResolver, creator_look_up
 
 __all__ = [
-    "Gate",
     "OwnerAuthorizer",
     "OwnerIdentityProvider",
     "OwnerResolver",
-    "Refusal",
-    "Verdict",
     "creator_look_up",
     "guard",
     "install_gate",
     "owner_only_config",
-    "parse_forwarded_email",
     "verify_before_listening",
     "verify_gate",
 ]

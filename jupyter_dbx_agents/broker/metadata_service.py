@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from ..addresses import normalise_host
 from ..secret import Secret
 from .loopback_handler import LoopbackHandler
-from .refusals import Refusal, metadata_unavailable, not_served
+from .refusals import Refusal, not_served, without_pat
 
 SUPPORTED_VERSION = "1"
 DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -53,7 +53,7 @@ class MetadataServiceHandler(LoopbackHandler):
         """Answer with the PAT and its promised expiry, or with what the user can do."""
         promise = self.shared.pats.promise()
         if promise is None:
-            await self.refuse(metadata_unavailable(self.shared.pats))
+            await self.refuse(without_pat(self.shared.pats, None))
             return
         body = {
             "access_token": promise.access_token.reveal(),

@@ -133,18 +133,13 @@ def still_refused(host: str) -> Refusal:
     )
 
 
-def without_pat(pats: PatSource, dialect: Dialect) -> Refusal:
-    """Answer an agent without a PAT: "try again" while one is expected, else what to do."""
-    if pats.state in HAS_NO_TOKEN:
-        return Refusal(NEEDED_STATUS[dialect], "token_needed", pats.message)
-    return TOKEN_ON_ITS_WAY
-
-
-def metadata_unavailable(pats: PatSource) -> Refusal:
-    """Answer an SDK without a PAT; never 404, which means "not configured" to SDKs."""
-    if pats.state in HAS_NO_TOKEN:
-        return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "token_needed", pats.message)
-    return TOKEN_ON_ITS_WAY
+def without_pat(pats: PatSource, dialect: Dialect | None) -> Refusal:
+    """Answer an agent (or an SDK: None) without a PAT: retry while one is expected, else why."""
+    if pats.state not in HAS_NO_TOKEN:
+        return TOKEN_ON_ITS_WAY
+    # An SDK never gets 404, which means "not configured" to it.
+    status = NEEDED_STATUS[dialect] if dialect else HTTPStatus.SERVICE_UNAVAILABLE
+    return Refusal(status, "token_needed", pats.message)
 
 
 def render(refusal: Refusal, dialect: Dialect | None) -> tuple[dict[str, str], bytes]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,28 +69,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("server_arguments", nargs="*", help="options of “serve”, after “--”")
     demo.set_defaults(run=_demo)
-    _add_client_command(
-        commands, "login", _login, "connect to Databricks with a personal access token"
-    )
-    _add_client_command(
-        commands, "logout", _logout, "disconnect: revoke this app's tokens and forget them"
-    )
+    add = functools.partial(_add_command, commands)
+    add("login", _login, "connect to Databricks with a personal access token")
+    add("logout", _logout, "disconnect: revoke this app's tokens and forget them")
     text = "revoke the token you pasted, if it could not be identified automatically"
-    revoke = commands.add_parser("revoke-pasted", help=text, description=text)
+    revoke = add("revoke-pasted", _revoke_pasted, text)
     revoke.add_argument("token_id", nargs="?", help="ID of that token (default: list candidates)")
-    revoke.set_defaults(run=_revoke_pasted)
-    _add_client_command(commands, "rotate", _rotate, "renew the token now")
-    _add_client_command(commands, "status", _status, "show the connection, models and sessions")
+    add("rotate", _rotate, "renew the token now")
+    add("status", _status, "show the connection, models and sessions")
     add_agents_command(commands, _print_lines)
     add_project_commands(commands, _print_lines)
-    _add_client_command(commands, "doctor", _doctor, "check everything and suggest fixes")
+    add("doctor", _doctor, "check everything and suggest fixes")
     _add_deployment_commands(commands)
     return parser
 
 
 def _add_deployment_commands(commands: Any) -> None:
     text = "deploy this repository as a Databricks App, from your own machine"
-    deploy = commands.add_parser("deploy", help=text, description=text)
+    deploy = _add_command(commands, "deploy", _deploy, text)
     deploy.add_argument("--profile", help="profile in ~/.databrickscfg (default: the SDK's)")
     deploy.add_argument("--app", default="dbx-agents", help="name of the app (%(default)s)")
     deploy.add_argument(
@@ -98,19 +95,19 @@ def _add_deployment_commands(commands: Any) -> None:
     deploy.add_argument(
         "--replace", action="store_true", help="deploy even if the app runs something else"
     )
-    deploy.set_defaults(run=_deploy)
     text = "write a bundle with one app for each member of a team"
-    team = commands.add_parser("team-bundle", help=text, description=text)
+    team = _add_command(commands, "team-bundle", _team_bundle, text)
     team.add_argument("members", help="file with one e-mail address per line")
     team.add_argument("--output", default="team/databricks.yml", help="file to write (%(default)s)")
     team.add_argument(
         "--prefix", default="dbx-agents-", help="prefix of the apps' names (%(default)s)"
     )
-    team.set_defaults(run=_team_bundle)
 
 
-def _add_client_command(commands: Any, name: str, run: Any, text: str) -> None:
-    commands.add_parser(name, help=text, description=text).set_defaults(run=run)
+def _add_command(commands: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    parser.set_defaults(run=run)
+    return parser
 
 
 def _serve(arguments: list[str]) -> None:
@@ -176,9 +173,7 @@ def _rotate(_options: argparse.Namespace) -> int:
 
 
 def _status(_options: argparse.Namespace) -> int:
-    for line in status_lines(call("GET", STATUS_PATH)):
-        print(line)
-    return 0
+    return _print(status_lines(call("GET", STATUS_PATH)))
 
 
 def _deploy(options: argparse.Namespace) -> int:
@@ -213,14 +208,16 @@ def _team_bundle(options: argparse.Namespace) -> int:
     return 0
 
 
-def _print_lines(options: argparse.Namespace) -> int:
-    for line in options.lines(options.names):
-        print(line, flush=True)
-    return 0
-
-
 def _doctor(_options: argparse.Namespace) -> int:
-    for line in doctor.lines():
+    return _print(doctor.lines())
+
+
+def _print_lines(options: argparse.Namespace) -> int:
+    return _print(options.lines(options.names))
+
+
+def _print(lines: Iterable[str]) -> int:
+    for line in lines:
         print(line, flush=True)
     return 0
 

@@ -10,12 +10,11 @@ Nothing here runs in the app.  The Databricks SDK is imported where it is used: 
 
 from .deploy import DeployRequest, deploy
 from .source import PLATFORM_FILE_LIMIT_BYTES
-from .team import MemberApp, app_names, team_bundle, write_team_bundle
+from .team import app_names, team_bundle, write_team_bundle
 
 __all__ = [
     "PLATFORM_FILE_LIMIT_BYTES",
     "DeployRequest",
-    "MemberApp",
     "app_names",
     "deploy",
     "team_bundle",

@@ -53,9 +53,5 @@ def skip_yarn_lookup() -> None:
     from jupyterlab import commands  # noqa: PLC0415 only a server needs it, and it imports a lot
 
     if hasattr(commands, "_yarn_config"):  # private: without it node runs, as it would anyway
-        commands._yarn_config = _no_yarn_config
-
-
-def _no_yarn_config(_logger: Any) -> dict[str, dict[str, Any]]:
-    """Return what JupyterLab's own function returns where there is no node."""
-    return {"yarn config": {}, "npm config": {}}
+        # As JupyterLab's own function answers where there is no node.
+        commands._yarn_config = lambda _logger: {"yarn config": {}, "npm config": {}}

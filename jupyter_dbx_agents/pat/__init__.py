@@ -16,19 +16,14 @@ Security invariants
 - Only tokens that this process minted are deleted, and the pasted one if it is provably that one.
 """
 
-from .clock import Clock, SystemClock
 from .pasted import parse_pat
 from .rotator import PatRotator
-from .store import Pat, PatSource, PatState, PatStore, Promise
+from .store import PatSource, PatState, Promise
 
 __all__ = [
-    "Clock",
-    "Pat",
     "PatRotator",
     "PatSource",
     "PatState",
-    "PatStore",
     "Promise",
-    "SystemClock",
     "parse_pat",
 ]

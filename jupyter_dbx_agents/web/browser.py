@@ -2,7 +2,6 @@
 
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import JupyterHandler
@@ -22,6 +21,7 @@ from .operations import (
     post_rotate,
 )
 from .plain_page import CONTENT_SECURITY_POLICY, STYLE_FILE, Problem, render_page
+from .rest import Route
 from .uploads import MOST_UPLOAD_BYTES, UploadHandler
 
 PAGE_PATH = "/dbx-agents/"
@@ -124,9 +124,7 @@ def configure_page(server: ServerApp) -> None:
     page["dbxAgentsMostUploadBytes"] = MOST_UPLOAD_BYTES
 
 
-def browser_routes(
-    services: Services, uploads: Path
-) -> list[tuple[str, type[web.RequestHandler], dict[str, Any]]]:
+def browser_routes(services: Services, uploads: Path) -> list[Route]:
     """Return the routes for Jupyter's web application, to be added before those of REST."""
     return [
         (UPLOADS_PATH, UploadHandler, {"folder": uploads}),

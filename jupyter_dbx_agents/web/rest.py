@@ -20,6 +20,8 @@ from ..local_channel.paths import API_PATH
 from ..local_channel.server import LocalChannel, is_same_user
 from .operations import OPERATIONS, ErrorReply, Operation, Reply, Services, parse_body
 
+Route = tuple[str, type[web.RequestHandler], dict[str, Any]]
+
 
 class RestHandler(ExtensionHandlerMixin, APIHandler):
     """Answers the owner's browser."""
@@ -91,22 +93,16 @@ class LocalHandler(web.RequestHandler):
     post = patch = delete = get
 
 
-def rest_routes(services: Services) -> list[tuple[str, type[web.RequestHandler], dict[str, Any]]]:
+def rest_routes(services: Services) -> list[Route]:
     """Return the routes for Jupyter's web application, without its base URL."""
-    routes: list[tuple[str, type[web.RequestHandler], dict[str, Any]]] = [
-        (_pattern(path), RestHandler, {"services": services, "operations": operations})
-        for path, operations in OPERATIONS.items()
-    ]
-    return [*routes, (f"{API_PATH}/(.*)", UnknownPathHandler, {})]
+    return [*_routes(services, RestHandler), (f"{API_PATH}/(.*)", UnknownPathHandler, {})]
 
 
 def open_local_channel(services: Services) -> LocalChannel:
     """Return the channel that answers commands in a terminal, with the same operations."""
-    routes = [
-        (_pattern(path), LocalHandler, {"services": services, "operations": operations})
-        for path, operations in OPERATIONS.items()
-    ]
-    return LocalChannel(web.Application(routes, log_function=_no_access_log))
+    routes = _routes(services, LocalHandler)
+    # Local calls are frequent and not logged.
+    return LocalChannel(web.Application(routes, log_function=lambda _handler: None))
 
 
 async def answer(
@@ -132,9 +128,16 @@ async def answer(
     handler.finish(json.dumps(reply))
 
 
-def _pattern(path: str) -> str:
-    """Return the route of a path with arguments in braces."""
-    return re.sub(r"\{(\w+)\}", r"(?P<\1>[a-z0-9-]+)", path)
+def _routes(services: Services, handler: type[web.RequestHandler]) -> list[Route]:
+    """Return a route for each path; a name in braces becomes an argument."""
+    return [
+        (
+            re.sub(r"\{(\w+)\}", r"(?P<\1>[a-z0-9-]+)", path),
+            handler,
+            {"services": services, "operations": operations},
+        )
+        for path, operations in OPERATIONS.items()
+    ]
 
 
 def _operation(handler: web.RequestHandler, operations: Mapping[str, Operation]) -> Operation:
@@ -146,7 +149,3 @@ def _operation(handler: web.RequestHandler, operations: Mapping[str, Operation])
             status=HTTPStatus.METHOD_NOT_ALLOWED,
         )
     return operation
-
-
-def _no_access_log(_handler: web.RequestHandler) -> None:
-    """Log nothing: local calls are frequent."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from tornado.httputil import HTTPHeaders
 
-from jupyter_dbx_agents.auth import OwnerIdentityProvider, Verdict, parse_forwarded_email
+from jupyter_dbx_agents.auth import OwnerIdentityProvider
 from jupyter_dbx_agents.auth.gate import forwarded_host
+from jupyter_dbx_agents.auth.identity import Verdict, parse_forwarded_email
 from jupyter_dbx_agents.auth.owner import OwnerResolver
 from jupyter_dbx_agents.errors import ConfigurationError
 
