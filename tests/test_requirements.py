@@ -5,6 +5,7 @@ That it installs beside the platform's own libraries is what the runtime image's
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -12,6 +13,9 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from jupyter_dbx_agents import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -72,3 +76,8 @@ def test_the_tests_run_with_what_is_deployed():
 def test_no_lock_says_where_packages_come_from():
     for name in ("requirements.txt", "requirements-test.txt"):
         assert "://" not in (ROOT / name).read_text(encoding="utf-8"), name
+
+
+def test_the_front_end_has_the_version_of_the_package():
+    path = ROOT / "jupyter_dbx_agents" / "lab" / "package.json"
+    assert Version(json.loads(path.read_text(encoding="utf-8"))["version"]) == Version(__version__)
