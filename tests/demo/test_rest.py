@@ -35,7 +35,7 @@ def test_a_token_of_somebody_else_is_refused_by_name(app: RunningApp):
     token = app.control.mint("stranger@example.com").token_value
     answer = app.owner.http.post(PAT, json={"token": token})
     assert answer.status_code == 403
-    assert "another user" in answer.json()["message"]
+    assert "different user" in answer.json()["message"]
     assert app.pat()["state"] == "active"
 
 
