@@ -227,7 +227,7 @@ def read_error(body: bytes | str) -> ErrorBody:
         error = json.loads(body)
     except ValueError:
         return ErrorBody("", "")
-    if isinstance(error, dict) and isinstance(error.get("error"), dict):
+    if isinstance(error, dict) and isinstance(error.get("error"), dict) and "message" not in error:
         error = error["error"]
     if not isinstance(error, dict):
         return ErrorBody(error if isinstance(error, str) else "", "")

@@ -27,7 +27,7 @@ find_python() {
 }
 
 python=$(find_python)
-# The home lies beside the copy: what is cached there is no part of what is tested.
+# The home lies beside the copy: what is cached there is not part of what is tested.
 folder=$(mktemp -d /var/tmp/dbx-agents-test.XXXXXX)
 copy=$folder/source home=$folder/home checkout=$PWD
 # What tests have drawn for people to look at stays where people look.

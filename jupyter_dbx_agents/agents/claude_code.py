@@ -15,9 +15,8 @@ from typing import Any
 
 from ..config_files import ConfigFile, Format
 from ..models import Dialect
-from .base import Agent, AgentContext
+from .base import SKILLS_FOLDER, Agent, AgentContext, instructions_file
 from .install.npm import LOCK_FOLDER, NpmPackage
-from .instructions import SKILLS_FOLDER, instructions_file
 
 
 def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:

@@ -27,10 +27,9 @@ from typing import Any
 from ..config_files import ConfigFile, Format, atomic
 from ..errors import InstallError
 from ..models import Dialect
-from .base import Agent, AgentContext
+from .base import Agent, AgentContext, instructions_file
 from .install.npm import LOCK_FOLDER, NpmPackage
 from .install.program import empty_home, run_program
-from .instructions import instructions_file
 
 PROVIDER = "dbx"
 

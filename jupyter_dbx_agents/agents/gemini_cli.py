@@ -15,9 +15,8 @@ from typing import Any
 
 from ..config_files import ConfigFile, Format
 from ..models import Dialect
-from .base import Agent, AgentContext
+from .base import Agent, AgentContext, instructions_file
 from .install.npm import LOCK_FOLDER, NpmPackage
-from .instructions import instructions_file
 
 # Each model's name that the program uses by itself, by what its settings are based on.
 HELPER_MODELS: Mapping[str, str] = {

@@ -14,9 +14,8 @@ from typing import Any
 
 from ..config_files import ConfigFile, Format
 from ..models import Dialect
-from .base import Agent, AgentContext
+from .base import SKILLS_FOLDER, Agent, AgentContext, instructions
 from .install.python_package import LOCK_FOLDER, PythonPackage
-from .instructions import SKILLS_FOLDER, instructions
 
 PROVIDER = "dbx"
 _CONTEXT_TOKENS = 200_000  # of every served Claude; it compacts the conversation before

@@ -16,9 +16,8 @@ from typing import Any
 
 from ..config_files import ConfigFile, Format
 from ..models import Dialect, ModelTable
-from .base import Agent, AgentContext
+from .base import Agent, AgentContext, instructions_file
 from .install.npm import LOCK_FOLDER, NpmPackage
-from .instructions import instructions_file
 
 CLAUDE_PROVIDER = "dbx-claude"
 CHAT_PROVIDER = "dbx"

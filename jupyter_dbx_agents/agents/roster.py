@@ -20,12 +20,11 @@ from ..environment import child_environment, current_environment
 from ..errors import ConfigFileError, DbxAgentsError, RequestError
 from ..models import Dialect, ModelReport, ModelTable
 from ..secret import Secret
-from .base import Agent, AgentContext
+from .base import SKILLS_FOLDER, Agent, AgentContext
 from .checks import Check, check_files, check_model, check_program
 from .choices import Choices, changed
 from .install.installer import AgentInstaller, Progress
 from .install.links import point_link, remove_link
-from .instructions import SKILLS_FOLDER
 from .registry import AGENTS
 
 # The models of ``ModelTable`` that Claude Code uses for side jobs, and OpenCode the second, too.

@@ -86,6 +86,10 @@ def _problem(requirement: str) -> str:
     try:
         version = importlib.metadata.version(name.strip())
         from packaging.version import Version  # noqa: PLC0415 it may be what is missing
+
+        is_new_enough = Version(version) >= Version(least)
     except ImportError as error:  # PackageNotFoundError is one, too
         return f"{error.name} (not installed)"
-    return "" if Version(version) >= Version(least) else f"{name} {version} (at least {least})"
+    except ValueError:  # a version of somebody's own making
+        is_new_enough = False
+    return "" if is_new_enough else f"{name} {version} (at least {least})"

@@ -17,10 +17,12 @@ from .screen.renderer import ScreenError, ScreenRenderer, Step
 
 # Folding costs some milliseconds however little is folded: the more at a time, the better.
 BATCH_BYTES = 128 * 1024
-# Longer than any sequence that is no string.
+# Longer than any sequence that is not a string.
 LEAST_BATCH_BYTES = 2 * 1024
 # How much longer the ring may become before the program has to wait for the renderer.
 MOST_BACKLOG_BYTES = 2 * 1024 * 1024
+# More colours than that have to be drawn: text that never resets its own has no end of them.
+MOST_LASTING_BYTES = 4 * 1024
 # What a window that is dragged leaves; each costs as much as a screen full of text.
 MOST_RESIZES = 50
 # No string sequence that matters after the fact is longer; images and pastes are.
@@ -105,13 +107,15 @@ class Replay:
         count = len(last.chunks)
         output = last.output()
         end = _cut(output, len(output) - self._limit_bytes)
-        if not before and flows(output[:end]) and self._scrolls_everything_off(output[end:]):
+        is_short = not before and len(self._lasting) <= MOST_LASTING_BYTES
+        if is_short and flows(output[:end]) and self._scrolls_everything_off(output[end:]):
             self._lasting = lasting(self._lasting + output[:end])
         else:
             try:
                 self._picture = await self._draw(before, last.size, output[:end])
                 self._lasting = b""
             except ScreenError:  # which the renderer has logged; the ring is all there is
+                self._picture = self._lasting = b""  # what has been lost may have changed them
                 output = b"".join([*(part.output() for part in before), output])
                 end = _cut(output, len(output) - self._limit_bytes)
         for _chunk in range(count):

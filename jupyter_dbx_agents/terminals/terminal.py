@@ -169,11 +169,16 @@ class Terminal(PtyWithClients):
             while self._replay.must_fold or not self._replay.is_ready:
                 await self._replay.fold()
                 self._wait_for_replay()
+                self._serve_joining()  # now: under a flood there is always more to fold
         finally:
             self._folding = None
-        joining, self._joining = self._joining, []
-        for client in joining:
-            self.replay_for(client)
+        self._serve_joining()
+
+    def _serve_joining(self) -> None:
+        if self._replay.is_ready:
+            joining, self._joining = self._joining, []
+            for client in joining:
+                self.replay_for(client)
 
     def _wait_for_replay(self) -> None:
         if self._waits_for_replay != self._replay.is_full:
@@ -342,6 +347,9 @@ class Terminal(PtyWithClients):
             return
         self._output.flush()
         self._stop_waiting()
+        self._joining.clear()
+        if self._folding is not None:
+            self._folding.cancel()
         self._input.clear()
         self.ptyproc.closed = True
         self._watch()

@@ -22,7 +22,7 @@ def family(pid: int) -> list[Path]:
 
 @pytest.fixture
 def secrets(app: RunningApp) -> list[bytes]:
-    """Every secret of this app that is no PAT, and a rotation so that there are fresh ones."""
+    """Every secret of this app that is not a PAT, and a rotation so that there are fresh ones."""
     app.log_in()
     app.owner.json("POST", "/dbx-agents/api/pat/rotate")
     config = json.loads((app.home / ".claude/settings.json").read_text())

@@ -85,4 +85,6 @@ def lasting(data: bytes) -> bytes:
         return b""
     start = max(0, *(data.rfind(reset) for reset in _PEN_RESETS))
     last = {match[1]: match[0] for match in _LASTING.finditer(data)}
-    return b"".join([*last.values(), *_PEN.findall(data, start)])
+    # The last of equal ones suffices: each only sets attributes, and so repeats what it did before.
+    pens = reversed(dict.fromkeys(reversed(_PEN.findall(data, start))))
+    return b"".join([*last.values(), *pens])

@@ -37,8 +37,20 @@ class Screen {
     this.terminal = new Terminal(options);
     this.core = this.terminal._core; // private, hence the pinned version
     this.title = "";
+    this.limitRepeats();
     this.terminal.onTitleChange((title) => { this.title = title.slice(0, MOST_TITLE); });
     this.cell = this.terminal.buffer.active.getNullCell();
+  }
+
+  // REP allocates as many characters as it is told to; more than fill the screen leave the same screen.
+  limitRepeats() {
+    const handler = this.core._inputHandler;
+    const repeat = handler.repeatPrecedingCharacter.bind(handler);
+    handler.repeatPrecedingCharacter = (params) => {
+      const { cols, rows } = this.terminal, count = params.params[0], most = cols * rows;
+      if (count > most) params.params[0] = most + ((count - most) % cols);
+      return repeat(params);
+    };
   }
 
   feed(output) {
@@ -50,7 +62,8 @@ class Screen {
   // Whether lines of text scroll everything else off.
   isPlain() {
     const { active, normal } = this.core._bufferService.buffers;
-    return active === normal && this.margins(normal) === "" && !this.core.coreService.decPrivateModes.origin;
+    const isBetween = this.core._inputHandler._parser.currentState === 0;
+    return isBetween && active === normal && this.margins(normal) === "" && !this.core.coreService.decPrivateModes.origin;
   }
 
   // What has begun and not ended in the output that was fed last.
