@@ -1,6 +1,6 @@
 """The page ``/dbx-agents/``: the connection and the status, without JupyterLab.
 
-It is a function of the status: every text is escaped, every part may be missing.  It has forms and
+It is a function of the status; every text is escaped.  It has forms and
 no script, so that nothing is built and its content security policy allows its style sheet only.
 """
 
