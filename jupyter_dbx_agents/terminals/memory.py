@@ -19,7 +19,7 @@ class MemoryUse(TypedDict):
 
 
 def memory_use(root: Path = Path("/")) -> MemoryUse:
-    """Return the use under the tightest limit, or else the machine's (0 where it does not tell)."""
+    """Return the use under the tightest limit, or else the machine's (0 if unknown)."""
     groups = list(_limited_groups(root))
     if groups:
         used, limit = min(groups, key=_room)
@@ -30,7 +30,7 @@ def memory_use(root: Path = Path("/")) -> MemoryUse:
 
 
 def free_memory_bytes(root: Path = Path("/")) -> int | None:
-    """Return the bytes left under the tightest limit; None where the system does not tell."""
+    """Return the bytes left under the tightest limit; None if unknown."""
     rooms = [_room(group) for group in _limited_groups(root)]
     if available_kibibytes := _field(root / "proc/meminfo", "MemAvailable:"):
         rooms.append(available_kibibytes * 1024)

@@ -75,8 +75,6 @@ def _instant(instant: object) -> str:
     return f"{str(instant)[:19].replace('T', ' ')} UTC" if instant else ""
 
 
-def _duration(seconds: object) -> str:
-    if not isinstance(seconds, int):
-        return "a short time"
+def _duration(seconds: int) -> str:
     minutes, rest = divmod(seconds, 60)
     return f"{minutes} minutes" if minutes > 1 and not rest else f"{seconds} seconds"

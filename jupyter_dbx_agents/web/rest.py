@@ -99,9 +99,8 @@ def rest_routes(services: Services) -> list[Route]:
 
 
 def open_local_channel(services: Services) -> LocalChannel:
-    """Return the channel that answers commands in a terminal, with the same operations."""
+    """Return the channel that answers commands in a terminal; its frequent calls are not logged."""
     routes = _routes(services, LocalHandler)
-    # Local calls are frequent and not logged.
     return LocalChannel(web.Application(routes, log_function=lambda _handler: None))
 
 
