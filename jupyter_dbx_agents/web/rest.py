@@ -99,7 +99,7 @@ def rest_routes(services: Services) -> list[Route]:
 
 
 def open_local_channel(services: Services) -> LocalChannel:
-    """Return the channel that answers commands in a terminal; its frequent calls are not logged."""
+    """Return the channel that answers commands in a terminal; calls are not logged."""
     routes = _routes(services, LocalHandler)
     return LocalChannel(web.Application(routes, log_function=lambda _handler: None))
 
