@@ -373,7 +373,7 @@ class DbxAgentsApp(ExtensionApp):
             self.background.spawn(search())
 
     def _login_command(self) -> Sequence[str]:
-        """Return the command that prompts for a PAT before the shell starts; none if there is one."""
+        """Return the command that prompts for a PAT before the shell; none if there is one."""
         if self.pats.current() is not None or not self.environment.host:
             return ()
         return (*isolated_call("cli.login"), "--")
