@@ -31,6 +31,7 @@ from .repository_hooks import (
     uninstall_hooks,
 )
 
+_NOT_OF_A_TEMPLATE = ("HEAD", "config", "objects", "refs", "branches", "reftable")
 _OWN_FOLDER = Path(".local/share/jupyter_dbx_agents/git")
 
 
@@ -100,7 +101,7 @@ class UserConfig:
             environment = {**self._environment, "GIT_CONFIG_GLOBAL": os.devnull}
             with contextlib.suppress(GitError):  # then the template has only our hooks
                 run_git("init", "--quiet", "--bare", scratch, environment=environment)
-            own_files = shutil.ignore_patterns("HEAD", "config", "objects", "refs")
+            own_files = shutil.ignore_patterns(*_NOT_OF_A_TEMPLATE)
             shutil.copytree(scratch, self.template, ignore=own_files, dirs_exist_ok=True)
         names = own_names(self._environment)
         for name in names:
