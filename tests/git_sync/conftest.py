@@ -121,6 +121,9 @@ class Site:
     def mint(self) -> str:
         return self.workspace.tokens.mint(OWNER)[0]
 
+    def is_live(self, token: str | None) -> bool:
+        return self.workspace.tokens.authenticate(token or "") is not None
+
     def revoke(self, token: str | None) -> None:
         known = self.workspace.tokens.authenticate(token or "")
         assert known is not None

@@ -86,7 +86,8 @@ class Sequence:
         pats = self.site.pats
 
         def die(now: int) -> None:
-            if now == count:
+            # One that died in an earlier pass, of which nothing was sent since, is still in use.
+            if now == count and self.site.is_live(pats.token):
                 pats.next_token = self.site.mint()
                 self.site.revoke(pats.token)
 
