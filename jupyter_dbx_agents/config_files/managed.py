@@ -20,7 +20,7 @@ from .merge import Memory, WrongTypeError, lost_memory, merge
 # Agents rewrite their own files, too; more collisions in a row than this are not a coincidence.
 ATTEMPTS = 5
 # A write takes milliseconds: who holds the lock longer than this has been stopped.
-LOCK_SECONDS = 10.0
+LOCK_SECONDS = 10
 STATE_FOLDER = Path(".local") / "state" / "jupyter_dbx_agents"
 _log = logging.getLogger(__name__)
 
@@ -201,7 +201,7 @@ def _lock(descriptor: int, path: Path) -> None:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 raise ConfigFileError(
-                    f"Another server of yours has held {path} for {LOCK_SECONDS:.0f} s.",
+                    f"Another server of yours has held {path} for {LOCK_SECONDS} s.",
                     f"It is probably suspended. End it (fuser {path} prints its process id), then "
                     "restart the app.",
                 ) from None

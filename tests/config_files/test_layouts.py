@@ -344,7 +344,7 @@ def test_a_server_that_was_stopped_in_the_middle_of_a_write_blocks_no_other(path
     files.write(ConfigFile(path, Format.JSON, {"a": 1}))
     with (path.parent / STATE / "managed.lock").open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(ConfigFileError, match=r"managed.lock for 0 s") as caught:
+        with pytest.raises(ConfigFileError, match=r"managed.lock for 0.1 s") as caught:
             files.write(ConfigFile(path, Format.JSON, {"a": 2}))
     assert "suspended" in caught.value.hint
     assert files.write(ConfigFile(path, Format.JSON, {"a": 2}))
