@@ -63,14 +63,17 @@ def parse(file_format: Format, content: bytes, path: Path) -> tuple[str, Documen
 
 
 def render(file_format: Format, document: Document, text: str, content: bytes) -> bytes:
-    """Return a file's new content, in the style of its former text and content."""
+    """Return a file's new content, in the style of its former text and content.
+
+    In INI a byte order mark is dropped: the Databricks SDK for Python cannot read the file with it.
+    """
     rendered = CODECS[file_format].render(document, text)
     if text and not text.endswith("\n"):
         rendered = rendered.removesuffix("\n")
     if _has_crlf(content):
         rendered = rendered.replace("\n", "\r\n")
-    mark = codecs.BOM_UTF8 if content.startswith(codecs.BOM_UTF8) else b""
-    return mark + rendered.encode()
+    has_mark = content.startswith(codecs.BOM_UTF8) and file_format is not Format.INI
+    return codecs.BOM_UTF8 * has_mark + rendered.encode()
 
 
 def _has_crlf(content: bytes) -> bool:

@@ -98,16 +98,8 @@ class ManagedFiles:
         text, document = parse(file.format, content, file.path)
         if former == Memory():
             former = lost_memory(document, file.keys)
-        memory, mode = _merged(document, file, former), file.mode
-        if snapshot.content is None:
-            memory = replace(memory, created=True)
-        elif not file.keys:
-            mode = snapshot.mode if memory.mode is None else memory.mode
-        else:
-            mode &= snapshot.mode
-            memory = replace(memory, mode=memory.mode if mode == snapshot.mode else snapshot.mode)
-        if former == Memory() and _is_blank(text):
-            memory = replace(memory, blank=text)
+        memory = _merged(document, file, former)
+        memory, mode = _before_ours(snapshot, text, memory, file)
         wanted = _wanted(text, file, former)
         # ``repr``, since types and order count too: in Python ``True == 1``.
         if repr(wanted) == repr(CODECS[file.format].load(text)):
@@ -206,6 +198,20 @@ def _lock(descriptor: int, path: Path) -> None:
                     "restart the app.",
                 ) from None
             time.sleep(0.02)
+
+
+def _before_ours(
+    snapshot: atomic.Snapshot, text: str, memory: Memory, file: ConfigFile
+) -> tuple[Memory, int]:
+    """Return the memory with what the file was before ours, and the mode that it gets."""
+    if snapshot.content is None:
+        return replace(memory, created=True), file.mode
+    if not file.keys:
+        return memory, snapshot.mode if memory.mode is None else memory.mode
+    if _is_blank(text) and not memory.created:
+        memory = replace(memory, blank=text)
+    mode = file.mode & snapshot.mode
+    return (memory if mode == snapshot.mode else replace(memory, mode=snapshot.mode)), mode
 
 
 def _is_blank(text: str) -> bool:

@@ -243,7 +243,6 @@ def test_any_layout_of_yaml_is_back(path, before):
         (Format.DOTENV, VARIABLES, "FOO=1"),
         (Format.DOTENV, VARIABLES, "GEMINI_MODEL: mine\nFOO: 2\n"),
         (Format.DOTENV, VARIABLES, "GEMINI_MODEL=mine # why\n\n# more\nFOO=\n# x\n"),
-        (Format.INI, PROFILE, "\ufeff[DEFAULT]\nhost = x\n"),
         (Format.INI, PROFILE, "  [DEFAULT]\n  host = x\n"),
         (Format.INI, PROFILE, "[DEFAULT]\n[a]\nb=%(c)s"),
         (Format.TOML, CODEX, '\ufeffmodel = "mine"\n'),
@@ -263,6 +262,15 @@ def test_marks_lines_and_ends_of_files_are_back(path, file_format, keys, before)
     after = written(path, file_format, keys, before)
     assert after.startswith("\ufeff") == before.startswith("\ufeff")
     assert after.count("\r\n") == after.count("\n") * ("\r\n" in before)
+
+
+def test_a_byte_order_mark_that_the_sdk_cannot_read_goes(path):
+    path.write_text("\ufeff[DEFAULT]\nhost = x\n")
+    files = ManagedFiles(path.parent)
+    files.write(ConfigFile(path, Format.INI, PROFILE))
+    assert path.read_text() == "[DEFAULT]\nhost = ours\ntoken = s\n"
+    files.remove(path)
+    assert path.read_text() == "[DEFAULT]\nhost = x\n"
 
 
 def test_what_reads_our_variables_and_what_writes_them_are_not_the_same_pattern(path, monkeypatch):
