@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import platform
@@ -256,6 +257,17 @@ def test_an_install_without_end_is_ended_and_says_so(home, registry):
     with pytest.raises(InstallError, match="took longer than 2 s"):
         asyncio.run(installer.install(TOOL))
     assert remains(home) == []
+
+
+def test_a_server_that_was_stopped_in_an_installation_is_waited_for_with_a_limit(home, registry):
+    installer = installer_of(home, registry, timeout_seconds=0.1)
+    folder = installer.own_folder(TOOL).parent
+    folder.mkdir(parents=True)
+    with (folder / ".lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(InstallError, match="Another server of yours has held") as caught:
+            asyncio.run(installer.install(TOOL))
+    assert caught.value.is_temporary
 
 
 def test_missing_npm_says_what_to_install(home, registry, monkeypatch):

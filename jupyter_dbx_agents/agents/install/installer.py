@@ -237,8 +237,17 @@ class AgentInstaller(LoggingConfigurable):
         except OSError as error:
             raise _disk_error(agent, error) from None
         try:
-            while not _try_lock(descriptor):  # noqa: ASYNC110 another process holds it
-                await asyncio.sleep(PROGRESS_INTERVAL_SECONDS)
+            try:
+                async with asyncio.timeout(self.timeout_seconds):
+                    while not _try_lock(descriptor):  # noqa: ASYNC110 another process holds it
+                        await asyncio.sleep(PROGRESS_INTERVAL_SECONDS)
+            except TimeoutError:
+                raise InstallError(
+                    f"Another server of yours has held {folder} for {self.timeout_seconds:.0f} s.",
+                    "It is probably suspended. End it, then run: "
+                    f"jupyter dbx-agents agents install {agent.name}",
+                    is_temporary=True,
+                ) from None
             yield
         finally:
             os.close(descriptor)
