@@ -41,6 +41,9 @@ class SharedClock:
             await asyncio.gather(*waits, return_exceptions=True)
         wake.clear()
 
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
     def advance(self, seconds: float) -> None:
         self._workspace.clock.advance(seconds)
         self._moved.set()
@@ -74,6 +77,16 @@ class Scene:
     def living(self) -> list[str]:
         """Comments of the owner's live tokens."""
         return [token.comment for token in self.workspace.tokens.live_of(OWNER)]
+
+    def when(self, state: str, act: Callable[[], object]) -> None:
+        """Do something as soon as the credential is first in a state."""
+
+        def look() -> None:
+            if self.pats.state == state:
+                self.pats.on_change.remove(look)
+                act()
+
+        self.pats.on_change.append(look)
 
     @contextlib.contextmanager
     def odd_reply(self, odd: str, body: bytes) -> Iterator[None]:

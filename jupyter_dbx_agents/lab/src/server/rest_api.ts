@@ -779,6 +779,8 @@ export interface components {
             user: string;
             created_at: components["schemas"]["Instant"];
             expires_at: components["schemas"]["Instant"];
+            /** @description What the token may do; null if it is not restricted */
+            scopes: string[] | null;
             /** @description Lifetime of each token that is created */
             lifetime_seconds: number;
             next_rotation_at: components["schemas"]["Instant"];
