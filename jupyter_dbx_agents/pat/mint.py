@@ -152,7 +152,8 @@ class Mint:
     def _pat(self, minted: MintedToken, began_at: datetime) -> Pat:
         info = minted.info
         lifetime = lifetime_of(info.created_at, info.expires_at, self.lifetime_seconds)
-        return Pat(minted.value, info.token_id, began_at, began_at + lifetime)
+        ends_at = self._clock.now() + lifetime
+        return Pat(minted.value, info.token_id, began_at, began_at + lifetime, ends_at)
 
 
 def _is_refusal(error: BaseException) -> bool:

@@ -44,7 +44,7 @@ class ReplacedPat:
     def __init__(self, api: WorkspaceApi, pat: Pat) -> None:
         self._api = api
         self.pat = pat
-        self.ends_at: datetime | None = pat.expires_at
+        self.ends_at: datetime | None = pat.ends_at or pat.expires_at
 
     async def revoke(self, _current: Secret | None) -> bool:
         """Delete it with itself; an OAuth access token ends by itself."""

@@ -522,15 +522,13 @@ class PatRotator(LoggingConfigurable):
             why = self._message
         else:
             why = "It was not renewed in time: the machine may have been asleep."
-        self._forget()
+        self._drop()
         self.log.warning("The PAT has expired: %s", why)
         self._set(PatState.EXPIRED, f"The token has expired. {why}", _PASTE_HINT)
 
     def _lose(self, why: str) -> None:
         """Forget the current PAT; the owner has to paste a new one."""
-        pat = self._forget()
-        if pat is not None:  # in case it is refused by mistake
-            self._revocations.add(ReplacedPat(self._api, pat))
+        self._drop()
         self.log.warning("No PAT any more: %s", why)
         self._set(PatState.NEEDED, why, _PASTE_HINT)
 
@@ -538,6 +536,12 @@ class PatRotator(LoggingConfigurable):
         """Revoke everything of ours, and what was pasted; return how many may still be valid."""
         pat = self._forget()
         return await self._revocations.all(None if pat is None else ReplacedPat(self._api, pat))
+
+    def _drop(self) -> None:
+        """Forget the current PAT, and revoke it in case it is valid after all."""
+        pat = self._forget()
+        if pat is not None:
+            self._revocations.add(ReplacedPat(self._api, pat))
 
     def _forget(self) -> Pat | None:
         self._rotate_at = self._retry_at = self._source = None

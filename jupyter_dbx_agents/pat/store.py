@@ -22,13 +22,16 @@ class PatState(StrEnum):
 class Pat:
     """A token that we minted; instants are of this machine's clock.
 
-    ``token_id`` is None for an OAuth access token, which the token API does not know.
+    ``token_id`` is None for an OAuth access token, which the token API does not know.  It is valid
+    until ``expires_at`` at least; ``ends_at`` is when it has expired for sure, which is later if
+    its creation took long (None: the same).
     """
 
     value: Secret
     token_id: str | None
     created_at: datetime
     expires_at: datetime
+    ends_at: datetime | None = None
 
 
 @dataclass(frozen=True)
