@@ -16,8 +16,9 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from .addresses import normalise_host
+from .addresses import is_loopback, normalise_host
 from .errors import ConfigurationError
 from .secret import Secret
 
@@ -59,8 +60,9 @@ class Environment:
 
 
 def take_environment(environ: MutableMapping[str, str] | None = None) -> Environment:
-    """Read the platform's variables once and leave an environment fit for children.
+    """Read the platform's variables once; on an app, leave an environment fit for children.
 
+    Elsewhere the variables are the user's own, and stay until ``forget_variables``.
     Raises ConfigurationError for an invalid host or port.
     """
     source = os.environ if environ is None else environ
@@ -75,11 +77,18 @@ def take_environment(environ: MutableMapping[str, str] | None = None) -> Environ
         home=home_folder(source),
         settings={name: source[name].strip() for name in SETTING_VARIABLES if name in source},
     )
-    if environ is None:
-        _erase_secrets()
+    if taken.is_databricks_app:
+        if environ is None:
+            _erase_secrets()
+        forget_variables(source)
+    return taken
+
+
+def forget_variables(environ: MutableMapping[str, str] | None = None) -> None:
+    """Remove what no child may inherit."""
+    source = os.environ if environ is None else environ
     for name in [name for name in source if _is_ours(name)]:
         del source[name]
-    return taken
 
 
 def variable(name: str, default: str = "") -> str:
@@ -181,6 +190,12 @@ def _erase_secrets() -> None:
 
 def _host(text: str) -> str:
     host = normalise_host(text)
+    parts = urlsplit(host)
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ConfigurationError(
+            f"DATABRICKS_HOST is {text.strip()!r}: tokens would travel unencrypted.",
+            "Set it to the workspace's address with https://.",
+        )
     if host and not _HOST.fullmatch(host):
         raise ConfigurationError(
             f"DATABRICKS_HOST is {text.strip()!r}, which is not a workspace's address.",

@@ -31,6 +31,7 @@ def looked_at(*arguments: str) -> tuple[bytes, bool]:
         "DATABRICKS_CLIENT_SECRET": "dose-the-secret",
         "DATABRICKS_TOKEN": "dapi-the-token",
         "DATABRICKS_HOST": "h.example",
+        "DATABRICKS_APP_NAME": "app",
     }
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *arguments],
@@ -77,6 +78,7 @@ def test_a_host_is_an_origin_however_it_was_copied(given: str, origin: str):
 
 def test_what_was_read_is_taken_away_from_children():
     source = {
+        "DATABRICKS_APP_NAME": "app",
         "DATABRICKS_HOST": "h",
         "DATABRICKS_APP_PORT": "8000",
         "GEMINI_MODEL": " m ",
@@ -89,6 +91,26 @@ def test_what_was_read_is_taken_away_from_children():
         {"GEMINI_MODEL": "m"},
     )
     assert source == {"PATH": "/bin"}
+
+
+def test_off_the_platform_the_variables_are_the_users_own():
+    source = {"DATABRICKS_HOST": "h", "DATABRICKS_TOKEN": "dapi", "PATH": "/bin"}
+    before = dict(source)
+    assert take_environment(source).host == "https://h"
+    assert source == before
+
+
+@pytest.mark.parametrize(
+    "host", ["http://adb-1.azuredatabricks.net", "http://10.0.0.1:80", "http://127.evil.example"]
+)
+def test_a_workspace_to_which_tokens_would_travel_in_clear_is_refused(host: str):
+    with pytest.raises(ConfigurationError, match="unencrypted"):
+        take_environment({"DATABRICKS_HOST": host})
+
+
+@pytest.mark.parametrize("host", ["http://127.0.0.1:8", "http://localhost:8", "http://[::1]:8"])
+def test_a_workspace_on_this_machine_may_speak_plain_http(host: str):
+    assert take_environment({"DATABRICKS_HOST": host}).host == host
 
 
 @pytest.mark.parametrize("port", ["x", "-1", "0", "65536", "80.5"])

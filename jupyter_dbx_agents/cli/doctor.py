@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..agents.databricks_profile import DEFAULT_PROFILE, OWN_PROFILE
 from ..config_files import Format, atomic
 from ..config_files.formats import parse
 from ..errors import ConfigFileError, DbxAgentsError
@@ -100,10 +101,11 @@ def _profile() -> dict[str, Any]:
         _, document = parse(Format.INI, atomic.read(path).content or b"", path)
     except ConfigFileError as error:
         return _check("problem", error.message, f"{error.hint} {again}")
-    if document.get("DEFAULT", {}).get("auth_type") != "metadata-service":
-        text = f"[DEFAULT] in {path} does not point to this server."
-        return _check("problem", text, f"Remove your own credentials from it. {again}")
-    return _check("ok", f"[DEFAULT] in {path} points to this server.")
+    for name in (DEFAULT_PROFILE, OWN_PROFILE):
+        if document.get(name, {}).get("auth_type") == "metadata-service":
+            return _check("ok", f"[{name}] in {path} points to this server.")
+    text = f"[DEFAULT] in {path} does not point to this server."
+    return _check("problem", text, f"Remove your own credentials from it. {again}")
 
 
 def _sdk() -> dict[str, Any]:

@@ -15,13 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
-from ipaddress import ip_address
-from typing import Any
 from urllib.parse import urlsplit
 
 from traitlets import TraitError
 
-from ..addresses import with_scheme
+from ..addresses import is_loopback, with_scheme
 from ..environment import Environment
 from ..errors import TokenRefusedError, WorkspaceError, WorkspaceUnavailableError
 from ..secret import Secret
@@ -119,7 +117,9 @@ def checked_address(text: str) -> str:
     address = with_scheme(text)
     parts = urlsplit(address)
     plain = bool(parts.hostname) and not (parts.query or parts.fragment or parts.username)
-    if plain and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts))):
+    if plain and (
+        parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
+    ):
         return address
     raise TraitError(
         f"The gateway's address {text!r} is not an https:// address. Set DATABRICKS_GATEWAY_HOST "
@@ -190,10 +190,3 @@ async def _host_answers(host: str, token: Secret) -> bool:
         return False
     finally:
         await api.close()
-
-
-def _is_loopback(parts: Any) -> bool:
-    try:
-        return ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        return bool(parts.hostname == "localhost")

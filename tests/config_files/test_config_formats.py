@@ -86,7 +86,7 @@ def test_ours_is_added_twice_makes_no_difference_and_removal_restores(tmp_path, 
     assert files.write(ConfigFile(path, file_format, keys))
     assert path.read_text() == after
     assert not files.write(ConfigFile(path, file_format, keys))
-    files.remove(path)
+    ManagedFiles(tmp_path).remove(path)  # by another process
     restored = before + "\n" * (not before.endswith("\n"))
     assert (
         path.read_text().replace('"mine"', "mine").split()
@@ -94,6 +94,23 @@ def test_ours_is_added_twice_makes_no_difference_and_removal_restores(tmp_path, 
     )
     if file_format is not Format.YAML:  # there, quotes of a value that comes back are lost
         assert path.read_text() == restored
+
+
+@pytest.mark.parametrize("case", GOLDEN)
+def test_who_wrote_a_file_that_nobody_edits_restores_it_byte_for_byte(tmp_path, path, case):
+    file_format, keys, before, _ = case
+    path.write_text(before)
+    files = ManagedFiles(tmp_path)
+    files.write(ConfigFile(path, file_format, keys))
+    files.remove(path)
+    assert path.read_text() == before
+    files.write(ConfigFile(path, file_format, keys))
+    written = path.read_text()
+    path.write_text(written + "\n")  # an edit
+    files.write(ConfigFile(path, file_format, keys))
+    path.write_text(written)
+    files.remove(path)
+    assert path.read_text().split() != written.split()
 
 
 @pytest.mark.parametrize("case", GOLDEN)
