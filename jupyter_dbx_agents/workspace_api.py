@@ -220,7 +220,7 @@ def _as_documented(path: str) -> Iterator[None]:
 def _json_object(response: httpx.Response) -> dict[str, Any]:
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
         raise WorkspaceError(
@@ -262,7 +262,7 @@ def read_error(body: bytes | str) -> ErrorBody:
     """Read an error body of the platform, of OAuth or of a model API."""
     try:
         error = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ErrorBody("", "")
     if isinstance(error, dict) and isinstance(error.get("error"), dict) and "message" not in error:
         error = error["error"]

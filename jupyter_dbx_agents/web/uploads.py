@@ -117,6 +117,13 @@ def too_large(size: int) -> RequestError:
 
 
 @web.stream_request_body
+def content_length(header: str) -> int:
+    """Return the announced size of a body.  Raises RequestError (RFC 9110 has digits only)."""
+    if not (header.isascii() and header.isdecimal()):
+        raise RequestError("The request has an invalid Content-Length.", "Send its size in bytes.")
+    return int(header)
+
+
 class UploadHandler(ExtensionHandlerMixin, APIHandler):
     """``POST …/uploads?name=…``: writes the body, chunk by chunk, to a new file."""
 
@@ -135,7 +142,7 @@ class UploadHandler(ExtensionHandlerMixin, APIHandler):
         if self.request.method != "POST" or self._finished:
             return
         try:
-            length = int(self.request.headers.get("Content-Length", "0"))
+            length = content_length(self.request.headers.get("Content-Length", "0"))
             if length > MOST_UPLOAD_BYTES:
                 raise too_large(length)
             upload = Upload(self._folder, self.get_query_argument("name", "upload"))

@@ -117,18 +117,18 @@ class Scene:
 
 
 @contextlib.asynccontextmanager
-async def scene(**traits: object) -> AsyncIterator[Scene]:
+async def scene(*, expected_user: str | None = OWNER, **traits: Any) -> AsyncIterator[Scene]:
     workspace = Workspace()
     workspace.add_user(OWNER)
     server = LocalWorkspace(workspace)
     await server.start()
     api = WorkspaceApi(server.url)
-    clock = SharedClock(workspace)
+    clock = traits.pop("clock", None) or SharedClock(workspace)
     in_use = [True]
     pats = PatRotator(
         api,
         app_name="my-app",
-        expected_user=lambda: OWNER,
+        expected_user=lambda: expected_user,
         in_use=lambda: in_use[0],
         clock=clock,
         **traits,
