@@ -83,7 +83,7 @@ async def test_an_odd_entry_of_a_token_list_spoils_neither_the_others_nor_itself
         listed = await api.list_tokens(Secret("dapi"))
     assert [info.token_id for info in listed] == ["b", "", "", "", "a"]
     assert listed[0].expires_at is None
-    assert listed[-1].scopes == {"scim", "sql"}
+    assert listed[-1].scopes == frozenset({"scim", "sql"})
 
 
 async def test_a_user_has_a_login_name_and_addresses():

@@ -179,8 +179,8 @@ def cannot_mint(error: WorkspaceError) -> DbxAgentsError:
     if isinstance(error, WorkspacePermissionError):
         return PatCannotMintError(
             f"This token's scopes are too narrow to renew it: {error.message.rstrip('.')}.",
-            "Create one with all scopes, or at least “authentication”, or ask an administrator for "
-            "the permission to use tokens.",
+            "Create one with all scopes, or with “authentication” among them; or ask an "
+            "administrator for the permission to use tokens.",
         )
     return PatCannotMintError(
         f"The workspace did not create a short-lived token: {error.message}",

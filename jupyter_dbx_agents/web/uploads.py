@@ -116,7 +116,6 @@ def too_large(size: int) -> RequestError:
     )
 
 
-@web.stream_request_body
 def content_length(header: str) -> int:
     """Return the announced size of a body.  Raises RequestError (RFC 9110 has digits only)."""
     if not (header.isascii() and header.isdecimal()):
@@ -124,6 +123,7 @@ def content_length(header: str) -> int:
     return int(header)
 
 
+@web.stream_request_body
 class UploadHandler(ExtensionHandlerMixin, APIHandler):
     """``POST …/uploads?name=…``: writes the body, chunk by chunk, to a new file."""
 
