@@ -21,8 +21,6 @@ from .clock import Clock
 from .plan import LONGEST_WAIT_SECONDS
 from .store import Pat
 
-# A stop has seconds for everything, and the current PAT matters most.
-OTHERS_SECONDS = 1.5
 LONGEST_PAUSE_SECONDS = 60.0
 
 
@@ -103,23 +101,26 @@ class Revocations:
                 await self._clock.wait(self._wake, self._seconds_to_next(now))
 
     async def attempt(self, what: Revocable) -> None:
-        """Return after the first try of something that was added."""
-        for entry in [e for e in self._entries if e.what is what and not e.tries]:
+        """Return after the first try of something that was added, whoever makes it."""
+        for entry in [entry for entry in self._entries if entry.what is what]:
+            if entry.tries or entry.lock.locked():
+                async with entry.lock:
+                    continue
             await self._try(entry, self._current())
 
-    async def all(self, pat: ReplacedPat | None) -> int:
+    async def all(self, pat: ReplacedPat | None, seconds: float) -> int:
         """Revoke everything now, and the PAT in use; return how many may still be valid.
 
-        What fails stays: it is tried again until it has expired.
+        All but that one have ``seconds``.  What fails stays, and is tried until it has expired.
         """
         others, last = list(self._entries), []
-        if pat is not None:
-            last = [_Entry(pat, self._clock.now())]
+        if pat is not None:  # not before the others, by ``run``
+            last = [_Entry(pat, self._clock.now() + timedelta(seconds=seconds))]
             self._entries += last
         current = None if pat is None else pat.pat.value
         # Concurrently, since a slow workspace leaves no time for one call after the other; the
         # current PAT is last, since tokens whose reply got lost are listed with it.
-        left = await self._all_of(others, current, OTHERS_SECONDS)
+        left = await self._all_of(others, current, seconds)
         return left + await self._all_of(last, current, None)
 
     async def _all_of(

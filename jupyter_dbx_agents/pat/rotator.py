@@ -50,6 +50,9 @@ from .store import Pat, PatState, PatStore, Promise
 _PASTE_HINT = "Click “Databricks” in the status bar, or run: jupyter dbx-agents login"
 # The platform kills us 15 s after SIGTERM; the other parts need some of that too.
 STOP_SECONDS = 3.0
+# What others than the current PAT, which matters most, have of that; and at a log-out.
+STOP_OTHERS_SECONDS = 1.5
+LOG_OUT_OTHERS_SECONDS = 10.0
 # For an adoption and for its revocation of the pasted token: together less than the 120 s after
 # which the platform's proxy, and our own commands, give an answer up.
 ADOPTION_SECONDS = 60.0
@@ -271,7 +274,7 @@ class PatRotator(LoggingConfigurable):
         """Revoke and forget every PAT of ours, whatever was promised."""
         await self._interrupt()
         async with self._lock:
-            left = await self._revoke_all()
+            left = await self._revoke_all(LOG_OUT_OTHERS_SECONDS)
             self._pasted = None
             warning = (
                 f" {left} of its tokens could not be revoked; check Settings › Developer › "
@@ -317,7 +320,7 @@ class PatRotator(LoggingConfigurable):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await self._interrupt()
-                await self._revoke_all()
+                await self._revoke_all(STOP_OTHERS_SECONDS)
 
     def status(self) -> PatStatus:
         """Return the credential's REST model: never a token, instants in ISO 8601 or None."""
@@ -532,10 +535,11 @@ class PatRotator(LoggingConfigurable):
         self.log.warning("No PAT any more: %s", why)
         self._set(PatState.NEEDED, why, _PASTE_HINT)
 
-    async def _revoke_all(self) -> int:
+    async def _revoke_all(self, others_seconds: float) -> int:
         """Revoke everything of ours, and what was pasted; return how many may still be valid."""
         pat = self._forget()
-        return await self._revocations.all(None if pat is None else ReplacedPat(self._api, pat))
+        current = None if pat is None else ReplacedPat(self._api, pat)
+        return await self._revocations.all(current, others_seconds)
 
     def _drop(self) -> None:
         """Forget the current PAT, and revoke it in case it is valid after all."""
