@@ -147,8 +147,8 @@ def _list_endpoints(call: ServingHandler) -> Json:
 
 
 def _list_foundation_models(call: ServingHandler) -> Json:
-    """Return every endpoint with the APIs that it supports."""
-    return {"endpoints": [m.foundation_endpoint() for m in call.workspace.models.all()]}
+    """Return the platform's own endpoints with the APIs that they support."""
+    return {"endpoints": [m.foundation_endpoint() for m in call.workspace.models.foundation()]}
 
 
 def _list_model_services(call: ServingHandler) -> Json:
@@ -172,7 +172,7 @@ def _page(call: ServingHandler) -> tuple[list[ServedModel], Json]:
     except ValueError:
         raise errors.invalid_parameter("page_size or page_token is invalid.") from None
     end = start + max(1, min(size, _MAX_PAGE_SIZE))
-    models = call.workspace.models.all()
+    models = call.workspace.models.foundation()
     return models[start:end], {"next_page_token": str(end)} if end < len(models) else {}
 
 

@@ -34,6 +34,11 @@ DERIVED_GATEWAY_HOSTS = {  # end of the workspace's host name -> end of the gate
     ".gcp.databricks.com": ".ai-gateway.gcp.databricks.com",
     ".cloud.databricks.com": ".ai-gateway.cloud.databricks.com",
 }
+# What a path answers that has no server behind it now.  Not 429: that is a gateway which is busy;
+# and the serving endpoints have none of its limits and guardrails.
+DEAD_STATUSES = frozenset(
+    {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+)
 # The workspace itself did not answer: that says nothing about the gateway.
 UNANSWERED = (WorkspaceUnavailableError, TokenRefusedError)
 
@@ -158,7 +163,9 @@ async def gateway_works(gateway: Gateway, api: WorkspaceApi, token: Secret) -> b
         if await _answers(api, MODELS_PROBE, token):
             return True
     except WorkspaceUnavailableError as error:
-        if not error.status:
+        if error.status == HTTPStatus.TOO_MANY_REQUESTS:
+            return True
+        if error.status not in DEAD_STATUSES:
             raise
         await _answers(api, "/api/2.0/preview/scim/v2/Me", token)  # raises if all of it is down
         return False
@@ -186,7 +193,7 @@ async def _host_answers(host: str, token: Secret) -> bool:
     api = WorkspaceApi(host)
     try:
         return await _answers(api, DERIVED_GATEWAY_PROBE, token)
-    except UNANSWERED:
-        return False
+    except UNANSWERED as error:
+        return error.status == HTTPStatus.TOO_MANY_REQUESTS
     finally:
         await api.close()
