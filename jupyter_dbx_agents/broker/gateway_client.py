@@ -24,6 +24,9 @@ from .gateway_errors import PEEK_BYTES, SUSPECT, GatewayGoneError, says_token_is
 CONNECT_SECONDS = 10.0
 # A model may think for minutes before its first byte; not shorter than the agents' own limits.
 READ_SECONDS = 600.0
+# A whole call.  The longest answers take some minutes; one that only ever sends signs of life would
+# hold its connection for good.
+TOTAL_SECONDS = 3600.0
 # Below the 60 s after which load balancers commonly drop an idle connection.
 IDLE_SECONDS = 50.0
 MAX_HEAD_BYTES = 64 * 1024
@@ -148,7 +151,7 @@ def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(
-            total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS
+            total=TOTAL_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS
         ),
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),

@@ -6,6 +6,7 @@ client that is still writing would see the reset instead of the refusal.
 """
 
 import asyncio
+import traceback
 from http.client import responses
 from typing import Any, cast
 
@@ -120,6 +121,10 @@ class LoopbackHandler(web.RequestHandler):
         self.finish(body)
 
     def log_exception(self, *args: Any) -> None:
-        """Log a fault by its type: tornado's own line contains the path, which may be a secret."""
+        """Log a fault by its type: tornado's own line contains the path, which may be a secret.
+
+        The traceback is without the exception's text, which may quote a request.
+        """
         kind = getattr(args[0], "__name__", "an exception")
         self.shared.log.error("The broker failed to answer a call (%s).", kind)
+        self.shared.log.debug("%s", "".join(traceback.format_tb(args[2])))

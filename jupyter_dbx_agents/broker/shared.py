@@ -20,15 +20,20 @@ GatewayFailed = Callable[[Gateway], Coroutine[Any, Any, bool]]
 
 @dataclass
 class Shared:
-    """The state of one broker; ``port`` is 0 until it listens."""
+    """The state of one broker; ``port`` is 0 until it listens.
+
+    ``held_bytes`` is the size of all requests that wait for the beginning of an answer.
+    """
 
     pats: PatSource
     models: ModelTable
     workspace_host: str
     gateway_failed: GatewayFailed
     max_body_bytes: int
+    max_held_bytes: int
     log: AnyLogger
     port: int = 0
+    held_bytes: int = 0
     capabilities: Capabilities = field(default_factory=Capabilities)
     usage: UsageLedger = field(default_factory=UsageLedger)
 
