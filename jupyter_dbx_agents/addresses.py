@@ -33,6 +33,14 @@ def normalise_host(host: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def is_on_this_machine(address: str) -> bool:
+    """Whether a URL names this machine."""
+    try:
+        return is_loopback(urlsplit(address).hostname)
+    except ValueError:  # it is malformed
+        return False
+
+
 def with_scheme(address: str) -> str:
     """Return an address with ``https://`` unless it names a scheme ('' stays '')."""
     address = address.strip().rstrip("/")

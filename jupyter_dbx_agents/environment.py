@@ -31,6 +31,10 @@ SETTING_VARIABLES = (
     "HERMES_MODEL",
     "DATABRICKS_GATEWAY_HOST",
 )
+# What no program may send through a proxy: the broker, whose callers bear a secret and prompts.
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
+# In the order in which most programs look; some read only one of them.
+NO_PROXY_VARIABLES = ("NO_PROXY", "no_proxy")
 PR_SET_DUMPABLE = 4  # linux/prctl.h
 _HOME_HINT = "Set HOME in app.yaml to a folder such as /app/python/source_code."
 _HOST = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:\d+)?")
@@ -119,7 +123,7 @@ def child_environment(
     """Return the environment of a terminal or tool: no Databricks variable, agents on the PATH.
 
     After the agents comes this Python's own folder, with ``jupyter`` and the SDK.  The locale is
-    UTF-8 unless one is set, since agents draw with more than ASCII.
+    UTF-8 unless one is set, since agents draw with more than ASCII.  No proxy is used for loopback.
     """
     clean = {name: value for name, value in base.items() if not _is_ours(name)}
     wanted = (str(home / ".local" / "bin"), str(Path(sys.executable).parent))
@@ -128,6 +132,7 @@ def child_environment(
     clean.update(PATH=os.pathsep.join(path), HOME=str(home))
     if not any("UTF-8" in clean.get(name, "").upper() for name in ("LC_ALL", "LC_CTYPE", "LANG")):
         clean["LANG"] = "C.UTF-8"
+    clean.update(_without_proxy_for_loopback(clean))
     clean.update(extra)
     return clean
 
@@ -170,6 +175,26 @@ def forbid_inspection() -> None:
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def _without_proxy_for_loopback(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that name what is reached without a proxy, with loopback added.
+
+    Both, each with the values of the other if it is missing: with one alone, a program that reads
+    it first would no longer see the other.
+    """
+    given = [environ.get(name, "") for name in NO_PROXY_VARIABLES]
+    return {
+        name: _with_loopback(own or other)
+        for name, own, other in zip(NO_PROXY_VARIABLES, given, reversed(given), strict=True)
+    }
+
+
+def _with_loopback(names: str) -> str:
+    present = [name.strip() for name in names.split(",") if name.strip()]
+    if "*" in present:  # everything; Python knows it only if it stands alone
+        return names
+    return ",".join([*present, *(name for name in LOOPBACK_NAMES if name not in present)])
 
 
 def _is_ours(name: str) -> bool:

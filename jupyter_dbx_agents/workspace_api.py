@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from .addresses import normalise_email
+from .addresses import is_on_this_machine, normalise_email
 from .errors import (
     TokenRefusedError,
     WorkspaceError,
@@ -30,6 +30,8 @@ from .secret import Secret
 REQUEST_TIMEOUT_SECONDS = 15.0  # between two bytes (httpx's read timeout)
 # A reply that trickles in never times out between two bytes; the calls here are small.
 TOTAL_TIMEOUT_SECONDS = 30.0
+# The same for a call of any size, such as a file's upload.
+LONGEST_CALL_SECONDS = 600.0
 # The scope of a token without restriction.
 ALL_SCOPES = "all-apis"
 # An invalid token is 403 with this text and a numeric error_code; so are missing permissions.
@@ -86,9 +88,14 @@ class WorkspaceApi:
 
     def __init__(self, host: str, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS) -> None:
         self.host = host
-        # trust_env: a corporate proxy and CA bundle apply; redirects never carry a token away.
+        # trust_env: a corporate proxy applies, but not to this machine, where it would only see the
+        # token; the environment's CA bundle always does.  Redirects never carry a token away.
         self._client = httpx.AsyncClient(
-            base_url=host, timeout=timeout_seconds, follow_redirects=False
+            base_url=host,
+            timeout=timeout_seconds,
+            follow_redirects=False,
+            trust_env=not is_on_this_machine(host),
+            verify=httpx.create_ssl_context(),
         )
 
     async def close(self) -> None:
@@ -160,13 +167,25 @@ class WorkspaceApi:
         with _as_documented("/oidc/v1/token"):
             return Secret(str(_json_object(response)["access_token"]))
 
-    async def call(self, method: str, path: str, token: Secret, **options: Any) -> httpx.Response:
+    async def call(
+        self,
+        method: str,
+        path: str,
+        token: Secret,
+        *,
+        most_seconds: float = LONGEST_CALL_SECONDS,
+        **options: Any,
+    ) -> httpx.Response:
         """Send any request with the token; ``options`` are those of ``httpx.AsyncClient.request``.
 
-        Raises a WorkspaceError for an answer that is an error.
+        Raises a WorkspaceError for an answer that is an error, or not there after ``most_seconds``.
         """
         headers = {"Authorization": f"Bearer {token.reveal()}", **options.pop("headers", {})}
-        response = await self._request(method, path, headers=headers, **options)
+        try:
+            async with asyncio.timeout(most_seconds):
+                response = await self._request(method, path, headers=headers, **options)
+        except TimeoutError:
+            raise _unavailable(self.host, "TimeoutError") from None
         _raise_for_error(response)
         return response
 

@@ -128,6 +128,30 @@ def test_a_child_finds_the_agents_first_and_speaks_utf8(tmp_path):
     assert "DATABRICKS_HOST" not in child
 
 
+@pytest.mark.parametrize(
+    ("given", "upper", "lower"),
+    [
+        ({}, "127.0.0.1,localhost,::1", "127.0.0.1,localhost,::1"),
+        (
+            {"no_proxy": "corp.example"},
+            "corp.example,127.0.0.1,localhost,::1",
+            "corp.example,127.0.0.1,localhost,::1",
+        ),
+        (
+            {"NO_PROXY": "a.example, localhost", "no_proxy": "b.example"},
+            "a.example,localhost,127.0.0.1,::1",
+            "b.example,127.0.0.1,localhost,::1",
+        ),
+        ({"NO_PROXY": "*"}, "*", "*"),
+    ],
+)
+def test_no_child_sends_what_is_for_loopback_through_a_proxy(tmp_path, given, upper, lower):
+    child = child_environment({"HTTP_PROXY": "http://proxy:1", **given}, tmp_path, {})
+    assert (child["NO_PROXY"], child["no_proxy"]) == (upper, lower)
+    assert child["HTTP_PROXY"] == "http://proxy:1"
+    assert child_environment(child, tmp_path, {}) == child  # a terminal's is made of the server's
+
+
 def test_a_home_that_cannot_be_told_is_refused(monkeypatch):
     for home in ("python/source_code", "."):
         with pytest.raises(ConfigurationError, match="not an absolute path"):

@@ -13,6 +13,7 @@ from jupyter_dbx_agents import workspace_api
 from jupyter_dbx_agents.errors import WorkspaceUnavailableError
 from jupyter_dbx_agents.secret import Secret
 from jupyter_dbx_agents.workspace_api import ErrorBody, WorkspaceApi, read_error
+from tests.broker.scripted_gateway import Exchange, scripted_gateway
 
 
 @pytest.mark.parametrize(
@@ -94,3 +95,41 @@ async def test_a_user_has_a_login_name_and_addresses():
     async with answering(json.dumps(user).encode()) as api:
         me = await api.me(Secret("dapi"))
     assert me.addresses == {"jane_corp.com#ext#@tenant.example", "jane@corp.com"}
+
+
+def test_an_error_that_is_nested_too_deeply_says_nothing():
+    assert read_error(b"[" * 100_000) == ErrorBody("", "")
+
+
+async def drop_by_drop(exchange: Exchange) -> None:
+    await exchange.head()
+    while True:
+        await exchange.chunk(b" ")
+        await asyncio.sleep(0.05)
+
+
+async def test_a_call_whose_answer_comes_drop_by_drop_ends():
+    async with scripted_gateway(drop_by_drop) as workspace:
+        api = WorkspaceApi(workspace.url)
+        with pytest.raises(WorkspaceUnavailableError, match="TimeoutError"):
+            async with asyncio.timeout(20):
+                await api.call("GET", "/api/any", Secret("dapi"), most_seconds=0.3)
+        await api.close()
+
+
+async def test_no_proxy_sees_a_token_for_a_workspace_on_this_machine(monkeypatch):
+    async def user(exchange: Exchange) -> None:
+        await exchange.reply(200, b'{"userName":"a"}')
+
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    async with scripted_gateway(user) as proxy, scripted_gateway(user) as workspace:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        here, elsewhere = WorkspaceApi(workspace.url), WorkspaceApi("http://workspace.example")
+        assert (await here.me(Secret("dapi"))).user_name == "a"
+        assert (len(workspace.seen), len(proxy.seen)) == (1, 0)
+        await elsewhere.me(Secret("dapi"))
+        assert (len(workspace.seen), len(proxy.seen)) == (1, 1)
+        await here.close()
+        await elsewhere.close()

@@ -80,9 +80,12 @@ async def check_model(context: AgentContext, dialect: Dialect) -> Check:
     path, body = build_probe(dialect, context.model)
     headers = {"Authorization": f"Bearer {context.capability.reveal()}"}
     try:
-        async with httpx.AsyncClient(trust_env=False, timeout=PROBE_SECONDS) as client:
+        async with (
+            asyncio.timeout(PROBE_SECONDS),
+            httpx.AsyncClient(trust_env=False, timeout=PROBE_SECONDS) as client,
+        ):
             answer = await client.post(context.broker_url + path, json=body, headers=headers)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, TimeoutError) as error:
         message = f"The broker does not answer ({type(error).__name__})."
         return Check("model", "problem", message, "Restart the app; its log says why.")
     if answer.is_success:

@@ -19,6 +19,7 @@ from aiohttp import hdrs
 from multidict import CIMultiDict
 from yarl import URL
 
+from ..addresses import is_on_this_machine
 from .gateway_errors import PEEK_BYTES, SUSPECT, GatewayGoneError, says_token_is_dead
 
 CONNECT_SECONDS = 10.0
@@ -168,13 +169,13 @@ async def _note_reuse(_session: Any, context: SimpleNamespace, _parameters: Any)
 
 
 def _proxy_for(url: str) -> str | None:
-    """Return the proxy that the environment names for an ``https`` gateway.
+    """Return the proxy that the environment names for an ``https`` gateway elsewhere.
 
     Not left to aiohttp's ``trust_env``, which fails for a host that is in ``~/.netrc``.
     """
     target = URL(url)
     proxy = getproxies().get("https") if target.scheme == "https" else None
-    if not proxy or proxy_bypass(target.host or ""):
+    if not proxy or is_on_this_machine(url) or proxy_bypass(target.host or ""):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
 
