@@ -215,6 +215,7 @@ class DbxAgentsApp(ExtensionApp):
             Coalesced(self.git_sync.install_hooks),
             Coalesced(self.agents.check_repositories),
         ]
+        self._refresh_agents = Coalesced(self.agents.refresh)
         self.startup = StartupTasks(parent=self)
         self.startup.on_change.append(lambda: self._emit("startup", self.startup.status()))
         self.installs = InstallTasks(self.agents, self.startup, after=("configure",))
@@ -447,7 +448,7 @@ class DbxAgentsApp(ExtensionApp):
 
     def _models_changed(self) -> None:
         if self._is_set_up:
-            self.background.spawn(self.agents.refresh())
+            self.background.spawn(self._refresh_agents())
 
     async def _follow_pat(self) -> None:
         """Write the new token to ~/.databrickscfg, for tools that read it there."""
