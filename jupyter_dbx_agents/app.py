@@ -187,7 +187,7 @@ class DbxAgentsApp(ExtensionApp):
             self.api,
             app_name=environment.app_name,
             expected_user=self._expected_user,
-            in_use=self.sessions.exist,
+            in_use=self._is_in_use,
             parent=self,
         )
         self.pats.on_change.append(self._pat_changed)
@@ -415,6 +415,11 @@ class DbxAgentsApp(ExtensionApp):
         if self.resolver.owner is None:
             raise PatError("The owner of this app is not known yet.", "Try again in a moment.")
         return self.resolver.owner
+
+    def _is_in_use(self) -> bool:
+        """Whether a session is open, or an agent or SDK program in the background is at work."""
+        interval_seconds = self.pats.rotation_interval_seconds
+        return self.sessions.exist() or self.broker.was_used_within(interval_seconds)
 
     def _terminal_environment(self, base: Mapping[str, str]) -> dict[str, str]:
         if not self._is_set_up:

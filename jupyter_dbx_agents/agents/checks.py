@@ -13,7 +13,7 @@ from typing import Any, Literal
 import httpx
 
 from ..errors import DbxAgentsError
-from ..models import Dialect
+from ..models import CHECK_HEADER, Dialect
 from ..workspace_api import read_error
 from .base import Agent, AgentContext
 from .install.installer import AgentInstaller
@@ -78,7 +78,7 @@ def check_files(agent: Agent, problem: DbxAgentsError | None, context: AgentCont
 async def check_model(context: AgentContext, dialect: Dialect) -> Check:
     """Send the agent's model a short prompt, through the broker."""
     path, body = build_probe(dialect, context.model)
-    headers = {"Authorization": f"Bearer {context.capability.reveal()}"}
+    headers = {"Authorization": f"Bearer {context.capability.reveal()}", CHECK_HEADER: "1"}
     try:
         async with (
             asyncio.timeout(PROBE_SECONDS),

@@ -35,6 +35,7 @@ class LoopbackHandler(web.RequestHandler):
         self.call = Call(self.request.method or "", self.request.path)
         self._refused = False
         self._recorded = False
+        self._is_use = False
 
     @property
     def connection(self) -> HTTP1Connection:
@@ -83,13 +84,21 @@ class LoopbackHandler(web.RequestHandler):
         for name, value in headers:
             self.add_header(name, value)
 
+    def is_use(self) -> bool:
+        """Return whether a request that is not refused is use of the credential; for subclasses."""
+        return False
+
     async def respond(self) -> None:
         """Answer a request that was not refused, whatever its method; for subclasses."""
         raise NotImplementedError
 
     async def _any_method(self, *_: Any) -> None:
-        if not self._refused:
-            await self.respond()
+        if self._refused:
+            return
+        if self.is_use():
+            self._is_use = True
+            self.shared.use.begin()
+        await self.respond()
 
     get = head = post = put = patch = delete = options = _any_method
 
@@ -111,6 +120,8 @@ class LoopbackHandler(web.RequestHandler):
     def _record(self) -> None:
         if not self._recorded:
             self._recorded = True
+            if self._is_use:
+                self.shared.use.end()
             self.shared.access_log.record(self.call)
 
     def write_error(self, status_code: int, **_: Any) -> None:

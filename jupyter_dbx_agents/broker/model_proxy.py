@@ -10,7 +10,7 @@ from tornado import web
 from tornado.httputil import HTTPHeaders
 from tornado.iostream import StreamClosedError
 
-from ..models import Dialect, Gateway
+from ..models import CHECK_HEADER, Dialect, Gateway
 from .access import GREETINGS, Route, dialect_of, route_of, to_agent
 from .call import AGENT_STALLED, BROKE_OFF, BROKER_FAILED
 from .filters.events import EventFilter, EventStream
@@ -111,6 +111,10 @@ class ModelProxyHandler(LoopbackHandler):
         self._body.clear()
         self.shared.held_bytes -= self._held_bytes
         self._held_bytes = 0
+
+    def is_use(self) -> bool:
+        """Return whether an agent calls a model; what only asks about models is not use."""
+        return self.call.is_model_call and CHECK_HEADER not in self.request.headers
 
     async def respond(self) -> None:
         """Answer a greeting, or forward the call for as long as its client is there."""

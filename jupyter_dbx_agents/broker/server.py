@@ -9,10 +9,11 @@ from traitlets.config import LoggingConfigurable
 
 from ..models import Gateway, ModelTable
 from ..pat import PatSource
+from ..pat.clock import Clock, SystemClock
 from ..secret import Secret
 from .metadata_service import MetadataServiceHandler
 from .model_proxy import ModelProxyHandler
-from .shared import GatewayFailed, Shared
+from .shared import GatewayFailed, Shared, Use
 
 LOOPBACK = "127.0.0.1"
 # An agent sends a request at once; the memory reserved for one that stalls is needed by others.
@@ -49,6 +50,7 @@ class Broker(LoggingConfigurable):
         models: ModelTable,
         workspace_host: str,
         gateway_failed: GatewayFailed = _never_another,
+        clock: Clock | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -59,6 +61,7 @@ class Broker(LoggingConfigurable):
             gateway_failed,
             self.max_body_bytes,
             max(self.max_held_bytes, self.max_body_bytes),
+            Use(clock or SystemClock()),
             self.log,
         )
         self.usage = self.shared.usage
@@ -84,6 +87,13 @@ class Broker(LoggingConfigurable):
     def metadata_service_url(self) -> Secret:
         """Where SDKs get tokens, once the broker is started; whoever has it gets them."""
         return Secret(self.url + self.shared.metadata_path.reveal())
+
+    def was_used_within(self, seconds: float) -> bool:
+        """Whether a program calls a model now, or did so or took a token within the last seconds.
+
+        So agents in the background count as sessions, though no terminal or page shows them.
+        """
+        return self.shared.use.was_within(seconds)
 
     def capability(self, agent: str) -> Secret:
         """Return the secret with which an agent calls; it lives as long as this process."""

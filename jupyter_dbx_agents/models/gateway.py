@@ -39,6 +39,8 @@ DERIVED_GATEWAY_HOSTS = {  # end of the workspace's host name -> end of the gate
 DEAD_STATUSES = frozenset(
     {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 )
+# Our own checks of a model send this to the broker: they are not use of the app.
+CHECK_HEADER = "X-Dbx-Agents-Check"
 # The workspace itself did not answer: that says nothing about the gateway.
 UNANSWERED = (WorkspaceUnavailableError, TokenRefusedError)
 

@@ -84,7 +84,7 @@ class PatRotator(LoggingConfigurable):
     """Holds the PAT and keeps it fresh; a PatSource for everyone else.
 
     ``expected_user`` names the only user whose token is adopted (None: anybody's, for local use);
-    ``in_use`` says whether any session is active.
+    ``in_use`` says whether anything uses the PAT: a session, or a program in the background.
     """
 
     rotation_interval_seconds = Float(
@@ -117,7 +117,8 @@ class PatRotator(LoggingConfigurable):
     idle_policy = Enum(
         ["lapse", "keep_alive"],
         default_value="lapse",
-        help="While no terminal or kernel is open: 'lapse' lets the PAT run out, and the next "
+        help="While nothing uses the PAT (no terminal or kernel is open, and for one interval no "
+        "agent called a model and no SDK took a token): 'lapse' lets it run out, and the next "
         "session asks for a new one; 'keep_alive' goes on rotating.",
     ).tag(config=True)
 
@@ -494,7 +495,10 @@ class PatRotator(LoggingConfigurable):
         self._rotate_at = rotation_due_at(pat, self.rotation_interval_seconds)
         if recovered:
             self.log.info("The PAT rotates again.")
-        valid = "The token is valid, and renews itself while a terminal or notebook is open."
+        valid = (
+            "The token is valid, and renews itself while a terminal or notebook is open, or an "
+            "agent works in the background."
+        )
         self._set(PatState.ACTIVE, f"{valid} {self._source.note if self._source else ''}".strip())
 
     def _pause(self, pat: Pat, wanted_seconds: float = 0.0) -> None:
@@ -520,7 +524,7 @@ class PatRotator(LoggingConfigurable):
 
     def _expire(self) -> None:
         if not self._is_in_use():
-            why = "No session was open."
+            why = "No terminal, notebook or agent used it."
         elif self._state is PatState.RETRYING:
             why = self._message
         else:
