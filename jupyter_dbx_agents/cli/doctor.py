@@ -24,6 +24,7 @@ from .agents import doctor_lines, line_of
 if TYPE_CHECKING:
     from ..app import ServerStatus
     from ..models import ModelReport
+    from ..pat.rotator import PatStatus
 
 SDK_SECONDS = 60
 # The SDK's errors end with its whole configuration.
@@ -59,6 +60,7 @@ def _server_checks(status: ServerStatus) -> list[tuple[str, dict[str, Any]]]:
     works = pat["expires_at"] is not None
     message = f"{pat['state']}: {pat['message']}".rstrip(": ")
     found.append(("token", _check("ok" if works else "problem", message, pat["hint"])))
+    found += scope_checks(pat)
     found.append(("gateway", _check("ok", f"{gateway['kind']}: {gateway['reason']}")))
     found += _model_checks(status["models"])
     if status["tracing"]["message"]:
@@ -67,6 +69,18 @@ def _server_checks(status: ServerStatus) -> list[tuple[str, dict[str, Any]]]:
         if task["state"] == "failed":
             found.append((task["name"], _check("problem", task["message"], task["hint"])))
     return found
+
+
+def scope_checks(pat: PatStatus) -> list[tuple[str, dict[str, Any]]]:
+    """Return a warning for each scope that the token lacks, with what does not work without it."""
+    hint = "If you need that, connect with a token that has the scope."
+    return [
+        (
+            "scopes",
+            _check("warning", f"The token lacks “{missing['scope']}”. {missing['feature']}", hint),
+        )
+        for missing in pat["missing_scopes"]
+    ]
 
 
 def _model_checks(reports: Mapping[str, ModelReport]) -> list[tuple[str, dict[str, Any]]]:

@@ -33,11 +33,10 @@ from .mint import (
     cannot_mint,
 )
 from .proof import TokenList, entry_of, scopes_of_any, verdict
+from .scopes import RENEWAL_SCOPE
 from .source import Beginning, SelfRenewing, TokenSource
 from .store import Pat
 
-# Without it a token can neither create nor list nor delete one.
-RENEWAL_SCOPE = "authentication"
 # 32 hex digits, and on Azure the number of a replica.  The workspace judges any other "dapi…".
 _PAT = re.compile(r"dapi[0-9A-Za-z_-]{8,200}")
 _QUOTES = "\"'`“”‘’"

@@ -44,6 +44,7 @@ from .plan import (
     within_life_seconds,
 )
 from .revocation import ReplacedPat, Revocable, Revocations
+from .scopes import MissingScope, missing_scopes
 from .source import Beginning, TokenSource
 from .store import Pat, PatState, PatStore, Promise
 
@@ -72,6 +73,7 @@ class PatStatus(TypedDict):
     created_at: str | None
     expires_at: str | None
     scopes: list[str] | None
+    missing_scopes: list[MissingScope]
     lifetime_seconds: int
     next_rotation_at: str | None
     rotations: int
@@ -336,6 +338,7 @@ class PatRotator(LoggingConfigurable):
             "created_at": wall_iso(self._clock, pat.created_at if pat else None),
             "expires_at": wall_iso(self._clock, pat.expires_at if pat else None),
             "scopes": None if scopes is None else sorted(scopes),
+            "missing_scopes": missing_scopes(scopes),
             "lifetime_seconds": self.lifetime_seconds,
             "next_rotation_at": wall_iso(
                 self._clock, (self._retry_at or self._rotate_at) if pat else None

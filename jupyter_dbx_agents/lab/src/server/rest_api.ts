@@ -781,6 +781,13 @@ export interface components {
             expires_at: components["schemas"]["Instant"];
             /** @description What the token may do; null if it is not restricted */
             scopes: string[] | null;
+            /** @description What a restricted token lacks, with what does not work without it */
+            missing_scopes: {
+                /** @description As Databricks names it, such as workspace */
+                scope: string;
+                /** @description What does not work without it */
+                feature: string;
+            }[];
             /** @description Lifetime of each token that is created */
             lifetime_seconds: number;
             next_rotation_at: components["schemas"]["Instant"];
