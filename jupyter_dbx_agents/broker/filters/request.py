@@ -20,7 +20,7 @@ from .chat import (
 )
 from .events import EventFilter
 from .json_steps import Json, is_claude
-from .pieces import ENCODING, ERRORS, Pieces, has_mark, model_of
+from .pieces import ENCODING, ERRORS, HEAD_BYTES, Pieces, model_of, searched
 from .tools import (
     EAGER_STREAMING_MARK,
     HOSTED_TOOL_MARKS,
@@ -80,28 +80,35 @@ class FilteredRequest:
 
 async def read_request(agent: str, route: Route, body: bytes) -> ModelRequest:
     """Read a request and correct it if its agent and dialect need that."""
-    if route.model and (agent, route.dialect) not in REQUEST_FILTERS:
-        return ModelRequest(route.model, body)
+    if not await _may_be_faulty(agent, route.dialect, body):
+        return ModelRequest(route.model or await _model_of(body), body)
     if len(body) > LARGE_BODY_BYTES:
-        return await asyncio.to_thread(_read, agent, route, body)
-    return _read(agent, route, body)
+        return await asyncio.to_thread(_corrected, agent, route, body)
+    return _corrected(agent, route, body)
 
 
-def _read(agent: str, route: Route, body: bytes) -> ModelRequest:
-    if _may_be_faulty(agent, route.dialect, body):
-        return _corrected(agent, route, body)
-    model = route.model or model_of(body)
-    return ModelRequest(model, body)
-
-
-def _may_be_faulty(agent: str, dialect: Dialect, body: bytes) -> bool:
+async def _may_be_faulty(agent: str, dialect: Dialect, body: bytes) -> bool:
     """Whether a request may need a correction; decided without parsing it where that is possible.
 
-    Most requests need none, and parsing them would delay keystrokes.
+    Most requests need none, and parsing them would delay keystrokes.  The search is no thread's
+    work: for that, the event loop would wait longer than the search of a block takes.
     """
     if (agent, dialect) not in REQUEST_FILTERS:
         return False
-    return dialect not in MARKS or has_mark(body, MARKS[dialect])
+    if dialect not in MARKS:
+        return True
+    for is_found in searched(body, MARKS[dialect]):
+        if is_found:
+            return True
+        await asyncio.sleep(0)
+    return False
+
+
+async def _model_of(body: bytes) -> str:
+    model = model_of(body[:HEAD_BYTES])
+    if model or len(body) <= HEAD_BYTES:
+        return model
+    return await asyncio.to_thread(model_of, body)
 
 
 def _corrected(agent: str, route: Route, body: bytes) -> ModelRequest:
