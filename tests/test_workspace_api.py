@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,7 @@ async def answering(body: bytes, *, drops: bool = False) -> AsyncIterator[Worksp
     """A workspace with one answer; ``drops``: it never ends, and comes a byte at a time."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        calls.append(asyncio.current_task())
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             await reader.readuntil(b"\r\n\r\n")
             length = 100_000 if drops else len(body)
@@ -55,7 +57,10 @@ async def answering(body: bytes, *, drops: bool = False) -> AsyncIterator[Worksp
                 await writer.drain()
                 await asyncio.sleep(0.05)
         writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
+    calls: list[Any] = []
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     api = WorkspaceApi(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     try:
@@ -63,6 +68,7 @@ async def answering(body: bytes, *, drops: bool = False) -> AsyncIterator[Worksp
     finally:
         await api.close()
         server.close()
+        await asyncio.gather(*calls)  # they end with the connection
 
 
 async def test_an_answer_that_never_ends_is_given_up_also_by_the_look_up_of_the_owner(monkeypatch):
