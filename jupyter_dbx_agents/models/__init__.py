@@ -8,6 +8,7 @@ files are rewritten and the broker forwards to the new address.
 
 from .discovery import ServedModels
 from .gateway import (
+    CHECK_HEADER,
     Dialect,
     Gateway,
     GatewayKind,
@@ -17,6 +18,7 @@ from .table import ModelReport, ModelTable
 from .watch import ModelWatch
 
 __all__ = [
+    "CHECK_HEADER",
     "Dialect",
     "Gateway",
     "GatewayKind",

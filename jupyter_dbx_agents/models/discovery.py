@@ -1,14 +1,17 @@
 """Which models the workspace serves, and in which dialects.
 
-Two lists are joined: the foundation models, which have the dialects of each, and the models in
-Unity Catalog, which have the names that the gateway uses, but no dialects.  If neither can be read,
-the list of serving endpoints is used, which is documented but has no dialects either.
+Three lists are joined: the foundation models, which have the dialects of each; the models in Unity
+Catalog, which have the names that the gateway uses, but no dialects; and the serving endpoints,
+which have no dialects either, but also a workspace's own endpoints: external models, and those with
+provisioned throughput.  Only the last list is documented; the others may fail in any way.
 
 Sources: the listings as ``databricks/ucode`` reads them, and the serving endpoints' API.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from ..errors import TokenRefusedError, WorkspaceError, WorkspaceUnavailableError
@@ -29,14 +32,28 @@ API_TYPES: Mapping[str, Dialect] = {
     "gemini/v1/generateContent": Dialect.GEMINI,
     "mlflow/v1/chat/completions": Dialect.CHAT,
 }
+# A server that answers so may have the list in a moment; after any other refusal it has none.
+PASSING_STATUSES = frozenset(
+    {
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
 Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class ServedModels:
-    """The names that may be called, each with the dialects that it speaks."""
+    """The names that may be called, each with the dialects that it speaks.
+
+    ``is_partial`` if a list could not be read now.
+    """
 
     dialects: Mapping[str, frozenset[Dialect]] = field(default_factory=dict)
+    is_partial: bool = False
 
     @property
     def is_known(self) -> bool:
@@ -55,47 +72,81 @@ class ServedModels:
 async def discover(api: WorkspaceApi, token: Secret, *, through_gateway: bool) -> ServedModels:
     """List what is served; the result is empty if no list may be read.
 
-    Raises WorkspaceUnavailableError and TokenRefusedError.
+    Raises WorkspaceUnavailableError if none can be read now, and TokenRefusedError.
     """
-    endpoints = _objects(await _read(api, FOUNDATION_MODELS, token), "endpoints")
-    spoken = {_name(endpoint): _spoken(endpoint) for endpoint in endpoints}
+    lists = _Lists(api, token)
+    foundation = await lists.read(FOUNDATION_MODELS, "endpoints")
+    spoken = {_name(endpoint): _spoken(endpoint) for endpoint in foundation}
+    for endpoint in await lists.read(SERVING_ENDPOINTS, "endpoints"):
+        spoken.setdefault(_name(endpoint), _dialects_of_endpoint(endpoint))
     if through_gateway:  # the serving endpoints do not know these names
         by_stem = {stem_of(name): dialects for name, dialects in spoken.items()}
-        for name in await _unity_catalog_names(api, token):
+        for name in await _unity_catalog_names(lists):
             spoken[name] = by_stem.get(stem_of(name), dialects_by_name(name))
     served = {name: dialects for name, dialects in spoken.items() if name and dialects}
-    if not served:
-        endpoints = _objects(await _read(api, SERVING_ENDPOINTS, token), "endpoints")
-        served = {
-            name: dialects_by_name(name)
-            for e in endpoints
-            if (name := _name(e)) and _is_ready(e) and e.get("task") == CHAT_TASK
-        }
-    return ServedModels(served)
+    if not served and lists.failure is not None:
+        raise lists.failure
+    return ServedModels(served, is_partial=lists.failure is not None)
 
 
-async def _unity_catalog_names(api: WorkspaceApi, token: Secret) -> list[str]:
+async def _unity_catalog_names(lists: "_Lists") -> list[str]:
     names: list[str] = []
-    path = MODEL_SERVICES
+    page = ""
     for _ in range(MOST_PAGES):
-        page = await _read(api, path, token)
-        services = _objects(page, "model_services")
+        services = await lists.read(f"{MODEL_SERVICES}{page}", "model_services")
         names += [str(s.get("name", "")).removeprefix("model-services/") for s in services]
-        following = page.get("next_page_token")
-        if not following:
+        if not lists.next_page:
             break
-        path = f"{MODEL_SERVICES}&page_token={following}"
+        page = f"&page_token={lists.next_page}"
     return [name for name in names if name]
 
 
-async def _read(api: WorkspaceApi, path: str, token: Secret) -> Json:
-    """Return a list's page; empty where this workspace has no such list for this user."""
-    try:
-        return await api.get_json(path, token)
-    except (WorkspaceUnavailableError, TokenRefusedError):
-        raise
-    except WorkspaceError:
-        return {}
+class _Lists:
+    """Reads lists; ``failure`` is the last that may pass, ``next_page`` the last list's next."""
+
+    def __init__(self, api: WorkspaceApi, token: Secret) -> None:
+        self._api, self._token = api, token
+        self.failure: WorkspaceUnavailableError | None = None
+        self.next_page = ""
+
+    async def read(self, path: str, key: str) -> list[Json]:
+        """Return a list, empty if this workspace has none for this user, or cannot answer now."""
+        self.next_page = ""
+        try:
+            page = await self._api.get_json(path, self._token)
+        except TokenRefusedError:
+            raise
+        except WorkspaceUnavailableError as error:
+            if not error.status:  # nothing answers at all
+                raise
+            if error.status in PASSING_STATUSES:
+                self.failure = error
+            return []
+        except WorkspaceError:
+            return []
+        self.next_page = str(page.get("next_page_token") or "")
+        return _objects(page, key)
+
+
+def _dialects_of_endpoint(endpoint: Json) -> frozenset[Dialect]:
+    """Return what an endpoint speaks by its own name and by those of what it serves."""
+    entities = _objects(endpoint.get("config") or {}, "served_entities")
+    external = [entity.get("external_model") or {} for entity in entities]
+    if not _is_ready(endpoint) or CHAT_TASK not in (
+        endpoint.get("task"),
+        *(model.get("task") for model in external),
+    ):
+        return frozenset()
+    names = [_name(endpoint), *map(_name, external)]
+    names += [str(entity.get("entity_name", "")) for entity in entities]
+    return frozenset().union(*map(dialects_by_name, _spellings(names)))
+
+
+def _spellings(names: list[str]) -> Iterator[str]:
+    """Yield names, also without what is before them: ``anthropic.claude-3``, ``main.ai.gpt``."""
+    for name in filter(None, names):
+        yield name
+        yield re.split(r"[./](?=[A-Za-z])", name)[-1]
 
 
 def _spoken(endpoint: Json) -> frozenset[Dialect]:

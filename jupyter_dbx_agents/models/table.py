@@ -186,8 +186,11 @@ class ModelTable(LoggingConfigurable):
         except WorkspaceError as error:
             self.log.info("Could not list the served models: %s", error.message)
             return False
+        if self.served.is_known and (served.is_partial or not served.is_known):
+            self.log.info("Not all of the served models could be listed; the last list stands.")
+            return False
         self.use_served(served)
-        return True
+        return not served.is_partial
 
     def use_served(self, served: ServedModels) -> None:
         """Put in force what is served; one warning names everything that is not."""
