@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import re
 import statistics
 import subprocess
@@ -26,15 +27,17 @@ from typing import Any
 
 from dbx_workspace.control_client import ControlClient
 from jupyter_dbx_agents.git_sync import GitSync
+from jupyter_dbx_agents.git_sync.history import History
 from jupyter_dbx_agents.git_sync.hooks.repository_hooks import (
     FOLDER_BELOW_HOME,
     Triggers,
-    install_hooks,
+    install_hook,
 )
 from jupyter_dbx_agents.git_sync.local.git import git_environment
+from jupyter_dbx_agents.git_sync.local.mirror import MIRRORS_FOLDER, Mirror
 from jupyter_dbx_agents.git_sync.local.projects import locate
 from jupyter_dbx_agents.git_sync.local.repository import Repository
-from jupyter_dbx_agents.git_sync.remote.archive import ArchiveStore
+from jupyter_dbx_agents.git_sync.ownership import Ownership
 from jupyter_dbx_agents.git_sync.remote.marker import Destination, Marker
 from jupyter_dbx_agents.git_sync.remote.workspace_files import Pace, WorkspaceFiles
 from jupyter_dbx_agents.pat import PatState, Promise
@@ -163,7 +166,7 @@ def measure_hook(home: Path) -> Iterator[str]:
     location = locate(repo.folder)
     assert location is not None
     off, on = ["-c", "core.hooksPath=/dev/null"], list[str]()
-    install_hooks(location, triggers.folder, git_environment(home))
+    install_hook(location, triggers.folder, git_environment(home))
     triggers.open()
     seconds: dict[str, list[float]] = {"without": [], "with": []}
     for turn in range(HOOK_ROUNDS):
@@ -231,9 +234,13 @@ async def _pretend_synced(repo: Repo, files: WorkspaceFiles, home: Path) -> None
     destination = Destination(files, ROOT, repo.folder.name)
     head = await repository.head()
     assert head is not None
-    marker = Marker(repo.folder.name, repository.identity(), "benchmark")
-    store = ArchiveStore(destination, home, 1 << 30)
-    marker = await store.add(marker, repository, head, "history")
+    mirrors = home / FOLDER_BELOW_HOME.parent / MIRRORS_FOLDER
+    mirror = Mirror(mirrors, repository, git_environment(home))
+    ownership = Ownership(repository, mirror, destination, origin="benchmark")
+    log = logging.getLogger("benchmark")
+    history = History(mirror, ownership, origin="benchmark", most_bytes=1 << 30, log=log)
+    await history.run()
+    marker = Marker(repo.folder.name, mirror.identity, "benchmark")
     await destination.write(replace(marker, commit=head.commit, tree=head.tree))
     for folder in repo.folders():
         await files.make_folder(f"{destination.folder}/{folder}")

@@ -127,8 +127,8 @@ def uninstall_lines(_names: list[str]) -> Lines:
         ) from error
     for path in removed:
         yield f"Removed {path}"
-    yield "All our hooks were removed. They return with the next terminal or restart, unless "
-    yield "c.GitSync.installs_hooks is False."
+    yield "All our hooks were removed, and are not installed again on this machine."
+    yield "Commits are still synced: they are noticed within a second."
 
 
 def _project_lines(project: ProjectStatus) -> Lines:
@@ -143,7 +143,12 @@ def _project_lines(project: ProjectStatus) -> Lines:
         yield f"{'':24}{file['path']}: {file['reason']}"
     if more := project["skipped_count"] - len(project["skipped"]):
         yield f"{'':24}and {more} more not copied"
-    for said in (project["history"]["message"], project["hooks"]):
+    history = project["history"]
+    if history["safe_at"]:
+        yield f"{'':24}safe at {history['safe_at']}: {history['commit'][:10]} and all refs"
+    if project["count"]:
+        yield f"{'':24}files: {project['done']} of {project['count']}"
+    for said in (history["message"], history["note"]):
         if said:
             yield f"{'':24}{said}"
 

@@ -1,14 +1,16 @@
 """Copies every commit under the projects' folder to the workspace, and restores it from there.
 
-Itinerary of a commit: a hook leaves a note (``hooks/repository_hooks``) or a poll sees the new HEAD
-→ ``supervisor`` finds the project (``local/projects``) and wakes its ``worker`` → one pass
-(``project_sync``): HEAD and what differs (``local/repository``, ``local/objects``, both through
-``local/git``), objects first (``remote/archive``), the intent (``remote/marker``), the files in a
-safe order (``apply``, ``remote/workspace_files``), the marker again, then ``refs/dbx/synced``.
-A first pass claims the folder (``ownership``); ``audit`` compares all of it on demand; ``restore``
-goes the other way.  ``hooks/user_config`` and ``template`` set up git itself.
+Itinerary of a commit: a hook leaves a note (``hooks/repository_hooks``) or a poll sees that a ref
+has changed → ``supervisor`` finds the project (``local/projects``) and wakes its ``worker``, which
+has two loops.  One makes it safe: a local fetch into the repository's mirror (``local/mirror``),
+and a bundle of what is new (``history``, ``remote/bundles``).  The other makes it visible, in
+passes (``project_sync``): what differs (``local/objects``, from the mirror), the intent
+(``remote/marker``), the files in a safe order (``apply``, ``remote/workspace_files``), the marker
+again.  A first pass claims the folder (``ownership``); ``audit`` compares all of it on demand;
+``restore`` and ``checkout`` go the other way.  ``hooks/user_config`` and ``template`` set up git.
 
-Invariants; ``tests/git_sync`` shows them, the first three with random histories, faults and kills
+Invariants; ``tests/git_sync`` shows them with random histories, faults and kills
+- Every ref that was reported safe is restored, whatever happens to the files.
 - The workspace ends with HEAD's tree, plus the files of others.
 - Nothing is overwritten or deleted that git sync did not write.
 - A kill between any two calls loses nothing: the next start continues.

@@ -27,6 +27,10 @@ _NOTEBOOK_HEADER = b" Databricks notebook source"
 _SNIFFED_BYTES = 64
 
 
+class SupersededError(Exception):
+    """HEAD has moved: the pass ends here, and the next one goes on with the newest tree."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One path to bring to the state of HEAD's tree.
@@ -140,10 +144,12 @@ class Applier:
     parallel: int
     takes_over: bool
     finished: Callable[[str, str | None], Awaitable[None]]
+    is_superseded: Callable[[], Awaitable[bool]]
     outcome: Outcome = field(default_factory=Outcome)
     _blocked: dict[str, str] = field(default_factory=dict)
     # A file of ours was in them a moment ago.
     _left_folders: set[str] = field(default_factory=set)
+    _is_over: bool = False
 
     async def run(self, steps: list[Step], old_tree: str, tree: str) -> Outcome:
         """Carry out all steps; whatever it raises, it can be run again."""
@@ -164,6 +170,9 @@ class Applier:
 
         async def work() -> None:
             for item in queue:
+                self._is_over = self._is_over or await self.is_superseded()
+                if self._is_over:
+                    return
                 await action(item)
 
         try:
@@ -172,6 +181,8 @@ class Applier:
                     group.create_task(work())
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
+        if self._is_over:
+            raise SupersededError
 
     # ---- folders
 

@@ -2,53 +2,57 @@
 
 The order of a pass, and why a kill between any two calls loses nothing:
 
-1. the archive gets the commit's objects: they are safe, and nobody sees them;
+1. the history has the commit: it is safe, and nobody sees it;
 2. the marker records what is going to change (*pending*): each of these paths may be ours from now
    on, with the blobs that it may contain;
 3. the files change; each call can be repeated;
 4. the marker records that the commit is complete.
 
 A new pass starts from the marker: it handles what differs between its tree and HEAD's, and what is
-pending.  New files are created exclusively, so that no foreign file is overwritten.  Two limits: a
+pending.  When HEAD moves, a pass ends at the next file, and the next one goes on with the newest
+tree.  New files are created exclusively, so that no foreign file is overwritten.  Two limits: a
 file of ours that somebody edited there is still ours, and so is one that somebody put in the place
 of one that an interrupted pass had just deleted.
 
 Decided in docs/decisions/0008-marker-beside-the-tree.md.
 """
 
+import contextlib
+import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
-from ..errors import ArchiveTooLargeError, GitError, GitSyncError, MarkerChangedError
-from .apply import Applier, Outcome, Step
-from .audit import find_damage, is_archive_whole
+from ..errors import DestinationError, GitError
+from .apply import Applier, Outcome, Step, SupersededError
+from .audit import find_damage
+from .history import History
 from .local import objects
+from .local.git import Git
 from .local.objects import Blobs, Change
 from .local.projects import CONTROL_CHARACTER, NOT_UTF8
-from .local.repository import Head, Repository
-from .ownership import claim
-from .remote.archive import ArchiveStore
-from .remote.marker import Archive, Destination, Marker, Pending
+from .local.repository import Head
+from .ownership import Ownership
+from .remote.marker import Marker, Pending
 
 # Reasons that no second attempt can change as long as the commit is the same.
 _FIXED = (objects.SYMLINK, objects.SUBMODULE, NOT_UTF8, CONTROL_CHARACTER)
+# Only a commit that changes it replaces it.
+_EDITED_AND_LEFT = "It was edited in the workspace, is too large to be kept, and left unchanged."
 
 
 @dataclass(frozen=True)
 class Settings:
     """The settings that all projects share."""
 
-    origin: str
-    scratch: Path
-    keeps_history: bool
-    most_history_bytes: int
     most_file_bytes: int
     parallel: int
     # The marker is written once per so many files; after a kill that saves three calls per file.
     checkpoint_files: int = 2000
+    # A pass that takes less is not cut off when HEAD moves.
+    least_pass_seconds: float = 2.0
 
 
 @dataclass
@@ -85,158 +89,149 @@ class ProjectSync:
 
     def __init__(
         self,
-        repository: Repository,
-        destination: Destination,
+        ownership: Ownership,
+        history: History,
         settings: Settings,
         *,
         log: logging.Logger,
         progress: Callable[[int, int], None] = lambda _done, _all: None,
-        other_projects: Callable[[], Iterable[str]] = tuple,
     ) -> None:
-        self.repository, self.destination = repository, destination
+        self.ownership, self.history = ownership, history
+        self.repository, self.destination = ownership.repository, ownership.destination
+        self._mirror = ownership.mirror
         self._settings, self._log, self._progress = settings, log, progress
-        self._other_projects = other_projects
-        self._archive = ArchiveStore(destination, settings.scratch, settings.most_history_bytes)
-        self._history_is_too_large = False
         self._retries_left_out = True
         self._audits = False
+        self._is_woken = False
         self._edits: dict[str, str] = {}
-        self._marked = ""
-        self.marker: Marker | None = None
-        self.archive_problem = ""
+
+    @property
+    def marker(self) -> Marker | None:
+        """The marker that was read or written last."""
+        return self.ownership.marker
 
     @property
     def wants_another_pass(self) -> bool:
         """Whether the last pass found that somebody deleted something: there may be more."""
         return self._audits
 
+    def wake(self) -> None:
+        """Let a running pass check whether HEAD has moved."""
+        self._is_woken = True
+
     async def run(self, *, takes_over: bool = False, audits: bool = False) -> Head | None:
         """Sync HEAD and return it, None before the first commit.
 
         Raises GitSyncError, WorkspaceError or OSError; it can be run again then.
         """
-        try:
-            return await self._run(takes_over=takes_over, audits=audits)
-        except MarkerChangedError:
-            # By another app, which ``claim`` reports, or by a call of ours whose answer was lost.
-            self.marker = None
-            return await self._run(takes_over=takes_over, audits=audits)
+        while True:
+            try:
+                return await self._run(takes_over=takes_over, audits=audits)
+            except SupersededError:
+                takes_over = False  # it is on record
 
     async def _run(self, *, takes_over: bool, audits: bool) -> Head | None:
+        self._is_woken = False
+        audits |= self._audits
         head = await self.repository.head()
         if head is None:
+            await self._keep_history(audits)  # of other branches
             return None
-        self._notice_replacement()
         if self.marker is None or takes_over:
-            self.marker = await claim(
-                self.repository,
-                self.destination,
-                self._archive,
-                origin=self._settings.origin,
-                takes_over=takes_over,
-                other_projects=self._other_projects,
-            )
+            await self._mirror.update()
             self._retries_left_out = True
-            head = await self.repository.head() or head  # claiming may have added refs
-        audits |= self._audits
-        if audits and self.marker.pending is not None:
+            await self.ownership.claim(self.history, takes_over=takes_over)
+        await self._keep_history(audits)
+        marker = await self.ownership.claim(self.history)
+        if audits and marker.pending is not None:
             # Files that are done already may be gone there by now: finish first, then look.
-            await self._sync(self.marker, head, audits=False)
-        await self._sync(self.marker, head, audits=audits)
+            await self._sync(marker, head, audits=False)
+            marker = self.marker or marker
+        await self._sync(marker, head, audits=audits)
         return head
 
-    def _notice_replacement(self) -> None:
-        """Start over if another repository has replaced the one that was synced."""
-        repository = self.repository
-        if self.marker is not None and self.marker.repository != repository.identity():
-            self.marker = None
-            self.repository = Repository(repository.location, repository.environment)
+    async def _keep_history(self, audits: bool) -> None:
+        """Make every ref safe first; a linked worktree depends on it only for restores."""
+        try:
+            await self.history.run(audits=audits)
+        except DestinationError:
+            if self.history.project == self.destination.project:
+                raise
+
+    async def _write(self, marker: Marker) -> None:
+        location = self.repository.location
+        marker = replace(
+            marker,
+            worktree=str(location.folder.resolve()) if location.is_linked else "",
+            history=self.history.project,
+            legacy=None if self.history.is_kept else marker.legacy,
+        )
+        await self.destination.write(marker)
+        self.ownership.marker = marker
+
+    async def _objects(self, *trees: str) -> Git:
+        """Return the mirror, or the repository while that has what the mirror cannot get."""
+        is_whole = not await self._mirror.missing(*trees)
+        return self._mirror if is_whole else self.repository
 
     async def _sync(self, marker: Marker, head: Head, audits: bool) -> None:
-        blobs = Blobs(self.repository)
+        started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        git = await self._objects(marker.tree, head.tree)
+        blobs = Blobs(git, self.repository.location)
         try:
-            retried = await self._paths_to_retry(marker, audits)
-            was_whole = not audits or await is_archive_whole(self.destination, marker.archive)
-            if not was_whole:
-                marker = _without_archive(marker)
-            if not retried and was_whole and not self._differs(marker, head):
-                await self._mark(head.commit)
+            retried = await self._paths_to_retry(marker, audits, git)
+            is_same = (marker.commit, marker.tree) == (head.commit, head.tree)
+            if is_same and marker.pending is None and not retried and not self._edits:
                 return
-            if marker.head_commit != head.commit or marker.refs != head.refs:
-                marker = await self._add_to_archive(marker, head)
-            steps = await self._gather(marker, head, retried)
+            if audits or not marker.tree:
+                marker = replace(marker, audited_at=started_at)
+            steps = await self._gather(marker, head, retried, git)
             outcome = Outcome()
             if any(step.is_put or step.is_deletion for step in steps):
                 marker = replace(marker, pending=_pending(steps, marker, head))
-                await self.destination.write(marker)
-                self.marker = marker
+                await self._write(marker)
                 outcome = await self._apply(marker, steps, head, blobs)
             await self._conclude(marker, head, steps, outcome)
         finally:
             await blobs.close()
 
-    async def _paths_to_retry(self, marker: Marker, audits: bool) -> set[str]:
+    async def _paths_to_retry(self, marker: Marker, audits: bool, git: Git) -> set[str]:
         """Return the paths that need another attempt though no commit changed them."""
         retried: set[str] = set()
         if audits or self._retries_left_out:
             left_out = {**marker.skipped, **marker.notes}
-            retried = {path for path, reason in left_out.items() if reason not in _FIXED}
+            fixed = (*_FIXED, _EDITED_AND_LEFT)
+            retried = {path for path, reason in left_out.items() if reason not in fixed}
         if audits and marker.tree:
-            missing, edited = await find_damage(
-                self.repository, self.destination, marker.tree, marker.skipped
-            )
+            missing, edited = await find_damage(git, self.destination, marker)
             retried.update(missing)
             for path in edited:
-                if path in retried or await self._keep_edit(path):
+                if await self._keep_edit(path):
                     retried.add(path)
+                else:
+                    retried.discard(path)
+            left = {path for path, reason in marker.notes.items() if reason == _EDITED_AND_LEFT}
+            retried |= left.difference(edited)
         return retried
 
     async def _keep_edit(self, path: str) -> bool:
         """Save an edited file before it is overwritten; False if it must stay as it is."""
         kept = await self.destination.keep_edit(path)
         note = f"It was edited in the workspace; that version is kept in {kept}."
-        self._edits[path] = note if kept else "It was edited in the workspace and left unchanged."
+        self._edits[path] = note if kept else _EDITED_AND_LEFT
         return bool(kept)
 
-    def _differs(self, marker: Marker, head: Head) -> bool:
-        is_same_head = (marker.commit, marker.tree) == (head.commit, head.tree)
-        if marker.archive.kind == "history":
-            is_same_head &= (marker.head, marker.refs) == (head.name, head.refs)
-        return marker.pending is not None or not is_same_head
-
-    async def _add_to_archive(self, marker: Marker, head: Head) -> Marker:
-        """Keep the objects; a failure here does not stop the files from being synced."""
-        self.archive_problem = ""
-        keeps = self._settings.keeps_history and not self._history_is_too_large
-        for kind in ("history", "trees") if keeps else ("trees",):
-            try:
-                return await self._archive.add(marker, self.repository, head, kind)
-            except MarkerChangedError:
-                raise
-            except ArchiveTooLargeError as error:
-                self._history_is_too_large = True
-                self._archive_failed(error)
-            except (OSError, GitSyncError) as error:
-                self._archive_failed(error)
-                break
-        return marker
-
-    def _archive_failed(self, error: Exception) -> None:
-        reason = f"{error} {getattr(error, 'hint', '')}".strip()
-        self.archive_problem = f"The history is not kept in the workspace: {reason}"
-        self._log.warning("%s: %s", self.destination.project, self.archive_problem)
-
-    async def _gather(self, marker: Marker, head: Head, retried: set[str]) -> list[Step]:
+    async def _gather(self, marker: Marker, head: Head, retried: set[str], git: Git) -> list[Step]:
         """Return a step for each path that differs, is pending or is retried."""
-        repository, pending = self.repository, marker.pending
+        pending = marker.pending
         begun = {*pending.paths, *pending.done} if pending is not None else set[str]()
         steps = [
             _step(change, marker, retried)
-            async for change in objects.diff(repository, marker.tree, head.tree)
+            async for change in objects.diff(git, marker.tree, head.tree)
         ]
         others = sorted((begun | retried) - {step.path for step in steps})
-        before = await objects.look_up(repository, marker.tree, others)
-        now = await objects.look_up(repository, head.tree, others)
+        before = await objects.look_up(git, marker.tree, others)
+        now = await objects.look_up(git, head.tree, others)
         for path in others:
             old_oid = before[path].oid if path in before else ""
             change = replace(now.get(path, Change(path, "", "")), old_oid=old_oid)
@@ -246,8 +241,17 @@ class ProjectSync:
     async def _apply(self, marker: Marker, steps: list[Step], head: Head, blobs: Blobs) -> Outcome:
         count = sum(step.is_put or step.is_deletion for step in steps)
         checkpoint_files = self._settings.checkpoint_files
-        write = self.destination.write
-        progress = Progress(marker, count, write, self._progress, checkpoint_files)
+        progress = Progress(marker, count, self._write, self._progress, checkpoint_files)
+        started = time.monotonic()
+
+        async def is_superseded() -> bool:
+            least_seconds = self._settings.least_pass_seconds
+            if not self._is_woken or time.monotonic() - started < least_seconds:
+                return False
+            self._is_woken = False
+            now = await self.repository.head()
+            return now is not None and now.commit != head.commit
+
         applier = Applier(
             self.destination,
             blobs,
@@ -256,16 +260,17 @@ class ProjectSync:
             parallel=self._settings.parallel,
             takes_over=marker.takes_over,
             finished=progress.finish,
+            is_superseded=is_superseded,
         )
         try:
             return await applier.run(steps, marker.tree, head.tree)
         finally:
-            self.marker = progress.marker()
+            self.ownership.marker = progress.marker()
 
     async def _conclude(
         self, marker: Marker, head: Head, steps: list[Step], outcome: Outcome
     ) -> None:
-        was_synced = self.marker is not None and bool(self.marker.commit)
+        was_synced = bool(marker.commit)
         touched = {step.path for step in steps}
         left_out = {step.path: step.skip for step in steps if step.skip} | outcome.skipped
         marker = replace(
@@ -279,10 +284,8 @@ class ProjectSync:
             notes={p: r for p, r in marker.notes.items() if p not in touched}
             | self._edits
             | outcome.notes,
-            remotes=await self.repository.remotes(),
         )
-        await self.destination.write(marker)
-        self.marker = marker
+        await self._write(marker)
         self._retries_left_out = False
         # Somebody deleted files of ours there: there may be more.
         self._audits = outcome.is_disturbed or (
@@ -290,24 +293,13 @@ class ProjectSync:
         )
         self.destination.records_were_missing = False
         self._edits = {}
-        if marker.obsolete:
-            self.marker = await self._archive.tidy(marker)
-        await self._mark(head.commit)
-
-    async def _mark(self, commit: str) -> None:
-        if commit == self._marked:
-            return
-        try:
-            await self.repository.mark_synced(commit)
-            self._marked = commit
-        except GitError as error:  # a full disk or a read-only repository: the files are synced
-            self._log.warning("%s: %s", self.destination.project, error)
-
-
-def _without_archive(marker: Marker) -> Marker:
-    """Return the marker without an archive that is damaged: a new one replaces it."""
-    obsolete = (*marker.obsolete, marker.archive)
-    return replace(marker, archive=Archive(), obsolete=obsolete, refs={}, head_commit="")
+        with contextlib.suppress(
+            GitError
+        ):  # it holds on to the tree that the next pass starts from
+            name = hashlib.sha256(self.destination.project.encode()).hexdigest()[:12]
+            await self._mirror.set_own_refs({f"synced-{name}": head.commit})
+        if self.history.project == self.destination.project:
+            await self.history.tidy()
 
 
 def _step(change: Change, marker: Marker, retried: set[str]) -> Step:

@@ -15,18 +15,24 @@ from ..background import BackgroundTasks, Listeners
 from ..errors import ConfigFileError, DbxAgentsError, GitSyncError
 from ..pat import PatSource
 from ..workspace_api import WorkspaceApi
-from .hooks.repository_hooks import FOLDER_BELOW_HOME, Triggers, install_hooks
-from .hooks.user_config import Identity, UserConfig
+from .history import History
+from .hooks.repository_hooks import FOLDER_BELOW_HOME, Triggers, install_hook
+from .hooks.user_config import NO_HOOKS_FILE, Identity, UserConfig
 from .local.git import git_environment
+from .local.mirror import MIRRORS_FOLDER, Mirror
 from .local.projects import (
     Location,
     find_project,
     find_projects,
     fingerprint,
+    is_gone,
+    main_location,
     name_problem,
     readable,
+    top_repositories,
 )
 from .local.repository import Repository
+from .ownership import Ownership
 from .project_sync import ProjectSync, Settings
 from .remote.marker import Destination
 from .remote.workspace_files import Pace, WorkspaceFiles
@@ -45,11 +51,6 @@ class GitSync(LoggingConfigurable):
     that are called when the status has changed.
     """
 
-    keeps_history = Bool(
-        True,
-        help="Whether the git history is kept in the workspace beside the files (as bundles in "
-        "projects/.dbx-agents), so that “restore” recovers it. Otherwise only files are restored.",
-    ).tag(config=True)
     most_history_bytes = Integer(
         1024**3, help="Larger histories are not kept; their files are synced nevertheless."
     ).tag(config=True)
@@ -64,7 +65,7 @@ class GitSync(LoggingConfigurable):
     most_parallel_requests = Integer(8, help="Concurrent calls to the workspace.").tag(config=True)
     trigger_seconds = Float(0.2, help="How often the notes of git hooks are read.").tag(config=True)
     look_seconds = Float(
-        5.0, help="How often each project's HEAD is polled, for commits that no hook reports."
+        1.0, help="How often each project's refs are polled, for changes that no hook reports."
     ).tag(config=True)
     search_seconds = Float(
         60.0, help="How often new projects are searched for; also whenever a terminal opens."
@@ -78,8 +79,8 @@ class GitSync(LoggingConfigurable):
     ).tag(config=True)
     installs_hooks = Bool(
         True,
-        help="Whether git hooks are installed in repositories and in the template for new ones. "
-        "Without them, commits are detected within look_seconds.",
+        help="Whether a post-commit hook is installed in repositories and in the template for new "
+        "ones, where the name is free. Without it, commits are detected within look_seconds.",
     ).tag(config=True)
     sets_identity = Bool(
         True,
@@ -103,7 +104,10 @@ class GitSync(LoggingConfigurable):
         self._projects, self._origin, self._pats, self._user = projects, origin, pats, user
         self._environment = git_environment(home)
         self._triggers = Triggers(home / FOLDER_BELOW_HOME)
-        self._scratch = self._triggers.folder.parent
+        self._state = self._triggers.folder.parent
+        self._mirrors: dict[Path, Mirror] = {}
+        self._ownerships: dict[str, Ownership] = {}
+        self._histories: dict[Path, History] = {}
         self._config = UserConfig(home, self._triggers.folder, self._environment)
         pace = Pace(self.requests_per_second, self.most_parallel_requests)
         self._files = WorkspaceFiles(api, pats, pace, retry_seconds=self.request_retry_seconds)
@@ -122,7 +126,6 @@ class GitSync(LoggingConfigurable):
 
     async def start(self) -> None:
         """Install hooks and begin to watch; commits made while the server was down are found."""
-        self._triggers.open()
         async with self._restoring:  # a user may have started one already: it is not a leftover
             await asyncio.to_thread(remove_leftovers, self._projects)
         await self.install_hooks()
@@ -202,22 +205,30 @@ class GitSync(LoggingConfigurable):
 
     async def install_hooks(self) -> None:
         """Search for projects and install their hooks; call this when a terminal opens."""
-        if self.installs_hooks:
+        if self._wants_hooks or self.sets_identity:
             await self._write_config()
         await self._search()
+
+    @property
+    def _wants_hooks(self) -> bool:
+        """Whether hooks are installed: unless a setting says no, or the user has removed them."""
+        return self.installs_hooks and not (self._state / NO_HOOKS_FILE).exists()
 
     # ---- finding and watching
 
     async def _search(self) -> None:
+        if self._wants_hooks:
+            with contextlib.suppress(OSError):  # then the poll sees the commits
+                self._triggers.open()
         found = await asyncio.to_thread(find_projects, self._projects)
         for name, worker in list(self._workers.items()):
-            if name not in found and not worker.location.git_dir.exists():
+            if name not in found and is_gone(worker.location):
                 self._drop(name)
         for name, location in found.items():
             await self._track(name, location)
 
     async def _track(self, name: str, location: Location) -> None:
-        """Start a worker for a new project, and install its hooks."""
+        """Start a worker for a new project, and install its hook."""
         if problem := name_problem(name):
             self._rejected[readable(os.fsencode(name))[0]] = problem
             return
@@ -225,12 +236,9 @@ class GitSync(LoggingConfigurable):
         if worker is None or worker.location != location:
             self._drop(name)
             worker = self._start(name, location)
-        if self.installs_hooks:
+        if self._wants_hooks:
             folder, environment = self._triggers.folder, self._environment
-            report = await asyncio.to_thread(install_hooks, location, folder, environment)
-            if report.problem and report.problem != worker.hooks_problem:
-                self.log.warning("%s: %s Commits are detected later.", name, report.problem)
-            worker.hooks_problem = report.problem
+            await asyncio.to_thread(install_hook, location, folder, environment)
 
     def _start(self, name: str, location: Location) -> ProjectWorker:
         worker = ProjectWorker(
@@ -249,6 +257,10 @@ class GitSync(LoggingConfigurable):
     def _drop(self, name: str) -> None:
         """Forget a project whose folder is gone; its copy in the workspace stays."""
         self._workers.pop(name, None)
+        self._ownerships.pop(name, None)
+        for common_dir, history in list(self._histories.items()):
+            if history.project == name:
+                del self._histories[common_dir], self._mirrors[common_dir]
         task = self._tasks.pop(name, None)
         if task is not None:
             task.cancel()
@@ -257,7 +269,10 @@ class GitSync(LoggingConfigurable):
     async def _watch_triggers(self) -> None:
         while True:
             for folder in self._triggers.take():
-                await self._check_folder(folder)
+                try:
+                    await self._check_folder(folder)
+                except OSError as error:
+                    self.log.debug("%s cannot be checked: %s", folder, error)
             await asyncio.sleep(self.trigger_seconds)
 
     async def _check_folder(self, folder: Path) -> None:
@@ -273,13 +288,17 @@ class GitSync(LoggingConfigurable):
             self._workers[name].wake()
 
     async def _watch_heads(self) -> None:
-        searched_at = time.monotonic()
+        searched_at, seen = time.monotonic(), frozenset[str]()
         while True:
             await asyncio.sleep(self.look_seconds)
-            await self._poll_heads()
-            if time.monotonic() - searched_at > self.search_seconds:
-                await self._search()
-                searched_at = time.monotonic()
+            try:
+                await self._poll_heads()
+                now = await asyncio.to_thread(top_repositories, self._projects)
+                if now != seen or time.monotonic() - searched_at > self.search_seconds:
+                    await self._search()
+                    searched_at, seen = time.monotonic(), now
+            except Exception as error:  # of one repository: the others are watched all the same
+                self.log.warning("Projects cannot be watched: %s", error, exc_info=True)
 
     async def _poll_heads(self) -> None:
         workers = list(self._workers.values())
@@ -302,21 +321,49 @@ class GitSync(LoggingConfigurable):
         if not root:
             return None
         settings = Settings(
-            origin=self._origin,
-            scratch=self._scratch,
-            keeps_history=self.keeps_history,
-            most_history_bytes=self.most_history_bytes,
-            most_file_bytes=self.most_file_bytes,
-            parallel=self.most_parallel_requests,
+            most_file_bytes=self.most_file_bytes, parallel=self.most_parallel_requests
         )
-        return ProjectSync(
+        ownership = self._ownership(root, name, location)
+        history = self._history(root, name, location)
+        return ProjectSync(ownership, history, settings, log=self.log, progress=progress)
+
+    def _ownership(self, root: str, name: str, location: Location) -> Ownership:
+        if (known := self._ownerships.get(name)) is not None:
+            return known
+        self._ownerships[name] = ownership = Ownership(
             Repository(location, self._environment),
+            self._mirror(location),
             Destination(self._files, root, name),
-            settings,
-            log=self.log,
-            progress=progress,
+            origin=self._origin,
             other_projects=lambda: list(self._workers),
         )
+        return ownership
+
+    def _history(self, root: str, name: str, location: Location) -> History:
+        """Return a repository's history, which is kept in the folder of its main project."""
+        key = location.common_dir.resolve()
+        if (known := self._histories.get(key)) is not None:
+            return known
+        for other, worker in self._workers.items():
+            if worker.location.git_dir.resolve() == key:
+                name, location = other, worker.location
+        self._histories[key] = history = History(
+            self._mirror(location),
+            self._ownership(root, name, location),
+            origin=self._origin,
+            most_bytes=self.most_history_bytes,
+            log=self.log,
+            changed=self._changed,
+        )
+        return history
+
+    def _mirror(self, location: Location) -> Mirror:
+        key = location.common_dir.resolve()
+        if key not in self._mirrors:
+            source = Repository(main_location(location), self._environment)
+            mirrors = self._state / MIRRORS_FOLDER
+            self._mirrors[key] = Mirror(mirrors, source, self._environment)
+        return self._mirrors[key]
 
     def _waiting_for(self) -> str:
         if self._files.is_waiting or not self._user():
@@ -329,7 +376,10 @@ class GitSync(LoggingConfigurable):
 
     def _restorer(self) -> Restorer:
         self._require_token("restore")
-        return Restorer(self._files, self._root(), self._projects, self._environment, self._origin)
+        mirrors = self._state / MIRRORS_FOLDER
+        return Restorer(
+            self._files, self._root(), self._projects, mirrors, self._environment, self._origin
+        )
 
     # ---- git's settings
 
@@ -344,7 +394,7 @@ class GitSync(LoggingConfigurable):
         try:
             async with self._configuring:
                 await asyncio.to_thread(
-                    self._config.install, self._identity, with_template=self.installs_hooks
+                    self._config.install, self._identity, with_template=self._wants_hooks
                 )
         except (ConfigFileError, OSError) as error:
             self.log.warning(

@@ -1,6 +1,7 @@
 """One project's worker: when to sync, when to retry, and its REST model."""
 
 import asyncio
+import contextlib
 import errno
 import logging
 from collections.abc import Callable
@@ -45,11 +46,17 @@ class Remark(TypedDict):
 
 
 class HistoryStatus(TypedDict):
-    """Whether a project's git history is in the workspace; ``message`` says why not."""
+    """Whether a project's git history is in the workspace; ``message`` says what of it is not.
+
+    ``safe_at`` is when every ref was safe, with HEAD at ``commit``; ``note`` is what was done.
+    """
 
     kept: bool
     bytes: int
+    safe_at: str
+    commit: str
     message: str
+    note: str
 
 
 class _LeftOut(TypedDict):
@@ -73,7 +80,6 @@ class ProjectStatus(_LeftOut):
     hint: str
     next_try_at: str | None
     history: HistoryStatus
-    hooks: str
 
 
 class ProjectWorker:
@@ -91,8 +97,7 @@ class ProjectWorker:
         retry_seconds: tuple[float, float],
     ) -> None:
         self.name, self.location = name, location
-        self.fingerprint: tuple[object, ...] = ()
-        self.hooks_problem = ""
+        self.fingerprint = 0
         self._new_sync, self._waiting_for = new_sync, waiting_for
         self._changed, self._log = changed, log
         self._retry_seconds = retry_seconds
@@ -102,23 +107,28 @@ class ProjectWorker:
         self._next_try_at: datetime | None = None
         self._progress = (0, 0)
         self._woken = asyncio.Event()
+        self._is_unsafe = asyncio.Event()
         self._asked = self._answered = 0
         self._answer_model: ProjectStatus | None = None
         self._answer = asyncio.Condition()
-        self._takes_over = self._audits = self._is_over = False
+        self._takes_over = self._audits = self._is_over = self._is_keeping = False
 
     @property
     def is_idle(self) -> bool:
         """Whether there is nothing that could be done now."""
-        return not self._woken.is_set() and self._state in (
+        is_woken = self._woken.is_set() or self._is_unsafe.is_set() or self._is_keeping
+        return not is_woken and self._state in (
             SyncState.SYNCED,
             SyncState.EMPTY,
             SyncState.REFUSED,
         )
 
     def wake(self) -> None:
-        """Request a pass, since HEAD may have moved."""
+        """Request a pass, since HEAD or another ref may have moved."""
         self._woken.set()
+        self._is_unsafe.set()
+        if self._sync is not None:
+            self._sync.wake()
 
     async def sync_now(self, *, takes_over: bool = False) -> ProjectStatus:
         """Sync and compare every folder in the workspace; return the model after one attempt."""
@@ -136,10 +146,39 @@ class ProjectWorker:
     async def run(self) -> None:
         """Work until cancelled."""
         try:
-            await self._work()
+            async with asyncio.TaskGroup() as loops:
+                loops.create_task(self._keep_safe())
+                loops.create_task(self._work())
         finally:
             self._is_over = True
             await self.answer_all()
+
+    async def _keep_safe(self) -> None:
+        """Bring new commits into the history, also during a long pass of the files."""
+        failures = 0
+        while True:
+            await self._is_unsafe.wait()
+            self._is_unsafe.clear()
+            self._is_keeping = True
+            is_over = True
+            try:
+                sync = await self._current_sync()
+                await sync.history.run()
+                is_over = not sync.history.wants_retry
+            except (DestinationError, WorkspacePermissionError):
+                pass  # the pass of the files reports it
+            except Exception as error:  # as above; a bug must not stop the loop
+                self._log.debug("The history of %s is not kept: %s", self.name, error)
+                is_over = False
+            self._is_keeping = not is_over
+            if is_over:
+                failures = 0
+                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(backoff_seconds(failures, *self._retry_seconds)):
+                    await self._is_unsafe.wait()
+            failures += 1
+            self._is_unsafe.set()
 
     async def _work(self) -> None:
         failures = 0
@@ -196,7 +235,8 @@ class ProjectWorker:
     async def _current_sync(self) -> ProjectSync:
         """Return the sync to the folder of the PAT's user, as soon as that user is known."""
         while (sync := self._new_sync(self._advance) if self._sync is None else self._sync) is None:
-            self._set(SyncState.WAITING)
+            if self._state is not SyncState.WAITING:
+                self._set(SyncState.WAITING)
             await asyncio.sleep(_USER_POLL_SECONDS)
         self._sync = sync
         return sync
@@ -245,7 +285,6 @@ class ProjectWorker:
             "next_try_at": next_try_at.isoformat(timespec="seconds") if next_try_at else None,
             **_left_out(marker),
             "history": _history(self._sync),
-            "hooks": self.hooks_problem,
         }
 
 
@@ -265,7 +304,6 @@ def rejected_model(name: str, reason: str) -> ProjectStatus:
         "next_try_at": None,
         **_left_out(None),
         "history": _history(None),
-        "hooks": "",
     }
 
 
@@ -288,11 +326,14 @@ def _listed(reasons: dict[str, str]) -> list[Remark]:
 
 
 def _history(sync: ProjectSync | None) -> HistoryStatus:
-    archive = sync.marker.archive if sync is not None and sync.marker is not None else None
+    history = sync.history if sync is not None else None
     return {
-        "kept": archive is not None and archive.kind == "history",
-        "bytes": archive.all_bytes if archive else 0,
-        "message": sync.archive_problem if sync is not None else "",
+        "kept": history is not None and history.is_kept,
+        "bytes": history.kept_bytes if history else 0,
+        "safe_at": history.safe_at if history else "",
+        "commit": history.safe_commit if history else "",
+        "message": history.problem if history else "",
+        "note": history.note if history else "",
     }
 
 

@@ -18,9 +18,12 @@ from dbx_workspace.faults import Fault
 from dbx_workspace.rest.files import ImportedObject
 from dbx_workspace.server import LocalWorkspace
 from jupyter_dbx_agents.git_sync import GitSync
+from jupyter_dbx_agents.git_sync.history import History
 from jupyter_dbx_agents.git_sync.local.git import git_environment
-from jupyter_dbx_agents.git_sync.local.projects import locate
+from jupyter_dbx_agents.git_sync.local.mirror import MIRRORS_FOLDER, Mirror
+from jupyter_dbx_agents.git_sync.local.projects import locate, main_location
 from jupyter_dbx_agents.git_sync.local.repository import Repository
+from jupyter_dbx_agents.git_sync.ownership import Ownership
 from jupyter_dbx_agents.git_sync.project_sync import ProjectSync, Settings
 from jupyter_dbx_agents.git_sync.remote.marker import Destination, Marker
 from jupyter_dbx_agents.git_sync.remote.workspace_files import Pace, WorkspaceFiles
@@ -177,6 +180,10 @@ class Site:
         nodes = [n for n in self.workspace.files.all() if n.path.startswith(prefix)]
         return {n.path[len(prefix) :]: n.content for n in nodes if n.kind != "DIRECTORY"}
 
+    def bundles(self, name: str) -> list[str]:
+        """The files of a project's history, in their order."""
+        return sorted(n for n in self.remote(f".dbx-agents/{name}") if ".bundle" in n)
+
     def remote_folders(self, name: str) -> set[str]:
         prefix = f"/Users/{OWNER}/projects/{name}/"
         nodes = [n for n in self.workspace.files.all() if n.path.startswith(prefix)]
@@ -196,30 +203,37 @@ class Site:
 
     # ---- the sync
 
-    def settings(self, **changes: Any) -> Settings:
-        values = {
-            "origin": "app",
-            "scratch": self.home,
-            "keeps_history": True,
-            "most_history_bytes": 1 << 30,
-            "most_file_bytes": 500 * 1024**2,
-            "parallel": 4,
-            "checkpoint_files": 3,
-        }
-        return Settings(**{**values, **changes})
+    @property
+    def mirrors(self) -> Path:
+        return self.home / ".local/state/jupyter_dbx_agents" / MIRRORS_FOLDER
 
-    def project_sync(self, name: str, **settings: Any) -> ProjectSync:
+    def project_sync(
+        self,
+        name: str,
+        *,
+        origin: str = "app",
+        most_history_bytes: int = 1 << 30,
+        history: History | None = None,
+        **settings: Any,
+    ) -> ProjectSync:
         location = locate(self.projects / name)
         assert location is not None
-        return ProjectSync(
+        source = Repository(main_location(location), self.environment)
+        mirror = history.mirror if history else Mirror(self.mirrors, source, self.environment)
+        ownership = Ownership(
             Repository(location, self.environment),
+            mirror,
             Destination(self.files, ROOT, name),
-            self.settings(**settings),
-            log=LOG,
+            origin=origin,
         )
+        history = history or History(
+            mirror, ownership, origin=origin, most_bytes=most_history_bytes, log=LOG
+        )
+        values = {"most_file_bytes": 500 * 1024**2, "parallel": 4, "checkpoint_files": 3}
+        return ProjectSync(ownership, history, Settings(**{**values, **settings}), log=LOG)
 
     def restorer(self, origin: str = "app") -> Restorer:
-        return Restorer(self.files, ROOT, self.projects, self.environment, origin)
+        return Restorer(self.files, ROOT, self.projects, self.mirrors, self.environment, origin)
 
     def git_sync(self, **traits: Any) -> GitSync:
         values = {
@@ -263,10 +277,13 @@ def site(tmp_path: Path) -> Site:
 
 
 @pytest.fixture
-def without_lfs(site: Site, tmp_path_factory: pytest.TempPathFactory) -> None:
+def without_lfs(
+    site: Site, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The site's programs are the system's, but for Git LFS, whether it is there or not."""
     folder = tmp_path_factory.mktemp("programs")
     for program in Path("/usr/bin").iterdir():
         if program.name != "git-lfs":
             (folder / program.name).symlink_to(program)
     site.environment["PATH"] = str(folder)
+    monkeypatch.setenv("PATH", str(folder))

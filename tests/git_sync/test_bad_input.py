@@ -153,10 +153,10 @@ async def test_a_full_disk_costs_the_history_and_not_the_files(site: Site) -> No
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert site.remote("p").keys() == {"a"}
-    assert "history is not kept" in sync.archive_problem
+    assert "history is not kept" in sync.history.problem
     site.commit("p", {"b": "2"})
     await sync.run()
-    assert sync.archive_problem == ""
+    assert sync.history.problem == ""
     shutil.rmtree(site.projects / "p")
     assert (await site.restorer().restore("p")).has_history
 
@@ -212,3 +212,32 @@ async def test_a_project_whose_name_cannot_be_is_named(site: Site) -> None:
     await synced(site, sync, "p")
     assert model(sync, "b\\xe9")["state"] == "refused"
     assert model(sync, "b\\xe9").keys() == model(sync, "p").keys()
+
+
+async def test_damaged_git_folders_do_not_keep_git_sync_from_starting(site: Site) -> None:
+    for name in ("nul", "binary", "fine"):
+        site.make(name, a="1")
+    shutil.rmtree(site.projects / "nul/.git")
+    (site.projects / "nul/.git").write_bytes(b"\0" * 100)  # as a crash leaves it
+    (site.projects / "binary/.git/commondir").write_bytes(b"\xff\0")
+    sync = site.git_sync()
+    await sync.start()
+    await synced(site, sync, "fine")
+
+
+async def test_a_failing_look_ends_no_watching(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.make("p", a="1")
+    sync = site.git_sync(installs_hooks=False)
+    await sync.start()
+    await synced(site, sync, "p")
+    failures = []
+
+    def fail(_projects: Path) -> frozenset[str]:
+        failures.append(1)
+        raise PermissionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("jupyter_dbx_agents.git_sync.supervisor.top_repositories", fail)
+        await until(lambda: len(failures) > 2, "several failures")
+    site.make("new", a="1")
+    await until(lambda: site.remote("new"), "a project made after them")

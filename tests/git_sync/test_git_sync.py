@@ -35,6 +35,7 @@ async def synced(site: Site, sync: GitSync, name: str) -> dict[str, Any]:
     return model(sync, name)
 
 
+@pytest.mark.usefixtures("without_lfs")
 async def test_commits_arrive_through_the_hook_alone(site: Site) -> None:
     site.make("p", a="1")
     sync = site.git_sync(look_seconds=1000.0)
@@ -96,11 +97,12 @@ async def test_repositories_inside_others_of_the_same_name_and_worktrees(site: S
         "lib/lib": b"of one",
         ".claude/worktrees/agent/own": b"one",
     }
-    assert site.git("tree", "rev-parse", "refs/worktree/dbx/synced") != site.git(
-        "one", "rev-parse", "refs/dbx/synced"
-    )
+    bundles = {name: site.remote(f".dbx-agents/{name}").keys() for name in ("one", "tree")}
+    assert any("history-" in name for name in bundles["one"])
+    assert bundles["tree"] == {"sync.json"}, "worktrees share one history"
 
 
+@pytest.mark.usefixtures("without_lfs")
 async def test_a_home_behind_a_link(site: Site, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(site.home)

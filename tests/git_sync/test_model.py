@@ -1,4 +1,4 @@
-"""Random histories, faults and kills: the workspace ends with HEAD's tree plus others' files.
+"""Random histories, faults and kills: every ref is restored, and HEAD's tree is in the workspace.
 
 Each run has other sequences: their first seed is random.  A failure prints its seed; to repeat it,
 set ``GIT_SYNC_SEED`` to it and ``GIT_SYNC_SEQUENCES``, the number of sequences (default 40), to 1.
@@ -39,6 +39,8 @@ class Sequence:
         )
         self.foreign: dict[str, bytes] = {}
         self.sync: ProjectSync
+        # The refs that were reported safe last, and those of attempts after that.
+        self.safe: list[dict[str, str]] = []
         self.log: list[str] = []
 
     async def run(self) -> None:
@@ -53,6 +55,8 @@ class Sequence:
                 await self.lose_the_disk()
         await self.settle()
         self.check()
+        self.safe = [self.history.refs()]
+        await self.lose_the_disk()
 
     async def attempt(self) -> None:
         """One pass, among faults; it may be killed between any two calls, or at one."""
@@ -69,9 +73,13 @@ class Sequence:
                 self.site.fault(kind, match, times=times, status=503)
         if self.random.random() < 0.1:
             self.token_dies_at(transport.count + self.random.randint(1, 8))
+        now = self.history.refs()
+        self.safe.append(now)
         try:
             await self.sync.run(audits=self.random.random() < 0.1)
             self.log.append("synced")
+            if self.sync.history.problem == "":
+                self.safe = [now]
         except Killed:
             self.log.append("killed")
             self.restart()
@@ -155,10 +163,16 @@ class Sequence:
         if not synced:
             return
         self.log.append("restored")
-        shutil.rmtree(self.history.folder)
+        detached = self.history.heads_of_worktrees() if len(self.safe) == 1 else set()
+        self.remove_all()
         self.site.connect()
         restored = await self.site.restorer().restore(self.name)
         assert restored.has_history
+        refs = self.history.refs()
+        assert refs in self.safe
+        self.safe = [refs]
+        for oid in detached:
+            self.history.git("cat-file", "-e", f"{oid}^{{commit}}")
         self.sync = self.site.project_sync(self.name)
         self.history.reload()
         worktree = {
@@ -176,6 +190,12 @@ class Sequence:
         await self.sync.run(audits=True)
         self.log.append("settled")
 
+    def remove_all(self) -> None:
+        """What a restart of the platform leaves: nothing."""
+        shutil.rmtree(self.site.mirrors, ignore_errors=True)
+        for folder in self.site.projects.iterdir():
+            shutil.rmtree(folder)
+
     def check(self) -> None:
         remote, wanted = self.site.remote(self.name), self.history.files()
         blocked = {path for path in wanted if self.is_blocked(path)}
@@ -186,8 +206,7 @@ class Sequence:
         symlinks = {path for path, (mode, _) in head.tree.items() if mode == "120000"}
         assert set(marker.skipped) == blocked | symlinks
         assert marker.pending is None
-        synced = self.history.git("rev-parse", "refs/dbx/synced").decode().strip()
-        assert synced == head.oid == marker.commit
+        assert head.oid == marker.commit
 
     def is_blocked(self, path: str) -> bool:
         """Whether others have something at, above or below a path."""
@@ -211,6 +230,6 @@ async def test_the_workspace_ends_with_heads_tree_plus_what_others_put_there(
         except BaseException:
             print(f"GIT_SYNC_SEED={seed} GIT_SYNC_SEQUENCES=1:", *sequence.log, sep="\n  ")
             raise
-        shutil.rmtree(sequence.history.folder)
+        sequence.remove_all()
         with contextlib.suppress(Exception):
             site.workspace.files.delete(OWNER, f"/Users/{OWNER}/projects", recursive=True)

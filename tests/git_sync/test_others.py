@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 
 import pytest
@@ -139,6 +140,59 @@ async def test_an_edit_in_the_workspace_is_kept_before_a_repair(site: Site) -> N
     assert marker_of(sync).notes == {}
 
 
+async def test_every_edit_is_kept_whatever_its_size(site: Site) -> None:
+    site.make("p")
+    site.commit("p", {"a": "12345", "b": "2"})
+    sync = site.project_sync("p")
+    await sync.run()
+    edits = [b"54321", b"an edit", b"67890"]
+    for edit in edits:
+        site.put_foreign("p/a", edit)
+        site.commit("p", {"b": edit})  # a sync of another file in between
+        await sync.run()
+        await sync.run(audits=True)
+        assert site.remote("p")["a"] == b"12345"
+    records = site.remote(".dbx-agents/p")
+    kept = [data for path, data in sorted(records.items()) if path.startswith("edited/")]
+    assert sorted(kept) == sorted(edits)
+
+
+async def test_an_edit_too_large_to_be_kept_is_left_unchanged(site: Site) -> None:
+    site.make("p", a="1")
+    await site.project_sync("p").run()
+    large = b"x" * (11 * 1024 * 1024)
+    site.put_foreign("p/a", large)
+    sync = site.project_sync("p")
+    for _ in range(2):
+        await sync.run(audits=True)
+        assert site.remote("p")["a"] == large
+        assert "edited" in marker_of(sync).notes["a"]
+    await site.project_sync("p").run()
+    assert site.remote("p")["a"] == large, "a start of the server leaves it, too"
+    site.put_foreign("p/a", b"1")
+    await sync.run(audits=True)
+    assert marker_of(sync).notes == {}
+
+
+async def test_small_lfs_files_are_not_taken_for_edits(site: Site) -> None:
+    content = b"icon" * 70
+    oid = hashlib.sha256(content).hexdigest()
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {len(content)}\n"
+    folder = site.make("p", icon=pointer)
+    store = folder / ".git/lfs/objects" / oid[:2] / oid[2:4]
+    store.mkdir(parents=True)
+    (store / oid).write_bytes(content)
+    sync = site.project_sync("p")
+    for _ in range(3):
+        await sync.run(audits=True)
+        assert site.remote("p") == {"icon": content}
+    assert marker_of(sync).notes == {}
+    assert not [path for path in site.remote(".dbx-agents/p") if path.startswith("edited/")]
+    site.put_foreign("p/icon", b"edit" * 70)
+    await sync.run(audits=True)
+    assert [path for path in site.remote(".dbx-agents/p") if path.startswith("edited/")]
+
+
 async def test_a_removed_history_is_kept_anew(site: Site) -> None:
     site.make("p", a="1")
     sync = site.project_sync("p")
@@ -146,7 +200,7 @@ async def test_a_removed_history_is_kept_anew(site: Site) -> None:
     site.commit("p", {"a": "2"})
     await sync.run()
     log = site.git("p", "log", "--format=%H")
-    site.delete_foreign(f".dbx-agents/p/{marker_of(sync).archive.names(0)[0]}")
+    site.delete_foreign(f".dbx-agents/p/{site.bundles('p')[0]}")
     await sync.run(audits=True)
     shutil.rmtree(site.projects / "p")
     assert (await site.restorer().restore("p")).has_history
@@ -175,13 +229,18 @@ async def test_a_damaged_record_is_reported_and_can_be_taken_over(site: Site) ->
     assert site.remote("p") == {"a": b"2"}
 
 
-async def test_a_new_clone_goes_on_and_keeps_what_was_never_pushed(site: Site) -> None:
+@pytest.mark.parametrize("has_mirror", [True, False])
+async def test_a_new_clone_goes_on_and_keeps_what_was_never_pushed(
+    site: Site, has_mirror: bool
+) -> None:
     site.make("origin", a="1")
     site.git(site.projects, "clone", "-q", "origin", "p")
     unpushed = site.commit("p", {"b": "2", "c": "3"})
     await site.project_sync("p").run()
     shutil.rmtree(site.projects / "p")
     site.git(site.projects, "clone", "-q", "origin", "p")
+    if not has_mirror:
+        shutil.rmtree(site.mirrors)
     await site.project_sync("p").run()
     assert site.remote("p") == {"a": b"1"}
     assert site.git("p", "rev-parse", "refs/dbx/before/heads/main") == unpushed
@@ -197,9 +256,10 @@ async def test_a_kept_history_with_a_gap_is_reported_and_can_be_taken_over(site:
     await site.project_sync("p").run()
     shutil.rmtree(site.projects / "p")
     site.git(site.projects, "clone", "-q", "origin", "p")
-    [bundle] = [name for name in site.remote(".dbx-agents/p") if name.endswith(".bundle")]
+    [bundle] = site.bundles("p")
     site.delete_foreign(f".dbx-agents/p/{bundle}")
-    with pytest.raises(DestinationError, match="lacks") as raised:
+    shutil.rmtree(site.mirrors)
+    with pytest.raises(DestinationError, match="no longer exists") as raised:
         await site.project_sync("p").run()
     assert raised.value.hint.endswith("jupyter dbx-agents sync --take-over -- p")
     assert site.remote("p") == {"a": b"1", "b": b"2"}

@@ -91,7 +91,7 @@ async def test_a_mode_alone_costs_no_upload(site: Site) -> None:
     (folder / "a").chmod(0o755)
     site.commit("p", {})
     await sync.run()
-    assert len(calls(site)) == 2  # the history and the marker
+    assert len(calls(site)) == 2  # the bundle and the marker
 
 
 async def test_renames_case_and_kinds_change_places(site: Site) -> None:
@@ -165,8 +165,9 @@ async def test_a_tenant_with_a_low_limit_names_what_it_refuses(site: Site) -> No
     site.make("p")
     site.commit("p", {"a.zip": os.urandom(20_000), "b.bin": os.urandom(20_000), "c": "1"})
     site.workspace.files.max_file_bytes = 10_000
-    sync = site.project_sync("p", keeps_history=False)
+    sync = site.project_sync("p")
     await sync.run()
+    assert "history is not kept" in sync.history.problem and sync.history.wants_retry
     assert site.remote("p") == {"c": b"1"}
     assert marker_of(sync).skipped.keys() == {"a.zip", "b.bin"}
     site.workspace.files.max_file_bytes = 1_000_000
@@ -221,7 +222,14 @@ async def test_an_empty_repository_waits_for_its_first_commit(site: Site) -> Non
     assert site.remote("p") == {"a": b"1"}
 
 
-async def test_the_synced_commit_is_a_ref_in_git(site: Site) -> None:
-    site.make("p", a="1")
-    await site.project_sync("p").run()
-    assert site.git("p", "rev-parse", "refs/dbx/synced") == site.git("p", "rev-parse", "HEAD")
+async def test_nothing_of_ours_is_in_the_repository(site: Site) -> None:
+    folder = site.make("p", a="1")
+    site.git("p", "update-ref", "refs/dbx/synced", "HEAD")  # as version 0.1.0 left it
+    (folder / ".git/jupyter_dbx_agents_id").write_text("1" * 32 + "\n")
+    before = {path for path in folder.rglob("*") if "objects" not in path.parts}
+    sync = site.project_sync("p")
+    await sync.run()
+    after = {path for path in folder.rglob("*") if "objects" not in path.parts}
+    assert after < before and not (folder / ".git/jupyter_dbx_agents_id").exists()
+    assert site.git("p", "for-each-ref", "--format=%(refname)") == "refs/heads/main"
+    assert marker_of(sync).repository == "1" * 32, "it goes on under its former id"

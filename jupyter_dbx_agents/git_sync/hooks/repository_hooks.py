@@ -1,12 +1,8 @@
-"""Hooks that report commits, as a guest in other people's repositories.
+"""One hook that reports commits at once, as a guest; a poll sees what it misses within a second.
 
-Our hooks go where a repository's hooks are (its ``core.hooksPath`` counts: husky), under names that
-are free.  A hook of that name is not changed or wrapped: it may be tracked, generated, or depend on
-its own name.  Instead ours goes under ``reference-transaction``, a rarely used name that git runs
-before ``post-commit``.  Where that is in use, too, polling HEAD detects the commits.
-
-With Git LFS installed only that name is used: “git lfs install” fails if a name that it wants is
-taken.  pre-commit renames our hook (to ``.legacy``) and still runs it.
+``post-commit`` goes into a repository's own hooks folder, if the name is free.  Where the folder is
+elsewhere (``core.hooksPath``: husky, a tracked or shared folder), or Git LFS is installed, which
+wants the name for itself, there is none.  pre-commit renames our hook (``.legacy``), and runs it.
 
 Decided in docs/decisions/0007-hooks-and-poll.md.
 """
@@ -17,8 +13,7 @@ import re
 import shlex
 import shutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 from ...config_files import atomic
@@ -26,29 +21,20 @@ from ...errors import ConfigFileError, GitError
 from ..local.git import run_git
 from ..local.projects import Location
 
-HOOKS = ("post-commit", "post-merge", "post-rewrite", "post-checkout")
-STAND_IN = "reference-transaction"
+HOOK = "post-commit"
+# Of version 0.1.0.
+_FORMER = ("post-merge", "post-rewrite", "post-checkout", "reference-transaction")
 _MOVED = ".legacy"
 MARK = "# Written by jupyter_dbx_agents; “jupyter dbx-agents hooks uninstall” removes it."
-_END = "# End of jupyter_dbx_agents."
 _EXCLUDES = re.compile(
-    rf"^{re.escape(MARK)}\n.*?(?:^{re.escape(_END)}\n|\Z)", re.DOTALL | re.MULTILINE
+    rf"^{re.escape(MARK)}\n.*?(?:^# End of jupyter_dbx_agents\.\n|\Z)", re.DOTALL | re.MULTILINE
 )
-# ``>>``: a process id may be reused before the note is read.  ``$1``: git also runs the stand-in
-# before a transaction, and for a clone in the current folder: then GIT_DIR says where the clone is.
-# Without the notes' folder there is no server that reads them.
+# ``>>``: a process id may be reused before the note is read.  Without the notes' folder there is no
+# server that reads them.
 _SCRIPT = """#!/bin/sh
 {mark}
-# Leaves a note that HEAD may have moved.  It takes a millisecond and never fails.
-case "${{0##*/}}:$1" in
-  reference-transaction:committed) ;;
-  reference-transaction:*) exit 0 ;;
-esac
-note() {{
-  pwd -P
-  case "$GIT_DIR" in /*/.git) echo "${{GIT_DIR%/.git}}" ;; esac
-}}
-{{ [ -d {folder} ] && note >>{folder}/$$; }} 2>/dev/null
+# Leaves a note that there is a commit.  It takes a millisecond and never fails.
+{{ [ -d {folder} ] && pwd -P >>{folder}/$$; }} 2>/dev/null
 exit 0
 """
 FOLDER_BELOW_HOME = Path(".local/state/jupyter_dbx_agents/commits")
@@ -56,53 +42,49 @@ FOLDER_BELOW_HOME = Path(".local/state/jupyter_dbx_agents/commits")
 _WRITING_SECONDS = 2.0
 
 
-@dataclass(frozen=True)
-class HookReport:
-    """Where hooks were installed; ``problem`` is why some were not, '' if all were."""
-
-    folder: Path | None
-    names: tuple[str, ...] = ()
-    problem: str = ""
-
-
-def own_names(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the names for our hooks, used where they are free."""
-    has_lfs = shutil.which("git-lfs", path=environment.get("PATH"))
-    return (STAND_IN,) if has_lfs else HOOKS
+def wants_hook(environment: Mapping[str, str]) -> bool:
+    """Whether our hook takes no name from Git LFS."""
+    return shutil.which("git-lfs", path=environment.get("PATH")) is None
 
 
 def hook_script(triggers: Path) -> str:
-    """Return the hook's text, the same for every name."""
+    """Return the hook's text."""
     return _SCRIPT.format(mark=MARK, folder=shlex.quote(str(triggers)))
 
 
-def install_hooks(location: Location, triggers: Path, environment: Mapping[str, str]) -> HookReport:
-    """Install our hooks into one repository; blocking.  Problems are in the report."""
-    folder = hooks_folder(location, environment)
-    if folder is None:
-        return HookReport(None, problem="git does not report where its hooks are.")
-    try:
+def install_hook(location: Location, triggers: Path, environment: Mapping[str, str]) -> bool:
+    """Install our hook into one repository if it can be a guest there; blocking.
+
+    Removes what version 0.1.0 installed.  Never raises: a poll sees what no hook reports.
+    """
+    with contextlib.suppress(OSError, ValueError, ConfigFileError):
+        folder = hooks_folder(location, environment)
+        _remove_former(location, folder)
+        if folder is None or not wants_hook(environment):
+            return False
+        if not folder.resolve().is_relative_to(location.common_dir.resolve()):
+            return False
+        path = folder / HOOK
+        if os.path.lexists(path) and not is_ours(path):
+            return False
         folder.mkdir(parents=True, exist_ok=True)
-        names = _install(folder, hook_script(triggers), own_names(environment))
-        if names:
-            _exclude(location, folder, names)
-    except (OSError, ConfigFileError) as error:
-        return HookReport(folder, problem=f"Its hooks cannot be written: {error}")
-    if set(names) >= set(HOOKS) or STAND_IN in names:
-        return HookReport(folder, tuple(names))
-    return HookReport(folder, tuple(names), "All names for our hooks are taken.")
+        script = hook_script(triggers).encode()
+        there = atomic.read(path)
+        if there.content != script or not os.access(path, os.X_OK):
+            atomic.replace(atomic.Snapshot(there.target, None, 0, there.identity), script, 0o755)
+        return True
+    return False
 
 
 def uninstall_hooks(location: Location, environment: Mapping[str, str]) -> list[Path]:
-    """Remove our hooks and excludes from one repository; return the removed files."""
+    """Remove what is ours from one repository; return the removed files."""
     folder = hooks_folder(location, environment)
-    moved = [name + _MOVED for name in HOOKS]
-    places = [] if folder is None else [folder / name for name in (*HOOKS, *moved, STAND_IN)]
-    ours = [place for place in places if is_ours(place)]
-    for path in ours:
-        path.unlink()
-    _write_excludes(location, ())
-    return ours
+    removed = _remove_former(location, folder)
+    for path in (*_places(location, folder, HOOK), *_places(location, folder, HOOK + _MOVED)):
+        if is_ours(path):
+            path.unlink()
+            removed.append(path)
+    return removed
 
 
 def hooks_folder(location: Location, environment: Mapping[str, str]) -> Path | None:
@@ -113,7 +95,7 @@ def hooks_folder(location: Location, environment: Mapping[str, str]) -> Path | N
         printed = run_git(
             *arguments, git_dir=location.git_dir, options=options, environment=environment
         )
-    except GitError:
+    except (GitError, ValueError):
         return None
     return location.folder / os.fsdecode(printed.rstrip(b"\n"))
 
@@ -126,48 +108,25 @@ def is_ours(path: Path) -> bool:
         return False
 
 
-def _install(folder: Path, script: str, wanted: tuple[str, ...]) -> list[str]:
-    """Write our hooks under the free names, and the stand-in if one is in use."""
-    names = [name for name in wanted if _write(folder / name, script)]
-    if len(names) < len(wanted) and STAND_IN not in wanted and _write(folder / STAND_IN, script):
-        names.append(STAND_IN)
-    for name in {*HOOKS, STAND_IN}.difference(names):
-        if is_ours(folder / name):
-            (folder / name).unlink()
-    return names
+def _places(location: Location, folder: Path | None, name: str) -> list[Path]:
+    """Return where a hook may be: in the folder that git uses, and in the repository's own."""
+    own = location.common_dir / "hooks"
+    places = {own.resolve(): own, **({folder.resolve(): folder} if folder is not None else {})}
+    return [place / name for place in places.values()]
 
 
-def _write(path: Path, script: str) -> bool:
-    """Write one hook unless its name is in use; return whether it is there."""
-    if os.path.lexists(path) and not is_ours(path):
-        return False
-    there = atomic.read(path)
-    if there.content != script.encode() or not os.access(path, os.X_OK):
-        atomic.replace(
-            atomic.Snapshot(there.target, None, 0, there.identity), script.encode(), 0o755
-        )
-    return True
-
-
-def _exclude(location: Location, folder: Path, names: Iterable[str]) -> None:
-    """Exclude hooks in the working tree from ``git status``."""
-    top, inner = location.folder.resolve(), folder.resolve()
-    is_in_git_dir = inner.is_relative_to(location.git_dir.resolve())
-    if not location.is_bare and top in inner.parents and not is_in_git_dir:
-        relative = inner.relative_to(top).as_posix()
-        _write_excludes(location, [f"/{relative}/{name}" for name in names])
-
-
-def _write_excludes(location: Location, patterns: Sequence[str]) -> None:
-    path = location.common_dir / "info" / "exclude"
-    there = atomic.read(path)
+def _remove_former(location: Location, folder: Path | None) -> list[Path]:
+    """Remove the other hooks and the excludes of version 0.1.0; return the removed files."""
+    names = (*_FORMER, *(name + _MOVED for name in _FORMER))
+    ours = [path for name in names for path in _places(location, folder, name) if is_ours(path)]
+    for path in ours:
+        path.unlink()
+    there = atomic.read(location.common_dir / "info" / "exclude")
     old = (there.content or b"").decode("utf-8", "surrogateescape")
     new = _EXCLUDES.sub("", old)
-    if patterns:
-        new += "".join(f"{line}\n" for line in (MARK, *patterns, _END))
     if new != old:
-        with contextlib.suppress(ConfigFileError):
-            atomic.replace(there, new.encode("utf-8", "surrogateescape"), 0o644)
+        atomic.replace(there, new.encode("utf-8", "surrogateescape"), 0o644)
+    return ours
 
 
 class Triggers:

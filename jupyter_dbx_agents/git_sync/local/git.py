@@ -46,6 +46,7 @@ def git_environment(home: Path) -> dict[str, str]:
         "LC_ALL": "C",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_ALLOW_PROTOCOL": "file",  # a partial clone must not fetch what it lacks
     }
 
 
@@ -94,13 +95,18 @@ class GitProcess:
     stderr: StreamReader
 
     async def end(self) -> None:
-        """Kill it if it is still running, and wait for it."""
+        """Kill it if it is still running, close its pipes, and wait for it.
+
+        The pipes come first: a child of git may hold on to them, and ends when it writes.
+        """
         if self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
-            await self.process.wait()
-        # Closed here, since the garbage collector may do it after the loop has ended.
-        cast(Any, self.process)._transport.close()
+        transport = cast(Any, self.process)._transport
+        for stream in (0, 1, 2):
+            transport.get_pipe_transport(stream).close()
+        await self.process.wait()
+        transport.close()
 
     async def succeed(self) -> None:
         """Wait for its end; raises GitError if it failed."""
@@ -131,6 +137,15 @@ class Git:
         """Run a command and return its output without the last newline."""
         printed = await self.output(*arguments, stdin=stdin)
         return printed.decode("utf-8", "surrogateescape").rstrip("\n")
+
+    async def missing(self, *oids: str) -> set[str]:
+        """Return those of the objects that are not here."""
+        wanted = [oid for oid in oids if oid]
+        if not wanted:
+            return set()
+        stdin = "\n".join(wanted).encode() + b"\n"
+        listing = await self.text("cat-file", "--batch-check", stdin=stdin)
+        return {line.split()[0] for line in listing.splitlines() if line.endswith(" missing")}
 
     async def records(self, *arguments: str) -> AsyncIterator[bytes]:
         """Run a command and yield the NUL-terminated records of its output."""

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from ...errors import GitError
 from .git import CHUNK_BYTES, Git, GitProcess
-from .projects import readable
-from .repository import Repository
+from .projects import Location, readable
 
 _FILE_MODES = {"100644", "100755", "100664"}
 _SYMLINK_MODE = "120000"
@@ -30,7 +29,8 @@ MOST_IN_MEMORY_BYTES = 256 * 1024
 # https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md: a pointer is smaller than that.
 _MOST_POINTER_BYTES = 1024
 _POINTER = re.compile(
-    rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?oid sha256:([0-9a-f]{64})\n"
+    rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?"
+    rb"oid sha256:([0-9a-f]{64})\nsize (\d+)\n"
 )
 _SHA1_DIGITS = 40
 _BROKEN = "Run “git fsck”, then “git fetch”."
@@ -144,8 +144,8 @@ class Content:
 class Blobs:
     """Reads blobs through long-lived ``git cat-file`` processes, which start at the first use."""
 
-    def __init__(self, repository: Repository) -> None:
-        self._git, self._location = repository, repository.location
+    def __init__(self, git: Git, location: Location) -> None:
+        self._git, self._location = git, location
         self._check: GitProcess | None = None
         self._batch: GitProcess | None = None
         self._turn = asyncio.Lock()
@@ -179,15 +179,15 @@ class Blobs:
         data = await self._read(oid)
         if blob_id(data, "sha1" if len(oid) == _SHA1_DIGITS else "sha256") != oid:
             raise GitError(f"The object {oid} is damaged.", _BROKEN)
-        pointer = _POINTER.match(data) if size < _MOST_POINTER_BYTES else None
-        if pointer is None:
+        sha256, _size = pointer_content(data)
+        if not sha256:
             return in_memory(data)
-        large = await asyncio.to_thread(self._large_file, path, pointer[1].decode())
+        large = await asyncio.to_thread(self._large_file, path, sha256)
         return large or in_memory(data, POINTER_NOTE)
 
     def _large_file(self, path: str, sha256: str) -> Content | None:
         """Return the content with a pointer's hash, None if it is not here."""
-        store = self._location.common_dir / "lfs" / "objects" / sha256[:2] / sha256[2:4] / sha256
+        store = lfs_path(self._location.common_dir / "lfs" / "objects", sha256)
         for file in (store, self._location.folder / path):
             try:
                 with file.open("rb") as stream:
@@ -228,6 +228,17 @@ class Blobs:
                 f"git cat-file ended at {name}.", "Run “git fsck” in the repository."
             ) from error
         return reply.rstrip(b"\n")
+
+
+def pointer_content(data: bytes) -> tuple[str, int]:
+    """Return the hash and the size of what a Git LFS pointer stands for; '' for other files."""
+    pointer = _POINTER.match(data) if len(data) < _MOST_POINTER_BYTES else None
+    return (pointer[1].decode(), int(pointer[2])) if pointer else ("", 0)
+
+
+def lfs_path(store: Path, sha256: str) -> Path:
+    """Return where Git LFS keeps a content."""
+    return store / sha256[:2] / sha256[2:4] / sha256
 
 
 def in_memory(data: bytes, note: str = "") -> Content:

@@ -5,6 +5,7 @@ A project's name is its path below that folder: ``api``, ``team/api``.  Reposito
 the outer project has nothing at that path.
 """
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -50,6 +51,8 @@ def locate(folder: Path) -> Location | None:
         elif entry.is_file():
             named = entry.read_text("utf-8", "surrogateescape").removeprefix("gitdir:").strip()
             git_dir = Path(folder / named)
+            if "\0" in named:
+                return None
         elif _is_git_dir(folder):
             git_dir = folder
         else:
@@ -57,8 +60,17 @@ def locate(folder: Path) -> Location | None:
         common = git_dir / "commondir"
         shared = git_dir / common.read_text().strip() if common.is_file() else git_dir
         return Location(folder, git_dir, shared.resolve() if shared != git_dir else git_dir)
-    except OSError:
+    except (OSError, ValueError):  # such as NULs that a crash left
         return None
+
+
+def main_location(location: Location) -> Location:
+    """Return where the repository of a linked worktree is; any other one as it is."""
+    if not location.is_linked:
+        return location
+    common_dir = location.common_dir
+    folder = common_dir.parent if common_dir.name == ".git" else common_dir
+    return Location(folder, common_dir, common_dir)
 
 
 def _is_git_dir(folder: Path) -> bool:
@@ -67,37 +79,45 @@ def _is_git_dir(folder: Path) -> bool:
     )
 
 
-def fingerprint(location: Location) -> tuple[object, ...]:
-    """Return a value that changes with HEAD, read from a few small files without git.
+def fingerprint(location: Location) -> int:
+    """Return a number that changes with every ref, HEAD, stash and setting; without git.
 
-    A symbolic HEAD's ref is a loose file, or in ``packed-refs``, or in a reftable.
+    It comes from the state of files alone: loose refs, ``packed-refs``, a reftable, the stash's
+    log, and what belongs to a linked worktree.
     """
-    head = read(location.git_dir / "HEAD")
-    name = head.removeprefix(b"ref: ").strip().decode("utf-8", "surrogateescape")
-    loose = read(location.common_dir / name) if head.startswith(b"ref: ") else b""
-    if loose or not head.startswith(b"ref: "):
-        return head, loose
-    return (
-        head,
-        _identity(location.common_dir / "packed-refs"),
-        _identity(location.git_dir / "reftable" / "tables.list"),
-    )
+    common_dir = location.common_dir
+    places = [location.git_dir / "HEAD", common_dir / "HEAD"]
+    names = ("packed-refs", "config", "shallow", "logs/refs/stash", "reftable/tables.list")
+    places += [common_dir / name for name in names]
+    with contextlib.suppress(OSError):
+        places += [each / "HEAD" for each in (common_dir / "worktrees").iterdir()]
+    found: list[object] = [_state(place) for place in places]
+    folders = [common_dir / "refs"]
+    while folders:
+        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(Path(entry.path))
+                else:
+                    found.append((entry.path, _state(Path(entry.path))))
+    return hash(tuple(sorted(found, key=str)))
 
 
-def read(path: Path) -> bytes:
-    """Return the first 4 KB of a file, b'' if it cannot be read."""
-    try:
-        return path.read_bytes()[:4096]
-    except OSError:
-        return b""
-
-
-def _identity(path: Path) -> tuple[int, int, int] | None:
+def _state(path: Path) -> tuple[int, int, int] | None:
     try:
         status = path.stat()
-    except OSError:
+    except (OSError, ValueError):
         return None
     return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def top_repositories(projects: Path) -> frozenset[str]:
+    """Return the folders directly below the projects' folder that have a ``.git``; a cheap look."""
+    try:
+        with os.scandir(projects) as entries:
+            return frozenset(e.name for e in entries if os.path.lexists(f"{e.path}/.git"))
+    except OSError:
+        return frozenset()
 
 
 def find_projects(projects: Path) -> dict[str, Location]:
@@ -109,6 +129,17 @@ def find_projects(projects: Path) -> dict[str, Location]:
         if location is not None and folder != root:
             found[folder.relative_to(root).as_posix()] = location
     return found
+
+
+def is_gone(location: Location) -> bool:
+    """Whether a repository does not exist any more; one that cannot be read does."""
+    try:
+        location.git_dir.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def find_project(projects: Path, inside: Path) -> tuple[str, Location] | None:
@@ -167,7 +198,7 @@ def _children(folder: Path) -> list[Path]:
 def _agents_worktrees(folder: Path) -> list[Path]:
     """Return the hidden folder in which Claude Code makes its worktrees."""
     worktrees = folder / ".claude" / "worktrees"
-    return [worktrees] if worktrees.is_dir() else []
+    return [worktrees] if os.path.isdir(worktrees) else []  # noqa: PTH112 unreadable is False
 
 
 def _is_ignored(name: str) -> bool:

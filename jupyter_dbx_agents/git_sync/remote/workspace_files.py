@@ -38,11 +38,15 @@ BURST = 10
 
 @dataclass(frozen=True)
 class RemoteObject:
-    """One object of the workspace; ``kind`` is FILE, DIRECTORY, NOTEBOOK …"""
+    """One object of the workspace; ``kind`` is FILE, DIRECTORY, NOTEBOOK …
+
+    ``modified_ms`` is the workspace's time of the last change, 0 if it is not known.
+    """
 
     path: str
     kind: str
     size_bytes: int
+    modified_ms: int = 0
 
     @property
     def name(self) -> str:
@@ -227,5 +231,8 @@ def _envelope(path: str, overwrite: bool, boundary: str) -> tuple[bytes, bytes]:
 
 def _remote_object(info: dict[str, Any]) -> RemoteObject:
     return RemoteObject(
-        str(info.get("path", "")), str(info.get("object_type", "")), int(info.get("size", -1))
+        str(info.get("path", "")),
+        str(info.get("object_type", "")),
+        int(info.get("size", -1)),
+        int(info.get("modified_at", 0)),
     )

@@ -50,7 +50,6 @@ function ProjectLine({ project, actions, trans }: { project: Project } & Part): 
         <progress aria-label={name} max={project.count} value={project.done ?? 0} />
       )}
       <Message message={project.message} hint={project.hint} isBad={state === 'refused'} />
-      <Message message={project.hooks} hint="" isBad />
       <Message message={project.history?.message} hint="" />
       <Remarks
         title={trans._n(

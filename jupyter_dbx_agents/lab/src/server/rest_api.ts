@@ -703,11 +703,15 @@ export interface components {
                 /** @description Whether the git history is in the workspace */
                 kept: boolean;
                 bytes: number;
-                /** @description Why it is not, '' if it is */
+                /** @description When every ref was safe there, '' before */
+                safe_at: string;
+                /** @description The commit of HEAD that is safe */
+                commit: string;
+                /** @description What of it is not safe and why, '' if all is */
                 message: string;
+                /** @description What was done to it, such as a deletion */
+                note: string;
             };
-            /** @description Why git hooks could not be installed, '' if they are */
-            hooks: string;
         };
         /** @description Files that are not copied, or differ from those in git; at most 100 */
         Remarks: {

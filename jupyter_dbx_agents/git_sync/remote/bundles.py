@@ -1,0 +1,293 @@
+"""The history beside the tree: bundles of ``git bundle create``, each a safe point of its own.
+
+A bundle has the refs as they were, what is new since the one before it, and the ref ``STATE``: a
+blob with everything else that a restore sets up.  So one upload makes a commit safe, and the names
+in the folder tell which bundles belong together: ``history-G-FIRST-LAST.bundle`` has what is new
+from position FIRST to LAST of generation G.  An upload that covers several positions replaces their
+bundles, which are deleted after it; a kill in between leaves both, and the longest is read.
+
+Large bundles have parts (``….bundle.PART-COUNT``; join them with ``cat``), since the workspace
+exports files of at most 10 MB.  ``git fetch FILE 'refs/*:refs/*'`` reads them, the oldest first.
+"""
+
+import contextlib
+import json
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import IO, Any, Self
+
+from ...errors import DestinationError, GitError, GitStoppedError
+from ..local.git import Git
+from ..local.repository import OWN_REFS, Snapshot
+from .marker import Destination, LegacyArchive, Marker, take_over_hint
+from .workspace_files import RemoteObject
+
+STATE = f"{OWN_REFS}state"
+# The workspace exports files of at most 10 MB.
+PART_BYTES = 8 * 1024 * 1024
+_NAME = re.compile(r"history-(\d{4})-(\d{6})-(\d{6})\.bundle(?:\.(\d{4})-(\d{4}))?")
+_LEGACY_NAME = re.compile(r"[0-9a-f]{12}-\d{4}\.(bundle|trees)(\.\d{4})?")
+
+
+@dataclass(frozen=True)
+class State:
+    """What a bundle says of the repository beside its objects."""
+
+    project: str
+    repository: str
+    origin: str
+    snapshot: Snapshot
+    made_at: str = ""
+
+    def to_bytes(self) -> bytes:
+        """Return the content of the blob."""
+        return json.dumps({"schema": 1, **asdict(self)}, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Return the state in a blob.  Raises DestinationError."""
+        try:
+            model: dict[str, Any] = json.loads(data)
+            inner = model["snapshot"]
+            known = {each.name for each in fields(Snapshot)}
+            snapshot = Snapshot(**{key: v for key, v in inner.items() if key in known})
+            if not all(isinstance(v, str) for v in snapshot.refs.values()):
+                raise TypeError
+            own = {key: str(model[key]) for key in ("project", "repository", "origin", "made_at")}
+            return cls(snapshot=snapshot, **own)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise DestinationError(
+                f"A bundle's state cannot be read ({type(error).__name__}).", "Update the app."
+            ) from error
+
+    @classmethod
+    def of_legacy(cls, marker: Marker) -> Self | None:
+        """Return the state that a record of version 0.1.0 has, None without a history."""
+        old = marker.legacy
+        if old is None or old.kind != "history":
+            return None
+        settings = [
+            pair
+            for name, url in old.remotes.items()
+            for pair in (
+                [f"remote.{name}.url", url],
+                [f"remote.{name}.fetch", f"+refs/heads/*:refs/remotes/{name}/*"],
+            )
+        ]
+        snapshot = Snapshot(
+            old.head,
+            old.head_commit,
+            dict(old.refs),
+            settings=settings,
+            shallow=list(old.shallow),
+            object_format=marker.object_format,
+            is_bare=old.is_bare,
+        )
+        return cls(marker.project, marker.repository, marker.origin, snapshot)
+
+
+@dataclass(frozen=True, order=True)
+class Bundle:
+    """One bundle in the workspace, in one or more files."""
+
+    generation: int
+    first: int
+    last: int
+    parts: int = field(default=1, compare=False)
+    size_bytes: int = field(default=0, compare=False)
+
+    @property
+    def key(self) -> str:
+        """Its name without the ending, also that of the ref of its state in the mirror."""
+        return f"history-{self.generation:04d}-{self.first:06d}-{self.last:06d}"
+
+    def names(self) -> list[str]:
+        """Return the names of its files, the parts in order."""
+        name = f"{self.key}.bundle"
+        if self.parts == 1:
+            return [name]
+        return [f"{name}.{part:04d}-{self.parts:04d}" for part in range(self.parts)]
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The bundles that make up the history, from the first position on, and files to delete."""
+
+    bundles: tuple[Bundle, ...] = ()
+    leftovers: tuple[str, ...] = ()
+    newest_generation: int = 0
+    # Bundles that are superseded, and not deleted yet.
+    older: tuple[Bundle, ...] = ()
+
+    @classmethod
+    def of(cls, files: Iterable[RemoteObject]) -> Self:
+        """Return the chain of the newest generation that is complete at its beginning."""
+        listed = {each.name: each.size_bytes for each in files if _is_history(each.name)}
+        whole = sorted(_whole_bundles(listed))
+        newest = max((int(m[1]) for n in listed if (m := _NAME.fullmatch(n))), default=0)
+        for generation in sorted({bundle.generation for bundle in whole}, reverse=True):
+            if bundles := _cover([each for each in whole if each.generation == generation]):
+                own = {name for bundle in bundles for name in bundle.names()}
+                older = tuple(each for each in whole if each not in bundles)
+                return cls(tuple(bundles), tuple(sorted(listed.keys() - own)), newest, older)
+        return cls((), tuple(sorted(listed)), newest, tuple(whole))
+
+    @property
+    def has_strays(self) -> bool:
+        """Whether later bundles of this generation exist, as when one in the middle is gone."""
+        if not self.bundles:
+            return False
+        last = self.bundles[-1]
+        found = [m for name in self.leftovers if (m := _NAME.fullmatch(name))]
+        return any(int(m[1]) == last.generation and int(m[3]) > last.last for m in found)
+
+    def extended(self, bundle: Bundle) -> Self:
+        """Return the chain with a new bundle in the place of those that it covers."""
+        kept = tuple(
+            each
+            for each in self.bundles
+            if each.generation == bundle.generation and each.last < bundle.first
+        )
+        dropped = [n for each in self.bundles if each not in kept for n in each.names()]
+        newest = max(self.newest_generation, bundle.generation)
+        leftovers = {*self.leftovers, *dropped}.difference(bundle.names())
+        older = (*self.older, *(each for each in self.bundles if each not in kept))
+        return type(self)((*kept, bundle), tuple(sorted(leftovers)), newest, older)
+
+
+def _is_history(name: str) -> bool:
+    return bool(_NAME.fullmatch(name) or _LEGACY_NAME.fullmatch(name))
+
+
+def _whole_bundles(listed: dict[str, int]) -> list[Bundle]:
+    """Return the bundles of which every part is there."""
+    parts: dict[tuple[int, int, int, int], list[int]] = {}
+    for name, size in listed.items():
+        if found := _NAME.fullmatch(name):
+            generation, first, last, _part, count = (int(word or 1) for word in found.groups())
+            parts.setdefault((generation, first, last, count), []).append(max(size, 0))
+    return [
+        Bundle(*key, size_bytes=sum(sizes)) for key, sizes in parts.items() if len(sizes) == key[3]
+    ]
+
+
+def _cover(bundles: list[Bundle]) -> list[Bundle]:
+    """Return bundles that follow each other from position 0; the longest one at each."""
+    found: list[Bundle] = []
+    position = 0
+    while here := [each for each in bundles if each.first == position]:
+        longest = max(here, key=lambda each: each.last)
+        found.append(longest)
+        position = longest.last + 1
+    return found
+
+
+class BundleStore:
+    """Lists, writes, reads and deletes the bundles of one project."""
+
+    def __init__(self, destination: Destination) -> None:
+        self._destination = destination
+
+    async def chain(self) -> Chain:
+        """Return the bundles that are there."""
+        return Chain.of(await self._destination.files.children(self._destination.records) or [])
+
+    async def upload(self, stream: IO[bytes], bundle: Bundle) -> Bundle:
+        """Write a bundle's files; raises a WorkspaceError if its name is in use."""
+        size = stream.seek(0, 2)
+        bundle = replace(bundle, parts=max(1, -(-size // PART_BYTES)), size_bytes=size)
+        stream.seek(0)
+        for name in bundle.names():
+            await self._destination.record(name, stream.read(PART_BYTES), overwrite=False)
+        return bundle
+
+    async def delete(self, names: Iterable[str]) -> None:
+        """Delete files that are superseded."""
+        for name in names:
+            await self._destination.files.delete(f"{self._destination.records}/{name}")
+
+    async def fetch(self, bundle: Bundle, git: Git) -> dict[str, str]:
+        """Add a bundle's objects to a repository; return its refs.
+
+        Raises DestinationError if one of its files is missing or damaged, and GitError.
+        """
+        return await _index(git, self._chunks(bundle.names()))
+
+    async def fetch_all(
+        self, chain: Chain, git: Git, known: Mapping[str, str]
+    ) -> tuple[dict[str, str], bool]:
+        """Add the objects of all bundles that are not known; return the blobs of their states.
+
+        The second value is False if a bundle is damaged: those behind it are useless without it.
+        """
+        states: dict[str, str] = {}
+        for bundle in chain.bundles:
+            try:
+                oid = known.get(bundle.key) or (await self.fetch(bundle, git)).get(STATE, "")
+                await read_state(git, oid)
+            except GitStoppedError:
+                raise
+            except (DestinationError, GitError):
+                return states, False
+            states[bundle.key] = oid
+        return states, True
+
+    async def fetch_older(self, chain: Chain, git: Git, oid: str) -> None:
+        """Add the objects of superseded bundles to a repository that lacks one of them."""
+        for bundle in chain.older:
+            if not await git.missing(oid):
+                return
+            try:
+                await self.fetch(bundle, git)
+            except GitStoppedError:
+                raise
+            except (DestinationError, GitError):
+                continue
+
+    async def object_format(self, bundle: Bundle) -> str:
+        """Return the format of a bundle's objects, ``sha1`` or ``sha256``."""
+        async for chunk in self._chunks(bundle.names()):
+            header = chunk.partition(b"\n\n")[0]
+            return "sha256" if b"@object-format=sha256" in header else "sha1"
+        return "sha1"
+
+    async def fetch_legacy(self, archive: LegacyArchive, git: Git) -> None:
+        """Add the objects of an archive of version 0.1.0.  Raises DestinationError, GitError."""
+        for number in range(len(archive.parts)):
+            await _index(git, self._chunks(archive.names(number)), archive.kind == "history")
+
+    async def _chunks(self, names: list[str]) -> AsyncIterator[bytes]:
+        for name in names:
+            data = await self._destination.files.read(f"{self._destination.records}/{name}")
+            if data is None:
+                raise DestinationError(
+                    f"The history in the workspace lacks {name}.",
+                    take_over_hint(self._destination.project),
+                )
+            yield data
+
+
+async def read_state(git: Git, oid: str) -> State:
+    """Return the state in a blob of a repository.  Raises DestinationError or GitError."""
+    return State.from_bytes(await git.output("cat-file", "blob", oid or "0"))
+
+
+async def _index(git: Git, chunks: AsyncIterator[bytes], has_header: bool = True) -> dict[str, str]:
+    """Add a bundle's or a pack's objects; return the refs in the bundle's header."""
+    header = b""
+    async with git.running("index-pack", "--stdin", "--fix-thin") as indexing:
+        with contextlib.suppress(ConnectionError):
+            async for chunk in chunks:
+                pack = chunk
+                if has_header:
+                    header, end, pack = (header + chunk).partition(b"\n\n")
+                    has_header = not end
+                indexing.stdin.write(pack)
+                await indexing.stdin.drain()
+        indexing.stdin.close()
+        await indexing.stdout.read()
+        await indexing.succeed()
+    lines = header.decode("utf-8", "replace").splitlines()[1:]
+    pairs = (line.partition(" ") for line in lines if line[:1] not in ("-", "@"))
+    return {name: oid for oid, _, name in pairs}
