@@ -45,12 +45,13 @@ from .environment import (
     take_environment,
 )
 from .errors import ConfigurationError, DbxAgentsError, PatError
-from .git_sync import GitSync, detach_template
+from .git_sync import GitSync
 from .git_sync.worker import ProjectStatus
 from .lifecycle.preferences import preferences
 from .lifecycle.process import fatal, tune_event_loop
 from .lifecycle.sessions import OpenSessions, SessionsStatus
 from .lifecycle.startup import StartupTasks, TaskStatus
+from .lifecycle.template import detach_template
 from .local_channel import SOCKET_VARIABLE
 from .local_channel.command import PACKAGE_ROOT, isolated_call, write_command
 from .local_channel.server import LocalChannel

@@ -7,7 +7,7 @@ and a bundle of what is new (``history``, ``remote/bundles``).  The other makes 
 passes (``project_sync``): what differs (``local/objects``, from the mirror), the intent
 (``remote/marker``), the files in a safe order (``apply``, ``remote/workspace_files``), the marker
 again.  A first pass claims the folder (``ownership``); ``audit`` compares all of it on demand;
-``restore`` and ``checkout`` go the other way.  ``hooks/user_config`` and ``template`` set up git.
+``restore`` and ``checkout`` go the other way.  ``hooks/user_config`` sets up git.
 
 Invariants; ``tests/git_sync`` shows them with random histories, faults and kills
 - Every ref that was reported safe is restored, whatever happens to the files.
@@ -22,6 +22,5 @@ Invariants; ``tests/git_sync`` shows them with random histories, faults and kill
 from .hooks.user_config import uninstall
 from .restore import Restored
 from .supervisor import GitSync
-from .template import detach_template
 
-__all__ = ["GitSync", "Restored", "detach_template", "uninstall"]
+__all__ = ["GitSync", "Restored", "uninstall"]
