@@ -19,8 +19,19 @@ Invariants; ``tests/git_sync`` shows them with random histories, faults and kill
 - Nobody else's hook and no setting of the user is changed.
 """
 
-from .hooks.user_config import uninstall
+from .ending import Forgotten
+from .hooks.user_config import allow_hooks, are_hooks_removed, uninstall
+from .local.git import LEAST_GIT
 from .restore import Restored
-from .supervisor import GitSync
+from .supervisor import GitSync, Restorable
 
-__all__ = ["GitSync", "Restored", "uninstall"]
+__all__ = [
+    "LEAST_GIT",
+    "Forgotten",
+    "GitSync",
+    "Restorable",
+    "Restored",
+    "allow_hooks",
+    "are_hooks_removed",
+    "uninstall",
+]

@@ -67,7 +67,7 @@ class History:
         self._chain: Chain | None = None
         self._state: State | None = None
         self._renewed_at = -_RENEW_SECONDS
-        self._too_large = self.wants_retry = False
+        self.is_too_large = self.wants_retry = False
         self._turn = asyncio.Lock()
         self.problem = self.note = self.safe_at = self.safe_commit = ""
 
@@ -104,21 +104,21 @@ class History:
             return
         await self._ownership.claim(self)
         if audits:
-            self._too_large = False
+            self.is_too_large = False
             self._chain = None
         try:
             chain = await self._load()
             identity = self.mirror.identity
             state = State(self.project, identity, self._origin, snapshot)
             if self._state is None or replace(self._state, made_at="") != state:
-                if self._too_large:
+                if self.is_too_large:
                     return
                 await self._add(chain, state)
             self._safe(state)
         except (MarkerChangedError, DestinationError):
             raise
         except ArchiveTooLargeError as error:
-            self._too_large = True
+            self.is_too_large = True
             self._failed(error)
         except WorkspaceError as error:
             if error.status not in (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
@@ -140,7 +140,7 @@ class History:
     def _failed(self, error: Exception) -> None:
         reason = f"{error} {getattr(error, 'hint', '')}".strip()
         self.problem = f"The history is not kept in the workspace: {reason}"
-        self.wants_retry = not self._too_large
+        self.wants_retry = not self.is_too_large
         self._log.warning("%s: %s", self.project, self.problem)
         self._changed()
 

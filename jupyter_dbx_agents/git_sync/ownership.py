@@ -110,13 +110,15 @@ class Ownership:
         finally:
             self.marker = None
         is_new_here = (marker.repository, marker.origin) != (fresh.repository, fresh.origin)
+        is_back = bool(marker.gone_at)
         marker = replace(
             marker,
             repository=fresh.repository,
             origin=fresh.origin,
             takes_over=marker.takes_over or fresh.takes_over,
+            gone_at="",
         )
-        if is_new_here:
+        if is_new_here or is_back:
             await self.destination.write(marker)
         if marker.tree and await self.destination.files.info(self.destination.folder) is None:
             return replace(marker, commit="", tree="", skipped={}, notes={})  # somebody deleted it

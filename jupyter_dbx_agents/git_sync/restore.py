@@ -182,7 +182,7 @@ class Restorer:
         """Become the app that syncs it."""
         marker, _state, _states = source.taken
         if marker is not None:
-            taken = replace(marker, origin=self.origin)
+            taken = replace(marker, origin=self.origin, gone_at="")
             if taken != source.marker:
                 await source.destination.write(taken)
 

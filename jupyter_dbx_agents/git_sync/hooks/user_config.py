@@ -127,6 +127,16 @@ class UserConfig:
         return True
 
 
+def are_hooks_removed(home: Path) -> bool:
+    """Whether the user has removed our hooks."""
+    return (home / FOLDER_BELOW_HOME).with_name(NO_HOOKS_FILE).exists()
+
+
+def allow_hooks(home: Path) -> None:
+    """Let the server install hooks again.  Raises OSError."""
+    (home / FOLDER_BELOW_HOME).with_name(NO_HOOKS_FILE).unlink(missing_ok=True)
+
+
 def uninstall(home: Path, projects: Path) -> list[Path]:
     """Remove our hooks, template and include for good; return what was removed.
 
@@ -138,7 +148,7 @@ def uninstall(home: Path, projects: Path) -> list[Path]:
     triggers.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     (triggers.parent / NO_HOOKS_FILE).touch()
     removed = UserConfig(home, triggers, environment).uninstall()
-    folders = {location.folder for location in find_projects(projects).values()}
+    folders = {location.folder for location in find_projects(projects).projects.values()}
     folders.update(synced_repositories(triggers.parent / MIRRORS_FOLDER))
     for folder in sorted(folders):
         location = locate(folder)

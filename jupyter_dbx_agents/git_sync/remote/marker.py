@@ -80,7 +80,7 @@ class Marker:
     ``audited_at`` is when all files were known to be ours.  ``skipped`` are paths of the commit
     that are left out, ``notes`` are paths with restrictions; both with the reason.  ``worktree`` is
     the path of a linked worktree, whose history is that of the project ``history``.  ``preserved``
-    are files of former histories that must stay.
+    are files of former histories that must stay.  ``gone_at`` is when its folder was deleted here.
     """
 
     project: str
@@ -100,6 +100,7 @@ class Marker:
     worktree: str = ""
     history: str = ""
     preserved: tuple[str, ...] = ()
+    gone_at: str = ""
     legacy: LegacyArchive | None = field(default=None, compare=False)
 
     def to_bytes(self) -> bytes:
