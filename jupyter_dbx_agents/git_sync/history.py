@@ -30,6 +30,7 @@ from .local.mirror import Mirror, keep_unpushed
 from .ownership import Ownership
 from .remote.bundles import STATE, Bundle, BundleStore, Chain, State, read_state
 from .remote.marker import is_taken, take_over_hint
+from .states import explained
 
 # More increments than these are merged, the large ones only with as much that came after them.
 MOST_INCREMENTS = 32
@@ -138,7 +139,8 @@ class History:
         self._changed()
 
     def _failed(self, error: Exception) -> None:
-        reason = f"{error} {getattr(error, 'hint', '')}".strip()
+        said = explained(error)
+        reason = f"{said.message} {said.hint}".strip()
         self.problem = f"The history is not kept in the workspace: {reason}"
         self.wants_retry = not self.is_too_large
         self._log.warning("%s: %s", self.project, self.problem)

@@ -191,7 +191,7 @@ def _look_into(root: Path, folder: Path, found: Found) -> list[Path]:
         if location is not None and location.is_bare:
             return []
     for entry in inside.values():
-        if entry.is_symlink() and os.path.lexists(f"{entry.path}/.git"):
+        if entry.is_symlink():
             _leave_out_link(root, Path(entry.path), found)
     for name in [name for name in inside if folder == root and name.startswith(RESTORING)]:
         reason = "A restore was interrupted."
@@ -227,9 +227,10 @@ def _leave_out(root: Path, folder: Path, problem: Unfit, found: Found) -> None:
 
 
 def _leave_out_link(root: Path, link: Path, found: Found) -> None:
-    with contextlib.suppress(OSError, RuntimeError):  # a loop
+    """Name a link to a repository, or to a folder of repositories, that is elsewhere."""
+    with contextlib.suppress(OSError, RuntimeError):  # it leads nowhere, or is a loop
         target = link.resolve()
-        if not target.is_relative_to(root):  # else it is synced from there
+        if not target.is_relative_to(root) and (top_repositories(target) or locate(target)):
             reason = f"It is a link to {target}, outside of the projects' folder."
             _leave_out(root, link, Unfit(reason, "Move the repository itself here."), found)
 
