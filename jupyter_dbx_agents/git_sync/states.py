@@ -101,13 +101,16 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 def explained(error: Exception) -> DbxAgentsError:
     """Return an error that says what the user can do."""
-    if isinstance(error, WorkspaceError):
-        hint = "Sync retries. If this continues, check your folder in the workspace."
-        if isinstance(error, WorkspacePermissionError):
-            hint = "Get permission to write to your folder, or a token with that scope."
-        elif error.hint:
-            return error
-        return WorkspaceError(f"The workspace responded: {error.message}", hint)
+    if isinstance(error, WorkspacePermissionError):
+        return WorkspaceError(
+            f"The workspace responded: {error.message}",
+            "Get permission to write to your folder, or a token with that scope.",
+        )
+    if isinstance(error, WorkspaceError) and not error.hint:
+        return WorkspaceError(
+            f"The workspace responded: {error.message}",
+            "Sync retries. If this continues, check your folder in the workspace.",
+        )
     if isinstance(error, DbxAgentsError):
         return error
     if isinstance(error, (TimeoutError, ConnectionError)):

@@ -54,7 +54,6 @@ def test_a_commit_in_a_terminal_appears_in_the_workspace_and_in_the_status(app: 
         terminal.run("git mv 'odd name/ä.txt' b.txt && git commit -qm two")
         eventually(lambda: in_workspace(app, "by-hand").keys() == {"n.py", "b.txt"})
         head = terminal.run("git rev-parse HEAD").strip()
-        eventually(lambda: terminal.run("git rev-parse refs/dbx/synced").strip() == head)
         shown = ("synced", head[:10])
         command = "jupyter dbx-agents sync --status by-hand"
         eventually(lambda: all(word in terminal.run(command) for word in shown))
