@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import os
 import shlex
 import shutil
 import tempfile
@@ -24,7 +25,7 @@ from . import ending
 from .ending import Forgotten
 from .history import History
 from .hooks.repository_hooks import FOLDER_BELOW_HOME, Triggers, install_hook
-from .hooks.user_config import NO_HOOKS_FILE, Identity, UserConfig
+from .hooks.user_config import NO_HOOKS_FILE, PROJECTS_FILE, Identity, UserConfig
 from .local.git import git_environment
 from .local.mirror import MIRRORS_FOLDER, Mirror
 from .local.projects import (
@@ -33,7 +34,6 @@ from .local.projects import (
     Found,
     Location,
     Unfit,
-    find_project,
     find_projects,
     fingerprint,
     is_gone,
@@ -85,7 +85,9 @@ class GitSync(LoggingConfigurable):
         "second) are shared by all of its users.",
     ).tag(config=True)
     most_parallel_requests = Integer(8, help="Concurrent calls to the workspace.").tag(config=True)
-    trigger_seconds = Float(0.2, help="How often the notes of git hooks are read.").tag(config=True)
+    trigger_seconds = Float(0.2, help="How often to check whether git hooks report a commit.").tag(
+        config=True
+    )
     look_seconds = Float(
         1.0, help="How often each project's refs are polled, for changes that no hook reports."
     ).tag(config=True)
@@ -298,6 +300,8 @@ class GitSync(LoggingConfigurable):
             if self._wants_hooks:
                 with contextlib.suppress(OSError):  # then the poll sees the commits
                     self._triggers.open()
+                    note = self._triggers.folder / PROJECTS_FILE
+                    note.write_bytes(os.fsencode(self._projects))
             found, gone = await self._find()
             if gone:  # one that was moved meanwhile was in neither place
                 found, gone = await self._find()
@@ -428,40 +432,28 @@ class GitSync(LoggingConfigurable):
             self._failure = str(error)
 
     async def _take_triggers(self) -> None:
-        for folder in self._triggers.take():
-            await self._attempt(partial(self._check_folder, folder))
-
-    async def _check_folder(self, folder: Path) -> None:
-        """Wake the worker of the repository that contains ``folder``; it may be a new one."""
-        found = await asyncio.to_thread(find_project, self._projects, folder)
-        if found is None:
-            return
-        name, location = found
-        worker = self._workers.get(name)
-        if worker is None or worker.location != location:
-            await self._search()
-            if name not in self._workers and name not in self._unfit:  # too many folders
-                await self._track(name, location)
-        if name in self._workers:
-            self._workers[name].wake()
+        if self._triggers.take() and not await self._poll():
+            await self._search()  # in a repository that is not known yet
 
     async def _look(self) -> None:
         """Poll all refs, and search for projects if there are others, or after a while."""
         now = await asyncio.to_thread(top_repositories, self._projects)
         is_due = time.monotonic() - self._searched_at > self.search_seconds
-        if await self._poll() or now != self._seen or is_due:
+        await self._poll()
+        is_gone = any(worker.fingerprint is None for worker in self._workers.values())
+        if is_gone or now != self._seen or is_due:
             self._seen = now
             await self._search()
 
     async def _poll(self) -> bool:
-        """Wake the workers of what has changed; return whether a repository is gone."""
+        """Wake the workers of what has changed; return whether anything has."""
         workers = list(self._workers.values())
         looks = await asyncio.to_thread(lambda: [_look_at(worker) for worker in workers])
-        for worker, now in zip(workers, looks, strict=True):
-            if now not in (None, worker.fingerprint):
-                worker.fingerprint = now
-                worker.wake()
-        return None in looks
+        changed = [(w, now) for w, now in zip(workers, looks, strict=True) if now != w.fingerprint]
+        for worker, now in changed:
+            worker.fingerprint = now
+            worker.wake()
+        return bool(changed)
 
     # ---- the parts of a sync
 

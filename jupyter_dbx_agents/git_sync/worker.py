@@ -86,7 +86,8 @@ class ProjectWorker:
         retry_seconds: tuple[float, float],
     ) -> None:
         self.name, self.location = name, location
-        self.fingerprint = 0
+        # Of its refs, when they were last looked at; None if it is gone.
+        self.fingerprint: int | None = 0
         self.cause = Cause.NEW
         self.sync: ProjectSync | None = None
         self._new_sync, self._waiting_for = new_sync, waiting_for

@@ -259,19 +259,6 @@ def is_gone(location: Location) -> bool:
     return False
 
 
-def find_project(projects: Path, inside: Path) -> tuple[str, Location] | None:
-    """Return the project that contains a path below the projects' folder, None if none does."""
-    root, folder = projects.resolve(), inside.resolve()
-    while folder != root and root in folder.parents:
-        location = locate(folder)
-        if location is not None:
-            parts = folder.relative_to(root).parts
-            is_project = parts[0] != RECORDS_FOLDER and _problem(parts, location) is None
-            return ("/".join(parts), location) if is_project else None
-        folder = folder.parent
-    return None
-
-
 def _is_cache(name: str) -> bool:
     return name.startswith(".") or name in _FILLED_BY_TOOLS
 
