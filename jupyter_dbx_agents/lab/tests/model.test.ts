@@ -141,7 +141,11 @@ test('safe and visible are told apart', () => {
     safeAt: at,
     files: [3, 20_000]
   });
-  const unsafe = [{ ...history, message: 'Free some space.' }, { ...history, safe_at: '' }, undefined];
+  const unsafe = [
+    { ...history, message: 'Free some space.' },
+    { ...history, safe_at: '' },
+    undefined
+  ];
   for (const history of unsafe) {
     assert.equal(progressOf(project({ history, count: 0 })).safeAt, null);
   }
