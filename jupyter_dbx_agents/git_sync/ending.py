@@ -5,19 +5,35 @@ come back with all others.  ``remove`` deletes what git sync wrote, for a projec
 and for the former name of one that was renamed.
 """
 
+import asyncio
 import contextlib
+import itertools
+import shlex
+import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path, PurePosixPath
 
-from ..errors import DestinationError, GitSyncError, WorkspaceError
+from ..background import AnyLogger, BackgroundTasks, backoff_seconds
+from ..errors import DbxAgentsError, DestinationError, GitSyncError, WorkspaceError
 from .audit import find_damage
 from .local.git import Git
 from .local.objects import list_tree
+from .local.projects import is_gone
+from .project_sync import ProjectSync
 from .remote.bundles import BundleStore
 from .remote.marker import FILE_NAME, Destination, Marker
+from .states import Cause, ProjectStatus, bare_status
+from .worker import ProjectWorker
+
+_GONE = "Its folder was deleted. Its copy is still in the workspace."
+_GONE_HINT = (
+    "To get it back: jupyter dbx-agents restore {name}. "
+    "To delete the copy: jupyter dbx-agents forget {name}"
+)
 
 
 @dataclass(frozen=True)
@@ -26,6 +42,79 @@ class Forgotten:
 
     name: str
     left: str
+
+
+class Endings:
+    """The projects that ended here: their models, and the tasks that end them in the workspace."""
+
+    def __init__(
+        self, background: BackgroundTasks, retry_seconds: tuple[float, float], log: AnyLogger
+    ) -> None:
+        self.gone: dict[str, ProjectStatus] = {}
+        self._background, self._retry_seconds, self._log = background, retry_seconds, log
+        # The former names of each project that was renamed, until their copies are removed.
+        self._renamed: dict[str, list[str]] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def follow(self, former: str, name: str) -> None:
+        """Take note that a project was renamed."""
+        self._renamed[name] = [former, *self._renamed.pop(former, [])]
+
+    def add(self, workers: Iterable[ProjectWorker]) -> None:
+        """Record that the folders of projects were deleted, or renamed."""
+        for name, sync in [(worker.name, worker.sync) for worker in workers]:
+            if sync is None or sync.marker is None:
+                continue  # nothing of it is in the workspace
+            if not any(name in former for former in self._renamed.values()):
+                hint = _GONE_HINT.format(name=shlex.quote(name))
+                self.gone[name] = bare_status(name, Cause.GONE.state, _GONE, hint)
+            self._spawn(name, partial(_end, sync))
+
+    def forget(self, name: str) -> None:
+        """Do nothing more about a project: it is back, or forgotten."""
+        self.gone.pop(name, None)
+        if (task := self._tasks.pop(name, None)) is not None:
+            task.cancel()
+
+    def remove_former(self, worker: ProjectWorker) -> None:
+        """Remove the copies under the former names of a project that is complete now."""
+        sync = worker.sync
+        if sync is not None and sync.history.is_kept and not sync.history.problem:
+            for former in self._renamed.pop(worker.name, []):
+                self.forget(former)
+                self._spawn(former, partial(_remove_former, former, sync))
+
+    async def finish(self) -> None:
+        """Wait for what remains to be done."""
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _spawn(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        self._tasks[name] = self._background.spawn(self._repeat(work))
+
+    async def _repeat(self, work: Callable[[], Awaitable[None]]) -> None:
+        for failures in itertools.count():
+            try:
+                await work()
+                break
+            except (DbxAgentsError, OSError) as error:
+                self._log.debug("What ended here cannot be recorded yet: %s", error)
+            await asyncio.sleep(backoff_seconds(failures, *self._retry_seconds))
+
+
+async def _end(sync: ProjectSync) -> None:
+    """Record that a project was deleted here, and free the space of its mirror."""
+    marker, location = sync.marker, sync.repository.location
+    if marker is not None:
+        await mark_gone(sync.destination, marker)
+    if not location.is_linked and sync.history.is_kept and is_gone(location):
+        await asyncio.to_thread(shutil.rmtree, sync.ownership.mirror.folder, True)
+
+
+async def _remove_former(former: str, sync: ProjectSync) -> None:
+    destination = Destination(sync.destination.files, sync.destination.root, former)
+    marker, mirror = await destination.load(), sync.ownership.mirror
+    if marker is not None and marker.repository == mirror.identity:
+        await remove(destination, marker, None if await mirror.missing(marker.tree) else mirror)
 
 
 async def mark_gone(destination: Destination, last: Marker) -> None:

@@ -2,27 +2,22 @@
 
 import asyncio
 import contextlib
-import itertools
 import os
-import shlex
-import shutil
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from traitlets import Bool, Float, Integer
 from traitlets.config import LoggingConfigurable
 
-from ..background import BackgroundTasks, Listeners, backoff_seconds
+from ..background import BackgroundTasks, Listeners
 from ..errors import ConfigFileError, DbxAgentsError, DestinationError, GitSyncError
 from ..pat import PatSource
 from ..workspace_api import WorkspaceApi
-from . import ending
-from .ending import Forgotten
+from .ending import Endings, Forgotten, forget
 from .history import History
 from .hooks.repository_hooks import FOLDER_BELOW_HOME, Triggers, install_hook
 from .hooks.user_config import NO_HOOKS_FILE, PROJECTS_FILE, Identity, UserConfig
@@ -51,10 +46,6 @@ from .worker import ProjectWorker
 
 _PROGRESS_SECONDS = 1.0
 _FLUSH_POLL_SECONDS = 0.05
-_GONE_HINT = (
-    "To get it back: jupyter dbx-agents restore {name}. "
-    "To delete the copy: jupyter dbx-agents forget {name}"
-)
 
 
 @dataclass(frozen=True)
@@ -138,12 +129,10 @@ class GitSync(LoggingConfigurable):
         self._files = WorkspaceFiles(api, pats, pace, retry_seconds=self.request_retry_seconds)
         self._workers: dict[str, ProjectWorker] = {}
         self._unfit: dict[str, Unfit] = {}
-        self._gone: dict[str, ProjectStatus] = {}
-        # The former names of each project that was renamed, until their copies are removed.
-        self._renamed: dict[str, list[str]] = {}
-        # A task of each project: its worker, or what remains to be done for one that is gone.
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._background = BackgroundTasks(self.log)
+        self._retry_seconds = (self.first_retry_seconds, self.most_retry_seconds)
+        self._endings = Endings(self._background, self._retry_seconds, self.log)
         self._identity_of = ""
         self._identity: Identity | None = None
         self._configuring, self._restoring = asyncio.Lock(), asyncio.Lock()
@@ -176,8 +165,7 @@ class GitSync(LoggingConfigurable):
     async def _flush(self) -> None:
         await self._search()  # including a project that was created just now
         await self._poll()
-        endings = [task for name, task in self._tasks.items() if name not in self._workers]
-        await asyncio.gather(*endings, return_exceptions=True)
+        await self._endings.finish()
         while not all(worker.is_idle for worker in self._workers.values()):  # noqa: ASYNC110
             await asyncio.sleep(_FLUSH_POLL_SECONDS)  # at the very end only, and for seconds
 
@@ -198,7 +186,7 @@ class GitSync(LoggingConfigurable):
 
     def status(self) -> list[ProjectStatus]:
         """Return the REST models of all projects, and of what is not one."""
-        models = {**self._gone}
+        models = {**self._endings.gone}
         for name, (reason, hint) in self._unfit.items():
             models[name] = bare_status(name, Cause.UNFIT.state, reason, hint)
         models |= {name: worker.model() for name, worker in self._workers.items()}
@@ -275,10 +263,9 @@ class GitSync(LoggingConfigurable):
                 )
             if name not in await restorer.available() or ".." in name.split("/"):
                 raise GitSyncError(f"The workspace has no project {name}.", "Check its name.")
-            self._end_task(name)
+            self._endings.forget(name)
             destination = Destination(self._files, self._root(), name)
-            forgotten = await ending.forget(destination, self._environment, files=files)
-        self._gone.pop(name, None)
+            forgotten = await forget(destination, self._environment, files=files)
         self._changed()
         return forgotten
 
@@ -312,8 +299,7 @@ class GitSync(LoggingConfigurable):
             for name, location in found.projects.items():
                 await self._track(name, location)
             if self._projects.is_dir():  # otherwise nobody deleted each of them
-                for worker in gone:
-                    self._leave(worker)
+                self._endings.add(gone)
             self._changed()
 
     async def _find(self) -> tuple[Found, list[ProjectWorker]]:
@@ -344,7 +330,7 @@ class GitSync(LoggingConfigurable):
             changed=self._changed,
             passed=self._passed,
             log=self.log,
-            retry_seconds=(self.first_retry_seconds, self.most_retry_seconds),
+            retry_seconds=self._retry_seconds,
         )
         self._tasks[name] = self._background.spawn(worker.run())
 
@@ -352,13 +338,10 @@ class GitSync(LoggingConfigurable):
         """End a project's tasks; its copy in the workspace stays."""
         self._workers.pop(name, None)
         self._ownerships.pop(name, None)
-        self._gone.pop(name, None)
+        self._endings.forget(name)
         for common_dir, history in list(self._histories.items()):
             if history.project == name:
                 del self._histories[common_dir], self._mirrors[common_dir]
-        self._end_task(name)
-
-    def _end_task(self, name: str) -> None:
         if (task := self._tasks.pop(name, None)) is not None:
             task.cancel()
 
@@ -371,52 +354,17 @@ class GitSync(LoggingConfigurable):
             root = self._projects.resolve()
             if folder is not None and folder.is_relative_to(root):
                 former = folder.relative_to(root).as_posix()
-                self._renamed[name] = [former, *self._renamed.pop(former, [])]
-
-    def _leave(self, worker: ProjectWorker) -> None:
-        """Record that a project's folder was deleted or renamed."""
-        sync, name = worker.sync, worker.name
-        if sync is None or sync.marker is None or name in self._workers:
-            return  # nothing of it is in the workspace
-        if not any(name in former for former in self._renamed.values()):
-            message = "Its folder was deleted. Its copy is still in the workspace."
-            hint = _GONE_HINT.format(name=shlex.quote(name))
-            self._gone[name] = bare_status(name, Cause.GONE.state, message, hint)
-        self._tasks[name] = self._background.spawn(self._repeat(lambda: _mark_gone(sync)))
+                self._endings.follow(former, name)
 
     def _passed(self, worker: ProjectWorker) -> None:
-        """Wake projects around and inside one that is complete now; remove its former copy."""
-        if worker.cause is not Cause.DONE or worker.sync is None:
+        """Wake projects around and inside one that is complete now; remove its former copies."""
+        if worker.cause is not Cause.DONE:
             return
         for name, other in self._workers.items():
             is_inside = name.startswith(f"{worker.name}/") or worker.name.startswith(f"{name}/")
             if is_inside and other.cause.is_ended_by(Waker.NEIGHBOR):
                 other.wake()
-        if worker.sync.history.is_kept:
-            for former in self._renamed.pop(worker.name, []):
-                if former not in self._workers:
-                    self._end_task(former)
-                    removing = self._repeat(partial(self._remove, former, worker))
-                    self._tasks[former] = self._background.spawn(removing)
-
-    async def _remove(self, former: str, worker: ProjectWorker) -> None:
-        """Remove the copy of a renamed project under its former name."""
-        destination = Destination(self._files, self._root(), former)
-        marker, mirror = await destination.load(), self._mirror(worker.location)
-        if marker is not None and marker.repository == mirror.identity:
-            git = None if await mirror.missing(marker.tree) else mirror
-            await ending.remove(destination, marker, git)
-
-    async def _repeat(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do something in the workspace, as often as it needs."""
-        for failures in itertools.count():
-            try:
-                await work()
-                break
-            except (DbxAgentsError, OSError) as error:
-                self.log.debug("What ended here cannot be recorded yet: %s", error)
-            pause = backoff_seconds(failures, self.first_retry_seconds, self.most_retry_seconds)
-            await asyncio.sleep(pause)
+        self._endings.remove_former(worker)
 
     async def _watch(self, look: Callable[[], Awaitable[None]], seconds: float) -> None:
         while True:
@@ -592,12 +540,3 @@ def _look_at(worker: ProjectWorker) -> int | None:
         return None if is_gone(worker.location) else fingerprint(worker.location)
     except Exception:  # whatever is odd about one repository: the others are looked at
         return worker.fingerprint
-
-
-async def _mark_gone(sync: ProjectSync) -> None:
-    """Record that a project was deleted here, and free the space of its mirror."""
-    marker, location = sync.marker, sync.repository.location
-    if marker is not None:
-        await ending.mark_gone(sync.destination, marker)
-    if not location.is_linked and sync.history.is_kept and is_gone(location):
-        await asyncio.to_thread(shutil.rmtree, sync.ownership.mirror.folder, True)
