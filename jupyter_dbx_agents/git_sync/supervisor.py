@@ -120,7 +120,7 @@ class GitSync(LoggingConfigurable):
         self._environment = git_environment(home)
         self._triggers = Triggers(home / FOLDER_BELOW_HOME)
         self._state = self._triggers.folder.parent
-        self._state_note = ""
+        self._state_note, self._temporary = "", Path()
         self._mirrors: dict[Path, Mirror] = {}
         self._ownerships: dict[str, Ownership] = {}
         self._histories: dict[Path, History] = {}
@@ -461,16 +461,20 @@ class GitSync(LoggingConfigurable):
 
     def _mirrors_folder(self) -> Path:
         """Return where mirrors are: in our state folder, or else in a temporary one."""
-        try:
-            self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            self._state = Path(tempfile.mkdtemp(prefix="jupyter_dbx_agents-"))
+        if not self._state_note:
+            folder, reason = self._state / MIRRORS_FOLDER, "Permission denied"
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                if os.access(folder, os.W_OK):
+                    return folder
+            except OSError as error:
+                reason = str(error.strerror)
+            self._temporary = Path(tempfile.mkdtemp(prefix="jupyter_dbx_agents-"))
             self._state_note = (
-                f"Copies of the history are in {self._state}, since {error.filename} "
-                f"cannot be made ({error.strerror})."
+                f"{folder} cannot be written ({reason}). {self._temporary} is used instead."
             )
             self.log.warning("%s", self._state_note)
-        return self._state / MIRRORS_FOLDER
+        return self._temporary
 
     def _waiting_for(self) -> str:
         if self._files.is_waiting or not self._user():
