@@ -114,7 +114,7 @@ def test_the_end_of_a_search_is_said(site: Site, monkeypatch: pytest.MonkeyPatch
         (site.projects / f"data/{number}").mkdir(parents=True)
     site.make("p", a="1")
     names, reasons = found(site)
-    assert names == {"p"} and "Only 10 folders" in reasons["projects/…"]
+    assert names == {"p"} and "Only 10 folders" in reasons["…"]
 
 
 UNPRIVILEGED = """
@@ -143,6 +143,15 @@ def test_unreadable_folders_are_named_and_hide_no_other(site: Site) -> None:
     for place in places:
         (site.projects / place).chmod(0o755)
     assert ended.stdout == "['fine'] ['.claude', 'closed', 'no git']\n", ended.stderr
+
+
+def test_what_is_said_can_be_printed(site: Site) -> None:
+    odd = Path(os.fsdecode(os.fsencode(site.home) + b"/outside\xe9"))
+    odd.mkdir()
+    site.git(odd, "init", "-q", "r")
+    (site.projects / "link").symlink_to(odd / "r")
+    _names, reasons = found(site)
+    assert "outside\\xe9" in reasons["link"].encode().decode()
 
 
 async def test_a_restore_that_was_cut_off_is_named_and_is_no_project(site: Site) -> None:

@@ -157,9 +157,11 @@ def find_projects(projects: Path, known: Iterable[str] = ()) -> Found:
             else:
                 queue.append(child)
     if queue:
-        reason = f"Only {MOST_FOLDERS} folders are searched for repositories, not all that are here"
+        reason = (
+            f"Only {MOST_FOLDERS} folders are searched for repositories, not all that are here."
+        )
         hint = f"Move data out of here; the search ended before {queue[0].relative_to(root)}."
-        found.unfit[f"{root.name}/…"] = Unfit(f"{reason}.", hint)
+        _leave_out(root, root / "…", Unfit(reason, hint), found)
     for _ in range(_MOST_CACHE_FOLDERS):
         if not caches:
             break
@@ -194,8 +196,8 @@ def _look_into(root: Path, folder: Path, found: Found) -> list[Path]:
         if entry.is_symlink():
             _leave_out_link(root, Path(entry.path), found)
     for name in [name for name in inside if folder == root and name.startswith(RESTORING)]:
-        reason = "A restore was interrupted."
-        found.unfit[name] = Unfit(reason, "The next start of the app removes it; or do it by hand.")
+        hint = "The next start of the app removes it; or do it by hand."
+        _leave_out(root, folder / name, Unfit("A restore was interrupted.", hint), found)
         del inside[name]
     own = {".git", *([RECORDS_FOLDER] if folder == root else [])}
     return [
@@ -223,7 +225,8 @@ def _problem(parts: tuple[str, ...], location: Location | None) -> Unfit | None:
 
 def _leave_out(root: Path, folder: Path, problem: Unfit, found: Found) -> None:
     name = folder.relative_to(root).as_posix() if folder != root else f"{root.name}/"
-    found.unfit[readable(_encoded(name))[0]] = problem
+    shown, reason, hint = (readable(_encoded(text))[0] for text in (name, *problem))
+    found.unfit[shown] = Unfit(reason, hint)
 
 
 def _leave_out_link(root: Path, link: Path, found: Found) -> None:
