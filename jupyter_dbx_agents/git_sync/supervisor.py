@@ -289,6 +289,7 @@ class GitSync(LoggingConfigurable):
                     self._triggers.open()
                     note = self._triggers.folder / PROJECTS_FILE
                     note.write_bytes(os.fsencode(self._projects))
+            before = self.status()
             found, gone = await self._find()
             if gone:  # one that was moved meanwhile was in neither place
                 found, gone = await self._find()
@@ -300,7 +301,8 @@ class GitSync(LoggingConfigurable):
                 await self._track(name, location)
             if self._projects.is_dir():  # otherwise nobody deleted each of them
                 self._endings.add(gone)
-            self._changed()
+            if self.status() != before:
+                self._changed()
 
     async def _find(self) -> tuple[Found, list[ProjectWorker]]:
         """Return what is here, and the workers of what is not here any more."""
@@ -358,8 +360,6 @@ class GitSync(LoggingConfigurable):
 
     def _passed(self, worker: ProjectWorker) -> None:
         """Wake projects around and inside one that is complete now; remove its former copies."""
-        if worker.cause is not Cause.DONE:
-            return
         for name, other in self._workers.items():
             is_inside = name.startswith(f"{worker.name}/") or worker.name.startswith(f"{name}/")
             if is_inside and other.cause.is_ended_by(Waker.NEIGHBOR):

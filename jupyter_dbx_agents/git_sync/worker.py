@@ -157,28 +157,28 @@ class ProjectWorker:
             sync = await self._current_sync()
             self._set(Cause.BUSY, self._error)
             head = await sync.run(takes_over=takes_over, audits=audits)
+            is_whole = not sync.history.is_too_large
+            self._set((Cause.DONE if is_whole else Cause.TOO_LARGE) if head else Cause.UNBORN)
+            if sync.wants_another_pass:
+                self.wake()
+            self._passed(self)
         except Exception as error:  # also of a bug, which must not stop the worker
             self._log.debug("Syncing %s failed", self.name, exc_info=True)
             asked_seconds = _asked_seconds(error)
             said = explained(error)
             self._log.warning("%s is not synced: %s %s", self.name, said.message, said.hint)
             self._set(Cause.of(error), said)
-        else:
-            is_whole = not sync.history.is_too_large
-            self._set((Cause.DONE if is_whole else Cause.TOO_LARGE) if head else Cause.UNBORN)
-            if sync.wants_another_pass:
-                self.wake()
         if not self.cause.is_ended_by(Waker.RETRY):  # otherwise the retry does it, too
             self._takes_over &= not takes_over
             self._audits &= not audits
         self.answer(requests)
-        self._passed(self)
         return self.cause, asked_seconds
 
     async def _current_sync(self) -> ProjectSync:
         """Return the sync to the folder of the PAT's user, as soon as that user is known."""
         while (sync := self.sync or self._new_sync(self._advance)) is None:
-            self._set(Cause.NO_TOKEN)
+            if self.cause is not Cause.NO_TOKEN:  # a change is sent to every page
+                self._set(Cause.NO_TOKEN)
             await asyncio.sleep(_USER_POLL_SECONDS)
         self.sync = sync
         return sync
