@@ -2,13 +2,14 @@
 
 Itinerary of a commit: a hook reports one (``hooks/repository_hooks``), or it is time for a poll →
 ``supervisor``, which finds the projects (``local/projects``), sees whose refs have changed, and
-wakes its ``worker``, which has two loops and a state (``states``).  One makes it safe: a local fetch into the repository's mirror (``local/mirror``),
-and a bundle of what is new (``history``, ``remote/bundles``).  The other makes it visible, in
-passes (``project_sync``): what differs (``local/objects``, from the mirror), the intent
-(``remote/marker``), the files in a safe order (``apply``, ``remote/workspace_files``), the marker
-again.  A first pass claims the folder (``ownership``); ``audit`` compares all of it on demand;
-``restore`` and ``checkout`` go the other way.  ``ending`` is for projects that were deleted,
-renamed or forgotten; ``hooks/user_config`` sets up git.
+wakes its ``worker``, which has two loops and a state (``states``).  One loop makes it safe: a local
+fetch into the repository's mirror (``local/mirror``), and a bundle of what is new (``history``,
+``remote/bundles``).  The other makes it visible, in passes (``project_sync``): what differs
+(``local/objects``, from the mirror), the intent (``remote/marker``), the files in a safe order
+(``apply``, ``remote/workspace_files``), the marker again.  A first pass claims the folder
+(``ownership``); ``audit`` compares all of it on demand; ``restore`` and ``checkout`` go the other
+way.  ``ending`` is for projects that were deleted, renamed or forgotten; ``hooks/user_config`` sets
+up git.
 
 Invariants; ``tests/git_sync`` shows them with random histories, faults and kills
 - Every ref that was reported safe is restored, whatever happens to the files.

@@ -104,6 +104,7 @@ def test_projects_and_git_are_checked(terminal: TerminalClient, home: Path, tmp_
     assert "unfit: Its .git is damaged" in found["project damaged"]
     assert found["project damaged"].startswith("warning")
     assert found["projects"].startswith("ok ") and found["git"].startswith("ok ")
+    assert "damaged: Its .git is damaged" in terminal.run("jupyter dbx-agents status")
     old = tmp_path / "git"
     old.write_text("#!/bin/sh\necho git version 2.20.1\n")
     old.chmod(0o755)
