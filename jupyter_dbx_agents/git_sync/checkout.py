@@ -8,39 +8,25 @@ of Git LFS files comes from the project's folder in the workspace.
 import asyncio
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from http import HTTPStatus
-from pathlib import Path
+import re
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from ..errors import GitError, GitStoppedError, WorkspaceError
+from ..errors import GitError, GitStoppedError
 from .local.objects import lfs_path, pointer_content
 from .local.projects import readable
 from .local.repository import Repository
-from .remote.workspace_files import WorkspaceFiles
+
+# Returns the content of a file in the workspace, None if there is none.
+Reader = Callable[[str], Awaitable[bytes | None]]
+# Characters that HFS+ ignores in names; git's path.c and utf8.c have the same rules.
+_IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
+_GIT_FOLDER = re.compile(r"(\.git|git~\d+)[. ]*(:.*)?", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class LargeFiles:
-    """Reads the content of Git LFS files from a project's folder in the workspace."""
-
-    files: WorkspaceFiles
-    folder: str
-
-    async def fetch(self, path: str, sha256: str, store: Path) -> bool:
-        """Write a file's content into the LFS store; return whether it was there."""
-        try:
-            data = await self.files.read(f"{self.folder}/{path}")
-        except WorkspaceError as error:
-            if error.status != HTTPStatus.BAD_REQUEST:  # otherwise it is too large for export
-                raise
-            return False
-        if data is None or hashlib.sha256(data).hexdigest() != sha256:
-            return False
-        target = lfs_path(store, sha256)
-        await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
-        await asyncio.to_thread(target.write_bytes, data)
-        return True
+def is_safe(path: str) -> bool:
+    """Whether a path stays below the folder that it is joined to, and outside its ``.git``."""
+    parts = [_IGNORED.sub("", part) for part in re.split(r"[/\\]", path)]
+    return not any(part in ("", ".", "..") or _GIT_FOLDER.fullmatch(part) for part in parts)
 
 
 def tree_of(repository: Repository) -> tuple[str, str]:
@@ -48,14 +34,14 @@ def tree_of(repository: Repository) -> tuple[str, str]:
     return ("--work-tree", str(repository.location.folder))
 
 
-async def check_out(repository: Repository, large_files: LargeFiles | None) -> list[str]:
+async def check_out(repository: Repository, read: Reader) -> list[str]:
     """Check out HEAD; return the files whose content is missing."""
-    await repository.output("read-tree", "HEAD")
+    missing = await _fill_index(repository)
     filters = await _filters(repository)
     pointers = [
         path
         for path, name in filters.items()
-        if name == "lfs" and not await _fetch_large(repository, path, large_files)
+        if name == "lfs" and not await _fetch_large(repository, path, read)
     ]
     raw_pointers = {os.fsencode(path) for path in pointers}
     listing = await repository.output("ls-files", "-z")
@@ -66,28 +52,39 @@ async def check_out(repository: Repository, large_files: LargeFiles | None) -> l
         for key in ("required=false", "smudge=", "process=", "clean=")
         for option in ("-c", f"filter.{name}.{key}")
     ]
-    try:
-        await _write(repository, paths)
-    except GitStoppedError:
-        raise
-    except GitError:
-        pass  # it ended at a filter; the rest is written without
-    deleted = await _deleted(repository, plain)  # git-lfs would ask its server for the pointers
-    try:
-        await _write(repository, deleted, plain)
-    except GitStoppedError:
-        raise
-    except GitError:  # such as a symbolic link with an empty target
-        return [*pointers, *(readable(raw)[0] for raw in await _deleted(repository, plain))]
-    return pointers
+    await _write(repository, paths)
+    # Git LFS would ask its server for the pointers that are left.
+    await _write(repository, await _deleted(repository, plain), plain)
+    left = {readable(raw)[0] for raw in await _deleted(repository, plain)}
+    return sorted({*missing, *pointers, *left})
+
+
+async def _fill_index(repository: Repository) -> list[str]:
+    """Read HEAD's tree into the index without unsafe paths, which are returned."""
+    listing = await repository.output("ls-tree", "-r", "-z", "--full-tree", "HEAD")
+    entries = [entry for entry in listing.split(b"\0") if entry]
+    paths = [entry.partition(b"\t")[2].decode("utf-8", "replace") for entry in entries]
+    safe = [entry for entry, path in zip(entries, paths, strict=True) if is_safe(path)]
+    if len(safe) == len(entries):
+        await repository.output("read-tree", "HEAD")
+    else:
+        stdin = b"".join(entry + b"\0" for entry in safe)
+        await repository.output("update-index", "-z", "--index-info", stdin=stdin)
+    return [path for path in paths if not is_safe(path)]
 
 
 async def _write(
     repository: Repository, paths: Iterable[bytes], options: Sequence[str] = ()
 ) -> None:
+    """Write files as far as git can: it ends at the first filter that fails."""
     stdin = b"".join(raw + b"\0" for raw in paths)
     command = ("checkout-index", "--force", "--quiet", "-u", "-z", "--stdin")
-    await repository.output(*command, stdin=stdin, options=(*tree_of(repository), *options))
+    try:
+        await repository.output(*command, stdin=stdin, options=(*tree_of(repository), *options))
+    except GitStoppedError:
+        raise
+    except GitError:
+        pass
 
 
 async def _deleted(repository: Repository, plain: Sequence[str]) -> list[bytes]:
@@ -106,16 +103,19 @@ async def _filters(repository: Repository) -> dict[str, str]:
     return {path: name for path, name in found if name not in ("unspecified", "unset", "set", "")}
 
 
-async def _fetch_large(repository: Repository, path: str, large_files: LargeFiles | None) -> bool:
-    """Bring the content of a Git LFS file into the store; True if it is there or needs none."""
+async def _fetch_large(repository: Repository, path: str, read: Reader) -> bool:
+    """Bring the content of a Git LFS file into its store; True if it is there or not needed."""
     try:
         data = await repository.output("cat-file", "blob", f":{path}")
     except GitError:
         return True  # a submodule
     sha256, _size = pointer_content(data)
-    if not sha256:
+    target = lfs_path(repository.location.common_dir, sha256)
+    if not sha256 or target.exists():
         return True
-    store = repository.location.common_dir / "lfs" / "objects"
-    if lfs_path(store, sha256).exists():
-        return True
-    return large_files is not None and await large_files.fetch(path, sha256, store)
+    content = await read(path)
+    if content is None or hashlib.sha256(content).hexdigest() != sha256:
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(target.write_bytes, content)
+    return True

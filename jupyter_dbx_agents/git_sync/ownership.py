@@ -33,7 +33,7 @@ class Ownership:
         other_projects: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self.repository, self.mirror, self.destination = repository, mirror, destination
-        self._origin, self._other_projects = origin, other_projects
+        self._origin, self.other_projects = origin, other_projects
         self._turn = asyncio.Lock()
         # The marker that was read or written last; None before the claim.
         self.marker: Marker | None = None
@@ -85,7 +85,6 @@ class Ownership:
             if not takes_over:
                 raise self._refusal("another repository")
             self.starts_over = True
-            await destination.back_up(marker)
             return fresh
         if marker.origin != self._origin and not takes_over:
             former = marker.origin or "another app"
@@ -104,7 +103,6 @@ class Ownership:
         except DestinationError:
             if not fresh.takes_over:
                 raise
-            await self.destination.back_up(marker)
             self.starts_over = True
             return fresh
         finally:
@@ -131,11 +129,8 @@ class Ownership:
         return not await self.repository.missing(*gone)
 
     async def _require_empty(self) -> None:
-        prefix = f"{self.destination.project}/"
-        own = {other for other in self._other_projects() if other.startswith(prefix)}
-        foreign = await self.destination.foreign_names(own)
-        if foreign:
-            raise self._refusal(f"files that are not of this project, such as {foreign[0]}")
+        async for path, _there in self.destination.walk(set(self.other_projects())):
+            raise self._refusal(f"files that are not of this project, such as {path}")
 
     async def _is_related(self, marker: Marker) -> bool:
         """Whether a marker belongs to this repository: by its id, or by common commits."""

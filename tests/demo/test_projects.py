@@ -126,5 +126,5 @@ def test_a_folder_of_another_repository_is_taken_over_as_the_status_says(app: Ru
         code, said = terminal.run_any("jupyter dbx-agents sync 'two of us'")
         assert (code, command in said) == (1, True)
         terminal.run(command)
-        assert in_workspace(app, "two of us").keys() == {"first", "second"}
+        assert in_workspace(app, "two of us").keys() == {"second"}
         assert terminal.run_any("jupyter dbx-agents sync --take-over")[0] == 1

@@ -201,7 +201,7 @@ async def test_another_repository_put_in_the_place_of_one_is_noticed(site: Site)
     assert site.remote("p") == {"a": b"1"}
     [now] = await sync.sync_now("p", takes_over=True)
     assert now["state"] == "synced"
-    assert site.remote("p") == {"a": b"1", "b": b"2"}
+    assert site.remote("p") == {"b": b"2"}
 
 
 async def test_a_project_whose_name_cannot_be_is_named(site: Site) -> None:

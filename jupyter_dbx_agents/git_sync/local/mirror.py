@@ -24,6 +24,7 @@ from pathlib import Path
 
 from ...errors import GitError, GitStoppedError
 from .git import Git
+from .projects import Location
 from .repository import KEPT_REFS, OWN_REFS, Repository, Snapshot
 
 # In our state folder.
@@ -86,6 +87,16 @@ class Mirror(Git):
     async def set_own_refs(self, refs: Mapping[str, str]) -> None:
         """Set refs of ours; an object id of '' deletes one."""
         await self._set_refs({OWN_REFS + name: oid for name, oid in refs.items()})
+
+    def with_objects_of(self, location: Location) -> Git:
+        """Return a git that also reads what the mirror could not fetch from a repository.
+
+        It never fetches, as git does in a partial clone for each object that is missing there.
+        """
+        # A quoted path may contain a colon.
+        objects = json.dumps(str(location.common_dir.resolve() / "objects"), ensure_ascii=False)
+        alternates = {"GIT_ALTERNATE_OBJECT_DIRECTORIES": objects}
+        return Git(self.git_dir, {**self.environment, **alternates})
 
     async def adopt(self, identity: str, own_refs: Mapping[str, str]) -> None:
         """Make the mirror of a repository that was just restored, under its former id."""

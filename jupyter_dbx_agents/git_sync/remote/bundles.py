@@ -27,7 +27,7 @@ STATE = f"{OWN_REFS}state"
 # The workspace exports files of at most 10 MB.
 PART_BYTES = 8 * 1024 * 1024
 _NAME = re.compile(r"history-(\d{4})-(\d{6})-(\d{6})\.bundle(?:\.(\d{4})-(\d{4}))?")
-_LEGACY_NAME = re.compile(r"[0-9a-f]{12}-\d{4}\.(bundle|trees)(\.\d{4})?")
+_LEGACY_NAME = re.compile(r"[0-9a-f]{12}-\d{4}\.(bundle|trees)(\.\d{4})?|before-.*\.json")
 
 
 @dataclass(frozen=True)

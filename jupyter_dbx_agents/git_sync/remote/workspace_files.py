@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -98,8 +99,11 @@ class WorkspaceFiles:
         """Read the PAT at once instead of at the next poll."""
         self._pat_changed.set()
 
-    async def put(self, path: str, content: Content, *, overwrite: bool) -> None:
-        """Write a file, verbatim; its folder must exist."""
+    async def put(self, path: str, content: Content, *, overwrite: bool) -> int:
+        """Write a file, verbatim; its folder must exist.
+
+        Returns the workspace's time after it, in milliseconds; 0 if that is not known.
+        """
         head, tail = _envelope(path, overwrite, boundary := secrets.token_hex(16))
 
         async def body() -> AsyncIterator[bytes]:
@@ -112,9 +116,9 @@ class WorkspaceFiles:
             "Content-Type": f"multipart/form-data; boundary={boundary}",
             "Content-Length": str(len(head) + content.size_bytes + len(tail)),
         }
-        await self._upload("/api/2.0/workspace/import", body, headers, content)
+        return await self._upload("/api/2.0/workspace/import", body, headers, content)
 
-    async def put_unread(self, path: str, content: Content, *, overwrite: bool) -> None:
+    async def put_unread(self, path: str, content: Content, *, overwrite: bool) -> int:
         """Write a large file through the API that may unpack it or convert it to a notebook."""
         escaped = quote(path, safe="")
         url = f"/api/2.0/workspace-files/import-file/{escaped}?overwrite={str(overwrite).lower()}"
@@ -122,7 +126,7 @@ class WorkspaceFiles:
             "Content-Type": "application/octet-stream",
             "Content-Length": str(content.size_bytes),
         }
-        await self._upload(url, content.chunks, headers, content)
+        return await self._upload(url, content.chunks, headers, content)
 
     async def make_folder(self, path: str) -> None:
         """Make a folder and its parents."""
@@ -170,11 +174,15 @@ class WorkspaceFiles:
                 raise
             return None
 
-    async def _upload(self, url: str, body: Any, headers: dict[str, str], content: Content) -> None:
+    async def _upload(self, url: str, body: Any, headers: dict[str, str], content: Content) -> int:
         timeout = httpx.Timeout(
             _ANSWER_SECONDS, read=_ANSWER_SECONDS + content.size_bytes / _UPLOAD_BYTES_PER_SECOND
         )
-        await self._call("POST", url, body=body, headers=headers, timeout=timeout)
+        reply = await self._call("POST", url, body=body, headers=headers, timeout=timeout)
+        try:
+            return int(parsedate_to_datetime(reply.headers["date"]).timestamp() * 1000) + 999
+        except (KeyError, ValueError, OverflowError):
+            return 0
 
     async def _call(
         self, method: str, url: str, *, body: Any = None, **options: Any
