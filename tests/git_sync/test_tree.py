@@ -246,4 +246,3 @@ async def test_nothing_of_ours_is_in_the_repository(site: Site) -> None:
     after = {path for path in folder.rglob("*") if "objects" not in path.parts}
     assert after < before and not (folder / ".git/jupyter_dbx_agents_id").exists()
     assert site.git("p", "for-each-ref", "--format=%(refname)") == "refs/heads/main"
-    assert marker_of(sync).repository == "1" * 32, "it goes on under its former id"
