@@ -6,27 +6,23 @@ of Git LFS files comes from the project's folder in the workspace.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import os
-import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import shutil
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from ..errors import GitError, GitStoppedError
-from .local.objects import lfs_path, pointer_content
+from .local.objects import is_safe, lfs_path, pointer_content
 from .local.projects import readable
 from .local.repository import Repository
 
 # Returns the content of a file in the workspace, None if there is none.
 Reader = Callable[[str], Awaitable[bytes | None]]
-# Characters that HFS+ ignores in names; git's path.c and utf8.c have the same rules.
-_IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
-_GIT_FOLDER = re.compile(r"(\.git|git~\d+)[. ]*(:.*)?", re.IGNORECASE)
 
-
-def is_safe(path: str) -> bool:
-    """Whether a path stays below the folder that it is joined to, and outside its ``.git``."""
-    parts = [_IGNORED.sub("", part) for part in re.split(r"[/\\]", path)]
-    return not any(part in ("", ".", "..") or _GIT_FOLDER.fullmatch(part) for part in parts)
+# Git reads a file again that is not older than the index.
+_BEFORE = 1e9
 
 
 def tree_of(repository: Repository) -> tuple[str, str]:
@@ -38,14 +34,14 @@ async def check_out(repository: Repository, read: Reader) -> list[str]:
     """Check out HEAD; return the files whose content is missing."""
     missing = await _fill_index(repository)
     filters = await _filters(repository)
-    pointers = [
-        path
+    large = {
+        path: content
         for path, name in filters.items()
-        if name == "lfs" and not await _fetch_large(repository, path, read)
-    ]
-    raw_pointers = {os.fsencode(path) for path in pointers}
+        if name == "lfs" and (content := await _fetch_large(repository, path, read))
+    }
+    raw_large = {os.fsencode(path) for path in large}
     listing = await repository.output("ls-files", "-z")
-    paths = [raw for raw in listing.split(b"\0") if raw and raw not in raw_pointers]
+    paths = [raw for raw in listing.split(b"\0") if raw and raw not in raw_large]
     plain = [
         option
         for name in sorted(set(filters.values()))
@@ -53,10 +49,31 @@ async def check_out(repository: Repository, read: Reader) -> list[str]:
         for option in ("-c", f"filter.{name}.{key}")
     ]
     await _write(repository, paths)
-    # Git LFS would ask its server for the pointers that are left.
+    pointers = [path for path, content in large.items() if not content.exists()]
+    await _place(repository, {p: content for p, content in large.items() if p not in pointers})
     await _write(repository, await _deleted(repository, plain), plain)
     left = {readable(raw)[0] for raw in await _deleted(repository, plain)}
     return sorted({*missing, *pointers, *left})
+
+
+async def _place(repository: Repository, large: Mapping[str, Path]) -> None:
+    """Write the content of Git LFS files, and let git know that it is what the index has."""
+    for path, content in large.items():
+        target = repository.location.folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(shutil.copyfile, content, target)
+        os.utime(target, (_BEFORE, _BEFORE))
+    if not large:
+        return
+    # Git LFS may not be here.  A filter of a name of its own returns what the index has.
+    attributes = repository.location.common_dir / "info" / "attributes"
+    before = attributes.read_bytes() if attributes.exists() else b""
+    attributes.parent.mkdir(exist_ok=True)
+    attributes.write_bytes(before + b"\n* filter=restored\n")
+    options = (*tree_of(repository), "-c", "filter.restored.clean=git cat-file blob :%f")
+    with contextlib.suppress(GitError):  # another file is not there yet
+        await repository.output("update-index", "-q", "--refresh", options=options)
+    attributes.write_bytes(before)
 
 
 async def _fill_index(repository: Repository) -> list[str]:
@@ -103,19 +120,18 @@ async def _filters(repository: Repository) -> dict[str, str]:
     return {path: name for path, name in found if name not in ("unspecified", "unset", "set", "")}
 
 
-async def _fetch_large(repository: Repository, path: str, read: Reader) -> bool:
-    """Bring the content of a Git LFS file into its store; True if it is there or not needed."""
+async def _fetch_large(repository: Repository, path: str, read: Reader) -> Path | None:
+    """Bring the content of a Git LFS file into its store; return its place there."""
     try:
         data = await repository.output("cat-file", "blob", f":{path}")
     except GitError:
-        return True  # a submodule
+        return None  # a submodule
     sha256, _size = pointer_content(data)
+    if not sha256:
+        return None
     target = lfs_path(repository.location.common_dir, sha256)
-    if not sha256 or target.exists():
-        return True
-    content = await read(path)
-    if content is None or hashlib.sha256(content).hexdigest() != sha256:
-        return False
-    target.parent.mkdir(parents=True, exist_ok=True)
-    await asyncio.to_thread(target.write_bytes, content)
-    return True
+    content = await read(path) if not target.exists() else None
+    if content is not None and hashlib.sha256(content).hexdigest() == sha256:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(target.write_bytes, content)
+    return target

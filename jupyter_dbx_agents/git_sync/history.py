@@ -30,7 +30,7 @@ from ..errors import (
 from .local.git import CHUNK_BYTES
 from .local.mirror import Mirror, keep_unpushed
 from .ownership import Ownership
-from .remote.bundles import STATE, Bundle, BundleStore, Chain, State, read_state
+from .remote.bundles import STATE, Bundle, BundleStore, Chain, State, bundle_header, read_state
 from .remote.marker import is_taken, take_over_hint
 
 # More increments than these are merged, the large ones only with as much that came after them.
@@ -45,6 +45,12 @@ _REWRITTEN_LATER = (
     "The history was rewritten; the former commits are deleted in the workspace within 20 minutes."
 )
 _PACK_OPTIONS = ("-c", "pack.threads=1", "-c", "pack.windowMemory=64m")
+
+# Commands that make bundles fail where objects are missing.
+_PACK_PARTIAL = (
+    *("pack-objects", "--revs", "--stdout", "--thin", "-q", "--delta-base-offset"),
+    "--missing=allow-any",
+)
 
 
 class History:
@@ -258,7 +264,7 @@ class History:
         if gone.issuperset(tips):
             return False
         stdin = "\n".join(lines).encode() + b"\n"
-        listing = ("rev-list", "--objects", "--max-count=1", "--stdin")
+        listing = ("rev-list", "--objects", "--missing=allow-any", "--max-count=1", "--stdin")
         return bool(await self.mirror.text(*listing, stdin=stdin))
 
     async def _add(self, state: State, first: int, is_rewritten: bool) -> None:
@@ -314,7 +320,12 @@ class History:
         head = ["HEAD"] if state.snapshot.head_commit else []
         without = [f"^{oid}" for oid in haves if oid not in gone]
         lines = [*state.snapshot.refs, STATE, *head, *without, ""]
-        command = ("bundle", "create", "--quiet", "-", "--stdin")
+        command: tuple[str, ...] = ("bundle", "create", "--quiet", "-", "--stdin")
+        if self.mirror.is_partial:
+            refs = {**state.snapshot.refs, "HEAD": state.snapshot.head_commit}
+            own = await self.mirror.own_refs()
+            stream.write(bundle_header({**refs, STATE: own["state"]}, without))
+            command = _PACK_PARTIAL
         async with self.mirror.running(*command, options=_PACK_OPTIONS) as creating:
             with contextlib.suppress(ConnectionError):
                 creating.stdin.write("\n".join(lines).encode())

@@ -47,7 +47,8 @@ from .ownership import Ownership
 from .remote.marker import Marker, Pending
 
 # Reasons that no second attempt can change as long as the commit is the same.
-_FIXED = (objects.SYMLINK, objects.SUBMODULE, NOT_UTF8, CONTROL_CHARACTER, COLLIDES, CONVERTED)
+_FIXED = {objects.SYMLINK, objects.SUBMODULE, objects.UNSAFE, NOT_UTF8, CONTROL_CHARACTER}
+_FIXED |= {COLLIDES, CONVERTED}
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from ..errors import DestinationError, GitError, GitStoppedError, GitSyncError, RestoreError
-from .checkout import check_out, is_safe, tree_of
+from .checkout import check_out, tree_of
 from .local.git import Git
 from .local.mirror import Mirror
-from .local.objects import EXECUTABLE_MODE, list_tree
+from .local.objects import EXECUTABLE_MODE, is_safe, list_tree
 from .local.projects import RECORDS_FOLDER, locate, name_problem
 from .local.repository import KEPT_REFS, STASH_REFS, WORKTREE_REFS, Repository
 from .remote.bundles import BundleStore, Chain, State, read_state
@@ -80,6 +80,8 @@ class Restorer:
                 await asyncio.to_thread(_move, attempt.folder, target)
             finally:
                 await asyncio.to_thread(shutil.rmtree, scratch, True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise _in_use(target) from error
         except OSError as error:
             raise RestoreError(
                 f"{target} cannot be written: {error.strerror or type(error).__name__}.",
@@ -162,6 +164,8 @@ class _Attempt:
             if not is_newest:
                 missing += await self._restore_files()
                 await self._renew_marker(has_history)
+        if state is not None:
+            await self._promise(state)
         commit = await repository.text("rev-parse", "HEAD")
         return Restored(self.destination.project, commit, has_history, tuple(missing))
 
@@ -226,7 +230,17 @@ class _Attempt:
         for name, target in snapshot.symrefs.items():
             await self._set("symbolic-ref", name, target)
         for key, value in snapshot.settings:
+            if not key.endswith(".promisor"):
+                await self._set("config", "--add", key, value)
+
+    async def _promise(self, state: State) -> None:
+        """Make a partial clone again; before that git reads what is here, and fetches nothing."""
+        promises = [pair for pair in state.snapshot.settings if pair[0].endswith(".promisor")]
+        for key, value in promises:
             await self._set("config", "--add", key, value)
+        packs = (self.repository.location.common_dir / "objects/pack").glob("*.pack")
+        for pack in packs if promises else ():
+            pack.with_suffix(".promisor").touch()
 
     async def _set(self, *command: str, stdin: str = "", each: Sequence[str] = ()) -> None:
         """Run a command; if it is not possible here, its input line by line, or not at all."""
@@ -332,4 +346,8 @@ def _require_free(target: Path) -> None:
     """Raise RestoreError unless there is nothing, or an empty folder."""
     is_empty = target.is_dir() and not target.is_symlink() and not any(target.iterdir())
     if os.path.lexists(target) and not is_empty:
-        raise RestoreError(f"{target} already exists.", "Move it away, then restore again.")
+        raise _in_use(target)
+
+
+def _in_use(target: Path) -> RestoreError:
+    return RestoreError(f"{target} already exists.", "Move it away, then restore again.")

@@ -46,6 +46,9 @@ _FORMER_REF = "refs/dbx/synced"
 _GC = ("-c", "gc.auto=3000", "-c", "gc.autoDetach=false", "-c", "pack.threads=1")
 
 
+_NOT_HERE = "Its objects are not here. Run “git fetch”."
+
+
 class Mirror(Git):
     """The mirror of one repository; ``identity`` is the id under which the workspace knows it."""
 
@@ -78,6 +81,12 @@ class Mirror(Git):
                 except BlockingIOError:
                     await asyncio.sleep(_LOCK_POLL_SECONDS)
             yield
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the source is a partial clone, which lacks what its remote has promised."""
+        config = self.source.location.common_dir / "config"
+        return "promisor" in config.read_text("utf-8", "replace")
 
     async def own_refs(self) -> dict[str, str]:
         """Return our refs in the mirror, without their prefix."""
@@ -217,6 +226,11 @@ class Mirror(Git):
         """
         if not tips:
             return {}
+        if self.is_partial:  # git cannot send what is not there
+            await asyncio.to_thread(self._link_objects)
+            gone = await self.missing(*tips.values())
+            await self._set_refs({n: oid for n, oid in tips.items() if oid not in gone})
+            return {n: _NOT_HERE for n, oid in tips.items() if oid in gone}
         lines = "".join(f"+{oid}:{name}\n" for name, oid in tips.items())
         source = str(self.source.location.common_dir.resolve())
         fetch = ("fetch", *_FETCH_OPTIONS, source)

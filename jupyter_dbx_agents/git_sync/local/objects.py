@@ -36,6 +36,11 @@ _POINTER = re.compile(
 _BROKEN = "Run “git fsck”, then “git fetch”."
 POINTER_NOTE = "Its Git LFS content is missing, so the pointer is synced. Run “git lfs pull”."
 
+# Characters that HFS+ ignores in names; git's path.c and utf8.c have the same rules.
+_IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
+_GIT_FOLDER = re.compile(r"(\.git|git~\d+)[. ]*(:.*)?", re.IGNORECASE)
+UNSAFE = "Its path leads out of the project or into a .git folder, which git does not check out."
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -107,6 +112,7 @@ async def folders_of(git: Git, tree: str) -> set[str]:
 
 def _change(raw: bytes, mode: str, oid: str, old_mode: str = _NO_MODE, old_oid: str = "") -> Change:
     path, problem = readable(raw)
+    problem = problem or ("" if is_safe(path) else UNSAFE)
     if problem:  # with a name that no file can have, since another one may have the readable name
         return Change(f"./{path}", "", "", problem if mode != _NO_MODE else "", mode)
     old_oid, oid = (
@@ -114,6 +120,12 @@ def _change(raw: bytes, mode: str, oid: str, old_mode: str = _NO_MODE, old_oid: 
         for each, its_mode in ((old_oid, old_mode), (oid, mode))
     )
     return Change(path, old_oid, oid, _SKIPPED_MODES.get(mode, ""), mode)
+
+
+def is_safe(path: str) -> bool:
+    """Whether a path stays below the folder that it is joined to, and outside its ``.git``."""
+    parts = [_IGNORED.sub("", part) for part in re.split(r"[/\\]", path)]
+    return not any(part in ("", ".", "..") or _GIT_FOLDER.fullmatch(part) for part in parts)
 
 
 def ancestors(path: str) -> Iterable[str]:

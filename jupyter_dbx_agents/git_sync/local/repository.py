@@ -21,7 +21,7 @@ _NOT_KEPT = (OWN_REFS, "refs/dbx/synced", "refs/worktree/dbx/", STASH_REFS, WORK
 MOST_REFS = 10_000
 _ORDER = ("refs/heads/", "refs/stash", "refs/dbx/", "refs/notes/", "refs/tags/")
 _SETTING = re.compile(
-    r"remote\..*\.(url|pushurl|fetch|push|tagopt|prune)|submodule\..*\.(url|active)"
+    r"remote\..*\.(url|pushurl|fetch|push|tagopt|prune|promisor|partialclonefilter)|submodule\..*\.(url|active)"
     r"|branch\..*\.(remote|merge|pushremote|rebase|description)|user\.(name|email)"
     r"|core\.(autocrlf|eol|safecrlf|quotepath|whitespace|abbrev|commentchar)"
     r"|push\.(default|followtags|autosetupremote)|pull\.(rebase|ff)|fetch\.prune"

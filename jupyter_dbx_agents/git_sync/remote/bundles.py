@@ -290,6 +290,15 @@ class BundleStore:
             yield data
 
 
+def bundle_header(refs: Mapping[str, str], without: Iterable[str]) -> bytes:
+    """Return what precedes the pack in a bundle (gitformat-bundle(5)) without ``^`` commits."""
+    oids = [f"{oid} {name}" for name, oid in refs.items() if oid]
+    is_sha1 = all(len(line.partition(" ")[0]) == 40 for line in oids)  # noqa: PLR2004
+    first = ["# v2 git bundle"] if is_sha1 else ["# v3 git bundle", "@object-format=sha256"]
+    lines = [*first, *(f"-{commit[1:]}" for commit in without), *oids]
+    return ("\n".join(lines) + "\n\n").encode()
+
+
 async def read_state(git: Git, oid: str) -> State:
     """Return the state in a blob of a repository.  Raises DestinationError or GitError."""
     return State.from_bytes(await git.output("cat-file", "blob", oid or "0"))
