@@ -12,10 +12,9 @@ from ..errors import GitError, WorkspaceError, WorkspacePermissionError
 from .audit import Survey
 from .local.objects import Blobs, Content, ancestors
 from .remote.marker import ALREADY_EXISTS, Destination, is_taken
-from .remote.workspace_files import RemoteObject
+from .remote.workspace_files import RemoteObject, is_too_large
 
 T = TypeVar("T")
-TOO_LARGE = "MAX_NOTEBOOK_SIZE_EXCEEDED"
 FOREIGN = (
     "A file or folder that git sync did not create has this name in the workspace. "
     "Move it away there, then run sync."
@@ -35,11 +34,6 @@ CONVERTED = "The workspace converts files with this name, so it is left out."
 _CONVERTED_NAME = re.compile(r"\.(lvdash\.json|db(query|alert)\.(ipynb|json))$", re.IGNORECASE)
 # Errors that the next file would get, too: “QUOTA_EXCEEDED”, “RESOURCE_LIMIT_EXCEEDED” …
 _FULL = ("QUOTA", "RESOURCE_LIMIT", "RESOURCE_EXHAUSTED")
-# What the API for large files would unpack, or convert to a notebook.
-_INTERPRETED_NAME = re.compile(r"\.(zip|ipynb|dbc|html)$", re.IGNORECASE)
-_SOURCE_NAME = re.compile(r"\.(py|sql|scala|r)$", re.IGNORECASE)
-_NOTEBOOK_HEADER = b" Databricks notebook source"
-_SNIFFED_BYTES = 64
 
 
 class SupersededError(Exception):
@@ -133,7 +127,6 @@ class Applier:
     finished: Callable[[str, str | None], Awaitable[None]]
     is_superseded: Callable[[], Awaitable[bool]]
     outcome: Outcome
-    _blocked: dict[str, str] = field(default_factory=dict)
     # A file of ours was in them a moment ago.
     _left_folders: set[str] = field(default_factory=set)
     _is_over: bool = False
@@ -156,7 +149,7 @@ class Applier:
         for folder in deepest_first(above - folders):
             await self._remove_folder(folder)
 
-    async def _each(self, items: list[T], action: Callable[[T], Awaitable[None]]) -> None:
+    async def _each(self, items: list[T], action: Callable[[T], Awaitable[object]]) -> None:
         queue = iter(items)
 
         async def work() -> None:
@@ -177,13 +170,15 @@ class Applier:
 
     # ---- folders
 
-    async def _make_folder(self, folder: str) -> None:
+    async def _make_folder(self, folder: str) -> str:
+        """Make a folder; return why it is not possible."""
         try:
             await self.destination.files.make_folder(self.destination.path(folder))
         except WorkspaceError as error:
             if error.error_code != ALREADY_EXISTS:
                 raise
-            self._blocked[folder] = _BLOCKED
+            return _BLOCKED
+        return ""
 
     async def _remove_folder(self, folder: str) -> None:
         """Delete an empty folder; look first, since the call would delete a foreign file, too."""
@@ -251,18 +246,10 @@ class Applier:
         except WorkspaceError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
-        folder = step.path.rpartition("/")[0]
-        if not self._why_blocked(folder):
-            await self._make_folder(folder)
-        if blocked := self._why_blocked(folder):
-            return blocked
+        if reason := await self._make_folder(step.path.rpartition("/")[0]):
+            return reason
         self.outcome.is_disturbed = True
         return await self._write_into_folder(step, content, overwrite=False)
-
-    def _why_blocked(self, folder: str) -> str:
-        return next(
-            (self._blocked[f] for f in (folder, *ancestors(folder)) if f in self._blocked), ""
-        )
 
     async def _why_not_replaced(self, step: Step, there: RemoteObject) -> str:
         """Return why what is there must stay, '' if it is ours, or an edit that is kept now."""
@@ -290,8 +277,6 @@ class Applier:
                 return await self._resolve(step, content)
             if error.status == HTTPStatus.NOT_FOUND:
                 raise
-            if error.error_code == TOO_LARGE or error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                return await self._write_large(step, content, overwrite)
             return await self._refused(error, path)
         return await self._check_kind(step.path)
 
@@ -319,27 +304,10 @@ class Applier:
             await self.destination.files.delete(self.destination.path(path))
         return CONVERTED
 
-    async def _write_large(self, step: Step, content: Content, overwrite: bool) -> str:
-        """Use the API that takes more than 10 MB in older tenants, but interprets some files."""
-        path = self.destination.path(step.path)
-        first = await anext(content.chunks(), b"")
-        if _INTERPRETED_NAME.search(path) or (
-            _SOURCE_NAME.search(path) and _NOTEBOOK_HEADER in first[:_SNIFFED_BYTES]
-        ):
-            return "It is too large to be imported unchanged. Split it, or remove it from git."
-        try:
-            self.written[step.path] = await self.destination.files.put_unread(
-                path, content, overwrite=overwrite
-            )
-        except WorkspaceError as error:
-            if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or error.error_code == TOO_LARGE:
-                return f"The workspace responded: {error.message}"
-            return await self._refused(error, path)
-        return ""
-
     async def _refused(self, error: WorkspaceError, path: str) -> str:
         """Return what is wrong with one file; raises what would be wrong with each."""
-        if not _is_bad_request(error) or any(word in error.error_code for word in _FULL):
+        is_about_file = _is_bad_request(error) or is_too_large(error)
+        if not is_about_file or any(word in error.error_code for word in _FULL):
             raise error
         there = await self.destination.files.info(path)
         if there is not None and there.kind != "FILE":

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from ..errors import DestinationError, GitError, GitStoppedError, GitSyncError, RestoreError
 from .checkout import check_out, tree_of
-from .local.git import Git
+from .local.git import run_git
 from .local.mirror import Mirror
 from .local.objects import EXECUTABLE_MODE, is_safe, list_tree
 from .local.projects import RECORDS_FOLDER, locate, name_problem
@@ -98,12 +98,8 @@ class Restorer:
             object_format = marker.object_format
         else:
             object_format = await store.object_format(chain.bundles[0])
-        git = Git(folder / ".git", self.environment)
-        await git.output("init", "--quiet", f"--object-format={object_format}")
-        # With --git-dir, git records the current folder as the working tree.
-        with contextlib.suppress(GitError):
-            await git.output("config", "--unset", "core.worktree")
-        await git.output("config", "core.bare", "false")
+        arguments = ("--quiet", f"--object-format={object_format}", str(folder))
+        await asyncio.to_thread(run_git, "init", *arguments, environment=self.environment)
         location = locate(folder)
         if location is None:
             raise RestoreError(f"git made no repository in {folder}.", "Free some space.")

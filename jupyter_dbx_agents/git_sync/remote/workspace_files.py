@@ -6,6 +6,7 @@ removes their extension.  Sources: the published Workspace API, the code of the 
 
 import asyncio
 import contextlib
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -35,6 +36,9 @@ _UPLOAD_BYTES_PER_SECOND = 100_000
 _ANSWER_SECONDS = 15.0
 # A small commit is not delayed.
 BURST = 10
+# What the API for large files unpacks or converts.
+_INTERPRETED = re.compile(r"\.(zip|ipynb|dbc|html)$", re.IGNORECASE)
+_NOTEBOOK_HEADER = b" Databricks notebook source"
 
 
 @dataclass(frozen=True)
@@ -112,21 +116,19 @@ class WorkspaceFiles:
                 yield chunk
             yield tail
 
-        headers = {
-            "Content-Type": f"multipart/form-data; boundary={boundary}",
-            "Content-Length": str(len(head) + content.size_bytes + len(tail)),
-        }
-        return await self._upload("/api/2.0/workspace/import", body, headers, content)
-
-    async def put_unread(self, path: str, content: Content, *, overwrite: bool) -> int:
-        """Write a large file through the API that may unpack it or convert it to a notebook."""
+        size = len(head) + content.size_bytes + len(tail)
+        media_type = f"multipart/form-data; boundary={boundary}"
+        try:
+            return await self._upload("/api/2.0/workspace/import", body, media_type, size)
+        except WorkspaceError as error:
+            first = await anext(content.chunks(), b"") if is_too_large(error) else b""
+            if not first or _INTERPRETED.search(path) or _NOTEBOOK_HEADER in first[:64]:
+                raise
+        # Older tenants take more than 10 MB only by this way, which interprets some files.
         escaped = quote(path, safe="")
         url = f"/api/2.0/workspace-files/import-file/{escaped}?overwrite={str(overwrite).lower()}"
-        headers = {
-            "Content-Type": "application/octet-stream",
-            "Content-Length": str(content.size_bytes),
-        }
-        return await self._upload(url, content.chunks, headers, content)
+        media_type = "application/octet-stream"
+        return await self._upload(url, content.chunks, media_type, content.size_bytes)
 
     async def make_folder(self, path: str) -> None:
         """Make a folder and its parents."""
@@ -174,10 +176,10 @@ class WorkspaceFiles:
                 raise
             return None
 
-    async def _upload(self, url: str, body: Any, headers: dict[str, str], content: Content) -> int:
-        timeout = httpx.Timeout(
-            _ANSWER_SECONDS, read=_ANSWER_SECONDS + content.size_bytes / _UPLOAD_BYTES_PER_SECOND
-        )
+    async def _upload(self, url: str, body: Any, media_type: str, size: int) -> int:
+        headers = {"Content-Type": media_type, "Content-Length": str(size)}
+        read_seconds = _ANSWER_SECONDS + size / _UPLOAD_BYTES_PER_SECOND
+        timeout = httpx.Timeout(_ANSWER_SECONDS, read=read_seconds)
         reply = await self._call("POST", url, body=body, headers=headers, timeout=timeout)
         try:
             return int(parsedate_to_datetime(reply.headers["date"]).timestamp() * 1000) + 999
@@ -222,6 +224,12 @@ class WorkspaceFiles:
             except TimeoutError:
                 continue
         return token
+
+
+def is_too_large(error: WorkspaceError) -> bool:
+    """Whether the workspace rejects a file for its size."""
+    is_code = error.error_code == "MAX_NOTEBOOK_SIZE_EXCEEDED"
+    return is_code or error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 def _envelope(path: str, overwrite: bool, boundary: str) -> tuple[bytes, bytes]:
