@@ -41,6 +41,7 @@ class RandomHistory:
     def __init__(self, folder: Path, random_: random.Random, environment: dict[str, str]) -> None:
         self.folder, self.random, self.environment = folder, random_, environment
         self.commits: dict[str, Commit] = {}
+        self.former: dict[str, Commit] = {}
         self.branch = "main"
         self.branches: dict[str, str] = {}
         self.count = 0
@@ -241,7 +242,7 @@ class RandomHistory:
             self.git("update-ref", "-d", ref)
         self.git("fast-import", "--force", "--quiet", stdin=b"".join(lines))
         oid = (self.folder / ".git" / ref).read_text().strip()
-        self.commits[oid] = Commit(oid, tree)
+        self.commits[oid] = self.former[oid] = Commit(oid, tree)
         self.branches[self.branch] = oid
 
     def _point(self, branch: str, oid: str) -> None:
@@ -253,7 +254,7 @@ class RandomHistory:
         listing = self.git(
             "for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads"
         )
-        self.branches = {}
+        self.branches, self.commits = {}, dict(self.former)
         for line in listing.decode().splitlines():
             oid, _, name = line.partition(" ")
             self.branches[name] = self.commits[oid].oid
