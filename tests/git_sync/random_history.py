@@ -123,6 +123,18 @@ class RandomHistory:
         self.git("-c", "gc.reflogExpire=now", "prune", "--expire=now")
         self.commits = {oid: c for oid, c in self.commits.items() if oid in set(reachable)}
 
+    def is_newer_than_its_history(self) -> bool:
+        """Whether a restore has committed files whose history was not kept, and said so."""
+        return self.git("log", "-1", "--format=%s").startswith(b"Restored from the workspace")
+
+    def _tree(self, oid: str) -> Tree:
+        tree: Tree = {}
+        for entry in self.git("ls-tree", "-r", "-z", oid).decode().split("\0")[:-1]:
+            facts, _, path = entry.partition("\t")
+            mode, _kind, blob = facts.split()
+            tree[path] = mode, self.git("cat-file", "blob", blob)
+        return tree
+
     def refs(self) -> dict[str, str]:
         """All refs, stashes, and the HEADs of linked worktrees, but for what a restore adds."""
         listing = self.git("for-each-ref", "--format=%(refname) %(objectname)").decode()
@@ -251,6 +263,9 @@ class RandomHistory:
 
     def reload(self) -> None:
         """Take the refs as they are, after a restore.  Raises KeyError for an unknown commit."""
+        if self.is_newer_than_its_history():
+            oid = self.git("rev-parse", "HEAD").decode().strip()
+            self.former[oid] = Commit(oid, self._tree(oid))
         listing = self.git(
             "for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads"
         )

@@ -220,13 +220,20 @@ class Sequence:
         restored = await self.site.restorer().restore(self.name)
         assert restored.has_history
         refs = self.history.refs()
-        for name in refs.keys() | self.safe[0].keys():
-            assert refs.get(name) in {state.get(name) for state in self.safe}, name
+        before = dict(refs)
+        if self.history.is_newer_than_its_history():
+            assert not self.is_safe
+            name = self.history.git("symbolic-ref", "HEAD").decode().strip()
+            before[name] = self.history.git("rev-parse", "HEAD^").decode().strip()
+        for name in before.keys() | self.safe[0].keys():
+            assert before.get(name) in {state.get(name) for state in self.safe}, name
         self.safe = [refs]
         for oid in detached | self.kept:
             self.history.git("cat-file", "-e", oid)
         self.sync = self.site.project_sync(self.name)
         self.history.reload()
+        if self.history.is_newer_than_its_history():  # whatever was there is in it
+            self.foreign = {p: c for p, c in self.foreign.items() if p not in self.history.files()}
         worktree = {
             str(path.relative_to(self.history.folder)): path.read_bytes()
             for path in self.history.folder.rglob("*")
