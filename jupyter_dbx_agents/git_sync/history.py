@@ -113,8 +113,8 @@ class History:
         Raises DestinationError if the folder is not ours, GitError or OSError if the mirror cannot
         be made, and WorkspaceError while the workspace is away.
         """
-        async with self._turn, self.mirror.locked("upload"):
-            if audits:
+        async with self._turn, self.mirror.locked("upload") as is_ours:
+            if audits or not is_ours:
                 self._chain, self._too_large = None, False
             try:
                 await self._run()
@@ -211,11 +211,9 @@ class History:
 
     async def _load(self) -> Chain:
         """Return the chain that is there; its objects and states are in the mirror then."""
-        own = {n: o for n, o in (await self.mirror.own_refs()).items() if n.startswith("history-")}
-        if self._chain is not None and self._states.keys() == own.keys():
+        if self._chain is not None:
             return self._chain
-        if self._chain is not None:  # another server of this home was faster
-            await self._ownership.require_unchanged()
+        own = {n: o for n, o in (await self.mirror.own_refs()).items() if n.startswith("history-")}
         chain = await self._store.chain()
         blobs: dict[str, str] = {}
         if not self._ownership.starts_over and not chain.has_gap:
@@ -354,8 +352,10 @@ class History:
             return
         names = [name for name in chain.leftovers if name not in marker.preserved]
         if names and not await self._has_objects([marker.commit], newest.tips):
-            await self._delete(chain, names)
-            names = []
+            there = await self._destination.load()  # another server may have changed it
+            if there is not None and there.commit == marker.commit:
+                await self._delete(chain, names)
+                names = []
         if not self._is_clean:
             self.note = _REWRITTEN_LATER
         elif newest.rewritten_at and not names:

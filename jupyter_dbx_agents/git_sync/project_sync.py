@@ -78,6 +78,7 @@ class ProjectSync:
         self.ownership, self.history = ownership, history
         self.repository, self.destination = ownership.repository, ownership.destination
         self._mirror = ownership.mirror
+        self._key = hashlib.sha256(self.destination.project.encode()).hexdigest()[:12]
         self._settings, self._log, self._progress = settings, log, progress
         self._retries_left_out = True
         self._audits = False
@@ -104,11 +105,14 @@ class ProjectSync:
 
         Raises GitSyncError, WorkspaceError or OSError; it can be run again then.
         """
-        while True:
-            try:
-                return await self._run(takes_over=takes_over, audits=audits)
-            except SupersededError:
-                takes_over = False  # it is on record
+        async with self._mirror.locked(f"files-{self._key}") as is_ours:
+            if not is_ours:  # another server of this home may have written the marker
+                self.ownership.marker = None
+            while True:
+                try:
+                    return await self._run(takes_over=takes_over, audits=audits)
+                except SupersededError:
+                    takes_over = False  # it is on record
 
     async def _run(self, *, takes_over: bool, audits: bool) -> Head | None:
         self._is_woken = False
@@ -291,8 +295,7 @@ class ProjectSync:
         )
         self.destination.records_were_missing = False
         with contextlib.suppress(GitError):  # so that the tree of the next pass's start stays
-            name = hashlib.sha256(self.destination.project.encode()).hexdigest()[:12]
-            await self._mirror.set_own_refs({f"synced-{name}": head.commit})
+            await self._mirror.set_own_refs({f"synced-{self._key}": head.commit})
         if self.history.project == self.destination.project:
             await self.history.tidy()
 

@@ -22,8 +22,13 @@ TIMEOUT_SECONDS = 1800.0
 # The commands that block a thread only read a few files.
 _BLOCKING_SECONDS = 20.0
 CHUNK_BYTES = 64 * 1024
-# strerror(3) of ENOSPC, EDQUOT and EFBIG in the C locale.
-_FULL = ("No space left on device", "Disk quota exceeded", "File too large")
+# strerror(3) of ENOSPC, EDQUOT and EFBIG in the C locale, and git's words for a child's SIGXFSZ.
+_FULL = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "File too large",
+    f"died of signal {signal.SIGXFSZ.value}",
+)
 _SETTINGS = (
     "core.hooksPath=/dev/null",  # moving our own ref must not request another pass
     "core.fsmonitor=false",

@@ -59,6 +59,7 @@ class Mirror(Git):
         super().__init__(self.folder / "repository.git", environment)
         self.source = source
         self.identity = ""
+        self._server = secrets.token_hex(8)
         self._turn = asyncio.Lock()
 
     async def update(self) -> Snapshot:
@@ -70,17 +71,23 @@ class Mirror(Git):
             return await self._take(snapshot)
 
     @contextlib.asynccontextmanager
-    async def locked(self, name: str) -> AsyncIterator[None]:
-        """Exclude other servers of this home."""
+    async def locked(self, name: str) -> AsyncIterator[bool]:
+        """Exclude other servers of this home; yields whether none had this lock since we had it."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.folder / f"{name}.lock").open("w") as file:
+        with (self.folder / f"{name}.lock").open("a+") as file:
             while True:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
                     await asyncio.sleep(_LOCK_POLL_SECONDS)
-            yield
+            file.seek(0)
+            is_ours = file.read() == self._server
+            if not is_ours:
+                file.truncate(0)
+                file.write(self._server)
+                file.flush()
+            yield is_ours
 
     @property
     def is_partial(self) -> bool:
@@ -95,7 +102,8 @@ class Mirror(Git):
 
     async def set_own_refs(self, refs: Mapping[str, str]) -> None:
         """Set refs of ours; an object id of '' deletes one."""
-        await self._set_refs({OWN_REFS + name: oid for name, oid in refs.items()})
+        async with self._turn, self.locked("update"):
+            await self._set_refs({OWN_REFS + name: oid for name, oid in refs.items()})
 
     def with_objects_of(self, location: Location) -> Git:
         """Return a git that also reads what the mirror could not fetch from a repository.
@@ -111,11 +119,12 @@ class Mirror(Git):
         """Make the mirror of a repository that was just restored, under its former id."""
         async with self._turn, self.locked("update"):
             await self._make(identity)
-            await self.set_own_refs(own_refs)
+            await self._set_refs({OWN_REFS + name: oid for name, oid in own_refs.items()})
 
     async def collect(self) -> None:
         """Let git pack the mirror's objects if there are many."""
-        await self.output("gc", "--auto", "--quiet", options=_GC)
+        async with self._turn, self.locked("update"):
+            await self.output("gc", "--auto", "--quiet", options=_GC)
 
     # ---- the copy
 
@@ -206,9 +215,9 @@ class Mirror(Git):
             {name: oid for name, oid in wanted.items() if oid and have.get(name) != oid}
         )
         if snapshot.head:
-            await self.output("symbolic-ref", "HEAD", snapshot.head)
+            await self._write("symbolic-ref", "HEAD", snapshot.head)
         elif snapshot.head_commit and _HEAD not in left_out:
-            await self.output("update-ref", "--no-deref", "HEAD", snapshot.head_commit)
+            await self._write("update-ref", "--no-deref", "HEAD", snapshot.head_commit)
         refs = {n: have.get(n, "") if n in left_out else oid for n, oid in wanted.items()}
         commit = refs.pop(_HEAD)
         reasons = {name.replace(_HEAD, "HEAD"): reason for name, reason in left_out.items()}
@@ -257,12 +266,15 @@ class Mirror(Git):
 
     async def _set_refs(self, refs: Mapping[str, str]) -> None:
         lines = [f"update {n} {oid}\n" if oid else f"delete {n}\n" for n, oid in refs.items()]
-        stdin = "".join(lines).encode()
+        await self._write("update-ref", "--no-deref", "--stdin", stdin="".join(lines).encode())
+
+    async def _write(self, *arguments: str, stdin: bytes = b"") -> None:
+        """Run a command that changes refs, again without the locks that a killed git has left."""
         try:
-            await self.output("update-ref", "--no-deref", "--stdin", stdin=stdin)
+            await self.output(*arguments, stdin=stdin)
         except GitError:
             await asyncio.to_thread(_remove_locks, self.git_dir)
-            await self.output("update-ref", "--no-deref", "--stdin", stdin=stdin)
+            await self.output(*arguments, stdin=stdin)
 
 
 def synced_repositories(mirrors: Path) -> list[Path]:
