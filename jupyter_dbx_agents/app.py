@@ -45,12 +45,13 @@ from .environment import (
     take_environment,
 )
 from .errors import ConfigurationError, DbxAgentsError, PatError
-from .git_sync import GitSync, detach_template
-from .git_sync.worker import ProjectStatus
+from .git_sync import GitSync
+from .git_sync.states import ProjectStatus
 from .lifecycle.preferences import preferences
 from .lifecycle.process import fatal, tune_event_loop
 from .lifecycle.sessions import OpenSessions, SessionsStatus
 from .lifecycle.startup import StartupTasks, TaskStatus
+from .lifecycle.template import detach_template
 from .local_channel import SOCKET_VARIABLE
 from .local_channel.command import PACKAGE_ROOT, isolated_call, write_command
 from .local_channel.server import LocalChannel
@@ -197,13 +198,9 @@ class DbxAgentsApp(ExtensionApp):
         self.profile = DatabricksProfile(
             self.files, environment.home, environment.host, lambda: self.broker.metadata_service_url
         )
-        self.agents = self._build_agents()
         self.git_sync = self._build_git_sync()
-        # Run at each new terminal; separate, so that the failure of one does not stop the other.
-        self._searches = [
-            Coalesced(self.git_sync.install_hooks),
-            Coalesced(self.agents.check_repositories),
-        ]
+        self.agents = self._build_agents()
+        self._search_projects = Coalesced(self.git_sync.install_hooks)
         self.startup = StartupTasks(parent=self)
         self.startup.on_change.append(lambda: self._emit("startup", self.startup.status()))
         self.installs = InstallTasks(self.agents, self.startup, after=("configure",))
@@ -242,6 +239,7 @@ class DbxAgentsApp(ExtensionApp):
             projects=self.projects,
             broker_url=lambda: self.broker.url,
             capability=self.broker.capability,
+            repositories=self.git_sync.folders,
             after_turn=shlex.join(isolated_call("cli.trace_hook")) if self.tracer.enabled else "",
         )
         agents = AgentRoster(paths, self.models, self.files, parent=self)
@@ -261,6 +259,7 @@ class DbxAgentsApp(ExtensionApp):
             parent=self,
         )
         sync.on_change.append(lambda: self._emit("projects", sync.status()))
+        sync.on_change.append(lambda: self.background.spawn(self.agents.check_repositories()))
         return sync
 
     @fatal
@@ -369,8 +368,7 @@ class DbxAgentsApp(ExtensionApp):
 
     def _terminal_opened(self) -> None:
         self.pats.session_opened()
-        for search in self._searches:
-            self.background.spawn(search())
+        self.background.spawn(self._search_projects())
 
     def _login_command(self) -> Sequence[str]:
         """Return the command that prompts for a PAT before the shell; none if there is one."""

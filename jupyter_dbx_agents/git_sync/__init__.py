@@ -7,7 +7,7 @@ and a bundle of what is new (``history``, ``remote/bundles``).  The other makes 
 passes (``project_sync``): what differs (``local/objects``, from the mirror), the intent
 (``remote/marker``), the files in a safe order (``apply``, ``remote/workspace_files``), the marker
 again.  A first pass claims the folder (``ownership``); ``audit`` compares all of it on demand;
-``restore`` and ``checkout`` go the other way.  ``hooks/user_config`` and ``template`` set up git.
+``restore`` and ``checkout`` go the other way.  ``hooks/user_config`` sets up git.
 
 Invariants; ``tests/git_sync`` shows them with random histories, faults and kills
 - Every ref that was reported safe is restored, whatever happens to the files.
@@ -19,9 +19,19 @@ Invariants; ``tests/git_sync`` shows them with random histories, faults and kill
 - Nobody else's hook and no setting of the user is changed.
 """
 
-from .hooks.user_config import uninstall
+from .ending import Forgotten
+from .hooks.user_config import allow_hooks, are_hooks_removed, uninstall
+from .local.git import LEAST_GIT
 from .restore import Restored
-from .supervisor import GitSync
-from .template import detach_template
+from .supervisor import GitSync, Restorable
 
-__all__ = ["GitSync", "Restored", "detach_template", "uninstall"]
+__all__ = [
+    "LEAST_GIT",
+    "Forgotten",
+    "GitSync",
+    "Restorable",
+    "Restored",
+    "allow_hooks",
+    "are_hooks_removed",
+    "uninstall",
+]

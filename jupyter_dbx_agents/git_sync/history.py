@@ -32,6 +32,7 @@ from .local.mirror import Mirror, keep_unpushed
 from .ownership import Ownership
 from .remote.bundles import STATE, Bundle, BundleStore, Chain, State, bundle_header, read_state
 from .remote.marker import is_taken, take_over_hint
+from .states import explained
 
 # More increments than these are merged, the large ones only with as much that came after them.
 MOST_INCREMENTS = 32
@@ -79,7 +80,7 @@ class History:
         self._chain: Chain | None = None
         # The states of the bundles in use, in their order: none if there are none, or damaged ones.
         self._states: dict[str, State] = {}
-        self._is_clean = self._too_large = self.wants_retry = False
+        self._is_clean = self.is_too_large = self.wants_retry = False
         self._renewed_at = -_RENEW_SECONDS
         self._turn = asyncio.Lock()
         self.problem = self.note = self.safe_at = self.safe_commit = ""
@@ -115,7 +116,7 @@ class History:
         """
         async with self._turn, self.mirror.locked("upload") as is_ours:
             if audits or not is_ours:
-                self._chain, self._too_large = None, False
+                self._chain, self.is_too_large = None, False
             try:
                 await self._run()
             except MarkerChangedError:
@@ -140,12 +141,12 @@ class History:
                 raise
             self._failed(error)  # such as a quota: the files may do
         except (OSError, GitSyncError) as error:
-            self._too_large = isinstance(error, ArchiveTooLargeError)
+            self.is_too_large = isinstance(error, ArchiveTooLargeError)
             self._failed(error)
 
     async def _keep(self, state: State) -> None:
         await self._load()
-        if not (self._has(state) and self._is_clean) and not self._too_large:
+        if not (self._has(state) and self._is_clean) and not self.is_too_large:
             first, is_rewritten, is_clean = await self._position(state)
             if is_rewritten or not self._has(state):
                 await self._add(state, first, is_rewritten)
@@ -170,9 +171,10 @@ class History:
         self._changed()
 
     def _failed(self, error: Exception) -> None:
-        reason = f"{error} {getattr(error, 'hint', '')}".strip()
+        said = explained(error)
+        reason = f"{said.message} {said.hint}".strip()
         self.problem = f"The history is not kept in the workspace: {reason}"
-        self.wants_retry = not self._too_large
+        self.wants_retry = not self.is_too_large
         self._log.warning("%s: %s", self.project, self.problem)
         self._changed()
 

@@ -99,9 +99,13 @@ class Ownership:
             await history.load(is_new_clone=is_new_clone)
         if not await self.has(marker.tree):
             raise self._refusal("a commit that no longer exists anywhere")
-        takes_over = marker.takes_over or fresh.takes_over
-        mine = {"repository": fresh.repository, "origin": fresh.origin, "takes_over": takes_over}
-        continued = replace(marker, **mine)  # type: ignore[arg-type]
+        continued = replace(
+            marker,
+            repository=fresh.repository,
+            origin=fresh.origin,
+            takes_over=marker.takes_over or fresh.takes_over,
+            gone_at="",
+        )
         if continued != marker:
             await self.destination.write(continued)
         if marker.tree and await self.destination.files.info(self.destination.folder) is None:

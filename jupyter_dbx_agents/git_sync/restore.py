@@ -16,7 +16,7 @@ from .checkout import check_out, tree_of
 from .local.git import run_git
 from .local.mirror import Mirror
 from .local.objects import EXECUTABLE_MODE, is_safe, list_tree
-from .local.projects import RECORDS_FOLDER, locate, name_problem
+from .local.projects import RECORDS_FOLDER, locate, readable
 from .local.repository import KEPT_REFS, STASH_REFS, WORKTREE_REFS, Repository
 from .remote.bundles import BundleStore, Chain, State, read_state
 from .remote.marker import Destination, Marker
@@ -56,7 +56,7 @@ class Restorer:
 
     async def restore(self, name: str) -> Restored:
         """Restore one project; raises RestoreError if there is none, or its folder is in use."""
-        if not is_safe(name) or name_problem(name):
+        if not is_safe(name) or readable(os.fsencode(name))[1]:
             raise RestoreError(f"“{name}” is not the name of a project.", _SEE_LIST)
         target = self.projects.resolve() / name
         destination = Destination(self.files, self.root, name)
@@ -168,7 +168,7 @@ class _Attempt:
     async def take(self) -> None:
         """Become the app that syncs it."""
         if self.marker is not None:
-            await self.destination.write(replace(self.marker, origin=self.origin))
+            await self.destination.write(replace(self.marker, origin=self.origin, gone_at=""))
 
     async def _fetch(self) -> None:
         """Add all objects to the repository."""

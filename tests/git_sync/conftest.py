@@ -54,6 +54,8 @@ class MortalTransport(httpx.AsyncHTTPTransport):
         self.dies_after_effect = False
         self.is_dead = False
         self.before_request: Callable[[int], None] = lambda _count: None
+        # What a proxy answers in place of the workspace.
+        self.instead: Callable[[httpx.Request], httpx.Response] | None = None
         self.count = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -61,6 +63,8 @@ class MortalTransport(httpx.AsyncHTTPTransport):
             raise Killed
         self.count += 1
         self.before_request(self.count)
+        if self.instead is not None:
+            return self.instead(request)
         dies = self.count == self.dies_at
         self.is_dead |= dies and not self.dies_after_effect
         if self.is_dead:

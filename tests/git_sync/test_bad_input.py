@@ -210,8 +210,11 @@ async def test_a_project_whose_name_cannot_be_is_named(site: Site) -> None:
     sync = site.git_sync()
     await sync.start()
     await synced(site, sync, "p")
-    assert model(sync, "b\\xe9")["state"] == "refused"
+    assert model(sync, "b\\xe9")["state"] == "unfit"
     assert model(sync, "b\\xe9").keys() == model(sync, "p").keys()
+    Path(bad).rename(site.projects / "renamed")
+    await sync.install_hooks()
+    assert {each["name"] for each in sync.status()} == {"p", "renamed"}
 
 
 async def test_damaged_git_folders_do_not_keep_git_sync_from_starting(site: Site) -> None:

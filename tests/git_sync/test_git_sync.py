@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from jupyter_dbx_agents.errors import GitSyncError, RestoreError
-from jupyter_dbx_agents.git_sync import GitSync, uninstall
+from jupyter_dbx_agents.git_sync import GitSync, Restorable, uninstall
 from tests.support.constants import OWNER
 
 from .conftest import Site, until
@@ -156,7 +156,7 @@ async def test_restore_all_after_a_restart(site: Site) -> None:
     fresh = site.git_sync()
     await fresh.start()
     assert not (site.projects / ".restoring-leftover").exists()
-    assert await fresh.restorable() == ["one", "one/lib", "two"]
+    assert await fresh.restorable() == [Restorable(n, "") for n in ("one", "one/lib", "two")]
     restored = await fresh.restore()
     assert [each.name for each in restored] == ["one", "one/lib", "two"]
     assert {n: site.git(n, "log", "--format=%H") for n in before} == before
@@ -212,7 +212,8 @@ async def test_only_projects_are_synced(site: Site) -> None:
     site.commit("p/.cache/clone", {"a": "2"})
     site.make("q", a="1")
     await synced(site, sync, "q")
-    assert [each["name"] for each in sync.status()] == ["q"]
+    names = {each["name"]: each["state"] for each in sync.status()}
+    assert names == {"p/.cache/clone": "unfit", "p/node_modules/x": "unfit", "q": "synced"}
 
 
 WORKER = """

@@ -33,6 +33,8 @@ from .repository_hooks import (
 )
 
 _NOT_OF_A_TEMPLATE = ("HEAD", "config", "objects", "refs", "branches", "reftable")
+# In the triggers' folder: what the server calls the projects' folder.
+PROJECTS_FILE = "projects"
 # In our state folder, once the user has removed the hooks.
 NO_HOOKS_FILE = "no-hooks"
 _OWN_FOLDER = Path(".local/share/jupyter_dbx_agents/git")
@@ -127,19 +129,34 @@ class UserConfig:
         return True
 
 
+def are_hooks_removed(home: Path) -> bool:
+    """Whether the user has removed our hooks."""
+    return (home / FOLDER_BELOW_HOME).with_name(NO_HOOKS_FILE).exists()
+
+
+def allow_hooks(home: Path) -> None:
+    """Let the server install hooks again.  Raises OSError."""
+    (home / FOLDER_BELOW_HOME).with_name(NO_HOOKS_FILE).unlink(missing_ok=True)
+
+
 def uninstall(home: Path, projects: Path) -> list[Path]:
     """Remove our hooks, template and include for good; return what was removed.
 
-    Blocking.  Looks at the projects, and at every repository that was synced here.  Hooks in others
-    do nothing then, as the folder of their notes is gone.  Raises ConfigFileError or OSError.
+    Blocking.  Looks at ``projects``, at the folder that the last server called so, and at every
+    repository that was synced here.  Hooks in others do nothing then, as the folder that they write
+    to is gone.  Raises ConfigFileError or OSError.
     """
     environment = git_environment(home)
     triggers = home / FOLDER_BELOW_HOME
     triggers.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     (triggers.parent / NO_HOOKS_FILE).touch()
     removed = UserConfig(home, triggers, environment).uninstall()
-    folders = {location.folder for location in find_projects(projects).values()}
-    folders.update(synced_repositories(triggers.parent / MIRRORS_FOLDER))
+    folders = set(synced_repositories(triggers.parent / MIRRORS_FOLDER))
+    roots = {projects}
+    with contextlib.suppress(OSError):
+        roots.add(Path((triggers / PROJECTS_FILE).read_text("utf-8", "surrogateescape")))
+    for root in roots:
+        folders.update(location.folder for location in find_projects(root).projects.values())
     for folder in sorted(folders):
         location = locate(folder)
         if location is not None:

@@ -17,6 +17,8 @@ from typing import Any, cast
 from ...environment import current_environment
 from ...errors import GitError, GitStoppedError
 
+# The first with ``worktree list -z``.
+LEAST_GIT = (2, 36)
 # No command takes this long; a file system that hangs must not block a worker forever.
 TIMEOUT_SECONDS = 1800.0
 # The commands that block a thread only read a few files.

@@ -9,7 +9,7 @@ import contextlib
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -39,6 +39,8 @@ BURST = 10
 # What the API for large files unpacks or converts.
 _INTERPRETED = re.compile(r"\.(zip|ipynb|dbc|html)$", re.IGNORECASE)
 _NOTEBOOK_HEADER = b" Databricks notebook source"
+# A longer ``Retry-After`` is not waited for in a call: the project's worker reports it.
+_LONGEST_WAIT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,23 @@ class Pace:
     def __init__(self, requests_per_second: float, parallel: int) -> None:
         self._interval_seconds = 1 / requests_per_second
         self._slots = asyncio.Semaphore(parallel)
-        self._next_at = 0.0
+        self._next_at = self._paused_until = 0.0
 
     @contextlib.asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait for the time of the next call, and for one of ``parallel`` slots."""
+        """Wait for the time of the next call, and for one of ``parallel`` slots.
+
+        Raises WorkspaceUnavailableError instead of a long wait that the workspace has asked for.
+        """
         async with self._slots:
             now = time.monotonic()
+            if self._paused_until - now > _LONGEST_WAIT_SECONDS:
+                seconds = self._paused_until - now
+                raise WorkspaceUnavailableError(
+                    f"The workspace is busy: it asks for a pause of {seconds:.0f} s.",
+                    "Sync continues after it.",
+                    retry_after_seconds=seconds,
+                )
             at = max(self._next_at, now - BURST * self._interval_seconds)
             self._next_at = at + self._interval_seconds
             if at > now:
@@ -79,8 +91,10 @@ class Pace:
             yield
 
     def pause(self, seconds: float) -> None:
-        """Delay all calls, as ``Retry-After`` requests."""
-        self._next_at = max(self._next_at, time.monotonic() + seconds)
+        """Delay all calls, as ``Retry-After`` requests, up to five minutes."""
+        until = time.monotonic() + min(seconds, _MOST_RETRY_SECONDS)
+        self._next_at = max(self._next_at, until)
+        self._paused_until = max(self._paused_until, until)
 
 
 class WorkspaceFiles:
@@ -197,23 +211,21 @@ class WorkspaceFiles:
             try:
                 async with self._pace.turn():
                     self.request_count += 1
-                    return await self._api.call(method, url, token, **options)
+                    reply = await self._api.call(method, url, token, **options)
+                    _require_answer(reply, options)
+                    return reply
             except TokenRefusedError:
                 await self._pats.replace_refused(token)
                 if attempt + 1 == TRIES:
                     raise
             except WorkspaceUnavailableError as error:
-                if attempt + 1 == TRIES:
+                self._pace.pause(error.retry_after_seconds)
+                if attempt + 1 == TRIES or error.retry_after_seconds > _LONGEST_WAIT_SECONDS:
                     raise
-                await self._back_off(attempt, error.retry_after_seconds)
+                # Jitter, because a busy workspace has refused many at the same moment.
+                seconds = backoff_seconds(attempt, self._retry_seconds, _MOST_RETRY_SECONDS)
+                await asyncio.sleep(jittered(seconds, 0.5))
         raise AssertionError("the last attempt returns or raises")
-
-    async def _back_off(self, attempt: int, asked_seconds: float) -> None:
-        if asked_seconds:
-            self._pace.pause(asked_seconds)
-        # Jitter, because a busy workspace has refused many at the same moment.
-        pause_seconds = backoff_seconds(attempt, self._retry_seconds, _MOST_RETRY_SECONDS)
-        await asyncio.sleep(jittered(pause_seconds, 0.5))
 
     async def _token(self) -> Secret:
         while (token := self._pats.current()) is None:
@@ -230,6 +242,17 @@ def is_too_large(error: WorkspaceError) -> bool:
     """Whether the workspace rejects a file for its size."""
     is_code = error.error_code == "MAX_NOTEBOOK_SIZE_EXCEEDED"
     return is_code or error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+def _require_answer(reply: httpx.Response, options: Mapping[str, Any]) -> None:
+    """Raise WorkspaceUnavailableError for the page of a proxy in place of the workspace's reply."""
+    path = options.get("params", {}).get("path", "")
+    is_page = reply.headers.get("content-type", "").startswith("text/html")
+    if is_page and not path.endswith((".html", ".htm", ".xhtml")):
+        raise WorkspaceUnavailableError(
+            "A web page came back instead of the workspace's reply.",
+            "Check whether a proxy or a log-in page is between the app and the workspace.",
+        )
 
 
 def _envelope(path: str, overwrite: bool, boundary: str) -> tuple[bytes, bytes]:

@@ -521,7 +521,7 @@ export interface paths {
                     content: {
                         "application/json": {
                             projects: components["schemas"]["Project"][];
-                            restorable: string[];
+                            restorable: components["schemas"]["Restorable"][];
                         };
                     };
                 };
@@ -634,6 +634,53 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dbx-agents/api/projects/forget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a project that is not here any more, and delete its history in the workspace */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        name: string;
+                        /** @description Also delete the files that were copied */
+                        files?: boolean;
+                    };
+                };
+            };
+            responses: {
+                /** @description The project was forgotten */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Forgotten"];
+                    };
+                };
+                400: components["responses"]["Error"];
+                409: components["responses"]["Error"];
+                503: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/dbx-agents/healthz": {
         parameters: {
             query?: never;
@@ -679,7 +726,7 @@ export interface components {
         Project: {
             name: string;
             /** @enum {string} */
-            state: "pending" | "syncing" | "synced" | "empty" | "waiting" | "retrying" | "refused";
+            state: "pending" | "syncing" | "synced" | "empty" | "waiting" | "retrying" | "refused" | "unfit" | "gone";
             folder: string;
             /** @description The folder in the workspace */
             destination: string;
@@ -718,6 +765,16 @@ export interface components {
             path: string;
             reason: string;
         }[];
+        Forgotten: {
+            name: string;
+            /** @description Its folder in the workspace, '' if nothing is left */
+            left: string;
+        };
+        Restorable: {
+            name: string;
+            /** @description Why it is not restored with all others, '' if it is */
+            note: string;
+        };
         Restored: {
             name: string;
             /** @description The restored HEAD */
@@ -925,6 +982,8 @@ export interface components {
 }
 export type Project = components['schemas']['Project'];
 export type Remarks = components['schemas']['Remarks'];
+export type Forgotten = components['schemas']['Forgotten'];
+export type Restorable = components['schemas']['Restorable'];
 export type Restored = components['schemas']['Restored'];
 export type Error = components['schemas']['Error'];
 export type Agent = components['schemas']['Agent'];
