@@ -187,8 +187,10 @@ def _not_started(error: OSError) -> GitError:
 
 
 def _timed_out(command: str, seconds: float) -> GitError:
-    hint = "Check whether the disk or the network file system responds."
-    return GitError(f"git {command} took longer than {seconds:.0f} s.", hint)
+    return GitError(
+        f"git {command} took longer than {seconds:.0f} s.",
+        "Check whether the disk or the network file system responds.",
+    )
 
 
 def _failed(git_dir: Path | None, command: str, stderr: bytes, code: int) -> GitError:
