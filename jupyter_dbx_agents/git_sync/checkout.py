@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import GitError, GitStoppedError
-from .local.objects import is_safe, lfs_path, pointer_content
+from .local.objects import ancestors, is_safe, lfs_path, pointer_content
 from .local.projects import readable
 from .local.repository import Repository
 
@@ -28,6 +28,19 @@ _BEFORE = 1e9
 def tree_of(repository: Repository) -> tuple[str, str]:
     """Return the option of git that names the working tree."""
     return ("--work-tree", str(repository.location.folder))
+
+
+def make_room(folder: Path, path: str) -> Path:
+    """Return the place of a file in a new working tree; blocking.
+
+    A symbolic link that is in its way is removed, not followed: it may lead out of the folder.
+    """
+    target = folder / path
+    for place in (*reversed([folder / each for each in ancestors(path)]), target):
+        if place.is_symlink() or (place.is_file() and place != target):
+            place.unlink()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
 
 
 async def check_out(repository: Repository, read: Reader) -> list[str]:
@@ -59,8 +72,7 @@ async def check_out(repository: Repository, read: Reader) -> list[str]:
 async def _place(repository: Repository, large: Mapping[str, Path]) -> None:
     """Write the content of Git LFS files, and let git know that it is what the index has."""
     for path, content in large.items():
-        target = repository.location.folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target = make_room(repository.location.folder, path)
         await asyncio.to_thread(shutil.copyfile, content, target)
         os.utime(target, (_BEFORE, _BEFORE))
     if not large:

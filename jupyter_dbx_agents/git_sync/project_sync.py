@@ -216,6 +216,9 @@ class ProjectSync:
             _step(change, marker, retried)
             async for change in objects.diff(git, marker.tree, head.tree)
         ]
+        changed = {step.path.casefold() for step in steps}  # there may be room for another name
+        collided = {path for path, reason in marker.skipped.items() if reason == COLLIDES}
+        retried |= {path for path in collided if path.casefold() in changed}
         others = sorted((begun | retried) - {step.path for step in steps})
         before = await objects.look_up(git, marker.tree, others)
         now = await objects.look_up(git, head.tree, others)

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from ..errors import DestinationError, GitError, GitStoppedError, GitSyncError, RestoreError
-from .checkout import check_out, tree_of
+from .checkout import check_out, make_room, tree_of
 from .local.git import run_git
 from .local.mirror import Mirror
 from .local.objects import EXECUTABLE_MODE, is_safe, list_tree
@@ -263,8 +263,8 @@ class _Attempt:
             if data is None:
                 missing.append(path)
             else:
-                target = repository.location.folder / path
-                await asyncio.to_thread(_write, target, data, is_executable)
+                folder = repository.location.folder
+                await asyncio.to_thread(_write, folder, path, data, is_executable)
         options = (*tree_of(repository), *_COMMITTER)
         await repository.output("add", "--all", "--force", options=options)
         message = f"Restored from the workspace, as of {marker.commit if marker else ''}"
@@ -331,11 +331,11 @@ def _move(scratch: Path, target: Path) -> None:
     scratch.rename(target)  # replaces an empty folder, and nothing else
 
 
-def _write(path: Path, data: bytes, executable: bool) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+def _write(folder: Path, path: str, data: bytes, executable: bool) -> None:
+    target = make_room(folder, path)
+    target.write_bytes(data)
     if executable:
-        path.chmod(0o755)
+        target.chmod(0o755)
 
 
 def _require_free(target: Path) -> None:

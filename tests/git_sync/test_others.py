@@ -301,8 +301,12 @@ async def test_names_that_differ_in_case_only_are_named_once(site: Site) -> None
     site.transport.count = 0
     await sync.run(audits=True)
     assert site.transport.count <= 2, "a look at the folder and the history, and no new attempt"
-    site.git("p", "mv", "-f", "File", "FILE")
-    site.git("p", "rm", "-q", "--cached", "file")
+    other = "file" if path == "File" else "File"
+    site.git("p", "rm", "-q", other)
+    site.git("p", "commit", "-q", "-m", "one of them")
+    await sync.run()
+    assert site.remote("p").keys() == {path} and marker_of(sync).skipped == {}
+    site.git("p", "mv", "-f", path, "FILE")
     site.git("p", "commit", "-q", "-m", "case")
     await sync.run()
     assert [name.casefold() for name in site.remote("p")] == ["file"]

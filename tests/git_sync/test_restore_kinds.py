@@ -372,6 +372,54 @@ async def test_a_crafted_history_is_checked_out_without_its_unsafe_paths(site: S
     assert sorted(path.name for path in (site.projects / "p").iterdir()) == [".git", "fine"]
 
 
+async def test_a_file_is_not_written_through_a_link_that_was_in_its_place(site: Site) -> None:
+    outside = site.home / "outside"
+    folder = site.make("p")
+    (folder / "d").symlink_to(outside)
+    site.commit("p", {"a": "1"})
+    await site.project_sync("p").run()
+    (folder / "d").unlink()
+    site.commit("p", {"d/x": "2"})
+    await site.project_sync("p", most_history_bytes=10).run()
+    lose_the_disk(site)
+    outside.mkdir()
+    restored = await site.restorer().restore("p")
+    assert restored.missing == () and not (folder / "d").is_symlink()
+    assert (folder / "d/x").read_text() == "2" and [*outside.iterdir()] == []
+
+
+async def test_lfs_content_is_not_written_through_a_link_of_a_crafted_tree(site: Site) -> None:
+    outside = site.home / "outside"
+    folder = site.make("p", a="1")
+    blobs = {
+        name: site.git("p", "hash-object", "-w", "--stdin", stdin=content)
+        for name, content in {
+            "link": str(outside).encode(),
+            "pointer": pointer_of(LARGE).encode(),
+            "attributes": ATTRIBUTES.encode(),
+        }.items()
+    }
+
+    def entry(mode: bytes, name: str, oid: str) -> bytes:
+        return mode + b" " + name.encode() + b"\0" + bytes.fromhex(oid)
+
+    def store(data: bytes) -> str:
+        literally = ("hash-object", "-t", "tree", "-w", "--literally", "--stdin")
+        return site.git("p", *literally, stdin=data)
+
+    inner = store(entry(b"100644", "m.bin", blobs["pointer"]))
+    both = entry(b"120000", "d", blobs["link"]) + entry(b"40000", "d", inner)
+    tree = store(entry(b"100644", ".gitattributes", blobs["attributes"]) + both)
+    commit = site.git("p", "commit-tree", "-m", "crafted", tree)
+    site.git("p", "update-ref", "HEAD", commit)
+    await site.project_sync("p").run()
+    site.put_foreign("p/d/m.bin", LARGE)
+    lose_the_disk(site)
+    outside.mkdir()
+    await site.restorer().restore("p")
+    assert [*outside.iterdir()] == [] and (folder / ".git").is_dir()
+
+
 @pytest.mark.parametrize("path", ["a", "....", "a/...", "git~", ".gitignore", "x.git", ".github/a"])
 def test_ordinary_paths_are_safe(path: str) -> None:
     assert is_safe(path)
