@@ -354,7 +354,9 @@ class History:
             return
         names = [name for name in chain.leftovers if name not in marker.preserved]
         if names and not await self._has_objects([marker.commit], newest.tips):
-            there = await self._destination.load()  # another server may have changed it
+            there = None
+            with contextlib.suppress(DestinationError):  # it is damaged, and replaced by the files
+                there = await self._destination.load()  # another server may have changed it
             if there is not None and there.commit == marker.commit:
                 await self._delete(chain, names)
                 names = []
