@@ -10,21 +10,17 @@ import contextlib
 import hashlib
 import unicodedata
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
 
 from ..errors import GitError
 from .local.objects import Blobs, blob_ids, pointer_content
 from .remote.marker import Destination
 from .remote.workspace_files import MOST_EXPORT_BYTES, RemoteObject
 
-# The clocks of this machine and of the workspace may differ.
-_CLOCK_MARGIN = timedelta(minutes=10)
-
 
 class Survey:
     """Lists each folder once; ``written`` has when this server wrote a file, in milliseconds.
 
-    Other files are known to be ours up to ``audited_at``.
+    Other files are known to be ours up to ``since_ms``.  Both are by the workspace's clock.
     """
 
     def __init__(
@@ -32,13 +28,10 @@ class Survey:
         destination: Destination,
         blobs: Blobs,
         written: Mapping[str, int],
-        audited_at: str,
+        since_ms: int,
     ) -> None:
         self._destination, self._blobs, self._written = destination, blobs, written
-        self._since_ms = 0.0
-        if audited_at:
-            since = datetime.fromisoformat(audited_at) - _CLOCK_MARGIN
-            self._since_ms = since.timestamp() * 1000
+        self._since_ms = since_ms
         self._folders: dict[str, asyncio.Task[list[RemoteObject] | None]] = {}
 
     async def at(self, path: str) -> RemoteObject | None:

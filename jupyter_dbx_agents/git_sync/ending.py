@@ -179,7 +179,7 @@ async def _objects(
 async def _delete_files(destination: Destination, marker: Marker, git: Git) -> None:
     """Delete the files of a tree, and the folders that are empty then; edited ones stay."""
     blobs = Blobs(git, Location(git.git_dir, git.git_dir, git.git_dir))
-    survey = Survey(destination, blobs, {}, marker.audited_at)
+    survey = Survey(destination, blobs, {}, marker.audited_ms)
     folders = {PurePosixPath(".")}
     try:
         async for each in list_synced(git, marker.tree):

@@ -154,7 +154,7 @@ class ProjectSync:
         self.ownership.marker = marker
 
     async def _sync(self, marker: Marker, head: Head, audits: bool) -> None:
-        started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        started_ms = self.destination.files.time_ms
         location = self.repository.location
         blobs = Blobs(self._mirror.with_objects_of(location), location)
         try:
@@ -167,7 +167,7 @@ class ProjectSync:
             if is_same and marker.pending is None and not steps and not marker.takes_over:
                 return
             if audits or not marker.tree:
-                marker = replace(marker, audited_at=started_at)
+                marker = replace(marker, audited_ms=started_ms)
             if any(step.is_put or step.is_deletion for step in steps):
                 marker = replace(marker, pending=_pending(steps, marker, head))
                 await self._write(marker)
@@ -206,7 +206,7 @@ class ProjectSync:
             left_out = {**marker.skipped, **marker.notes}
             retried = {path for path, reason in left_out.items() if reason not in _FIXED}
         if audits:
-            survey = Survey(self.destination, blobs, self._written, marker.audited_at)
+            survey = Survey(self.destination, blobs, self._written, marker.audited_ms)
             for each in [each async for each in objects.list_synced(git, marker.tree)]:
                 is_ours = each.path not in marker.skipped
                 if is_ours and not await survey.is_intact(each.path, each.oid):
@@ -258,7 +258,7 @@ class ProjectSync:
         applier = Applier(
             self.destination,
             blobs,
-            Survey(self.destination, blobs, self._written, marker.audited_at),
+            Survey(self.destination, blobs, self._written, marker.audited_ms),
             self._written,
             most_file_bytes=self._settings.most_file_bytes,
             parallel=self._settings.parallel,

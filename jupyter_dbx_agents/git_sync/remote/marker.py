@@ -78,11 +78,12 @@ class Pending:
 class Marker:
     """The project's files in the workspace; ``commit`` is the last one that is complete there.
 
-    ``audited_at`` is when all files were known to be ours.  ``skipped`` are paths of the commit
-    that are left out, ``notes`` are paths with restrictions; both with the reason.  ``unfinished``
-    has the blobs that may be where a file could not be replaced or deleted.  ``worktree`` is the
-    path of a linked worktree, whose history is that of the project ``history``.  ``preserved`` are
-    files of former histories that must stay.  ``gone_at`` is when its folder was deleted here.
+    ``audited_ms`` is when all files were known to be ours, by the workspace's clock.  ``skipped``
+    are paths of the commit that are left out, ``notes`` are paths with restrictions; both with the
+    reason.  ``unfinished`` has the blobs that may be where a file could not be replaced or deleted.
+    ``worktree`` is the path of a linked worktree, whose history is that of the project ``history``.
+    ``preserved`` are files of former histories that must stay.  ``gone_at`` is when its folder was
+    deleted here.
     """
 
     project: str
@@ -91,7 +92,7 @@ class Marker:
     commit: str = ""
     tree: str = ""
     synced_at: str = ""
-    audited_at: str = ""
+    audited_ms: int = 0
     pending: Pending | None = None
     skipped: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)

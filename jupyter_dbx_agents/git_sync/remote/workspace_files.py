@@ -107,6 +107,8 @@ class WorkspaceFiles:
         self._retry_seconds = retry_seconds
         self._pat_changed = asyncio.Event()
         self.request_count = 0
+        # The workspace's time at its last reply; this machine's clock may jump.
+        self.time_ms = 0
 
     @property
     def is_waiting(self) -> bool:
@@ -195,10 +197,7 @@ class WorkspaceFiles:
         read_seconds = _ANSWER_SECONDS + size / _UPLOAD_BYTES_PER_SECOND
         timeout = httpx.Timeout(_ANSWER_SECONDS, read=read_seconds)
         reply = await self._call("POST", url, body=body, headers=headers, timeout=timeout)
-        try:
-            return int(parsedate_to_datetime(reply.headers["date"]).timestamp() * 1000) + 999
-        except (KeyError, ValueError, OverflowError):
-            return 0
+        return _date_ms(reply, default=-999) + 999
 
     async def _call(
         self, method: str, url: str, *, body: Any = None, **options: Any
@@ -213,6 +212,7 @@ class WorkspaceFiles:
                     self.request_count += 1
                     reply = await self._api.call(method, url, token, **options)
                     _require_answer(reply, options)
+                    self.time_ms = _date_ms(reply, default=self.time_ms)
                     return reply
             except TokenRefusedError:
                 await self._pats.replace_refused(token)
@@ -236,6 +236,14 @@ class WorkspaceFiles:
             except TimeoutError:
                 continue
         return token
+
+
+def _date_ms(reply: httpx.Response, *, default: int) -> int:
+    """Return the workspace's time in a reply's header, to the second, in milliseconds."""
+    try:
+        return int(parsedate_to_datetime(reply.headers["date"]).timestamp() * 1000)
+    except (KeyError, ValueError, OverflowError):
+        return default
 
 
 def is_too_large(error: WorkspaceError) -> bool:
