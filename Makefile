@@ -48,7 +48,7 @@ test:
 	$(PYTEST) $(TEST_ARGS)
 
 test-long: check
-	TEST_LONG=1 GIT_SYNC_SEQUENCES=240 $(PYTEST) $(TEST_ARGS)
+	TEST_LONG=1 GIT_SYNC_SEQUENCES=1000 $(PYTEST) $(TEST_ARGS)
 
 # Of all processes: the servers and commands that tests start, too.
 coverage: $(VENV)/.installed-test $(LAB)/node_modules/.installed

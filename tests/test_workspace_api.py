@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jupyter_dbx_agents.workspace_api import ErrorBody, read_error
+from jupyter_dbx_agents.workspace_api import ErrorBody, is_token_refusal, read_error
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,16 @@ from jupyter_dbx_agents.workspace_api import ErrorBody, read_error
 )
 def test_an_error_body_is_read_in_every_shape(body: bytes, read: tuple[str, str]):
     assert read_error(body) == ErrorBody(*read)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "is_refused"),
+    [
+        (401, "", True),
+        (400, "Invalid Token", True),
+        (400, "The file invalid token.md cannot be written.", False),
+        (403, "The file Invalid Token.md is not yours.", False),
+    ],
+)
+def test_a_message_that_names_a_file_refuses_no_token(status, message, is_refused):
+    assert is_token_refusal(status, message) is is_refused

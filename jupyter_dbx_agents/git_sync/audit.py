@@ -1,69 +1,81 @@
-"""Compare every folder of a project in the workspace with what was synced.
+"""What is in a project's folder in the workspace now, and whether git sync wrote it.
 
-It costs a call per folder, so it runs on demand, and when a pass found that a folder was missing.
+A file is ours if it has not been modified since git sync wrote it, or contains one of the blobs
+that may be there.  So each edit is noticed, whatever its size, for a call per folder and one per
+file that was modified since.
 """
 
 import asyncio
+import contextlib
 import hashlib
-from datetime import datetime, timedelta
+import unicodedata
+from collections.abc import Iterable, Mapping
 
-from .local.git import Git
-from .local.objects import Entry, blob_id, list_tree, pointer_content
-from .remote.marker import Destination, Marker
-from .remote.workspace_files import MOST_EXPORT_BYTES, RemoteObject, WorkspaceFiles
-
-# The clocks of this machine and of the workspace may differ.
-_CLOCK_MARGIN = timedelta(minutes=10)
+from ..errors import GitError
+from .local.objects import Blobs, blob_ids, pointer_content
+from .remote.marker import Destination
+from .remote.workspace_files import MOST_EXPORT_BYTES, RemoteObject
 
 
-async def find_damage(
-    git: Git, destination: Destination, marker: Marker
-) -> tuple[list[str], list[str]]:
-    """Return the files of the synced tree that are missing there, and those that were edited.
+class Survey:
+    """Lists each folder once; ``written`` has when this server wrote a file, in milliseconds.
 
-    A file of the same size is compared if it was written since the last time.
+    Other files are known to be ours up to ``since_ms``.  Both are by the workspace's clock.
     """
-    since_ms = -1.0
-    if marker.audited_at:
-        since = datetime.fromisoformat(marker.audited_at) - _CLOCK_MARGIN
-        since_ms = since.timestamp() * 1000
-    missing: list[str] = []
-    edited: list[str] = []
-    folders = [""]
-    while folders:
-        folder = folders.pop()
-        path = f"{destination.folder}/{folder}".rstrip("/")
-        there = {c.name: c for c in await destination.files.children(path) or []}
-        async for entry in list_tree(git, f"{marker.tree}:{folder}", "-l"):
-            inner = f"{folder}/{entry.path}".lstrip("/")
-            if entry.problem or entry.is_symlink:
-                continue
-            if entry.kind == "tree":
-                folders.append(inner)
-            elif entry.kind == "blob" and inner not in marker.skipped:
-                found = there.get(entry.path)
-                if found is None or found.kind != "FILE":
-                    missing.append(inner)
-                elif await _is_edited(git, destination.files, entry, found, since_ms):
-                    edited.append(inner)
-    return missing, edited
 
+    def __init__(
+        self,
+        destination: Destination,
+        blobs: Blobs,
+        written: Mapping[str, int],
+        since_ms: int,
+    ) -> None:
+        self._destination, self._blobs, self._written = destination, blobs, written
+        self._since_ms = since_ms
+        self._folders: dict[str, asyncio.Task[list[RemoteObject] | None]] = {}
 
-async def _is_edited(
-    git: Git, files: WorkspaceFiles, entry: Entry, found: RemoteObject, since_ms: float
-) -> bool:
-    """Whether a file is neither the blob nor what its Git LFS pointer stands for."""
-    pointer = ("", 0)
-    if found.size_bytes != entry.size_bytes:
-        pointer = pointer_content(await git.output("cat-file", "blob", entry.oid))
-        if not pointer[0] or pointer[1] != found.size_bytes:
+    async def at(self, path: str) -> RemoteObject | None:
+        """Return what is at a path; the workspace may have normalized its name."""
+        folder, _, name = path.rpartition("/")
+        if folder not in self._folders:
+            listing = self._destination.files.children(self._destination.path(folder))
+            self._folders[folder] = asyncio.create_task(listing)
+        there = {each.name: each for each in await self._folders[folder] or []}
+        return there.get(name) or there.get(unicodedata.normalize("NFC", name))
+
+    async def is_intact(self, path: str, oid: str) -> bool:
+        """Whether a file that git sync wrote is there, unchanged."""
+        there = await self.at(path)
+        return there is not None and await self.is_ours(path, there, [oid], is_owned=True)
+
+    async def is_ours(
+        self, path: str, there: RemoteObject, oids: Iterable[str], *, is_owned: bool
+    ) -> bool:
+        """Whether a file is what git sync wrote, or has one of these blobs.
+
+        A file beyond the export limit is compared by its size.
+        """
+        if there.kind != "FILE":
+            return False
+        written_ms = self._written.get(path, self._since_ms)
+        if is_owned and 0 < there.modified_ms <= written_ms:
             return True
-    if found.modified_ms < since_ms or found.size_bytes > MOST_EXPORT_BYTES:
-        return False
-    data = await files.read(found.path)
-    if data is None:
-        return False
-    if pointer[0]:
-        return hashlib.sha256(data).hexdigest() != pointer[0]
-    object_format = "sha1" if len(entry.oid) == 40 else "sha256"  # noqa: PLR2004
-    return await asyncio.to_thread(blob_id, data, object_format) != entry.oid
+        hashes, sizes = await self._contents(oids)
+        if there.size_bytes > MOST_EXPORT_BYTES:
+            return there.size_bytes in sizes
+        data = await self._destination.read(path)
+        if data is None:
+            return False
+        ids = await asyncio.to_thread(blob_ids, data)
+        return bool(ids.intersection(oids)) or hashlib.sha256(data).hexdigest() in hashes
+
+    async def _contents(self, oids: Iterable[str]) -> tuple[set[str], set[int]]:
+        """Return the hashes of what Git LFS pointers stand for, and the sizes of all contents."""
+        hashes, sizes = set[str](), set[int]()
+        for oid in oids:
+            with contextlib.suppress(GitError):
+                size, data = await self._blobs.read(oid)
+                sha256, large_size = pointer_content(data or b"")
+                hashes.add(sha256)
+                sizes.update((size, large_size))
+        return hashes, sizes

@@ -19,10 +19,10 @@ from pathlib import Path, PurePosixPath
 
 from ..background import AnyLogger, BackgroundTasks, backoff_seconds
 from ..errors import DbxAgentsError, DestinationError, GitSyncError, WorkspaceError
-from .audit import find_damage
+from .audit import Survey
 from .local.git import Git
-from .local.objects import list_tree
-from .local.projects import is_gone
+from .local.objects import Blobs, list_synced
+from .local.projects import Location, is_gone
 from .project_sync import ProjectSync
 from .remote.bundles import BundleStore
 from .remote.marker import FILE_NAME, Destination, Marker
@@ -178,13 +178,16 @@ async def _objects(
 
 async def _delete_files(destination: Destination, marker: Marker, git: Git) -> None:
     """Delete the files of a tree, and the folders that are empty then; edited ones stay."""
-    _missing, edited = await find_damage(git, destination, marker)
-    stay, folders = {*edited, *marker.skipped}, {PurePosixPath(".")}
-    async for entry in list_tree(git, marker.tree, "-r"):
-        is_file = entry.kind == "blob" and not entry.is_symlink and not entry.problem
-        if is_file and entry.path not in stay:
-            await destination.files.delete(f"{destination.folder}/{entry.path}")
-            folders.update(PurePosixPath(entry.path).parents)
+    blobs = Blobs(git, Location(git.git_dir, git.git_dir, git.git_dir))
+    survey = Survey(destination, blobs, {}, marker.audited_ms)
+    folders = {PurePosixPath(".")}
+    try:
+        async for each in list_synced(git, marker.tree):
+            if each.path not in marker.skipped and await survey.is_intact(each.path, each.oid):
+                await destination.files.delete(destination.path(each.path))
+                folders.update(PurePosixPath(each.path).parents)
+    finally:
+        await blobs.close()
     for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
         with contextlib.suppress(WorkspaceError):  # it is not empty
             await destination.files.delete(f"{destination.folder}/{folder}".removesuffix("/."))

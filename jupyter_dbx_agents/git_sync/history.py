@@ -2,8 +2,9 @@
 
 The mirror gets every ref; if anything differs from the last bundle, the next one is uploaded before
 the refs count as safe.  A bundle has what is new since the one before it.  It covers earlier ones,
-too, if these have commits that no ref reaches any more (after amend, rebase, ``filter-repo``, a
-force push), or when there are many small ones.
+too, if these have objects that no ref reaches any more (after amend, rebase, ``filter-repo``, a
+force push), or when there are many small ones.  What it covers is deleted as soon as the files in
+the workspace are of a commit that it has.
 """
 
 import asyncio
@@ -22,32 +23,43 @@ from ..errors import (
     DestinationError,
     GitError,
     GitStoppedError,
+    GitSyncError,
     MarkerChangedError,
     WorkspaceError,
 )
 from .local.git import CHUNK_BYTES
 from .local.mirror import Mirror, keep_unpushed
 from .ownership import Ownership
-from .remote.bundles import STATE, Bundle, BundleStore, Chain, State, read_state
+from .remote.bundles import STATE, Bundle, BundleStore, Chain, State, bundle_header, read_state
 from .remote.marker import is_taken, take_over_hint
 from .states import explained
 
 # More increments than these are merged, the large ones only with as much that came after them.
 MOST_INCREMENTS = 32
 _SMALL_BYTES = 256 * 1024
-# The first bundle of a small history is replaced as soon as it has something that is gone; that
-# of a large one at most once in this time.
-_LARGE_BYTES = 32 * 1024 * 1024
-_RENEW_SECONDS = 3600.0
+# A first bundle that is larger, and has something that is gone, is replaced at most once in this
+# time: else each amended commit would upload all of it.
+LARGE_BYTES = 32 * 1024 * 1024
+_RENEW_SECONDS = 900.0
+_REWRITTEN = "The history was rewritten at {}; the former commits were deleted in the workspace."
+_REWRITTEN_LATER = (
+    "The history was rewritten; the former commits are deleted in the workspace within 20 minutes."
+)
 _PACK_OPTIONS = ("-c", "pack.threads=1", "-c", "pack.windowMemory=64m")
-_REWRITTEN = "The history was rewritten: the former commits were deleted in the workspace, too."
+
+# Commands that make bundles fail where objects are missing.
+_PACK_PARTIAL = (
+    *("pack-objects", "--revs", "--stdout", "--thin", "-q", "--delta-base-offset"),
+    "--missing=allow-any",
+)
 
 
 class History:
     """Keeps one repository's history in the workspace; its linked worktrees share it.
 
-    ``problem`` is why it is not safe, or what of it is not, '' if all is; it may pass by itself if
-    ``wants_retry``.  ``safe_at`` is when ``safe_commit`` and all refs were complete there.
+    ``problem`` is why it is not safe, or what of it is not, '' if all is; ``wants_retry`` is
+    whether another run may change it, or has something left to do.  ``safe_at`` is when
+    ``safe_commit`` and all refs were complete there.
     """
 
     def __init__(
@@ -66,9 +78,10 @@ class History:
         self._origin, self._most_bytes, self._log = origin, most_bytes, log
         self._changed = changed
         self._chain: Chain | None = None
-        self._state: State | None = None
+        # The states of the bundles in use, in their order: none if there are none, or damaged ones.
+        self._states: dict[str, State] = {}
+        self._is_clean = self.is_too_large = self.wants_retry = False
         self._renewed_at = -_RENEW_SECONDS
-        self.is_too_large = self.wants_retry = False
         self._turn = asyncio.Lock()
         self.problem = self.note = self.safe_at = self.safe_commit = ""
 
@@ -80,62 +93,81 @@ class History:
     @property
     def kept_bytes(self) -> int:
         """The size of all bundles; 0 if there are none."""
-        return sum(each.size_bytes for each in self._chain.bundles) if self._chain else 0
+        return sum(each.size_bytes for each in self._bundles)
 
     @property
     def is_kept(self) -> bool:
         """Whether there is a history in the workspace."""
-        return bool(self._chain and self._chain.bundles)
+        return bool(self._bundles)
+
+    @property
+    def _bundles(self) -> tuple[Bundle, ...]:
+        return self._chain.bundles if self._chain and self._states else ()
+
+    @property
+    def _newest(self) -> State | None:
+        return next(reversed(self._states.values()), None)
 
     async def run(self, *, audits: bool = False) -> None:
         """Bring all refs into the workspace; return when they are safe, or ``problem`` is set.
 
-        Raises DestinationError if the folder is not ours, and WorkspaceError while it is away.
+        Raises DestinationError if the folder is not ours, GitError or OSError if the mirror cannot
+        be made, and WorkspaceError while the workspace is away.
         """
-        async with self._turn, self.mirror.locked("upload"):
+        async with self._turn, self.mirror.locked("upload") as is_ours:
+            if audits or not is_ours:
+                self._chain, self.is_too_large = None, False
             try:
-                await self._run(audits)
+                await self._run()
             except MarkerChangedError:
                 self._chain = None
-                await self._run(audits)
+                await self._run()
 
-    async def _run(self, audits: bool) -> None:
-        snapshot = await self.mirror.update()
+    async def _run(self) -> None:
+        try:
+            snapshot = await self.mirror.update()
+        except (OSError, GitError) as error:
+            self._failed(error)
+            raise
         if not snapshot.refs and not snapshot.head_commit:
             return
         await self._ownership.claim(self)
-        if audits:
-            self.is_too_large = False
-            self._chain = None
         try:
-            chain = await self._load()
-            identity = self.mirror.identity
-            state = State(self.project, identity, self._origin, snapshot)
-            if self._state is None or replace(self._state, made_at="") != state:
-                if self.is_too_large:
-                    return
-                await self._add(chain, state)
-            self._safe(state)
+            await self._keep(State(self.project, self.mirror.identity, self._origin, snapshot))
         except (MarkerChangedError, DestinationError):
             raise
-        except ArchiveTooLargeError as error:
-            self.is_too_large = True
-            self._failed(error)
         except WorkspaceError as error:
             if error.status not in (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
                 raise
             self._failed(error)  # such as a quota: the files may do
-        except (OSError, GitError) as error:
+        except (OSError, GitSyncError) as error:
+            self.is_too_large = isinstance(error, ArchiveTooLargeError)
             self._failed(error)
 
-    def _safe(self, state: State) -> None:
-        left_out = state.snapshot.left_out
-        self.problem, self.wants_retry = "", bool(left_out)
+    async def _keep(self, state: State) -> None:
+        await self._load()
+        if not (self._has(state) and self._is_clean) and not self.is_too_large:
+            first, is_rewritten, is_clean = await self._position(state)
+            if is_rewritten or not self._has(state):
+                await self._add(state, first, is_rewritten)
+            self._is_clean = is_clean
+        if self._has(state):
+            self._report()
+        await self._tidy()
+
+    def _has(self, state: State) -> bool:
+        newest = self._newest
+        return newest is not None and replace(newest, made_at="", rewritten_at="") == state
+
+    def _report(self) -> None:
+        if (newest := self._newest) is None:
+            return
+        left_out = newest.snapshot.left_out
+        self.problem, self.wants_retry = "", bool(left_out) or not self._is_clean
         if left_out:
             name, reason = next(iter(left_out.items()))
             self.problem = f"{len(left_out)} refs are not kept, such as {name}: {reason}"
-        made_at = self._state.made_at if self._state is not None else state.made_at
-        self.safe_at, self.safe_commit = made_at, state.snapshot.head_commit
+        self.safe_at, self.safe_commit = newest.made_at, newest.snapshot.head_commit
         self._changed()
 
     def _failed(self, error: Exception) -> None:
@@ -154,11 +186,18 @@ class History:
         Raises DestinationError if a new clone cannot receive it.
         """
         chain = await self._load()
-        marker = self._ownership.marker
-        if marker is not None and marker.tree and not self._ownership.starts_over:
+        marker, state = self._ownership.marker, self._newest
+        if marker is not None and marker.tree:
             await self._store.fetch_older(chain, self.mirror, marker.tree)
-        state = self._state or await self._load_legacy()
-        if state is None or not is_new_clone:
+        if state is None and marker is not None and marker.legacy is not None:
+            await self._store.fetch_legacy(marker.legacy, self.mirror)
+            state = State.of_legacy(marker)
+        if not is_new_clone:
+            return
+        hint = f"Move this clone away and restore. {take_over_hint(self.project)}"
+        if state is None and chain.bundles:
+            raise DestinationError("The history in the workspace is damaged.", hint)
+        if state is None:
             return
         heads = {**state.snapshot.refs, "HEAD": state.snapshot.head_commit}
         try:
@@ -167,178 +206,126 @@ class History:
             raise
         except GitError as error:
             raise DestinationError(
-                f"This clone cannot receive the commits that only the workspace has: "
+                "This clone cannot receive the commits that only the workspace has: "
                 f"{error.message}",
-                f"Move this clone away and restore. {take_over_hint(self.project)}",
+                hint,
             ) from error
 
     async def _load(self) -> Chain:
-        """Return the bundles that are there; their objects and states are in the mirror then."""
-        own = {n: o for n, o in (await self.mirror.own_refs()).items() if n.startswith("history-")}
-        if self._chain is not None and {each.key for each in self._chain.bundles} == own.keys():
+        """Return the chain that is there; its objects and states are in the mirror then."""
+        if self._chain is not None:
             return self._chain
-        if self._chain is not None:  # another server of this home was faster
-            await self._ownership.require_unchanged()
+        own = {n: o for n, o in (await self.mirror.own_refs()).items() if n.startswith("history-")}
         chain = await self._store.chain()
-        self._state = None
-        if chain.bundles and not self._ownership.starts_over and not chain.has_strays:
-            states, is_whole = await self._store.fetch_all(chain, self.mirror, own)
-            if is_whole:
-                self._state = await read_state(self.mirror, states[chain.bundles[-1].key])
-                await self.mirror.set_own_refs({**dict.fromkeys(own.keys() - states, ""), **states})
-        if self._state is None:  # so that all of it is uploaded again
-            await self.mirror.set_own_refs(dict.fromkeys(own, ""))
-            chain = replace(chain, bundles=(), leftovers=_all_names(chain))
-        self._chain = chain
+        blobs: dict[str, str] = {}
+        if not self._ownership.starts_over and not chain.has_gap:
+            blobs, is_whole = await self._store.fetch_all(chain, self.mirror, own)
+            if not is_whole:
+                blobs = {}  # all of it is uploaded again
+        self._states = {key: await read_state(self.mirror, oid) for key, oid in blobs.items()}
+        await self.mirror.set_own_refs({**dict.fromkeys(own, ""), **blobs})
+        self._chain, self._is_clean = chain, False
         return chain
-
-    async def _load_legacy(self) -> State | None:
-        marker = self._ownership.marker
-        if marker is None or marker.legacy is None or self._ownership.starts_over:
-            return None
-        await self._store.fetch_legacy(marker.legacy, self.mirror)
-        return State.of_legacy(marker)
 
     # ---- the next bundle
 
-    async def _add(self, chain: Chain, state: State) -> None:
-        state = replace(state, made_at=datetime.now(UTC).isoformat(timespec="seconds"))
-        blob = await self.mirror.text("hash-object", "-w", "--stdin", stdin=state.to_bytes())
-        await self.mirror.set_own_refs({"state": blob})
-        first, rewritten = await self._first_position(chain, state)
-        were_missing = self._destination.records_were_missing
-        self._destination.records_were_missing = False
-        try:
-            chain = await self._upload(chain, state, first)
-        except ArchiveTooLargeError:
-            if first == 0:
-                raise
-            chain = await self._upload(chain, state, 0)
-        if first and self._destination.records_were_missing:
-            self._chain = None  # somebody deleted the bundles before it
-            raise MarkerChangedError("The folder of the records was deleted.", "Run sync again.")
-        self._destination.records_were_missing |= were_missing
-        self._chain, self._state = chain, state
-        known = {each.key for each in chain.bundles}
-        own = await self.mirror.own_refs()
-        old = [name for name in own if name.startswith("history-") and name not in known]
-        await self.mirror.set_own_refs({**dict.fromkeys(old, ""), chain.bundles[-1].key: blob})
-        if rewritten and chain.leftovers:
-            self.note = _REWRITTEN
-        self._safe(state)
-        await self._tidy()
+    async def _position(self, state: State) -> tuple[int, bool, bool]:
+        """Return the first position that the next bundle covers, and two facts.
 
-    async def tidy(self) -> None:
-        """Delete what is superseded; call this when the files have followed."""
-        if self._chain is not None and self._chain.leftovers:
-            async with self._turn:
-                await self._tidy()
-
-    async def _tidy(self) -> None:
-        """Delete what is superseded, unless the files in the workspace are of a commit in it."""
-        chain, state, marker = self._chain, self._state, self._ownership.marker
-        if chain is None or state is None:
-            return
-        if marker is not None and await self._has_commits([marker.commit], _tips(state)):
-            return
-        preserved = set(marker.preserved) if marker is not None else set[str]()
-        names = [name for name in chain.leftovers if name not in preserved]
-        if not names:
-            return
-        try:
-            await self._store.delete(names)
-        except WorkspaceError as error:
-            self._log.warning("%s: %s", self.project, error)
-            return
-        with contextlib.suppress(GitError):
-            await self.mirror.collect()
-        left = tuple(name for name in chain.leftovers if name in preserved)
-        self._chain = replace(chain, leftovers=left, older=())
-
-    async def _first_position(self, chain: Chain, state: State) -> tuple[int, bool]:
-        """Return the first position that the next bundle covers; and if commits went away."""
-        bundles = chain.bundles
-        if not bundles or self._state is None:
-            return 0, False
-        position = bundles[-1].last + 1
-        unreachable = None
-        if await self._has_commits(_tips(self._state), _tips(state)):
-            unreachable = await self._first_with_unreachable(bundles, state)
-        if unreachable is not None:
-            is_base = unreachable.first == 0
-            is_early = time.monotonic() - self._renewed_at < _RENEW_SECONDS
-            if not is_base or unreachable.size_bytes < _LARGE_BYTES or not is_early:
-                return unreachable.first, True
+        Whether that is to leave out what became unreachable; and whether nothing of it is left.
+        """
+        bundles, newest, is_clean = self._bundles, self._newest, True
+        if newest is None:
+            return 0, False, True
+        if not self._is_clean or await self._has_objects(newest.tips, state.tips):
+            before = list[str]()
+            for bundle in bundles:
+                tips = self._states[bundle.key].tips
+                if await self._has_objects(tips, [*state.tips, *before]):
+                    is_early = time.monotonic() - self._renewed_at < _RENEW_SECONDS
+                    if bundle.first or bundle.size_bytes < LARGE_BYTES or not is_early:
+                        return bundle.first, True, True
+                    is_clean = False
+                    break
+                before = tips
+        first, size = bundles[-1].last + 1, 0
         if len(bundles) > MOST_INCREMENTS:
-            size = 0
             for bundle in reversed(bundles):
                 if bundle.size_bytes > max(2 * size, _SMALL_BYTES):
                     break
                 size += bundle.size_bytes
-                position = bundle.first
-        return position, False
+                first = bundle.first
+        return first, False, is_clean
 
-    async def _first_with_unreachable(
-        self, bundles: tuple[Bundle, ...], state: State
-    ) -> Bundle | None:
-        """Return the first bundle with commits that no ref reaches any more."""
-        own = await self.mirror.own_refs()
-        now, before = _tips(state), list[str]()
-        for bundle in bundles:
-            tips = _tips(await read_state(self.mirror, own.get(bundle.key, "")))
-            if await self._has_commits(tips, [*now, *before]):
-                return bundle
-            before = tips
-        return None
-
-    async def _has_commits(self, tips: list[str], without: list[str]) -> bool:
+    async def _has_objects(self, tips: list[str], without: list[str]) -> bool:
+        """Whether some refs reach anything that others do not."""
         gone = {"", *await self.mirror.missing(*tips, *without)}
         lines = [*(t for t in tips if t not in gone), *(f"^{t}" for t in without if t not in gone)]
-        if not set(tips) - gone:
+        if gone.issuperset(tips):
             return False
         stdin = "\n".join(lines).encode() + b"\n"
-        return bool(await self.mirror.text("rev-list", "--max-count=1", "--stdin", stdin=stdin))
+        listing = ("rev-list", "--objects", "--missing=allow-any", "--max-count=1", "--stdin")
+        return bool(await self.mirror.text(*listing, stdin=stdin))
 
-    async def _upload(self, chain: Chain, state: State, first: int) -> Chain:
-        """Upload a bundle from a position on; from 0 on it begins a new generation."""
-        if first == 0:
-            generation, last = chain.newest_generation + 1, 0
-            self._renewed_at = time.monotonic()
-            haves = list[str]()
-        else:
-            kept = [each for each in chain.bundles if each.last < first]
-            generation, last = kept[0].generation, max(first, chain.bundles[-1].last + 1)
-            own = await self.mirror.own_refs()
-            haves = _tips(await read_state(self.mirror, own.get(kept[-1].key, "")))
-        bundle = Bundle(generation, first, last)
-        with tempfile.TemporaryFile(dir=self.mirror.folder) as stream:
-            await self._create(stream, state, haves)
-            total = sum(each.size_bytes for each in chain.bundles if each.last < first)
-            if first and total + stream.tell() > self._most_bytes:
-                raise ArchiveTooLargeError("The history has grown too large.")
-            bundle = await self._write(stream, bundle)
-        return chain.extended(bundle)
-
-    async def _write(self, stream: IO[bytes], bundle: Bundle) -> Bundle:
-        """Write a bundle under a free name; raises MarkerChangedError if it is in use."""
+    async def _add(self, state: State, first: int, is_rewritten: bool) -> None:
+        """Upload a bundle from a position on, and make it the newest one."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        newest = self._newest
+        rewritten_at = now if is_rewritten else newest.rewritten_at if newest else ""
+        state = replace(state, made_at=now, rewritten_at=rewritten_at)
+        blob = await self.mirror.text("hash-object", "-w", "--stdin", stdin=state.to_bytes())
+        await self.mirror.set_own_refs({"state": blob})
         try:
-            return await self._store.upload(stream, bundle)
-        except WorkspaceError as error:
-            if not is_taken(error):
+            chain = await self._upload(state, first)
+        except ArchiveTooLargeError:
+            if first == 0:
                 raise
-        await self._ownership.require_unchanged()
-        # Ours, from an upload that was cut off, whose answer was lost, or of another server.
-        there = await self._store.chain()
-        await self._store.delete(n for n in there.leftovers if n.startswith(bundle.key))
-        raise MarkerChangedError("There is another bundle already.", "Run sync again.")
+            chain = await self._upload(state, 0)
+        states = {**self._states, chain.bundles[-1].key: state}
+        old = self._states.keys() - {each.key for each in chain.bundles}
+        self._chain = chain
+        self._states = {each.key: states[each.key] for each in chain.bundles}
+        await self.mirror.set_own_refs({**dict.fromkeys(old, ""), chain.bundles[-1].key: blob})
 
-    async def _create(self, stream: IO[bytes], state: State, haves: list[str]) -> None:
+    async def _upload(self, state: State, first: int) -> Chain:
+        """Upload a bundle; from position 0 on it begins a new generation."""
+        chain = self._chain or Chain({})
+        kept = [each for each in self._bundles if each.last < first]
+        if kept:
+            bundle = Bundle(kept[0].generation, first, max(first, self._bundles[-1].last + 1))
+        else:
+            bundle = Bundle(chain.newest_generation + 1, 0, 0)
+            self._renewed_at = time.monotonic()
+        haves = self._states[kept[-1].key].tips if kept else []
+        most_bytes = self._most_bytes - sum(each.size_bytes for each in kept)
+        with tempfile.TemporaryFile(dir=self.mirror.folder) as stream:
+            await self._create(stream, state, haves, most_bytes)
+            try:
+                return chain.with_bundle(await self._store.upload(stream, bundle))
+            except WorkspaceError as error:
+                is_gone = error.status == HTTPStatus.NOT_FOUND
+                if not is_gone and not is_taken(error):
+                    raise
+        if not is_gone:
+            await self._ownership.require_unchanged()
+            # Ours, from an upload that was cut off, whose answer was lost, or of another server.
+            there = await self._store.chain()
+            await self._store.delete(n for n in there.leftovers if n.startswith(bundle.key))
+        raise MarkerChangedError("The history in the workspace has changed.", "Run sync again.")
+
+    async def _create(
+        self, stream: IO[bytes], state: State, haves: list[str], most_bytes: int
+    ) -> None:
         gone = await self.mirror.missing(*haves)
-        names = [*state.snapshot.refs, STATE]
-        if state.snapshot.head_commit:
-            names.append("HEAD")
-        lines = [*names, *(f"^{oid}" for oid in haves if oid not in gone), ""]
-        command = ("bundle", "create", "--quiet", "-", "--stdin")
+        head = ["HEAD"] if state.snapshot.head_commit else []
+        without = [f"^{oid}" for oid in haves if oid not in gone]
+        lines = [*state.snapshot.refs, STATE, *head, *without, ""]
+        command: tuple[str, ...] = ("bundle", "create", "--quiet", "-", "--stdin")
+        if self.mirror.is_partial:
+            refs = {**state.snapshot.refs, "HEAD": state.snapshot.head_commit}
+            own = await self.mirror.own_refs()
+            stream.write(bundle_header({**refs, STATE: own["state"]}, without))
+            command = _PACK_PARTIAL
         async with self.mirror.running(*command, options=_PACK_OPTIONS) as creating:
             with contextlib.suppress(ConnectionError):
                 creating.stdin.write("\n".join(lines).encode())
@@ -346,18 +333,45 @@ class History:
             creating.stdin.close()
             while chunk := await creating.stdout.read(CHUNK_BYTES):
                 stream.write(chunk)
-                if stream.tell() > self._most_bytes:
+                if stream.tell() > most_bytes:
                     raise ArchiveTooLargeError(
                         f"The history has more than {self._most_bytes // 1024**2} MB.",
                         "Push it to a remote; only the files are synced.",
                     )
             await creating.succeed()
 
+    # ---- what is superseded
 
-def _tips(state: State) -> list[str]:
-    snapshot = state.snapshot
-    return sorted({oid for oid in (*snapshot.refs.values(), snapshot.head_commit) if oid})
+    async def tidy(self) -> None:
+        """Delete what is superseded; call this when the files have followed."""
+        async with self._turn:
+            await self._tidy()
 
+    async def _tidy(self) -> None:
+        """Delete what is superseded, unless the files in the workspace are of a commit in it."""
+        chain, newest, marker = self._chain, self._newest, self._ownership.marker
+        if chain is None or newest is None or marker is None:
+            return
+        names = [name for name in chain.leftovers if name not in marker.preserved]
+        if names and not await self._has_objects([marker.commit], newest.tips):
+            there = None
+            with contextlib.suppress(DestinationError):  # it is damaged, and replaced by the files
+                there = await self._destination.load()  # another server may have changed it
+            if there is not None and there.commit == marker.commit:
+                await self._delete(chain, names)
+                names = []
+        if not self._is_clean:
+            self.note = _REWRITTEN_LATER
+        elif newest.rewritten_at and not names:
+            self.note = _REWRITTEN.format(newest.rewritten_at)
+        self._changed()
 
-def _all_names(chain: Chain) -> tuple[str, ...]:
-    return tuple({*chain.leftovers, *(n for each in chain.bundles for n in each.names())})
+    async def _delete(self, chain: Chain, names: list[str]) -> None:
+        try:
+            await self._store.delete(names)
+        except WorkspaceError as error:
+            self._log.warning("%s: %s", self.project, error)
+            return
+        self._chain = chain.without(names)
+        with contextlib.suppress(GitError):
+            await self.mirror.collect()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Protocol
 
-from ..errors import DestinationError, GitError, MarkerChangedError
+from ..errors import DestinationError, MarkerChangedError
 from .local.mirror import Mirror
 from .local.repository import Repository
 from .remote.marker import Destination, Marker, take_over_hint
@@ -33,7 +33,7 @@ class Ownership:
         other_projects: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self.repository, self.mirror, self.destination = repository, mirror, destination
-        self._origin, self._other_projects = origin, other_projects
+        self._origin, self.other_projects = origin, other_projects
         self._turn = asyncio.Lock()
         # The marker that was read or written last; None before the claim.
         self.marker: Marker | None = None
@@ -61,9 +61,8 @@ class Ownership:
             return self.marker
 
     async def _claim(self, history: KeptHistory, takes_over: bool) -> Marker:
-        destination = self.destination
         fresh = Marker(
-            destination.project,
+            self.destination.project,
             self.mirror.identity,
             self._origin,
             object_format=await self.repository.object_format(),
@@ -71,78 +70,62 @@ class Ownership:
             roots=tuple(sorted(await self.repository.roots())[:_MOST_ROOTS]),
         )
         try:
-            marker = await destination.load()
+            return await self._resume(history, fresh)
         except DestinationError:
             if not takes_over:
                 raise
-            self.starts_over = True
-            return fresh
-        if marker is None:
-            if not takes_over:
-                await self._require_empty()
-            return fresh
-        if not await self._is_related(marker):
-            if not takes_over:
-                raise self._refusal("another repository")
-            self.starts_over = True
-            await destination.back_up(marker)
-            return fresh
-        if marker.origin != self._origin and not takes_over:
-            former = marker.origin or "another app"
-            raise self._refusal(f"the same project in {former}")
-        return await self._resume(history, marker, fresh)
-
-    async def _resume(self, history: KeptHistory, marker: Marker, fresh: Marker) -> Marker:
-        """Continue from a marker of this repository, or of an earlier clone of it."""
-        self.marker = marker  # for the history that is loaded now
-        is_new_clone = marker.repository != fresh.repository
-        try:
-            if is_new_clone or not await self.has(marker.tree):
-                await history.load(is_new_clone=is_new_clone)
-            if not await self.has(marker.tree):
-                raise self._refusal("a commit that no longer exists anywhere")
-        except DestinationError:
-            if not fresh.takes_over:
-                raise
-            await self.destination.back_up(marker)
             self.starts_over = True
             return fresh
         finally:
             self.marker = None
-        is_new_here = (marker.repository, marker.origin) != (fresh.repository, fresh.origin)
-        is_back = bool(marker.gone_at)
-        marker = replace(
+
+    async def _resume(self, history: KeptHistory, fresh: Marker) -> Marker:
+        """Continue from a marker of this repository, or of an earlier clone of it.
+
+        Raises DestinationError if there is no such marker in a folder that is not empty.
+        """
+        marker = await self.destination.load()
+        if marker is None:
+            await self._require_empty()
+            return fresh
+        if not await self._is_related(marker):
+            raise self._refusal("another repository")
+        if marker.origin != self._origin and not fresh.takes_over:
+            former = marker.origin or "another app"
+            raise self._refusal(f"the same project in {former}")
+        self.marker = marker  # for the history that is loaded now
+        is_new_clone = marker.repository != fresh.repository
+        if is_new_clone or not await self.has(marker.tree):
+            await history.load(is_new_clone=is_new_clone)
+        if not await self.has(marker.tree):
+            raise self._refusal("a commit that no longer exists anywhere")
+        continued = replace(
             marker,
             repository=fresh.repository,
             origin=fresh.origin,
             takes_over=marker.takes_over or fresh.takes_over,
             gone_at="",
         )
-        if is_new_here or is_back:
-            await self.destination.write(marker)
+        if continued != marker:
+            await self.destination.write(continued)
         if marker.tree and await self.destination.files.info(self.destination.folder) is None:
-            return replace(marker, commit="", tree="", skipped={}, notes={})  # somebody deleted it
-        return marker
+            # Somebody deleted it.
+            return replace(continued, commit="", tree="", skipped={}, notes={}, unfinished={})
+        return continued
 
     async def has(self, *oids: str) -> bool:
-        """Whether the mirror has all of these objects, or else the repository."""
-        try:
-            gone = await self.mirror.missing(*oids)
-        except GitError:
-            gone = set(oids)
-        return not await self.repository.missing(*gone)
+        """Whether the mirror or the repository has all of these objects."""
+        git = self.mirror.with_objects_of(self.repository.location)
+        return not await git.missing(*oids)
 
     async def _require_empty(self) -> None:
-        prefix = f"{self.destination.project}/"
-        own = {other for other in self._other_projects() if other.startswith(prefix)}
-        foreign = await self.destination.foreign_names(own)
-        if foreign:
-            raise self._refusal(f"files that are not of this project, such as {foreign[0]}")
+        async for path, _there in self.destination.walk(set(self.other_projects())):
+            raise self._refusal(f"files that are not of this project, such as {path}")
 
     async def _is_related(self, marker: Marker) -> bool:
         """Whether a marker belongs to this repository: by its id, or by common commits."""
         if marker.repository == self.mirror.identity or (
-            marker.commit and await self.repository.has(marker.commit)
+            marker.commit and await self.has(marker.commit)
         ):
             return True
         return bool(marker.roots) and bool(set(marker.roots) & await self.repository.roots())

@@ -10,37 +10,45 @@ The order of a pass, and why a kill between any two calls loses nothing:
 
 A new pass starts from the marker: it handles what differs between its tree and HEAD's, and what is
 pending.  When HEAD moves, a pass ends at the next file, and the next one goes on with the newest
-tree.  New files are created exclusively, so that no foreign file is overwritten.  Two limits: a
-file of ours that somebody edited there is still ours, and so is one that somebody put in the place
-of one that an interrupted pass had just deleted.
+tree.  New files are created exclusively, so that no foreign file is overwritten; a file of ours
+that somebody has edited there is copied before it is overwritten or deleted (``audit``).
 
 Decided in docs/decisions/0008-marker-beside-the-tree.md.
 """
 
 import contextlib
 import hashlib
+import itertools
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from ..errors import DestinationError, GitError
-from .apply import Applier, Outcome, Step, SupersededError
-from .audit import find_damage
+from ..errors import DestinationError, GitError, WorkspaceError
+from .apply import (
+    COLLIDES,
+    CONVERTED,
+    FOREIGN,
+    Applier,
+    Outcome,
+    Step,
+    SupersededError,
+    deepest_first,
+)
+from .audit import Survey
 from .history import History
 from .local import objects
 from .local.git import Git
-from .local.objects import Blobs, Change
+from .local.objects import Blobs, Change, ancestors
 from .local.projects import CONTROL_CHARACTER, NOT_UTF8
 from .local.repository import Head
 from .ownership import Ownership
 from .remote.marker import Marker, Pending
 
 # Reasons that no second attempt can change as long as the commit is the same.
-_FIXED = (objects.SYMLINK, objects.SUBMODULE, NOT_UTF8, CONTROL_CHARACTER)
-# Only a commit that changes it replaces it.
-_EDITED_AND_LEFT = "It was edited in the workspace, is too large to be kept, and left unchanged."
+_FIXED = {objects.SYMLINK, objects.SUBMODULE, objects.UNSAFE, NOT_UTF8, CONTROL_CHARACTER}
+_FIXED |= {COLLIDES, CONVERTED}
 
 
 @dataclass(frozen=True)
@@ -53,35 +61,6 @@ class Settings:
     checkpoint_files: int = 2000
     # A pass that takes less is not cut off when HEAD moves.
     least_pass_seconds: float = 2.0
-
-
-@dataclass
-class Progress:
-    """Counts finished steps, and writes a marker with them once per ``checkpoint_files``."""
-
-    started: Marker
-    count: int
-    write: Callable[[Marker], Awaitable[None]]
-    notify: Callable[[int, int], None]
-    checkpoint_files: int
-    finished: int = 0
-    done: dict[str, str] = field(default_factory=dict)
-
-    async def finish(self, path: str, oid: str | None) -> None:
-        """Record a path: the blob that is there now, '' for none, None if it was left out."""
-        self.finished += 1
-        if oid is not None:
-            self.done[path] = oid
-        self.notify(self.finished, self.count)
-        if self.finished % self.checkpoint_files == 0 and self.finished < self.count:
-            await self.write(self.marker())
-
-    def marker(self) -> Marker:
-        """Return the marker of a pass that ends here."""
-        pending = self.started.pending
-        if pending is None or not self.done:
-            return self.started
-        return replace(self.started, pending=pending.with_done(self.done))
 
 
 class ProjectSync:
@@ -99,11 +78,13 @@ class ProjectSync:
         self.ownership, self.history = ownership, history
         self.repository, self.destination = ownership.repository, ownership.destination
         self._mirror = ownership.mirror
+        self._key = hashlib.sha256(self.destination.project.encode()).hexdigest()[:12]
         self._settings, self._log, self._progress = settings, log, progress
         self._retries_left_out = True
         self._audits = False
         self._is_woken = False
-        self._edits: dict[str, str] = {}
+        # When this server wrote each file, in milliseconds of the workspace's clock.
+        self._written: dict[str, int] = {}
 
     @property
     def marker(self) -> Marker | None:
@@ -124,11 +105,14 @@ class ProjectSync:
 
         Raises GitSyncError, WorkspaceError or OSError; it can be run again then.
         """
-        while True:
-            try:
-                return await self._run(takes_over=takes_over, audits=audits)
-            except SupersededError:
-                takes_over = False  # it is on record
+        async with self._mirror.locked(f"files-{self._key}") as is_ours:
+            if not is_ours:  # another server of this home may have written the marker
+                self.ownership.marker = None
+            while True:
+                try:
+                    return await self._run(takes_over=takes_over, audits=audits)
+                except SupersededError:
+                    takes_over = False  # it is on record
 
     async def _run(self, *, takes_over: bool, audits: bool) -> Head | None:
         self._is_woken = False
@@ -169,66 +153,72 @@ class ProjectSync:
         await self.destination.write(marker)
         self.ownership.marker = marker
 
-    async def _objects(self, *trees: str) -> Git:
-        """Return the mirror, or the repository while that has what the mirror cannot get."""
-        is_whole = not await self._mirror.missing(*trees)
-        return self._mirror if is_whole else self.repository
-
     async def _sync(self, marker: Marker, head: Head, audits: bool) -> None:
-        started_at = datetime.now(UTC).isoformat(timespec="seconds")
-        git = await self._objects(marker.tree, head.tree)
-        blobs = Blobs(git, self.repository.location)
+        started_ms = self.destination.files.time_ms
+        location = self.repository.location
+        blobs = Blobs(self._mirror.with_objects_of(location), location)
         try:
-            retried = await self._paths_to_retry(marker, audits, git)
+            outcome = Outcome()
+            if marker.takes_over:
+                await self._write(marker)  # a kill must not leave half of it to be refused
+                outcome.notes = await self._set_aside(marker, blobs.git)
+            steps = await self._steps(marker, head, audits, blobs)
             is_same = (marker.commit, marker.tree) == (head.commit, head.tree)
-            if is_same and marker.pending is None and not retried and not self._edits:
+            if is_same and marker.pending is None and not steps and not marker.takes_over:
                 return
             if audits or not marker.tree:
-                marker = replace(marker, audited_at=started_at)
-            steps = await self._gather(marker, head, retried, git)
-            outcome = Outcome()
+                marker = replace(marker, audited_ms=started_ms)
             if any(step.is_put or step.is_deletion for step in steps):
                 marker = replace(marker, pending=_pending(steps, marker, head))
                 await self._write(marker)
-                outcome = await self._apply(marker, steps, head, blobs)
+                await self._apply(marker, steps, head, blobs, outcome)
             await self._conclude(marker, head, steps, outcome)
         finally:
             await blobs.close()
 
-    async def _paths_to_retry(self, marker: Marker, audits: bool, git: Git) -> set[str]:
-        """Return the paths that need another attempt though no commit changed them."""
+    async def _set_aside(self, marker: Marker, git: Git) -> dict[str, str]:
+        """Move files that are not ours to the records; return notes."""
+        ours = {each.path async for each in objects.list_synced(git, marker.tree)}
+        begun = marker.pending or Pending("", "")
+        ours = (ours - marker.skipped.keys()) | {*begun.paths, *begun.done}
+        files, notes, moved = self.destination.files, dict[str, str](), set[str]()
+        async for path, there in self.destination.walk(set(self.ownership.other_projects())):
+            if path in ours:
+                continue
+            if there.kind == "FILE" and await self.destination.keep(path):
+                await files.delete(self.destination.path(path))
+                moved.add(path)
+            else:
+                notes[path] = FOREIGN
+        for folder in deepest_first({above for path in moved for above in ancestors(path)}):
+            with contextlib.suppress(WorkspaceError):  # it is not empty
+                await files.delete(self.destination.path(folder))
+        if moved:
+            place = f"{self.destination.records}/edited"
+            notes["."] = f"{len(moved)} files that were here before are kept in {place}."
+        return notes
+
+    async def _steps(self, marker: Marker, head: Head, audits: bool, blobs: Blobs) -> list[Step]:
+        """Return a step for each path that differs, is pending or needs another attempt."""
+        git, pending = blobs.git, marker.pending
         retried: set[str] = set()
         if audits or self._retries_left_out:
             left_out = {**marker.skipped, **marker.notes}
-            fixed = (*_FIXED, _EDITED_AND_LEFT)
-            retried = {path for path, reason in left_out.items() if reason not in fixed}
-        if audits and marker.tree:
-            missing, edited = await find_damage(git, self.destination, marker)
-            retried.update(missing)
-            for path in edited:
-                if await self._keep_edit(path):
-                    retried.add(path)
-                else:
-                    retried.discard(path)
-            left = {path for path, reason in marker.notes.items() if reason == _EDITED_AND_LEFT}
-            retried |= left.difference(edited)
-        return retried
-
-    async def _keep_edit(self, path: str) -> bool:
-        """Save an edited file before it is overwritten; False if it must stay as it is."""
-        kept = await self.destination.keep_edit(path)
-        note = f"It was edited in the workspace; that version is kept in {kept}."
-        self._edits[path] = note if kept else _EDITED_AND_LEFT
-        return bool(kept)
-
-    async def _gather(self, marker: Marker, head: Head, retried: set[str], git: Git) -> list[Step]:
-        """Return a step for each path that differs, is pending or is retried."""
-        pending = marker.pending
+            retried = {path for path, reason in left_out.items() if reason not in _FIXED}
+        if audits:
+            survey = Survey(self.destination, blobs, self._written, marker.audited_ms)
+            for each in [each async for each in objects.list_synced(git, marker.tree)]:
+                is_ours = each.path not in marker.skipped
+                if is_ours and not await survey.is_intact(each.path, each.oid):
+                    retried.add(each.path)
         begun = {*pending.paths, *pending.done} if pending is not None else set[str]()
         steps = [
             _step(change, marker, retried)
             async for change in objects.diff(git, marker.tree, head.tree)
         ]
+        changed = {step.path.casefold() for step in steps}  # there may be room for another name
+        collided = {path for path, reason in marker.skipped.items() if reason == COLLIDES}
+        retried |= {path for path in collided if path.casefold() in changed}
         others = sorted((begun | retried) - {step.path for step in steps})
         before = await objects.look_up(git, marker.tree, others)
         now = await objects.look_up(git, head.tree, others)
@@ -238,11 +228,24 @@ class ProjectSync:
             steps.append(_step(change, marker, retried))
         return steps
 
-    async def _apply(self, marker: Marker, steps: list[Step], head: Head, blobs: Blobs) -> Outcome:
-        count = sum(step.is_put or step.is_deletion for step in steps)
-        checkpoint_files = self._settings.checkpoint_files
-        progress = Progress(marker, count, self._write, self._progress, checkpoint_files)
+    async def _apply(
+        self, marker: Marker, steps: list[Step], head: Head, blobs: Blobs, outcome: Outcome
+    ) -> None:
         started = time.monotonic()
+        count = sum(step.is_put or step.is_deletion for step in steps)
+        finished, done = itertools.count(1), dict[str, str]()
+
+        def reached() -> Marker:
+            return replace(marker, pending=marker.pending and marker.pending.with_done(done))
+
+        async def finish(path: str, oid: str | None) -> None:
+            """Record a path: the blob that is there now, '' for none, None if it was left out."""
+            number = next(finished)
+            if oid is not None:
+                done[path] = oid
+            self._progress(number, count)
+            if number % self._settings.checkpoint_files == 0 and number < count:
+                await self._write(reached())
 
         async def is_superseded() -> bool:
             least_seconds = self._settings.least_pass_seconds
@@ -255,17 +258,19 @@ class ProjectSync:
         applier = Applier(
             self.destination,
             blobs,
-            object_format=marker.object_format,
+            Survey(self.destination, blobs, self._written, marker.audited_ms),
+            self._written,
             most_file_bytes=self._settings.most_file_bytes,
             parallel=self._settings.parallel,
-            takes_over=marker.takes_over,
-            finished=progress.finish,
+            finished=finish,
             is_superseded=is_superseded,
+            outcome=outcome,
         )
+        folders = [await objects.folders_of(blobs.git, tree) for tree in (marker.tree, head.tree)]
         try:
-            return await applier.run(steps, marker.tree, head.tree)
+            await applier.run(steps, *folders)
         finally:
-            self.ownership.marker = progress.marker()
+            self.ownership.marker = reached()
 
     async def _conclude(
         self, marker: Marker, head: Head, steps: list[Step], outcome: Outcome
@@ -281,9 +286,9 @@ class ProjectSync:
             pending=None,
             takes_over=False,
             skipped={p: r for p, r in marker.skipped.items() if p not in touched} | left_out,
-            notes={p: r for p, r in marker.notes.items() if p not in touched}
-            | self._edits
-            | outcome.notes,
+            notes={p: r for p, r in marker.notes.items() if p not in touched} | outcome.notes,
+            unfinished={p: b for p, b in marker.unfinished.items() if p not in touched}
+            | outcome.unfinished,
         )
         await self._write(marker)
         self._retries_left_out = False
@@ -292,32 +297,24 @@ class ProjectSync:
             was_synced and self.destination.records_were_missing
         )
         self.destination.records_were_missing = False
-        self._edits = {}
-        with contextlib.suppress(
-            GitError
-        ):  # it holds on to the tree that the next pass starts from
-            name = hashlib.sha256(self.destination.project.encode()).hexdigest()[:12]
-            await self._mirror.set_own_refs({f"synced-{name}": head.commit})
+        with contextlib.suppress(GitError):  # so that the tree of the next pass's start stays
+            await self._mirror.set_own_refs({f"synced-{self._key}": head.commit})
         if self.history.project == self.destination.project:
             await self.history.tidy()
 
 
 def _step(change: Change, marker: Marker, retried: set[str]) -> Step:
-    path, oid, pending = change.path, change.oid, marker.pending
-    owned = bool(change.old_oid) and path not in marker.skipped
-    if pending is None:
-        return Step(path, oid, owned, change.skip)
+    path, pending = change.path, marker.pending or Pending("", "")
+    old_oid = "" if path in marker.skipped else change.old_oid
     done = pending.done.get(path)
-    if done is not None:
-        owned = bool(done)
-    is_done = done == oid and path not in retried
-    maybe = tuple(pending.paths.get(path, ()))
-    return Step(path, oid, owned, change.skip, maybe, is_done)
+    is_done = done == change.oid and path not in retried
+    maybe = (*pending.paths.get(path, ()), *marker.unfinished.get(path, ()))
+    return Step(path, change.oid, old_oid if done is None else done, change.skip, maybe, is_done)
 
 
 def _pending(steps: list[Step], marker: Marker, head: Head) -> Pending:
     paths = {
-        step.path: sorted({*step.maybe, *([step.oid] if step.oid else [])})
+        step.path: sorted({*step.maybe, step.oid} - {""})
         for step in steps
         if step.is_put or step.is_deletion
     }

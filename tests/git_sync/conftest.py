@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -194,10 +195,13 @@ class Site:
         return {n.path[len(prefix) :] for n in nodes if n.kind == "DIRECTORY"}
 
     def put_foreign(self, path: str, content: bytes, kind: Any = "FILE") -> None:
-        """Somebody else writes below the projects' folder."""
+        """Somebody else writes below the projects' folder, a moment later than git sync."""
         target = f"{ROOT}/{path}"
         self.workspace.files.mkdirs(OWNER, target.rpartition("/")[0])
-        self.workspace.files.put(OWNER, ImportedObject(target, kind, content), overwrite=True)
+        node = self.workspace.files.put(
+            OWNER, ImportedObject(target, kind, content), overwrite=True
+        )
+        node.modified_at += timedelta(seconds=2)
 
     def delete_foreign(self, path: str, *, recursive: bool = False) -> None:
         self.workspace.files.delete(OWNER, f"{ROOT}/{path}", recursive=recursive)

@@ -41,6 +41,7 @@ class RandomHistory:
     def __init__(self, folder: Path, random_: random.Random, environment: dict[str, str]) -> None:
         self.folder, self.random, self.environment = folder, random_, environment
         self.commits: dict[str, Commit] = {}
+        self.former: dict[str, Commit] = {}
         self.branch = "main"
         self.branches: dict[str, str] = {}
         self.count = 0
@@ -121,6 +122,18 @@ class RandomHistory:
         reachable = self.git("rev-list", "--all").decode().split()
         self.git("-c", "gc.reflogExpire=now", "prune", "--expire=now")
         self.commits = {oid: c for oid, c in self.commits.items() if oid in set(reachable)}
+
+    def is_newer_than_its_history(self) -> bool:
+        """Whether a restore has committed files whose history was not kept, and said so."""
+        return self.git("log", "-1", "--format=%s").startswith(b"Restored from the workspace")
+
+    def _tree(self, oid: str) -> Tree:
+        tree: Tree = {}
+        for entry in self.git("ls-tree", "-r", "-z", oid).decode().split("\0")[:-1]:
+            facts, _, path = entry.partition("\t")
+            mode, _kind, blob = facts.split()
+            tree[path] = mode, self.git("cat-file", "blob", blob)
+        return tree
 
     def refs(self) -> dict[str, str]:
         """All refs, stashes, and the HEADs of linked worktrees, but for what a restore adds."""
@@ -241,7 +254,7 @@ class RandomHistory:
             self.git("update-ref", "-d", ref)
         self.git("fast-import", "--force", "--quiet", stdin=b"".join(lines))
         oid = (self.folder / ".git" / ref).read_text().strip()
-        self.commits[oid] = Commit(oid, tree)
+        self.commits[oid] = self.former[oid] = Commit(oid, tree)
         self.branches[self.branch] = oid
 
     def _point(self, branch: str, oid: str) -> None:
@@ -250,10 +263,13 @@ class RandomHistory:
 
     def reload(self) -> None:
         """Take the refs as they are, after a restore.  Raises KeyError for an unknown commit."""
+        if self.is_newer_than_its_history():
+            oid = self.git("rev-parse", "HEAD").decode().strip()
+            self.former[oid] = Commit(oid, self._tree(oid))
         listing = self.git(
             "for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads"
         )
-        self.branches = {}
+        self.branches, self.commits = {}, dict(self.former)
         for line in listing.decode().splitlines():
             oid, _, name = line.partition(" ")
             self.branches[name] = self.commits[oid].oid

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_dbx_agents.errors import GitSyncError
+from jupyter_dbx_agents.errors import GitError, GitSyncError
+from jupyter_dbx_agents.git_sync.local import git as git_module
+from jupyter_dbx_agents.git_sync.local.git import Git
 
 from .conftest import Site, until
 from .test_git_sync import model, synced
@@ -201,7 +203,7 @@ async def test_another_repository_put_in_the_place_of_one_is_noticed(site: Site)
     assert site.remote("p") == {"a": b"1"}
     [now] = await sync.sync_now("p", takes_over=True)
     assert now["state"] == "synced"
-    assert site.remote("p") == {"a": b"1", "b": b"2"}
+    assert site.remote("p") == {"b": b"2"}
 
 
 async def test_a_project_whose_name_cannot_be_is_named(site: Site) -> None:
@@ -244,3 +246,11 @@ async def test_a_failing_look_ends_no_watching(site: Site, monkeypatch: pytest.M
         await until(lambda: len(failures) > 2, "several failures")
     site.make("new", a="1")
     await until(lambda: site.remote("new"), "a project made after them")
+
+
+async def test_a_git_that_hangs_is_named(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(git_module, "TIMEOUT_SECONDS", 0.2)
+    git = Git(site.make("p", a="1") / ".git", site.environment)
+    with pytest.raises(GitError, match="git hang took longer than 0 s") as raised:
+        await git.output("hang", options=("-c", "alias.hang=!sleep 5"))
+    assert "file system" in raised.value.hint

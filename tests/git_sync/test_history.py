@@ -78,8 +78,8 @@ async def test_every_ref_is_noticed_and_comes_back(site: Site) -> None:
     history = sync._histories[(folder / ".git").resolve()]
 
     def has_all() -> bool:
-        assert history._state is not None
-        return history._state.snapshot.refs.items() >= own_refs(site)
+        assert history._newest is not None
+        return history._newest.snapshot.refs.items() >= own_refs(site)
 
     for command in commands:
         site.git("p", *command)
@@ -89,9 +89,9 @@ async def test_every_ref_is_noticed_and_comes_back(site: Site) -> None:
         site.git("p", "stash", "push", "-q", "-m", text)
     site.commit("tree", {"a": "detached work"})
     detached = site.git("tree", "rev-parse", "HEAD")
-    await until(lambda: detached in history._state.snapshot.refs.values(), "the worktree's HEAD")
+    await until(lambda: detached in history._newest.snapshot.refs.values(), "the worktree's HEAD")
     await until(
-        lambda: len([n for n in history._state.snapshot.refs if "stash" in n]) == 2,
+        lambda: len([n for n in history._newest.snapshot.refs if "stash" in n]) == 2,
         "the stashes",
     )
     await sync.stop()
@@ -352,11 +352,11 @@ def test_the_chain_is_what_the_names_say() -> None:
     assert Chain.of([]).bundles == ()
     assert Chain.of(listed(third, first, second)).bundles == (first, second, third)
     both = Chain.of(listed(first, second, third, merged))
-    assert both.bundles == (first, merged) and not both.has_strays
+    assert both.bundles == (first, merged) and not both.has_gap
     assert set(both.leftovers) == {*second.names(), *third.names()}
     gap = Chain.of(listed(first, third))
-    assert gap.bundles == (first,) and gap.has_strays
+    assert gap.bundles == (first,) and gap.has_gap
     unfinished = Chain.of([*listed(first), *listed(large)[:2]])
     assert unfinished.bundles == (first,) and unfinished.newest_generation == 2
-    assert not unfinished.has_strays
+    assert not unfinished.has_gap
     assert Chain.of(listed(first, second, large)).bundles == (large,)

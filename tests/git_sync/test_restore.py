@@ -14,11 +14,9 @@ import jupyter_dbx_agents
 from jupyter_dbx_agents.errors import RestoreError
 from jupyter_dbx_agents.git_sync import Restored
 from jupyter_dbx_agents.git_sync.history import MOST_INCREMENTS
-from jupyter_dbx_agents.git_sync.local.projects import locate
-from jupyter_dbx_agents.git_sync.local.repository import Repository
-from jupyter_dbx_agents.git_sync.restore import remove_leftovers, tree_entries
+from jupyter_dbx_agents.git_sync.restore import remove_leftovers
 
-from .conftest import ROOT, Killed, Site, marker_of
+from .conftest import ROOT, Killed, Site
 
 LOG = ("log", "--all", "--exclude=refs/dbx/*", "--format=%H %P %an %s %D")
 
@@ -255,26 +253,6 @@ async def test_the_content_of_lfs_files_comes_from_the_workspace(site: Site) -> 
     assert (folder / "n.bin").read_text().startswith("version https://git-lfs")
     assert (folder / "src/main.py").exists() and (folder / "z.txt").exists()
     assert site.git("p", "status", "--porcelain") == ""
-
-
-async def test_paths_that_lead_out_of_the_project_are_left_out(site: Site) -> None:
-    folder = site.make("p", a="1")
-    blob = site.git("p", "rev-parse", "HEAD:a")
-    entries = {"..": "x", ".git": "config", ".GIT": "hooks"}
-    trees = []
-    for name, inner in entries.items():
-        line = f"100644 blob {blob}\t{inner}\n".encode()
-        tree = site.git("p", "mktree", stdin=line)
-        trees.append(f"040000 tree {tree}\t{name}\n")
-    lines = "".join([*trees, f"100644 blob {blob}\ta\n"]).encode()
-    tree = site.git("p", "mktree", stdin=lines)
-    sync = site.project_sync("p")
-    await sync.run()
-    marker = dataclasses.replace(marker_of(sync), tree=tree)
-    source = Repository(locate(folder), site.environment)  # type: ignore[arg-type]
-    missing: list[str] = []
-    found = [path async for path, _ in tree_entries(source, marker, missing)]
-    assert found == ["a"] and set(missing) == {"../x", ".git/config", ".GIT/hooks"}
 
 
 async def test_a_killed_restore_leaves_nothing_behind(site: Site) -> None:

@@ -13,10 +13,8 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import secrets
 import shutil
-import tempfile
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
@@ -24,13 +22,15 @@ from pathlib import Path
 
 from ...errors import GitError, GitStoppedError
 from .git import Git
+from .projects import Location
 from .repository import KEPT_REFS, OWN_REFS, Repository, Snapshot
 
 # In our state folder.
 MIRRORS_FOLDER = "mirrors"
 _LOCK_POLL_SECONDS = 0.05
-# Files of an object store that are complete in themselves; an index comes after its pack.
-_PACK_SUFFIXES = (".pack", ".rev", ".promisor", ".idx")
+# Files of an object store that say something of all of it, or are not finished.
+_NOT_LINKED = ("info", "tmp_*", "multi-pack-index*")
+_HEAD = f"{OWN_REFS}head"
 _FETCH = (
     *("-c", "advice.fetchShowForcedUpdates=false"),
     *("-c", "protocol.version=2", "-c", "fetch.fsckObjects=false"),
@@ -42,9 +42,13 @@ _FETCH_OPTIONS = (
 )
 # Without its description, another repository may have the same inodes.
 _WITNESSES = 4
+# What version 0.1.0 left in repositories.
 _FORMER_ID_FILE = "jupyter_dbx_agents_id"
-_ID = re.compile(r"[0-9a-f]{32}")
+_FORMER_REF = "refs/dbx/synced"
 _GC = ("-c", "gc.auto=3000", "-c", "gc.autoDetach=false", "-c", "pack.threads=1")
+
+
+_NOT_HERE = "Its objects are not here. Run “git fetch”."
 
 
 class Mirror(Git):
@@ -57,6 +61,7 @@ class Mirror(Git):
         super().__init__(self.folder / "repository.git", environment)
         self.source = source
         self.identity = ""
+        self._server = secrets.token_hex(8)
         self._turn = asyncio.Lock()
 
     async def update(self) -> Snapshot:
@@ -68,17 +73,29 @@ class Mirror(Git):
             return await self._take(snapshot)
 
     @contextlib.asynccontextmanager
-    async def locked(self, name: str) -> AsyncIterator[None]:
-        """Exclude other servers of this home."""
+    async def locked(self, name: str) -> AsyncIterator[bool]:
+        """Exclude other servers of this home; yields whether none had this lock since we had it."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.folder / f"{name}.lock").open("w") as file:
+        with (self.folder / f"{name}.lock").open("a+") as file:
             while True:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
                     await asyncio.sleep(_LOCK_POLL_SECONDS)
-            yield
+            file.seek(0)
+            is_ours = file.read() == self._server
+            if not is_ours:
+                file.truncate(0)
+                file.write(self._server)
+                file.flush()
+            yield is_ours
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the source is a partial clone, which lacks what its remote has promised."""
+        config = self.source.location.common_dir / "config"
+        return "promisor" in config.read_text("utf-8", "replace")
 
     async def own_refs(self) -> dict[str, str]:
         """Return our refs in the mirror, without their prefix."""
@@ -87,13 +104,24 @@ class Mirror(Git):
 
     async def set_own_refs(self, refs: Mapping[str, str]) -> None:
         """Set refs of ours; an object id of '' deletes one."""
-        await self._set_refs({OWN_REFS + name: oid for name, oid in refs.items()})
+        async with self._turn, self.locked("update"):
+            await self._set_refs({OWN_REFS + name: oid for name, oid in refs.items()})
+
+    def with_objects_of(self, location: Location) -> Git:
+        """Return a git that also reads what the mirror could not fetch from a repository.
+
+        It never fetches, as git does in a partial clone for each object that is missing there.
+        """
+        # A quoted path may contain a colon.
+        objects = json.dumps(str(location.common_dir.resolve() / "objects"), ensure_ascii=False)
+        alternates = {"GIT_ALTERNATE_OBJECT_DIRECTORIES": objects}
+        return Git(self.git_dir, {**self.environment, **alternates})
 
     async def adopt(self, identity: str, own_refs: Mapping[str, str]) -> None:
         """Make the mirror of a repository that was just restored, under its former id."""
         async with self._turn, self.locked("update"):
-            await asyncio.to_thread(self._make, identity)
-            await self.set_own_refs(own_refs)
+            await self._make(identity)
+            await self._set_refs({OWN_REFS + name: oid for name, oid in own_refs.items()})
 
     def follow(self) -> Path | None:
         """Take over the mirror of this repository's former place; return that folder, or None.
@@ -117,66 +145,60 @@ class Mirror(Git):
 
     async def collect(self) -> None:
         """Let git pack the mirror's objects if there are many."""
-        await self.output("gc", "--auto", "--quiet", options=_GC)
+        async with self._turn, self.locked("update"):
+            await self.output("gc", "--auto", "--quiet", options=_GC)
 
     # ---- the copy
 
     async def _prepare(self) -> None:
         """Make the mirror, or make it again if another repository is in that place now."""
-        known = await asyncio.to_thread(self._read_record)
-        witness = await asyncio.to_thread(self._witness)
+        record = await asyncio.to_thread(self._read_record)
+        is_same = record.get("witness") == await asyncio.to_thread(self._witness)
         is_whole = (self.git_dir / "HEAD").is_file() and (self.git_dir / "objects").is_dir()
-        if known and known["witness"] != witness and not await self._is_related(is_whole):
-            known, is_whole = {}, False
-        self.identity = str(known["identity"]) if known else self._former_identity()
-        if not is_whole or not known:
-            await asyncio.to_thread(self._make, self.identity)
-            await self._remove_former()
-        elif known["witness"] != witness:
+        self.identity = str(record.get("identity", ""))
+        if is_whole and is_same:
+            return
+        if is_whole and record and await self._is_new_clone():
             await keep_unpushed(await self._refs(), self, self.source)
             await asyncio.to_thread(self._write_record)
+            return
+        await self._make(self.identity if is_same else uuid.uuid4().hex)
+        with contextlib.suppress(OSError, GitError):
+            (self.source.location.common_dir / _FORMER_ID_FILE).unlink(missing_ok=True)
+            await self.source.output("update-ref", "-d", _FORMER_REF)
 
-    async def _is_related(self, is_whole: bool) -> bool:
-        """Whether the repository shares a branch's commit with the mirror, as a new clone does."""
-        if not is_whole:
-            return False
+    async def _is_new_clone(self) -> bool:
+        """Whether the repository shares a branch's commit with the mirror."""
         tips = set((await self._refs("refs/heads/")).values())
         roots = set((await self.text("rev-list", "--max-parents=0", "--all")).split())
         return len(await self.source.missing(*tips, *roots)) < len(tips | roots)
 
-    def _former_identity(self) -> str:
-        """Return the id that version 0.1.0 wrote into the repository, or a new one."""
-        with contextlib.suppress(OSError, UnicodeDecodeError):
-            identity = (self.source.location.common_dir / _FORMER_ID_FILE).read_text().strip()
-            if _ID.fullmatch(identity):
-                return identity
-        return uuid.uuid4().hex
-
-    async def _remove_former(self) -> None:
-        """Remove what version 0.1.0 left in the repository."""
-        with contextlib.suppress(OSError, GitError):
-            (self.source.location.common_dir / _FORMER_ID_FILE).unlink(missing_ok=True)
-            await self.source.output("update-ref", "-d", "refs/dbx/synced")
-
-    def _make(self, identity: str) -> None:
+    async def _make(self, identity: str) -> None:
+        """Make a bare repository with the objects of the source, by hard links."""
         self.identity = identity
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix="new-", dir=self.folder))
-        try:
-            source = self.source.location.common_dir
-            _make_bare(scratch, source)
-            shutil.rmtree(self.git_dir, ignore_errors=True)
-            scratch.rename(self.git_dir)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-        self._write_record()
+        await asyncio.to_thread(shutil.rmtree, self.git_dir, ignore_errors=True)
+        object_format = f"--object-format={await self.source.object_format()}"
+        await self.output("init", "--quiet", "--bare", "--template=", object_format)
+        await asyncio.to_thread(self._link_objects)
+        await asyncio.to_thread(self._write_record)
+
+    def _link_objects(self) -> None:
+        source = self.source.location.common_dir
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copyfile(source / "shallow", self.git_dir / "shallow")
+        with contextlib.suppress(OSError):  # the fetch brings what cannot be linked
+            shutil.copytree(
+                source / "objects",
+                self.git_dir / "objects",
+                copy_function=os.link,
+                ignore=shutil.ignore_patterns(*_NOT_LINKED),
+                dirs_exist_ok=True,
+            )
 
     def _witness(self) -> list[int]:
         """Return what stays the same for the life of a repository, whatever is done in it."""
         common_dir = self.source.location.common_dir
-        found = []
-        for name in ("", "objects", "refs"):
-            found.append((common_dir / name).stat().st_ino)
+        found = [(common_dir / name).stat().st_ino for name in ("", "objects", "refs")]
         with contextlib.suppress(OSError):
             found.append((common_dir / "description").stat().st_mtime_ns)
         return found
@@ -189,11 +211,8 @@ class Mirror(Git):
             return {}
 
     def _write_record(self) -> None:
-        record = {
-            "identity": self.identity,
-            "witness": self._witness(),
-            "folder": str(self.source.location.folder),
-        }
+        folder = str(self.source.location.folder)
+        record = {"identity": self.identity, "witness": self._witness(), "folder": folder}
         scratch = self.folder / f"record-{secrets.token_hex(4)}"
         scratch.write_text(json.dumps(record))
         scratch.replace(self.folder / "record.json")
@@ -205,67 +224,62 @@ class Mirror(Git):
         shallow = self.git_dir / "shallow"
         there = shallow.read_text().split() if shallow.is_file() else []
         if set(there) != set(snapshot.shallow):
-            own = await self.own_refs()
-            await asyncio.to_thread(self._make, self.identity)
-            gone = await self.missing(*own.values())
-            await self.set_own_refs({n: oid for n, oid in own.items() if oid not in gone})
+            await self._make(self.identity)
 
     async def _take(self, snapshot: Snapshot) -> Snapshot:
         """Fetch the refs of a snapshot; return it with the refs that the mirror has."""
-        have = {n: o for n, o in (await self._refs()).items() if not n.startswith(OWN_REFS)}
-        if gone := have.keys() - snapshot.refs.keys():
+        have = await self._refs()
+        gone = [n for n in have if n not in snapshot.refs and not n.startswith(OWN_REFS)]
+        if gone:
             await self._set_refs(dict.fromkeys(gone, ""))
-        changed = {n: oid for n, oid in snapshot.refs.items() if have.get(n) != oid}
-        left_out = {}
-        tips = {**changed, f"{OWN_REFS}head": snapshot.head_commit}
-        if changed or snapshot.head_commit:
-            left_out = await self._fetch_each({n: oid for n, oid in tips.items() if oid})
-        await self._set_head(snapshot)
-        kept = {n: oid for n, oid in snapshot.refs.items() if n not in left_out}
-        older = {n: have[n] for n in left_out if n in have}
-        commit = "" if f"{OWN_REFS}head" in left_out else snapshot.head_commit
-        left_out.pop(f"{OWN_REFS}head", None)
+        wanted = {**snapshot.refs, _HEAD: snapshot.head_commit}
+        left_out = await self._fetch(
+            {name: oid for name, oid in wanted.items() if oid and have.get(name) != oid}
+        )
+        if snapshot.head:
+            await self._write("symbolic-ref", "HEAD", snapshot.head)
+        elif snapshot.head_commit and _HEAD not in left_out:
+            await self._write("update-ref", "--no-deref", "HEAD", snapshot.head_commit)
+        refs = {n: have.get(n, "") if n in left_out else oid for n, oid in wanted.items()}
+        commit = refs.pop(_HEAD)
+        reasons = {name.replace(_HEAD, "HEAD"): reason for name, reason in left_out.items()}
         return replace(
             snapshot,
-            refs={**kept, **older},
+            refs={name: oid for name, oid in refs.items() if oid},
             head_commit=commit,
-            left_out={**snapshot.left_out, **left_out},
+            left_out={**snapshot.left_out, **reasons},
         )
 
-    async def _fetch_each(self, tips: Mapping[str, str]) -> dict[str, str]:
-        """Fetch all, or one by one if that fails; return why some were left out."""
-        known = await self._refs(f"{OWN_REFS}head")
-        tips = {n: oid for n, oid in tips.items() if known.get(n) != oid}
+    async def _fetch(self, tips: Mapping[str, str]) -> dict[str, str]:
+        """Fetch all; where that fails, in halves, down to those that cannot be fetched.
+
+        Returns why they were left out.
+        """
         if not tips:
             return {}
-        try:
-            await self._fetch(tips)
-        except GitStoppedError:
-            raise
-        except GitError:
-            await asyncio.to_thread(_remove_locks, self.git_dir)
-        else:
-            return {}
-        left_out = {}
-        for name, oid in tips.items():
-            try:
-                await self._fetch({name: oid})
-            except GitStoppedError:
-                raise
-            except GitError as error:
-                left_out[name] = f"{error.message} {error.hint}"
-        return left_out
-
-    async def _fetch(self, tips: Mapping[str, str]) -> None:
+        if self.is_partial:  # git cannot send what is not there
+            await asyncio.to_thread(self._link_objects)
+            gone = await self.missing(*tips.values())
+            await self._set_refs({n: oid for n, oid in tips.items() if oid not in gone})
+            return {n: _NOT_HERE for n, oid in tips.items() if oid in gone}
         lines = "".join(f"+{oid}:{name}\n" for name, oid in tips.items())
         source = str(self.source.location.common_dir.resolve())
-        await self.output("fetch", *_FETCH_OPTIONS, source, stdin=lines.encode(), options=_FETCH)
-
-    async def _set_head(self, snapshot: Snapshot) -> None:
-        if snapshot.head:
-            await self.output("symbolic-ref", "HEAD", snapshot.head)
-        elif snapshot.head_commit and not await self.missing(snapshot.head_commit) - {""}:
-            await self.output("update-ref", "--no-deref", "HEAD", snapshot.head_commit)
+        fetch = ("fetch", *_FETCH_OPTIONS, source)
+        try:
+            await self.output(*fetch, stdin=lines.encode(), options=_FETCH)
+        except GitStoppedError:
+            raise
+        except GitError as error:
+            await asyncio.to_thread(_remove_locks, self.git_dir)
+            if len(tips) == 1:
+                return dict.fromkeys(tips, f"{error.message} {error.hint}")
+            names = list(tips)
+            halves = names[::2], names[1::2]
+            left_out: dict[str, str] = {}
+            for half in halves:
+                left_out |= await self._fetch({name: tips[name] for name in half})
+            return left_out
+        return {}
 
     async def _refs(self, prefix: str = "refs/") -> dict[str, str]:
         listing = await self.text("for-each-ref", "--format=%(objectname) %(refname)", prefix)
@@ -274,12 +288,15 @@ class Mirror(Git):
 
     async def _set_refs(self, refs: Mapping[str, str]) -> None:
         lines = [f"update {n} {oid}\n" if oid else f"delete {n}\n" for n, oid in refs.items()]
-        stdin = "".join(lines).encode()
+        await self._write("update-ref", "--no-deref", "--stdin", stdin="".join(lines).encode())
+
+    async def _write(self, *arguments: str, stdin: bytes = b"") -> None:
+        """Run a command that changes refs, again without the locks that a killed git has left."""
         try:
-            await self.output("update-ref", "--no-deref", "--stdin", stdin=stdin)
+            await self.output(*arguments, stdin=stdin)
         except GitError:
             await asyncio.to_thread(_remove_locks, self.git_dir)
-            await self.output("update-ref", "--no-deref", "--stdin", stdin=stdin)
+            await self.output(*arguments, stdin=stdin)
 
 
 def synced_repositories(mirrors: Path) -> list[Path]:
@@ -308,39 +325,6 @@ async def keep_unpushed(refs: Mapping[str, str], holder: Git, source: Git) -> No
         await source.output(
             "fetch", *_FETCH_OPTIONS, str(holder.git_dir), stdin=stdin, options=_FETCH
         )
-
-
-def _make_bare(target: Path, source: Path) -> None:
-    """Make a bare repository with the objects of another one, by hard links where they can be."""
-    for name in ("objects/info", "objects/pack", "refs"):
-        (target / name).mkdir(parents=True)
-    (target / "HEAD").write_text("ref: refs/heads/main\n")
-    (target / "config").write_text(_config(source))
-    with contextlib.suppress(FileNotFoundError):
-        shutil.copyfile(source / "shallow", target / "shallow")
-    if (source / "objects/info/alternates").exists():
-        return  # the fetch brings what is borrowed, too
-    for folder in (source / "objects").iterdir():
-        if len(folder.name) == 2 and folder.is_dir():  # noqa: PLR2004 the first byte of an id
-            (target / "objects" / folder.name).mkdir()
-            _link(list(folder.iterdir()), target / "objects" / folder.name)
-    packs = [p for p in (source / "objects/pack").glob("pack-*") if p.suffix in _PACK_SUFFIXES]
-    packs.sort(key=lambda path: _PACK_SUFFIXES.index(path.suffix))
-    _link(packs, target / "objects/pack")
-
-
-def _config(source: Path) -> str:
-    config = (source / "config").read_text("utf-8", "replace").lower()
-    if "objectformat = sha256" not in config:
-        return "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
-    version = "[core]\n\trepositoryformatversion = 1\n\tbare = true\n"
-    return f"{version}[extensions]\n\tobjectformat = sha256\n"
-
-
-def _link(files: list[Path], folder: Path) -> None:
-    for file in files:
-        with contextlib.suppress(OSError):  # the fetch brings it
-            os.link(file, folder / file.name, follow_symlinks=False)
 
 
 def _remove_locks(git_dir: Path) -> None:

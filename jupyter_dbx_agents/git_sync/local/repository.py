@@ -21,7 +21,7 @@ _NOT_KEPT = (OWN_REFS, "refs/dbx/synced", "refs/worktree/dbx/", STASH_REFS, WORK
 MOST_REFS = 10_000
 _ORDER = ("refs/heads/", "refs/stash", "refs/dbx/", "refs/notes/", "refs/tags/")
 _SETTING = re.compile(
-    r"remote\..*\.(url|pushurl|fetch|push|tagopt|prune)|submodule\..*\.(url|active)"
+    r"remote\..*\.(url|pushurl|fetch|push|tagopt|prune|promisor|partialclonefilter)|submodule\..*\.(url|active)"
     r"|branch\..*\.(remote|merge|pushremote|rebase|description)|user\.(name|email)"
     r"|core\.(autocrlf|eol|safecrlf|quotepath|whitespace|abbrev|commentchar)"
     r"|push\.(default|followtags|autosetupremote)|pull\.(rebase|ff)|fetch\.prune"
@@ -66,7 +66,6 @@ class Repository(Git):
     def __init__(self, location: Location, environment: Mapping[str, str]) -> None:
         super().__init__(location.git_dir, environment)
         self.location = location
-        self._object_format = ""
 
     async def head(self) -> Head | None:
         """Return HEAD, None before the first commit.  Raises GitError."""
@@ -171,10 +170,8 @@ class Repository(Git):
         return set(listing.split())
 
     async def object_format(self) -> str:
-        """Return ``sha1`` or ``sha256``; it never changes."""
-        if not self._object_format:
-            self._object_format = await self.text("rev-parse", "--show-object-format")
-        return self._object_format
+        """Return ``sha1`` or ``sha256``."""
+        return await self.text("rev-parse", "--show-object-format")
 
     async def _settings(self) -> list[list[str]]:
         """Return the settings that a restore sets again; none with a command or a password."""

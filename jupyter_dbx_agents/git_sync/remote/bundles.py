@@ -15,51 +15,60 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
 from typing import IO, Any, Self
 
 from ...errors import DestinationError, GitError, GitStoppedError
 from ..local.git import Git
+from ..local.objects import in_memory
 from ..local.repository import OWN_REFS, Snapshot
 from .marker import Destination, LegacyArchive, Marker, take_over_hint
 from .workspace_files import RemoteObject
 
 STATE = f"{OWN_REFS}state"
+SCHEMA = 1
 # The workspace exports files of at most 10 MB.
 PART_BYTES = 8 * 1024 * 1024
 _NAME = re.compile(r"history-(\d{4})-(\d{6})-(\d{6})\.bundle(?:\.(\d{4})-(\d{4}))?")
-_LEGACY_NAME = re.compile(r"[0-9a-f]{12}-\d{4}\.(bundle|trees)(\.\d{4})?")
+_LEGACY_NAME = re.compile(r"[0-9a-f]{12}-\d{4}\.(bundle|trees)(\.\d{4})?|before-.*\.json")
 
 
 @dataclass(frozen=True)
 class State:
-    """What a bundle says of the repository beside its objects."""
+    """What a bundle says of the repository beside its objects.
+
+    ``rewritten_at`` is when commits became unreachable and were left out.
+    """
 
     project: str
     repository: str
     origin: str
     snapshot: Snapshot
     made_at: str = ""
+    rewritten_at: str = ""
 
     def to_bytes(self) -> bytes:
         """Return the content of the blob."""
-        return json.dumps({"schema": 1, **asdict(self)}, separators=(",", ":")).encode()
+        return json.dumps({"schema": SCHEMA, **asdict(self)}, separators=(",", ":")).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Return the state in a blob.  Raises DestinationError."""
         try:
             model: dict[str, Any] = json.loads(data)
-            inner = model["snapshot"]
-            known = {each.name for each in fields(Snapshot)}
-            snapshot = Snapshot(**{key: v for key, v in inner.items() if key in known})
-            if not all(isinstance(v, str) for v in snapshot.refs.values()):
-                raise TypeError
-            own = {key: str(model[key]) for key in ("project", "repository", "origin", "made_at")}
-            return cls(snapshot=snapshot, **own)
+            if int(model.pop("schema")) > SCHEMA:
+                raise DestinationError("The history has a newer version.", "Update the app.")
+            inner = _known(Snapshot, model.pop("snapshot"))
+            return cls(snapshot=Snapshot(**inner), **_known(cls, model))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise DestinationError(
                 f"A bundle's state cannot be read ({type(error).__name__}).", "Update the app."
             ) from error
+
+    @property
+    def tips(self) -> list[str]:
+        """The objects that the refs and HEAD name."""
+        return sorted({*self.snapshot.refs.values(), self.snapshot.head_commit} - {""})
 
     @classmethod
     def of_legacy(cls, marker: Marker) -> Self | None:
@@ -67,13 +76,9 @@ class State:
         old = marker.legacy
         if old is None or old.kind != "history":
             return None
-        settings = [
-            pair
-            for name, url in old.remotes.items()
-            for pair in (
-                [f"remote.{name}.url", url],
-                [f"remote.{name}.fetch", f"+refs/heads/*:refs/remotes/{name}/*"],
-            )
+        settings = [[f"remote.{name}.url", url] for name, url in old.remotes.items()]
+        settings += [
+            [f"remote.{name}.fetch", f"+refs/heads/*:refs/remotes/{name}/*"] for name in old.remotes
         ]
         snapshot = Snapshot(
             old.head,
@@ -85,6 +90,12 @@ class State:
             is_bare=old.is_bare,
         )
         return cls(marker.project, marker.repository, marker.origin, snapshot)
+
+
+def _known(cls: type[Any], model: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a data class that a model has."""
+    names = {each.name for each in fields(cls)}
+    return {key: value for key, value in model.items() if key in names}
 
 
 @dataclass(frozen=True, order=True)
@@ -112,64 +123,69 @@ class Bundle:
 
 @dataclass(frozen=True)
 class Chain:
-    """The bundles that make up the history, from the first position on, and files to delete."""
+    """What the names and the sizes of its files say about a history."""
 
-    bundles: tuple[Bundle, ...] = ()
-    leftovers: tuple[str, ...] = ()
-    newest_generation: int = 0
-    # Bundles that are superseded, and not deleted yet.
-    older: tuple[Bundle, ...] = ()
+    sizes: Mapping[str, int]
 
     @classmethod
     def of(cls, files: Iterable[RemoteObject]) -> Self:
-        """Return the chain of the newest generation that is complete at its beginning."""
-        listed = {each.name: each.size_bytes for each in files if _is_history(each.name)}
-        whole = sorted(_whole_bundles(listed))
-        newest = max((int(m[1]) for n in listed if (m := _NAME.fullmatch(n))), default=0)
-        for generation in sorted({bundle.generation for bundle in whole}, reverse=True):
-            if bundles := _cover([each for each in whole if each.generation == generation]):
-                own = {name for bundle in bundles for name in bundle.names()}
-                older = tuple(each for each in whole if each not in bundles)
-                return cls(tuple(bundles), tuple(sorted(listed.keys() - own)), newest, older)
-        return cls((), tuple(sorted(listed)), newest, tuple(whole))
+        """Return the chain in a listing of the records' folder, which has other files, too."""
+        return cls({each.name: each.size_bytes for each in files if _is_history(each.name)})
+
+    def with_bundle(self, bundle: Bundle) -> Self:
+        """Return the chain after an upload."""
+        size = bundle.size_bytes // bundle.parts
+        return type(self)({**self.sizes, **dict.fromkeys(bundle.names(), size)})
+
+    def without(self, names: Iterable[str]) -> Self:
+        """Return the chain after a deletion."""
+        return type(self)({n: size for n, size in self.sizes.items() if n not in set(names)})
+
+    @cached_property
+    def _whole(self) -> list[Bundle]:
+        """The bundles of which every part is there."""
+        parts: dict[tuple[int, int, int, int], list[int]] = {}
+        for name, size in self.sizes.items():
+            if found := _NAME.fullmatch(name):
+                generation, first, last, _part, count = (int(word or 1) for word in found.groups())
+                parts.setdefault((generation, first, last, count), []).append(size)
+        whole = [(key, sizes) for key, sizes in parts.items() if len(sizes) == key[3]]
+        return sorted(Bundle(*key, size_bytes=sum(sizes)) for key, sizes in whole)
+
+    @cached_property
+    def newest_generation(self) -> int:
+        """The newest generation of which there is any file, 0 for none."""
+        return max((int(m[1]) for name in self.sizes if (m := _NAME.fullmatch(name))), default=0)
+
+    @cached_property
+    def bundles(self) -> tuple[Bundle, ...]:
+        """The bundles of the newest generation that is complete at its beginning."""
+        for generation in sorted({bundle.generation for bundle in self._whole}, reverse=True):
+            if found := _cover([each for each in self._whole if each.generation == generation]):
+                return tuple(found)
+        return ()
 
     @property
-    def has_strays(self) -> bool:
-        """Whether later bundles of this generation exist, as when one in the middle is gone."""
-        if not self.bundles:
-            return False
-        last = self.bundles[-1]
-        found = [m for name in self.leftovers if (m := _NAME.fullmatch(name))]
-        return any(int(m[1]) == last.generation and int(m[3]) > last.last for m in found)
+    def older(self) -> list[Bundle]:
+        """Whole bundles that are superseded, or useless without another one."""
+        return [each for each in self._whole if each not in self.bundles]
 
-    def extended(self, bundle: Bundle) -> Self:
-        """Return the chain with a new bundle in the place of those that it covers."""
-        kept = tuple(
-            each
-            for each in self.bundles
-            if each.generation == bundle.generation and each.last < bundle.first
+    @property
+    def leftovers(self) -> list[str]:
+        """The names of all files that no bundle in use has."""
+        return sorted(self.sizes.keys() - {n for each in self.bundles for n in each.names()})
+
+    @property
+    def has_gap(self) -> bool:
+        """Whether a bundle in the middle is gone, so that there are commits behind it."""
+        newest = self.bundles[-1:]
+        return any(
+            (e.generation, e.last) > (n.generation, n.last) for n in newest for e in self.older
         )
-        dropped = [n for each in self.bundles if each not in kept for n in each.names()]
-        newest = max(self.newest_generation, bundle.generation)
-        leftovers = {*self.leftovers, *dropped}.difference(bundle.names())
-        older = (*self.older, *(each for each in self.bundles if each not in kept))
-        return type(self)((*kept, bundle), tuple(sorted(leftovers)), newest, older)
 
 
 def _is_history(name: str) -> bool:
     return bool(_NAME.fullmatch(name) or _LEGACY_NAME.fullmatch(name))
-
-
-def _whole_bundles(listed: dict[str, int]) -> list[Bundle]:
-    """Return the bundles of which every part is there."""
-    parts: dict[tuple[int, int, int, int], list[int]] = {}
-    for name, size in listed.items():
-        if found := _NAME.fullmatch(name):
-            generation, first, last, _part, count = (int(word or 1) for word in found.groups())
-            parts.setdefault((generation, first, last, count), []).append(max(size, 0))
-    return [
-        Bundle(*key, size_bytes=sum(sizes)) for key, sizes in parts.items() if len(sizes) == key[3]
-    ]
 
 
 def _cover(bundles: list[Bundle]) -> list[Bundle]:
@@ -177,9 +193,8 @@ def _cover(bundles: list[Bundle]) -> list[Bundle]:
     found: list[Bundle] = []
     position = 0
     while here := [each for each in bundles if each.first == position]:
-        longest = max(here, key=lambda each: each.last)
-        found.append(longest)
-        position = longest.last + 1
+        found.append(max(here, key=lambda each: each.last))
+        position = found[-1].last + 1
     return found
 
 
@@ -194,12 +209,21 @@ class BundleStore:
         return Chain.of(await self._destination.files.children(self._destination.records) or [])
 
     async def upload(self, stream: IO[bytes], bundle: Bundle) -> Bundle:
-        """Write a bundle's files; raises a WorkspaceError if its name is in use."""
+        """Write a bundle's files.
+
+        Raises a WorkspaceError also if its name is in use, or if the folder is gone, and with it
+        the bundles that this one depends on.
+        """
         size = stream.seek(0, 2)
         bundle = replace(bundle, parts=max(1, -(-size // PART_BYTES)), size_bytes=size)
         stream.seek(0)
         for name in bundle.names():
-            await self._destination.record(name, stream.read(PART_BYTES), overwrite=False)
+            data = stream.read(PART_BYTES)
+            if bundle.first:
+                path = f"{self._destination.records}/{name}"
+                await self._destination.files.put(path, in_memory(data), overwrite=False)
+            else:
+                await self._destination.record(name, data, overwrite=False)
         return bundle
 
     async def delete(self, names: Iterable[str]) -> None:
@@ -207,28 +231,22 @@ class BundleStore:
         for name in names:
             await self._destination.files.delete(f"{self._destination.records}/{name}")
 
-    async def fetch(self, bundle: Bundle, git: Git) -> dict[str, str]:
-        """Add a bundle's objects to a repository; return its refs.
-
-        Raises DestinationError if one of its files is missing or damaged, and GitError.
-        """
-        return await _index(git, self._chunks(bundle.names()))
-
     async def fetch_all(
         self, chain: Chain, git: Git, known: Mapping[str, str]
     ) -> tuple[dict[str, str], bool]:
         """Add the objects of all bundles that are not known; return the blobs of their states.
 
         The second value is False if a bundle is damaged: those behind it are useless without it.
+        Raises DestinationError if a newer version made one.
         """
         states: dict[str, str] = {}
         for bundle in chain.bundles:
+            oid = known.get(bundle.key) or (await self._fetch(bundle, git)).get(STATE, "")
             try:
-                oid = known.get(bundle.key) or (await self.fetch(bundle, git)).get(STATE, "")
                 await read_state(git, oid)
             except GitStoppedError:
                 raise
-            except (DestinationError, GitError):
+            except GitError:
                 return states, False
             states[bundle.key] = oid
         return states, True
@@ -238,12 +256,16 @@ class BundleStore:
         for bundle in chain.older:
             if not await git.missing(oid):
                 return
-            try:
-                await self.fetch(bundle, git)
-            except GitStoppedError:
-                raise
-            except (DestinationError, GitError):
-                continue
+            await self._fetch(bundle, git)
+
+    async def _fetch(self, bundle: Bundle, git: Git) -> dict[str, str]:
+        """Add a bundle's objects to a repository; return its refs, none if it is damaged."""
+        try:
+            return await _index(git, self._chunks(bundle.names()))
+        except GitStoppedError:
+            raise
+        except (DestinationError, GitError):
+            return {}
 
     async def object_format(self, bundle: Bundle) -> str:
         """Return the format of a bundle's objects, ``sha1`` or ``sha256``."""
@@ -266,6 +288,15 @@ class BundleStore:
                     take_over_hint(self._destination.project),
                 )
             yield data
+
+
+def bundle_header(refs: Mapping[str, str], without: Iterable[str]) -> bytes:
+    """Return what precedes the pack in a bundle (gitformat-bundle(5)) without ``^`` commits."""
+    oids = [f"{oid} {name}" for name, oid in refs.items() if oid]
+    is_sha1 = all(len(line.partition(" ")[0]) == 40 for line in oids)  # noqa: PLR2004
+    first = ["# v2 git bundle"] if is_sha1 else ["# v3 git bundle", "@object-format=sha256"]
+    lines = [*first, *(f"-{commit[1:]}" for commit in without), *oids]
+    return ("\n".join(lines) + "\n\n").encode()
 
 
 async def read_state(git: Git, oid: str) -> State:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import shlex
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -18,7 +19,7 @@ from urllib.parse import quote
 from ...errors import DestinationError, WorkspaceError
 from ..local.objects import in_memory
 from ..local.projects import RECORDS_FOLDER
-from .workspace_files import WorkspaceFiles
+from .workspace_files import RemoteObject, WorkspaceFiles
 
 SCHEMA = 2
 _LEGACY_SCHEMA = 1  # of version 0.1.0
@@ -77,10 +78,12 @@ class Pending:
 class Marker:
     """The project's files in the workspace; ``commit`` is the last one that is complete there.
 
-    ``audited_at`` is when all files were known to be ours.  ``skipped`` are paths of the commit
-    that are left out, ``notes`` are paths with restrictions; both with the reason.  ``worktree`` is
-    the path of a linked worktree, whose history is that of the project ``history``.  ``preserved``
-    are files of former histories that must stay.  ``gone_at`` is when its folder was deleted here.
+    ``audited_ms`` is when all files were known to be ours, by the workspace's clock.  ``skipped``
+    are paths of the commit that are left out, ``notes`` are paths with restrictions; both with the
+    reason.  ``unfinished`` has the blobs that may be where a file could not be replaced or deleted.
+    ``worktree`` is the path of a linked worktree, whose history is that of the project ``history``.
+    ``preserved`` are files of former histories that must stay.  ``gone_at`` is when its folder was
+    deleted here.
     """
 
     project: str
@@ -89,10 +92,11 @@ class Marker:
     commit: str = ""
     tree: str = ""
     synced_at: str = ""
-    audited_at: str = ""
+    audited_ms: int = 0
     pending: Pending | None = None
     skipped: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+    unfinished: dict[str, list[str]] = field(default_factory=dict)
     roots: tuple[str, ...] = ()
     object_format: str = "sha1"
     # A first sync that may replace whatever is there, until it is complete.
@@ -187,28 +191,39 @@ class Destination:
             await self.files.make_folder(path.rpartition("/")[0])
             await self.files.put(path, in_memory(data), overwrite=overwrite)
 
-    async def back_up(self, marker: Marker) -> None:
-        """Keep a marker that another one replaces; its archive stays."""
-        name = f"before-{marker.repository.replace('/', '-')}.json"
-        await self.record(name, marker.to_bytes())
+    def path(self, path: str) -> str:
+        """Return the path in the workspace of one in the project."""
+        return f"{self.folder}/{path}".rstrip("/")
 
-    async def keep_edit(self, path: str) -> str:
-        """Copy a file before it is overwritten; return where to, '' if it is too large."""
+    async def read(self, path: str) -> bytes | None:
+        """Return a file of the project; None if there is none, or it is too large to be read."""
         try:
-            data = await self.files.read(f"{self.folder}/{path}")
+            return await self.files.read(self.path(path))
         except WorkspaceError as error:
             if error.status != HTTPStatus.BAD_REQUEST:
                 raise
+            return None
+
+    async def keep(self, path: str) -> str:
+        """Copy a file before it is overwritten; return a note, '' if it is too large."""
+        data = await self.read(path)
+        if data is None:
             return ""
         name = f"edited/{datetime.now(UTC):%Y-%m-%dT%H-%M-%S.%f}/{path}"
-        await self.record(name, data or b"")
-        return f"{self.records}/{name}"
+        await self.record(name, data)
+        return f"It was edited in the workspace; that version is kept in {self.records}/{name}."
 
-    async def foreign_names(self, own: set[str]) -> list[str]:
-        """Return what the project's folder contains besides folders of our ``own`` projects."""
-        children = await self.files.children(self.folder) or []
-        inner = {project.removeprefix(f"{self.project}/").partition("/")[0] for project in own}
-        return [c.name for c in children if c.kind != "DIRECTORY" or c.name not in inner]
+    async def walk(self, own: Iterable[str] = ()) -> AsyncIterator[tuple[str, RemoteObject]]:
+        """Yield all files below the project's folder, without those of our ``own`` projects."""
+        folders = [""]
+        while folders:
+            folder = folders.pop()
+            for child in await self.files.children(self.path(folder)) or []:
+                path = f"{folder}/{child.name}".lstrip("/")
+                if child.kind != "DIRECTORY":
+                    yield path, child
+                elif f"{self.project}/{path}" not in own:
+                    folders.append(path)
 
 
 def is_taken(error: WorkspaceError) -> bool:

@@ -6,10 +6,12 @@ removes their extension.  Sources: the published Workspace API, the code of the 
 
 import asyncio
 import contextlib
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -34,6 +36,9 @@ _UPLOAD_BYTES_PER_SECOND = 100_000
 _ANSWER_SECONDS = 15.0
 # A small commit is not delayed.
 BURST = 10
+# What the API for large files unpacks or converts.
+_INTERPRETED = re.compile(r"\.(zip|ipynb|dbc|html)$", re.IGNORECASE)
+_NOTEBOOK_HEADER = b" Databricks notebook source"
 # A longer ``Retry-After`` is not waited for in a call: the project's worker reports it.
 _LONGEST_WAIT_SECONDS = 10.0
 
@@ -102,6 +107,8 @@ class WorkspaceFiles:
         self._retry_seconds = retry_seconds
         self._pat_changed = asyncio.Event()
         self.request_count = 0
+        # The workspace's time at its last reply; this machine's clock may jump.
+        self.time_ms = 0
 
     @property
     def is_waiting(self) -> bool:
@@ -112,8 +119,11 @@ class WorkspaceFiles:
         """Read the PAT at once instead of at the next poll."""
         self._pat_changed.set()
 
-    async def put(self, path: str, content: Content, *, overwrite: bool) -> None:
-        """Write a file, verbatim; its folder must exist."""
+    async def put(self, path: str, content: Content, *, overwrite: bool) -> int:
+        """Write a file, verbatim; its folder must exist.
+
+        Returns the workspace's time after it, in milliseconds; 0 if that is not known.
+        """
         head, tail = _envelope(path, overwrite, boundary := secrets.token_hex(16))
 
         async def body() -> AsyncIterator[bytes]:
@@ -122,21 +132,19 @@ class WorkspaceFiles:
                 yield chunk
             yield tail
 
-        headers = {
-            "Content-Type": f"multipart/form-data; boundary={boundary}",
-            "Content-Length": str(len(head) + content.size_bytes + len(tail)),
-        }
-        await self._upload("/api/2.0/workspace/import", body, headers, content)
-
-    async def put_unread(self, path: str, content: Content, *, overwrite: bool) -> None:
-        """Write a large file through the API that may unpack it or convert it to a notebook."""
+        size = len(head) + content.size_bytes + len(tail)
+        media_type = f"multipart/form-data; boundary={boundary}"
+        try:
+            return await self._upload("/api/2.0/workspace/import", body, media_type, size)
+        except WorkspaceError as error:
+            first = await anext(content.chunks(), b"") if is_too_large(error) else b""
+            if not first or _INTERPRETED.search(path) or _NOTEBOOK_HEADER in first[:64]:
+                raise
+        # Older tenants take more than 10 MB only by this way, which interprets some files.
         escaped = quote(path, safe="")
         url = f"/api/2.0/workspace-files/import-file/{escaped}?overwrite={str(overwrite).lower()}"
-        headers = {
-            "Content-Type": "application/octet-stream",
-            "Content-Length": str(content.size_bytes),
-        }
-        await self._upload(url, content.chunks, headers, content)
+        media_type = "application/octet-stream"
+        return await self._upload(url, content.chunks, media_type, content.size_bytes)
 
     async def make_folder(self, path: str) -> None:
         """Make a folder and its parents."""
@@ -184,11 +192,12 @@ class WorkspaceFiles:
                 raise
             return None
 
-    async def _upload(self, url: str, body: Any, headers: dict[str, str], content: Content) -> None:
-        timeout = httpx.Timeout(
-            _ANSWER_SECONDS, read=_ANSWER_SECONDS + content.size_bytes / _UPLOAD_BYTES_PER_SECOND
-        )
-        await self._call("POST", url, body=body, headers=headers, timeout=timeout)
+    async def _upload(self, url: str, body: Any, media_type: str, size: int) -> int:
+        headers = {"Content-Type": media_type, "Content-Length": str(size)}
+        read_seconds = _ANSWER_SECONDS + size / _UPLOAD_BYTES_PER_SECOND
+        timeout = httpx.Timeout(_ANSWER_SECONDS, read=read_seconds)
+        reply = await self._call("POST", url, body=body, headers=headers, timeout=timeout)
+        return _date_ms(reply, default=-999) + 999
 
     async def _call(
         self, method: str, url: str, *, body: Any = None, **options: Any
@@ -203,6 +212,7 @@ class WorkspaceFiles:
                     self.request_count += 1
                     reply = await self._api.call(method, url, token, **options)
                     _require_answer(reply, options)
+                    self.time_ms = _date_ms(reply, default=self.time_ms)
                     return reply
             except TokenRefusedError:
                 await self._pats.replace_refused(token)
@@ -226,6 +236,20 @@ class WorkspaceFiles:
             except TimeoutError:
                 continue
         return token
+
+
+def _date_ms(reply: httpx.Response, *, default: int) -> int:
+    """Return the workspace's time in a reply's header, to the second, in milliseconds."""
+    try:
+        return int(parsedate_to_datetime(reply.headers["date"]).timestamp() * 1000)
+    except (KeyError, ValueError, OverflowError):
+        return default
+
+
+def is_too_large(error: WorkspaceError) -> bool:
+    """Whether the workspace rejects a file for its size."""
+    is_code = error.error_code == "MAX_NOTEBOOK_SIZE_EXCEEDED"
+    return is_code or error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 def _require_answer(reply: httpx.Response, options: Mapping[str, Any]) -> None:
