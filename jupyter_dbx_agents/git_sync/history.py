@@ -107,21 +107,21 @@ class History:
         Raises DestinationError if the folder is not ours, GitError or OSError if the mirror cannot
         be made, and WorkspaceError while the workspace is away.
         """
-        async with self._turn, self.mirror.locked("upload") as is_ours:
-            if audits or not is_ours:
-                self._chain, self._too_large = None, False
-            try:
-                await self._run()
-            except MarkerChangedError:
-                self._chain = None
-                await self._run()
-
-    async def _run(self) -> None:
         try:
-            snapshot = await self.mirror.update()
+            async with self._turn, self.mirror.locked("upload") as is_ours:
+                if audits or not is_ours:
+                    self._chain, self._too_large = None, False
+                try:
+                    await self._run()
+                except MarkerChangedError:
+                    self._chain = None
+                    await self._run()
         except (OSError, GitError) as error:
             self._failed(error)
             raise
+
+    async def _run(self) -> None:
+        snapshot = await self.mirror.update()
         if not snapshot.refs and not snapshot.head_commit:
             return
         await self._ownership.claim(self)

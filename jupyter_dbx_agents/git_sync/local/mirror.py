@@ -55,7 +55,7 @@ class Mirror(Git):
         super().__init__(self.folder / "repository.git", environment)
         self.source = source
         self.identity = ""
-        self._server = secrets.token_hex(8)
+        self._server = secrets.token_bytes(16)
         self._turn = asyncio.Lock()
 
     async def update(self) -> Snapshot:
@@ -70,7 +70,7 @@ class Mirror(Git):
     async def locked(self, name: str) -> AsyncIterator[bool]:
         """Exclude other servers of this home; yields whether none had this lock since we had it."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.folder / f"{name}.lock").open("a+") as file:
+        with (self.folder / f"{name}.lock").open("a+b", buffering=0) as file:
             while True:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -80,9 +80,9 @@ class Mirror(Git):
             file.seek(0)
             is_ours = file.read() == self._server
             if not is_ours:
-                file.truncate(0)
-                file.write(self._server)
-                file.flush()
+                with contextlib.suppress(OSError):  # on a full disk, it is not ours next time
+                    file.truncate(0)
+                    file.write(self._server)
             yield is_ours
 
     async def own_refs(self) -> dict[str, str]:
