@@ -268,6 +268,11 @@ async def keep_unpushed(refs: Mapping[str, str], holder: Git, source: Git) -> No
     """
     wanted = {n: oid for n, oid in refs.items() if oid and not n.startswith(OWN_REFS)}
     missing = await source.missing(*wanted.values())
+    present = "".join(f"{oid}\n" for oid in {*wanted.values()} - missing)
+    # A local clone has the objects by hard links, and would collect them.
+    walk = ("rev-list", "--objects", "--stdin", "--not", "--all")
+    listing = await source.text(*walk, stdin=present.encode()) if present else ""
+    missing |= {line.split()[0] for line in listing.splitlines()}
     lines = [
         f"+{oid}:{KEPT_REFS}{name.removeprefix(KEPT_REFS).removeprefix('refs/')}\n"
         for name, oid in wanted.items()
