@@ -279,6 +279,8 @@ async def keep_unpushed(refs: Mapping[str, str], holder: Git, source: Git) -> No
         if oid in missing
     ]
     if lines:
+        for lock in (source.git_dir / KEPT_REFS).rglob("*.lock"):
+            lock.unlink()  # of a git that was killed here: nobody else writes these refs
         stdin = "".join(lines).encode()
         await source.output(
             "fetch", *_FETCH_OPTIONS, str(holder.git_dir), stdin=stdin, options=_FETCH
