@@ -332,7 +332,8 @@ class Applier:
         sizes = {await self.blobs.size(oid) for oid in candidates}
         if content is not None:
             sizes.add(content.size_bytes)
-        if there.size_bytes >= 0 and there.size_bytes not in sizes:
+        is_known = None not in sizes  # else that blob was amended away, and the disk lost
+        if is_known and there.size_bytes >= 0 and there.size_bytes not in sizes:
             return False
         if there.size_bytes > MOST_EXPORT_BYTES:
             return True
