@@ -114,21 +114,21 @@ class History:
         Raises DestinationError if the folder is not ours, GitError or OSError if the mirror cannot
         be made, and WorkspaceError while the workspace is away.
         """
-        async with self._turn, self.mirror.locked("upload") as is_ours:
-            if audits or not is_ours:
-                self._chain, self.is_too_large = None, False
-            try:
-                await self._run()
-            except MarkerChangedError:
-                self._chain = None
-                await self._run()
-
-    async def _run(self) -> None:
         try:
-            snapshot = await self.mirror.update()
+            async with self._turn, self.mirror.locked("upload") as is_ours:
+                if audits or not is_ours:
+                    self._chain, self.is_too_large = None, False
+                try:
+                    await self._run()
+                except MarkerChangedError:
+                    self._chain = None
+                    await self._run()
         except (OSError, GitError) as error:
             self._failed(error)
             raise
+
+    async def _run(self) -> None:
+        snapshot = await self.mirror.update()
         if not snapshot.refs and not snapshot.head_commit:
             return
         await self._ownership.claim(self)
@@ -194,9 +194,11 @@ class History:
             state = State.of_legacy(marker)
         if not is_new_clone:
             return
-        hint = f"Move this clone away and restore. {take_over_hint(self.project)}"
         if state is None and chain.bundles:
-            raise DestinationError("The history in the workspace is damaged.", hint)
+            raise DestinationError(
+                "The history in the workspace is damaged.",
+                f"Move this clone away and restore. {take_over_hint(self.project)}",
+            )
         if state is None:
             return
         heads = {**state.snapshot.refs, "HEAD": state.snapshot.head_commit}
@@ -208,7 +210,7 @@ class History:
             raise DestinationError(
                 "This clone cannot receive the commits that only the workspace has: "
                 f"{error.message}",
-                hint,
+                f"Move this clone away and restore. {take_over_hint(self.project)}",
             ) from error
 
     async def _load(self) -> Chain:
@@ -276,16 +278,15 @@ class History:
         blob = await self.mirror.text("hash-object", "-w", "--stdin", stdin=state.to_bytes())
         await self.mirror.set_own_refs({"state": blob})
         try:
-            chain = await self._upload(state, first)
+            self._chain = await self._upload(state, first)
         except ArchiveTooLargeError:
             if first == 0:
                 raise
-            chain = await self._upload(state, 0)
-        states = {**self._states, chain.bundles[-1].key: state}
-        old = self._states.keys() - {each.key for each in chain.bundles}
-        self._chain = chain
-        self._states = {each.key: states[each.key] for each in chain.bundles}
-        await self.mirror.set_own_refs({**dict.fromkeys(old, ""), chain.bundles[-1].key: blob})
+            self._chain = await self._upload(state, 0)
+        *kept, added = (each.key for each in self._chain.bundles)
+        old = self._states.keys() - {*kept}
+        self._states = {**{key: self._states[key] for key in kept}, added: state}
+        await self.mirror.set_own_refs({**dict.fromkeys(old, ""), added: blob})
 
     async def _upload(self, state: State, first: int) -> Chain:
         """Upload a bundle; from position 0 on it begins a new generation."""
@@ -354,24 +355,24 @@ class History:
             return
         names = [name for name in chain.leftovers if name not in marker.preserved]
         if names and not await self._has_objects([marker.commit], newest.tips):
-            there = None
-            with contextlib.suppress(DestinationError):  # it is damaged, and replaced by the files
-                there = await self._destination.load()  # another server may have changed it
-            if there is not None and there.commit == marker.commit:
-                await self._delete(chain, names)
-                names = []
+            names = await self._delete(chain, names, marker.commit)
         if not self._is_clean:
             self.note = _REWRITTEN_LATER
         elif newest.rewritten_at and not names:
             self.note = _REWRITTEN.format(newest.rewritten_at)
         self._changed()
 
-    async def _delete(self, chain: Chain, names: list[str]) -> None:
+    async def _delete(self, chain: Chain, names: list[str], commit: str) -> list[str]:
+        """Delete files if the marker still has this commit; return those that are left."""
         try:
+            there = await self._destination.load()  # another server may have changed it
+            if there is None or there.commit != commit:
+                return names
             await self._store.delete(names)
-        except WorkspaceError as error:
+        except (DestinationError, WorkspaceError) as error:
             self._log.warning("%s: %s", self.project, error)
-            return
+            return names
         self._chain = chain.without(names)
         with contextlib.suppress(GitError):
             await self.mirror.collect()
+        return []

@@ -125,7 +125,8 @@ class RandomHistory:
 
     def is_newer_than_its_history(self) -> bool:
         """Whether a restore has committed files whose history was not kept, and said so."""
-        return self.git("log", "-1", "--format=%s").startswith(b"Restored from the workspace")
+        oid, subject = self.git("log", "-1", "--format=%H %s").decode().split(" ", 1)
+        return subject.startswith("Restored from the workspace") and oid not in self.former
 
     def _tree(self, oid: str) -> Tree:
         tree: Tree = {}

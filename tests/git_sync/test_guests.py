@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import signal
 import subprocess
 import venv
 from collections.abc import Sequence
@@ -11,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Site, marker_of
+from .conftest import Site, marker_of, until
+from .test_git_sync import synced
+from .test_history import is_safe
 from .test_hooks import Hooked, hooked
 
 __all__ = ["hooked"]
@@ -41,10 +45,7 @@ def run(command: Sequence[str | Path], folder: Path, environment: dict[str, str]
     return ended.stdout
 
 
-def test_husky_runs(site: Site, hooked: Hooked) -> None:
-    folder = site.make("p", a="1")
-    hooked.config().install(None)
-    hooked.install("p")
+def set_up_husky(site: Site, folder: Path) -> None:
     (folder / "package.json").write_text('{"name": "p", "private": true}')
     npm = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--save-dev", HUSKY]
     run(npm, folder, dict(os.environ))
@@ -52,6 +53,13 @@ def test_husky_runs(site: Site, hooked: Hooked) -> None:
     run(["npx", "husky"], folder, site.environment)
     for name in ("pre-commit", "post-commit"):
         (folder / ".husky" / name).write_text(f"touch ../{name}-ran\n")
+
+
+def test_husky_runs(site: Site, hooked: Hooked) -> None:
+    folder = site.make("p", a="1")
+    hooked.config().install(None)
+    hooked.install("p")
+    set_up_husky(site, folder)
     assert not hooked.install("p"), "husky's folder is not ours; a poll sees the commit"
     site.commit("p", {"a": "2"})
     assert {path.name for path in site.projects.glob("*-ran")} == {
@@ -119,3 +127,42 @@ async def test_git_lfs_installs_itself(
     (folder / "x.bin").unlink()
     await site.project_sync("p").run(audits=True)
     assert site.remote("p")["x.bin"] == b"large " * 5000, "what is there is left as it is"
+
+
+@pytest.mark.parametrize("guest", ["husky", "pre-commit", "lfs"])
+async def test_a_commit_whose_group_is_killed_is_safe_beside_the_hooks_of_others(
+    site: Site, guest: str, pre_commit: Path
+) -> None:
+    """Their hooks, their settings and the status stay as they are, byte for byte."""
+    if guest == "lfs" and shutil.which("git-lfs") is None:
+        pytest.skip("Git LFS is a program of the system's")
+    folder = site.make("p", a="1")
+    match guest:
+        case "husky":
+            set_up_husky(site, folder)
+        case "pre-commit":
+            (folder / ".pre-commit-config.yaml").write_text(PRE_COMMIT_CONFIG)
+            run([pre_commit, "install"], folder, site.environment)
+        case _:
+            site.git("p", "lfs", "install", "--local")
+            site.git("p", "lfs", "track", "*.bin")
+    site.commit("p", {"x.bin": b"large " * 5000})
+    before, status = of_guests(folder), site.git("p", "status", "--porcelain")
+    sync = site.git_sync()
+    await sync.start()
+    await synced(site, sync, "p")
+    (folder / "x.bin").write_bytes(b"larger " * 5000)
+    commit = "git -c user.name=n -c user.email=e commit -qam m && kill -9 0"
+    shell = subprocess.Popen(
+        ["/bin/sh", "-c", commit], cwd=folder, env=site.environment, start_new_session=True
+    )
+    assert await asyncio.to_thread(shell.wait) == -signal.SIGKILL
+    await until(lambda: is_safe(site, sync, "p"), "the commit is safe", 5)
+    assert before.items() <= of_guests(folder).items()
+    assert site.git("p", "status", "--porcelain") == status
+
+
+def of_guests(folder: Path) -> dict[Path, bytes]:
+    places = [*(folder / ".git/hooks").iterdir(), *(folder / ".husky").rglob("*")]
+    places += [folder / ".git/config", folder / ".git/info/exclude", folder / ".gitattributes"]
+    return {path: path.read_bytes() for path in places if path.is_file()}

@@ -157,6 +157,23 @@ async def test_the_repository_cannot_pull_objects_away(site: Site) -> None:
     assert sync.history.problem == ""
 
 
+async def test_a_clone_keeps_what_it_has_without_a_ref(site: Site) -> None:
+    """As a local clone does, by hard links: git would collect it."""
+    folder = site.make("p", a="1")
+    (folder / "a").write_text("stashed")
+    site.git("p", "stash", "push", "-q")
+    stash = site.git("p", "rev-parse", "refs/stash")
+    await site.project_sync("p").run()
+    lose_the_disk(site)
+    await site.restorer().restore("p")
+    remote = str(site.home / "remote.git")
+    site.git("p", "clone", "-q", "--bare", "--single-branch", ".", remote)
+    shutil.rmtree(folder)
+    site.git(site.projects, "clone", "-q", remote, "p")
+    await site.project_sync("p").run()
+    assert stash in refs(site, "p").values()
+
+
 def rewrite(site: Site, name: str, old: bytes, new: bytes) -> None:
     """Replace a word in the whole history, as ``git filter-repo`` does."""
     dump = subprocess.run(

@@ -221,7 +221,7 @@ class Sequence:
         assert restored.has_history
         refs = self.history.refs()
         before = dict(refs)
-        if self.history.is_newer_than_its_history():
+        if is_newer := self.history.is_newer_than_its_history():
             assert not self.is_safe
             name = self.history.git("symbolic-ref", "HEAD").decode().strip()
             before[name] = self.history.git("rev-parse", "HEAD^").decode().strip()
@@ -232,7 +232,7 @@ class Sequence:
             self.history.git("cat-file", "-e", oid)
         self.sync = self.site.project_sync(self.name)
         self.history.reload()
-        if self.history.is_newer_than_its_history():  # whatever was there is in it
+        if is_newer:  # whatever was there is in it
             self.foreign = {p: c for p, c in self.foreign.items() if p not in self.history.files()}
         worktree = {
             str(path.relative_to(self.history.folder)): path.read_bytes()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import shutil
 import signal
 import sys
@@ -15,12 +17,15 @@ from typing import Any
 
 import pytest
 
+from jupyter_dbx_agents.errors import DestinationError, GitError
 from jupyter_dbx_agents.git_sync import history
+from jupyter_dbx_agents.git_sync.remote import bundles
 from jupyter_dbx_agents.git_sync.remote.workspace_files import BURST
 
 from .conftest import Killed, Site, until
 from .test_git_sync import model, synced
-from .test_history import everything_in_bundles, is_safe, rewrite
+from .test_history import everything_in_bundles, is_safe, lose_the_disk, refs, rewrite
+from .test_model import full_disk
 
 FILES = 20_000
 SECONDS = 5
@@ -154,3 +159,98 @@ async def test_a_kill_at_any_call_leaves_no_secret_behind(
             continue
         break
     assert calls > 3
+
+
+async def test_objects_that_only_a_tag_had_go_with_it(site: Site, tmp_path: Path) -> None:
+    site.make("p", a="1")
+    sync = site.project_sync("p")
+    await sync.run()
+    blob = site.git("p", "hash-object", "-w", "--stdin", stdin=b"secret")
+    for command in (("tag", "blob", blob), ("tag", "-a", "-m", "secret", "annotated")):
+        site.git("p", *command)
+        await sync.run()
+        assert has_secret(site, tmp_path / "x")
+        site.git("p", "tag", "-d", command[-1] if command[1] == "-a" else "blob")
+        await sync.run()
+        assert not has_secret(site, tmp_path / "x")
+
+
+# ---- bad input
+
+
+@pytest.mark.parametrize("content", [b"", b"# v2 git bundle\n\nPACK", b"foreign"])
+async def test_a_damaged_bundle_is_named_and_stays(site: Site, content: bytes) -> None:
+    site.make("p", a="1")
+    await site.project_sync("p").run()
+    [name] = site.bundles("p")
+    site.put_foreign(f".dbx-agents/p/{name}", content)
+    shutil.rmtree(site.mirrors)
+    head = site.commit("p", {"a": "2"})
+    sync = site.project_sync("p")
+    with pytest.raises(DestinationError, match="damaged") as raised:
+        await sync.run()
+    assert "--take-over" in raised.value.hint
+    assert site.remote(".dbx-agents/p")[name] == content
+    await sync.run(takes_over=True)
+    lose_the_disk(site)
+    await site.restorer().restore("p")
+    assert site.git("p", "rev-parse", "HEAD") == head
+
+
+async def test_a_bundle_of_a_newer_version_is_named_and_stays(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.make("p", a="1")
+    with monkeypatch.context() as patch:
+        patch.setattr(bundles, "SCHEMA", bundles.SCHEMA + 1)
+        await site.project_sync("p").run()
+    before = site.remote(".dbx-agents/p")
+    site.commit("p", {"a": "2"})
+    shutil.rmtree(site.mirrors)
+    with pytest.raises(DestinationError, match="newer version"):
+        await site.project_sync("p").run()
+    lose_the_disk(site)
+    with pytest.raises(DestinationError, match="newer version"):
+        await site.restorer().restore("p")
+    assert site.remote(".dbx-agents/p") == before
+
+
+async def test_an_app_that_lost_its_project_is_refused_at_its_next_commit(site: Site) -> None:
+    site.make("p", a="1")
+    first = site.project_sync("p")
+    await first.run()
+    home = site.home
+    shutil.copytree(site.projects, home / "other/projects")
+    site.home, site.projects = home / "other", home / "other/projects"
+    second = site.project_sync("p", origin="other")
+    with pytest.raises(DestinationError, match="the same project in app"):
+        await second.run()
+    theirs = site.commit("p", {"a": "theirs"})
+    await second.run(takes_over=True)
+    site.projects = home / "projects"
+    site.commit("p", {"a": "mine"})
+    with pytest.raises(DestinationError, match="the same project in other"):
+        await first.run()
+    assert site.remote("p") == {"a": b"theirs"}
+    shutil.rmtree(home)
+    site.projects.mkdir(parents=True)
+    await site.restorer("other").restore("p")
+    assert site.git("p", "rev-parse", "HEAD") == theirs
+
+
+async def test_a_disk_that_is_full_at_any_write_is_named_and_loses_nothing(site: Site) -> None:
+    site.make("p", a="1")
+    sync = site.project_sync("p")
+    for most_bytes in (0, 50, 150, 500, 1500, 5000, 15_000, 50_000):
+        site.commit("p", {"a": os.urandom(20_000).hex()})
+        with full_disk(most_bytes), contextlib.suppress(GitError, OSError):
+            await sync.history.run()
+        is_safe_now = sync.history.safe_commit == site.git("p", "rev-parse", "HEAD")
+        assert is_safe_now == (not sync.history.problem), most_bytes
+        assert is_safe_now or sync.history.wants_retry
+    await sync.run()
+    assert sync.history.problem == ""
+    before = refs(site, "p")
+    lose_the_disk(site)
+    await site.restorer().restore("p")
+    assert refs(site, "p") == before

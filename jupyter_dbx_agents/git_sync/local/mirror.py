@@ -61,7 +61,7 @@ class Mirror(Git):
         super().__init__(self.folder / "repository.git", environment)
         self.source = source
         self.identity = ""
-        self._server = secrets.token_hex(8)
+        self._server = secrets.token_bytes(16)
         self._turn = asyncio.Lock()
 
     async def update(self) -> Snapshot:
@@ -76,7 +76,7 @@ class Mirror(Git):
     async def locked(self, name: str) -> AsyncIterator[bool]:
         """Exclude other servers of this home; yields whether none had this lock since we had it."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.folder / f"{name}.lock").open("a+") as file:
+        with (self.folder / f"{name}.lock").open("a+b", buffering=0) as file:
             while True:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -86,9 +86,9 @@ class Mirror(Git):
             file.seek(0)
             is_ours = file.read() == self._server
             if not is_ours:
-                file.truncate(0)
-                file.write(self._server)
-                file.flush()
+                with contextlib.suppress(OSError):  # on a full disk, it is not ours next time
+                    file.truncate(0)
+                    file.write(self._server)
             yield is_ours
 
     @property
@@ -315,12 +315,19 @@ async def keep_unpushed(refs: Mapping[str, str], holder: Git, source: Git) -> No
     """
     wanted = {n: oid for n, oid in refs.items() if oid and not n.startswith(OWN_REFS)}
     missing = await source.missing(*wanted.values())
+    present = "".join(f"{oid}\n" for oid in {*wanted.values()} - missing)
+    # A local clone has the objects by hard links, and would collect them.
+    walk = ("rev-list", "--objects", "--stdin", "--not", "--all")
+    listing = await source.text(*walk, stdin=present.encode()) if present else ""
+    missing |= {line.split()[0] for line in listing.splitlines()}
     lines = [
         f"+{oid}:{KEPT_REFS}{name.removeprefix(KEPT_REFS).removeprefix('refs/')}\n"
         for name, oid in wanted.items()
         if oid in missing
     ]
     if lines:
+        for lock in (source.git_dir / KEPT_REFS).rglob("*.lock"):
+            lock.unlink()  # of a git that was killed here: nobody else writes these refs
         stdin = "".join(lines).encode()
         await source.output(
             "fetch", *_FETCH_OPTIONS, str(holder.git_dir), stdin=stdin, options=_FETCH

@@ -27,6 +27,7 @@ from .workspace_files import RemoteObject
 
 STATE = f"{OWN_REFS}state"
 SCHEMA = 1
+_STATE_LINE = re.compile(rf"^([0-9a-f]+) {STATE}$".encode(), re.MULTILINE)
 # The workspace exports files of at most 10 MB.
 PART_BYTES = 8 * 1024 * 1024
 _NAME = re.compile(r"history-(\d{4})-(\d{6})-(\d{6})\.bundle(?:\.(\d{4})-(\d{4}))?")
@@ -241,7 +242,7 @@ class BundleStore:
         """
         states: dict[str, str] = {}
         for bundle in chain.bundles:
-            oid = known.get(bundle.key) or (await self._fetch(bundle, git)).get(STATE, "")
+            oid = known.get(bundle.key) or await self._fetch(bundle, git)
             try:
                 await read_state(git, oid)
             except GitStoppedError:
@@ -258,14 +259,14 @@ class BundleStore:
                 return
             await self._fetch(bundle, git)
 
-    async def _fetch(self, bundle: Bundle, git: Git) -> dict[str, str]:
-        """Add a bundle's objects to a repository; return its refs, none if it is damaged."""
+    async def _fetch(self, bundle: Bundle, git: Git) -> str:
+        """Add a bundle's objects to a repository; return its state's id, '' if it is damaged."""
         try:
             return await _index(git, self._chunks(bundle.names()))
         except GitStoppedError:
             raise
         except (DestinationError, GitError):
-            return {}
+            return ""
 
     async def object_format(self, bundle: Bundle) -> str:
         """Return the format of a bundle's objects, ``sha1`` or ``sha256``."""
@@ -304,8 +305,8 @@ async def read_state(git: Git, oid: str) -> State:
     return State.from_bytes(await git.output("cat-file", "blob", oid or "0"))
 
 
-async def _index(git: Git, chunks: AsyncIterator[bytes], has_header: bool = True) -> dict[str, str]:
-    """Add a bundle's or a pack's objects; return the refs in the bundle's header."""
+async def _index(git: Git, chunks: AsyncIterator[bytes], has_header: bool = True) -> str:
+    """Add a bundle's or a pack's objects; return the id of the bundle's state, '' for none."""
     header = b""
     async with git.running("index-pack", "--stdin", "--fix-thin") as indexing:
         with contextlib.suppress(ConnectionError):
@@ -319,6 +320,5 @@ async def _index(git: Git, chunks: AsyncIterator[bytes], has_header: bool = True
         indexing.stdin.close()
         await indexing.stdout.read()
         await indexing.succeed()
-    lines = header.decode("utf-8", "replace").splitlines()[1:]
-    pairs = (line.partition(" ") for line in lines if line[:1] not in ("-", "@"))
-    return {name: oid for oid, _, name in pairs}
+    state = _STATE_LINE.search(header)
+    return state[1].decode() if state else ""
