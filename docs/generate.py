@@ -53,6 +53,7 @@ ADVICE = {
     "The sync record of … is damaged (…).": (
         "Sync the project anew with: jupyter dbx-agents sync --take-over NAME"
     ),
+    "… is not synced. …": "The message says why, and the status what to do.",
     "… … found.": "Each line above says what to do.",
 }
 # Which part of the package speaks in which section; the first that fits.

@@ -300,7 +300,8 @@ def is_token_refusal(status: int, message: str) -> bool:
         return True
     if status == HTTPStatus.FORBIDDEN:
         return message.startswith(REFUSED_TOKEN_MESSAGE)
-    return status == HTTPStatus.BAD_REQUEST and "invalid token" in message.lower()
+    # In full, since a file may have this in its name.
+    return status == HTTPStatus.BAD_REQUEST and message.strip().lower() == "invalid token"
 
 
 def retry_after_seconds(header: str) -> float:

@@ -7,6 +7,7 @@ import functools
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -247,6 +248,11 @@ def status_lines(status: ServerStatus) -> list[str]:
         if not _is_done(task):
             said = f"{task['title']}: {task['state']} {task['message']} {task['hint']}"
             rows.append(("Start-up", said))
+    counts = Counter(project["state"] for project in status["projects"])
+    rows.append(("Projects", ", ".join(f"{count} {state}" for state, count in counts.items())))
+    for project in status["projects"]:
+        if project["message"]:
+            rows.append(("", f"{project['name']}: {project['message']} {project['hint']}"))
     return [f"{name:11}{text.strip()}" for name, text in rows if text.strip()]
 
 

@@ -126,8 +126,8 @@ async def post_check(services: Services, _body: Body, name: str) -> Reply:
 
 async def get_projects(services: Services, _body: Body) -> Reply:
     """Return the models of all projects, and the names of those that can be restored."""
-    projects = services.git_sync.status()
-    return {"projects": projects, "restorable": await services.git_sync.restorable()}
+    projects, restorable = services.git_sync.status(), await services.git_sync.restorable()
+    return {"projects": projects, "restorable": [asdict(each) for each in restorable]}
 
 
 async def post_sync(services: Services, body: Body) -> Reply:
@@ -141,6 +141,12 @@ async def post_restore(services: Services, body: Body) -> Reply:
     """Restore a project, or all that are not here, from the workspace."""
     name = _text(body, "name") if "name" in body else None
     return {"restored": [asdict(each) for each in await services.git_sync.restore(name)]}
+
+
+async def post_forget(services: Services, body: Body) -> Reply:
+    """End a project that is not here any more, and delete its copy."""
+    files = body.get("files") is True
+    return asdict(await services.git_sync.forget(_text(body, "name"), files=files))
 
 
 async def post_trace(services: Services, body: Body) -> Reply:
@@ -164,6 +170,7 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     PROJECTS_PATH: {"GET": get_projects},
     f"{PROJECTS_PATH}/sync": {"POST": post_sync},
     f"{PROJECTS_PATH}/restore": {"POST": post_restore},
+    f"{PROJECTS_PATH}/forget": {"POST": post_forget},
 }
 
 

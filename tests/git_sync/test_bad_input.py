@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_dbx_agents.errors import GitSyncError
+from jupyter_dbx_agents.errors import GitError, GitSyncError
+from jupyter_dbx_agents.git_sync.local import git as git_module
+from jupyter_dbx_agents.git_sync.local.git import Git
 
 from .conftest import Site, until
 from .test_git_sync import model, synced
@@ -153,10 +155,10 @@ async def test_a_full_disk_costs_the_history_and_not_the_files(site: Site) -> No
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert site.remote("p").keys() == {"a"}
-    assert "history is not kept" in sync.archive_problem
+    assert "history is not kept" in sync.history.problem
     site.commit("p", {"b": "2"})
     await sync.run()
-    assert sync.archive_problem == ""
+    assert sync.history.problem == ""
     shutil.rmtree(site.projects / "p")
     assert (await site.restorer().restore("p")).has_history
 
@@ -201,7 +203,7 @@ async def test_another_repository_put_in_the_place_of_one_is_noticed(site: Site)
     assert site.remote("p") == {"a": b"1"}
     [now] = await sync.sync_now("p", takes_over=True)
     assert now["state"] == "synced"
-    assert site.remote("p") == {"a": b"1", "b": b"2"}
+    assert site.remote("p") == {"b": b"2"}
 
 
 async def test_a_project_whose_name_cannot_be_is_named(site: Site) -> None:
@@ -210,5 +212,45 @@ async def test_a_project_whose_name_cannot_be_is_named(site: Site) -> None:
     sync = site.git_sync()
     await sync.start()
     await synced(site, sync, "p")
-    assert model(sync, "b\\xe9")["state"] == "refused"
+    assert model(sync, "b\\xe9")["state"] == "unfit"
     assert model(sync, "b\\xe9").keys() == model(sync, "p").keys()
+    Path(bad).rename(site.projects / "renamed")
+    await sync.install_hooks()
+    assert {each["name"] for each in sync.status()} == {"p", "renamed"}
+
+
+async def test_damaged_git_folders_do_not_keep_git_sync_from_starting(site: Site) -> None:
+    for name in ("nul", "binary", "fine"):
+        site.make(name, a="1")
+    shutil.rmtree(site.projects / "nul/.git")
+    (site.projects / "nul/.git").write_bytes(b"\0" * 100)  # as a crash leaves it
+    (site.projects / "binary/.git/commondir").write_bytes(b"\xff\0")
+    sync = site.git_sync()
+    await sync.start()
+    await synced(site, sync, "fine")
+
+
+async def test_a_failing_look_ends_no_watching(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.make("p", a="1")
+    sync = site.git_sync(installs_hooks=False)
+    await sync.start()
+    await synced(site, sync, "p")
+    failures = []
+
+    def fail(_projects: Path) -> frozenset[str]:
+        failures.append(1)
+        raise PermissionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("jupyter_dbx_agents.git_sync.supervisor.top_repositories", fail)
+        await until(lambda: len(failures) > 2, "several failures")
+    site.make("new", a="1")
+    await until(lambda: site.remote("new"), "a project made after them")
+
+
+async def test_a_git_that_hangs_is_named(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(git_module, "TIMEOUT_SECONDS", 0.2)
+    git = Git(site.make("p", a="1") / ".git", site.environment)
+    with pytest.raises(GitError, match="git hang took longer than 0 s") as raised:
+        await git.output("hang", options=("-c", "alias.hang=!sleep 5"))
+    assert "file system" in raised.value.hint

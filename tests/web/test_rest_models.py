@@ -14,8 +14,8 @@ from jupyter_dbx_agents.agents.checks import Check
 from jupyter_dbx_agents.agents.roster import AgentStatus
 from jupyter_dbx_agents.app import ServerStatus
 from jupyter_dbx_agents.broker.ledger import UsageStatus
-from jupyter_dbx_agents.git_sync import Restored
-from jupyter_dbx_agents.git_sync.worker import ProjectStatus, Remark
+from jupyter_dbx_agents.git_sync import Forgotten, Restorable, Restored
+from jupyter_dbx_agents.git_sync.states import ProjectStatus, Remark
 from jupyter_dbx_agents.models import ModelReport
 from jupyter_dbx_agents.pat.rotator import PatStatus
 from jupyter_dbx_agents.web.operations import ErrorReply
@@ -28,6 +28,8 @@ MODELS: dict[str, Any] = {
     "Pat": PatStatus,
     "Project": ProjectStatus,
     "Remarks": list[Remark],
+    "Forgotten": Forgotten,
+    "Restorable": Restorable,
     "Restored": Restored,
     "Status": ServerStatus,
     "Usage": UsageStatus,

@@ -10,7 +10,9 @@ import {
   latencies,
   modelProblems,
   type Pat,
+  type Project,
   programIn,
+  progressOf,
   readable,
   type Status,
   titleOf,
@@ -128,4 +130,23 @@ test('titles and programs come from the status, with fallbacks', () => {
   assert.equal(programIn({ terminals: [{ name: '1', foreground: 'vim' }] }, '1'), 'vim');
   assert.equal(programIn({ terminals: [{ name: '1' }] }, '1'), '');
   assert.equal(programIn({}, '1'), '');
+});
+
+test('safe and visible are told apart', () => {
+  const project = (parts: object) => ({ name: 'p', state: 'syncing', ...parts }) as Project;
+  const history = { safe_at: '2026-11-30T10:00:00+00:00', message: '' };
+  const at = new Date(history.safe_at);
+  assert.deepEqual(progressOf(project({ history })), { safeAt: at, files: null });
+  assert.deepEqual(progressOf(project({ history, done: 3, count: 20_000 })), {
+    safeAt: at,
+    files: [3, 20_000]
+  });
+  const unsafe = [
+    { ...history, message: 'Free some space.' },
+    { ...history, safe_at: '' },
+    undefined
+  ];
+  for (const history of unsafe) {
+    assert.equal(progressOf(project({ history, count: 0 })).safeAt, null);
+  }
 });

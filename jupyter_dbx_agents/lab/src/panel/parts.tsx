@@ -41,7 +41,9 @@ function knownStates(trans: TranslationBundle): Record<string, Record<string, st
     },
     none: {
       empty: trans.__('empty'),
-      pending: trans.__('pending')
+      gone: trans.__('deleted'),
+      pending: trans.__('pending'),
+      unfit: trans.__('not synced')
     }
   };
 }

@@ -521,7 +521,7 @@ export interface paths {
                     content: {
                         "application/json": {
                             projects: components["schemas"]["Project"][];
-                            restorable: string[];
+                            restorable: components["schemas"]["Restorable"][];
                         };
                     };
                 };
@@ -634,6 +634,53 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dbx-agents/api/projects/forget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a project that is not here any more, and delete its history in the workspace */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        name: string;
+                        /** @description Also delete the files that were copied */
+                        files?: boolean;
+                    };
+                };
+            };
+            responses: {
+                /** @description The project was forgotten */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Forgotten"];
+                    };
+                };
+                400: components["responses"]["Error"];
+                409: components["responses"]["Error"];
+                503: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/dbx-agents/healthz": {
         parameters: {
             query?: never;
@@ -679,7 +726,7 @@ export interface components {
         Project: {
             name: string;
             /** @enum {string} */
-            state: "pending" | "syncing" | "synced" | "empty" | "waiting" | "retrying" | "refused";
+            state: "pending" | "syncing" | "synced" | "empty" | "waiting" | "retrying" | "refused" | "unfit" | "gone";
             folder: string;
             /** @description The folder in the workspace */
             destination: string;
@@ -703,17 +750,31 @@ export interface components {
                 /** @description Whether the git history is in the workspace */
                 kept: boolean;
                 bytes: number;
-                /** @description Why it is not, '' if it is */
+                /** @description When every ref was safe there, '' before */
+                safe_at: string;
+                /** @description The commit of HEAD that is safe */
+                commit: string;
+                /** @description What of it is not safe and why, '' if all is */
                 message: string;
+                /** @description What was done to it, such as a deletion */
+                note: string;
             };
-            /** @description Why git hooks could not be installed, '' if they are */
-            hooks: string;
         };
         /** @description Files that are not copied, or differ from those in git; at most 100 */
         Remarks: {
             path: string;
             reason: string;
         }[];
+        Forgotten: {
+            name: string;
+            /** @description Its folder in the workspace, '' if nothing is left */
+            left: string;
+        };
+        Restorable: {
+            name: string;
+            /** @description Why it is not restored with all others, '' if it is */
+            note: string;
+        };
         Restored: {
             name: string;
             /** @description The restored HEAD */
@@ -930,6 +991,8 @@ export interface components {
 }
 export type Project = components['schemas']['Project'];
 export type Remarks = components['schemas']['Remarks'];
+export type Forgotten = components['schemas']['Forgotten'];
+export type Restorable = components['schemas']['Restorable'];
 export type Restored = components['schemas']['Restored'];
 export type Error = components['schemas']['Error'];
 export type Agent = components['schemas']['Agent'];

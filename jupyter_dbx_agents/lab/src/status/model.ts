@@ -39,6 +39,8 @@ export type Project = Sure<Rest.Project, 'name' | 'state'>;
 /** A file that was not copied, or not quite as it is in git, and why. */
 export type Remark = Rest.Remarks[number];
 export type Restored = Sure<Rest.Restored, 'name'>;
+export type Restorable = Sure<Rest.Restorable, 'name'>;
+export type Forgotten = Sure<Rest.Forgotten, 'name'>;
 type Terminal = Sure<Rest.Status['terminals'][number], 'name'>;
 
 export interface Status
@@ -115,6 +117,21 @@ export function recentProjects({ projects }: Status, most = 5): Project[] {
     .filter(project => project.folder)
     .sort((a, b) => (b.synced_at ?? '').localeCompare(a.synced_at ?? ''))
     .slice(0, most);
+}
+
+/**
+ * Return since when all commits of a project are safe, null while some are not, and the files that
+ * are still to be written, null if there are none.
+ */
+export function progressOf({ history, done, count }: Project): {
+  safeAt: Date | null;
+  files: [number, number] | null;
+} {
+  const at = Date.parse(history?.message ? '' : (history?.safe_at ?? ''));
+  return {
+    safeAt: Number.isNaN(at) ? null : new Date(at),
+    files: count ? [done ?? 0, count] : null
+  };
 }
 
 /** Return the key of a usage record: its agent and model. */

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import GitError
-from .local.git import run_git
+from ..git_sync.local.git import run_git
 
 # Files that identify the template.
 _TEMPLATE_FILES = ("app.yaml", "jupyter_dbx_agents/__init__.py", "pyproject.toml")
