@@ -174,13 +174,13 @@ def cannot_mint(error: WorkspaceError) -> DbxAgentsError:
     if "disabled" in error.message.lower():
         return PatCannotMintError(
             "Personal access tokens are disabled in this workspace.",
-            "Ask a workspace administrator to enable them for you.",
+            "Sign in instead: that needs none.",
         )
     if isinstance(error, WorkspacePermissionError):
         return PatCannotMintError(
             f"This token's scopes are too narrow to renew it: {error.message.rstrip('.')}.",
-            "Create one with all scopes, or with “authentication” among them; or ask an "
-            "administrator for the permission to use tokens.",
+            "Sign in instead, or create one with all scopes, or with “authentication” among them; "
+            "or ask an administrator for the permission to use tokens.",
         )
     return PatCannotMintError(
         f"The workspace did not create a short-lived token: {error.message}",
