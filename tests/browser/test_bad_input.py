@@ -153,7 +153,9 @@ def test_an_empty_or_odd_token_is_answered(asked: LabPage):
     lab = asked
     expect(lab.dialog).to_contain_text("a 60-second token")
     lab.page.keyboard.press("Enter")
-    expect(lab.dialog.locator(".jp-DbxAgents-error")).to_have_text("Paste a token first.")
+    expect(lab.dialog.locator(".jp-DbxAgents-error")).to_have_text(
+        "Paste an address or a token first."
+    )
     lab.give_token("<b>not a token</b>")
     expect(lab.dialog.locator(".jp-DbxAgents-error")).to_contain_text("token")
     expect(lab.dialog.locator(".jp-DbxAgents-error b")).to_have_count(0)

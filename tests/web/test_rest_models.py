@@ -18,6 +18,7 @@ from jupyter_dbx_agents.git_sync import Restored
 from jupyter_dbx_agents.git_sync.worker import ProjectStatus, Remark
 from jupyter_dbx_agents.models import ModelReport
 from jupyter_dbx_agents.pat.rotator import PatStatus
+from jupyter_dbx_agents.pat.sign_in import SignInAttempt
 from jupyter_dbx_agents.web.operations import ErrorReply
 
 MODELS: dict[str, Any] = {
@@ -29,6 +30,7 @@ MODELS: dict[str, Any] = {
     "Project": ProjectStatus,
     "Remarks": list[Remark],
     "Restored": Restored,
+    "SignInAttempt": SignInAttempt,
     "Status": ServerStatus,
     "Usage": UsageStatus,
 }
