@@ -59,7 +59,8 @@ from .local_channel import SOCKET_VARIABLE
 from .local_channel.command import PACKAGE_ROOT, isolated_call, write_command
 from .local_channel.server import LocalChannel
 from .models import GatewayKind, ModelReport, ModelTable, ModelWatch
-from .pat import PatRotator, parse_pat
+from .pat import PatRotator, SignIn, parse_pat
+from .pat.clock import SystemClock
 from .pat.rotator import PatStatus
 from .secret import Secret
 from .terminals.manager import HOST_SETTING, DbxTerminalManager, TerminalHost
@@ -115,6 +116,7 @@ class DbxAgentsApp(ExtensionApp):
     classes = [
         OwnerIdentityProvider,
         PatRotator,
+        SignIn,
         ModelTable,
         ModelWatch,
         Broker,
@@ -184,13 +186,16 @@ class DbxAgentsApp(ExtensionApp):
         if environment.is_databricks_app:
             self.resolver = guard(self.server, self.api, environment, self)
         self.models = ModelTable(environment, parent=self)
+        clock = SystemClock()
         self.pats = PatRotator(
             self.api,
             app_name=environment.app_name,
             expected_user=self._expected_user,
             in_use=self._is_in_use,
+            clock=clock,
             parent=self,
         )
+        self.sign_in = SignIn(self.pats, clock, expected_user=self._expected_user, parent=self)
         self.pats.on_change.append(self._pat_changed)
         self.tracer = self._build_tracer()
         self.model_watch = ModelWatch(self.models, self.api, self.pats.current, parent=self)
@@ -217,7 +222,13 @@ class DbxAgentsApp(ExtensionApp):
         self.startup.on_change.append(lambda: self._emit("startup", self.startup.status()))
         self.installs = InstallTasks(self.agents, self.startup, after=("configure",))
         self.services = Services(
-            self.pats, self.agents, self.git_sync, self.tracer, self.status, self._install
+            self.pats,
+            self.sign_in,
+            self.agents,
+            self.git_sync,
+            self.tracer,
+            self.status,
+            self._install,
         )
         self.channel: LocalChannel | None = None
         self._written_pat: object = None
@@ -431,8 +442,9 @@ class DbxAgentsApp(ExtensionApp):
             self.background.spawn(self._search_projects())
 
     def _login_command(self) -> Sequence[str]:
-        """Return the command that prompts for a PAT before the shell; none if there is one."""
-        if self.pats.current() is not None or not self.environment.host:
+        """Return the command that asks the owner to connect before the shell; none if they have."""
+        is_connected = self.pats.current() is not None or self.pats.is_signed_in
+        if is_connected or not self.environment.host:
             return ()
         return (*isolated_call("cli.login"), "--")
 

@@ -13,7 +13,8 @@
     │   ├── PatRefusedError           expired, revoked, or of another workspace
     │   ├── PatForeignUserError       another user's
     │   ├── PatCannotMintError        may not create the short-lived tokens that rotation needs
-    │   └── PatNeededError            there is none: paste one
+    │   ├── PatNeededError            there is none: sign in, or paste one
+    │   └── SignInError               a sign-in did not end in a token
     ├── ConfigFileError               a user's file cannot be read or written; it was left alone
     ├── InstallError                  an agent could not be installed
     ├── DeploymentError               the repository cannot be deployed, or was not
@@ -109,9 +110,13 @@ class PatCannotMintError(PatError):
 
 
 class PatNeededError(PatError):
-    """There is no usable token; the owner has to paste one."""
+    """There is no usable token; the owner has to sign in or paste one."""
 
     http_status = 409
+
+
+class SignInError(PatError):
+    """A sign-in did not end in a token; it can be tried again."""
 
 
 class ConfigFileError(DbxAgentsError):

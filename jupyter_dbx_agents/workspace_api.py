@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -154,6 +154,27 @@ class WorkspaceApi:
             bearer = await self._service_principal_token(client_id, client_secret)
         body = await self.get_json(f"/api/2.0/apps/{app_name}", bearer)
         return str(body.get("creator", ""))
+
+    async def public_json(self, path: str) -> dict[str, Any]:
+        """GET a JSON object of the workspace that needs no token."""
+        return _json_object(await self._send_public("GET", path))
+
+    async def post_form(self, address: str, form: Mapping[str, str]) -> dict[str, Any]:
+        """POST a form without a token, as OAuth endpoints take it; {} for an empty reply.
+
+        ``address`` is a path or a whole URL, of the workspace's own origin.  Redirects are refused.
+        """
+        response = await self._send_public("POST", address, data=dict(form))
+        return _json_object(response) if response.content.strip() else {}
+
+    async def _send_public(self, method: str, address: str, **options: Any) -> httpx.Response:
+        async with self._total_limit():
+            response = await self._request(method, address, **options)
+        if response.status_code == HTTPStatus.UNAUTHORIZED:  # about the client, not about a token
+            message = read_error(response.content).message or response.reason_phrase
+            raise WorkspacePermissionError(message, status=response.status_code)
+        _raise_for_error(response)
+        return response
 
     async def _service_principal_token(self, client_id: str, client_secret: Secret) -> Secret:
         """OAuth client-credentials grant at the workspace's own token endpoint."""

@@ -59,8 +59,9 @@ def _server_checks(status: ServerStatus) -> list[tuple[str, dict[str, Any]]]:
     found = [("server", _check("ok", f"Version {status['version']}, for {status['workspace']}."))]
     if status["owner"] is not None:
         found.append(("owner", _check("ok", f"{status['owner']}.")))
-    works = pat["expires_at"] is not None
-    message = f"{pat['state']}: {pat['message']}".rstrip(": ")
+    works = pat["expires_at"] is not None or pat["is_signed_in"]
+    kind = f" ({pat['credential']})" if pat["expires_at"] is not None else ""
+    message = f"{pat['state']}{kind}: {pat['message']}".rstrip(": ")
     found.append(("token", _check("ok" if works else "problem", message, pat["hint"])))
     found += scope_checks(pat)
     found.append(("gateway", _check("ok", f"{gateway['kind']}: {gateway['reason']}")))

@@ -40,7 +40,7 @@ from .store import Pat
 # 32 hex digits, and on Azure the number of a replica.  The workspace judges any other "dapi…".
 _PAT = re.compile(r"dapi[0-9A-Za-z_-]{8,200}")
 _QUOTES = "\"'`“”‘’"
-_OTHER_TOKENS = {
+OTHER_TOKENS = {
     "eyJ": "an OAuth or user session token",
     "dose": "a service principal's OAuth secret",
     "dkea": "an account-level key",
@@ -109,7 +109,7 @@ def parse_pat(text: str) -> Secret:
     bare = "".join(text.split()).strip(_QUOTES)
     if not bare:
         raise PatShapeError("No token was given.", _CREATE_HINT)
-    for prefix, description in _OTHER_TOKENS.items():
+    for prefix, description in OTHER_TOKENS.items():
         if bare.startswith(prefix):
             raise PatShapeError(
                 f"This looks like {description}, not like a personal access token.", _CREATE_HINT

@@ -18,11 +18,13 @@ from ..local_channel.paths import (
     AGENTS_PATH,
     PAT_PATH,
     PROJECTS_PATH,
+    SIGN_IN_PATH,
     STATUS_PATH,
     TRACES_PATH,
 )
-from ..pat import PatRotator, parse_pat
+from ..pat import PatRotator, SignIn, parse_pat
 from ..pat.rotator import PatStatus
+from ..pat.sign_in import SignInAttempt
 
 MOST_BODY_BYTES = 64 * 1024
 Body = Mapping[str, Any]
@@ -44,6 +46,7 @@ class Services:
     """
 
     pats: PatRotator
+    sign_in: SignIn
     agents: AgentRoster
     git_sync: GitSync
     tracer: SessionTracer
@@ -86,6 +89,23 @@ async def post_rotate(services: Services, _body: Body) -> PatStatus:
 async def post_revoke_pasted(services: Services, body: Body) -> PatStatus:
     """Revoke the token that the owner picked as the pasted one."""
     await services.pats.revoke_pasted(_text(body, "token_id"))
+    return services.pats.status()
+
+
+async def post_sign_in(services: Services, _body: Body) -> SignInAttempt:
+    """Begin to sign in, or return the attempt under way."""
+    return await services.sign_in.begin()
+
+
+async def delete_sign_in(services: Services, _body: Body) -> PatStatus:
+    """Forget the attempt: its answer is not accepted any more."""
+    services.sign_in.cancel()
+    return services.pats.status()
+
+
+async def post_sign_in_answer(services: Services, body: Body) -> PatStatus:
+    """Sign in with the address on which the browser ended."""
+    await services.sign_in.answer(_text(body, "answer"))
     return services.pats.status()
 
 
@@ -162,6 +182,8 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     PAT_PATH: {"GET": get_pat, "POST": post_pat, "DELETE": delete_pat},
     f"{PAT_PATH}/rotate": {"POST": post_rotate},
     f"{PAT_PATH}/revoke-pasted": {"POST": post_revoke_pasted},
+    SIGN_IN_PATH: {"POST": post_sign_in, "DELETE": delete_sign_in},
+    f"{SIGN_IN_PATH}/answer": {"POST": post_sign_in_answer},
     AGENTS_PATH: {"GET": get_agents},
     _AGENT: {"GET": get_agent, "PATCH": patch_agent, "DELETE": delete_agent},
     f"{_AGENT}/install": {"POST": post_install},
@@ -179,7 +201,7 @@ def parse_body(data: bytes) -> Body:
     if len(data) > MOST_BODY_BYTES:
         raise RequestError(
             f"The request has {len(data)} bytes; at most {MOST_BODY_BYTES} are allowed.",
-            "A token has about 40 characters. Check what you pasted.",
+            "A token or an address is much shorter. Check what you pasted.",
             status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         )
     if not data.strip():

@@ -92,6 +92,9 @@ class Pats:
     def promise(self) -> Promise | None:
         return None
 
+    async def ready(self) -> None:
+        pass
+
     async def replace_refused(self, refused: Secret) -> Secret | None:
         if self.token == refused.reveal():
             self.token, self.next_token = self.next_token, None

@@ -18,6 +18,7 @@ from jupyter_dbx_agents.git_sync import Forgotten, Restorable, Restored
 from jupyter_dbx_agents.git_sync.states import ProjectStatus, Remark
 from jupyter_dbx_agents.models import ModelReport
 from jupyter_dbx_agents.pat.rotator import PatStatus
+from jupyter_dbx_agents.pat.sign_in import SignInAttempt
 from jupyter_dbx_agents.web.operations import ErrorReply
 
 MODELS: dict[str, Any] = {
@@ -31,6 +32,7 @@ MODELS: dict[str, Any] = {
     "Forgotten": Forgotten,
     "Restorable": Restorable,
     "Restored": Restored,
+    "SignInAttempt": SignInAttempt,
     "Status": ServerStatus,
     "Usage": UsageStatus,
 }

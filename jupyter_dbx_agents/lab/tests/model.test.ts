@@ -46,6 +46,8 @@ test('a token is needed only where there is a workspace, and not while one is be
   assert.ok(!isNeeded(status('https://w', 'adopting')));
   assert.ok(!isNeeded(status('', 'needed')));
   assert.ok(!isNeeded({}));
+  const signedIn = { ...pat('paused', null), is_signed_in: true };
+  assert.ok(!isNeeded({ workspace: 'https://w', pat: signedIn }));
 });
 
 test('a token status is outdated when a later revision of the same server is known', () => {

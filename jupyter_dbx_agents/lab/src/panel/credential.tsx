@@ -51,11 +51,9 @@ export function Credential({ store, actions, trans }: Context): React.ReactEleme
         />
       )}
       <div className="jp-DbxAgents-buttons">
-        {usable ? (
-          <>
-            <Button label={trans.__('Renew token')} onClick={() => actions.rotate()} />
-            <Button label={trans.__('Log out')} onClick={() => actions.logOut()} />
-          </>
+        {usable && <Button label={trans.__('Renew token')} onClick={() => actions.rotate()} />}
+        {usable || pat.is_signed_in ? (
+          <Button label={trans.__('Log out')} onClick={() => actions.logOut()} />
         ) : (
           <Button
             label={trans.__('Connect…')}
@@ -73,6 +71,8 @@ function stateText(pat: Pat, trans: TranslationBundle): string | undefined {
   switch (pat.state) {
     case 'active':
       return pat.user ? trans.__('Connected as %1', pat.user) : trans.__('Connected');
+    case 'paused':
+      return trans.__('Signed in as %1', pat.user);
     case 'needed':
       return trans.__('Not connected');
     default:
