@@ -14,7 +14,10 @@ CAPACITY = 100_000
 
 @dataclass
 class LoggedRequest:
-    """One request; ``status`` is None while it is open, ``seconds`` last to the response's end."""
+    """One request; ``status`` is None while it is open, ``seconds`` last to the response's end.
+
+    ``rule`` is the rule of ``models.rules`` that refused it.
+    """
 
     number: int
     at: datetime
@@ -29,6 +32,7 @@ class LoggedRequest:
     outcome: Outcome = "open"
     seconds: float | None = None
     fault: str | None = None
+    rule: str | None = None
 
     def as_json(self) -> dict[str, object]:
         """Return the entry as JSON data for the control API."""

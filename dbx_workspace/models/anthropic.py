@@ -132,14 +132,4 @@ def _tool_use(name: str, arguments: Json) -> Json:
     return {"type": "tool_use", "id": new_id("toolu_", 24), "name": name, "input": arguments}
 
 
-def refusal(body: Json) -> str | None:
-    """Return the gateway's error for hosted web search and eager tool streaming."""
-    for tool in objects(body.get("tools")):
-        if str(tool.get("type", "")).startswith("web_search"):
-            return f"tools: the hosted tool {tool['type']} is not supported"
-        if "eager_input_streaming" in tool:
-            return "tools.0.custom.eager_input_streaming: Extra inputs are not permitted"
-    return None
-
-
-DIALECT = Dialect(ANTHROPIC, parse, render, frames, refusal)
+DIALECT = Dialect(ANTHROPIC, parse, render, frames)

@@ -79,7 +79,11 @@ def default_models() -> list[ServedModel]:
             (GEMINI, CHAT),
             "gemini-3-5-flash gemini-3-1-pro gemini-3-flash gemini-2-5-pro gemini-2-5-flash",
         ),
-        *_family((CHAT,), "gpt-oss-120b kimi-k2-7-code glm-5-2"),
+        *_family(
+            (CHAT,),
+            "gpt-oss-120b kimi-k2-7-code glm-5-2 llama-4-maverick qwen3-next-80b-a3b-instruct "
+            "inkling",
+        ),
         ServedModel(_PREFIX + "claude-opus-5", (ANTHROPIC, CHAT), is_ready=False),
         ServedModel(_PREFIX + "gte-large-en", (), task="llm/v1/embeddings"),
     ]

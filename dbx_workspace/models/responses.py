@@ -73,9 +73,10 @@ class _Response:
     def __init__(self, reply: Reply, model: str) -> None:
         self._reply = reply
         self._model = model
-        self._id = new_id("resp_")
-        self._message_id = new_id("msg_")
-        self._item_id = new_id("fc_")
+        padding = "f" * 150 if "long-ids" in reply.quirks else ""  # about 190 characters
+        self._id = new_id("resp_") + padding
+        self._message_id = new_id("msg_") + padding
+        self._item_id = new_id("fc_") + padding
         self._call_id = new_id("call_", 24)
         self._created = int(time.time())
         self._sequence = itertools.count()
@@ -159,13 +160,4 @@ class _Response:
         }
 
 
-def refusal(body: Json) -> str | None:
-    """Return the gateway's error for hosted web search and tool namespaces."""
-    for tool in objects(body.get("tools")):
-        kind = str(tool.get("type", ""))
-        if kind.startswith("web_search") or kind == "namespace":
-            return f"tools: the tool type {kind} is not supported"
-    return None
-
-
-DIALECT = Dialect(RESPONSES, parse, render, frames, refusal)
+DIALECT = Dialect(RESPONSES, parse, render, frames)

@@ -93,13 +93,17 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class Reply:
-    """Text in chunks, and optionally a tool call after it."""
+    """Text in chunks, and optionally a tool call after it.
+
+    ``quirks`` are the rules in force that shape an answer, such as ``long-ids``.
+    """
 
     chunks: tuple[str, ...]
     tool_call: ToolCall | None = None
     pause_seconds: float = 0.0
     stop_sequence: str | None = None
     input_tokens: int = field(default=1)
+    quirks: frozenset[str] = frozenset()
 
     @property
     def text(self) -> str:
@@ -250,16 +254,12 @@ class Frame:
 
 @dataclass(frozen=True)
 class Dialect:
-    """One model API as functions.
-
-    ``refusal`` returns the error for a body that the real gateway is known to reject, or None.
-    """
+    """One model API as functions."""
 
     api_type: str
     parse: Callable[[Json], Conversation]
     render: Callable[[Reply, str], Json]
     frames: Callable[[Reply, str, Json], Iterator[Frame]]
-    refusal: Callable[[Json], str | None] = lambda _body: None
 
 
 def new_id(prefix: str, digits: int = 32) -> str:

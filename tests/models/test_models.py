@@ -105,7 +105,7 @@ def test_a_configured_workspace_gateway_has_the_workspace_layout():
 def test_an_empty_gateway_address_means_serving_endpoints():
     (gateway,) = choices({LISTING: 200}, settings=[("DATABRICKS_GATEWAY_HOST", "")])
     assert gateway.kind == "serving-endpoints"
-    assert gateway.base_urls[Dialect.GEMINI].endswith("/serving-endpoints/google")
+    assert gateway.base_urls[Dialect.GEMINI].endswith("/serving-endpoints/gemini")
 
 
 @pytest.mark.parametrize(
