@@ -8,7 +8,7 @@
 - ``POST /tokens/{id}/revoke`` → the token's history
 - ``GET /requests?since=N&path=PREFIX`` → ``{requests: [{number, at, method, path, query, status,
   outcome: open|answered|client_gone|dropped, token_id, principal, model, seconds, fault, rule,
-  …}]}``
+  pictures, cache_marks, …}]}``
 - ``DELETE /requests`` → ``{}``
 - ``POST /faults {match, kind, method?, seconds?, status?, error_code?, message?, retry_after?,
   after_frames?, times?}`` → ``{fault_id}``; ``faults.Fault`` describes the kinds

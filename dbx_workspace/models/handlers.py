@@ -84,6 +84,7 @@ async def _complete(
     call.log_entry.model = name
     _require_servable(call, dialect, name)
     request = ModelCall(dialect.api_type, name, body, call.is_gateway, call.request.body)
+    call.log_entry.pictures, call.log_entry.cache_marks = request.pictures, request.cache_marks
     give_back = _admit(call, request)
     reply = replace(reply_to(dialect.parse(body)), quirks=_quirks(call, request))
     try:

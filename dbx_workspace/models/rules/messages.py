@@ -13,7 +13,6 @@ from .rule import ModelCall, Rule
 MOST_ID_CHARACTERS = 64
 # By a part of the name: models that take pictures (databricks' list of supported models).
 _SIGHTED = ("claude", "gpt-5", "gpt-6", "gemini", "llama-4", "gemma-3", "kimi-k3", "flash")
-_PICTURES = ("image_url", "input_image", "image", "inlineData", "inline_data")
 
 
 def _is_empty(content: Any) -> bool:
@@ -136,22 +135,10 @@ def _answered_calls(call: ModelCall) -> PlatformError | None:
     return None
 
 
-def _pictures(value: Any) -> Iterator[Json]:
-    if isinstance(value, dict):
-        if value.get("type") in _PICTURES or any(key in value for key in _PICTURES[-2:]):
-            yield value
-        for inner in value.values():
-            yield from _pictures(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _pictures(inner)
-
-
 def _images(call: ModelCall) -> PlatformError | None:
     if any(part in call.model for part in _SIGHTED) and call.family.vendor != "gpt-oss":
         return None
-    said = [call.body.get(key) for key in ("messages", "input", "contents")]
-    if next(_pictures(said), None) is not None:
+    if call.pictures:
         return call.refusal(f"Model {call.model} does not support image input.")
     return None
 

@@ -13,6 +13,9 @@ from ..catalog import CHAT
 from ..script import Json, objects
 from .families import Family, family_of
 
+_PICTURE_TYPES = ("image_url", "input_image", "image")
+_PICTURE_KEYS = ("inlineData", "inline_data")
+
 
 @dataclass(frozen=True)
 class ModelCall:
@@ -66,6 +69,21 @@ class ModelCall:
         found = (place.get(key) for place, key in places)
         return next((n for n in found if isinstance(n, int)), None)
 
+    @cached_property
+    def pictures(self) -> int:
+        """The number of pictures in the conversation."""
+        said = [self.body.get(key) for key in ("messages", "input", "contents")]
+        return sum(
+            1
+            for part in _objects_in(said)
+            if part.get("type") in _PICTURE_TYPES or any(key in part for key in _PICTURE_KEYS)
+        )
+
+    @property
+    def cache_marks(self) -> int:
+        """The number of marks of Anthropic's prompt cache."""
+        return sum(1 for key, _path in keys_in(self.body) if key == "cache_control")
+
     def refusal(self, text: str, status: int = 400, param: str | None = None) -> PlatformError:
         """Return a vendor's refusal as the platform hands it on: its JSON in our ``message``.
 
@@ -102,6 +120,14 @@ class Rule:
     source: str
     check: Check = lambda _call: None
     is_on: bool = True
+
+
+def _objects_in(value: Any) -> Iterator[Json]:
+    if isinstance(value, dict):
+        yield value
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _objects_in(inner)
 
 
 def keys_in(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
