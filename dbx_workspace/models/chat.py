@@ -38,7 +38,7 @@ def parse(body: Json) -> Conversation:
 
 def render(reply: Reply, model: str) -> Json:
     """Return the whole completion."""
-    message: Json = {"role": "assistant", "content": reply.text}
+    message: Json = {"role": "assistant", "content": reply.text if reply.chunks else None}
     if reply.tool_call is not None:
         message["tool_calls"] = [_call(reply)]
     choice = {"index": 0, "message": message, "finish_reason": _finish_reason(reply)}

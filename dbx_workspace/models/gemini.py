@@ -54,7 +54,7 @@ def _result_text(response: object) -> str:
 
 def render(reply: Reply, model: str) -> Json:
     """Return the whole response."""
-    parts: list[Json] = [{"text": reply.text}]
+    parts: list[Json] = [{"text": reply.text}] if reply.chunks else []
     if reply.tool_call is not None:
         parts.append(_call_part(reply.tool_call, reply.quirks))
     return _response(reply, model, parts, "STOP")

@@ -3,7 +3,7 @@
 The last user message, without ``<system-reminder>`` blocks and the like, decides:
 
 - ``run: COMMAND`` on its own line: a call of the agent's shell tool, then ``done: OUTPUT``.
-  Several such lines run in turn.
+  Several such lines run in turn.  ``just run: COMMAND`` is a call without a word.
 - ``stream: N chunks every M ms``: N numbered chunks, slowly, then ``end of stream``.
 - ``bulk: N tokens``: N words at full speed, then ``end of bulk``.
 - anything else: ``echo: `` and the message.
@@ -29,7 +29,7 @@ _ADDED_BLOCKS = re.compile(
     r"<(system-reminder|environment_context|session_context)>.*?</\1>", re.DOTALL
 )
 # ``opencode run`` puts quotation marks around a prompt of several words.
-_RUN = re.compile(r"^[ \t]*(\"?)run:[ \t]*(\S.*?)[ \t]*\1$", re.MULTILINE)
+_RUN = re.compile(r"^[ \t]*(\"?)(just )?run:[ \t]*(\S.*?)[ \t]*(?:\1|\")$", re.MULTILINE)
 # Codex and Gemini CLI put a report before a command's output, Gemini CLI also one after it.
 _REPORT_HEAD = re.compile(r"\A.*?^Output:\s", re.DOTALL | re.MULTILINE)
 _REPORT_TAIL = re.compile(r"^(Process Group PGID:|</untrusted_context>).*", re.DOTALL | re.M)
@@ -131,11 +131,12 @@ def _decide(conversation: Conversation) -> _Decision:
     if conversation.json_schema is not None:
         return (json.dumps(sample_of(conversation.json_schema)),), None, 0.0, None
     prompt, results = _prompt_and_results(conversation.turns)
-    commands = [match[2] for match in _RUN.finditer(prompt)]
+    commands = [(match[3], bool(match[2])) for match in _RUN.finditer(prompt)]
     tool = shell_tool(conversation.tools)
     if tool is not None and len(results) < len(commands):
-        command = commands[len(results)]
-        return ("Running it. ",), ToolCall(tool.name, shell_arguments(tool, command)), 0.0, None
+        command, is_silent = commands[len(results)]
+        said = () if is_silent else ("Running it. ",)
+        return said, ToolCall(tool.name, shell_arguments(tool, command)), 0.0, None
     if results:
         return _split_words(f"done: {_tool_output(results[-1])}"), None, 0.0, None
     return _decide_text(prompt)

@@ -295,3 +295,25 @@ def test_a_client_that_leaves_is_logged(site):
     site.control.wait_for(
         lambda c: c.requests(path="/anthropic")[0]["outcome"] == "client_gone", "the client leave"
     )
+
+
+def test_a_call_may_come_without_a_word_in_every_dialect(site):
+    chat_body = chat("just run: ls", model=MINI, tools=CHAT_TOOLS)
+    cases = [
+        ("/anthropic/v1/messages", anthropic(
+            "just run: ls", tools=[{"name": "Bash", "input_schema": SHELL}])),
+        ("/openai/v1/responses", responses(
+            "just run: ls", tools=[{"type": "function", "name": "sh", "parameters": SHELL}])),
+        ("/mlflow/v1/chat/completions", chat_body),
+        (f"/gemini{GEMINI_CALL}generateContent", gemini("just run: ls", tools=GEMINI_TOOLS)),
+    ]  # fmt: skip
+    for path, body in cases:
+        answer = site.call("POST", path, json=body).text
+        assert "ls" in answer, path
+        assert "Running" not in answer, path
+        streamed = path.replace(":generate", ":streamGenerate")
+        seen = events(site.call("POST", streamed, json={**body, "stream": True}))
+        assert "ls" in json.dumps(seen), path
+        assert "Running" not in json.dumps(seen), path
+    message = site.call("POST", "/mlflow/v1/chat/completions", json=chat_body).json()
+    assert message["choices"][0]["message"]["content"] is None
