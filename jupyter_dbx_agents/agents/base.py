@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 from ..config_files import ConfigFile, Format
 from ..config_files.text import SECTION
-from ..models import Dialect, ModelTable
+from ..models import Dialect, ModelTable, family_of
+from ..models.names import stem_of as without_prefix
 from ..secret import Secret
 
 # Codex, Gemini CLI and OpenCode read it by themselves; the others are pointed to it.
@@ -59,6 +60,7 @@ class AgentContext:
     the agent's main model.  ``mcp_servers`` are the user's own, by name, each with ``url`` and
     ``headers`` or with ``command``, ``args`` and ``env``.  ``own_folder`` is for files that only we
     write.  ``after_turn`` is the command that an agent runs after each turn, '' for none.
+    ``trusts_project_variables`` if a project's ``.env`` may configure an agent.
     """
 
     home: Path
@@ -71,6 +73,24 @@ class AgentContext:
     git_roots: tuple[Path, ...] = ()
     mcp_servers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     after_turn: str = ""
+    trusts_project_variables: bool = False
+
+    def choices(self, *dialects: Dialect) -> list[str]:
+        """Return the models to choose from: the configured ones first, then what is served."""
+        table = self.models
+        configured = (
+            self.model,
+            table.anthropic_model,
+            table.anthropic_sonnet_model,
+            table.anthropic_small_model,
+            table.codex_model,
+            table.gemini_model,
+        )
+        spoken = [m for m in configured if m == self.model or family_of(m).dialect in dialects]
+        served = table.served_names(*dialects)
+        known = {without_prefix(name) for name in spoken}
+        more = [name for name in served if without_prefix(name) not in known]
+        return list(dict.fromkeys((*spoken, *more)))
 
 
 @dataclass(frozen=True)

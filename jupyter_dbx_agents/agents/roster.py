@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-from traitlets import Float, List, Unicode
+from traitlets import Bool, Float, List, Unicode
 from traitlets.config import LoggingConfigurable
 
 from ..background import Listeners
@@ -86,6 +86,12 @@ class AgentRoster(LoggingConfigurable):
     ).tag(config=True)
     disabled_agents = List(
         Unicode(), help="Names of agents to remove from enabled_agents, such as hermes."
+    ).tag(config=True)
+    trusts_project_variables = Bool(
+        False,
+        help="Whether the .env of a project may configure Gemini CLI. It reads only one such file: "
+        "with any in a project, it would not find the workspace's models there, and one with a "
+        "vendor's key would send prompts to that vendor.",
     ).tag(config=True)
     look_interval_seconds = Float(
         3.0,
@@ -267,6 +273,7 @@ class AgentRoster(LoggingConfigurable):
             git_roots=self._git_roots,
             mcp_servers=choice.mcp_servers,
             after_turn=self._paths.after_turn,
+            trusts_project_variables=self.trusts_project_variables,
         )
 
     # ---- programs
@@ -320,9 +327,10 @@ class AgentRoster(LoggingConfigurable):
             hint = f"Switch it on: jupyter dbx-agents agents enable {name}"
             return [Check("enabled", "warning", f"{agent.title} is off.", hint)]
         context = self._context(agent)
+        dialect = self._models.dialect_of(context.model, agent.dialect, *agent.also_speaks)
         program, answer = await asyncio.gather(
             check_program(agent, self.installer, self._child_environment()),
-            check_model(context, agent.dialect),
+            check_model(context, dialect),
         )
         files = check_files(agent, self._problems.get(name), context)
         return [program, files, answer]

@@ -2,7 +2,8 @@
 
 A key path is ours as long as its value is one that we wrote; a value that the user has changed
 since is theirs, and removal leaves it.  Lists are merged as sets: our items are added and later
-removed.  A tuple is a list that is one value: its order counts, and it is ours as a whole.
+removed.  A tuple is a list that is one value: its order counts, and it is ours as a whole.  Of an
+``Initial`` value and another that somebody put there later, the newer one stays.
 """
 
 import hashlib
@@ -22,6 +23,13 @@ _ABSENT = object()
 _OWN_ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+(/[^/]+)")
 _OWN_SECRET = re.compile(r"(?<![\w-])[\w-]{43}\Z")
 _MANY = (Mapping, list)
+
+
+@dataclass(frozen=True)
+class Initial:
+    """A value that programs let their users change in the same file, such as a model."""
+
+    value: Any
 
 
 class WrongTypeError(Exception):
@@ -103,7 +111,9 @@ def merge(
     items: dict[KeyPath, tuple[str, ...]] = {}
     for path, value in wanted.items():
         table = _table(document, path, keys, containers, new_table)
-        if isinstance(value, list):
+        if isinstance(value, Initial):
+            values[path] = _put_unless_changed(table, path, value.value, memory.values.get(path))
+        elif isinstance(value, list):
             items[path] = _add_items(table, path, value, memory, containers)
         else:
             plain = list(value) if isinstance(value, tuple) else value
@@ -229,6 +239,16 @@ def _put(
     elif not _same(current, value):
         table[path[-1]] = value
     return OwnValue(tuple(wrote), previous)
+
+
+def _put_unless_changed(
+    table: MutableMapping[str, Any], path: KeyPath, value: Any, own: OwnValue | None
+) -> OwnValue:
+    current = _plain(table[path[-1]]) if path[-1] in table else _ABSENT
+    is_theirs = own and current is not _ABSENT and fingerprint(current) not in own.wrote
+    if own and is_theirs and fingerprint(value) in own.wrote:
+        return own
+    return _put(table, path, value, own)
 
 
 def _add_items(

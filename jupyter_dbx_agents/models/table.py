@@ -221,6 +221,15 @@ class ModelTable(LoggingConfigurable):
         candidates = (native, *spoken) if native in spoken else spoken
         return next((d for d in candidates if served is None or d in served), candidates[0])
 
+    def served_names(self, *dialects: Dialect) -> list[str]:
+        """Return what is served in any of these dialects; of a model with two names, the first.
+
+        The platform's own name for an endpoint goes before that in Unity Catalog.
+        """
+        names = {name for dialect in dialects for name in self.served.speaking(dialect)}
+        by_stem = {parse_name(name).stem: name for name in sorted(names, reverse=True)}
+        return sorted(by_stem.values())
+
     def reports(self) -> dict[str, ModelReport]:
         """Return what is known of the model of each trait."""
         return {

@@ -389,6 +389,11 @@ def test_a_call_of_gemini_3_comes_with_the_signature_that_must_come_back(site):
     result = {"functionResponse": {"name": "bash", "response": {"output": "OK"}}}
     body["contents"] += [reply, {"role": "user", "parts": [result]}]
     assert "done: OK" in site.call("POST", gemini_path(GEMINI_3), json=body).text
+    for part in reply["parts"]:
+        part.pop("thoughtSignature", None)
+    assert site.call("POST", gemini_path(GEMINI_3), json=body).status_code == 400
+    body["contents"].append({"role": "user", "parts": [{"text": "go on"}]})  # an earlier turn's
+    assert site.call("POST", gemini_path(GEMINI_3), json=body).status_code == 200
 
 
 def test_the_budget_of_a_minute_is_reserved_before_a_request_runs_and_given_back(site):

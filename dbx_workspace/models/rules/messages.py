@@ -144,16 +144,24 @@ def _images(call: ModelCall) -> PlatformError | None:
 
 
 def _signatures(call: ModelCall) -> PlatformError | None:
-    """Refuse a call of Gemini 3 that comes back without the signature that it came with."""
+    """Refuse a call of Gemini 3 that comes back without its signature, in the current turn.
+
+    That is everything after the last text of the user; earlier turns are not checked.
+    """
     if call.family.vendor != "gemini" or call.family.version < (3, 0):
         return None
     calls: list[Json] = []
     if call.api_type == GEMINI:
         for content in objects(call.body.get("contents")):
-            parts = [p for p in objects(content.get("parts")) if "functionCall" in p]
-            calls += parts[:1]  # of parallel calls only the first has one
+            parts = objects(content.get("parts"))
+            if content.get("role") == "user" and any("text" in part for part in parts):
+                calls.clear()
+            # Of parallel calls only the first has one.
+            calls += [part for part in parts if "functionCall" in part][:1]
     elif call.api_type == CHAT:
         for message in call.messages:
+            if message.get("role") == "user":
+                calls.clear()
             calls += objects(message.get("tool_calls"))[:1]
     for index, one in enumerate(calls):
         if not (one.get("thoughtSignature") or one.get("thought_signature")):
