@@ -47,7 +47,8 @@ def _turns(content: Json) -> Iterator[Turn]:
 
 def _result_text(response: object) -> str:
     if isinstance(response, dict):
-        output = response.get("output", response.get("result", response.get("error")))
+        keys = ("output", "result", "content", "error")
+        output = next((response[key] for key in keys if key in response), None)
         return output if isinstance(output, str) else json.dumps(response)
     return str(response)
 

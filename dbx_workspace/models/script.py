@@ -29,7 +29,9 @@ _ADDED_BLOCKS = re.compile(
     r"<(system-reminder|environment_context|session_context)>.*?</\1>", re.DOTALL
 )
 # ``opencode run`` puts quotation marks around a prompt of several words.
-_RUN = re.compile(r"^[ \t]*(\"?)(just )?run:[ \t]*(\S.*?)[ \t]*(?:\1|\")$", re.MULTILINE)
+_RUN = re.compile(r"^[ \t]*(\"?)(just )?run:[ \t]*(\S.*?)[ \t]*\1$", re.MULTILINE)
+# Around a prompt of several lines.
+_QUOTED = re.compile(r'\A"([^"]*\n[^"]*)"\Z')
 # Codex and Gemini CLI put a report before a command's output, Gemini CLI also one after it.
 _REPORT_HEAD = re.compile(r"\A.*?^Output:\s", re.DOTALL | re.MULTILINE)
 _REPORT_TAIL = re.compile(r"^(Process Group PGID:|</untrusted_context>).*", re.DOTALL | re.M)
@@ -131,6 +133,7 @@ def _decide(conversation: Conversation) -> _Decision:
     if conversation.json_schema is not None:
         return (json.dumps(sample_of(conversation.json_schema)),), None, 0.0, None
     prompt, results = _prompt_and_results(conversation.turns)
+    prompt = _QUOTED.sub(r"\1", prompt)
     commands = [(match[3], bool(match[2])) for match in _RUN.finditer(prompt)]
     tool = shell_tool(conversation.tools)
     if tool is not None and len(results) < len(commands):

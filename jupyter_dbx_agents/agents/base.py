@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..config_files import ConfigFile, Format
+from ..config_files import ConfigFile, Format, Initial
 from ..config_files.text import SECTION
 from ..models import Dialect, ModelTable, family_of
 from ..models.names import stem_of as without_prefix
@@ -61,6 +61,7 @@ class AgentContext:
     ``headers`` or with ``command``, ``args`` and ``env``.  ``own_folder`` is for files that only we
     write.  ``after_turn`` is the command that an agent runs after each turn, '' for none.
     ``trusts_project_variables`` if a project's ``.env`` may configure an agent.
+    ``model_is_new`` while the owner's choice of another model is being written.
     """
 
     home: Path
@@ -74,6 +75,14 @@ class AgentContext:
     mcp_servers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     after_turn: str = ""
     trusts_project_variables: bool = False
+    model_is_new: bool = False
+
+    def initial(self, value: Any) -> Any:
+        """Return a value that follows the model, as one that the agent's own screen may change.
+
+        The owner's new choice in the panel goes over one that was made there before.
+        """
+        return value if self.model_is_new else Initial(value)
 
     def choices(self, *dialects: Dialect) -> list[str]:
         """Return the models to choose from: the configured ones first, then what is served."""

@@ -22,7 +22,7 @@ Decided
 from collections.abc import Mapping
 from typing import Any
 
-from ..config_files import ConfigFile, Format, Initial
+from ..config_files import ConfigFile, Format
 from ..models import Dialect, GatewayKind, family_of
 from .base import SKILLS_FOLDER, Agent, AgentContext, instructions_file
 from .install.npm import LOCK_FOLDER, NpmPackage
@@ -44,7 +44,7 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
             context.home / ".claude" / "settings.json",
             Format.JSON,
             {
-                "model": Initial(with_window(context.model)),
+                "model": context.initial(with_window(context.model)),
                 "env": _variables(context),
                 "modelPicker": {"options": _picker(context)},
                 # Else it asks its vendor about each domain that it fetches a page from.
@@ -86,7 +86,7 @@ def _variables(context: AgentContext) -> dict[str, object]:
     return {
         "ANTHROPIC_BASE_URL": f"{context.broker_url}/anthropic",
         "ANTHROPIC_AUTH_TOKEN": context.capability,
-        "ANTHROPIC_MODEL": None,
+        "ANTHROPIC_MODEL": "",  # any other would win over the setting
         # Without these four, its aliases and side jobs use the vendor's own model names.
         "ANTHROPIC_DEFAULT_OPUS_MODEL": with_window(context.model),
         "ANTHROPIC_DEFAULT_FABLE_MODEL": with_window(context.model),

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..config_files import ConfigFile, Format, Initial, atomic
+from ..config_files import ConfigFile, Format, atomic
 from ..errors import InstallError
 from ..models import Dialect
 from .base import Agent, AgentContext, instructions_file
@@ -41,7 +41,7 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
             context.home / ".codex" / "config.toml",
             Format.TOML,
             {
-                "model": Initial(context.model),
+                "model": context.initial(context.model),
                 # One that is named must be there.
                 "model_catalog_json": str(catalog) if catalog.exists() else None,
                 "model_provider": PROVIDER,

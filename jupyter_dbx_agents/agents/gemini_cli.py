@@ -15,7 +15,7 @@ Decided
 from collections.abc import Mapping
 from typing import Any
 
-from ..config_files import ConfigFile, Format, Initial
+from ..config_files import ConfigFile, Format
 from ..models import Dialect
 from .base import Agent, AgentContext, instructions_file
 from .install.npm import LOCK_FOLDER, NpmPackage
@@ -73,7 +73,7 @@ def _settings(context: AgentContext) -> dict[str, Any]:
             "folderTrust": {"enabled": False},
         },
         "advanced": {"ignoreLocalEnv": not context.trusts_project_variables},
-        "model": {"name": Initial(context.model)},
+        "model": {"name": context.initial(context.model)},
         "context": {"fileName": ["GEMINI.md", "AGENTS.md"]},
         "modelConfigs": {"customAliases": aliases},
         "mcpServers": {name: _server(given) for name, given in context.mcp_servers.items()},

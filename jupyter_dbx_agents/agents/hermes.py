@@ -9,9 +9,9 @@ Decided
 - One provider for each dialect, so that each model is spoken to in its native one: for Claude that
   is where its prompt cache works (hermes-agent#108834), for GPT where tools do.  Gemini has none
   here: its vendor's dialect is not among those of a provider of one's own.
-- ``max_output_tokens`` is the least cap of a provider's models: it asks for 65,536 otherwise, which
-  most models refuse, and takes the refusal for a conversation that is too long
-  (hermes-agent#51773).
+- It asks for 65,536 output tokens unless told otherwise, which most models refuse, and takes the
+  refusal for a conversation that is too long (hermes-agent#51773).  ``max_tokens`` is for the main
+  model, a provider's ``max_output_tokens`` for jobs in the background.
 - Our instructions are in ``agent.environment_hint``, which is made for them; ``SOUL.md`` is the
   user's.
 """
@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..config_files import ConfigFile, Format, Initial
+from ..config_files import ConfigFile, Format
 from ..models import Dialect, family_of
 from .base import SKILLS_FOLDER, Agent, AgentContext, instructions
 from .install.python_package import LOCK_FOLDER, PythonPackage
@@ -48,11 +48,13 @@ DIALECTS = tuple(PROVIDERS)
 
 def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
     """Return ``~/.hermes/config.yaml``."""
+    family = family_of(context.model)
     keys = {
         "model": {
-            "default": Initial(context.model),
-            "provider": Initial(PROVIDERS[_dialect(context, context.model)].name),
-            "context_length": Initial(family_of(context.model).context_tokens),
+            "default": context.initial(context.model),
+            "provider": context.initial(PROVIDERS[_dialect(context, context.model)].name),
+            "context_length": context.initial(family.context_tokens),
+            "max_tokens": context.initial(min(_MOST_OUTPUT_TOKENS, family.output_tokens)),
         },
         "providers": {
             provider.name: _provider(context, provider, models)
@@ -77,9 +79,7 @@ def _models(context: AgentContext, dialect: Dialect) -> list[str]:
 
 
 def _provider(context: AgentContext, provider: _Provider, models: list[str]) -> dict[str, Any]:
-    # The main model's own cap, where it is among them: that is what is used nearly always.
-    capped = [context.model] if context.model in models else models
-    caps = [family_of(model).output_tokens for model in capped]
+    caps = [family_of(model).output_tokens for model in models]
     return {
         "name": provider.title,
         "base_url": f"{context.broker_url}{provider.path}",

@@ -7,7 +7,7 @@ be switched on again at once.  "Removed" is off, with the program deleted.
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
@@ -190,15 +190,18 @@ class AgentRoster(LoggingConfigurable):
 
     # ---- files
 
-    async def write_files(self, agents: Iterable[Agent] | None = None) -> None:
+    async def write_files(
+        self, agents: Iterable[Agent] | None = None, *, model_is_new: bool = False
+    ) -> None:
         """Write the files of the agents that are on, and remove our keys for those that are off.
 
+        ``model_is_new`` if the owner has just chosen their model.
         A user's broken file does not stop the others; the first such error is raised at the end.
         """
         async with self._writing:
             self._git_roots = _git_roots(self._paths.projects)
             for agent in AGENTS if agents is None else agents:
-                await asyncio.to_thread(self._write, agent)
+                await asyncio.to_thread(self._write, agent, model_is_new)
         self.on_change.notify()
         if self._problems:
             raise next(iter(self._problems.values()))
@@ -223,10 +226,11 @@ class AgentRoster(LoggingConfigurable):
             await asyncio.sleep(self.look_interval_seconds)
             await self.check_repositories()
 
-    def _write(self, agent: Agent) -> None:
+    def _write(self, agent: Agent, model_is_new: bool) -> None:
         """Write or remove one agent's keys and links; a problem is recorded in ``_problems``."""
         self._problems.pop(agent.name, None)
-        for file in agent.config_files(self._context(agent)):
+        context = replace(self._context(agent), model_is_new=model_is_new)
+        for file in agent.config_files(context):
             with self._recording_problem(agent):
                 if self.is_enabled(agent):
                     self._files.write(file)
@@ -305,7 +309,7 @@ class AgentRoster(LoggingConfigurable):
             await asyncio.to_thread(self._choices.keep, name, choice)
         await self._prepare(agent)
         with contextlib.suppress(DbxAgentsError):  # it is in the REST model that is returned
-            await self.write_files([agent])
+            await self.write_files([agent], model_is_new="model" in patch)
         with self._recording_problem(agent):
             if self.is_enabled(agent):
                 self.installer.link(agent)

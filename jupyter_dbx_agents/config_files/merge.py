@@ -2,8 +2,8 @@
 
 A key path is ours as long as its value is one that we wrote; a value that the user has changed
 since is theirs, and removal leaves it.  Lists are merged as sets: our items are added and later
-removed.  A tuple is a list that is one value: its order counts, and it is ours as a whole.  Of an
-``Initial`` value and another that somebody put there later, the newer one stays.
+removed.  A tuple is a list that is one value: its order counts, and it is ours as a whole.  An
+``Initial`` value is left alone once somebody has changed it.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ _MANY = (Mapping, list)
 
 @dataclass(frozen=True)
 class Initial:
-    """A value that programs let their users change in the same file, such as a model."""
+    """A value that a program's users change in the same file on its screen, such as a model."""
 
     value: Any
 
@@ -245,8 +245,7 @@ def _put_unless_changed(
     table: MutableMapping[str, Any], path: KeyPath, value: Any, own: OwnValue | None
 ) -> OwnValue:
     current = _plain(table[path[-1]]) if path[-1] in table else _ABSENT
-    is_theirs = own and current is not _ABSENT and fingerprint(current) not in own.wrote
-    if own and is_theirs and fingerprint(value) in own.wrote:
+    if own and current is not _ABSENT and fingerprint(current) not in own.wrote:
         return own
     return _put(table, path, value, own)
 
