@@ -47,6 +47,8 @@ class Switches:
     """Properties of the workspace that tests change."""
 
     is_gateway_present: bool = True
+    # A longer page of models is cancelled (499).
+    largest_page: int = 100
 
 
 class Workspace:

@@ -12,6 +12,7 @@ CHAT = "mlflow/v1/chat/completions"
 
 _PREFIX = "databricks-"
 _UNITY_PREFIX = "system.ai."
+_DOTS_OF_A_SERVICE = 2
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,15 @@ class ServedModel:
 
     @property
     def unity_name(self) -> str:
-        """The Unity Catalog name, ``system.ai.…``."""
+        """The Unity Catalog name, ``system.ai.…``; a service of another schema has only that."""
+        if self.is_own_service:
+            return self.name
         return _UNITY_PREFIX + self.name.removeprefix(_PREFIX)
+
+    @property
+    def is_own_service(self) -> bool:
+        """Whether it is a model service in a schema of somebody's own, ``catalog.schema.name``."""
+        return self.name.count(".") >= _DOTS_OF_A_SERVICE
 
     def endpoint(self) -> dict[str, object]:
         """Return the record of ``GET /api/2.0/serving-endpoints``."""

@@ -198,38 +198,45 @@ def _list_openai(call: ServingHandler) -> Json:
     return {"object": "list", "data": data}
 
 
+def _endpoints(call: ServingHandler) -> list[ServedModel]:
+    return [m for m in call.workspace.models.all() if not m.is_own_service]
+
+
 def _list_endpoints(call: ServingHandler) -> Json:
     """Return every endpoint, ready or not."""
-    return {"endpoints": [m.endpoint() for m in call.workspace.models.all()]}
+    return {"endpoints": [m.endpoint() for m in _endpoints(call)]}
 
 
 def _list_foundation_models(call: ServingHandler) -> Json:
     """Return every endpoint with the APIs that it supports."""
-    return {"endpoints": [m.foundation_endpoint() for m in call.workspace.models.all()]}
+    return {"endpoints": [m.foundation_endpoint() for m in _endpoints(call)]}
 
 
 def _list_model_services(call: ServingHandler) -> Json:
-    """Return one page of the models' Unity Catalog names."""
-    models, more = _page(call)
+    """Return one page of the models' Unity Catalog names, of one schema or of all."""
+    schema = call.get_query_argument("parent", "").removeprefix("schemas/")
+    of_schema = [m for m in call.workspace.models.all() if m.unity_name.startswith(schema)]
+    models, more = _page(call, of_schema)
     services = [{"name": f"model-services/{m.unity_name}"} for m in models]
     return {"model_services": services, **more}
 
 
 def _list_gateway_endpoints(call: ServingHandler) -> Json:
     """Return one page of the gateway's endpoints."""
-    models, more = _page(call)
+    models, more = _page(call, _endpoints(call))
     return {"endpoints": [{"name": m.name} for m in models], **more}
 
 
-def _page(call: ServingHandler) -> tuple[list[ServedModel], Json]:
+def _page(call: ServingHandler, models: list[ServedModel]) -> tuple[list[ServedModel], Json]:
     """Return the requested page of models, and the field with the next page's token."""
     try:
         size = int(call.get_query_argument("page_size", str(_MAX_PAGE_SIZE)))
         start = int(call.get_query_argument("page_token", "0"))
     except ValueError:
         raise errors.invalid_parameter("page_size or page_token is invalid.") from None
+    if size > call.workspace.switches.largest_page:
+        raise PlatformError(499, "CANCELLED", "The request was cancelled.")
     end = start + max(1, min(size, _MAX_PAGE_SIZE))
-    models = call.workspace.models.all()
     return models[start:end], {"next_page_token": str(end)} if end < len(models) else {}
 
 

@@ -44,8 +44,8 @@ MOST_ALTERNATIVES = 6
 class ModelReport(TypedDict):
     """What is known of a model that an agent is to use: the REST model.
 
-    ``model`` is in force, ``configured`` is what was requested; ``served`` is None until the
-    workspace's models are known.  ``problem`` is '' if there is none.
+    ``model`` is in force, ``configured`` is what was requested; ``served`` is None while that is
+    unknown.  ``problem`` is '' if there is none.
     """
 
     model: str
@@ -249,12 +249,13 @@ class ModelTable(LoggingConfigurable):
         is_known = self.served.is_known
         served = model in others
         near = alternatives(configured, others)[:MOST_ALTERNATIVES]
+        is_sure = is_known and (served or self.served.is_complete)
         return {
             "model": model,
             "configured": configured,
-            "served": served if is_known else None,
+            "served": served if is_sure else None,
             "alternatives": near if is_known else [],
-            "problem": _problem(model, configured, served, near) if is_known else "",
+            "problem": _problem(model, configured, served, near) if is_sure else "",
         }
 
     def _in_force(self, name: str) -> str:
