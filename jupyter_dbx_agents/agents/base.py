@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from ..config_files import ConfigFile, Format, Initial
 from ..config_files.text import SECTION
 from ..models import Dialect, ModelTable, family_of
-from ..models.names import stem_of as without_prefix
+from ..models.names import stem_of
 from ..secret import Secret
 
 # Codex, Gemini CLI and OpenCode read it by themselves; the others are pointed to it.
@@ -95,11 +95,17 @@ class AgentContext:
             table.codex_model,
             table.gemini_model,
         )
-        spoken = [m for m in configured if m == self.model or family_of(m).dialect in dialects]
-        served = table.served_names(*dialects)
-        known = {without_prefix(name) for name in spoken}
-        more = [name for name in served if without_prefix(name) not in known]
+        spoken = [name for name in configured if name == self.model or self._may(name, dialects)]
+        stems = {stem_of(name) for name in spoken}
+        more = [name for name in table.served_names(*dialects) if stem_of(name) not in stems]
         return list(dict.fromkeys((*spoken, *more)))
+
+    def _may(self, model: str, dialects: tuple[Dialect, ...]) -> bool:
+        """Whether a model may be served in one of some dialects: what is unknown may."""
+        served = self.models.served
+        if served.is_known and served.is_complete:
+            return any(served.serves(model, dialect) for dialect in dialects)
+        return family_of(model).dialect in dialects
 
 
 @dataclass(frozen=True)
