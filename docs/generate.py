@@ -32,7 +32,7 @@ CLASSES = (DbxAgentsApp, *DbxAgentsApp.classes, OwnerResolver, DbxTerminalManage
 _NOT_SHOWN = {
     *("ValueError", "TypeError", "RuntimeError", "KeyError", "OSError", "HTTPError"),
     *("AssertionError", "TraitError", "RemoteError", "GatewayGoneError", "WrongTypeError"),
-    *("YamlError", "MarkerChangedError", "ArchiveTooLargeError", "StopAsyncIteration"),
+    *("JsonError", "YamlError", "MarkerChangedError", "ArchiveTooLargeError", "StopAsyncIteration"),
 }
 # The position of a Refusal's sentence among its arguments.
 _REFUSAL_TEXT = 2

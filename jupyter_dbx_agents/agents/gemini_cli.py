@@ -41,7 +41,7 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
     """Return ``settings.json``, ``.env`` and ``GEMINI.md`` in ``~/.gemini``."""
     folder = context.home / ".gemini"
     return (
-        ConfigFile(folder / "settings.json", Format.JSON, _settings(context)),
+        ConfigFile(folder / "settings.json", Format.JSONC, _settings(context)),
         ConfigFile(
             folder / ".env",
             Format.DOTENV,

@@ -88,7 +88,7 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
         "mcp": {name: _server(given) for name, given in context.mcp_servers.items()},
     }
     path = context.home.joinpath(*_FOLDER, "opencode.json")
-    return (ConfigFile(path, Format.JSON, settings), instructions)
+    return (ConfigFile(path, Format.JSONC, settings), instructions)
 
 
 def qualified(context: AgentContext, model: str) -> str:

@@ -1,12 +1,15 @@
 """Replace a file atomically, following links and never loosening its mode."""
 
 import contextlib
+import logging
 import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ConfigFileError
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,7 @@ class Snapshot:
     content: bytes | None = None
     mode: int = 0
     identity: tuple[int, int, int] | None = None
+    links: int = 1
 
 
 def read(path: Path) -> Snapshot:
@@ -28,9 +32,8 @@ def read(path: Path) -> Snapshot:
         status = target.stat()
         if not stat.S_ISREG(status.st_mode):
             raise ConfigFileError(f"{path} is not a file.", "Move it elsewhere.")
-        return Snapshot(
-            target, target.read_bytes(), stat.S_IMODE(status.st_mode), _identity(status)
-        )
+        mode = stat.S_IMODE(status.st_mode)
+        return Snapshot(target, target.read_bytes(), mode, _identity(status), status.st_nlink)
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
         raise _failed(path, "read", error) from None
 
@@ -39,13 +42,16 @@ def replace(snapshot: Snapshot, content: bytes, mode: int) -> bool:
     """Replace a snapshot's file; return False if it has changed since it was read.
 
     The new file has ``mode``, without what the old one did not allow.  Raises ConfigFileError; the
-    old file is then unchanged and no temporary file is left.
+    old file is then unchanged and no temporary file is left.  Its other names (hard links) keep the
+    old content, which is logged: what is written in place may be read by half.
     """
     target = snapshot.target
     if snapshot.content is not None:
         if not snapshot.mode & stat.S_IWUSR:
             raise ConfigFileError(f"{target} is read-only.", f"Run: chmod u+w {target}")
         mode &= snapshot.mode
+        if snapshot.links > 1:
+            _log.warning("Hard links to %s keep its old content; use symbolic links.", target)
     # A fixed name: processes that are killed leave one file, not one each.  Only one process writes
     # at a time (ManagedFiles holds a lock).
     temporary = target.with_name(f".{target.name}.jupyter_dbx_agents.tmp")
@@ -64,11 +70,11 @@ def replace(snapshot: Snapshot, content: bytes, mode: int) -> bool:
     return True
 
 
-def tighten(snapshot: Snapshot, mode: int) -> None:
-    """Remove the permissions that ``mode`` lacks from a file whose content is right already."""
-    if snapshot.mode & ~mode:
+def set_mode(snapshot: Snapshot, mode: int) -> None:
+    """Change the mode of a file whose content is right already."""
+    if snapshot.mode != mode:
         with contextlib.suppress(OSError):
-            snapshot.target.chmod(snapshot.mode & mode)
+            snapshot.target.chmod(mode)
 
 
 def remove(snapshot: Snapshot) -> None:

@@ -11,8 +11,15 @@ from collections.abc import Iterator, MutableMapping
 _QUOTES = ("'", '"', "`")
 _QUOTED = r"""'(?:\\'|[^'])*'|"(?:\\"|[^"])*"|`(?:\\`|[^`])*`"""
 _VARIABLE = re.compile(
-    r"^(?P<before>[^\S\n]*(?:export[^\S\n]+)?(?P<name>[A-Za-z_][\w.-]*)[^\S\n]*=[^\S\n]*)"
+    r"^(?P<before>[^\S\n]*(?:export[^\S\n]+)?(?P<name>[\w.-]+)(?:[^\S\n]*=|:(?=[^\S\n]))[^\S\n]*)"
     rf"(?P<value>(?P<quoted>(?:{_QUOTED})(?=[^\S\n]*(?:#|$)))?[^\n]*?)[^\S\n]*(?:\n|\Z)",
+    re.MULTILINE,
+)
+# ``LINE`` of npm's ``dotenv`` 17; the value is captured as written, with the comment behind it.
+_NPM_LINE = re.compile(
+    r"^\s*(?:export\s+)?(?P<name>[\w.-]+)(?:\s*=\s*?|:\s+?)"
+    r"""(?P<value>(?:\s*'(?:\\'|[^'])*'|\s*"(?:\\"|[^"])*"|\s*`(?:\\`|[^`])*`|[^#\r\n]+)?"""
+    r"[^\S\n]*(?:#[^\n]*)?)\s*(?:#.*)?$",
     re.MULTILINE,
 )
 
@@ -20,17 +27,13 @@ _VARIABLE = re.compile(
 class DotenvDocument(MutableMapping[str, str]):
     """The variables that a text sets.
 
-    Raises ValueError for a variable that is set twice (programs disagree on which one counts) and
-    for a quotation that does not end.
+    Raises ValueError for a quotation that does not end, and for getting or changing a variable that
+    is set twice: programs disagree on which one counts.
     """
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._newline = "\r\n" if "\r\n" in text else "\n"
-        names = list(self)
         for found in _VARIABLE.finditer(text):
-            if names.count(found["name"]) > 1:
-                raise ValueError(f"the variable {found['name']} appears twice")
             quote = found["value"][:1] if found["quoted"] is None else ""
             if quote in _QUOTES and quote not in found["value"][1:]:
                 raise ValueError(f"the quotation of {found['name']} does not end")
@@ -41,11 +44,11 @@ class DotenvDocument(MutableMapping[str, str]):
     def __setitem__(self, name: str, value: str) -> None:
         if name in self:
             found = self._find(name)
-            self._replace(found, f"{found['before']}{value}{self._newline}")
+            self._replace(found, f"{found['before']}{value}\n")
             return
         if self._text and not self._text.endswith("\n"):
-            self._text += self._newline
-        self._text += f"{name}={value}{self._newline}"
+            self._text += "\n"
+        self._text += f"{name}={value}\n"
 
     def __delitem__(self, name: str) -> None:
         self._replace(self._find(name), "")
@@ -61,10 +64,17 @@ class DotenvDocument(MutableMapping[str, str]):
         return self._text
 
     def _find(self, name: str) -> re.Match[str]:
-        for found in _VARIABLE.finditer(self._text):
-            if found["name"] == name:
-                return found
-        raise KeyError(name)
+        places = [found for found in _VARIABLE.finditer(self._text) if found["name"] == name]
+        if not places:
+            raise KeyError(name)
+        if len(places) > 1:
+            raise ValueError(f"the variable {name} appears twice")
+        return places[0]
 
     def _replace(self, found: re.Match[str], text: str) -> None:
         self._text = self._text[: found.start()] + text + self._text[found.end() :]
+
+
+def load_dotenv(text: str) -> dict[str, str]:
+    """Return the variables as npm's ``dotenv`` finds them, each as it is written."""
+    return {found["name"]: found["value"].strip() for found in _NPM_LINE.finditer(text)}

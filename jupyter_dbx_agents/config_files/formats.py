@@ -1,7 +1,6 @@
 """Parse and render the formats, keeping what the user can see: order, comments, indentation."""
 
-import json
-import math
+import codecs
 import re
 import tomllib
 from collections.abc import Callable, Mapping, MutableMapping
@@ -11,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigFileError
-from .dotenv import DotenvDocument
+from .dotenv import DotenvDocument, load_dotenv
 from .ini import IniDocument, check_ini, load_ini
+from .jsonc import JsonError, load_json, load_jsonc, render_json
 from .text import BEGIN, load_text, parse_text, render_text
 from .yaml import YamlError, load_yaml, parse_yaml, render_yaml
 
@@ -20,9 +20,13 @@ Document = MutableMapping[str, Any]
 
 
 class Format(StrEnum):
-    """A format of configuration files; TEXT is prose with one marked section of ours."""
+    """A format of configuration files.
+
+    JSONC is JSON with comments and trailing commas; TEXT is prose with one marked section of ours.
+    """
 
     JSON = "json"
+    JSONC = "jsonc"
     TOML = "toml"
     INI = "ini"
     YAML = "yaml"
@@ -44,41 +48,48 @@ class Codec:
 
 
 def parse(file_format: Format, content: bytes, path: Path) -> tuple[str, Document]:
-    """Return a file's text and document; raises ConfigFileError naming the file and the line."""
+    """Return a file's text and document; raises ConfigFileError naming the file and the line.
+
+    The text is without what editors on Windows add: a byte order mark, and CR LF on all lines.
+    """
     try:
-        text = content.decode("utf-8")
+        text = content.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+        line = content.count(b"\n", 0, content.index(error.object[error.start :])) + 1
         raise _unparsable(path, line, "it is not UTF-8") from None
+    if _has_crlf(content):
+        text = text.replace("\r\n", "\n")
     return text, CODECS[file_format].parse(text, path)
 
 
-def _parse_json(text: str, path: Path) -> Document:
+def render(file_format: Format, document: Document, text: str, content: bytes) -> bytes:
+    """Return a file's new content, in the style of its former text and content.
+
+    In INI a byte order mark is dropped: the Databricks SDK for Python cannot read the file with it.
+    """
+    rendered = CODECS[file_format].render(document, text)
+    if text and not text.endswith("\n"):
+        rendered = rendered.removesuffix("\n")
+    if _has_crlf(content):
+        rendered = rendered.replace("\n", "\r\n")
+    has_mark = content.startswith(codecs.BOM_UTF8) and file_format is not Format.INI
+    return codecs.BOM_UTF8 * has_mark + rendered.encode()
+
+
+def _has_crlf(content: bytes) -> bool:
+    """Whether all lines end with CR LF; where only some do, all stay as they are."""
+    return b"\r\n" in content and content.count(b"\n") == content.count(b"\r\n")
+
+
+def _parse_json(text: str, path: Path, load: Callable[[str], Document] = load_json) -> Document:
     try:
-        document = _load_json(text)
-    except json.JSONDecodeError as error:
-        raise _unparsable(path, error.lineno, error.msg) from None
-    except ValueError as error:
-        raise _unparsable(path, text.count("\n") or 1, str(error)) from None
-    except RecursionError:
-        raise _unparsable(path, 1, "it is nested too deeply") from None
-    if not isinstance(document, dict):
-        raise _unparsable(path, 1, "it is not a JSON object")
-    return document
+        return load(text)
+    except JsonError as error:
+        raise _unparsable(path, error.line, str(error)) from None
 
 
-def _render_json(document: Document, former: str) -> str:
-    """Render with the former text's indentation, escapes and line endings."""
-    indent = re.search(r"\n([ \t]+)\S", former)
-    compact = bool(former.strip()) and "\n" not in former.strip() and former.strip() != "{}"
-    style: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 2}
-    if indent:
-        style = {"indent": indent[1]}
-    escapes = "\\u" in former and (former.isascii() or _has_lone_surrogate(document))
-    text = json.dumps(document, ensure_ascii=escapes, **style)
-    if not former.strip() or former.endswith("\n"):
-        text += "\n"
-    return text.replace("\n", "\r\n") if "\r\n" in former else text
+def _parse_jsonc(text: str, path: Path) -> Document:
+    return _parse_json(text, path, load_jsonc)
 
 
 def _parse_toml(text: str, path: Path) -> Document:
@@ -106,8 +117,9 @@ def _render_toml(document: Document, former: str) -> str:
     import tomlkit  # noqa: PLC0415
 
     text = tomlkit.dumps(document)
-    # The blank line above a table of ours remains when the table is removed.
-    return text if former.endswith("\n\n") else re.sub(r"\n{2,}\Z", "\n", text)
+    # The blank lines around a table of ours remain when the table is removed.
+    text = text if former.endswith("\n\n") else re.sub(r"\n{2,}\Z", "\n", text)
+    return text if former.startswith("\n") else text.lstrip("\n")
 
 
 def _toml_table(parent: Any, holds_only_tables: bool) -> Any:
@@ -153,47 +165,13 @@ def _render_lines(document: Document, former: str) -> str:
     return document.render()
 
 
-def _load_json(text: str) -> Any:
-    """Return a text's values; raises ValueError for what would not survive being written again."""
-    if not text.strip():
-        return {}
-    return json.loads(
-        text,
-        object_pairs_hook=_each_name_once,
-        parse_constant=_finite,
-        parse_float=_finite,
-    )
-
-
-def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice} appears twice in one object")
-    return members
-
-
-def _finite(number: str) -> float:
-    value = float(number)
-    if not math.isfinite(value):
-        raise ValueError(f"{number} is not a number in JSON")
-    return value
-
-
-def _has_lone_surrogate(document: Document) -> bool:
-    """Whether it has half of a surrogate pair, which can be written only as an escape."""
-    return any(
-        "\ud800" <= character <= "\udfff" for character in json.dumps(document, ensure_ascii=False)
-    )
-
-
 CODECS: Mapping[Format, Codec] = {
-    Format.JSON: Codec(_parse_json, _render_json, _load_json),
+    Format.JSON: Codec(_parse_json, render_json, load_json),
+    Format.JSONC: Codec(_parse_jsonc, render_json, load_jsonc),
     Format.TOML: Codec(_parse_toml, _render_toml, tomllib.loads, _toml_table),
     Format.INI: Codec(_parse_ini, _render_lines, load_ini),
     Format.YAML: Codec(_parse_yaml, render_yaml, load_yaml),
-    Format.DOTENV: Codec(_parse_dotenv, _render_lines, lambda text: dict(DotenvDocument(text))),
+    Format.DOTENV: Codec(_parse_dotenv, _render_lines, load_dotenv),
     Format.TEXT: Codec(_parse_text, lambda document, _former: render_text(document), load_text),
 }
 

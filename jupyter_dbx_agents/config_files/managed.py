@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,11 +14,13 @@ from typing import Any
 
 from ..errors import ConfigFileError
 from . import atomic
-from .formats import CODECS, Document, Format, parse
+from .formats import CODECS, Document, Format, parse, render
 from .merge import Memory, WrongTypeError, lost_memory, merge
 
 # Agents rewrite their own files, too; more collisions in a row than this are not a coincidence.
 ATTEMPTS = 5
+# A write takes milliseconds: who holds the lock longer than this has been stopped.
+LOCK_SECONDS = 10
 STATE_FOLDER = Path(".local") / "state" / "jupyter_dbx_agents"
 _log = logging.getLogger(__name__)
 
@@ -58,10 +61,11 @@ class ManagedFiles:
     def remove(self, path: Path) -> bool:
         """Remove our keys from a file and restore what they replaced; the user's edits stay."""
         with self._exclusive():
-            entry = self._read_state().get(str(path))
-            if entry is None:
+            try:
+                file_format = Format(self._read_state()[str(path)]["format"])
+            except (KeyError, TypeError, ValueError):  # not ours, or damaged
                 return False
-            changed = self._rewrite(ConfigFile(path, Format(entry["format"]), {}, 0o777))
+            changed = self._rewrite(ConfigFile(path, file_format, {}, 0o777))
             self._save(path, None)
             return changed
 
@@ -71,7 +75,13 @@ class ManagedFiles:
 
     def _rewrite(self, file: ConfigFile) -> bool:
         for _attempt in range(ATTEMPTS):
-            changed = self._try_rewrite(file)
+            try:
+                changed = self._try_rewrite(file)
+            except ValueError as error:  # a key that the file has twice, for instance
+                raise ConfigFileError(
+                    f"{file.path} cannot be changed: {error}.",
+                    "Correct the file or move it away; it was not changed.",
+                ) from None
             if changed is not None:
                 return changed
         raise ConfigFileError(
@@ -84,34 +94,44 @@ class ManagedFiles:
         snapshot = atomic.read(file.path)
         if snapshot.content is None and not file.keys:
             return False
-        former = self._memory(file.path)
-        text, document = parse(file.format, snapshot.content or b"", file.path)
+        former, content = self._memory(file.path), snapshot.content or b""
+        text, document = parse(file.format, content, file.path)
         if former == Memory():
             former = lost_memory(document, file.keys)
         memory = _merged(document, file, former)
-        if snapshot.content is None:
-            memory = replace(memory, created=True)
+        memory, mode = _before_ours(snapshot, text, memory, file)
         wanted = _wanted(text, file, former)
         # ``repr``, since types and order count too: in Python ``True == 1``.
         if repr(wanted) == repr(CODECS[file.format].load(text)):
-            atomic.tighten(snapshot, file.mode)
+            atomic.set_mode(snapshot, mode)
             self._save(file.path, memory, file.format)
             return False
-        rendered = CODECS[file.format].render(document, text)
+        rendered = render(file.format, document, text, content)
         _verify(rendered, wanted, file)
         # First the memory, then the file: after a crash between the two in the other order, our own
         # value would look like the user's.
         self._save(file.path, memory, file.format)
-        return self._put(snapshot, rendered, file, former)
+        return self._put(snapshot, rendered, mode, file, former)
 
     def _put(
-        self, snapshot: atomic.Snapshot, rendered: str, file: ConfigFile, former: Memory
+        self,
+        snapshot: atomic.Snapshot,
+        rendered: bytes,
+        mode: int,
+        file: ConfigFile,
+        former: Memory,
     ) -> bool | None:
         try:
-            if not file.keys and former.created and rendered.strip() in {"", "{}"}:
-                atomic.remove(snapshot)
-                return True
-            return atomic.replace(snapshot, rendered.encode(), file.mode) or None
+            if not file.keys and _is_blank(rendered.decode()):
+                if former.created:
+                    atomic.remove(snapshot)
+                    return True
+                rendered = rendered if former.blank is None else former.blank.encode()
+            if not atomic.replace(snapshot, rendered, mode):
+                return None
+            if mode & ~snapshot.mode:  # the user's, before ours
+                atomic.set_mode(snapshot, mode)
+            return True
         except ConfigFileError:
             with contextlib.suppress(ConfigFileError):
                 self._save(file.path, former, file.format)
@@ -155,13 +175,48 @@ class ManagedFiles:
                 path = self._state_folder / "managed.lock"
                 descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 stack.callback(os.close, descriptor)
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                _lock(descriptor, path)
             except OSError as error:
                 raise ConfigFileError(
                     f"Cannot write in {self._state_folder}: {error.strerror}.",
                     "Check the folder's permissions and the free space.",
                 ) from None
             yield
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    """Wait for a lock, for a limited time.  Raises ConfigFileError and OSError."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise ConfigFileError(
+                    f"Another server of yours has held {path} for {LOCK_SECONDS} s.",
+                    f"It is probably suspended. End it (fuser {path} prints its process id), then "
+                    "restart the app.",
+                ) from None
+            time.sleep(0.02)
+
+
+def _before_ours(
+    snapshot: atomic.Snapshot, text: str, memory: Memory, file: ConfigFile
+) -> tuple[Memory, int]:
+    """Return the memory with what the file was before ours, and the mode that it gets."""
+    if snapshot.content is None:
+        return replace(memory, created=True), file.mode
+    if not file.keys:
+        return memory, snapshot.mode if memory.mode is None else memory.mode
+    if _is_blank(text) and not memory.created:
+        memory = replace(memory, blank=text)
+    mode = file.mode & snapshot.mode
+    return (memory if mode == snapshot.mode else replace(memory, mode=snapshot.mode)), mode
+
+
+def _is_blank(text: str) -> bool:
+    """Whether a file has nothing, nor a comment."""
+    return "".join(text.split()) in {"", "{}"}
 
 
 def _merged(document: Document, file: ConfigFile, memory: Memory) -> Memory:
@@ -182,14 +237,16 @@ def _wanted(text: str, file: ConfigFile, memory: Memory) -> dict[str, Any]:
     return wanted
 
 
-def _verify(rendered: str, wanted: dict[str, Any], file: ConfigFile) -> None:
-    """Raise ConfigFileError for a text that an independent parser reads differently."""
+def _verify(rendered: bytes, wanted: dict[str, Any], file: ConfigFile) -> None:
+    """Raise ConfigFileError for a file that an independent parser reads differently."""
     try:
-        is_right = CODECS[file.format].load(rendered) == wanted
-    except ValueError:
+        text, _ = parse(file.format, rendered, file.path)
+        is_right = CODECS[file.format].load(text) == wanted
+    except (ConfigFileError, ValueError):
         is_right = False
     if not is_right:
         raise ConfigFileError(
             f"Our settings cannot be added to {file.path} without changing yours.",
-            "Simplify the layout of the tables in that file; it was not changed.",
+            "Write out what shares its text with other settings there, such as YAML aliases "
+            "(*name), and simplify the layout of tables; the file was not changed.",
         )

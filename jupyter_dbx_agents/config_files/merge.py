@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..secret import Secret
@@ -19,9 +19,10 @@ KeyPath = tuple[str, ...]
 # Called with the table that it will be in, and whether it will hold only tables.
 NewTable = Callable[[Any, bool], Any]
 _ABSENT = object()
-# A loopback address and the first part of its path; a secret of 32 random bytes at the end.
-_OWN_ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+(/[^/]+)")
-_OWN_SECRET = re.compile(r"(?<![\w-])[\w-]{43}\Z")
+# A loopback address and the first part of its path; a secret of 32 random bytes.
+_OWN_ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+(/[^/\"]+)")
+_OWN_SECRET = re.compile(r"(?<![\w-])[\w-]{43}(?![\w-])")
+_OWN_NAME = "jupyter_dbx_agents"
 _MANY = (Mapping, list)
 
 
@@ -52,12 +53,20 @@ class OwnValue:
 
 @dataclass(frozen=True)
 class Memory:
-    """What we did to one file; ``containers`` are the tables and lists that we created."""
+    """What we did to one file.
+
+    ``containers`` are the tables and lists that we created, ``nulls`` those of them in whose place
+    a null was.  ``blank`` is what the file had when it had nothing, such as ``{}``, and ``mode``
+    its mode if we had to change that.
+    """
 
     values: Mapping[KeyPath, OwnValue] = field(default_factory=dict)
     items: Mapping[KeyPath, tuple[str, ...]] = field(default_factory=dict)
     containers: frozenset[KeyPath] = frozenset()
+    nulls: frozenset[KeyPath] = frozenset()
     created: bool = False
+    blank: str | None = None
+    mode: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object of it."""
@@ -72,6 +81,9 @@ class Memory:
             "values": values,
             "items": [{"path": list(p), "wrote": list(h)} for p, h in self.items.items()],
             "containers": [list(path) for path in sorted(self.containers)],
+            "nulls": [list(path) for path in sorted(self.nulls)],
+            "blank": self.blank,
+            "mode": self.mode,
         }
 
     @classmethod
@@ -86,8 +98,26 @@ class Memory:
             },
             items={tuple(entry["path"]): tuple(entry["wrote"]) for entry in state["items"]},
             containers=frozenset(tuple(path) for path in state["containers"]),
+            nulls=frozenset(tuple(path) for path in state.get("nulls", ())),
             created=bool(state["created"]),
+            blank=state.get("blank"),
+            mode=state.get("mode"),
         )
+
+
+@dataclass(frozen=True)
+class _Made:
+    """The containers that are ours while a document changes, and how to make a table."""
+
+    containers: set[KeyPath]
+    nulls: set[KeyPath]
+    new_table: NewTable
+
+    def put(self, table: MutableMapping[str, Any], path: KeyPath, container: Any) -> None:
+        """Put an empty container where there is none, or null."""
+        self.containers.add(path)
+        (self.nulls.add if path[-1] in table else self.nulls.discard)(path)
+        table[path[-1]] = container
 
 
 def merge(
@@ -103,23 +133,29 @@ def merge(
     discarded.
     """
     wanted = dict(_leaves(keys))
-    containers = set(memory.containers)
+    made = _Made(set(memory.containers), set(memory.nulls), new_table)
     for path in [*memory.values, *memory.items]:
         if path not in wanted:
             _release(document, path, memory)
     values: dict[KeyPath, OwnValue] = {}
     items: dict[KeyPath, tuple[str, ...]] = {}
     for path, value in wanted.items():
-        table = _table(document, path, keys, containers, new_table)
+        table = _table(document, path, keys, made)
         if isinstance(value, Initial):
             values[path] = _put_unless_changed(table, path, value.value, memory.values.get(path))
         elif isinstance(value, list):
-            items[path] = _add_items(table, path, value, memory, containers)
+            items[path] = _add_items(table, path, value, memory, made)
         else:
             plain = list(value) if isinstance(value, tuple) else value
             values[path] = _put(table, path, plain, memory.values.get(path))
-    kept = _drop_empty(document, containers)
-    return Memory(values, items, kept, memory.created)
+    _drop_empty(document, made)
+    return replace(
+        memory,
+        values=values,
+        items=items,
+        containers=frozenset(made.containers),
+        nulls=frozenset(made.nulls),
+    )
 
 
 def lost_memory(document: Mapping[str, Any], keys: Mapping[str, Any]) -> Memory:
@@ -127,7 +163,8 @@ def lost_memory(document: Mapping[str, Any], keys: Mapping[str, Any]) -> Memory:
 
     A document is ours if, where our keys go, it has a loopback address that begins like ours and a
     secret of our shape: a user's own would hardly have both.  Then all values under our keys are
-    ours; otherwise our own old secret would be remembered as the user's, and restored.
+    ours, and of a list the items that are like ours; otherwise our own old secret would be
+    remembered as the user's, and restored.
     """
     leaves = list(_leaves(keys))
     if not _bears_our_marks(document, keys, leaves):
@@ -136,7 +173,9 @@ def lost_memory(document: Mapping[str, Any], keys: Mapping[str, Any]) -> Memory:
     for path, wanted in leaves:
         current = _plain(_at(document, path))
         if isinstance(wanted, list) and isinstance(current, list):
-            items[path] = tuple(fingerprint(item) for item in wanted if item in current)
+            items[path] = tuple(
+                fingerprint(c) for c in current if any(_alike(c, w) for w in wanted)
+            )
             containers.add(path)
         elif current is not _ABSENT:
             values[path] = OwnValue((fingerprint(current),))
@@ -147,22 +186,36 @@ def lost_memory(document: Mapping[str, Any], keys: Mapping[str, Any]) -> Memory:
 def _bears_our_marks(
     document: Mapping[str, Any], keys: Mapping[str, Any], leaves: list[tuple[KeyPath, Any]]
 ) -> bool:
-    addresses = [
-        (_OWN_ADDRESS.match(value), _OWN_ADDRESS.match(str(_at(document, path))))
-        for path, value in leaves
-        if isinstance(value, str)
-    ]
-    has_address = any(ours and theirs and ours[1] == theirs[1] for ours, theirs in addresses)
-    secrets = (str(_at(document, path)) for path in _secret_paths(keys))
-    return has_address and any(_OWN_SECRET.search(text) for text in secrets)
+    def addresses(value: Any) -> set[str]:
+        return set(_OWN_ADDRESS.findall(_text(value)))
+
+    has_address = any(addresses(value) & addresses(_at(document, path)) for path, value in leaves)
+    secrets = (_at(document, path) for path in _secret_paths(keys))
+    return has_address and any(_OWN_SECRET.search(_text(secret)) for secret in secrets)
+
+
+def _alike(item: Any, ours: Any) -> bool:
+    """Whether an item differs from one of ours only in what a new start changes."""
+
+    def constant(value: Any) -> str:
+        return _OWN_SECRET.sub("", _OWN_ADDRESS.sub(r"\1", _text(value)))
+
+    names_us = _OWN_NAME in _text(item) and _OWN_NAME in _text(ours)
+    return names_us or constant(item) == constant(ours)
 
 
 def _secret_paths(keys: Mapping[str, Any], above: KeyPath = ()) -> Iterator[KeyPath]:
     for name, value in keys.items():
         if isinstance(value, Mapping):
             yield from _secret_paths(value, (*above, name))
-        elif isinstance(value, Secret):
+        elif _has_secret(value):
             yield (*above, name)
+
+
+def _has_secret(value: Any) -> bool:
+    if isinstance(value, list | tuple | Mapping):
+        return any(map(_has_secret, value.values() if isinstance(value, Mapping) else value))
+    return isinstance(value, Secret)
 
 
 def _at(document: Any, path: KeyPath) -> Any:
@@ -175,8 +228,12 @@ def _at(document: Any, path: KeyPath) -> Any:
 
 def fingerprint(value: Any) -> str:
     """Return a hash that identifies a value of ours."""
+    return hashlib.sha256(_text(value).encode()).hexdigest()
+
+
+def _text(value: Any) -> str:
     # ``default``: formats have types that JSON lacks, such as dates; none of them is ours.
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=repr).encode()).hexdigest()
+    return json.dumps(_plain(value), sort_keys=True, default=repr)
 
 
 def _leaves(keys: Mapping[str, Any], above: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
@@ -203,17 +260,15 @@ def _table(
     document: MutableMapping[str, Any],
     path: KeyPath,
     keys: Mapping[str, Any],
-    containers: set[KeyPath],
-    new_table: NewTable,
+    made: _Made,
 ) -> MutableMapping[str, Any]:
     """Return the table that holds the last name of ``path``, creating what is missing."""
     table = document
     for depth, name in enumerate(path[:-1], start=1):
         keys = keys[name]
-        if name not in table:
+        if table.get(name) is None:
             only_tables = all(isinstance(value, Mapping) for value in keys.values())
-            table[name] = new_table(table, only_tables)
-            containers.add(path[:depth])
+            made.put(table, path[:depth], made.new_table(table, only_tables))
         table = table[name]
         if not isinstance(table, MutableMapping):
             raise WrongTypeError(path[:depth], "a table", table)
@@ -255,12 +310,11 @@ def _add_items(
     path: KeyPath,
     wanted: list[Any],
     memory: Memory,
-    containers: set[KeyPath],
+    made: _Made,
 ) -> tuple[str, ...]:
     """Append the items that are missing; return the hashes of those that we added."""
-    if path[-1] not in table:
-        table[path[-1]] = []
-        containers.add(path)
+    if table.get(path[-1]) is None:
+        made.put(table, path, [])
     present = table[path[-1]]
     if not isinstance(present, list):
         raise WrongTypeError(path, "a list", present)
@@ -303,21 +357,22 @@ def _remove_items(present: list[Any], hashes: set[str]) -> None:
             del present[index]
 
 
-def _drop_empty(document: MutableMapping[str, Any], containers: set[KeyPath]) -> frozenset[KeyPath]:
-    """Delete the containers of ours that are empty; return the others."""
-    kept = set()
-    for path in sorted(containers, key=len, reverse=True):
+def _drop_empty(document: MutableMapping[str, Any], made: _Made) -> None:
+    """Delete the containers of ours that are empty, and forget them."""
+    for path in sorted(made.containers, key=len, reverse=True):
         table: Any = document
         for name in path[:-1]:
             table = table.get(name) if isinstance(table, MutableMapping) else None
-        if not isinstance(table, MutableMapping) or path[-1] not in table:
-            continue
-        container = table[path[-1]]
+        container = table.get(path[-1]) if isinstance(table, MutableMapping) else None
         if isinstance(container, MutableMapping | list) and not len(container):
-            del table[path[-1]]
-        else:
-            kept.add(path)
-    return frozenset(kept)
+            if path in made.nulls:
+                table[path[-1]] = None
+            else:
+                del table[path[-1]]
+            container = None
+        if container is None:
+            made.containers.discard(path)
+            made.nulls.discard(path)
 
 
 def _can_be_remembered(value: Any) -> bool:

@@ -1,8 +1,8 @@
 """Prose that people write, with one marked section of ours at its top.
 
 At the top, so that what agents and people append goes below it, and removal leaves their text byte
-for byte.  Only a byte order mark precedes it.  An editor may have changed the line endings of our
-section to those of the user's lines, or back.
+for byte.  An editor may have changed the line endings of our section to those of the user's lines,
+or back.
 """
 
 import re
@@ -15,7 +15,6 @@ _BLOCK = re.compile(
     rf"{re.escape(BEGIN)}\r?\n(?P<section>.*?)\r?\n{re.escape(END)}(\r?\n)?(?P<blank>(\r?\n)?)",
     re.DOTALL,
 )
-_BYTE_ORDER_MARK = "\ufeff"
 
 
 def parse_text(text: str) -> dict[str, Any]:
@@ -27,12 +26,11 @@ def parse_text(text: str) -> dict[str, Any]:
     if found is None:
         if BEGIN in text:
             raise ValueError(f"the line {END} is missing")
-        mark = text[: text.startswith(_BYTE_ORDER_MARK)]
-        return {"before": mark, "after": text.removeprefix(mark)}
+        return {"before": "", "after": text}
     before = text[: found.start()]
     after = text[found.end() :]
     # The blank line is ours only where we put it: above the user's first line.
-    after = found["blank"] + after if _is_text(before) else after
+    after = found["blank"] + after if before else after
     return {"before": before, SECTION: found["section"].replace("\r\n", "\n"), "after": after}
 
 
@@ -49,9 +47,5 @@ def render_text(document: Any) -> str:
     if SECTION not in document:
         return before + after
     block = f"{BEGIN}\n{document[SECTION]}\n{END}\n"
-    gap = "\n" if after and not _is_text(before) else ""
+    gap = "\n" if after and not before else ""
     return before + block + gap + after
-
-
-def _is_text(before: str) -> bool:
-    return before not in {"", _BYTE_ORDER_MARK}

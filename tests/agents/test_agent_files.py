@@ -132,6 +132,19 @@ def test_claude_codes_settings_are_added_to_the_users(home):
     assert path.read_text() == SETTINGS_BEFORE
 
 
+@pytest.mark.parametrize("place", [".config/opencode/opencode.json", ".gemini/settings.json"])
+def test_settings_with_comments_keep_them_where_the_agent_reads_them(home, place):
+    before = '// mine\n{\n  /* dark */ "theme": "x", // "mcp": {}\n  "mcp": null\n}\n'
+    path = home / place
+    path.parent.mkdir(parents=True)
+    path.write_text(before)
+    files = configure(home)
+    assert path.read_text().startswith(before.partition("null")[0])
+    assert '"model"' in path.read_text()
+    files.remove(path)
+    assert path.read_text() == before
+
+
 def test_claude_code_starts_without_a_question(home):
     path = home / ".claude.json"
     path.write_text('{"userID": "u", "projects": {"/h/projects": {"history": [1]}}}')

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
+import platform
 import shutil
 import ssl
 import subprocess
@@ -257,6 +259,17 @@ def test_an_install_without_end_is_ended_and_says_so(home, registry):
     assert remains(home) == []
 
 
+def test_a_server_that_was_stopped_in_an_installation_is_waited_for_with_a_limit(home, registry):
+    installer = installer_of(home, registry, timeout_seconds=0.1)
+    folder = installer.own_folder(TOOL).parent
+    folder.mkdir(parents=True)
+    with (folder / ".lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(InstallError, match="Another server of yours has held") as caught:
+            asyncio.run(installer.install(TOOL))
+    assert caught.value.is_temporary
+
+
 def test_missing_npm_says_what_to_install(home, registry, monkeypatch):
     monkeypatch.setenv("PATH", str(home))
     monkeypatch.setattr(sys, "executable", str(home / "python"))  # its folder is searched, too
@@ -360,33 +373,141 @@ def test_a_command_of_the_users_own_stays_and_is_reported(home, registry, kind):
     assert installation.program.exists()
 
 
-def test_a_new_version_replaces_the_old_one_unless_that_still_runs(home, registry):
-    publish(registry, "tool", "2.0.0")
-    publish(registry, "tool", "3.0.0")
-    versions = home / ".local/share/jupyter_dbx_agents/agents/tool-agent"
+def publish_versions(registry: Registry) -> None:
+    for version in ("2.0.0", "3.0.0"):
+        publish(registry, "tool", version)
 
-    def install(version: str) -> list[str]:
-        names = [n for n in ("tool", *registry.lock()["packages"]) if "tool" in n]
-        roots = {n.removeprefix("node_modules/") + f"@{version}" for n in names}
-        asyncio.run(installer_of(home, registry, *roots).install(TOOL))
-        return sorted(path.name for path in versions.iterdir() if path.is_dir())
 
-    assert install("1.0.0") == ["1.0.0"]
+def install(home: Path, registry: Registry, version: str) -> list[str]:
+    """Install a version as a server of its own does; return those that are then there."""
+    names = [n for n in ("tool", *registry.lock()["packages"]) if "tool" in n]
+    roots = {n.removeprefix("node_modules/") + f"@{version}" for n in names}
+    asyncio.run(installer_of(home, registry, *roots).install(TOOL))
+    folders = (home / ".local/share/jupyter_dbx_agents/agents/tool-agent").iterdir()
+    return sorted(path.name.partition("-")[0] for path in folders if path.is_dir())
+
+
+def test_the_version_before_stays_and_an_older_one_unless_it_still_runs(home, registry):
+    publish_versions(registry)
+    assert install(home, registry, "1.0.0") == ["1.0.0"]
     link = home / ".local" / "bin" / "tool"
     with subprocess.Popen([link.resolve(), "sleep"], stdin=subprocess.PIPE) as running:
-        assert install("2.0.0") == ["1.0.0", "2.0.0"]
+        assert install(home, registry, "2.0.0") == ["1.0.0", "2.0.0"]
+        assert install(home, registry, "3.0.0") == ["1.0.0", "2.0.0", "3.0.0"]
         running.communicate(b"\n")
-    assert install("3.0.0") == ["3.0.0"]
-    assert "3.0.0" in str(link.resolve())
+    publish(registry, "tool", "4.0.0")
+    assert install(home, registry, "4.0.0") == ["3.0.0", "4.0.0"]
+    assert "4.0.0" in str(link.resolve())
+    asyncio.run(installer_of(home, registry).remove(TOOL))
+    assert not list((home / ".local/share/jupyter_dbx_agents/agents/tool-agent").glob("*.0.0*"))
+
+
+def test_a_script_that_was_started_by_its_link_finds_its_files_after_two_updates(home, registry):
+    publish_versions(registry)
+    install(home, registry, "1.0.0")
+    link = home / ".local" / "bin" / "tool"
+    # As the kernel starts a script, only the link is in the command line: "/bin/sh …/bin/tool".
+    with subprocess.Popen([link, "sleep"], stdin=subprocess.PIPE) as running:
+        for version in ("2.0.0", "3.0.0"):
+            assert "1.0.0" in install(home, registry, version)
+        running.communicate(b"\n")
+
+
+def test_two_servers_of_two_versions_do_not_delete_each_others(home, registry):
+    publish_versions(registry)
+    for version in ("1.0.0", "2.0.0"):
+        install(home, registry, version)
+    asked = len(registry.requests)
+    for version in ("1.0.0", "2.0.0", "1.0.0"):
+        assert install(home, registry, version) == ["1.0.0", "2.0.0"]
+    assert len(registry.requests) == asked
+
+
+def test_a_new_lock_of_the_same_version_does_not_replace_what_runs(home, registry):
+    first = asyncio.run(installer_of(home, registry).install(TOOL))
+    publish(registry, "tool", glibc=BROKEN + "# new\n")
+    second = asyncio.run(installer_of(home, registry).install(TOOL))
+    assert first.version == second.version
+    assert first.program.exists()
+    assert first.program != second.program
+
+
+MARKERS = [
+    "{half",
+    "[1]",
+    "1",
+    "null",
+    "{}",
+    '{"lock": "LOCK"}',
+    '{"lock": "LOCK", "program": null}',
+    '{"lock": "LOCK", "program": ["x"]}',
+    '{"lock": ["LOCK"], "program": "x"}',
+    "[" * 200_000,
+]
+
+
+@pytest.mark.parametrize("marker", MARKERS)
+def test_a_marker_that_is_not_ours_is_no_installation(home, registry, marker):
+    installer = installer_of(home, registry)
+    prefix = installer.own_folder(TOOL)
+    prefix.mkdir(parents=True)
+    (prefix / "installed.json").write_text(marker.replace("LOCK", TOOL.recipe.fingerprint()))
+    assert installer.installed(TOOL) is None
+    installer.link(TOOL)
 
 
 def test_what_a_killed_server_left_is_swept_and_a_damaged_marker_is_installed_anew(home, registry):
-    folder = home / ".local/share/jupyter_dbx_agents/agents/tool-agent"
-    (folder / ".partial-dead" / "node_modules").mkdir(parents=True)
-    (folder / "1.0.0").mkdir()
-    (folder / "1.0.0" / "installed.json").write_text("{half")
+    installer = installer_of(home, registry)
+    prefix = installer.own_folder(TOOL)
+    (prefix.parent / ".partial-dead" / "node_modules").mkdir(parents=True)
+    prefix.mkdir()
+    (prefix / "installed.json").write_text("{half")
+    assert asyncio.run(installer.install(TOOL)).program.exists()
+    assert sorted(path.name for path in prefix.parent.iterdir()) == [".lock", prefix.name]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "global=true\nworkspaces=true",
+        "location=global\ndry-run=true",
+        "package-lock-only=true\ninstall-strategy=linked",
+        "usage=true\npackage-lock=false\nprefix=/nowhere\nignore-scripts=false\nomit=optional",
+        f"os=darwin\ncpu={'x64' if CPU != 'x64' else 'arm64'}",
+    ],
+)
+def test_a_users_npmrc_for_their_own_projects_does_not_matter(home, registry, settings):
+    (home / ".npmrc").write_text(f"{settings}\n")
     assert asyncio.run(installer_of(home, registry).install(TOOL)).program.exists()
-    assert sorted(path.name for path in folder.iterdir()) == [".lock", "1.0.0"]
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is about glibc's programs")
+def test_the_libc_that_a_user_chose_for_their_own_projects_does_not_matter(home, registry):
+    publish(registry, "tool", "2.0.0", glibc=PROGRAM)
+    names = ("tool", "tool-sunos-sparc", *(f"tool-{npm_platform()}{end}" for end in ("", "-musl")))
+    for name, libc in zip(names[2:], ("glibc", "musl"), strict=True):
+        registry.manifests[f"{name}@2.0.0"]["libc"] = [libc]
+    (home / ".npmrc").write_text("libc=musl\n")
+    roots = [f"{name}@2.0.0" for name in names]
+    found = asyncio.run(installer_of(home, registry, *roots).install(TOOL))
+    assert "musl" not in str(found.program)
+
+
+def test_npms_errors_are_known_although_its_output_is_set_to_look_otherwise(home, registry):
+    (home / ".npmrc").write_text("heading=x\ncolor=always\njson=true\nloglevel=silent\n")
+    registry.failing = "E500"
+    with pytest.raises(InstallError, match="reports an error"):
+        asyncio.run(installer_of(home, registry).install(TOOL))
+
+
+def test_a_package_without_a_program_for_this_machine_is_said(home, registry):
+    elsewhere = replace(
+        TOOL, recipe=replace(recipe_of("tool"), programs=("tool-sunos-sparc/tool",))
+    )
+    with pytest.raises(InstallError, match="without a program for this machine") as caught:
+        asyncio.run(installer_of(home, registry).install(elsewhere))
+    assert "npm config list" in caught.value.hint
+    assert remains(home) == []
 
 
 @pytest.mark.parametrize(

@@ -87,10 +87,25 @@ def test_a_python_agent_runs_from_its_own_environment_after_the_move(home, index
     assert installation.version == "1.2"
     command = [home / ".local/bin/tool", "a b"]
     said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=home).stdout
-    prefix = home / ".local/share/jupyter_dbx_agents/agents/tool/1.2"
+    prefix = AgentInstaller(home).own_folder(agent_of(lock))
+    assert prefix.name.startswith("1.2-")
     assert said == f"tool {prefix} ['a b']\n"
     assert list(prefix.rglob("main.cpython-*.pyc"))  # compiled at install time
     assert AgentInstaller(home).installed(agent_of(lock)) == installation
+
+
+@pytest.mark.parametrize(
+    "lines", ["user = true\nroot = r", "target = t", "prefix = p\ndry-run = true"]
+)
+def test_a_users_pip_conf_for_their_own_packages_does_not_matter(
+    home, index, tmp_path, monkeypatch, lines
+):
+    settings = tmp_path / "pip.conf"
+    settings.write_text(f"[install]\n{lines}\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(settings))
+    lock = tmp_path / "lock.txt"
+    lock.write_text(wheel(index, "tool", "1.2", PROGRAM))
+    assert asyncio.run(AgentInstaller(home).install(agent_of(lock))).program.exists()
 
 
 def test_a_package_with_other_content_is_refused_and_leaves_nothing(home, index, tmp_path):

@@ -41,15 +41,10 @@ JSON_AFTER = """{
         "ANTHROPIC_AUTH_TOKEN": "local-secret"
     },
     "permissions": {
-        "deny": [
-            "Read(./.env)",
-            "WebSearch"
-        ],
-        "allow": [
-            "Bash(make:*)"
-        ]
+        "deny": ["Read(./.env)", "WebSearch"],
+        "allow": ["Bash(make:*)"]
     },
-    "größe": 1.5,
+    "größe": 1.50,
     "new": {
         "deep": {
             "flag": true
@@ -168,12 +163,7 @@ def test_removal_restores_what_the_user_had(home, file_format, keys, before, aft
     path = put(home / "file", before)
     ManagedFiles(home).write(ConfigFile(path, file_format, keys))
     assert ManagedFiles(home).remove(path) is True
-    restored = path.read_text()
-    if file_format is Format.JSON:
-        assert json.loads(restored) == json.loads(before)
-        assert list(json.loads(restored)) == list(json.loads(before))
-    else:
-        assert restored == before.replace("host  =", "host =")
+    assert path.read_text() == before.replace("host  =", "host =")
     assert ManagedFiles(home).paths() == []
 
 
@@ -208,7 +198,7 @@ def test_odd_formatting_is_not_corrected_when_nothing_changes(home):
 def test_true_and_one_are_not_the_same(home):
     path = put(home / "file", '{"a": 1}')
     ManagedFiles(home).write(ConfigFile(path, Format.JSON, {"a": True}))
-    assert path.read_text() == '{"a":true}'
+    assert path.read_text() == '{"a": true}'
 
 
 def test_no_secret_of_ours_is_remembered_in_clear(home):
@@ -363,7 +353,6 @@ def test_an_unparsable_file_is_reported_with_its_line_and_left_alone(
     ("content", "keys", "named"),
     [
         ('{"env": []}', {"env": {"A": "1"}}, "env should be a table"),
-        ('{"env": null}', {"env": {"A": "1"}}, "env should be a table"),
         ('{"env": {"A": {}}}', {"env": {"A": "1"}}, "env.A should be a single value"),
         ('{"deny": "x"}', {"deny": ["y"]}, "deny should be a list"),
     ],

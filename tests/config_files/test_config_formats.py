@@ -58,8 +58,7 @@ export OTHER="two
 lines"
 GEMINI_MODEL=ours
 EMPTY=
-GEMINI_API_KEY=local-secret
-"""
+GEMINI_API_KEY=local-secret"""
 TEXT_BEFORE = "# My rules\n\nBe brief.\n\n\n"
 TEXT_KEYS = {"section": "You are here.\n\nCommit."}
 TEXT_AFTER = (
@@ -87,13 +86,8 @@ def test_ours_is_added_twice_makes_no_difference_and_removal_restores(tmp_path, 
     assert path.read_text() == after
     assert not files.write(ConfigFile(path, file_format, keys))
     files.remove(path)
-    restored = before + "\n" * (not before.endswith("\n"))
-    assert (
-        path.read_text().replace('"mine"', "mine").split()
-        == restored.replace('"mine"', "mine").split()
-    )
-    if file_format is not Format.YAML:  # there, quotes of a value that comes back are lost
-        assert path.read_text() == restored
+    # In YAML, quotes of a value that comes back are lost.
+    assert path.read_text().replace('"mine"', "mine") == before.replace('"mine"', "mine")
 
 
 @pytest.mark.parametrize("case", GOLDEN)
@@ -146,7 +140,7 @@ def test_any_layout_of_yaml_is_merged_rightly_or_left_alone(tmp_path, path, text
         (Format.YAML, "a: 1\na: 2\n", "line"),
         (Format.YAML, "- a\n", "not a mapping"),
         (Format.YAML, "a: !!python/object:x {}\n", "line 1"),
-        (Format.DOTENV, "A=1\nA=2\n", "appears twice"),
+        (Format.DOTENV, "NEW=1\nNEW=2\n", "NEW appears twice"),
         (Format.DOTENV, 'A="no end\n', "does not end"),
         (Format.TEXT, TEXT_AFTER.split("Commit", maxsplit=1)[0], "is missing"),
     ],

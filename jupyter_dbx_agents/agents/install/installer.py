@@ -1,9 +1,13 @@
 """Installs the agents into the user's home, pinned, in the background, atomically.
 
-An agent's folder is ``~/.local/share/jupyter_dbx_agents/agents/<name>/<version>``.  It is built
-beside that and renamed once its program has run, so what is there is complete; then
-``~/.local/bin/<command>`` is linked to it.  Each agent has a folder, a lock and a process of its
-own: one that fails does not affect the others.
+An agent's folder is ``~/.local/share/jupyter_dbx_agents/agents/<name>/<version>-<lock>``.  It is
+built beside that and renamed once its program has run, so what is there is complete and never
+changes; then ``~/.local/bin/<command>`` is linked to it.  Each agent has a folder, a lock and a
+process of its own: one that fails does not affect the others.
+
+Decided
+- The version before is kept: a second server on the same home may be of that one, and each would
+  delete the other's.
 """
 
 import asyncio
@@ -17,6 +21,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from traitlets import Float, Int
 from traitlets.config import LoggingConfigurable
@@ -66,18 +71,13 @@ class AgentInstaller(LoggingConfigurable):
         known = self._known.get(agent.name)
         if known is not None and known.program.exists():
             return known
-        prefix = self._prefix(agent)
-        try:
-            marker = json.loads((prefix / MARKER).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        if marker.get("lock") != agent.recipe.fingerprint():
-            return None
-        program = prefix / str(marker["program"])
-        if not program.exists():
-            return None
-        self._known[agent.name] = Installation(agent.name, prefix.name, program)
-        return self._known[agent.name]
+        prefix, lock = self._prefix(agent), agent.recipe.fingerprint()
+        match _marker(prefix):
+            case {"lock": str(found), "program": str(place)} if found == lock:
+                if (prefix / place).is_file():
+                    self._known[agent.name] = _installation(agent, prefix / place)
+                    return self._known[agent.name]
+        return None
 
     async def install(self, agent: Agent, on_progress: Progress | None = None) -> Installation:
         """Install an agent unless it is installed, and link its command.
@@ -131,6 +131,13 @@ class AgentInstaller(LoggingConfigurable):
 
         Each is tried, since there are builds for glibc and for musl.
         """
+        machine = f"{platform.system()} {platform.machine()}"
+        if not programs:
+            raise InstallError(
+                f"{agent.title} was installed without a program for this machine ({machine}).",
+                "Look for settings of npm that leave packages out (npm config list), then run: "
+                f"jupyter dbx-agents agents install {agent.name}",
+            )
         output: list[str] = []
         with empty_home(self._environment()) as environment:
             for program in programs:
@@ -142,8 +149,7 @@ class AgentInstaller(LoggingConfigurable):
                 if code == 0:
                     return program
         raise InstallError(
-            f"{agent.title} is installed but does not run on this machine "
-            f"({platform.system()} {platform.machine()}).",
+            f"{agent.title} is installed but does not run on this machine ({machine}).",
             f"Install it again: jupyter dbx-agents agents install {agent.name}. "
             f"Its output: {' '.join(output)}",
         )
@@ -158,7 +164,7 @@ class AgentInstaller(LoggingConfigurable):
             # A rename cannot replace a folder; programs running from the old one keep their files.
             prefix.rename(Path(tempfile.mkdtemp(prefix=PARTIAL, dir=prefix.parent)) / "old")
         partial.rename(prefix)
-        return Installation(agent.name, prefix.name, prefix / program)
+        return _installation(agent, prefix / program)
 
     def link(self, agent: Agent) -> str:
         """Link ``~/.local/bin/<command>`` to the program, unless the user has a file there.
@@ -199,11 +205,26 @@ class AgentInstaller(LoggingConfigurable):
         return self._home / ".local" / "bin" / agent.command
 
     def _delete_unused(self, agent: Agent, wanted: Path | None) -> None:
-        """Delete other versions and leftovers, except those that a process runs from."""
-        in_use = _paths_in_use()
-        for folder in self._folder(agent).iterdir():
-            is_used = any(path.startswith(f"{folder}/") for path in in_use)
-            if folder.is_dir() and folder != wanted and in_use and not is_used:
+        """Delete leftovers and old versions; beside a wanted one, the newest other one stays.
+
+        What a process runs from stays, too.  The command line of a script that was started by its
+        link has only the link, which does not say the version: while one runs, all stay.
+        """
+        processes = list(_processes())
+        folders = {f for f in self._folder(agent).iterdir() if f.is_dir()} - {wanted}
+        if wanted is not None:
+            complete = (folder for folder in folders if _marker(folder) is not None)
+            folders.discard(
+                max(complete, key=lambda f: (f / MARKER).stat().st_mtime_ns, default=None)
+            )
+        used = {f for f in folders for p in processes for s in p if s.startswith(f"{f}/")}
+        is_started_by_link = any(
+            not program.startswith(f"{self._root}/")
+            and agent.command in map(os.path.basename, line)
+            for program, *line in processes
+        )
+        if processes and not is_started_by_link:
+            for folder in folders - used:
                 shutil.rmtree(folder, ignore_errors=True)
 
     @contextlib.asynccontextmanager
@@ -216,8 +237,17 @@ class AgentInstaller(LoggingConfigurable):
         except OSError as error:
             raise _disk_error(agent, error) from None
         try:
-            while not _try_lock(descriptor):  # noqa: ASYNC110 another process holds it
-                await asyncio.sleep(PROGRESS_INTERVAL_SECONDS)
+            try:
+                async with asyncio.timeout(self.timeout_seconds):
+                    while not _try_lock(descriptor):  # noqa: ASYNC110 another process holds it
+                        await asyncio.sleep(PROGRESS_INTERVAL_SECONDS)
+            except TimeoutError:
+                raise InstallError(
+                    f"Another server of yours has held {folder} for {self.timeout_seconds:.0f} s.",
+                    "It is probably suspended. End it, then run: "
+                    f"jupyter dbx-agents agents install {agent.name}",
+                    is_temporary=True,
+                ) from None
             yield
         finally:
             os.close(descriptor)
@@ -229,7 +259,8 @@ class AgentInstaller(LoggingConfigurable):
         return self._root / agent.name
 
     def _prefix(self, agent: Agent) -> Path:
-        return self._folder(agent) / agent.recipe.version()
+        recipe = agent.recipe
+        return self._folder(agent) / f"{recipe.version()}-{recipe.fingerprint()[:8]}"
 
 
 async def _watch(folder: Path, expected_bytes: int, report: Progress) -> None:
@@ -252,16 +283,27 @@ def _size_bytes(folder: Path) -> int:
     return total
 
 
-def _paths_in_use() -> set[str]:
-    """Return the programs and arguments of all visible processes; empty except on Linux."""
-    return {path for process in Path("/proc").glob("[0-9]*") for path in _program_paths(process)}
+def _marker(prefix: Path) -> Any:
+    """Return what a folder's marker says, whatever that is; None if it is not complete."""
+    try:
+        return json.loads((prefix / MARKER).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
-def _program_paths(process: Path) -> Iterator[str]:
-    with contextlib.suppress(OSError):
-        yield from (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
-    with contextlib.suppress(OSError):
-        yield str((process / "exe").readlink())
+def _installation(agent: Agent, program: Path) -> Installation:
+    return Installation(agent.name, agent.recipe.version(), program)
+
+
+def _processes() -> Iterator[list[str]]:
+    """Yield the program and command line of each visible process; nothing except on Linux."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            line = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            program = ""
+            with contextlib.suppress(OSError):  # another user's
+                program = str((process / "exe").readlink())
+            yield [program, *line]
 
 
 def _try_lock(descriptor: int) -> bool:

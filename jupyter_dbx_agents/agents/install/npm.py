@@ -33,6 +33,18 @@ INSTALL_COMMAND = (
     "--no-update-notifier",
     "--no-progress",
     "--loglevel=warn",  # a file that could not be written is only a warning
+    # A user's ``~/.npmrc`` may have these for their own projects; here they would install nothing,
+    # or elsewhere, or hide npm's errors from ``explain_npm``.
+    "--no-global",
+    "--location=user",
+    "--no-workspaces",
+    "--no-dry-run",
+    "--no-package-lock-only",
+    "--install-strategy=hoisted",
+    "--no-usage",
+    "--heading=npm",
+    "--no-json",
+    "--no-color",
 )
 NODE_HINT = "Install Node.js 22 or newer, which includes npm, and restart the app."
 _NETWORK_HINT = (
@@ -147,6 +159,13 @@ def npm_platform() -> str:
     return f"{sys.platform}-{cpu}"
 
 
+def _this_machine() -> tuple[str, ...]:
+    """Return the flags that make npm choose this machine's packages, whatever the user has set."""
+    os_name, cpu = npm_platform().split("-", maxsplit=1)
+    libc = "glibc" if platform.libc_ver()[0] == "glibc" else "musl"
+    return (f"--os={os_name}", f"--cpu={cpu}", *([f"--libc={libc}"] if os_name == "linux" else []))
+
+
 def _npm_and_node(environment: Mapping[str, str]) -> tuple[str, str]:
     npm, node = (shutil.which(name, path=environment.get("PATH")) for name in ("npm", "node"))
     if npm is None or node is None:
@@ -155,7 +174,7 @@ def _npm_and_node(environment: Mapping[str, str]) -> tuple[str, str]:
 
 
 async def _npm_install(npm: str, folder: Path, environment: Mapping[str, str]) -> None:
-    code, lines = await run_program((npm, *INSTALL_COMMAND), folder, environment)
+    code, lines = await run_program((npm, *INSTALL_COMMAND, *_this_machine()), folder, environment)
     if code or any(map(_UNWRITTEN.search, lines)):
         raise explain_npm(code, lines)
 

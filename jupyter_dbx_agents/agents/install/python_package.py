@@ -32,6 +32,10 @@ PIP = (
     "--only-binary=:all:",
     "--disable-pip-version-check",
     "--no-input",
+    # A user's ``pip.conf`` may have others for their own packages.
+    "--no-user",
+    "--target=",
+    "--root=/",
 )
 UV = ("pip", "install", "--require-hashes", "--no-deps", "--no-build")
 _NETWORK_HINT = (
@@ -120,9 +124,9 @@ class PythonPackage:
                 "The virtual environment could not be created.",
                 f"Check the free space. Python printed: {' '.join(lines)}",
             )
-        code, lines = await run_program(
-            self._install_command(folder / "bin" / "python", environment), folder, environment
-        )
+        command = self._install_command(folder / "bin" / "python", environment)
+        # The variable, since pip has no flag that takes ``dry-run`` of a ``pip.conf`` back.
+        code, lines = await run_program(command, folder, {**environment, "PIP_DRY_RUN": "0"})
         if code:
             raise explain_pip(code, lines)
         launcher = folder / "bin" / self.command
@@ -134,7 +138,7 @@ class PythonPackage:
         if importlib.util.find_spec("pip") is not None:
             # -P: a pip.py in the current folder is not pip.
             pip = (sys.executable, "-P", "-m", "pip", "--python", str(python), *PIP)
-            return (*pip, "-r", str(self.lock_file))
+            return (*pip, f"--prefix={python.parents[1]}", "-r", str(self.lock_file))
         uv = shutil.which("uv", path=environment.get("PATH"))
         if uv is None:
             raise InstallError(
