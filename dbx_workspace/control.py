@@ -7,16 +7,20 @@
   expires_at, revoked_at, last_used_at, accepted_count, refused_count, …}]}``, dead ones included
 - ``POST /tokens/{id}/revoke`` → the token's history
 - ``GET /requests?since=N&path=PREFIX`` → ``{requests: [{number, at, method, path, query, status,
-  outcome: open|answered|client_gone|dropped, token_id, principal, model, seconds, fault, …}]}``
+  outcome: open|answered|client_gone|dropped, token_id, principal, model, seconds, fault, rule,
+  pictures, cache_marks, …}]}``
 - ``DELETE /requests`` → ``{}``
 - ``POST /faults {match, kind, method?, seconds?, status?, error_code?, message?, retry_after?,
   after_frames?, times?}`` → ``{fault_id}``; ``faults.Fault`` describes the kinds
 - ``GET /faults`` → ``{faults: […]}``; ``DELETE /faults`` and ``DELETE /faults/{id}`` → ``{}``
 - ``GET /switches``, ``PATCH /switches {…}`` → ``{tokens_disabled, token_quota, token_id_scheme:
-  sha256|random, revocation_delay_seconds, gateway_present, gateway_strict, max_file_bytes}``
+  sha256|random, revocation_delay_seconds, gateway_present, largest_page,
+  output_tokens_per_minute (0: no limit), max_file_bytes}``
 - ``GET /sign-in``, ``PATCH /sign-in {…}`` → the fields of ``rest.oauth.SignInRules`` and
   ``sessions``: what users have allowed; ``DELETE /sign-in`` → ``{}``: end all sessions
 - ``POST /oauth-clients {client_id, redirect_urls}`` → ``{}``: register a public client
+- ``GET /model-rules``, ``PATCH /model-rules {name: on?, "*": on?}`` → ``{name: {on, source}}``:
+  what is refused of model calls; a refused request has the rule's name in the log
 - ``GET /app-rules``, ``PATCH /app-rules {…}`` → the fields of ``apps.service.AppRules``
 - ``GET /front-door``, ``PATCH /front-door {…}`` → the fields of ``rules.FrontDoorLimits``
 - ``POST /apps {name, creator}``, ``PATCH /apps/{name} {creator?, get_status?, description?}`` → the
@@ -156,7 +160,8 @@ def _switches(call: ControlHandler) -> Json:
         "token_id_scheme": tokens.id_scheme,
         "revocation_delay_seconds": tokens.revocation_delay_seconds,
         "gateway_present": switches.is_gateway_present,
-        "gateway_strict": switches.is_gateway_strict,
+        "largest_page": switches.largest_page,
+        "output_tokens_per_minute": call.workspace.output_budget.tokens_per_minute,
         "max_file_bytes": call.workspace.files.max_file_bytes,
     }
 
@@ -176,7 +181,8 @@ def _set_switches(call: ControlHandler) -> Json:
     tokens.id_scheme = new["token_id_scheme"]
     tokens.revocation_delay_seconds = float(new["revocation_delay_seconds"])
     switches.is_gateway_present = bool(new["gateway_present"])
-    switches.is_gateway_strict = bool(new["gateway_strict"])
+    switches.largest_page = int(new["largest_page"])
+    call.workspace.output_budget.tokens_per_minute = int(new["output_tokens_per_minute"])
     call.workspace.files.max_file_bytes = int(new["max_file_bytes"])
     return _switches(call)
 
@@ -196,6 +202,16 @@ def _change_app(call: ControlHandler, name: str | None = None) -> Json:
     app.description = str(body.get("description", app.description))
     app.get_status = int(body.get("get_status", app.get_status))
     return _app(app)
+
+
+def _model_rules(call: ControlHandler) -> Json:
+    return call.workspace.model_rules.listing()
+
+
+def _set_model_rules(call: ControlHandler) -> Json:
+    """Switch rules by name, or all with ``*``; an unknown name changes nothing."""
+    call.workspace.model_rules.switch(call.json_body())
+    return call.workspace.model_rules.listing()
 
 
 def _app_rules(call: ControlHandler) -> Json:
@@ -285,6 +301,7 @@ OPERATIONS: Operations = {
     r"/apps(?:/([^/]+))?": {"POST": _add_app, "PATCH": _change_app},
     r"/sign-in": {"GET": _sign_in, "PATCH": _set_sign_in, "DELETE": _end_sign_ins},
     r"/oauth-clients": {"POST": _add_oauth_client},
+    r"/model-rules": {"GET": _model_rules, "PATCH": _set_model_rules},
     r"/app-rules": {"GET": _app_rules, "PATCH": _set_app_rules},
     r"/front-door": {"GET": _front_door, "PATCH": _set_front_door},
     r"/users": {"POST": _add_user},

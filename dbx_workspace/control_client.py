@@ -129,6 +129,10 @@ class ControlClient(contextlib.AbstractContextManager["ControlClient"]):
         """Change how apps are created and deployed: the fields of ``apps.service.AppRules``."""
         return self._call("PATCH", "/app-rules", changes)
 
+    def rule_models(self, changes: dict[str, bool] | None = None) -> Json:
+        """Switch rules of ``models.rules`` on or off by name, all with ``*``; return all."""
+        return self._call("PATCH", "/model-rules", changes or {})
+
     def limit_front_door(self, **changes: float) -> Json:
         """Change the fields of ``front_door.rules.FrontDoorLimits``; return all of them."""
         return self._call("PATCH", "/front-door", changes)

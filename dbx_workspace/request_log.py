@@ -14,7 +14,11 @@ CAPACITY = 100_000
 
 @dataclass
 class LoggedRequest:
-    """One request; ``status`` is None while it is open, ``seconds`` last to the response's end."""
+    """One request; ``status`` is None while it is open, ``seconds`` last to the response's end.
+
+    Of a model call, ``rule`` is the rule of ``models.rules`` that refused it, ``pictures`` and
+    ``cache_marks`` are numbers of what its body has.
+    """
 
     number: int
     at: datetime
@@ -29,6 +33,9 @@ class LoggedRequest:
     outcome: Outcome = "open"
     seconds: float | None = None
     fault: str | None = None
+    rule: str | None = None
+    pictures: int | None = None
+    cache_marks: int | None = None
 
     def as_json(self) -> dict[str, object]:
         """Return the entry as JSON data for the control API."""

@@ -11,6 +11,7 @@ from .clock import AdjustableClock
 from .faults import FaultRegistry
 from .front_door.rules import FrontDoorLimits
 from .models.catalog import ModelCatalog
+from .models.rules import OutputBudget, RuleBook
 from .request_log import RequestLog
 from .rest.files import WorkspaceTree
 from .rest.mlflow import TraceStore
@@ -51,8 +52,8 @@ class Switches:
     """Properties of the workspace that tests change."""
 
     is_gateway_present: bool = True
-    # Reject the body fields that the real gateway is known to reject.
-    is_gateway_strict: bool = True
+    # A longer page of models is cancelled (499).
+    largest_page: int = 100
 
 
 class Workspace:
@@ -70,6 +71,8 @@ class Workspace:
         self.apps = AppRegistry()
         self.app_service = AppService(self.apps, self.files, self.clock, workspace_id)
         self.models = ModelCatalog()
+        self.model_rules = RuleBook()
+        self.output_budget = OutputBudget(self.clock)
         self.traces = TraceStore()
         self.faults = FaultRegistry()
         self.requests = RequestLog()

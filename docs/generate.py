@@ -1,7 +1,8 @@
 """Write what the documentation takes from the code: ``make docs``.
 
 The configuration reference comes from the traits and ``app.yaml.template``, the list of messages
-from the places where errors are raised.  Text above the marker of a page is written by hand.
+from the places where errors are raised, the families of models from their table.  Text above the
+marker of a page is written by hand.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import yaml
 from jupyter_dbx_agents.app import DbxAgentsApp
 from jupyter_dbx_agents.auth import OwnerResolver
 from jupyter_dbx_agents.deployment import app_names, team_bundle
+from jupyter_dbx_agents.models import FAMILIES, UNKNOWN
 from jupyter_dbx_agents.terminals.manager import DbxTerminalManager
 
 DOCS = Path(__file__).resolve().parent
@@ -222,6 +224,21 @@ def _cell(text: str) -> str:
     return text.replace("<", "&lt;").replace("~/", "\\~/").replace("*", "\\*")
 
 
+def models() -> str:
+    """Return the generated part of ``models.md``: the table of families."""
+    head = "| family | dialect | window | output cap | pictures | efforts | refused in chat |"
+    lines = ["", head, "|---|---|---|---|---|---|---|"]
+    for family in (*FAMILIES, UNKNOWN):
+        words = ", ".join(f"`{word}`" for word in family.refused_in_chat)
+        numbers = f"{family.context_tokens:,} | {family.output_tokens:,}"
+        sight = "yes" if family.sees_images else ""
+        efforts = ", ".join(family.efforts)
+        lines.append(
+            f"| {family.title} | {family.dialect} | {numbers} | {sight} | {efforts} | {words} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
 def team_example() -> str:
     """Return the example of a team's bundle."""
     members = (DOCS / "examples" / "team" / "members.txt").read_text(encoding="utf-8")
@@ -231,7 +248,11 @@ def team_example() -> str:
 
 def pages() -> dict[Path, str]:
     """Return every page that is generated, wholly or below its marker, as it has to be."""
-    generated = {"configuration.md": configuration(), "troubleshooting.md": troubleshooting()}
+    generated = {
+        "configuration.md": configuration(),
+        "models.md": models(),
+        "troubleshooting.md": troubleshooting(),
+    }
     made = {DOCS / name: _by_hand(DOCS / name) + text for name, text in generated.items()}
     return made | {DOCS / "examples" / "team" / "databricks.yml": team_example()}
 

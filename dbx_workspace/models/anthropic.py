@@ -46,7 +46,7 @@ def _turns(message: Json) -> Iterator[Turn]:
 
 def render(reply: Reply, model: str) -> Json:
     """Return the whole message."""
-    content: list[Json] = [{"type": "text", "text": reply.text}]
+    content: list[Json] = [{"type": "text", "text": reply.text}] if reply.chunks else []
     if reply.tool_call is not None:
         content.append(_tool_use(reply.tool_call.name, reply.tool_call.arguments))
     return {
@@ -62,9 +62,11 @@ def frames(reply: Reply, model: str, _body: Json) -> Iterator[Frame]:
     """Yield the events of a streamed message."""
     yield event("message_start", {"type": "message_start", "message": _message(reply, model)})
     yield event("ping", {"type": "ping"})
-    yield from _text_block(reply)
+    if reply.chunks:
+        yield from _text_block(reply)
     if reply.tool_call is not None:
-        yield from _tool_block(reply.tool_call.name, reply.tool_call.arguments_json())
+        index = 1 if reply.chunks else 0
+        yield from _tool_block(index, reply.tool_call.name, reply.tool_call.arguments_json())
     delta = {"stop_reason": _stop_reason(reply), "stop_sequence": reply.stop_sequence}
     usage = {"output_tokens": reply.output_tokens()}
     yield event("message_delta", {"type": "message_delta", "delta": delta, "usage": usage})
@@ -78,12 +80,12 @@ def _text_block(reply: Reply) -> Iterator[Frame]:
     yield _block_stop(0)
 
 
-def _tool_block(name: str, arguments: str) -> Iterator[Frame]:
-    yield _block_start(1, _tool_use(name, {}))
+def _tool_block(index: int, name: str, arguments: str) -> Iterator[Frame]:
+    yield _block_start(index, _tool_use(name, {}))
     middle = len(arguments) // 2
     for piece in (arguments[:middle], arguments[middle:]):
-        yield _block_delta(1, {"type": "input_json_delta", "partial_json": piece})
-    yield _block_stop(1)
+        yield _block_delta(index, {"type": "input_json_delta", "partial_json": piece})
+    yield _block_stop(index)
 
 
 def _block_start(index: int, block: Json) -> Frame:
@@ -132,14 +134,4 @@ def _tool_use(name: str, arguments: Json) -> Json:
     return {"type": "tool_use", "id": new_id("toolu_", 24), "name": name, "input": arguments}
 
 
-def refusal(body: Json) -> str | None:
-    """Return the gateway's error for hosted web search and eager tool streaming."""
-    for tool in objects(body.get("tools")):
-        if str(tool.get("type", "")).startswith("web_search"):
-            return f"tools: the hosted tool {tool['type']} is not supported"
-        if "eager_input_streaming" in tool:
-            return "tools.0.custom.eager_input_streaming: Extra inputs are not permitted"
-    return None
-
-
-DIALECT = Dialect(ANTHROPIC, parse, render, frames, refusal)
+DIALECT = Dialect(ANTHROPIC, parse, render, frames)

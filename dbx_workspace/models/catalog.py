@@ -12,6 +12,7 @@ CHAT = "mlflow/v1/chat/completions"
 
 _PREFIX = "databricks-"
 _UNITY_PREFIX = "system.ai."
+_DOTS_OF_A_SERVICE = 2
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,15 @@ class ServedModel:
 
     @property
     def unity_name(self) -> str:
-        """The Unity Catalog name, ``system.ai.…``."""
+        """The Unity Catalog name, ``system.ai.…``; a service of another schema has only that."""
+        if self.is_own_service:
+            return self.name
         return _UNITY_PREFIX + self.name.removeprefix(_PREFIX)
+
+    @property
+    def is_own_service(self) -> bool:
+        """Whether it is a model service in a schema of somebody's own, ``catalog.schema.name``."""
+        return self.name.count(".") >= _DOTS_OF_A_SERVICE
 
     def endpoint(self) -> dict[str, object]:
         """Return the record of ``GET /api/2.0/serving-endpoints``."""
@@ -89,7 +97,11 @@ def default_models() -> list[ServedModel]:
             (GEMINI, CHAT),
             "gemini-3-5-flash gemini-3-1-pro gemini-3-flash gemini-2-5-pro gemini-2-5-flash",
         ),
-        *_family((CHAT,), "gpt-oss-120b kimi-k2-7-code glm-5-2"),
+        *_family(
+            (CHAT,),
+            "gpt-oss-120b kimi-k2-7-code glm-5-2 llama-4-maverick qwen3-next-80b-a3b-instruct "
+            "inkling",
+        ),
         ServedModel(_PREFIX + "claude-opus-5", (ANTHROPIC, CHAT), is_ready=False),
         ServedModel(_PREFIX + "gte-large-en", (), task="llm/v1/embeddings"),
     ]

@@ -38,7 +38,7 @@ def parse(body: Json) -> Conversation:
 
 def render(reply: Reply, model: str) -> Json:
     """Return the whole completion."""
-    message: Json = {"role": "assistant", "content": reply.text}
+    message: Json = {"role": "assistant", "content": reply.text if reply.chunks else None}
     if reply.tool_call is not None:
         message["tool_calls"] = [_call(reply)]
     choice = {"index": 0, "message": message, "finish_reason": _finish_reason(reply)}
@@ -57,7 +57,8 @@ def frames(reply: Reply, model: str, body: Json) -> Iterator[Frame]:
         yield data_event(_chunk(head, {"content": text}), reply.pause_seconds)
     if reply.tool_call is not None:
         yield data_event(_chunk(head, {"tool_calls": [{"index": 0, **_call(reply)}]}))
-    yield data_event(_chunk(head, {}, _finish_reason(reply)))
+    if "no-finish" not in reply.quirks:
+        yield data_event(_chunk(head, {}, _finish_reason(reply)))
     if (body.get("stream_options") or {}).get("include_usage"):
         yield data_event({**head, "choices": [], "usage": _usage(reply)})
     yield Frame(b"data: [DONE]\n\n")
@@ -75,7 +76,8 @@ def _head(kind: str, model: str) -> Json:
 def _call(reply: Reply) -> Json:
     call = reply.tool_call
     function = {"name": call.name, "arguments": call.arguments_json()} if call else {}
-    return {"id": new_id("call_", 24), "type": "function", "function": function}
+    signature = {"thoughtSignature": new_id("")} if "signatures" in reply.quirks else {}
+    return {"id": new_id("call_", 24), "type": "function", "function": function, **signature}
 
 
 def _finish_reason(reply: Reply) -> str:
@@ -88,14 +90,4 @@ def _usage(reply: Reply) -> Json:
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}
 
 
-def refusal(body: Json) -> str | None:
-    """Return the gateway's error for ``store`` and ``strict`` functions."""
-    if "store" in body:
-        return "store: Extra inputs are not permitted"
-    for tool in objects(body.get("tools")):
-        if "strict" in (tool.get("function") or {}):
-            return "tools.0.function.strict: Extra inputs are not permitted"
-    return None
-
-
-DIALECT = Dialect(CHAT, parse, render, frames, refusal)
+DIALECT = Dialect(CHAT, parse, render, frames)

@@ -47,16 +47,17 @@ def _turns(content: Json) -> Iterator[Turn]:
 
 def _result_text(response: object) -> str:
     if isinstance(response, dict):
-        output = response.get("output", response.get("result", response.get("error")))
+        keys = ("output", "result", "content", "error")
+        output = next((response[key] for key in keys if key in response), None)
         return output if isinstance(output, str) else json.dumps(response)
     return str(response)
 
 
 def render(reply: Reply, model: str) -> Json:
     """Return the whole response."""
-    parts: list[Json] = [{"text": reply.text}]
+    parts: list[Json] = [{"text": reply.text}] if reply.chunks else []
     if reply.tool_call is not None:
-        parts.append(_call_part(reply.tool_call))
+        parts.append(_call_part(reply.tool_call, reply.quirks))
     return _response(reply, model, parts, "STOP")
 
 
@@ -64,12 +65,14 @@ def frames(reply: Reply, model: str, _body: Json) -> Iterator[Frame]:
     """Yield the partial responses of a stream; the last one has the finish reason."""
     for text in reply.chunks:
         yield data_event(_response(reply, model, [{"text": text}]), reply.pause_seconds)
-    last = [_call_part(reply.tool_call)] if reply.tool_call is not None else [{"text": ""}]
+    call = reply.tool_call
+    last = [_call_part(call, reply.quirks)] if call is not None else [{"text": ""}]
     yield data_event(_response(reply, model, last, "STOP"))
 
 
-def _call_part(call: ToolCall) -> Json:
-    return {"functionCall": {"id": new_id("", 8), "name": call.name, "args": call.arguments}}
+def _call_part(call: ToolCall, quirks: frozenset[str]) -> Json:
+    part = {"functionCall": {"id": new_id("", 8), "name": call.name, "args": call.arguments}}
+    return {**part, "thoughtSignature": new_id("")} if "signatures" in quirks else part
 
 
 def _response(reply: Reply, model: str, parts: list[Json], finish: str | None = None) -> Json:

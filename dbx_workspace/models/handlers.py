@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from tornado.iostream import StreamClosedError
 
@@ -13,6 +14,7 @@ from ..state import Workspace
 from ..web import ApiHandler, Json, Operation, Route
 from . import anthropic, chat, gemini, responses
 from .catalog import ANTHROPIC, RESPONSES, ServedModel
+from .rules import ModelCall
 from .script import Dialect, Frame, reply_to
 
 # The base paths of each API, and whether they belong to the AI Gateway.
@@ -35,7 +37,14 @@ _CHAT_BASES = {
     "/openai/v1": True,
     "/serving-endpoints": False,
 }
-_GEMINI_BASES = {"/ai-gateway/gemini": True, "/gemini": True, "/serving-endpoints/google": False}
+# No documentation has the last one; it is served if the rule ``gemini-path`` is off.
+_OLD_GEMINI_BASE = "/serving-endpoints/google"
+_GEMINI_BASES = {
+    "/ai-gateway/gemini": True,
+    "/gemini": True,
+    "/serving-endpoints/gemini": False,
+    _OLD_GEMINI_BASE: False,
+}
 # The platform replies 499 to a list without a page size; ours is limited to this size anyway.
 _MAX_PAGE_SIZE = 100
 
@@ -60,6 +69,11 @@ class ServingHandler(ApiHandler):
             raise errors.no_such_route(self.request.method or "", self.request.path)
         await super().prepare()
 
+    @property
+    def is_gateway(self) -> bool:
+        """Whether the path is the AI Gateway's."""
+        return self._is_gateway
+
     def invalid_token(self) -> PlatformError:
         """Return the gateway's error for a dead token, which differs from the REST APIs'."""
         return errors.invalid_gateway_token() if self._is_gateway else super().invalid_token()
@@ -73,15 +87,46 @@ async def _complete(
     name = model or str(body.get("model", ""))
     call.log_entry.model = name
     _require_servable(call, dialect, name)
-    refusal = dialect.refusal(body)
-    if refusal is not None and call.workspace.switches.is_gateway_strict:
-        raise PlatformError(400, "BAD_REQUEST", refusal)
-    reply = reply_to(dialect.parse(body))
-    if body.get("stream") is True or action.startswith("stream"):
-        await _stream(call, dialect.frames(reply, name, body))
-        return None
-    await call.pause(reply.pause_seconds * len(reply.chunks))
-    return dialect.render(reply, name)
+    request = ModelCall(dialect.api_type, name, body, call.is_gateway, call.request.body)
+    call.log_entry.pictures, call.log_entry.cache_marks = request.pictures, request.cache_marks
+    give_back = _admit(call, request)
+    reply = replace(reply_to(dialect.parse(body)), quirks=_quirks(call, request))
+    try:
+        if body.get("stream") is True or action.startswith("stream"):
+            await _stream(call, dialect.frames(reply, name, body))
+            return None
+        await call.pause(reply.pause_seconds * len(reply.chunks))
+        return dialect.render(reply, name)
+    finally:
+        give_back(reply.output_tokens())
+
+
+def _admit(call: ServingHandler, request: ModelCall) -> Callable[[int], None]:
+    """Check a call by the rules that are on; raises the refusal and logs which rule it was."""
+    rules = call.workspace.model_rules
+    refused = rules.first_refusal(request)
+    if refused is not None:
+        call.log_entry.rule = refused[0].name
+        raise refused[1]
+    if not rules.is_on("output-budget"):
+        return lambda _used: None
+    try:
+        return call.workspace.output_budget.admit(request)
+    except PlatformError:
+        call.log_entry.rule = "output-budget"
+        raise
+
+
+def _quirks(call: ServingHandler, request: ModelCall) -> frozenset[str]:
+    """Return the rules in force that shape the answer of this model."""
+    family = request.family
+    shaping = {
+        "long-ids": True,
+        "signatures": family.vendor == "gemini" and family.version >= (3, 0),
+        "no-finish": family.vendor == "inkling",
+    }
+    rules = call.workspace.model_rules
+    return frozenset(n for n, applies in shaping.items() if applies and rules.is_on(n))
 
 
 async def _stream(call: ServingHandler, frames: Iterator[Frame]) -> None:
@@ -103,8 +148,10 @@ async def _stream(call: ServingHandler, frames: Iterator[Frame]) -> None:
 def _require_servable(call: ServingHandler, dialect: Dialect, name: str) -> None:
     model = call.workspace.models.find(name)
     if model is None:
+        call.log_entry.rule = "unknown-model"
         raise errors.not_found(f"Endpoint with name '{name}' does not exist.")
     if dialect.api_type not in model.api_types:
+        call.log_entry.rule = "dialect"
         raise PlatformError(
             400, "BAD_REQUEST", f"Endpoint {name} does not support the API {dialect.api_type}."
         )
@@ -114,6 +161,7 @@ def _require_servable(call: ServingHandler, dialect: Dialect, name: str) -> None
 
 def _count_anthropic_tokens(call: ServingHandler) -> Json:
     """Return the number of input tokens of a request."""
+    _require_route(call, "count-tokens")
     body = call.json_body()
     _require_servable(call, anthropic.DIALECT, str(body.get("model", "")))
     return {"input_tokens": anthropic.DIALECT.parse(body).input_tokens()}
@@ -121,9 +169,18 @@ def _count_anthropic_tokens(call: ServingHandler) -> Json:
 
 async def _gemini(call: ServingHandler, model: str, action: str) -> Json | None:
     """Reply to one of Gemini's three actions."""
+    if call.request.path.startswith(_OLD_GEMINI_BASE):
+        _require_route(call, "gemini-path")
     if action == "countTokens":
         return {"totalTokens": gemini.DIALECT.parse(call.json_body()).input_tokens()}
     return await _complete(gemini.DIALECT, call, model, action)
+
+
+def _require_route(call: ServingHandler, rule: str) -> None:
+    """Raise 404 for a path that no API has while a rule is on."""
+    if call.workspace.model_rules.is_on(rule):
+        call.log_entry.rule = rule
+        raise errors.no_such_route(call.request.method or "", call.request.path)
 
 
 def _list_anthropic(call: ServingHandler) -> Json:
@@ -145,38 +202,47 @@ def _list_openai(call: ServingHandler) -> Json:
     return {"object": "list", "data": data}
 
 
+def _endpoints(call: ServingHandler) -> list[ServedModel]:
+    return [m for m in call.workspace.models.all() if not m.is_own_service]
+
+
 def _list_endpoints(call: ServingHandler) -> Json:
     """Return every endpoint, ready or not."""
-    return {"endpoints": [m.endpoint() for m in call.workspace.models.all()]}
+    return {"endpoints": [m.endpoint() for m in _endpoints(call)]}
 
 
 def _list_foundation_models(call: ServingHandler) -> Json:
     """Return the platform's own endpoints with the APIs that they support."""
-    return {"endpoints": [m.foundation_endpoint() for m in call.workspace.models.foundation()]}
+    models = call.workspace.models.foundation()
+    return {"endpoints": [m.foundation_endpoint() for m in models]}
 
 
 def _list_model_services(call: ServingHandler) -> Json:
-    """Return one page of the models' Unity Catalog names."""
-    models, more = _page(call)
-    services = [{"name": f"model-services/{m.unity_name}"} for m in models]
-    return {"model_services": services, **more}
+    """Return one page of the models' Unity Catalog names, of one schema or of all."""
+    schema = call.get_query_argument("parent", "").removeprefix("schemas/")
+    services = call.workspace.models.foundation()
+    of_schema = [m for m in services if m.unity_name.startswith(schema)]
+    models, more = _page(call, of_schema)
+    names = [{"name": f"model-services/{m.unity_name}"} for m in models]
+    return {"model_services": names, **more}
 
 
 def _list_gateway_endpoints(call: ServingHandler) -> Json:
     """Return one page of the gateway's endpoints."""
-    models, more = _page(call)
+    models, more = _page(call, _endpoints(call))
     return {"endpoints": [{"name": m.name} for m in models], **more}
 
 
-def _page(call: ServingHandler) -> tuple[list[ServedModel], Json]:
+def _page(call: ServingHandler, models: list[ServedModel]) -> tuple[list[ServedModel], Json]:
     """Return the requested page of models, and the field with the next page's token."""
     try:
         size = int(call.get_query_argument("page_size", str(_MAX_PAGE_SIZE)))
         start = int(call.get_query_argument("page_token", "0"))
     except ValueError:
         raise errors.invalid_parameter("page_size or page_token is invalid.") from None
+    if size > call.workspace.switches.largest_page:
+        raise PlatformError(499, "CANCELLED", "The request was cancelled.")
     end = start + max(1, min(size, _MAX_PAGE_SIZE))
-    models = call.workspace.models.foundation()
     return models[start:end], {"next_page_token": str(end)} if end < len(models) else {}
 
 

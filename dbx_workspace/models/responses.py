@@ -61,7 +61,8 @@ def frames(reply: Reply, model: str, _body: Json) -> Iterator[Frame]:
     response = _Response(reply, model)
     yield response.event("response.created", response=response.snapshot("in_progress"))
     yield response.event("response.in_progress", response=response.snapshot("in_progress"))
-    yield from response.message_frames()
+    if reply.chunks:
+        yield from response.message_frames()
     if reply.tool_call is not None:
         yield from response.call_frames()
     yield response.event("response.completed", response=response.snapshot("completed"))
@@ -73,9 +74,10 @@ class _Response:
     def __init__(self, reply: Reply, model: str) -> None:
         self._reply = reply
         self._model = model
-        self._id = new_id("resp_")
-        self._message_id = new_id("msg_")
-        self._item_id = new_id("fc_")
+        padding = "f" * 150 if "long-ids" in reply.quirks else ""  # about 190 characters
+        self._id = new_id("resp_") + padding
+        self._message_id = new_id("msg_") + padding
+        self._item_id = new_id("fc_") + padding
         self._call_id = new_id("call_", 24)
         self._created = int(time.time())
         self._sequence = itertools.count()
@@ -116,16 +118,18 @@ class _Response:
 
     def call_frames(self) -> Iterator[Frame]:
         call = self._call()
-        position = {"item_id": self._item_id, "output_index": 1}
+        index = 1 if self._reply.chunks else 0
+        position = {"item_id": self._item_id, "output_index": index}
         item = {**call, "status": "in_progress", "arguments": ""}
-        yield self.event("response.output_item.added", output_index=1, item=item)
+        yield self.event("response.output_item.added", output_index=index, item=item)
         arguments = call["arguments"]
         yield self.event("response.function_call_arguments.delta", **position, delta=arguments)
         yield self.event("response.function_call_arguments.done", **position, arguments=arguments)
-        yield self.event("response.output_item.done", output_index=1, item=call)
+        yield self.event("response.output_item.done", output_index=index, item=call)
 
     def _output(self) -> list[Json]:
-        return [self._message()] + ([self._call()] if self._reply.tool_call else [])
+        message = [self._message()] if self._reply.chunks else []
+        return message + ([self._call()] if self._reply.tool_call else [])
 
     def _message(self) -> Json:
         part = {"type": "output_text", "text": self._reply.text, "annotations": []}
@@ -159,13 +163,4 @@ class _Response:
         }
 
 
-def refusal(body: Json) -> str | None:
-    """Return the gateway's error for hosted web search and tool namespaces."""
-    for tool in objects(body.get("tools")):
-        kind = str(tool.get("type", ""))
-        if kind.startswith("web_search") or kind == "namespace":
-            return f"tools: the tool type {kind} is not supported"
-    return None
-
-
-DIALECT = Dialect(RESPONSES, parse, render, frames, refusal)
+DIALECT = Dialect(RESPONSES, parse, render, frames)

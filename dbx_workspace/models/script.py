@@ -3,7 +3,7 @@
 The last user message, without ``<system-reminder>`` blocks and the like, decides:
 
 - ``run: COMMAND`` on its own line: a call of the agent's shell tool, then ``done: OUTPUT``.
-  Several such lines run in turn.
+  Several such lines run in turn.  ``just run: COMMAND`` is a call without a word.
 - ``stream: N chunks every M ms``: N numbered chunks, slowly, then ``end of stream``.
 - ``bulk: N tokens``: N words at full speed, then ``end of bulk``.
 - anything else: ``echo: `` and the message.
@@ -29,7 +29,9 @@ _ADDED_BLOCKS = re.compile(
     r"<(system-reminder|environment_context|session_context)>.*?</\1>", re.DOTALL
 )
 # ``opencode run`` puts quotation marks around a prompt of several words.
-_RUN = re.compile(r"^[ \t]*(\"?)run:[ \t]*(\S.*?)[ \t]*\1$", re.MULTILINE)
+_RUN = re.compile(r"^[ \t]*(\"?)(just )?run:[ \t]*(\S.*?)[ \t]*\1$", re.MULTILINE)
+# Around a prompt of several lines.
+_QUOTED = re.compile(r'\A"([^"]*\n[^"]*)"\Z')
 # Codex and Gemini CLI put a report before a command's output, Gemini CLI also one after it.
 _REPORT_HEAD = re.compile(r"\A.*?^Output:\s", re.DOTALL | re.MULTILINE)
 _REPORT_TAIL = re.compile(r"^(Process Group PGID:|</untrusted_context>).*", re.DOTALL | re.M)
@@ -93,13 +95,17 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class Reply:
-    """Text in chunks, and optionally a tool call after it."""
+    """Text in chunks, and optionally a tool call after it.
+
+    ``quirks`` are the rules in force that shape an answer, such as ``long-ids``.
+    """
 
     chunks: tuple[str, ...]
     tool_call: ToolCall | None = None
     pause_seconds: float = 0.0
     stop_sequence: str | None = None
     input_tokens: int = field(default=1)
+    quirks: frozenset[str] = frozenset()
 
     @property
     def text(self) -> str:
@@ -127,11 +133,13 @@ def _decide(conversation: Conversation) -> _Decision:
     if conversation.json_schema is not None:
         return (json.dumps(sample_of(conversation.json_schema)),), None, 0.0, None
     prompt, results = _prompt_and_results(conversation.turns)
-    commands = [match[2] for match in _RUN.finditer(prompt)]
+    prompt = _QUOTED.sub(r"\1", prompt)
+    commands = [(match[3], bool(match[2])) for match in _RUN.finditer(prompt)]
     tool = shell_tool(conversation.tools)
     if tool is not None and len(results) < len(commands):
-        command = commands[len(results)]
-        return ("Running it. ",), ToolCall(tool.name, shell_arguments(tool, command)), 0.0, None
+        command, is_silent = commands[len(results)]
+        said = () if is_silent else ("Running it. ",)
+        return said, ToolCall(tool.name, shell_arguments(tool, command)), 0.0, None
     if results:
         return _split_words(f"done: {_tool_output(results[-1])}"), None, 0.0, None
     return _decide_text(prompt)
@@ -250,16 +258,12 @@ class Frame:
 
 @dataclass(frozen=True)
 class Dialect:
-    """One model API as functions.
-
-    ``refusal`` returns the error for a body that the real gateway is known to reject, or None.
-    """
+    """One model API as functions."""
 
     api_type: str
     parse: Callable[[Json], Conversation]
     render: Callable[[Reply, str], Json]
     frames: Callable[[Reply, str, Json], Iterator[Frame]]
-    refusal: Callable[[Json], str | None] = lambda _body: None
 
 
 def new_id(prefix: str, digits: int = 32) -> str:

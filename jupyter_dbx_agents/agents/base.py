@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..config_files import ConfigFile, Format
+from ..config_files import ConfigFile, Format, Initial
 from ..config_files.text import SECTION
-from ..models import Dialect, ModelTable
+from ..models import Dialect, ModelTable, family_of
+from ..models.names import stem_of
 from ..secret import Secret
 
 # Codex, Gemini CLI and OpenCode read it by themselves; the others are pointed to it.
@@ -59,6 +60,8 @@ class AgentContext:
     the agent's main model.  ``mcp_servers`` are the user's own, by name, each with ``url`` and
     ``headers`` or with ``command``, ``args`` and ``env``.  ``own_folder`` is for files that only we
     write.  ``after_turn`` is the command that an agent runs after each turn, '' for none.
+    ``trusts_project_variables`` if a project's ``.env`` may configure an agent.
+    ``model_is_new`` while the owner's choice of another model is being written.
     """
 
     home: Path
@@ -71,6 +74,38 @@ class AgentContext:
     git_roots: tuple[Path, ...] = ()
     mcp_servers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     after_turn: str = ""
+    trusts_project_variables: bool = False
+    model_is_new: bool = False
+
+    def initial(self, value: Any) -> Any:
+        """Return a value that follows the model, as one that the agent's own screen may change.
+
+        The owner's new choice in the panel goes over one that was made there before.
+        """
+        return value if self.model_is_new else Initial(value)
+
+    def choices(self, *dialects: Dialect) -> list[str]:
+        """Return the models to choose from: the configured ones first, then what is served."""
+        table = self.models
+        configured = (
+            self.model,
+            table.anthropic_model,
+            table.anthropic_sonnet_model,
+            table.anthropic_small_model,
+            table.codex_model,
+            table.gemini_model,
+        )
+        spoken = [name for name in configured if name == self.model or self._may(name, dialects)]
+        stems = {stem_of(name) for name in spoken}
+        more = [name for name in table.served_names(*dialects) if stem_of(name) not in stems]
+        return list(dict.fromkeys((*spoken, *more)))
+
+    def _may(self, model: str, dialects: tuple[Dialect, ...]) -> bool:
+        """Whether a model may be served in one of some dialects: what is unknown may."""
+        served = self.models.served
+        if served.is_known and not served.is_partial:
+            return any(served.serves(model, dialect) for dialect in dialects)
+        return family_of(model).dialect in dialects
 
 
 @dataclass(frozen=True)

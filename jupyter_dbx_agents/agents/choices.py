@@ -15,6 +15,7 @@ from typing import Any
 from ..config_files import atomic
 from ..config_files.managed import STATE_FOLDER
 from ..errors import ConfigFileError, RequestError
+from ..models import without_window_mark
 
 # As endpoints, Unity Catalog models and their versions are named; it becomes part of URLs.
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
@@ -58,6 +59,8 @@ def changed(choice: Choice, patch: Mapping[str, Any]) -> Choice:
 def checked(values: Mapping[str, Any]) -> Choice:
     """Return the choice that a JSON object describes; raises RequestError."""
     enabled, model = values.get("enabled"), values.get("model")
+    if isinstance(model, str):
+        model = without_window_mark(model)  # who has the large window gets it anyway
     if not isinstance(enabled, bool | None):
         raise RequestError("“enabled” must be true, false or null.", "Use null for the default.")
     if model is not None and not (isinstance(model, str) and _MODEL.fullmatch(model)):

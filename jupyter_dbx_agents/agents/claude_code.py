@@ -8,15 +8,32 @@ Decided
   or refuses the form, no command runs at all.  A person can still choose another mode with
   Shift-Tab or ``--permission-mode``.
 - WebSearch is denied: it is a tool hosted by the vendor, and the gateway refuses requests with it.
+- The main model is the setting ``model`` and not the variable ANTHROPIC_MODEL, which would win over
+  every choice that ``/model`` says it has saved.
+- On an AI Gateway it runs as Databricks' own launcher starts it (databricks/unity-gateway,
+  ``agents/claude.py``): gateway mode, a prompt cache of one hour, tools of MCP servers loaded when
+  they are needed, ``[1m]`` for the models that have that window.  With 150 tools of an MCP server
+  its first request is 90 kB instead of 182 kB.  It takes a field off by itself when the gateway
+  refuses it.  Without a gateway the experimental fields stay off, as the older guides for serving
+  endpoints have it.
+- ``/model`` shows every served Claude by ``modelPicker``: the discovery that it has itself (of
+  ``/v1/models``, CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY) lists names without their windows.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from ..config_files import ConfigFile, Format
-from ..models import Dialect
+from ..models import Dialect, GatewayKind, family_of
 from .base import SKILLS_FOLDER, Agent, AgentContext, instructions_file
 from .install.npm import LOCK_FOLDER, NpmPackage
+
+_GATEWAY = {
+    "CLAUDE_CODE_USE_GATEWAY": "1",
+    "ENABLE_PROMPT_CACHING_1H": "1",
+    "ENABLE_TOOL_SEARCH": "true",
+}
+_SERVING = {"CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1"}
 
 
 def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
@@ -28,7 +45,11 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
             context.home / ".claude" / "settings.json",
             Format.JSON,
             {
+                "model": context.initial(with_window(context.model)),
                 "env": _variables(context),
+                "modelPicker": {"options": _picker(context)},
+                # Else it asks its vendor about each domain that it fetches a page from.
+                "skipWebFetchPreflight": True,
                 "permissions": {"deny": ["WebSearch"], "defaultMode": "default"},
                 **_hooks(context.after_turn),
             },
@@ -66,20 +87,32 @@ def _variables(context: AgentContext) -> dict[str, object]:
     return {
         "ANTHROPIC_BASE_URL": f"{context.broker_url}/anthropic",
         "ANTHROPIC_AUTH_TOKEN": context.capability,
-        "ANTHROPIC_MODEL": context.model,
+        "ANTHROPIC_MODEL": "",  # any other would win over the setting
         # Without these four, its aliases and side jobs use the vendor's own model names.
-        "ANTHROPIC_DEFAULT_OPUS_MODEL": context.model,
-        "ANTHROPIC_DEFAULT_FABLE_MODEL": context.model,
-        "ANTHROPIC_DEFAULT_SONNET_MODEL": models.anthropic_sonnet_model,
+        "ANTHROPIC_DEFAULT_OPUS_MODEL": with_window(context.model),
+        "ANTHROPIC_DEFAULT_FABLE_MODEL": with_window(context.model),
+        "ANTHROPIC_DEFAULT_SONNET_MODEL": with_window(models.anthropic_sonnet_model),
         "ANTHROPIC_DEFAULT_HAIKU_MODEL": models.anthropic_small_model,
         "ANTHROPIC_CUSTOM_HEADERS": "x-databricks-use-coding-agent-mode: true",
-        # Fields and tools of unreleased APIs, which a gateway refuses.
-        "CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1",
+        **(_SERVING if models.gateway.kind is GatewayKind.SERVING_ENDPOINTS else _GATEWAY),
         # No name outside the workspace is needed; failed telemetry would pile up in ~/.claude.
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL": "1",
         "DISABLE_AUTOUPDATER": "1",  # the version is the lock file's
     }
+
+
+def with_window(model: str) -> str:
+    """Return a model's name with the mark of its large window, if it has one."""
+    return f"{model}[1m]" if family_of(model).has_large_window else model
+
+
+def _picker(context: AgentContext) -> list[dict[str, str]]:
+    """Return the served models that none of its own aliases stands for."""
+    table = context.models
+    shown = {context.model, table.anthropic_sonnet_model, table.anthropic_small_model}
+    others = [name for name in context.choices(Dialect.ANTHROPIC) if name not in shown]
+    return [{"model": with_window(name), "label": name} for name in others]
 
 
 CLAUDE_CODE = Agent(

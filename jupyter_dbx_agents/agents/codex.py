@@ -11,9 +11,7 @@ Decided
   repository's root counts.  Elsewhere Codex keeps its own rule: its screen asks, and ``codex exec``
   can only read, unless ``--sandbox`` says otherwise.  To trust the whole home would let any folder
   that was unpacked in it bring settings of its own into force.
-- For a model's name that it does not know it warns, takes a poorer prompt and offers no tool for
-  patches.  So one of its own descriptions is copied under that name, to a catalog that takes the
-  place of its own.
+- The served models are described in a catalog that takes the place of its own: ``codex_catalog``.
 - Its sandbox uses user namespaces (bubblewrap, which it brings along).  In a container that forbids
   them every command of Codex would fail, so its sandbox is switched off there: the container is the
   boundary then, as it is for the other agents.
@@ -28,6 +26,7 @@ from ..config_files import ConfigFile, Format, atomic
 from ..errors import InstallError
 from ..models import Dialect
 from .base import Agent, AgentContext, instructions_file
+from .codex_catalog import build_catalog
 from .install.npm import LOCK_FOLDER, NpmPackage
 from .install.program import empty_home, run_program
 
@@ -42,7 +41,7 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
             context.home / ".codex" / "config.toml",
             Format.TOML,
             {
-                "model": context.model,
+                "model": context.initial(context.model),
                 # One that is named must be there.
                 "model_catalog_json": str(catalog) if catalog.exists() else None,
                 "model_provider": PROVIDER,
@@ -103,46 +102,34 @@ async def prepare(context: AgentContext, program: Path, environment: Mapping[str
 async def _write_catalog(
     context: AgentContext, program: Path, environment: Mapping[str, str]
 ) -> None:
+    built_in = await _built_in_catalog(context, program, environment)
+    try:
+        catalog = build_catalog(json.loads(built_in), context.choices(Dialect.RESPONSES))
+    except (ValueError, KeyError, TypeError, StopIteration) as error:
+        _built_in_path(context).unlink(missing_ok=True)
+        raise InstallError(
+            f"Codex's descriptions of models cannot be read ({error!r}).",
+            "Codex works, but warns at its start. Install it again: jupyter dbx-agents agents "
+            "install codex.",
+        ) from None
     path = _catalog_path(context)
-    if path.exists():
-        return
-    with empty_home(environment, without=("CODEX_HOME",)) as clean:
-        output = Path(clean["HOME"]) / "models.json"
-        command = ("sh", "-c", 'exec "$0" debug models > "$1"', str(program), str(output))
-        code, lines = await run_program(command, output.parent, clean)
-        try:
-            catalog = build_catalog(json.loads(output.read_text(encoding="utf-8")), context.model)
-        except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
-            raise InstallError(
-                f"Codex's descriptions of models cannot be read (exit status {code}, {error!r}).",
-                "Codex works, but warns at its start. Install it again: jupyter dbx-agents agents "
-                f"install codex. It printed: {' '.join(lines)}",
-            ) from None
     atomic.replace(atomic.read(path), json.dumps(catalog).encode(), 0o600)
 
 
-def build_catalog(built_in: Mapping[str, Any], model: str) -> dict[str, Any]:
-    """Return a catalog with one model, described as the first built-in one of the plain kind.
-
-    Plain: without the vendor's own form of requests and tools.  Raises KeyError or StopIteration
-    when there is none.
-    """
-    plain = next(
-        entry
-        for entry in built_in["models"]
-        if not entry.get("use_responses_lite") and not entry.get("tool_mode")
-    )
-    ours = {
-        **plain,
-        "slug": model,
-        "display_name": model,
-        "description": "Served by your workspace.",
-        "supports_search_tool": False,  # a tool hosted by the vendor
-        "upgrade": None,  # it would offer the vendor's next model
-        "service_tiers": [],
-        "additional_speed_tiers": [],
-    }
-    return {"models": [ours]}
+async def _built_in_catalog(
+    context: AgentContext, program: Path, environment: Mapping[str, str]
+) -> bytes:
+    """Return the program's own catalog, which it takes a second to print and never changes."""
+    kept = _built_in_path(context)
+    if kept.exists():
+        return kept.read_bytes()
+    with empty_home(environment, without=("CODEX_HOME",)) as clean:
+        output = Path(clean["HOME"]) / "models.json"
+        command = ("sh", "-c", 'exec "$0" debug models > "$1"', str(program), str(output))
+        await run_program(command, output.parent, clean)
+        content = output.read_bytes() if output.exists() else b""
+    atomic.replace(atomic.read(kept), content, 0o600)
+    return content
 
 
 async def _try_sandbox(
@@ -165,8 +152,12 @@ async def _try_sandbox(
 
 
 def _catalog_path(context: AgentContext) -> Path:
-    """Return where the catalog for the agent's model is, or will be once it is installed."""
-    return context.own_folder / f"models-{context.model.replace('/', '-')}.json"
+    """Return where the catalog of the served models is, or will be once Codex is installed."""
+    return context.own_folder / "models.json"
+
+
+def _built_in_path(context: AgentContext) -> Path:
+    return context.own_folder / f"built-in-models-{CODEX.recipe.version()}.json"
 
 
 def _sandbox_report(context: AgentContext) -> Path:

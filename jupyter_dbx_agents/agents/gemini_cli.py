@@ -4,6 +4,8 @@ Decided
 - The broker's address and the capability are in ``~/.gemini/.env``: it has no settings for them,
   and variables of the terminals would show the capability to every program in them.
 - Folder trust is off, since without trust that file is not read.  Its shell tool still asks.
+- A project's ``.env`` is ignored: the program reads only the nearest such file, so that any in a
+  project would hide ours, and one with a key of Google's would send prompts there.
 - The helper models that it calls by their vendor's names all become the main model, which is the
   one that is known to be served.
 - Skills are read from the shared folder and ``~/.gemini/skills``; we put nothing into the second,
@@ -44,7 +46,7 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
             folder / ".env",
             Format.DOTENV,
             {
-                "GEMINI_MODEL": context.model,
+                "GEMINI_MODEL": None,  # it would win over a choice made with /model
                 "GOOGLE_GEMINI_BASE_URL": f"{context.broker_url}/gemini",
                 "GEMINI_API_KEY_AUTH_MECHANISM": "bearer",
                 "GEMINI_API_KEY": context.capability,
@@ -70,7 +72,8 @@ def _settings(context: AgentContext) -> dict[str, Any]:
             "auth": {"selectedType": "gemini-api-key"},
             "folderTrust": {"enabled": False},
         },
-        "model": {"name": context.model},
+        "advanced": {"ignoreLocalEnv": not context.trusts_project_variables},
+        "model": {"name": context.initial(context.model)},
         "context": {"fileName": ["GEMINI.md", "AGENTS.md"]},
         "modelConfigs": {"customAliases": aliases},
         "mcpServers": {name: _server(given) for name, given in context.mcp_servers.items()},

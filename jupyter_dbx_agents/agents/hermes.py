@@ -3,33 +3,64 @@
 Decided
 - The capability is in ``config.yaml`` and not in ``~/.hermes/.env``: that file goes to the
   environment of its tools.
-- A provider of our own with ``discover_models`` off and each model's ``context_length``: a plain
+- Providers of our own with ``discover_models`` off and each model's ``context_length``: a plain
   ``custom`` one on a loopback address is taken for a local model server and probed 30 times before
   the first question.
+- One provider for each dialect, so that each model is spoken to in its native one: for Claude that
+  is where its prompt cache works (hermes-agent#108834), for GPT where tools do.  Gemini has none
+  here: its vendor's dialect is not among those of a provider of one's own.
+- It asks for 65,536 output tokens unless told otherwise, which most models refuse, and takes the
+  refusal for a conversation that is too long (hermes-agent#51773).  ``max_tokens`` is for the main
+  model, a provider's ``max_output_tokens`` for jobs in the background.
 - Our instructions are in ``agent.environment_hint``, which is made for them; ``SOUL.md`` is the
   user's.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ..config_files import ConfigFile, Format
-from ..models import Dialect
+from ..models import Dialect, family_of
 from .base import SKILLS_FOLDER, Agent, AgentContext, instructions
 from .install.python_package import LOCK_FOLDER, PythonPackage
 
-PROVIDER = "dbx"
-_CONTEXT_TOKENS = 200_000  # of every served Claude; it compacts the conversation before
+_MOST_OUTPUT_TOKENS = 32_000
+
+
+@dataclass(frozen=True)
+class _Provider:
+    name: str
+    title: str
+    path: str
+    api_mode: str
+
+
+PROVIDERS: Mapping[Dialect, _Provider] = {
+    Dialect.CHAT: _Provider("dbx", "Databricks", "/mlflow/v1", "chat_completions"),
+    Dialect.ANTHROPIC: _Provider(
+        "dbx-claude", "Databricks Claude", "/anthropic", "anthropic_messages"
+    ),
+    Dialect.RESPONSES: _Provider("dbx-gpt", "Databricks GPT", "/openai/v1", "codex_responses"),
+}
+DIALECTS = tuple(PROVIDERS)
 
 
 def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
     """Return ``~/.hermes/config.yaml``."""
+    family = family_of(context.model)
     keys = {
         "model": {
-            "default": context.model,
-            "provider": PROVIDER,
-            "context_length": _CONTEXT_TOKENS,
+            "default": context.initial(context.model),
+            "provider": context.initial(PROVIDERS[_dialect(context, context.model)].name),
+            "context_length": context.initial(family.context_tokens),
+            "max_tokens": context.initial(min(_MOST_OUTPUT_TOKENS, family.output_tokens)),
         },
-        "providers": {PROVIDER: _provider(context)},
+        "providers": {
+            provider.name: _provider(context, provider, models)
+            for dialect, provider in PROVIDERS.items()
+            if (models := _models(context, dialect))
+        },
         # A scanner of commands that would be fetched from GitHub.
         "security": {"tirith_enabled": False},
         "agent": {"environment_hint": instructions(context)},
@@ -39,16 +70,30 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
     return (ConfigFile(context.home / ".hermes" / "config.yaml", Format.YAML, keys),)
 
 
-def _provider(context: AgentContext) -> dict[str, Any]:
-    models = dict.fromkeys((context.model, context.models.anthropic_small_model))
+def _dialect(context: AgentContext, model: str) -> Dialect:
+    return context.models.dialect_of(model, *DIALECTS)
+
+
+def _models(context: AgentContext, dialect: Dialect) -> list[str]:
+    return [name for name in context.choices(*DIALECTS) if _dialect(context, name) is dialect]
+
+
+def _provider(context: AgentContext, provider: _Provider, models: list[str]) -> dict[str, Any]:
+    caps = [family_of(model).output_tokens for model in models]
     return {
-        "name": "Databricks",
-        "base_url": f"{context.broker_url}/mlflow/v1",
+        "name": provider.title,
+        "base_url": f"{context.broker_url}{provider.path}",
         "api_key": context.capability,
-        "api_mode": "chat_completions",
+        "api_mode": provider.api_mode,
         "discover_models": False,
-        "models": {model: {"context_length": _CONTEXT_TOKENS} for model in models},
+        "max_output_tokens": min(_MOST_OUTPUT_TOKENS, *caps),
+        "models": {model: _described(model) for model in models},
     }
+
+
+def _described(model: str) -> dict[str, Any]:
+    family = family_of(model)
+    return {"context_length": family.context_tokens, "supports_vision": family.sees_images}
 
 
 HERMES = Agent(
@@ -60,10 +105,11 @@ HERMES = Agent(
         lock_file=LOCK_FOLDER / "hermes.txt",
         module="hermes_cli.main",
         command="hermes",
-        installed_bytes=210_000_000,
+        installed_bytes=215_000_000,
         below_python=(3, 14),
     ),
     dialect=Dialect.CHAT,
+    also_speaks=(Dialect.ANTHROPIC, Dialect.RESPONSES),
     default_model=lambda models: models.hermes_model,
     config_files=config_files,
 )

@@ -1,30 +1,72 @@
 """OpenCode: https://opencode.ai/docs/config; the rest was measured with 1.18.33.
 
 Decided
-- Claude models are spoken to in their own dialect, all others in chat completions, by two
-  providers: through chat completions Claude's tool schemas and empty text blocks are refused
-  (anomalyco/opencode#5028).
+- Each model is spoken to in its native dialect, by one provider for each dialect: through chat
+  completions Claude's tool schemas and empty text blocks are refused (anomalyco/opencode#5028), so
+  are all tools for Gemini (databricks/unity-gateway#491) and for GPT from 5.4 on
+  (anomalyco/opencode#7984).  Chat completions remain for the open models.
+- Each model has its own limits and modalities: a model without modalities counts as blind, and one
+  limit for all is refused by the models with a lower cap.
 - No provider is named ``databricks``: a built-in one of that name would be mixed with it, and
   ``enabled_providers`` shuts that one out together with the vendor's own free models.
-- ``toolStreaming`` is off: it adds a field to each tool that the gateway refuses.
+- ``toolStreaming`` is off: it adds a field to each tool that the gateway refuses.  ``setCacheKey``
+  is off, since the gateway refuses that field, too (databricks/unity-gateway#420).
 - Our instructions are a file of their own, named in ``instructions``: an ``AGENTS.md`` of ours in
   its folder would keep it from reading the user's ``~/.claude/CLAUDE.md``.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..config_files import ConfigFile, Format
-from ..models import Dialect, ModelTable
+from ..models import Dialect, Family, ModelTable, family_of
 from .base import Agent, AgentContext, instructions_file
 from .install.npm import LOCK_FOLDER, NpmPackage
 
-CLAUDE_PROVIDER = "dbx-claude"
-CHAT_PROVIDER = "dbx"
 _FOLDER = (".config", "opencode")
 _HEADERS = {"x-databricks-use-coding-agent-mode": "true"}
-# What every served Claude and GPT has at least; it compacts the conversation before.
-_LIMIT = {"context": 200_000, "output": 32_000}
+# More at once than any answer of an agent has; what is asked for may be reserved beforehand.
+_MOST_OUTPUT_TOKENS = 32_000
+
+
+@dataclass(frozen=True)
+class _Provider:
+    """One provider: its package, which is part of the program, and the name of its key."""
+
+    name: str
+    title: str
+    package: str
+    path: str
+    key: str = "apiKey"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    model_options: Mapping[str, Any] = field(default_factory=dict)
+
+
+PROVIDERS: Mapping[Dialect, _Provider] = {
+    Dialect.ANTHROPIC: _Provider(
+        "dbx-claude",
+        "Databricks",
+        "@ai-sdk/anthropic",
+        "/anthropic/v1",
+        key="authToken",
+        model_options={"toolStreaming": False},
+    ),
+    Dialect.GEMINI: _Provider(
+        "dbx-gemini", "Databricks, Gemini", "@ai-sdk/google", "/gemini/v1beta"
+    ),
+    Dialect.RESPONSES: _Provider(
+        "dbx-gpt",
+        "Databricks, GPT",
+        "@ai-sdk/openai",
+        "/openai/v1",
+        options={"setCacheKey": False},
+    ),
+    Dialect.CHAT: _Provider(
+        "dbx", "Databricks, open models", "@ai-sdk/openai-compatible", "/mlflow/v1"
+    ),
+}
+DIALECTS = tuple(PROVIDERS)
 
 
 def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
@@ -34,13 +76,14 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
         "$schema": "https://opencode.ai/config.json",
         "autoupdate": False,  # the version is the lock file's
         "share": "disabled",  # sharing uploads a conversation to the vendor
-        "enabled_providers": [CLAUDE_PROVIDER, CHAT_PROVIDER],
+        "enabled_providers": [provider.name for provider in PROVIDERS.values()],
         "provider": {
-            CLAUDE_PROVIDER: _claude_provider(context),
-            CHAT_PROVIDER: _chat_provider(context),
+            provider.name: _provider(context, provider, models)
+            for dialect, provider in PROVIDERS.items()
+            if (models := _models(context, dialect))
         },
-        "model": qualified(context.model),
-        "small_model": qualified(_small_model(context)),
+        "model": qualified(context, context.model),
+        "small_model": qualified(context, _small_model(context)),
         "instructions": [str(instructions.path)],
         "mcp": {name: _server(given) for name, given in context.mcp_servers.items()},
     }
@@ -48,66 +91,63 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
     return (ConfigFile(path, Format.JSONC, settings), instructions)
 
 
-def qualified(model: str) -> str:
+def qualified(context: AgentContext, model: str) -> str:
     """Return a model's name with its provider before it."""
-    return f"{CLAUDE_PROVIDER if _is_claude(model) else CHAT_PROVIDER}/{model}"
+    return f"{PROVIDERS[context.models.dialect_of(model, *DIALECTS)].name}/{model}"
 
 
-def _claude_provider(context: AgentContext) -> dict[str, Any]:
+def _models(context: AgentContext, dialect: Dialect) -> list[str]:
+    names = context.choices(*DIALECTS)
+    return [name for name in names if context.models.dialect_of(name, *DIALECTS) is dialect]
+
+
+def _provider(context: AgentContext, provider: _Provider, models: list[str]) -> dict[str, Any]:
     return {
-        "npm": "@ai-sdk/anthropic",
-        "name": "Databricks",
+        "npm": provider.package,
+        "name": provider.title,
         "options": {
-            "baseURL": f"{context.broker_url}/anthropic/v1",
-            "authToken": context.capability,
+            "baseURL": f"{context.broker_url}{provider.path}",
+            provider.key: context.capability,
             "headers": _HEADERS,
+            **provider.options,
         },
-        "models": {
-            model: {"name": model, "limit": _LIMIT, "options": {"toolStreaming": False}}
-            for model in _models(context)
-            if _is_claude(model)
-        },
+        "models": {model: _model(model, provider) for model in models},
     }
 
 
-def _chat_provider(context: AgentContext) -> dict[str, Any]:
-    return {
-        "npm": "@ai-sdk/openai-compatible",
-        "name": "Databricks, chat completions",
-        "options": {
-            "baseURL": f"{context.broker_url}/mlflow/v1",
-            "apiKey": context.capability,
-            "headers": _HEADERS,
+def _model(model: str, provider: _Provider) -> dict[str, Any]:
+    family = family_of(model)
+    described = {
+        "name": model,
+        "limit": {
+            "context": family.context_tokens,
+            "output": min(family.output_tokens, _MOST_OUTPUT_TOKENS),
         },
-        "models": {
-            model: {"name": model, "limit": _LIMIT}
-            for model in _models(context)
-            if not _is_claude(model)
-        },
+        "attachment": family.sees_images,
+        "modalities": {"input": _inputs(family), "output": ("text",)},
+        "reasoning": bool(family.efforts),
+        "temperature": False,  # newer models refuse any but their own
     }
+    return described | ({"options": provider.model_options} if provider.model_options else {})
 
 
-def _models(context: AgentContext) -> list[str]:
-    """Return the models to choose from on the screen, without repetition."""
-    table: ModelTable = context.models
-    names = (
-        context.model,
-        table.anthropic_model,
-        table.anthropic_sonnet_model,
-        table.anthropic_small_model,
-        table.codex_model,
-        table.gemini_model,
-    )
-    return list(dict.fromkeys(names))
+def _inputs(family: Family) -> tuple[str, ...]:
+    images = ("image",) if family.sees_images else ()
+    return ("text", *images, *(("pdf",) if family.reads_documents else ()))
 
 
 def default_model(models: ModelTable) -> str:
     """Return Claude Code's model, or one that is served where the workspace serves no Claude."""
     if "anthropic_model" in models.chosen or _may_serve_claude(models):
         return models.anthropic_model
-    if models.served.serves(models.codex_model, Dialect.CHAT):
-        return models.codex_model
-    return models.hermes_model  # always one that speaks chat completions
+    for model, dialect in (
+        (models.codex_model, Dialect.RESPONSES),
+        (models.codex_model, Dialect.CHAT),
+        (models.gemini_model, Dialect.GEMINI),
+    ):
+        if models.served.serves(model, dialect):
+            return model
+    return models.hermes_model
 
 
 def _small_model(context: AgentContext) -> str:
@@ -119,10 +159,6 @@ def _small_model(context: AgentContext) -> str:
 
 def _may_serve_claude(models: ModelTable) -> bool:
     return not models.served.is_known or bool(models.served.speaking(Dialect.ANTHROPIC))
-
-
-def _is_claude(model: str) -> bool:
-    return "claude" in model
 
 
 def _server(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,7 +186,7 @@ OPENCODE = Agent(
         installed_bytes=354_000_000,
     ),
     dialect=Dialect.ANTHROPIC,
-    also_speaks=(Dialect.CHAT,),
+    also_speaks=(Dialect.RESPONSES, Dialect.GEMINI, Dialect.CHAT),
     default_model=default_model,
     config_files=config_files,
     # Its list of all vendors' models, from the vendor; ours are in the file.

@@ -7,11 +7,11 @@ be switched on again at once.  "Removed" is off, with the program deleted.
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-from traitlets import Float, List, Unicode
+from traitlets import Bool, Float, List, Unicode
 from traitlets.config import LoggingConfigurable
 
 from ..background import Listeners
@@ -88,6 +88,12 @@ class AgentRoster(LoggingConfigurable):
     ).tag(config=True)
     disabled_agents = List(
         Unicode(), help="Names of agents to remove from enabled_agents, such as hermes."
+    ).tag(config=True)
+    trusts_project_variables = Bool(
+        False,
+        help="Whether the .env of a project may configure Gemini CLI. It reads only one such file: "
+        "with any in a project, it would not find the workspace's models there, and one with a "
+        "vendor's key would send prompts to that vendor.",
     ).tag(config=True)
     look_interval_seconds = Float(
         3.0,
@@ -186,15 +192,18 @@ class AgentRoster(LoggingConfigurable):
 
     # ---- files
 
-    async def write_files(self, agents: Iterable[Agent] | None = None) -> None:
+    async def write_files(
+        self, agents: Iterable[Agent] | None = None, *, model_is_new: bool = False
+    ) -> None:
         """Write the files of the agents that are on, and remove our keys for those that are off.
 
+        ``model_is_new`` if the owner has just chosen their model.
         A user's broken file does not stop the others; the first such error is raised at the end.
         """
         async with self._writing:
             self._git_roots = self._paths.repositories()
             for agent in AGENTS if agents is None else agents:
-                await asyncio.to_thread(self._write, agent)
+                await asyncio.to_thread(self._write, agent, model_is_new)
         self.on_change.notify()
         if self._problems:
             raise next(iter(self._problems.values()))
@@ -232,10 +241,11 @@ class AgentRoster(LoggingConfigurable):
                 removed.append(home / link)
         return removed
 
-    def _write(self, agent: Agent) -> None:
+    def _write(self, agent: Agent, model_is_new: bool) -> None:
         """Write or remove one agent's keys and links; a problem is recorded in ``_problems``."""
         self._problems.pop(agent.name, None)
-        for file in agent.config_files(self._context(agent)):
+        context = replace(self._context(agent), model_is_new=model_is_new)
+        for file in agent.config_files(context):
             with self._recording_problem(agent):
                 if self.is_enabled(agent):
                     self._files.write(file)
@@ -282,6 +292,7 @@ class AgentRoster(LoggingConfigurable):
             git_roots=self._git_roots,
             mcp_servers=choice.mcp_servers,
             after_turn=self._paths.after_turn,
+            trusts_project_variables=self.trusts_project_variables,
         )
 
     # ---- programs
@@ -313,7 +324,7 @@ class AgentRoster(LoggingConfigurable):
             await asyncio.to_thread(self._choices.keep, name, choice)
         await self._prepare(agent)
         with contextlib.suppress(DbxAgentsError):  # it is in the REST model that is returned
-            await self.write_files([agent])
+            await self.write_files([agent], model_is_new="model" in patch)
         with self._recording_problem(agent):
             if self.is_enabled(agent):
                 self.installer.link(agent)
@@ -335,9 +346,10 @@ class AgentRoster(LoggingConfigurable):
             hint = f"Switch it on: jupyter dbx-agents agents enable {name}"
             return [Check("enabled", "warning", f"{agent.title} is off.", hint)]
         context = self._context(agent)
+        dialect = self._models.dialect_of(context.model, agent.dialect, *agent.also_speaks)
         program, answer = await asyncio.gather(
             check_program(agent, self.installer, self._child_environment()),
-            check_model(context, agent.dialect),
+            check_model(context, dialect),
         )
         files = check_files(agent, self._problems.get(name), context)
         return [program, files, answer]

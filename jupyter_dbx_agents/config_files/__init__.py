@@ -18,5 +18,6 @@ Decided
 
 from .formats import Format
 from .managed import ConfigFile, ManagedFiles
+from .merge import Initial
 
-__all__ = ["ConfigFile", "Format", "ManagedFiles"]
+__all__ = ["ConfigFile", "Format", "Initial", "ManagedFiles"]

@@ -2,7 +2,8 @@
 
 A key path is ours as long as its value is one that we wrote; a value that the user has changed
 since is theirs, and removal leaves it.  Lists are merged as sets: our items are added and later
-removed.  A tuple is a list that is one value: its order counts, and it is ours as a whole.
+removed.  A tuple is a list that is one value: its order counts, and it is ours as a whole.  An
+``Initial`` value is left alone once somebody has changed it.
 """
 
 import hashlib
@@ -23,6 +24,13 @@ _OWN_ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+(/[^/\"]+)")
 _OWN_SECRET = re.compile(r"(?<![\w-])[\w-]{43}(?![\w-])")
 _OWN_NAME = "jupyter_dbx_agents"
 _MANY = (Mapping, list)
+
+
+@dataclass(frozen=True)
+class Initial:
+    """A value that a program's users change in the same file on its screen, such as a model."""
+
+    value: Any
 
 
 class WrongTypeError(Exception):
@@ -133,7 +141,9 @@ def merge(
     items: dict[KeyPath, tuple[str, ...]] = {}
     for path, value in wanted.items():
         table = _table(document, path, keys, made)
-        if isinstance(value, list):
+        if isinstance(value, Initial):
+            values[path] = _put_unless_changed(table, path, value.value, memory.values.get(path))
+        elif isinstance(value, list):
             items[path] = _add_items(table, path, value, memory, made)
         else:
             plain = list(value) if isinstance(value, tuple) else value
@@ -284,6 +294,15 @@ def _put(
     elif not _same(current, value):
         table[path[-1]] = value
     return OwnValue(tuple(wrote), previous)
+
+
+def _put_unless_changed(
+    table: MutableMapping[str, Any], path: KeyPath, value: Any, own: OwnValue | None
+) -> OwnValue:
+    current = _plain(table[path[-1]]) if path[-1] in table else _ABSENT
+    if own and current is not _ABSENT and fingerprint(current) not in own.wrote:
+        return own
+    return _put(table, path, value, own)
 
 
 def _add_items(

@@ -5,6 +5,10 @@ Catalog, which have the names that the gateway uses, but no dialects; and the se
 which have no dialects either, but also a workspace's own endpoints: external models, and those with
 provisioned throughput.  Only the last list is documented; the others may fail in any way.
 
+A workspace may close the platform's own schema and serve models from others
+(databricks/unity-gateway#569): everything that the user may call is listed then.  It may also
+cancel a long page (499, databricks/unity-gateway#345): smaller ones are tried.
+
 Sources: the listings as ``databricks/ucode`` reads them, and the serving endpoints' API.
 """
 
@@ -22,9 +26,13 @@ from .names import dialects_by_name, stem_of
 
 FOUNDATION_MODELS = "/api/2.0/serving-endpoints:foundation-models"
 SERVING_ENDPOINTS = "/api/2.0/serving-endpoints"
-# Workspaces with many models refuse an unlimited page (499).
-MODEL_SERVICES = "/api/2.1/unity-catalog/model-services?parent=schemas/system.ai&page_size=100"
-MOST_PAGES = 20
+MODEL_SERVICES = "/api/2.1/unity-catalog/model-services"
+# The platform's own models, then those of every schema.
+PARENTS = ("parent=schemas/system.ai&", "")
+# Workspaces with many models refuse an unlimited page (499), and some also a long one.
+PAGE_SIZES = (100, 20, 5)
+CANCELLED = 499
+MOST_PAGES = 400
 CHAT_TASK = "llm/v1/chat"
 API_TYPES: Mapping[str, Dialect] = {
     "anthropic/v1/messages": Dialect.ANTHROPIC,
@@ -49,7 +57,7 @@ Json = Mapping[str, Any]
 class ServedModels:
     """The names that may be called, each with the dialects that it speaks.
 
-    ``is_partial`` if a list could not be read now.
+    ``is_partial`` if a list could not be read now, or not to its end: there may be others.
     """
 
     dialects: Mapping[str, frozenset[Dialect]] = field(default_factory=dict)
@@ -86,32 +94,52 @@ async def discover(api: WorkspaceApi, token: Secret, *, through_gateway: bool) -
     served = {name: dialects for name, dialects in spoken.items() if name and dialects}
     if not served and lists.failure is not None:
         raise lists.failure
-    return ServedModels(served, is_partial=lists.failure is not None)
+    return ServedModels(served, is_partial=lists.is_partial)
 
 
 async def _unity_catalog_names(lists: "_Lists") -> list[str]:
+    """Return the names of the platform's model services, or of all others if there are none."""
+    for parent in PARENTS:
+        names = await _names_in(lists, parent)
+        if names or lists.is_partial:
+            return names
+    return []
+
+
+async def _names_in(lists: "_Lists", parent: str) -> list[str]:
     names: list[str] = []
-    page = ""
+    sizes, following = list(PAGE_SIZES), ""
     for _ in range(MOST_PAGES):
-        services = await lists.read(f"{MODEL_SERVICES}{page}", "model_services")
+        path = f"{MODEL_SERVICES}?{parent}page_size={sizes[0]}{following}"
+        services = await lists.read(path, "model_services")
+        if lists.was_cancelled:
+            sizes.pop(0)
+            if not sizes:
+                lists.is_partial = True
+                break
+            continue
         names += [str(s.get("name", "")).removeprefix("model-services/") for s in services]
         if not lists.next_page:
             break
-        page = f"&page_token={lists.next_page}"
+        following = f"&page_token={lists.next_page}"
     return [name for name in names if name]
 
 
 class _Lists:
-    """Reads lists; ``failure`` is the last that may pass, ``next_page`` the last list's next."""
+    """Reads lists; ``failure`` is the last that may pass, ``next_page`` the last list's next.
+
+    ``was_cancelled`` if the last list was too long for this workspace.
+    """
 
     def __init__(self, api: WorkspaceApi, token: Secret) -> None:
         self._api, self._token = api, token
         self.failure: WorkspaceUnavailableError | None = None
+        self.is_partial = self.was_cancelled = False
         self.next_page = ""
 
     async def read(self, path: str, key: str) -> list[Json]:
         """Return a list, empty if this workspace has none for this user, or cannot answer now."""
-        self.next_page = ""
+        self.next_page, self.was_cancelled = "", False
         try:
             page = await self._api.get_json(path, self._token)
         except TokenRefusedError:
@@ -120,9 +148,10 @@ class _Lists:
             if not error.status:  # nothing answers at all
                 raise
             if error.status in PASSING_STATUSES:
-                self.failure = error
+                self.failure, self.is_partial = error, True
             return []
-        except WorkspaceError:
+        except WorkspaceError as error:
+            self.was_cancelled = error.status == CANCELLED
             return []
         self.next_page = str(page.get("next_page_token") or "")
         return _objects(page, key)

@@ -80,7 +80,7 @@ LAYOUTS: Mapping[GatewayKind, Mapping[Dialect, str]] = {
         Dialect.ANTHROPIC: "/serving-endpoints/anthropic",
         Dialect.RESPONSES: "/serving-endpoints",
         Dialect.CHAT: "/serving-endpoints",
-        Dialect.GEMINI: "/serving-endpoints/google",
+        Dialect.GEMINI: "/serving-endpoints/gemini",
     },
 }
 

@@ -3,6 +3,10 @@
 ``databricks-claude-opus-4-7`` and ``system.ai.claude-opus-4-7`` are two names of one model; its
 family is ``claude-opus`` and its version (4, 7).  Versions are compared as numbers: 4-10 is newer
 than 4-9, and a name without a number is the oldest.
+
+The vendors' own names are understood as well (``claude-sonnet-4-5-20250929``,
+``us.anthropic.claude-sonnet-4-6-v1:0``), those of one's own services
+(``il_model_service.default.il-claude-opus-5``), and Claude Code's mark of a large window, ``[1m]``.
 """
 
 import re
@@ -12,6 +16,13 @@ from dataclasses import dataclass
 from .gateway import Dialect
 
 PREFIXES = ("databricks-", "system.ai.")
+# Where a vendor's name begins in a longer one.
+VENDOR = re.compile(
+    r"(?:^|[-._/])(?=(?:claude|gpt|codex|gemini|gemma|llama|qwen|kimi|glm|inkling)(?:[-._\d]|$))"
+)
+WINDOW_MARK = re.compile(r"\[\d+[km]\]$", re.IGNORECASE)
+# Bedrock's revision of a release.
+REVISION = re.compile(r"(-v\d+)?:\d+$")
 # More digits than a version has: a date, which distinguishes releases of one version.
 DATE = re.compile(r"\d{4,}")
 NUMBER = re.compile(r"\d{1,3}")
@@ -58,7 +69,7 @@ def parse_name(full: str) -> ModelName:
     words: list[str] = []
     version: list[int] = []
     dates: list[int] = []
-    for word in re.split(r"[-_.]", stem):
+    for word in re.split(r"[-_.@]", stem):
         if NUMBER.fullmatch(word):
             version.append(int(word))
         elif DATE.fullmatch(word):
@@ -72,10 +83,22 @@ def parse_name(full: str) -> ModelName:
 
 
 def stem_of(full: str) -> str:
-    """Return a name without the platform's prefix."""
+    """Return a name without the platform's prefix, a schema, and marks at its end."""
+    stem = REVISION.sub("", without_window_mark(full))
     for prefix in PREFIXES:
-        full = full.removeprefix(prefix)
-    return full
+        stem = stem.removeprefix(prefix)
+    match = VENDOR.search(stem)
+    return stem[match.end() :] if match else stem
+
+
+def without_window_mark(name: str) -> str:
+    """Return a name without Claude Code's mark of a large window, which no gateway knows."""
+    return WINDOW_MARK.sub("", name)
+
+
+def is_platforms(name: str) -> bool:
+    """Whether a name is one of the platform's own models, not of a service of somebody's own."""
+    return name.startswith(PREFIXES)
 
 
 def dialects_by_name(full: str) -> frozenset[Dialect]:

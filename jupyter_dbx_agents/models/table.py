@@ -3,7 +3,9 @@
 A name that somebody chose, in the configuration or by a variable, is used whether it is served or
 not; the report has alternatives.  A default of ours that is not served is replaced by the newest
 model that is, the nearest family first: no two regions serve the same ones, and a small model that
-answers 404 would stop an agent in the middle of its work.
+answers 404 would stop an agent in the middle of its work.  Where nothing may be listed and the main
+model is a service of somebody's own, it does the side jobs, too: whoever has such services often
+has no access to the platform's.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from ..errors import WorkspaceError
 from ..secret import Secret
 from ..workspace_api import WorkspaceApi
 from .discovery import ServedModels, discover
+from .families import family_of
 from .gateway import (
     UNANSWERED,
     Dialect,
@@ -29,19 +32,20 @@ from .gateway import (
     explicit_gateway,
     find_gateway,
 )
-from .names import alternatives, parse_name
+from .names import alternatives, is_platforms, parse_name, without_window_mark
 
 # For side jobs Claude Code uses its main model if neither the default nor another model of that
 # family is served.
 SIDE_MODELS = ("anthropic_sonnet_model", "anthropic_small_model")
+FOLLOWERS = (*SIDE_MODELS, "hermes_model")
 MOST_ALTERNATIVES = 6
 
 
 class ModelReport(TypedDict):
     """What is known of a model that an agent is to use: the REST model.
 
-    ``model`` is in force, ``configured`` is what was requested; ``served`` is None until the
-    workspace's models are known.  ``problem`` is '' if there is none.
+    ``model`` is in force, ``configured`` is what was requested; ``served`` is None while that is
+    unknown.  ``problem`` is '' if there is none.
     """
 
     model: str
@@ -62,7 +66,11 @@ class ModelTrait(Unicode[str, str | bytes]):
 
     def default(self, obj: Any = None) -> str:
         """Return the default for a model table."""
-        return (obj and obj.of_variable(self)) or self.model
+        return without_window_mark((obj and obj.of_variable(self)) or self.model)
+
+    def validate(self, obj: Any, value: Any) -> str:
+        """Return a name as gateways know it."""
+        return without_window_mark(str(super().validate(obj, value)))
 
 
 class ModelTable(LoggingConfigurable):
@@ -118,6 +126,7 @@ class ModelTable(LoggingConfigurable):
             if self.trait_has_value(name) or self.of_variable(trait)
         )
         self.configured: Mapping[str, str] = {n: getattr(self, n) for n in self._model_traits}
+        self._was_listed = False
 
     @default("gateway_host")
     def _default_gateway_host(self) -> str | None:
@@ -186,7 +195,8 @@ class ModelTable(LoggingConfigurable):
         except WorkspaceError as error:
             self.log.info("Could not list the served models: %s", error.message)
             return False
-        if self.served.is_known and (served.is_partial or not served.is_known):
+        was_complete = self.served.is_known and not self.served.is_partial
+        if (served.is_partial and was_complete) or (self.served.is_known and not served.is_known):
             self.log.info("Not all of the served models could be listed; the last list stands.")
             return False
         self.use_served(served)
@@ -194,15 +204,35 @@ class ModelTable(LoggingConfigurable):
 
     def use_served(self, served: ServedModels) -> None:
         """Put in force what is served; one warning names everything that is not."""
-        if served == self.served:
+        if served == self.served and self._was_listed:
             return
-        self.served = served
+        self.served, self._was_listed = served, True
         for name in self._model_traits:
             setattr(self, name, self._in_force(name))
         problems = [report["problem"] for report in self.reports().values() if report["problem"]]
         if problems:
             self.log.warning("%s", " ".join(dict.fromkeys(problems)))
         self.on_change.notify()
+
+    def dialect_of(self, model: str, *spoken: Dialect) -> Dialect:
+        """Return the dialect in which an agent that speaks some calls a model: its native one.
+
+        Where the workspace does not serve it in that, or the agent does not speak it: the first
+        of the agent's in which the model is served, else the agent's first.
+        """
+        native = family_of(model).dialect
+        served = self.served.dialects.get(model)
+        candidates = (native, *spoken) if native in spoken else spoken
+        return next((d for d in candidates if served is None or d in served), candidates[0])
+
+    def served_names(self, *dialects: Dialect) -> list[str]:
+        """Return what is served in any of these dialects; of a model with two names, the first.
+
+        The platform's own name for an endpoint goes before that in Unity Catalog.
+        """
+        names = {name for dialect in dialects for name in self.served.speaking(dialect)}
+        by_stem = {parse_name(name).stem: name for name in sorted(names, reverse=True)}
+        return sorted(by_stem.values())
 
     def reports(self) -> dict[str, ModelReport]:
         """Return what is known of the model of each trait."""
@@ -223,17 +253,20 @@ class ModelTable(LoggingConfigurable):
         is_known = self.served.is_known
         served = model in others
         near = alternatives(configured, others)[:MOST_ALTERNATIVES]
+        is_sure = is_known and (served or not self.served.is_partial)
         return {
             "model": model,
             "configured": configured,
-            "served": served if is_known else None,
+            "served": served if is_sure else None,
             "alternatives": near if is_known else [],
-            "problem": _problem(model, configured, served, near) if is_known else "",
+            "problem": _problem(model, configured, served, near) if is_sure else "",
         }
 
     def _in_force(self, name: str) -> str:
         """Return the configured model, or the replacement of a default that is not served."""
         wanted = self.configured[name]
+        if self._was_listed and not self.served.is_known and self._is_own_service_for_all(name):
+            return self.configured["anthropic_model"]
         others = self.served.speaking(self._model_traits[name].dialect)
         if name in self.chosen or wanted in others or not others:
             return wanted
@@ -246,6 +279,11 @@ class ModelTable(LoggingConfigurable):
         ):
             return main
         return nearest[0]
+
+    def _is_own_service_for_all(self, name: str) -> bool:
+        main = self.configured["anthropic_model"]
+        is_default = name in FOLLOWERS and name not in self.chosen
+        return is_default and "anthropic_model" in self.chosen and not is_platforms(main)
 
 
 def _problem(model: str, configured: str, served: bool, near: list[str]) -> str:

@@ -8,15 +8,18 @@ import tomllib
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from jupyter_dbx_agents.agents import AGENTS
+from jupyter_dbx_agents.agents import AGENTS, Agent, AgentContext
+from jupyter_dbx_agents.agents.claude_code import CLAUDE_CODE
 from jupyter_dbx_agents.agents.databricks_profile import databrickscfg
+from jupyter_dbx_agents.agents.hermes import HERMES
 from jupyter_dbx_agents.agents.opencode import OPENCODE
-from jupyter_dbx_agents.config_files import ManagedFiles
-from jupyter_dbx_agents.models import Dialect, ServedModels
+from jupyter_dbx_agents.config_files import Initial, ManagedFiles
+from jupyter_dbx_agents.models import Dialect, Gateway, GatewayKind, ServedModels
 from jupyter_dbx_agents.secret import Secret
 from tests.support.agent_context import context_of
 from tests.support.golden import FILES
@@ -24,13 +27,13 @@ from tests.support.golden import FILES
 SETTINGS_BEFORE = FILES[".claude/settings.json"]
 SETTINGS_AFTER = """{
   "env": {
-    "ANTHROPIC_MODEL": "databricks-claude-opus-4-7",
+    "ANTHROPIC_MODEL": "",
     "MY_PROXY": "x",
     "ANTHROPIC_BASE_URL": "http://127.0.0.1:1234/anthropic",
     "ANTHROPIC_AUTH_TOKEN": "capability",
-    "ANTHROPIC_DEFAULT_OPUS_MODEL": "databricks-claude-opus-4-7",
-    "ANTHROPIC_DEFAULT_FABLE_MODEL": "databricks-claude-opus-4-7",
-    "ANTHROPIC_DEFAULT_SONNET_MODEL": "databricks-claude-sonnet-4-6",
+    "ANTHROPIC_DEFAULT_OPUS_MODEL": "databricks-claude-opus-4-7[1m]",
+    "ANTHROPIC_DEFAULT_FABLE_MODEL": "databricks-claude-opus-4-7[1m]",
+    "ANTHROPIC_DEFAULT_SONNET_MODEL": "databricks-claude-sonnet-4-6[1m]",
     "ANTHROPIC_DEFAULT_HAIKU_MODEL": "databricks-claude-haiku-4-5",
     "ANTHROPIC_CUSTOM_HEADERS": "x-databricks-use-coding-agent-mode: true",
     "CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1",
@@ -48,7 +51,9 @@ SETTINGS_AFTER = """{
   "statusLine": {
     "type": "command",
     "command": "date"
-  }
+  },
+  "model": "databricks-claude-opus-4-7[1m]",
+  "skipWebFetchPreflight": true
 }
 """
 CODEX_BEFORE = """# mine
@@ -246,7 +251,13 @@ def test_everything_that_the_user_had_is_there_beside_ours_and_alone_after_remov
 
 def changes(line: str) -> bool:
     """Whether a line of the user's own files has one of our keys, or is a list made longer."""
-    ours = ["ANTHROPIC_MODEL", "model =", "GEMINI_API_KEY", '"name": "gemini-mine"', '"model":']
+    ours = [
+        "ANTHROPIC_MODEL",
+        "model =",
+        "GEMINI_API_KEY",
+        '"name": "gemini-mine"',
+        '"model":',
+    ]
     ours += ["default:", "provider:", "host = https://old", "token =", '"mcpServers": {}']
     return any(key in line for key in ours)
 
@@ -257,45 +268,200 @@ def test_gemini_cli_asks_for_no_model_by_its_vendors_name(home):
     aliases = settings["modelConfigs"]["customAliases"]
     assert {a["modelConfig"]["model"] for a in aliases.values()} == {"databricks-gemini-2-5-pro"}
     assert {"gemini-3.5-flash-lite", "loop-detection-double-check"} <= set(aliases)
-    assert (home / ".gemini/.env").read_text().splitlines()[:2] == [
-        "GEMINI_MODEL=databricks-gemini-2-5-pro",
-        "GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:1234/gemini",
-    ]
+    assert settings["model"]["name"] == "databricks-gemini-2-5-pro"
+    assert (home / ".gemini/.env").read_text().splitlines()[0] == (
+        "GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:1234/gemini"
+    )
 
 
-def test_opencode_speaks_to_claude_in_its_own_dialect_and_to_all_others_in_chat_completions(home):
-    configure(home)
-    settings = json.loads((home / ".config/opencode/opencode.json").read_text())
-    claude, chat = (settings["provider"][name] for name in ("dbx-claude", "dbx"))
-    assert claude["options"]["baseURL"] == "http://127.0.0.1:1234/anthropic/v1"
-    assert chat["options"]["baseURL"] == "http://127.0.0.1:1234/mlflow/v1"
-    assert all("claude" in name for name in claude["models"])
-    assert {m["options"]["toolStreaming"] for m in claude["models"].values()} == {False}
-    assert set(chat["models"]) == {"databricks-gpt-5-5", "databricks-gemini-2-5-pro"}
+@pytest.mark.parametrize("trusts", [False, True])
+def test_gemini_cli_reads_no_projects_variables_unless_the_owner_says_so(home, trusts):
+    configure(home, trusts_project_variables=trusts)
+    settings = json.loads((home / ".gemini/settings.json").read_text())
+    assert settings["advanced"] == {"ignoreLocalEnv": not trusts}
+
+
+EVERYTHING = {
+    "databricks-claude-opus-4-7": {Dialect.ANTHROPIC, Dialect.CHAT},
+    "databricks-claude-opus-4-8": {Dialect.ANTHROPIC, Dialect.CHAT},
+    "databricks-claude-sonnet-4-6": {Dialect.ANTHROPIC, Dialect.CHAT},
+    "databricks-claude-haiku-4-5": {Dialect.ANTHROPIC, Dialect.CHAT},
+    "system.ai.claude-haiku-4-5": {Dialect.ANTHROPIC, Dialect.CHAT},
+    "databricks-gpt-5-5": {Dialect.RESPONSES, Dialect.CHAT},
+    "databricks-gpt-5-mini": {Dialect.RESPONSES, Dialect.CHAT},
+    "databricks-gpt-4": {Dialect.CHAT},
+    "databricks-gemini-2-5-pro": {Dialect.GEMINI, Dialect.CHAT},
+    "databricks-gpt-oss-120b": {Dialect.CHAT},
+    "databricks-llama-4-maverick": {Dialect.CHAT},
+    "system.ai.claude-opus-9": {Dialect.ANTHROPIC},
+}
+
+
+def context_with_models(home: Path, agent: Agent, **more: Any) -> AgentContext:
+    """The context of an agent in a workspace that serves all of these."""
+    context = context_of(home, agent, **more)
+    context.models.use_served(ServedModels({n: frozenset(d) for n, d in EVERYTHING.items()}))
+    return context
+
+
+def opencode(context: AgentContext) -> dict[str, Any]:
+    return dict(OPENCODE.config_files(context)[0].keys)
+
+
+def test_opencode_speaks_to_each_model_in_its_native_dialect(home):
+    settings = opencode(context_with_models(home, OPENCODE))
+    providers = settings["provider"]
+    addresses = {name: one["options"]["baseURL"] for name, one in providers.items()}
+    assert addresses == {
+        "dbx-claude": "http://127.0.0.1:1234/anthropic/v1",
+        "dbx-gemini": "http://127.0.0.1:1234/gemini/v1beta",
+        "dbx-gpt": "http://127.0.0.1:1234/openai/v1",
+        "dbx": "http://127.0.0.1:1234/mlflow/v1",
+    }
+    assert set(settings["enabled_providers"]) == set(providers)
+    assert {name: {*one["models"]} for name, one in providers.items()} == {
+        "dbx-claude": {name for name in EVERYTHING if "claude" in name}
+        - {"system.ai.claude-haiku-4-5"},  # it is there by its other name
+        "dbx-gemini": {"databricks-gemini-2-5-pro"},
+        "dbx-gpt": {"databricks-gpt-5-5", "databricks-gpt-5-mini"},
+        # The last one is served in nothing else.
+        "dbx": {"databricks-gpt-oss-120b", "databricks-llama-4-maverick", "databricks-gpt-4"},
+    }
+    claude = providers["dbx-claude"]["models"].values()
+    assert {model["options"]["toolStreaming"] for model in claude} == {False}
     assert settings["model"] == "dbx-claude/databricks-claude-opus-4-7"
     assert settings["small_model"] == "dbx-claude/databricks-claude-haiku-4-5"
-    assert Path(settings["instructions"][0]).read_text().count("~/.agents/skills") == 1
+    instructions = OPENCODE.config_files(context_of(home, OPENCODE))[1]
+    assert settings["instructions"] == [str(instructions.path)]
+
+
+@pytest.mark.parametrize(
+    ("model", "context_tokens", "output_tokens", "inputs"),
+    [
+        ("dbx-claude/databricks-claude-opus-4-7", 1_000_000, 32_000, ("text", "image", "pdf")),
+        ("dbx-claude/databricks-claude-haiku-4-5", 200_000, 32_000, ("text", "image", "pdf")),
+        ("dbx-gpt/databricks-gpt-5-5", 272_000, 32_000, ("text", "image")),
+        ("dbx/databricks-gpt-oss-120b", 131_072, 25_000, ("text",)),
+        ("dbx/databricks-llama-4-maverick", 128_000, 8_192, ("text", "image")),
+    ],
+)
+def test_opencode_knows_each_models_limits_and_whether_it_sees(
+    home, model, context_tokens, output_tokens, inputs
+):
+    provider, _, name = model.partition("/")
+    found = opencode(context_with_models(home, OPENCODE))["provider"][provider]["models"][name]
+    assert found["limit"] == {"context": context_tokens, "output": output_tokens}
+    assert found["modalities"] == {"input": inputs, "output": ("text",)}
+    assert found["attachment"] == ("image" in inputs)
 
 
 def test_opencode_takes_a_served_model_for_everything_where_there_is_no_claude(home):
     context = context_of(home, OPENCODE)
-    chat = frozenset({Dialect.CHAT})
-    for served in ("databricks-gpt-5-5", "databricks-x-1"):
-        context.models.use_served(ServedModels({served: chat}))
+    for served, dialects, provider in (
+        ("databricks-gpt-5-5", {Dialect.RESPONSES, Dialect.CHAT}, "dbx-gpt"),
+        ("databricks-gpt-5-5", {Dialect.CHAT}, "dbx"),
+        ("databricks-gemini-2-5-pro", {Dialect.GEMINI}, "dbx-gemini"),
+        ("databricks-x-1", {Dialect.CHAT}, "dbx"),
+    ):
+        context.models.use_served(ServedModels({served: frozenset(dialects)}))
         model = OPENCODE.default_model(context.models)
-        file, _ = OPENCODE.config_files(replace(context, model=model))
-        assert (file.keys["model"], file.keys["small_model"]) == (f"dbx/{served}", f"dbx/{served}")
-        assert served in file.keys["provider"]["dbx"]["models"]
+        keys = opencode(replace(context, model=model))
+        assert keys["model"] == keys["small_model"] == f"{provider}/{served}"
+        assert served in keys["provider"][provider]["models"]
 
 
 def test_hermes_reads_one_file_of_ours(home):
     configure(home)
     settings = yaml.safe_load((home / ".hermes/config.yaml").read_text())
-    assert settings["model"]["provider"] == "dbx"
-    assert settings["providers"]["dbx"]["api_key"] == "capability"
-    assert settings["providers"]["dbx"]["base_url"] == "http://127.0.0.1:1234/mlflow/v1"
+    assert settings["model"] == {
+        "default": "databricks-claude-opus-4-7",
+        "provider": "dbx-claude",
+        "context_length": 1_000_000,
+        "max_tokens": 32_000,
+    }
+    claude = settings["providers"]["dbx-claude"]
+    assert claude["api_key"] == "capability"
+    assert claude["base_url"] == "http://127.0.0.1:1234/anthropic"
     assert "projects" in settings["agent"]["environment_hint"]
     assert settings["skills"]["external_dirs"] == [f"{home}/.agents/skills"]
+
+
+def test_hermes_speaks_to_each_model_in_its_native_dialect_within_its_cap(home):
+    (file,) = HERMES.config_files(context_with_models(home, HERMES))
+    providers = file.keys["providers"]
+    assert {
+        name: (one["api_mode"], one["max_output_tokens"]) for name, one in providers.items()
+    } == {
+        "dbx-claude": ("anthropic_messages", 32_000),
+        "dbx-gpt": ("codex_responses", 32_000),
+        "dbx": ("chat_completions", 8_192),  # the least of its models
+    }
+    assert "databricks-gemini-2-5-pro" in providers["dbx"]["models"]
+    described = providers["dbx"]["models"]["databricks-gpt-oss-120b"]
+    assert described == {"context_length": 131_072, "supports_vision": False}
+    assert providers["dbx-claude"]["models"]["databricks-claude-opus-4-7"]["supports_vision"]
+
+
+def test_hermes_asks_for_what_its_main_model_may_give(home):
+    context = replace(context_with_models(home, HERMES), model="databricks-gpt-oss-120b")
+    (file,) = HERMES.config_files(context)
+    assert file.keys["model"]["provider"] == Initial("dbx")
+    assert file.keys["model"]["max_tokens"] == Initial(25_000)
+
+
+def claude_settings(context: AgentContext) -> dict[str, Any]:
+    return dict(CLAUDE_CODE.config_files(context)[0].keys)
+
+
+def test_claude_code_runs_on_a_gateway_as_databricks_own_launcher_starts_it(home):
+    context = context_with_models(home, CLAUDE_CODE)
+    context.models.use_gateway(Gateway.at(GatewayKind.WORKSPACE, "https://w", "It answers."))
+    env = claude_settings(context)["env"]
+    assert env["CLAUDE_CODE_USE_GATEWAY"] == env["ENABLE_PROMPT_CACHING_1H"] == "1"
+    assert env["ENABLE_TOOL_SEARCH"] == "true"
+    assert "CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS" not in env
+    context.models.use_gateway(context.models.without_gateway("None answers."))
+    env = claude_settings(context)["env"]
+    assert env["CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS"] == "1"
+    assert "ENABLE_PROMPT_CACHING_1H" not in env
+
+
+def test_claude_code_offers_every_served_claude_with_its_window(home):
+    settings = claude_settings(context_with_models(home, CLAUDE_CODE))
+    assert settings["model"] == Initial("databricks-claude-opus-4-7[1m]")
+    assert settings["env"]["ANTHROPIC_DEFAULT_HAIKU_MODEL"] == "databricks-claude-haiku-4-5"
+    assert [row["model"] for row in settings["modelPicker"]["options"]] == [
+        "databricks-claude-opus-4-8[1m]",
+        "system.ai.claude-opus-9[1m]",
+    ]
+
+
+# Where each agent keeps the model that is chosen on its screen: the file, ours and another.
+ON_SCREEN = [
+    (".claude/settings.json", '"model": "databricks-claude-opus-4-7[1m]"', '"model": "sonnet"'),
+    (".codex/config.toml", 'model = "databricks-gpt-5-5"', 'model = "databricks-gpt-5"'),
+    (".gemini/settings.json", '"name": "databricks-gemini-2-5-pro"', '"name": "x"'),
+    (".hermes/config.yaml", "default: databricks-claude-opus-4-7", "default: databricks-x"),
+]
+
+
+@pytest.mark.parametrize(("name", "ours", "chosen"), ON_SCREEN)
+def test_a_model_that_was_chosen_on_an_agents_screen_stays_until_the_owner_chooses_another(
+    home, name, ours, chosen
+):
+    configure(home)
+    path = home / name
+    path.write_text(path.read_text().replace(ours, chosen))
+    configure(home)
+    assert chosen in path.read_text()
+    assert ours not in path.read_text()
+    for is_new in (False, True):  # the workspace serves another; the owner chose it
+        files = ManagedFiles(home)
+        for agent in AGENTS:
+            context = replace(context_of(home, agent), model="newer", model_is_new=is_new)
+            for file in agent.config_files(context):
+                files.write(file)
+        assert (chosen in path.read_text()) == (not is_new)
 
 
 SERVERS = {

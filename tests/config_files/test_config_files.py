@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_dbx_agents.config_files import ConfigFile, Format, ManagedFiles
+from jupyter_dbx_agents.config_files import ConfigFile, Format, Initial, ManagedFiles
 from jupyter_dbx_agents.errors import ConfigFileError
 from jupyter_dbx_agents.secret import Secret
 
@@ -230,6 +230,25 @@ def test_a_value_that_the_user_changed_since_is_left_to_them(home):
     path.write_text('{"model": "theirs", "other": "ours"}')
     ManagedFiles(home).remove(path)
     assert json.loads(path.read_text()) == {"model": "theirs"}
+
+
+@pytest.mark.parametrize("format_name", ["JSON", "TOML", "YAML"])
+def test_an_initial_value_follows_us_until_somebody_changes_it(home, format_name):
+    path, file_format = home / "f", Format[format_name]
+
+    def write(value: str) -> str:
+        files.write(ConfigFile(path, file_format, {"model": Initial(value), "other": value}))
+        return path.read_text()
+
+    files = ManagedFiles(home)
+    write("one")
+    assert write("two").count("two") == 2
+    path.write_text(path.read_text().replace("two", "mine", 1))
+    for value in ("two", "one", "three"):
+        text = write(value)
+        assert (text.count("mine"), text.count(value)) == (1, 1)
+    files.remove(path)
+    assert "mine" in path.read_text()
 
 
 def test_a_changed_value_is_replaced_and_comes_back_at_removal(home):

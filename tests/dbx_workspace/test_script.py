@@ -136,3 +136,15 @@ def test_the_reply_to_a_schema_is_an_instance():
     assert reply_to(Conversation((Turn("user", "x"),), json_schema=schema)).text == (
         '{"title": "Scripted session"}'
     )
+
+
+def test_quotation_marks_around_a_prompt_are_no_part_of_its_commands():
+    tool = Tool("bash", {"properties": {"command": {"type": "string"}}})
+    for prompt, command in (
+        ('run: echo "x"', 'echo "x"'),
+        ('"run: echo x"', "echo x"),
+        ('"just run: echo x\njust run: echo y"', "echo x"),
+    ):
+        call = reply_to(Conversation((Turn("user", prompt),), (tool,))).tool_call
+        assert call is not None
+        assert call.arguments == {"command": command}

@@ -41,7 +41,7 @@ def own_app_and_log(
         eventually(lambda: running.status()["startup"][0]["state"] == "done", what="configured")
         running.log_in()
         eventually(lambda: running.status()["models"]["codex"]["served"] is not None)
-        eventually(lambda: claude_settings(running)["ANTHROPIC_MODEL"] == NEWEST)
+        eventually(lambda: claude_settings(running)["model"] == NEWEST)
         yield running, running.log.read_text()
     finally:
         running.stop()
@@ -54,8 +54,10 @@ def own_app(own_app_and_log: tuple[RunningApp, str]) -> RunningApp:
 
 
 def claude_settings(app: RunningApp) -> dict[str, str]:
+    """The variables in Claude Code's settings, and its model without the mark of its window."""
     path: Path = app.home / ".claude" / "settings.json"
-    return dict(json.loads(path.read_text())["env"])
+    settings = json.loads(path.read_text())
+    return {**settings["env"], "model": settings["model"].removesuffix("[1m]")}
 
 
 def ask_claude(app: RunningApp, **body: Any) -> httpx.Response:
@@ -66,7 +68,7 @@ def ask_claude(app: RunningApp, **body: Any) -> httpx.Response:
         settings["ANTHROPIC_BASE_URL"] + "/v1/messages",
         headers={"Authorization": f"Bearer {settings['ANTHROPIC_AUTH_TOKEN']}"},
         json={
-            "model": settings["ANTHROPIC_MODEL"],
+            "model": settings["model"],
             "max_tokens": 9,
             "messages": [message],
             **body,
@@ -135,11 +137,11 @@ def test_a_model_that_vanishes_is_followed_while_the_server_runs(own_app: Runnin
     try:
         own_app.control.serve_models([m for m in SERVED if m["name"] != NEWEST])
         older = "databricks-claude-opus-4-9"
-        eventually(lambda: claude_settings(own_app)["ANTHROPIC_MODEL"] == older, what="older one")
+        eventually(lambda: claude_settings(own_app)["model"] == older, what="older one")
         assert ask_claude(own_app).status_code == 200
     finally:
         own_app.control.serve_models(SERVED)
-    eventually(lambda: claude_settings(own_app)["ANTHROPIC_MODEL"] == NEWEST, what="the newest")
+    eventually(lambda: claude_settings(own_app)["model"] == NEWEST, what="the newest")
 
 
 def usage(app: RunningApp, model: str = NEWEST) -> dict[str, Any]:
@@ -151,7 +153,7 @@ def usage(app: RunningApp, model: str = NEWEST) -> dict[str, Any]:
 def test_calls_tokens_errors_and_time_are_in_the_status_and_in_the_metrics(
     own_app: RunningApp, streams: bool
 ):
-    eventually(lambda: claude_settings(own_app)["ANTHROPIC_MODEL"] == NEWEST)
+    eventually(lambda: claude_settings(own_app)["model"] == NEWEST)
     before = usage(own_app)
     assert ask_claude(own_app, stream=streams).status_code == 200
     assert ask_claude(own_app, tools=[{"type": "web_search"}]).status_code == 200  # corrected

@@ -24,7 +24,7 @@ ONCE = {
     "codex": ("codex exec --skip-git-repo-check {}", "/codex/v1/responses"),
     "gemini-cli": ("gemini -y -p {}", "/gemini/v1beta/models/databricks-gemini-2-5-pro"),
     "opencode": ("opencode run {}", "/anthropic/v1/messages"),
-    "hermes": ("hermes chat -Q -q {}", "/mlflow/v1/chat/completions"),
+    "hermes": ("hermes chat -Q -q {}", "/anthropic/v1/messages"),
 }
 # What the screen of each shows when it takes a question.
 READY = {

@@ -82,6 +82,44 @@ async def test_long_lists_are_read_to_their_end():
     assert len(found.dialects) == 500
 
 
+@pytest.mark.parametrize("largest", [20, 5])
+async def test_smaller_pages_are_read_where_long_ones_are_cancelled(largest):
+    many = [served(f"claude-opus-1-{n}", CLAUDE) for n in range(33)]
+    async with local_workspace(*many) as (server, api, pat):
+        server.workspace.switches.largest_page = largest
+        found = await discover(api, pat, through_gateway=True)
+    assert len(found.dialects) == 66
+    assert not found.is_partial
+
+
+async def test_a_list_that_is_always_cancelled_leaves_unknown_what_is_not_on_another():
+    async with local_workspace() as (server, api, pat):
+        server.workspace.switches.largest_page = 1
+        table = ModelTable(environment(server.url, ANTHROPIC_MODEL="main.ours.claude-opus-5"))
+        await table.choose_gateway(api, pat)
+        assert not await table.discover(api, pat)  # so it is retried
+    reports = table.reports()
+    assert (reports["anthropic_model"]["served"], reports["anthropic_model"]["problem"]) == (
+        None,
+        "",
+    )
+    assert reports["codex_model"]["served"]
+
+
+async def test_services_of_other_schemas_are_found_where_the_platforms_own_is_closed():
+    own = "il_model_service.default.il-claude-opus-5"
+    models = ServedModel(own, CLAUDE), ServedModel("main.ours.gpt-5-5", GPT)
+    async with local_workspace(*models) as (server, api, pat):
+        server.workspace.faults.add(fault("^/api/2.0/serving-endpoints", 403))
+        table = ModelTable(environment(server.url))
+        await table.choose_gateway(api, pat)
+        assert await table.discover(api, pat)
+    names = ("anthropic_model", "anthropic_sonnet_model", "anthropic_small_model", "hermes_model")
+    assert {getattr(table, name) for name in names} == {own}
+    assert table.codex_model == "main.ours.gpt-5-5"
+    assert table.served.speaking(Dialect.ANTHROPIC) == [own]
+
+
 async def test_the_names_of_unity_catalog_are_for_the_gateway_only():
     async with local_workspace() as (_, api, pat):
         found = await discover(api, pat, through_gateway=False)

@@ -11,7 +11,13 @@ from traitlets import TraitError
 from traitlets.config import Config
 
 from jupyter_dbx_agents.environment import Environment
-from jupyter_dbx_agents.models import Dialect, Gateway, ModelTable, derived_gateway_host
+from jupyter_dbx_agents.models import (
+    Dialect,
+    Gateway,
+    ModelTable,
+    ServedModels,
+    derived_gateway_host,
+)
 from jupyter_dbx_agents.secret import Secret
 from jupyter_dbx_agents.workspace_api import WorkspaceApi
 
@@ -105,7 +111,7 @@ def test_a_configured_workspace_gateway_has_the_workspace_layout():
 def test_an_empty_gateway_address_means_serving_endpoints():
     (gateway,) = choices({LISTING: 200}, settings=[("DATABRICKS_GATEWAY_HOST", "")])
     assert gateway.kind == "serving-endpoints"
-    assert gateway.base_urls[Dialect.GEMINI].endswith("/serving-endpoints/google")
+    assert gateway.base_urls[Dialect.GEMINI].endswith("/serving-endpoints/gemini")
 
 
 @pytest.mark.parametrize(
@@ -151,3 +157,39 @@ def test_a_choice_stands_while_the_workspace_cannot_be_asked():
 )
 def test_a_gateway_host_is_derived_only_where_the_cloud_has_a_rule(host, workspace_id, derived):
     assert derived_gateway_host(host, workspace_id) == derived
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["databricks-claude-opus-4-7[1m]", "system.ai.claude-opus-4-7[1M]", "mine[200k]"],
+)
+def test_the_mark_of_a_large_window_is_no_part_of_a_models_name(name):
+    plain = name.partition("[")[0]
+    assert ModelTable(environment(ANTHROPIC_MODEL=name)).anthropic_model == plain
+    config = Config({"ModelTable": {"hermes_model": name}})
+    assert ModelTable(environment(), config=config).hermes_model == plain
+
+
+def test_a_service_of_ones_own_does_the_side_jobs_where_nothing_may_be_listed():
+    own = "il_model_service.default.il-claude-opus-5"
+    table = ModelTable(environment(ANTHROPIC_MODEL=own))
+    assert table.hermes_model == "databricks-claude-opus-4-7"  # nobody has asked yet
+    table.use_served(ServedModels())
+    names = ("anthropic_model", "anthropic_sonnet_model", "anthropic_small_model", "hermes_model")
+    assert {getattr(table, name) for name in names} == {own}
+    assert table.codex_model == "databricks-gpt-5-5"
+    assert {report["served"] for report in table.reports().values()} == {None}
+    for variable in ("databricks-claude-opus-4-6", ""):
+        table = ModelTable(environment(ANTHROPIC_MODEL=variable))
+        table.use_served(ServedModels())
+        assert table.anthropic_small_model == "databricks-claude-haiku-4-5"
+
+
+def test_a_model_is_called_in_its_native_dialect_if_it_is_served_in_it_and_the_agent_speaks_it():
+    table, every = ModelTable(environment()), (Dialect.CHAT, Dialect.ANTHROPIC, Dialect.RESPONSES)
+    assert table.dialect_of("databricks-claude-opus-4-7", *every) is Dialect.ANTHROPIC
+    assert table.dialect_of("databricks-gpt-5-5", *every) is Dialect.RESPONSES
+    assert table.dialect_of("databricks-gemini-2-5-pro", *every) is Dialect.CHAT
+    assert table.dialect_of("my-model", *every) is Dialect.CHAT
+    table.use_served(ServedModels({"databricks-gpt-5-5": frozenset({Dialect.CHAT})}))
+    assert table.dialect_of("databricks-gpt-5-5", *every) is Dialect.CHAT

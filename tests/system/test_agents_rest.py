@@ -42,19 +42,37 @@ def test_all_agents_are_listed_and_one_users_broken_file_is_the_problem_of_one(o
     (home / ".hermes/config.yaml").write_text("# corrected\n")
     owner.json("PATCH", f"{API}/hermes", {"enabled": True})
     assert agent(owner, "hermes")["message"] == ""
-    assert yaml.safe_load((home / ".hermes/config.yaml").read_text())["model"]["provider"] == "dbx"
+    assert (
+        yaml.safe_load((home / ".hermes/config.yaml").read_text())["model"]["provider"]
+        == "dbx-claude"
+    )
 
 
 def test_a_chosen_model_is_in_force_at_once_and_null_is_as_configured(owner, home):
     settings = home / ".claude/settings.json"
     owner.json("PATCH", f"{API}/claude-code", {"model": "databricks-claude-sonnet-4-6"})
-    env = json.loads(settings.read_text())["env"]
-    assert env["ANTHROPIC_MODEL"] == "databricks-claude-sonnet-4-6"
+    assert json.loads(settings.read_text())["model"] == "databricks-claude-sonnet-4-6[1m]"
     assert agent(owner, "claude-code")["model_is_chosen"]
     owner.json("PATCH", f"{API}/claude-code", {"model": None})
-    assert json.loads(settings.read_text())["env"]["ANTHROPIC_MODEL"].startswith(
-        "databricks-claude-opus"
-    )
+    assert json.loads(settings.read_text())["model"].startswith("databricks-claude-opus")
+
+
+def test_the_mark_of_a_large_window_may_be_part_of_a_chosen_name(owner):
+    name = "databricks-claude-sonnet-4-6"
+    owner.json("PATCH", f"{API}/claude-code", {"model": f"{name}[1m]"})
+    assert agent(owner, "claude-code")["model"] == name
+    owner.json("PATCH", f"{API}/claude-code", {"model": None})
+
+
+def test_the_owners_choice_goes_over_one_that_was_made_on_the_agents_screen(owner, home):
+    settings = home / ".claude/settings.json"
+    content = json.loads(settings.read_text())
+    settings.write_text(json.dumps({**content, "model": "haiku"}))
+    owner.json("PATCH", f"{API}/claude-code", {"enabled": True})
+    assert json.loads(settings.read_text())["model"] == "haiku"
+    owner.json("PATCH", f"{API}/claude-code", {"model": "databricks-claude-opus-4-6"})
+    assert json.loads(settings.read_text())["model"] == "databricks-claude-opus-4-6[1m]"
+    owner.json("PATCH", f"{API}/claude-code", {"model": None})
 
 
 def test_choices_for_all_agents_at_once_are_all_kept(owner, home):
