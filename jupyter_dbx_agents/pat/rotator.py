@@ -20,6 +20,7 @@ from ..errors import (
     PatError,
     PatNeededError,
     PatRefusedError,
+    SignInError,
     TokenRefusedError,
     WorkspaceError,
     WorkspaceUnavailableError,
@@ -503,7 +504,10 @@ class PatRotator(LoggingConfigurable):
             if pat is None and not source.revives:
                 self._lose(_words(error))
             elif self._source is source and self._store.pat is pat:  # else lost or forgotten
-                self._retry_later(pat, error)
+                if isinstance(error, SignInError) and not source.revives:
+                    self._end_session(error)
+                else:
+                    self._retry_later(pat, error)
             raise
         self._publish(fresh)
         self.rotations += 1
@@ -570,7 +574,18 @@ class PatRotator(LoggingConfigurable):
 
     # ---- its end
 
+    def _end_session(self, error: SignInError) -> None:
+        """Keep the last token until it expires; only the owner can get another."""
+        self._rotate_at = self._retry_at = None
+        self.log.warning("The sign-in has ended: %s", error.message)
+        self._set(
+            PatState.NEEDED, error.message, f"{error.hint} The last token works until it expires."
+        )
+
     def _expire(self) -> None:
+        if self._state is PatState.NEEDED:  # the session has ended before
+            self._lose(self._message)
+            return
         if not self._is_in_use():
             why = "No terminal, notebook or agent used it."
         elif self._state is PatState.RETRYING:

@@ -81,14 +81,14 @@ async def test_a_list_that_lags_makes_no_token_wider_than_the_pasted_one(id_sche
         made.workspace.tokens.id_scheme = id_scheme
         made.sample()
         pasted = made.sample(scopes=scopes)
-        lists, whole = [], made.api.list_tokens
+        stale, whole = [], made.api.list_tokens
 
         async def lagging(token: Secret) -> list[TokenInfo]:
-            lists.append(await whole(token))
-            return lists[0 if len(lists) < lag else -1]
+            return stale.pop() if stale else await whole(token)
 
-        for lag in (5, 7, 100):
-            lists[:] = [[info for info in await whole(pasted) if info.scopes is None]]
+        for lag in (4, 6, 99):
+            old = [info for info in await whole(pasted) if info.scopes is None]
+            stale[:] = [old] * lag
             made.api.list_tokens = lagging  # type: ignore[method-assign]
             with contextlib.suppress(WorkspaceUnavailableError):
                 await made.pats.adopt(pasted)

@@ -11,12 +11,14 @@ import pytest
 from databricks.sdk.oauth import OAuthClient, OidcEndpoints
 
 from dbx_workspace.faults import Fault, FaultKind
+from jupyter_dbx_agents.cli.login import is_usable
 from jupyter_dbx_agents.errors import DbxAgentsError, PatForeignUserError, SignInError
 from jupyter_dbx_agents.pat import PatRotator, SignIn
 from jupyter_dbx_agents.pat.clock import SystemClock
 from jupyter_dbx_agents.pat.sign_in.authorization import Authorization
 from jupyter_dbx_agents.secret import Secret
 from jupyter_dbx_agents.workspace_api import WorkspaceApi
+from jupyter_dbx_agents.web.plain_page import render_page
 from tests.support.consent import Decision, answer, query
 from tests.support.constants import OWNER
 
@@ -418,22 +420,45 @@ async def test_a_busy_server_is_asked_again_with_pauses_while_the_token_lives(si
 
 
 @pytest.mark.parametrize("error", ["invalid_grant", "invalid_request"])
-async def test_a_refused_refresh_ends_in_words_when_the_token_does(signing, error: str):
+async def test_after_a_refused_refresh_the_owner_can_sign_in_again_at_once(signing, error: str):
     signing.server.rules.invalid_refresh_error = error
     signing.server.rules.refresh_token_seconds = 1000
     signing.forbid_pats()
     await signing.connect()
-    await signing.scene.pass_time_until(lambda: signing.pats.state == "retrying", 200)
-    assert "ended your sign-in: Refresh token is invalid" in signing.pats.message
-    assert not signing.pats.status()["is_signed_in"]
+    token = signing.pats.current()
+    await signing.scene.pass_time_until(lambda: signing.pats.state == "needed", 200)
+    status = signing.pats.status()
+    assert "ended your sign-in: Refresh token is invalid" in status["message"]
+    assert "Sign in again." in status["hint"]
+    assert not status["is_signed_in"]
+    assert signing.pats.current() == token  # it is good, and agents go on with it
+    assert not is_usable(status)  # by the prompt, which asks
+    shown = {"workspace": "https://w", "pat": status, "gateway": {}}
+    page = render_page(shown, path="/", xsrf_field="", lab_url="/lab")
+    assert "Sign in to Databricks" in page
+    assert "Log out" in page
     requests = signing.refreshes()
-    await signing.scene.pass_time_until(lambda: signing.pats.current() is None, 100)
-    assert signing.pats.state == "expired"
-    assert "ended your sign-in" in signing.pats.message
+    with pytest.raises(SignInError, match="ended your sign-in"):
+        await signing.pats.rotate()
+    for _ in range(5):
+        signing.scene.clock.advance(20)
+        await asyncio.sleep(0.02)
+    assert (signing.pats.state, signing.pats.current()) == ("needed", token)
     assert signing.refreshes() == requests  # a refused token is not tried again
     signing.server.rules.refresh_token_seconds = 10**6
     await signing.connect()
     assert signing.pats.state == "active"
+    assert signing.pats.status()["is_signed_in"]
+
+
+async def test_the_last_token_of_a_session_that_ended_leaves_its_words(signing):
+    signing.server.rules.refresh_token_seconds = 1000
+    signing.forbid_pats()
+    await signing.connect()
+    await signing.scene.pass_time_until(lambda: signing.pats.current() is None, 200)
+    status = signing.pats.status()
+    assert status["state"] == "needed"
+    assert "ended your sign-in: Refresh token is invalid" in status["message"]
 
 
 async def test_a_session_that_ended_while_nothing_was_open_needs_the_owner(signing):
