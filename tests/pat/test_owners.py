@@ -81,7 +81,8 @@ async def test_a_list_that_lags_makes_no_token_wider_than_the_pasted_one(id_sche
         made.workspace.tokens.id_scheme = id_scheme
         made.sample()
         pasted = made.sample(scopes=scopes)
-        stale, whole = [], made.api.list_tokens
+        stale: list[list[TokenInfo]] = []
+        whole = made.api.list_tokens
 
         async def lagging(token: Secret) -> list[TokenInfo]:
             return stale.pop() if stale else await whole(token)

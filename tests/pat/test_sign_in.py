@@ -17,8 +17,8 @@ from jupyter_dbx_agents.pat import PatRotator, SignIn
 from jupyter_dbx_agents.pat.clock import SystemClock
 from jupyter_dbx_agents.pat.sign_in.authorization import Authorization
 from jupyter_dbx_agents.secret import Secret
-from jupyter_dbx_agents.workspace_api import WorkspaceApi
 from jupyter_dbx_agents.web.plain_page import render_page
+from jupyter_dbx_agents.workspace_api import WorkspaceApi
 from tests.support.consent import Decision, answer, query
 from tests.support.constants import OWNER
 
