@@ -503,6 +503,18 @@ async def test_no_event_of_a_log_out_says_that_a_token_that_is_gone_is_valid(sig
     assert ("active", True) not in seen
 
 
+async def test_a_new_sign_in_leaves_the_promised_token_of_the_last_one_alone_until_its_end(signing):
+    """Where a session can be ended, its access tokens end with it."""
+    signing.server.rules.offers_revocation = True
+    signing.forbid_pats()
+    await signing.connect()
+    promise = signing.pats.promise()
+    await signing.connect()
+    await signing.scene.pass_time_until(lambda: signing.server.sessions()[0]["is_revoked"], 5)
+    assert signing.scene.clock.now().timestamp() >= promise.expires_on
+    assert not signing.server.sessions()[1]["is_revoked"]
+
+
 async def test_a_stop_ends_the_session_too(signing):
     signing.server.rules.offers_revocation = True
     await signing.connect()
@@ -516,7 +528,7 @@ async def test_a_pasted_token_replaces_a_session_and_the_other_way_round(signing
     await signing.connect()
     await signing.pats.adopt(signing.scene.sample())
     assert not signing.pats.status()["is_signed_in"]
-    await signing.scene.until(lambda: signing.server.sessions()[-1]["is_revoked"])
+    await signing.scene.pass_time_until(lambda: signing.server.sessions()[-1]["is_revoked"], 5)
     await signing.connect()
     assert signing.pats.status()["is_signed_in"]
 
