@@ -114,8 +114,12 @@ def _begin_sign_in() -> bool:
 
 
 def is_usable(pat: dict[str, object]) -> bool:
-    """Return whether the credential's model has a token that works now, or renews itself."""
-    return pat.get("expires_at") is not None or bool(pat.get("is_signed_in"))
+    """Return whether the credential's model has a token that works now, or renews itself.
+
+    The last one of a sign-in that has ended does not: the owner may sign in again at once.
+    """
+    works = pat.get("expires_at") is not None and pat.get("state") != "needed"
+    return works or bool(pat.get("is_signed_in"))
 
 
 def _send(line: str, *, signs_in: bool) -> bool:

@@ -20,6 +20,7 @@ from ..errors import (
     PatError,
     PatNeededError,
     PatRefusedError,
+    SignInError,
     TokenRefusedError,
     WorkspaceError,
     WorkspaceUnavailableError,
@@ -281,11 +282,14 @@ class PatRotator(LoggingConfigurable):
         await self._exclusively(lambda: self._take(begin, message))
         await self._revoke_exchanged()
 
-    def end(self, source: TokenSource) -> None:
-        """End a source of tokens that is not used, or not any more."""
+    def end(self, source: TokenSource, due_at: datetime | None = None) -> None:
+        """End a source of tokens that is not used, or not any more.
+
+        What is left is revoked at ``due_at``, with the tokens that were promised (None: now).
+        """
         rest = source.end()
         if rest is not None:
-            self._revocations.add(rest)
+            self._revocations.add(rest, due_at)
 
     async def rotate(self) -> None:
         """Replace the PAT by one that is younger than this call.
@@ -421,10 +425,13 @@ class PatRotator(LoggingConfigurable):
                     f"The workspace took longer than {ADOPTION_SECONDS:.0f} s to check the token.",
                     "Try again in a moment.",
                 ) from None
-            if self._source is not None:
-                self.end(self._source)
-            self.user, self._source = beginning.user, beginning.source
-            self._publish(beginning.pat)
+            replaced, self._source = self._source, beginning.source
+            self.user, due_at = beginning.user, None
+            try:
+                due_at = self._publish(beginning.pat)
+            finally:
+                if replaced is not None:
+                    self.end(replaced, due_at)
         self.log.info("A credential of %s was adopted.", self.user)
         self._exchanged = beginning.exchanged
         if isinstance(beginning.exchanged, PastedToken):
@@ -503,7 +510,10 @@ class PatRotator(LoggingConfigurable):
             if pat is None and not source.revives:
                 self._lose(_words(error))
             elif self._source is source and self._store.pat is pat:  # else lost or forgotten
-                self._retry_later(pat, error)
+                if isinstance(error, SignInError) and not source.revives:
+                    self._end_session(error)
+                else:
+                    self._retry_later(pat, error)
             raise
         self._publish(fresh)
         self.rotations += 1
@@ -526,8 +536,10 @@ class PatRotator(LoggingConfigurable):
             else:
                 self._lose(why)
 
-    def _publish(self, pat: Pat) -> None:
+    def _publish(self, pat: Pat) -> datetime | None:
         """Make a PAT the current one; revoke it instead if the server is stopping.
+
+        Return when the one that it replaces is revoked; None if there is none.
 
         Nothing is awaited from its creation to here: no cancellation can lose it.
         """
@@ -548,6 +560,7 @@ class PatRotator(LoggingConfigurable):
             "agent works in the background."
         )
         self._set(PatState.ACTIVE, f"{valid} {self._source.note if self._source else ''}".strip())
+        return None if replaced is None else replaced.revoke_at
 
     def _pause(self, pat: Pat | None, wanted_seconds: float = 0.0) -> None:
         """Set when to try again; with a PAT that ends soon, while it can still be rotated."""
@@ -570,7 +583,18 @@ class PatRotator(LoggingConfigurable):
 
     # ---- its end
 
+    def _end_session(self, error: SignInError) -> None:
+        """Keep the last token until it expires; only the owner can get another."""
+        self._rotate_at = self._retry_at = None
+        self.log.warning("The sign-in has ended: %s", error.message)
+        self._set(
+            PatState.NEEDED, error.message, f"{error.hint} The last token works until it expires."
+        )
+
     def _expire(self) -> None:
+        if self._state is PatState.NEEDED:  # the session has ended before
+            self._lose(self._message)
+            return
         if not self._is_in_use():
             why = "No terminal, notebook or agent used it."
         elif self._state is PatState.RETRYING:

@@ -11,7 +11,7 @@ from ..secret import Secret
 class PatState(StrEnum):
     """The state of the credential."""
 
-    NEEDED = "needed"
+    NEEDED = "needed"  # after a sign-in that has ended, the last token may work for a while
     ADOPTING = "adopting"
     ACTIVE = "active"
     RETRYING = "retrying"

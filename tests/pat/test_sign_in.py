@@ -11,11 +11,13 @@ import pytest
 from databricks.sdk.oauth import OAuthClient, OidcEndpoints
 
 from dbx_workspace.faults import Fault, FaultKind
+from jupyter_dbx_agents.cli.login import is_usable
 from jupyter_dbx_agents.errors import DbxAgentsError, PatForeignUserError, SignInError
 from jupyter_dbx_agents.pat import PatRotator, SignIn
 from jupyter_dbx_agents.pat.clock import SystemClock
 from jupyter_dbx_agents.pat.sign_in.authorization import Authorization
 from jupyter_dbx_agents.secret import Secret
+from jupyter_dbx_agents.web.plain_page import render_page
 from jupyter_dbx_agents.workspace_api import WorkspaceApi
 from tests.support.consent import Decision, answer, query
 from tests.support.constants import OWNER
@@ -418,22 +420,45 @@ async def test_a_busy_server_is_asked_again_with_pauses_while_the_token_lives(si
 
 
 @pytest.mark.parametrize("error", ["invalid_grant", "invalid_request"])
-async def test_a_refused_refresh_ends_in_words_when_the_token_does(signing, error: str):
+async def test_after_a_refused_refresh_the_owner_can_sign_in_again_at_once(signing, error: str):
     signing.server.rules.invalid_refresh_error = error
     signing.server.rules.refresh_token_seconds = 1000
     signing.forbid_pats()
     await signing.connect()
-    await signing.scene.pass_time_until(lambda: signing.pats.state == "retrying", 200)
-    assert "ended your sign-in: Refresh token is invalid" in signing.pats.message
-    assert not signing.pats.status()["is_signed_in"]
+    token = signing.pats.current()
+    await signing.scene.pass_time_until(lambda: signing.pats.state == "needed", 200)
+    status = signing.pats.status()
+    assert "ended your sign-in: Refresh token is invalid" in status["message"]
+    assert "Sign in again." in status["hint"]
+    assert not status["is_signed_in"]
+    assert signing.pats.current() == token  # it is good, and agents go on with it
+    assert not is_usable(status)  # by the prompt, which asks
+    shown = {"workspace": "https://w", "pat": status, "gateway": {}}
+    page = render_page(shown, path="/", xsrf_field="", lab_url="/lab")
+    assert "Sign in to Databricks" in page
+    assert "Log out" in page
     requests = signing.refreshes()
-    await signing.scene.pass_time_until(lambda: signing.pats.current() is None, 100)
-    assert signing.pats.state == "expired"
-    assert "ended your sign-in" in signing.pats.message
+    with pytest.raises(SignInError, match="ended your sign-in"):
+        await signing.pats.rotate()
+    for _ in range(5):
+        signing.scene.clock.advance(20)
+        await asyncio.sleep(0.02)
+    assert (signing.pats.state, signing.pats.current()) == ("needed", token)
     assert signing.refreshes() == requests  # a refused token is not tried again
     signing.server.rules.refresh_token_seconds = 10**6
     await signing.connect()
     assert signing.pats.state == "active"
+    assert signing.pats.status()["is_signed_in"]
+
+
+async def test_the_last_token_of_a_session_that_ended_leaves_its_words(signing):
+    signing.server.rules.refresh_token_seconds = 1000
+    signing.forbid_pats()
+    await signing.connect()
+    await signing.scene.pass_time_until(lambda: signing.pats.current() is None, 200)
+    status = signing.pats.status()
+    assert status["state"] == "needed"
+    assert "ended your sign-in: Refresh token is invalid" in status["message"]
 
 
 async def test_a_session_that_ended_while_nothing_was_open_needs_the_owner(signing):
@@ -478,6 +503,18 @@ async def test_no_event_of_a_log_out_says_that_a_token_that_is_gone_is_valid(sig
     assert ("active", True) not in seen
 
 
+async def test_a_new_sign_in_leaves_the_promised_token_of_the_last_one_alone_until_its_end(signing):
+    """Where a session can be ended, its access tokens end with it."""
+    signing.server.rules.offers_revocation = True
+    signing.forbid_pats()
+    await signing.connect()
+    promise = signing.pats.promise()
+    await signing.connect()
+    await signing.scene.pass_time_until(lambda: signing.server.sessions()[0]["is_revoked"], 5)
+    assert signing.scene.clock.now().timestamp() >= promise.expires_on
+    assert not signing.server.sessions()[1]["is_revoked"]
+
+
 async def test_a_stop_ends_the_session_too(signing):
     signing.server.rules.offers_revocation = True
     await signing.connect()
@@ -491,7 +528,7 @@ async def test_a_pasted_token_replaces_a_session_and_the_other_way_round(signing
     await signing.connect()
     await signing.pats.adopt(signing.scene.sample())
     assert not signing.pats.status()["is_signed_in"]
-    await signing.scene.until(lambda: signing.server.sessions()[-1]["is_revoked"])
+    await signing.scene.pass_time_until(lambda: signing.server.sessions()[-1]["is_revoked"], 5)
     await signing.connect()
     assert signing.pats.status()["is_signed_in"]
 

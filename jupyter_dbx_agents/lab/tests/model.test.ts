@@ -48,6 +48,9 @@ test('a token is needed only where there is a workspace, and not while one is be
   assert.ok(!isNeeded({}));
   const signedIn = { ...pat('paused', null), is_signed_in: true };
   assert.ok(!isNeeded({ workspace: 'https://w', pat: signedIn }));
+  const soon = '2026-01-01T00:00:00Z';
+  assert.ok(isNeeded({ workspace: 'https://w', pat: pat('needed', soon) }));
+  assert.ok(!isNeeded({ workspace: 'https://w', pat: pat('retrying', soon) }));
 });
 
 test('a token status is outdated when a later revision of the same server is known', () => {

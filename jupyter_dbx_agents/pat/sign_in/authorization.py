@@ -208,9 +208,7 @@ class UserSession:
 
     async def _renew(self) -> UserTokens:
         if self._refresh is None:
-            raise SignInError(
-                self._why_ended, "Log out, if you are still connected, and sign in again."
-            )
+            raise SignInError(self._why_ended, "Sign in again.")
         try:
             tokens = await self._server.refresh(self._endpoints, self._refresh)
         except WorkspaceError as error:
@@ -218,9 +216,7 @@ class UserSession:
                 raise
             self._refresh = None
             self._why_ended = f"The workspace ended your sign-in: {error.message.rstrip('.')}."
-            raise SignInError(
-                self._why_ended, "Log out, if you are still connected, and sign in again."
-            ) from error
+            raise SignInError(self._why_ended, "Sign in again.") from error
         if self._refresh is not None:  # else the session was ended meanwhile
             self._access, self._refresh = tokens, tokens.refresh
         return tokens

@@ -79,11 +79,15 @@ export function isOverdue(next_rotation_at: string | null, now: number): boolean
   return next_rotation_at !== null && now - Date.parse(next_rotation_at) > OVERDUE_MILLISECONDS;
 }
 
-/** Whether the server needs a token; one that renews itself by a sign-in is not asked for. */
+/**
+ * Whether the server needs a token, though the last one of a sign-in that has ended may still work;
+ * one that renews itself by a sign-in is not asked for.
+ */
 export function isNeeded(status: Status): boolean {
   const { pat, workspace } = status;
   const isComing = pat?.state === 'adopting' || pat?.is_signed_in === true;
-  return Boolean(workspace && pat) && !isUsable(pat) && !isComing;
+  const isWanted = !isUsable(pat) || pat?.state === 'needed';
+  return Boolean(workspace && pat) && isWanted && !isComing;
 }
 
 /** Whether an agent can be started; one is installed unless the server says otherwise. */

@@ -75,7 +75,7 @@ export class PatFlow {
     if (needed && !this._wasNeeded && !this._store.isLoggingOut) {
       this.offerIfEnabled();
     }
-    if (isUsable(this._store.status.pat) && !this._isAdopting) {
+    if (isUsable(this._store.status.pat) && !needed && !this._isAdopting) {
       this._dialog?.reject();
     }
     this._wasNeeded = needed;
