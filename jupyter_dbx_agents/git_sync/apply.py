@@ -306,7 +306,9 @@ class Applier:
 
     async def _refused(self, error: WorkspaceError, path: str) -> str:
         """Return what is wrong with one file; raises what would be wrong with each."""
-        is_about_file = _is_bad_request(error) or is_too_large(error)
+        # The marker was written a moment ago, so a prohibition is about the file, too.
+        is_forbidden = isinstance(error, WorkspacePermissionError)
+        is_about_file = _is_bad_request(error) or is_too_large(error) or is_forbidden
         if not is_about_file or any(word in error.error_code for word in _FULL):
             raise error
         there = await self.destination.files.info(path)

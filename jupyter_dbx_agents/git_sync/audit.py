@@ -43,10 +43,10 @@ class Survey:
         there = {each.name: each for each in await self._folders[folder] or []}
         return there.get(name) or there.get(unicodedata.normalize("NFC", name))
 
-    async def is_intact(self, path: str, oid: str) -> bool:
+    async def is_intact(self, path: str, *oids: str) -> bool:
         """Whether a file that git sync wrote is there, unchanged."""
         there = await self.at(path)
-        return there is not None and await self.is_ours(path, there, [oid], is_owned=True)
+        return there is not None and await self.is_ours(path, there, oids, is_owned=True)
 
     async def is_ours(
         self, path: str, there: RemoteObject, oids: Iterable[str], *, is_owned: bool

@@ -127,6 +127,9 @@ class ProjectSync:
             await self.ownership.claim(self.history, takes_over=takes_over)
         await self._keep_history(audits)
         marker = await self.ownership.claim(self.history)
+        if not await self.ownership.has(marker.tree):  # the mirror was made again
+            self.ownership.marker = None
+            marker = await self.ownership.claim(self.history)
         if audits and marker.pending is not None:
             # Files that are done already may be gone there by now: finish first, then look.
             await self._sync(marker, head, audits=False)

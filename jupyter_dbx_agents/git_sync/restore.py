@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -17,7 +18,7 @@ from .local.git import run_git
 from .local.mirror import Mirror
 from .local.objects import EXECUTABLE_MODE, is_safe, list_tree
 from .local.projects import RECORDS_FOLDER, locate, readable
-from .local.repository import KEPT_REFS, STASH_REFS, WORKTREE_REFS, Repository
+from .local.repository import STASH_REFS, WORKTREE_REFS, Repository, kept_ref
 from .remote.bundles import BundleStore, Chain, State, read_state
 from .remote.marker import Destination, Marker
 from .remote.workspace_files import WorkspaceFiles
@@ -83,6 +84,8 @@ class Restorer:
         except (FileExistsError, NotADirectoryError) as error:
             raise _in_use(target) from error
         except OSError as error:
+            if error.errno == errno.ENOTEMPTY:
+                raise _in_use(target) from error
             raise RestoreError(
                 f"{target} cannot be written: {error.strerror or type(error).__name__}.",
                 "Free some space, or check its permissions.",
@@ -135,8 +138,13 @@ class _Attempt:
     def folder(self) -> Path:
         """The folder to move into place."""
         location = self.repository.location
-        is_bare = self.state is not None and self.state.snapshot.is_bare
-        return location.git_dir if is_bare else location.folder
+        return location.git_dir if self._is_bare else location.folder
+
+    @property
+    def _is_bare(self) -> bool:
+        """Whether there is no working tree: a linked worktree of a bare repository has one."""
+        is_worktree = self.marker is not None and bool(self.marker.worktree)
+        return self.state is not None and self.state.snapshot.is_bare and not is_worktree
 
     async def fill(self) -> Restored:
         """Make the repository; return what became of it."""
@@ -147,7 +155,7 @@ class _Attempt:
         if state is not None:
             await self._restore_refs(state)
         missing = list[str]()
-        if state is not None and state.snapshot.is_bare:
+        if self._is_bare:
             await repository.output("config", "core.bare", "true")
         else:
             if has_history:
@@ -204,9 +212,9 @@ class _Attempt:
         }
         lines = list[str]()
         for name in refs.keys() - stashes.keys():
-            is_worktree = name.startswith(WORKTREE_REFS)
-            ref = f"{KEPT_REFS}worktrees/{name.rpartition('/')[2]}" if is_worktree else name
-            lines.append(f"update {ref} {refs[name]}\n")
+            oid = refs[name]
+            ref = kept_ref(name, oid) if name.startswith(WORKTREE_REFS) else name
+            lines.append(f"update {ref} {oid}\n")
         await self._set("update-ref", "--stdin", stdin="".join(lines), each=lines)
         # The newest is the ref; the others were numbered, the higher the older.
         for name in sorted(stashes, key=lambda each: (each == "refs/stash", -_number(each))):
@@ -215,13 +223,13 @@ class _Attempt:
                 subject = await repository.text("log", "-1", "--format=%s", oid)
                 await repository.output("stash", "store", "-q", "-m", subject, oid)
             except GitError:  # it is not a stash
-                await self._set("update-ref", f"{KEPT_REFS}stash/{oid}", oid)
+                await self._set("update-ref", kept_ref(name, oid), oid)
         head, commit = snapshot.head, snapshot.head_commit
         if self.marker is not None and self.marker.worktree:
             head, commit = snapshot.worktrees.get(self.marker.worktree, [head, commit])
-        if head:
+        if head in {*refs, *snapshot.symrefs} or (head and not commit):
             await repository.output("symbolic-ref", "HEAD", head)
-        elif commit:
+        elif commit:  # also of a branch that is left out
             await self._set("update-ref", "--no-deref", "HEAD", commit)
         for name, target in snapshot.symrefs.items():
             await self._set("symbolic-ref", name, target)

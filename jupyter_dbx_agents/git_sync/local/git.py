@@ -182,6 +182,13 @@ class Git:
             await git.end()
 
 
+def reading(git: Git, path: Path) -> tuple[Git, str]:
+    """Return a git and a path that it can fetch from, whatever ``url.X.insteadOf`` says."""
+    source = str(path)
+    setting = {"GIT_CONFIG_KEY_0": f"url.{source}.insteadOf", "GIT_CONFIG_VALUE_0": source}
+    return Git(git.git_dir, {**git.environment, "GIT_CONFIG_COUNT": "1", **setting}), source
+
+
 def _not_started(error: OSError) -> GitError:
     return GitError(f"git cannot be started: {error.strerror}.", "Install git.")
 
@@ -200,7 +207,7 @@ def _failed(git_dir: Path | None, command: str, stderr: bytes, code: int) -> Git
     reason = (fatal or lines[-1:] or ["it was killed"])[0].rstrip(".")
     where = f" in {git_dir}".removesuffix("/.git") if git_dir else ""
     message = f"git {command} failed{where}: {reason}."
-    if -code == signal.SIGXFSZ or any(word in reason for word in _FULL):
+    if -code == signal.SIGXFSZ or any(word in line for line in lines for word in _FULL):
         return GitStoppedError(message, "Free some space.")
     if code < 0:
         return GitStoppedError(message, "Check whether there is enough memory, then try again.")

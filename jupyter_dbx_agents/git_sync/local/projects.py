@@ -152,7 +152,9 @@ def find_projects(projects: Path, known: Iterable[str] = ()) -> Found:
     while queue and count < MOST_FOLDERS:
         folder, count = queue.popleft(), count + 1
         for child in _look_into(root, folder, found):
-            if _is_cache(child.name):
+            if child.name.startswith("."):
+                caches.appendleft((child, _CACHE_DEPTH))  # agents' worktrees come first
+            elif _is_cache(child.name):
                 caches.append((child, _CACHE_DEPTH))
             else:
                 queue.append(child)
@@ -167,7 +169,7 @@ def find_projects(projects: Path, known: Iterable[str] = ()) -> Found:
             break
         folder, depth = caches.popleft()
         below = _look_into(root, folder, found)
-        caches.extend((child, depth - 1) for child in below if depth)
+        caches.extendleft((child, depth - 1) for child in below if depth)
     _separate(found, frozenset(known))
     return found
 
@@ -193,12 +195,16 @@ def _look_into(root: Path, folder: Path, found: Found) -> list[Path]:
         if location is not None and location.is_bare:
             return []
     for entry in inside.values():
-        if entry.is_symlink():
+        if entry.is_symlink() and entry.name != ".git":
             _leave_out_link(root, Path(entry.path), found)
     for name in [name for name in inside if folder == root and name.startswith(RESTORING)]:
         hint = "The next start of the app removes it; or do it by hand."
         _leave_out(root, folder / name, Unfit("A restore was interrupted.", hint), found)
         del inside[name]
+    if folder == root and os.path.lexists(root / RECORDS_FOLDER / ".git"):
+        hint = "Give it another name."
+        problem = Unfit("In the workspace, this folder has the records of git sync.", hint)
+        _leave_out(root, root / RECORDS_FOLDER, problem, found)
     own = {".git", *([RECORDS_FOLDER] if folder == root else [])}
     return [
         Path(entry.path)

@@ -1,13 +1,14 @@
 """What one repository has: HEAD, refs, objects, remotes."""
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ...errors import GitError
 from .git import Git
-from .projects import NOT_UTF8, Location
+from .projects import NOT_UTF8, Location, readable
 
 # Commits that only the archive had when a project was cloned again instead of restored.
 KEPT_REFS = "refs/dbx/before/"
@@ -27,8 +28,11 @@ _SETTING = re.compile(
     r"|push\.(default|followtags|autosetupremote)|pull\.(rebase|ff)|fetch\.prune"
     r"|merge\.(ff|conflictstyle)|rebase\.(autostash|autosquash)|diff\.(algorithm|renames)"
 )
-# Remote helpers that run a command.
-_COMMAND_URL = re.compile(r"(ext|fd)::")
+# Remote helpers may run a command.
+_HELPER_URL = re.compile(r"(?!https?::)[\w+.-]+::", re.IGNORECASE)
+_HTTP_USER = re.compile(r"^([\w+.:-]*https?://)[^/]*@", re.IGNORECASE)
+_PASSWORD = re.compile(r"^((?:[\w+.-]+://)?[^:/@]+):[^/]*(?=@)")
+_HTTP_QUERY = re.compile(r"^([\w+.:-]*https?://[^?]*)\?.*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,12 @@ class Snapshot:
     object_format: str = "sha1"
     is_bare: bool = False
     left_out: dict[str, str] = field(default_factory=dict)
+
+
+def kept_ref(name: str, oid: str) -> str:
+    """Return a name for a ref of which the repository has another version, or none."""
+    short = name.removeprefix("refs/").removeprefix("dbx/")
+    return name if name.startswith(KEPT_REFS) else f"{KEPT_REFS}{oid[:12]}/{short}"
 
 
 class Repository(Git):
@@ -98,7 +108,7 @@ class Repository(Git):
         for line in listing.splitlines():
             oid, target, name = line.split(" ", 2)
             if not _is_utf8(name):
-                left_out[name.encode("utf-8", "backslashreplace").decode()] = NOT_UTF8
+                left_out[readable(os.fsencode(name))[0]] = NOT_UTF8
             elif target:
                 symrefs[name] = target
             elif name.startswith("refs/remotes/"):
@@ -124,7 +134,7 @@ class Repository(Git):
             await self._settings(),
             self.shallow_commits(),
             await self.object_format(),
-            self.location.is_bare,
+            await self._is_bare(),
             left_out,
         )
 
@@ -169,6 +179,9 @@ class Repository(Git):
             return set()
         return set(listing.split())
 
+    async def _is_bare(self) -> bool:
+        return await self.text("rev-parse", "--is-bare-repository") == "true"
+
     async def object_format(self) -> str:
         """Return ``sha1`` or ``sha256``."""
         return await self.text("rev-parse", "--show-object-format")
@@ -183,7 +196,7 @@ class Repository(Git):
         return [
             [key, without_password(value)]
             for key, _, value in pairs
-            if _SETTING.fullmatch(key) and not _COMMAND_URL.match(value)
+            if _SETTING.fullmatch(key) and not _HELPER_URL.match(value)
         ]
 
     def shallow_commits(self) -> list[str]:
@@ -199,12 +212,9 @@ def _rank(name: str) -> tuple[int, str]:
 
 
 def without_password(url: str) -> str:
-    """Return a URL without the user and password that some tools put into it."""
-    scheme, separator, rest = url.partition("://")
-    authority, slash, path = rest.partition("/")
-    if not separator or scheme not in {"http", "https"} or "@" not in authority:
-        return url
-    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
+    """Return a URL without the password, or the token in place of a user, that it may have."""
+    url = _PASSWORD.sub(r"\1", _HTTP_USER.sub(r"\1", url))
+    return _HTTP_QUERY.sub(r"\1", url)
 
 
 def _is_utf8(name: str) -> bool:
