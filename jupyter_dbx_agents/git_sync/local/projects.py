@@ -242,11 +242,16 @@ def _separate(found: Found, known: frozenset[str]) -> None:
     """Leave out projects whose names a file system may take for another one's."""
     taken: dict[str, str] = {}
     for name in sorted(found.projects, key=lambda name: (name not in known, name)):
-        other = taken.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+        other = taken.setdefault(folded(name), name)
         if other != name:
             del found.projects[name]
             reason = f"Its name differs from {other} only by case or by its Unicode form."
             found.unfit[name] = Unfit(reason, "Rename one of them.")
+
+
+def folded(name: str) -> str:
+    """Return the same for names that a file system may take for one."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def is_gone(location: Location) -> bool:
