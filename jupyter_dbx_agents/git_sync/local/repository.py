@@ -27,8 +27,12 @@ _SETTING = re.compile(
     r"|push\.(default|followtags|autosetupremote)|pull\.(rebase|ff)|fetch\.prune"
     r"|merge\.(ff|conflictstyle)|rebase\.(autostash|autosquash)|diff\.(algorithm|renames)"
 )
-# Remote helpers that run a command.
-_COMMAND_URL = re.compile(r"(ext|fd)::")
+_URL_SETTING = re.compile(r"(remote|submodule)\..*url|branch\..*remote")
+# Remote helpers run a program (``ext::sh -c …``); those of git itself only connect.
+_COMMAND_URL = re.compile(r"(?!(https?|ftps?)::)\w[\w+.-]*::", re.IGNORECASE)
+_URL = re.compile(r"(?:\w+::)?(?P<scheme>[\w+.-]+)://(?P<authority>[^/?#]*)(?P<rest>.*)", re.DOTALL)
+# What git takes for a host and a path, when somebody puts a token before the host.
+_SHORT_URL = re.compile(r"(?P<user>[^/@:]+):[^/@]+(?P<host>@[^/:@]+:.*)")
 
 
 @dataclass(frozen=True)
@@ -181,9 +185,9 @@ class Repository(Git):
             return []
         pairs = (item.decode("utf-8", "replace").partition("\n") for item in listing.split(b"\0"))
         return [
-            [key, without_password(value)]
+            [key, without_password(value) if _URL_SETTING.fullmatch(key) else value]
             for key, _, value in pairs
-            if _SETTING.fullmatch(key) and not _COMMAND_URL.match(value)
+            if _SETTING.fullmatch(key) and _is_harmless(key, value)
         ]
 
     def shallow_commits(self) -> list[str]:
@@ -198,13 +202,28 @@ def _rank(name: str) -> tuple[int, str]:
     return (places[0] if places else len(_ORDER), name)
 
 
+def _is_harmless(key: str, value: str) -> bool:
+    """Whether a setting runs no command, and has no password in its name (a partial clone's)."""
+    name = key.split(".", 1)[-1]
+    is_command = _URL_SETTING.fullmatch(key) and _COMMAND_URL.match(value)
+    return not is_command and ("://" not in name or without_password(name) == name)
+
+
 def without_password(url: str) -> str:
-    """Return a URL without the user and password that some tools put into it."""
-    scheme, separator, rest = url.partition("://")
-    authority, slash, path = rest.partition("/")
-    if not separator or scheme not in {"http", "https"} or "@" not in authority:
+    """Return a URL without the user, password and query that some tools put into it.
+
+    The user stays for SSH, which does not connect without it.
+    """
+    if (short := _SHORT_URL.fullmatch(url)) is not None:
+        return short["user"] + short["host"]
+    if (found := _URL.fullmatch(url)) is None:
         return url
-    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
+    user, _, host = found["authority"].rpartition("@")
+    name, scheme, rest = user.partition(":")[0], found["scheme"].lower(), found["rest"]
+    authority = f"{name}@{host}" if name and "ssh" in scheme else host
+    if "http" in scheme:
+        rest = re.split("[?#]", rest)[0]
+    return f"{url[: found.start('authority')]}{authority}{rest}"
 
 
 def _is_utf8(name: str) -> bool:
