@@ -15,12 +15,13 @@ import json
 import os
 import secrets
 import shutil
+import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ...errors import GitError, GitStoppedError
+from ...errors import GitError, GitStoppedError, MirrorLockedError
 from .git import Git
 from .projects import Location
 from .repository import KEPT_REFS, OWN_REFS, Repository, Snapshot
@@ -28,6 +29,8 @@ from .repository import KEPT_REFS, OWN_REFS, Repository, Snapshot
 # In our state folder.
 MIRRORS_FOLDER = "mirrors"
 _LOCK_POLL_SECONDS = 0.05
+# Another server may hold a lock for hours, in a first sync or while it is suspended.
+_LOCK_SECONDS = 10.0
 # Files of an object store that say something of all of it, or are not finished.
 _NOT_LINKED = ("info", "tmp_*", "multi-pack-index*")
 _HEAD = f"{OWN_REFS}head"
@@ -74,14 +77,24 @@ class Mirror(Git):
 
     @contextlib.asynccontextmanager
     async def locked(self, name: str) -> AsyncIterator[bool]:
-        """Exclude other servers of this home; yields whether none had this lock since we had it."""
+        """Exclude other servers of this home; yields whether none had this lock since we had it.
+
+        Raises MirrorLockedError after 10 s, and OSError.
+        """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.folder / f"{name}.lock").open("a+b", buffering=0) as file:
+        path, started = self.folder / f"{name}.lock", time.monotonic()
+        with path.open("a+b", buffering=0) as file:
             while True:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
+                    if time.monotonic() - started > _LOCK_SECONDS:
+                        raise MirrorLockedError(
+                            "Another server of this home has been working on it for 10 s.",
+                            f"Sync retries. If that server is suspended, end it (fuser {path} "
+                            "prints its process id).",
+                        ) from None
                     await asyncio.sleep(_LOCK_POLL_SECONDS)
             file.seek(0)
             is_ours = file.read() == self._server
