@@ -162,6 +162,10 @@ def find_projects(projects: Path, known: Iterable[str] = ()) -> Found:
         )
         hint = f"Move data out of here; the search ended before {queue[0].relative_to(root)}."
         _leave_out(root, root / "…", Unfit(reason, hint), found)
+    for common_dir in {each.common_dir for each in found.projects.values()}:
+        for worktree in _linked_worktrees(common_dir):
+            if worktree != root and worktree.is_relative_to(root):
+                _look_into(root, worktree, found)
     for _ in range(_MOST_CACHE_FOLDERS):
         if not caches:
             break
@@ -169,6 +173,16 @@ def find_projects(projects: Path, known: Iterable[str] = ()) -> Found:
         below = _look_into(root, folder, found)
         caches.extend((child, depth - 1) for child in below if depth)
     _separate(found, frozenset(known))
+    return found
+
+
+def _linked_worktrees(common_dir: Path) -> list[Path]:
+    """Return the folders that a repository's linked worktrees are in, or were."""
+    found = []
+    for place in sorted((common_dir / "worktrees").glob("*/gitdir")):
+        with contextlib.suppress(OSError, ValueError, RuntimeError):  # damaged, or a loop
+            named = place.read_text("utf-8", "surrogateescape").removesuffix("\n")
+            found.append((place.parent / named).parent.resolve())
     return found
 
 
