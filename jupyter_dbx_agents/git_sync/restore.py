@@ -135,8 +135,17 @@ class _Attempt:
     def folder(self) -> Path:
         """The folder to move into place."""
         location = self.repository.location
-        is_bare = self.state is not None and self.state.snapshot.is_bare
-        return location.git_dir if is_bare else location.folder
+        is_around_worktrees = self.state is not None and any(
+            f"/{self.destination.project}/" in path for path in self.state.snapshot.worktrees
+        )
+        is_git_dir = self._is_bare and not is_around_worktrees
+        return location.git_dir if is_git_dir else location.folder
+
+    @property
+    def _is_bare(self) -> bool:
+        """Whether there is no working tree: a linked worktree of a bare repository has one."""
+        is_worktree = self.marker is not None and bool(self.marker.worktree)
+        return self.state is not None and self.state.snapshot.is_bare and not is_worktree
 
     async def fill(self) -> Restored:
         """Make the repository; return what became of it."""
@@ -147,7 +156,7 @@ class _Attempt:
         if state is not None:
             await self._restore_refs(state)
         missing = list[str]()
-        if state is not None and state.snapshot.is_bare:
+        if self._is_bare:
             await repository.output("config", "core.bare", "true")
         else:
             if has_history:

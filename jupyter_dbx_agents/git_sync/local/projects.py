@@ -172,6 +172,7 @@ def find_projects(projects: Path, known: Iterable[str] = ()) -> Found:
         folder, depth = caches.popleft()
         below = _look_into(root, folder, found)
         caches.extend((child, depth - 1) for child in below if depth)
+    _leave_out_git_dirs(found)
     _separate(found, frozenset(known))
     return found
 
@@ -250,6 +251,14 @@ def _leave_out_link(root: Path, link: Path, found: Found) -> None:
         if not target.is_relative_to(root) and (top_repositories(target) or locate(target)):
             reason = f"It is a link to {target}, outside of the projects' folder."
             _leave_out(root, link, Unfit(reason, "Move the repository itself here."), found)
+
+
+def _leave_out_git_dirs(found: Found) -> None:
+    """Leave out bare repositories that the ``.git`` of a project names: they are the same."""
+    named = {each.git_dir.resolve() for each in found.projects.values() if not each.is_bare}
+    for name, location in [*found.projects.items()]:
+        if location.is_bare and location.git_dir.resolve() in named:
+            del found.projects[name]
 
 
 def _separate(found: Found, known: frozenset[str]) -> None:

@@ -128,7 +128,7 @@ class Repository(Git):
             await self._settings(),
             self.shallow_commits(),
             await self.object_format(),
-            self.location.is_bare,
+            await self._is_bare(),
             left_out,
         )
 
@@ -172,6 +172,9 @@ class Repository(Git):
         except GitError:
             return set()
         return set(listing.split())
+
+    async def _is_bare(self) -> bool:
+        return await self.text("rev-parse", "--is-bare-repository") == "true"
 
     async def object_format(self) -> str:
         """Return ``sha1`` or ``sha256``."""
