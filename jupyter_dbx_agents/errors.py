@@ -20,6 +20,7 @@
     ├── GitSyncError                  a project cannot be synced
     │   ├── GitError                  … because git cannot read or write the repository
     │   │   └── GitStoppedError       … for lack of space, or because it was killed
+    │   │       └── MirrorLockedError … while another server of this home has it
     │   ├── DestinationError          … because the workspace folder is not ours: the user decides
     │   ├── ArchiveTooLargeError      … with its history; the files are synced
     │   ├── MarkerChangedError        … now: another app writes to the same folder
@@ -144,6 +145,10 @@ class GitError(GitSyncError):
 
 class GitStoppedError(GitError):
     """The machine stopped git: there is no space, or it was killed."""
+
+
+class MirrorLockedError(GitStoppedError):
+    """Another server of this home works on the repository, or was suspended there."""
 
 
 class DestinationError(GitSyncError):

@@ -22,7 +22,7 @@ from ..errors import DbxAgentsError, DestinationError, GitSyncError, WorkspaceEr
 from .audit import Survey
 from .local.git import Git
 from .local.objects import Blobs, list_synced
-from .local.projects import Location, is_gone
+from .local.projects import Location, folded, is_gone
 from .project_sync import ProjectSync
 from .remote.bundles import BundleStore
 from .remote.marker import FILE_NAME, Destination, Marker
@@ -65,7 +65,10 @@ class Endings:
         for name, sync in [(worker.name, worker.sync) for worker in workers]:
             if sync is None or sync.marker is None:
                 continue  # nothing of it is in the workspace
-            if not any(name in former for former in self._renamed.values()):
+            now = [each for each, former in self._renamed.items() if name in former]
+            if any(folded(each) == folded(name) for each in now):
+                continue  # the folders may be one in the workspace
+            if not now:
                 hint = _GONE_HINT.format(name=shlex.quote(name))
                 what = "Its .git" if sync.repository.location.folder.exists() else "Its folder"
                 message = _GONE.format(what=what)
@@ -114,6 +117,9 @@ async def _end(sync: ProjectSync) -> None:
 
 async def _remove_former(former: str, sync: ProjectSync) -> None:
     destination = Destination(sync.destination.files, sync.destination.root, former)
+    records = await destination.files.children(destination.records.rpartition("/")[0]) or []
+    if not {destination.records, sync.destination.records} <= {each.path for each in records}:
+        return  # it is removed, or the workspace takes both names for one
     marker, mirror = await destination.load(), sync.ownership.mirror
     # Where the workspace ignores case, the former folder is the new one.
     is_former = marker is not None and marker.project == former

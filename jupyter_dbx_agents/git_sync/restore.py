@@ -138,7 +138,11 @@ class _Attempt:
     def folder(self) -> Path:
         """The folder to move into place."""
         location = self.repository.location
-        return location.git_dir if self._is_bare else location.folder
+        is_around_worktrees = self.state is not None and any(
+            f"/{self.destination.project}/" in path for path in self.state.snapshot.worktrees
+        )
+        is_git_dir = self._is_bare and not is_around_worktrees
+        return location.git_dir if is_git_dir else location.folder
 
     @property
     def _is_bare(self) -> bool:

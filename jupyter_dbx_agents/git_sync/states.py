@@ -12,6 +12,7 @@ from ..errors import (
     DestinationError,
     GitError,
     GitStoppedError,
+    MirrorLockedError,
     WorkspaceError,
     WorkspacePermissionError,
 )
@@ -66,6 +67,7 @@ class Cause(Enum):
     NO_TOKEN = _Row("there is no token", SyncState.WAITING, (Waker.TOKEN,))
     AWAY = _Row("the workspace is away, busy or full", SyncState.RETRYING, _RETRIED)
     DISK = _Row("the disk is full, or a file is unreadable", SyncState.RETRYING, _RETRIED)
+    LOCKED = _Row("another server of this home has it", SyncState.RETRYING, _RETRIED)
     DAMAGED = _Row("git cannot read the repository", SyncState.RETRYING, _RETRIED)
     FAULT = _Row("anything else failed", SyncState.RETRYING, _RETRIED)
     FORBIDDEN = _Row("the token, or you, may not write there", SyncState.REFUSED, _CHECKED)
@@ -93,6 +95,7 @@ _ERRORS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Cause], ...]
     (WorkspacePermissionError, Cause.FORBIDDEN),
     (DestinationError, Cause.FOREIGN),
     ((WorkspaceError, TimeoutError, ConnectionError), Cause.AWAY),
+    (MirrorLockedError, Cause.LOCKED),
     ((GitStoppedError, OSError), Cause.DISK),
     (GitError, Cause.DAMAGED),
 )

@@ -117,6 +117,22 @@ def test_the_end_of_a_search_is_said(site: Site, monkeypatch: pytest.MonkeyPatch
     assert names == {"p"} and "Only 10 folders" in reasons["…"]
 
 
+@pytest.mark.parametrize("options", [(), ("-c", "worktree.useRelativePaths=true")])
+def test_no_number_of_caches_hides_an_agents_worktree(
+    site: Site, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(projects, "_MOST_CACHE_FOLDERS", 10)
+    site.make("p", a="1")
+    for number in range(20):
+        (site.projects / f"node_modules/{number}").mkdir(parents=True)
+    for place in (".claude/worktrees/team/x", "../../outside"):
+        site.git("p", *options, "worktree", "add", "-q", "--detach", place)
+    names, reasons = found(site)
+    assert names == {"p", "p/.claude/worktrees/team/x"} and not reasons
+    shutil.rmtree(site.projects / "p/.claude")
+    assert found(site) == ({"p"}, {})
+
+
 UNPRIVILEGED = """
 import sys
 from pathlib import Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import resource
 import shutil
 from functools import partial
@@ -14,6 +15,7 @@ import pytest
 
 from jupyter_dbx_agents.errors import GitSyncError
 from jupyter_dbx_agents.git_sync import GitSync, Restorable, supervisor
+from jupyter_dbx_agents.git_sync.local import mirror
 from jupyter_dbx_agents.git_sync.local.projects import Location, fingerprint
 from jupyter_dbx_agents.git_sync.states import Cause, SyncState, Waker
 
@@ -162,6 +164,25 @@ async def test_a_removed_state_folder_is_made_again(site: Site) -> None:
     site.projects.mkdir(parents=True)
     [restored] = await site.git_sync().restore()
     assert restored.has_history and site.git("p", "rev-parse", "HEAD") == head
+
+
+@pytest.mark.parametrize("lock", ["update", "upload", "files"])
+async def test_a_suspended_second_server_is_named_and_holds_no_command(
+    site: Site, monkeypatch: pytest.MonkeyPatch, lock: str
+) -> None:
+    monkeypatch.setattr(mirror, "_LOCK_SECONDS", 0.2)
+    site.make("p", a="1")
+    sync = site.git_sync(most_retry_seconds=0.2)
+    await sync.start()
+    await synced(site, sync, "p")
+    path = next(site.mirrors.glob(f"*/{lock}*.lock"))
+    with path.open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        site.commit("p", {"a": "2"})
+        [now] = await asyncio.wait_for(sync.sync_now("p"), 20)
+        assert now["state"] == "retrying" and "Another server" in now["message"]
+        assert str(path) in now["hint"]
+    await synced(site, sync, "p")
 
 
 async def test_where_there_can_be_no_state_folder_all_is_kept_and_that_is_said(site: Site) -> None:

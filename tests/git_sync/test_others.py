@@ -15,6 +15,7 @@ from jupyter_dbx_agents.errors import DestinationError
 from jupyter_dbx_agents.git_sync.apply import COLLIDES, CONVERTED, FOREIGN
 
 from .conftest import Killed, Site, marker_of
+from .test_git_sync import synced
 
 
 def edits(site: Site) -> list[bytes]:
@@ -293,6 +294,25 @@ class Folded(dict[str, Any]):
 
     def get(self, key: str, default: Any = None) -> Any:
         return super().get(self._key(key), default)
+
+
+async def test_a_project_renamed_by_case_only_keeps_its_copy_where_both_names_are_one(
+    site: Site,
+) -> None:
+    site.workspace.files._nodes = Folded(site.workspace.files._nodes)
+    site.make("API", a="1")
+    head = site.git("API", "rev-parse", "HEAD")
+    sync = site.git_sync()
+    await sync.start()
+    await synced(site, sync, "API")
+    (site.projects / "API").rename(site.projects / "api")
+    await synced(site, sync, "api")
+    await sync.stop(10)
+    shutil.rmtree(site.home)
+    site.projects.mkdir(parents=True)
+    site.connect()
+    [restored] = await site.git_sync().restore()
+    assert site.git(restored.name, "rev-parse", "HEAD") == head
 
 
 async def test_names_that_differ_in_case_only_are_named_once(site: Site) -> None:

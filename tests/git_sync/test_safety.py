@@ -254,3 +254,35 @@ async def test_a_disk_that_is_full_at_any_write_is_named_and_loses_nothing(site:
     lose_the_disk(site)
     await site.restorer().restore("p")
     assert refs(site, "p") == before
+
+
+URLS = {
+    "https://user:pw@h/x": "https://h/x",
+    "HTTPS://user:secret@h/x": "HTTPS://h/x",
+    "https://h/x?private_token=secret": "https://h/x",
+    "ssh://git:secret@h:22/x": "ssh://git@h:22/x",
+    "ssh://git@h/x": "ssh://git@h/x",
+    "git+https://u:secret@h/x": "git+https://h/x",
+    "http::https://u:secret@h/x": "http::https://h/x",
+    "oauth2:secret@h:x.git": "oauth2@h:x.git",
+    "git@h:team/x.git": "git@h:team/x.git",
+    "file:///srv/a?b.git": "file:///srv/a?b.git",
+    "../other": "../other",
+    "ext::sh -c 'touch it'": None,
+    "foo::sh -c 'touch it'": None,
+}
+
+
+async def test_no_password_and_no_command_in_a_url_leaves_this_machine(site: Site) -> None:
+    site.make("p", a="1")
+    for number, url in enumerate(URLS):
+        site.git("p", "config", f"remote.r{number}.url", url)
+    site.git("p", "config", "branch.main.remote", "https://u:secret@h/x")
+    site.git("p", "config", "branch.main.description", "std::vector")
+    site.git("p", "config", "remote.https://u:secret@h/x.promisor", "true")
+    settings = dict((await site.project_sync("p").repository.snapshot()).settings)
+    urls = [settings.get(f"remote.r{number}.url") for number in range(len(URLS))]
+    assert urls == [*URLS.values()]
+    assert settings["branch.main.remote"] == "https://h/x"
+    assert settings["branch.main.description"] == "std::vector"
+    assert not [key for key in settings if "secret" in key]

@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ...errors import GitError, GitStoppedError, GitSyncError
+from ...errors import GitError, GitStoppedError, MirrorLockedError
 from .git import Git, reading
 from .projects import Location
 from .repository import KEPT_REFS, OWN_REFS, Repository, Snapshot, kept_ref
@@ -29,7 +29,8 @@ from .repository import KEPT_REFS, OWN_REFS, Repository, Snapshot, kept_ref
 # In our state folder.
 MIRRORS_FOLDER = "mirrors"
 _LOCK_POLL_SECONDS = 0.05
-LOCK_SECONDS = 60.0
+# Another server may hold a lock for hours, in a first sync or while it is suspended.
+_LOCK_SECONDS = 10.0
 # Files of an object store that say something of all of it, or are not finished.
 _NOT_LINKED = ("info", "tmp_*", "multi-pack-index*")
 _HEAD = f"{OWN_REFS}head"
@@ -85,19 +86,23 @@ class Mirror(Git):
 
     @contextlib.asynccontextmanager
     async def locked(self, name: str) -> AsyncIterator[bool]:
-        """Exclude other servers of this home; yields whether none had this lock since we had it."""
+        """Exclude other servers of this home; yields whether none had this lock since we had it.
+
+        Raises MirrorLockedError after 10 s, and OSError.
+        """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.folder / f"{name}.lock").open("a+b", buffering=0) as file:
-            deadline = time.monotonic() + LOCK_SECONDS
+        path, started = self.folder / f"{name}.lock", time.monotonic()
+        with path.open("a+b", buffering=0) as file:
             while True:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise GitSyncError(
-                            "Another server of this home is working on it, or is stopped.",
-                            "If there is one that hangs, end it.",
+                    if time.monotonic() - started > _LOCK_SECONDS:
+                        raise MirrorLockedError(
+                            "Another server of this home has been working on it for 10 s.",
+                            f"Sync retries. If that server is suspended, end it (fuser {path} "
+                            "prints its process id).",
                         ) from None
                     await asyncio.sleep(_LOCK_POLL_SECONDS)
             file.seek(0)

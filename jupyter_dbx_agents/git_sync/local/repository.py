@@ -28,11 +28,12 @@ _SETTING = re.compile(
     r"|push\.(default|followtags|autosetupremote)|pull\.(rebase|ff)|fetch\.prune"
     r"|merge\.(ff|conflictstyle)|rebase\.(autostash|autosquash)|diff\.(algorithm|renames)"
 )
-# Remote helpers may run a command.
-_HELPER_URL = re.compile(r"(?!https?::)[\w+.-]+::", re.IGNORECASE)
-_HTTP_USER = re.compile(r"^([\w+.:-]*https?://)[^/]*@", re.IGNORECASE)
-_PASSWORD = re.compile(r"^((?:[\w+.-]+://)?[^:/@]+):[^/]*(?=@)")
-_HTTP_QUERY = re.compile(r"^([\w+.:-]*https?://[^?]*)\?.*", re.IGNORECASE)
+_URL_SETTING = re.compile(r"(remote|submodule)\..*url|branch\..*remote")
+# Remote helpers run a program (``ext::sh -c …``); those of git itself only connect.
+_COMMAND_URL = re.compile(r"(?!(https?|ftps?)::)\w[\w+.-]*::", re.IGNORECASE)
+_URL = re.compile(r"(?:\w+::)?(?P<scheme>[\w+.-]+)://(?P<authority>[^/?#]*)(?P<rest>.*)", re.DOTALL)
+# What git takes for a host and a path, when somebody puts a token before the host.
+_SHORT_URL = re.compile(r"(?P<user>[^/@:]+):[^/@]+(?P<host>@[^/:@]+:.*)")
 
 
 @dataclass(frozen=True)
@@ -194,9 +195,9 @@ class Repository(Git):
             return []
         pairs = (item.decode("utf-8", "replace").partition("\n") for item in listing.split(b"\0"))
         return [
-            [key, without_password(value)]
+            [key, without_password(value) if _URL_SETTING.fullmatch(key) else value]
             for key, _, value in pairs
-            if _SETTING.fullmatch(key) and not _HELPER_URL.match(value)
+            if _SETTING.fullmatch(key) and _is_harmless(key, value)
         ]
 
     def shallow_commits(self) -> list[str]:
@@ -211,10 +212,28 @@ def _rank(name: str) -> tuple[int, str]:
     return (places[0] if places else len(_ORDER), name)
 
 
+def _is_harmless(key: str, value: str) -> bool:
+    """Whether a setting runs no command, and has no password in its name (a partial clone's)."""
+    name = key.split(".", 1)[-1]
+    is_command = _URL_SETTING.fullmatch(key) and _COMMAND_URL.match(value)
+    return not is_command and ("://" not in name or without_password(name) == name)
+
+
 def without_password(url: str) -> str:
-    """Return a URL without the password, or the token in place of a user, that it may have."""
-    url = _PASSWORD.sub(r"\1", _HTTP_USER.sub(r"\1", url))
-    return _HTTP_QUERY.sub(r"\1", url)
+    """Return a URL without the user, password and query that some tools put into it.
+
+    The user stays for SSH, which does not connect without it.
+    """
+    if (short := _SHORT_URL.fullmatch(url)) is not None:
+        return short["user"] + short["host"]
+    if (found := _URL.fullmatch(url)) is None:
+        return url
+    user, _, host = found["authority"].rpartition("@")
+    name, scheme, rest = user.partition(":")[0], found["scheme"].lower(), found["rest"]
+    authority = f"{name}@{host}" if name and "ssh" in scheme else host
+    if "http" in scheme:
+        rest = re.split("[?#]", rest)[0]
+    return f"{url[: found.start('authority')]}{authority}{rest}"
 
 
 def _is_utf8(name: str) -> bool:
