@@ -19,7 +19,7 @@
     ├── DeploymentError               the repository cannot be deployed, or was not
     ├── GitSyncError                  a project cannot be synced
     │   ├── GitError                  … because git cannot read or write the repository
-    │   │   └── GitStoppedError       … for lack of space, or because it was killed
+    │   ├── GitStoppedError           … because git had no space, or was killed
     │   ├── DestinationError          … because the workspace folder is not ours: the user decides
     │   ├── ArchiveTooLargeError      … with its history; the files are synced
     │   ├── MarkerChangedError        … now: another app writes to the same folder
@@ -142,7 +142,7 @@ class GitError(GitSyncError):
     """Git refused; the message is its own."""
 
 
-class GitStoppedError(GitError):
+class GitStoppedError(GitSyncError):
     """The machine stopped git: there is no space, or it was killed."""
 
 
