@@ -345,6 +345,15 @@ async def test_a_mirror_that_a_crash_damaged_is_made_again(site: Site, name: str
     assert site.git("p", "rev-parse", "HEAD") == head
 
 
+async def test_the_mirror_of_read_only_object_folders_can_be_written(site: Site) -> None:
+    folder = site.make("p", a="1")
+    for path in (folder / ".git/objects").iterdir():
+        path.chmod(0o555)
+    await site.project_sync("p").run()
+    [objects] = site.mirrors.glob("*/repository.git/objects")
+    assert all(path.stat().st_mode & 0o200 for path in objects.iterdir())
+
+
 async def test_forget_removes_the_files_of_an_interrupted_first_pass(site: Site) -> None:
     site.make("p", **{f"f{number}": str(number) for number in range(9)})
     site.transport.dies_at = 12

@@ -225,6 +225,9 @@ class Mirror(Git):
                 ignore=shutil.ignore_patterns(*_NOT_LINKED),
                 dirs_exist_ok=True,
             )
+        for folder in (self.git_dir / "objects", *(self.git_dir / "objects").iterdir()):
+            if folder.is_dir():
+                folder.chmod(0o700)  # the source's may be read-only
 
     def _witness(self) -> list[int]:
         """Return what stays the same for the life of a repository, whatever is done in it."""
