@@ -19,8 +19,8 @@
     ├── DeploymentError               the repository cannot be deployed, or was not
     ├── GitSyncError                  a project cannot be synced
     │   ├── GitError                  … because git cannot read or write the repository
-    │   │   └── GitStoppedError       … for lack of space, or because it was killed
-    │   │       └── MirrorLockedError … while another server of this home has it
+    │   ├── GitStoppedError           … because git had no space, or was killed
+    │   │   └── MirrorLockedError     … while another server of this home has it
     │   ├── DestinationError          … because the workspace folder is not ours: the user decides
     │   ├── ArchiveTooLargeError      … with its history; the files are synced
     │   ├── MarkerChangedError        … now: another app writes to the same folder
@@ -143,7 +143,7 @@ class GitError(GitSyncError):
     """Git refused; the message is its own."""
 
 
-class GitStoppedError(GitError):
+class GitStoppedError(GitSyncError):
     """The machine stopped git: there is no space, or it was killed."""
 
 

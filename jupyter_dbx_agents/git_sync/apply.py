@@ -113,15 +113,11 @@ class Outcome:
 
 @dataclass
 class Applier:
-    """Carries out the steps of one pass in a project's folder; ``finished`` gets each path.
-
-    ``written`` has the time of each upload.
-    """
+    """Carries out the steps of one pass in a project's folder; ``finished`` gets each path."""
 
     destination: Destination
     blobs: Blobs
     survey: Survey
-    written: dict[str, int]
     most_file_bytes: int
     parallel: int
     finished: Callable[[str, str | None], Awaitable[None]]
@@ -269,7 +265,7 @@ class Applier:
         """Write one file like ``_write``; raises a WorkspaceError of 404 without its folder."""
         path = self.destination.path(step.path)
         try:
-            self.written[step.path] = await self.destination.files.put(
+            self.survey.written[step.path] = await self.destination.files.put(
                 path, content, overwrite=overwrite
             )
         except WorkspaceError as error:

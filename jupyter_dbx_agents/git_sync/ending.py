@@ -196,6 +196,8 @@ async def _delete_files(destination: Destination, marker: Marker, git: Git) -> N
     survey = Survey(destination, blobs, {}, marker.audited_ms)
     ours = {each.path: [each.oid] async for each in list_synced(git, marker.tree)}
     ours = {p: oids for p, oids in ours.items() if p not in marker.skipped} | marker.unfinished
+    if marker.pending is not None:
+        ours |= {path: [oid] for path, oid in marker.pending.done.items() if oid}
     if there := await destination.load():  # it can be restored or cloned when half of it is gone
         begun = replace(there, commit="", tree="", skipped={}, pending=None, unfinished=ours)
         await destination.write(begun)

@@ -29,6 +29,7 @@ from ..errors import (
 )
 from .local.git import CHUNK_BYTES
 from .local.mirror import Mirror, keep_unpushed
+from .local.projects import is_gone
 from .ownership import Ownership
 from .remote.bundles import (
     PART_BYTES,
@@ -112,6 +113,11 @@ class History:
         return bool(self._bundles)
 
     @property
+    def newest_bundle(self) -> str:
+        """The key of the newest bundle, '' if there is none."""
+        return self._bundles[-1].key if self._bundles else ""
+
+    @property
     def _bundles(self) -> tuple[Bundle, ...]:
         return self._chain.bundles if self._chain and self._states else ()
 
@@ -134,8 +140,9 @@ class History:
                 except MarkerChangedError:
                     self._chain = None
                     await self._run()
-        except (OSError, GitError) as error:
-            self._failed(error)
+        except (OSError, GitError, GitStoppedError) as error:
+            if not is_gone(self.mirror.source.location):
+                self._failed(error)
             raise
         except DestinationError:
             self.safe_at = self.safe_commit = ""  # somebody else's is there
@@ -232,9 +239,12 @@ class History:
 
         Raises DestinationError if a new clone cannot receive it.
         """
+        marker = self._ownership.marker
+        if marker is not None and not await self._ownership.has(marker.tree):
+            await self.mirror.make_again()  # it is new, or a crash has damaged its objects
         self._chain = None
         chain = await self._load()
-        marker, state = self._ownership.marker, self._newest
+        state = self._newest
         if marker is not None and marker.tree:
             await self._store.fetch_older(chain, self.mirror, marker.tree)
         if state is None and marker is not None and marker.legacy is not None:
@@ -252,8 +262,6 @@ class History:
         heads = {**state.snapshot.refs, "HEAD": state.snapshot.head_commit}
         try:
             await keep_unpushed(heads, self.mirror, self.mirror.source)
-        except GitStoppedError:
-            raise
         except GitError as error:
             raise DestinationError(
                 "This clone cannot receive the commits that only the workspace has: "
@@ -329,8 +337,6 @@ class History:
         listing = ("rev-list", "--objects", "--missing=allow-any", "--max-count=1", "--stdin")
         try:
             return bool(await self.mirror.text(*listing, stdin=stdin))
-        except GitStoppedError:
-            raise
         except GitError:  # commits between them are gone, such as beyond a shallow clone's end
             return True
 
@@ -456,6 +462,6 @@ class History:
             self._log.warning("%s: %s", self.project, error)
             return names
         self._chain = chain.without(names)
-        with contextlib.suppress(GitError):
+        with contextlib.suppress(GitSyncError):
             await self.mirror.collect()
         return []

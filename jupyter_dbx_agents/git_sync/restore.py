@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote
 
-from ..errors import DestinationError, GitError, GitStoppedError, GitSyncError, RestoreError
+from ..errors import DestinationError, GitError, GitSyncError, RestoreError
 from .checkout import check_out, make_room, tree_of
 from .local.git import run_git
 from .local.mirror import Mirror
-from .local.objects import EXECUTABLE_MODE, is_safe, list_tree
+from .local.objects import EXECUTABLE_MODE, is_safe, list_synced, list_tree
 from .local.projects import RECORDS_FOLDER, locate, readable
 from .local.repository import STASH_REFS, WORKTREE_REFS, Repository, kept_ref
 from .remote.bundles import BundleStore, Chain, State, read_state
@@ -90,7 +90,7 @@ class Restorer:
                 f"{target} cannot be written: {error.strerror or type(error).__name__}.",
                 "Free some space, or check its permissions.",
             ) from error
-        with contextlib.suppress(OSError, GitError):  # else the mirror is made again
+        with contextlib.suppress(OSError, GitSyncError):  # else the mirror is made again
             await self._adopt(target, attempt)
         return restored
 
@@ -162,19 +162,20 @@ class _Attempt:
         if self._is_bare:
             await repository.output("config", "core.bare", "true")
         else:
-            if has_history:
+            if await repository.head() is not None:
                 missing = await check_out(repository, self._read)
             is_newest = has_history and (
                 marker is None
-                or (state is not None and state.made_at > marker.synced_at)
+                or marker.bundle != self.chain.newest_bundle  # it was made after the marker
                 or await repository.has(marker.tree)
             )
             if not is_newest:
-                missing += await self._restore_files()
+                missing += await self._restore_files(has_history)
                 await self._renew_marker(has_history)
         if state is not None:
             await self._promise(state)
-        commit = await repository.text("rev-parse", "HEAD")
+        head = await repository.head()
+        commit = head.commit if head is not None else ""
         return Restored(self.destination.project, commit, has_history, tuple(missing))
 
     async def take(self) -> None:
@@ -195,9 +196,7 @@ class _Attempt:
             try:
                 await store.fetch_legacy(marker.legacy, repository)
                 self.state = State.of_legacy(marker)
-            except GitStoppedError:
-                raise
-            except GitSyncError:
+            except (DestinationError, GitError):
                 pass
 
     # ---- refs
@@ -254,8 +253,6 @@ class _Attempt:
         """Run a command; if it is not possible here, its input line by line, or not at all."""
         try:
             await self.repository.output(*command, stdin=stdin.encode())
-        except GitStoppedError:
-            raise
         except GitError:
             for line in each:
                 await self._set(*command, stdin=line)
@@ -265,18 +262,23 @@ class _Attempt:
     async def _read(self, path: str) -> bytes | None:
         return await self.destination.read(path) if self.marker is not None else None
 
-    async def _restore_files(self) -> list[str]:
-        """Write the files as the workspace has them, and commit them; return the missing ones."""
+    async def _restore_files(self, has_history: bool) -> list[str]:
+        """Commit the files as the workspace has them, on its history; return the missing ones."""
         repository, marker = self.repository, self.marker
         missing, skipped = list[str](), marker.skipped if marker is not None else {}
+        listed, folder = set[str](), repository.location.folder
         async for path, is_executable in self._listing():
+            listed.add(path)
             is_wanted = is_safe(path) and path not in skipped
             data = await self.destination.read(path) if is_wanted else None
             if data is None:
                 missing.append(path)
             else:
-                folder = repository.location.folder
                 await asyncio.to_thread(_write, folder, path, data, is_executable)
+        if has_history:
+            former = {each.path async for each in list_synced(repository, "HEAD")}
+            for path in former - listed:  # deleted since then
+                (folder / path).unlink(missing_ok=True)
         options = (*tree_of(repository), *_COMMITTER)
         await repository.output("add", "--all", "--force", options=options)
         message = f"Restored from the workspace, as of {marker.commit if marker else ''}"
@@ -306,7 +308,7 @@ class _Attempt:
             commit=commit,
             tree=tree,
             pending=None,
-            skipped={},
+            skipped={e.path: e.skip async for e in list_tree(repository, tree, "-r") if e.skip},
             notes={},
             object_format=await repository.object_format(),
             roots=tuple(sorted(await repository.roots())[:20]),

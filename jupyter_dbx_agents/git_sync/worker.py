@@ -159,7 +159,7 @@ class ProjectWorker:
             head = await sync.run(takes_over=takes_over, audits=audits)
             is_whole = not sync.history.is_too_large
             self._set((Cause.DONE if is_whole else Cause.TOO_LARGE) if head else Cause.UNBORN)
-            if sync.wants_another_pass:
+            if sync.audits_next:
                 self.wake()
             self._passed(self)
         except Exception as error:  # also of a bug, which must not stop the worker

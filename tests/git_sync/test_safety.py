@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_dbx_agents.errors import DestinationError, GitError
+from jupyter_dbx_agents.errors import DestinationError, GitSyncError
 from jupyter_dbx_agents.git_sync import history
 from jupyter_dbx_agents.git_sync.remote import bundles
 from jupyter_dbx_agents.git_sync.remote.workspace_files import BURST
@@ -243,7 +243,7 @@ async def test_a_disk_that_is_full_at_any_write_is_named_and_loses_nothing(site:
     sync = site.project_sync("p")
     for most_bytes in (0, 50, 150, 500, 1500, 5000, 15_000, 50_000):
         site.commit("p", {"a": os.urandom(20_000).hex()})
-        with full_disk(most_bytes), contextlib.suppress(GitError, OSError):
+        with full_disk(most_bytes), contextlib.suppress(GitSyncError, OSError):
             await sync.history.run()
         is_safe_now = sync.history.safe_commit == site.git("p", "rev-parse", "HEAD")
         assert is_safe_now == (not sync.history.problem), most_bytes

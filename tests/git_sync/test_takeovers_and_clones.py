@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+from datetime import datetime, timedelta, tzinfo
 
 import pytest
 
@@ -17,7 +18,7 @@ from jupyter_dbx_agents.git_sync.local.repository import Snapshot, without_passw
 from jupyter_dbx_agents.git_sync.remote.bundles import State
 from jupyter_dbx_agents.git_sync.remote.marker import Destination
 
-from .conftest import ROOT, Site, marker_of, until
+from .conftest import ROOT, Killed, Site, marker_of, until
 from .test_git_sync import model, synced
 from .test_history import lose_the_disk
 from .test_others import Folded, kept
@@ -266,7 +267,7 @@ async def test_a_project_that_was_forgotten_by_half_is_written_again(
 async def test_a_stopped_server_with_the_lock_is_named(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mirror, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(mirror, "_LOCK_SECONDS", 0.1)
     site.make("p", a="1")
     sync = site.git_sync()
     await sync.start()
@@ -294,6 +295,91 @@ async def test_a_removed_git_folder_is_not_called_a_deleted_project(site: Site) 
     shutil.rmtree(site.projects / "p/.git")
     await until(lambda: model(sync, "p")["state"] == "gone")
     assert model(sync, "p")["message"].startswith("Its .git was deleted")
+
+
+@pytest.mark.parametrize("stepped_hours", [0, -2])
+async def test_files_that_are_newer_than_the_history_are_restored_as_they_are(
+    site: Site, stepped_hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Clock:
+            return super().now(tz) - timedelta(hours=stepped_hours)
+
+    folder = site.make("p", a="1", b="deleted later")
+    with monkeypatch.context() as patched:
+        patched.setattr(history, "datetime", Clock)
+        await site.project_sync("p").run()
+    (folder / "link").symlink_to("a")
+    files = {"a": b"1", "big": os.urandom(100_000)}
+    site.commit("p", {"b": None, "big": files["big"]})
+    await site.project_sync("p", most_history_bytes=50_000).run()
+    lose_the_disk(site)
+    restored = await site.restorer().restore("p")
+    assert restored.has_history and not restored.missing
+    assert {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()} == files
+    sync = site.project_sync("p")
+    await sync.run()
+    assert site.remote("p") == files
+    assert sync.history.safe_commit == restored.commit
+
+
+@pytest.mark.parametrize("name", ["HEAD", "packed-refs", "config", "objects"])
+async def test_a_mirror_that_a_crash_damaged_is_made_again(site: Site, name: str) -> None:
+    site.make("p", a="1")
+    site.commit("p", {"b": "2"})
+    await site.project_sync("p").run()
+    [git_dir] = site.mirrors.glob("*/repository.git")
+    if name == "objects":
+        for path in (git_dir / name).glob("??/*"):
+            path.unlink()
+            path.write_bytes(b"")
+    else:
+        (git_dir / name).write_bytes(bytes(40))
+    head = site.commit("p", {"c": "3"})
+    sync = site.project_sync("p")
+    await sync.run()
+    assert sync.history.safe_commit == head and site.remote("p").keys() == {"a", "b", "c"}
+    lose_the_disk(site)
+    await site.restorer().restore("p")
+    assert site.git("p", "rev-parse", "HEAD") == head
+
+
+async def test_the_mirror_of_read_only_object_folders_can_be_written(site: Site) -> None:
+    folder = site.make("p", a="1")
+    for path in (folder / ".git/objects").iterdir():
+        path.chmod(0o555)
+    await site.project_sync("p").run()
+    [objects] = site.mirrors.glob("*/repository.git/objects")
+    assert all(path.stat().st_mode & 0o200 for path in objects.iterdir())
+
+
+async def test_forget_removes_the_files_of_an_interrupted_first_pass(site: Site) -> None:
+    site.make("p", **{f"f{number}": str(number) for number in range(9)})
+    site.transport.dies_at = 12
+    with pytest.raises(Killed):
+        await site.project_sync("p", parallel=1).run()
+    assert site.remote("p")
+    site.connect()
+    shutil.rmtree(site.projects / "p")
+    sync = site.git_sync()
+    await sync.start()
+    await sync.forget("p", files=True)
+    assert len(site.remote("p")) <= 3  # those since the last checkpoint
+
+
+async def test_branches_come_back_when_head_has_no_commit(site: Site) -> None:
+    site.make("p", a="1")
+    before = site.git("p", "for-each-ref")
+    site.git("p", "symbolic-ref", "HEAD", "refs/heads/unborn")
+    sync = site.project_sync("p")
+    await sync.run()
+    assert sync.history.safe_at
+    lose_the_disk(site)
+    assert (await site.restorer().restore("p")).has_history
+    assert site.git("p", "for-each-ref") == before
+    assert site.git("p", "symbolic-ref", "HEAD") == "refs/heads/unborn"
+    await site.project_sync("p").run()
 
 
 # ---- names and places

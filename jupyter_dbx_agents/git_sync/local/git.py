@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ...environment import current_environment
-from ...errors import GitError, GitStoppedError
+from ...errors import GitError, GitStoppedError, GitSyncError
 
 # The first with ``worktree list -z``.
 LEAST_GIT = (2, 36)
@@ -65,7 +65,10 @@ def run_git(
     stdin: bytes = b"",
     timeout_seconds: float = _BLOCKING_SECONDS,
 ) -> bytes:
-    """Run a command to its end and return its output; blocking.  Raises GitError."""
+    """Run a command to its end and return its output; blocking.
+
+    Raises GitError, GitStoppedError.
+    """
     place = [f"--git-dir={git_dir}"] if git_dir else []
     line = ["git", *place, *options, command, *arguments]
     try:
@@ -121,7 +124,7 @@ class GitProcess:
 
 
 class Git:
-    """Runs git on the repository at ``git_dir``; each method may raise GitError."""
+    """Runs git on the repository at ``git_dir``; raises GitError and GitStoppedError."""
 
     def __init__(self, git_dir: Path, environment: Mapping[str, str]) -> None:
         self.git_dir = git_dir
@@ -200,7 +203,7 @@ def _timed_out(command: str, seconds: float) -> GitError:
     )
 
 
-def _failed(git_dir: Path | None, command: str, stderr: bytes, code: int) -> GitError:
+def _failed(git_dir: Path | None, command: str, stderr: bytes, code: int) -> GitSyncError:
     """Return the error for a command that exited with ``code`` and wrote ``stderr``."""
     lines = stderr.decode("utf-8", "replace").strip().splitlines()
     fatal = [line for line in lines if line.startswith("fatal: ")]  # advice may follow it

@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ...errors import GitError, GitStoppedError, MirrorLockedError
+from ...errors import GitError, MirrorLockedError
 from .git import Git, reading
 from .projects import Location
 from .repository import KEPT_REFS, OWN_REFS, Repository, Snapshot, kept_ref
@@ -83,6 +83,12 @@ class Mirror(Git):
         refs = await self._refs()
         theirs = {name: oid for name, oid in refs.items() if not name.startswith(OWN_REFS)}
         return replace(former, refs=theirs, head_commit=refs.get(_HEAD, ""))
+
+    async def make_again(self) -> Snapshot:
+        """Make the mirror from what the repository has; return what it has now."""
+        async with self._turn, self.locked("update"):
+            await self._make(self.identity)
+        return await self.update()
 
     @contextlib.asynccontextmanager
     async def locked(self, name: str) -> AsyncIterator[bool]:
@@ -176,7 +182,7 @@ class Mirror(Git):
         """Make the mirror, or make it again if another repository is in that place now."""
         record = await asyncio.to_thread(self._read_record) or self._record
         is_same = record.get("witness") == await asyncio.to_thread(self._witness)
-        is_whole = (self.git_dir / "HEAD").is_file() and (self.git_dir / "objects").is_dir()
+        is_whole = (self.git_dir / "objects").is_dir() and await self._is_readable()
         self.identity = str(record.get("identity", ""))
         if is_whole and is_same:
             return
@@ -188,6 +194,14 @@ class Mirror(Git):
         with contextlib.suppress(OSError, GitError):
             (self.source.location.common_dir / _FORMER_ID_FILE).unlink(missing_ok=True)
             await self.source.output("update-ref", "-d", _FORMER_REF)
+
+    async def _is_readable(self) -> bool:
+        """Whether the mirror is a repository: a crash may have damaged it."""
+        try:
+            await self._refs()
+        except GitError:
+            return False
+        return True
 
     async def _is_new_clone(self) -> bool:
         """Whether the repository shares a branch's commit with the mirror."""
@@ -216,6 +230,9 @@ class Mirror(Git):
                 ignore=shutil.ignore_patterns(*_NOT_LINKED),
                 dirs_exist_ok=True,
             )
+        for folder in (self.git_dir / "objects", *(self.git_dir / "objects").iterdir()):
+            if folder.is_dir():
+                folder.chmod(0o700)  # the source's may be read-only
 
     def _witness(self) -> list[int]:
         """Return what stays the same for the life of a repository, whatever is done in it."""
@@ -289,8 +306,6 @@ class Mirror(Git):
         fetch = ("fetch", *_FETCH_OPTIONS, source)
         try:
             await git.output(*fetch, stdin=lines.encode(), options=_FETCH)
-        except GitStoppedError:
-            raise
         except GitError as error:
             await asyncio.to_thread(_remove_locks, self.git_dir)
             if len(tips) == 1:

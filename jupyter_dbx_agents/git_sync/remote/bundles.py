@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import IO, Any, Self
 
-from ...errors import DestinationError, GitError, GitStoppedError
+from ...errors import DestinationError, GitError
 from ..local.git import Git
 from ..local.objects import in_memory
 from ..local.repository import OWN_REFS, Snapshot
@@ -169,6 +169,11 @@ class Chain:
         return ()
 
     @property
+    def newest_bundle(self) -> str:
+        """The key of the newest bundle, '' if there is none."""
+        return self.bundles[-1].key if self.bundles else ""
+
+    @property
     def older(self) -> list[Bundle]:
         """Whole bundles that are superseded, or useless without another one."""
         return [each for each in self._whole if each not in self.bundles]
@@ -252,8 +257,6 @@ class BundleStore:
             oid = known.get(bundle.key) or await self._fetch(bundle, git)
             try:
                 await read_state(git, oid)
-            except GitStoppedError:
-                raise
             except GitError:
                 return states, False
             states[bundle.key] = oid
@@ -270,8 +273,6 @@ class BundleStore:
         """Add a bundle's objects to a repository; return its state's id, '' if it is damaged."""
         try:
             return await _index(git, self._chunks(bundle.names()))
-        except GitStoppedError:
-            raise
         except (DestinationError, GitError):
             return ""
 
