@@ -115,8 +115,9 @@ async def _end(sync: ProjectSync) -> None:
 
 async def _remove_former(former: str, sync: ProjectSync) -> None:
     destination = Destination(sync.destination.files, sync.destination.root, former)
-    records = await destination.files.children(destination.records.rpartition("/")[0]) or []
-    if not {destination.records, sync.destination.records} <= {each.path for each in records}:
+    folder, _, name = destination.records.rpartition("/")
+    listed = {each.name for each in await destination.files.children(folder) or []}
+    if not {name, sync.destination.records.rpartition("/")[2]} <= listed:
         return  # it is removed, or the workspace takes both names for one
     marker, mirror = await destination.load(), sync.ownership.mirror
     if marker is not None and marker.repository == mirror.identity:
