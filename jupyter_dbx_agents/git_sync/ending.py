@@ -29,7 +29,7 @@ from .remote.marker import FILE_NAME, Destination, Marker
 from .states import Cause, ProjectStatus, bare_status
 from .worker import ProjectWorker
 
-_GONE = "Its folder was deleted. Its copy is still in the workspace."
+_GONE = "{} was deleted. Its copy is still in the workspace."
 _GONE_HINT = (
     "To get it back: jupyter dbx-agents restore {name}. "
     "To delete the copy: jupyter dbx-agents forget {name}"
@@ -70,7 +70,10 @@ class Endings:
                 continue  # the folders may be one in the workspace
             if not now:
                 hint = _GONE_HINT.format(name=shlex.quote(name))
-                self.gone[name] = bare_status(name, Cause.GONE.state, _GONE, hint)
+                what = "Its folder"
+                if sync.repository.location.folder.exists():
+                    what, hint = "Its .git", f"Move the folder away. {hint}"
+                self.gone[name] = bare_status(name, Cause.GONE.state, _GONE.format(what), hint)
             self._spawn(name, partial(_end, sync))
 
     def forget(self, name: str) -> None:

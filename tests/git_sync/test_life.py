@@ -298,6 +298,20 @@ async def test_a_renamed_project_is_followed_and_leaves_nothing_behind(site: Sit
     assert await fresh.restorable() == [Restorable("renamed", "")]
 
 
+async def test_a_deleted_git_folder_is_not_called_a_deleted_project(site: Site) -> None:
+    site.make("p", a="1")
+    sync = site.git_sync()
+    await sync.start()
+    await synced(site, sync, "p")
+    shutil.rmtree(site.projects / "p/.git")
+    await until(lambda: model(sync, "p")["state"] == "gone")
+    assert "Its .git was deleted" in model(sync, "p")["message"]
+    assert "Move the folder away" in model(sync, "p")["hint"]
+    (site.projects / "p").rename(site.home / "away")
+    await sync.restore("p")
+    await synced(site, sync, "p")
+
+
 async def test_agents_worktrees_do_not_come_back_with_all(site: Site) -> None:
     site.make("p", a="1")
     site.git("p", "worktree", "add", "-q", "-b", "agent", ".claude/worktrees/agent")
