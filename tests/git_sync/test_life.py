@@ -298,6 +298,21 @@ async def test_a_renamed_project_is_followed_and_leaves_nothing_behind(site: Sit
     assert await fresh.restorable() == [Restorable("renamed", "")]
 
 
+async def test_a_moved_worktree_is_followed_and_leaves_nothing_behind(site: Site) -> None:
+    site.make("p", a="1")
+    site.git("p", "worktree", "add", "-q", "-b", "w", "../w")
+    site.commit("w", {"b": "1"})
+    sync = site.git_sync()
+    await sync.start()
+    await synced(site, sync, "p")
+    await synced(site, sync, "w")
+    site.git("p", "worktree", "move", "../w", "../v")
+    await synced(site, sync, "v")
+    await until(lambda: not site.remote("w") and not site.remote(".dbx-agents/w"), "its end")
+    assert {each["name"] for each in sync.status()} == {"p", "v"}
+    assert site.remote("v") == {"a": b"1", "b": b"1"}
+
+
 async def test_a_deleted_git_folder_is_not_called_a_deleted_project(site: Site) -> None:
     site.make("p", a="1")
     sync = site.git_sync()
