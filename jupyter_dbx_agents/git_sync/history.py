@@ -83,6 +83,7 @@ class History:
         self._is_clean = self.is_too_large = self.wants_retry = False
         self._renewed_at = -_RENEW_SECONDS
         self._turn = asyncio.Lock()
+        self._repository = ""
         self.problem = self.note = self.safe_at = self.safe_commit = ""
 
     @property
@@ -129,6 +130,9 @@ class History:
 
     async def _run(self) -> None:
         snapshot = await self.mirror.update()
+        if self._repository not in ("", self.mirror.identity):  # another one was in its place
+            self._chain, self._states, self.safe_at, self.safe_commit = None, {}, "", ""
+        self._repository = self.mirror.identity
         if not snapshot.refs and not snapshot.head_commit:
             return
         await self._ownership.claim(self)
