@@ -263,13 +263,13 @@ async def test_what_is_safe_of_a_repository_is_not_said_of_the_one_in_its_place(
     site.make("other", b="2")
     sync = site.project_sync("p")
     await sync.run()
-    assert sync.history.safe_at and sync.history.is_kept
+    assert sync.history.safe_at and sync.history.kept_bytes
     (site.projects / "p").rename(site.home / "away")
     (site.projects / "other").rename(site.projects / "p")
     with pytest.raises(DestinationError, match="another repository"):
         await sync.run()
-    assert (sync.history.safe_at, sync.history.safe_commit) == ("", "")
-    assert not sync.history.is_kept
+    said = sync.history
+    assert (said.safe_at, said.safe_commit, said.kept_bytes) == ("", "", 0)
     await sync.run(takes_over=True)
     assert sync.history.safe_commit == site.git("p", "rev-parse", "HEAD")
 
