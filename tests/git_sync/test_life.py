@@ -6,6 +6,8 @@ import asyncio
 import fcntl
 import resource
 import shutil
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -125,10 +127,16 @@ def with_next_try(sync: GitSync, name: str) -> dict[str, Any] | None:
     return now if now["next_try_at"] else None
 
 
-async def test_a_long_retry_after_is_said_and_holds_nobody_for_hours(site: Site) -> None:
+IN_TWO_HOURS = format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True)
+
+
+@pytest.mark.parametrize("retry_after", ["7200", IN_TWO_HOURS], ids=["seconds", "time"])
+async def test_a_long_retry_after_is_said_and_holds_nobody_for_hours(
+    site: Site, retry_after: str
+) -> None:
     site.make("p", a="1")
     site.make("q", a="1")
-    site.fault("429", retry_after="7200")
+    site.fault("429", retry_after=retry_after)
     sync = site.git_sync(request_retry_seconds=0.01)
     await sync.start()
     for name in ("p", "q"):
