@@ -29,7 +29,7 @@ from .remote.marker import FILE_NAME, Destination, Marker
 from .states import Cause, ProjectStatus, bare_status
 from .worker import ProjectWorker
 
-_GONE = "{what} was deleted. Its copy is still in the workspace."
+_GONE = "{} was deleted. Its copy is still in the workspace."
 _GONE_HINT = (
     "To get it back: jupyter dbx-agents restore {name}. "
     "To delete the copy: jupyter dbx-agents forget {name}"
@@ -70,9 +70,10 @@ class Endings:
                 continue  # the folders may be one in the workspace
             if not now:
                 hint = _GONE_HINT.format(name=shlex.quote(name))
-                what = "Its .git" if sync.repository.location.folder.exists() else "Its folder"
-                message = _GONE.format(what=what)
-                self.gone[name] = bare_status(name, Cause.GONE.state, message, hint)
+                what = "Its folder"
+                if sync.repository.location.folder.exists():
+                    what, hint = "Its .git", f"Move the folder away. {hint}"
+                self.gone[name] = bare_status(name, Cause.GONE.state, _GONE.format(what), hint)
             self._spawn(name, partial(_end, sync))
 
     def forget(self, name: str) -> None:
@@ -117,8 +118,9 @@ async def _end(sync: ProjectSync) -> None:
 
 async def _remove_former(former: str, sync: ProjectSync) -> None:
     destination = Destination(sync.destination.files, sync.destination.root, former)
-    records = await destination.files.children(destination.records.rpartition("/")[0]) or []
-    if not {destination.records, sync.destination.records} <= {each.path for each in records}:
+    folder, _, name = destination.records.rpartition("/")
+    listed = {each.name for each in await destination.files.children(folder) or []}
+    if not {name, sync.destination.records.rpartition("/")[2]} <= listed:
         return  # it is removed, or the workspace takes both names for one
     marker, mirror = await destination.load(), sync.ownership.mirror
     # Where the workspace ignores case, the former folder is the new one.

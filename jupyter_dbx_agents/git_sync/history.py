@@ -95,6 +95,7 @@ class History:
         self._is_clean = self.is_too_large = self.wants_retry = False
         self._renewed_at = -_RENEW_SECONDS
         self._turn = asyncio.Lock()
+        self._repository = ""
         self.problem = self.note = self.safe_at = self.safe_commit = ""
 
     @property
@@ -166,6 +167,9 @@ class History:
         snapshot = await self.mirror.update()
         if self._mirror_made != self.mirror.made:  # again: it has lost the objects
             self._mirror_made, self._chain = self.mirror.made, None
+        if self._repository not in ("", self.mirror.identity):  # another one was in its place
+            self._chain, self._states, self.safe_at, self.safe_commit = None, {}, "", ""
+        self._repository = self.mirror.identity
         if not snapshot.refs and not snapshot.head_commit:
             if snapshot.left_out:
                 self._report_left_out(snapshot.left_out)

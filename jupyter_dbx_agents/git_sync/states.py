@@ -73,7 +73,9 @@ class Cause(Enum):
     FORBIDDEN = _Row("the token, or you, may not write there", SyncState.REFUSED, _CHECKED)
     FOREIGN = _Row("something else is in its workspace folder", SyncState.REFUSED, _CHECKED)
     UNFIT = _Row("its name, place or `.git` does not allow it", SyncState.UNFIT, (Waker.SEARCH,))
-    GONE = _Row("its folder was deleted", SyncState.GONE, (Waker.SEARCH, Waker.COMMAND))
+    GONE = _Row(
+        "its folder or its `.git` was deleted", SyncState.GONE, (Waker.SEARCH, Waker.COMMAND)
+    )
 
     @property
     def state(self) -> SyncState:

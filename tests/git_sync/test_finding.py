@@ -64,6 +64,16 @@ def test_clones_that_tools_keep_are_named_and_agents_worktrees_are_projects(site
     assert "inside node_modules" in reasons["p/node_modules/x"]
 
 
+def test_repositories_in_place_of_the_records_are_named(site: Site) -> None:
+    site.make(".dbx-agents", a="1")
+    site.make(".dbx-agents/inner", a="1")
+    site.make("p/.dbx-agents", a="1")
+    names, reasons = found(site)
+    assert names == {"p/.dbx-agents"}
+    assert reasons.keys() == {".dbx-agents", ".dbx-agents/inner"}
+    assert all("records" in reason for reason in reasons.values())
+
+
 def test_links_are_named_unless_their_target_is_a_project(site: Site) -> None:
     site.make("p", a="1")
     outside = site.home / "outside" / "q"

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from jupyter_dbx_agents.errors import DestinationError
+from jupyter_dbx_agents.errors import DestinationError, WorkspacePermissionError
 from jupyter_dbx_agents.git_sync.apply import COLLIDES, CONVERTED, FOREIGN
+from jupyter_dbx_agents.git_sync.local.objects import Content
 
-from .conftest import Killed, Site, marker_of
+from .conftest import ROOT, Killed, Site, marker_of
 from .test_git_sync import synced
 
 
@@ -499,3 +500,43 @@ async def test_a_kept_history_with_a_gap_is_reported_and_can_be_taken_over(site:
     await site.project_sync("p").run(takes_over=True)
     assert site.remote("p") == {"a": b"1"}
     assert sorted(edits(site)) == [b"1", b"2"]
+
+
+@pytest.mark.parametrize("forbidden", ["f00", "f25"])
+async def test_a_file_that_may_not_be_written_is_named_and_holds_no_other(
+    site: Site, monkeypatch: pytest.MonkeyPatch, forbidden: str
+) -> None:
+    site.make("p", **{f"f{number:02}": "1" for number in range(30)})
+    sync = site.project_sync("p")
+    put = site.files.put
+
+    async def refuse(path: str, content: Content, *, overwrite: bool) -> int:
+        if path.endswith(f"/{forbidden}"):
+            raise WorkspacePermissionError("Not this file.", status=403)
+        return await put(path, content, overwrite=overwrite)
+
+    monkeypatch.setattr(site.files, "put", refuse)
+    await sync.run()
+    assert len(site.remote("p")) == 29
+    assert "Not this file" in marker_of(sync).skipped[forbidden]
+    monkeypatch.undo()
+    await sync.run(audits=True)
+    assert len(site.remote("p")) == 30 and not marker_of(sync).skipped
+
+
+async def test_a_folder_that_may_not_be_written_is_refused_with_a_path(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.make("p", **{f"f{number:02}": "1" for number in range(30)})
+    put, tried = site.files.put, list[str]()
+
+    async def refuse(path: str, content: Content, *, overwrite: bool) -> int:
+        if path.startswith(f"{ROOT}/p/"):
+            tried.append(path)
+            raise WorkspacePermissionError("Not this folder.", status=403)
+        return await put(path, content, overwrite=overwrite)
+
+    monkeypatch.setattr(site.files, "put", refuse)
+    with pytest.raises(WorkspacePermissionError, match=f"{ROOT}/p/f"):
+        await site.project_sync("p").run()
+    assert len(tried) < 20

@@ -256,6 +256,24 @@ async def test_a_disk_that_is_full_at_any_write_is_named_and_loses_nothing(site:
     assert refs(site, "p") == before
 
 
+async def test_what_is_safe_of_a_repository_is_not_said_of_the_one_in_its_place(
+    site: Site,
+) -> None:
+    site.make("p", a="1")
+    site.make("other", b="2")
+    sync = site.project_sync("p")
+    await sync.run()
+    assert sync.history.safe_at and sync.history.kept_bytes
+    (site.projects / "p").rename(site.home / "away")
+    (site.projects / "other").rename(site.projects / "p")
+    with pytest.raises(DestinationError, match="another repository"):
+        await sync.run()
+    said = sync.history
+    assert (said.safe_at, said.safe_commit, said.kept_bytes) == ("", "", 0)
+    await sync.run(takes_over=True)
+    assert sync.history.safe_commit == site.git("p", "rev-parse", "HEAD")
+
+
 URLS = {
     "https://user:pw@h/x": "https://h/x",
     "HTTPS://user:secret@h/x": "HTTPS://h/x",

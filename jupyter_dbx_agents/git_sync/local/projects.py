@@ -216,15 +216,10 @@ def _look_into(root: Path, folder: Path, found: Found) -> list[Path]:
         hint = "The next start of the app removes it; or do it by hand."
         _leave_out(root, folder / name, Unfit("A restore was interrupted.", hint), found)
         del inside[name]
-    if folder == root and os.path.lexists(root / RECORDS_FOLDER / ".git"):
-        hint = "Give it another name."
-        problem = Unfit("In the workspace, this folder has the records of git sync.", hint)
-        _leave_out(root, root / RECORDS_FOLDER, problem, found)
-    own = {".git", *([RECORDS_FOLDER] if folder == root else [])}
     return [
         Path(entry.path)
         for entry in inside.values()
-        if entry.name not in own and entry.is_dir(follow_symlinks=False)
+        if entry.name != ".git" and entry.is_dir(follow_symlinks=False)
     ]
 
 
@@ -236,6 +231,8 @@ def _problem(parts: tuple[str, ...], location: Location | None) -> Unfit | None:
     if location is None or not os.path.isdir(location.git_dir):  # noqa: PTH112 unreadable is False
         hint = "Repair it (“git worktree repair”, “git submodule update”), or clone or restore it."
         return Unfit("Its .git is damaged, or names a folder that is not there.", hint)
+    if parts[0] == RECORDS_FOLDER:
+        return Unfit("In the workspace, the records of all projects are there.", "Move it out.")
     if any(_is_cache(part) for part in parts[:-1]) and not location.is_linked:
         folder = next(part for part in parts if _is_cache(part))
         return Unfit(f"It is inside {folder}, like the clones that tools keep.", "Move it out.")
