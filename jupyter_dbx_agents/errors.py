@@ -19,6 +19,7 @@
     ├── DeploymentError               the repository cannot be deployed, or was not
     ├── GitSyncError                  a project cannot be synced
     │   ├── GitError                  … because git cannot read or write the repository
+    │   │   └── RefsMovedError        … whose refs moved meanwhile
     │   ├── GitStoppedError           … because git had no space, or was killed
     │   │   └── MirrorLockedError     … while another server of this home has it
     │   ├── DestinationError          … because the workspace folder is not ours: the user decides
@@ -157,6 +158,10 @@ class DestinationError(GitSyncError):
 
 class ArchiveTooLargeError(GitSyncError):
     """The history is larger than the limit of what is kept; the files are synced."""
+
+
+class RefsMovedError(GitError):
+    """A repository's refs moved while they were bundled; they are read again."""
 
 
 class MarkerChangedError(GitSyncError):

@@ -10,6 +10,7 @@ the workspace are of a commit that it has.
 import asyncio
 import contextlib
 import logging
+import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -25,6 +26,7 @@ from ..errors import (
     GitStoppedError,
     GitSyncError,
     MarkerChangedError,
+    RefsMovedError,
     WorkspaceError,
 )
 from .local.git import CHUNK_BYTES
@@ -55,6 +57,9 @@ _REWRITTEN = "The history was rewritten at {}; the former commits were deleted i
 _REWRITTEN_LATER = (
     "The history was rewritten; the former commits are deleted in the workspace within 20 minutes."
 )
+# So many commits in a row that each comes while a bundle is created are a fault.
+_MOST_MOVES = 5
+_MOVED = "The refs moved while they were bundled."
 _CHANGED = "The history in the workspace has changed."
 _PACK_OPTIONS = ("-c", "pack.threads=1", "-c", "pack.windowMemory=64m")
 
@@ -164,6 +169,14 @@ class History:
             return self._has(state)
 
     async def _run(self) -> None:
+        for _ in range(_MOST_MOVES):
+            try:
+                return await self._run_once()
+            except RefsMovedError:
+                self._log.debug("%s: refs moved while they were bundled", self.project)
+        raise RefsMovedError(_MOVED, "Sync retries.")
+
+    async def _run_once(self) -> None:
         snapshot = await self.mirror.update()
         if self._mirror_made != self.mirror.made:  # again: it has lost the objects
             self._mirror_made, self._chain = self.mirror.made, None
@@ -177,7 +190,7 @@ class History:
         await self._ownership.claim(self)
         try:
             await self._keep(State(self.project, self.mirror.identity, self._origin, snapshot))
-        except (MarkerChangedError, DestinationError):
+        except (MarkerChangedError, DestinationError, RefsMovedError):
             raise
         except WorkspaceError as error:
             if error.status not in (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
@@ -432,6 +445,21 @@ class History:
                         "Push it to a remote; only the files are synced.",
                     )
             await creating.succeed()
+        await self._check_tips(stream, state, haves)
+
+    async def _check_tips(self, stream: IO[bytes], state: State, haves: list[str]) -> None:
+        """Check that a bundle has what its state names; the file loop may have moved refs since.
+
+        Raises RefsMovedError.
+        """
+        stream.seek(0)
+        listed = set[str]()
+        while line := stream.readline().decode(errors="replace").strip():
+            listed.add(line.partition(" ")[0])
+        stream.seek(0, os.SEEK_END)
+        others = [oid for oid in state.tips if oid not in listed]
+        if others and await self._has_objects(others, haves):
+            raise RefsMovedError(_MOVED, "Sync retries.")
 
     # ---- what is superseded
 

@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ...errors import GitError
 from .git import Git
@@ -20,6 +20,8 @@ OWN_REFS = "refs/jupyter-dbx-agents/"
 _NOT_KEPT = (OWN_REFS, "refs/dbx/synced", "refs/worktree/dbx/", STASH_REFS, WORKTREE_REFS)
 # All of them are uploaded with each commit; branches come before tags.
 MOST_REFS = 10_000
+# A branch that HEAD got between two reads is in the next one.
+_MOST_LOOKS = 3
 _ORDER = ("refs/heads/", "refs/stash", "refs/dbx/", "refs/notes/", "refs/tags/")
 _SETTING = re.compile(
     r"remote\..*\.(url|pushurl|fetch|push|tagopt|prune|promisor|partialclonefilter)|submodule\..*\.(url|active)"
@@ -100,7 +102,19 @@ class Repository(Git):
         )
 
     async def snapshot(self) -> Snapshot:
-        """Return all refs, HEADs, stashes and settings.  Raises GitError."""
+        """Return all refs, HEADs, stashes and settings.  Raises GitError.
+
+        git has no consistent look at several refs.  HEAD's commit is its branch's in the listing,
+        so that what a commit or switch moves meanwhile is not half in the snapshot.
+        """
+        for _ in range(_MOST_LOOKS):
+            found = await self._look()
+            branch = found.head
+            if not found.head_commit or not branch or branch in {*found.refs, *found.left_out}:
+                break  # else HEAD's branch is younger than the listing
+        return replace(found, head_commit=found.refs.get(found.head, found.head_commit))
+
+    async def _look(self) -> Snapshot:
         listing = await self.text("for-each-ref", "--format=%(objectname) %(symref) %(refname)")
         refs: dict[str, str] = {}
         tracking: dict[str, str] = {}
