@@ -24,6 +24,7 @@ class SyncState(StrEnum):
     PENDING = "pending"
     SYNCING = "syncing"
     SYNCED = "synced"
+    UNSAFE = "unsafe"
     EMPTY = "empty"
     WAITING = "waiting"
     RETRYING = "retrying"
@@ -63,6 +64,7 @@ class Cause(Enum):
     BUSY = _Row("its files are being written", SyncState.SYNCING, (Waker.NEXT,))
     DONE = _Row("all is in the workspace", SyncState.SYNCED, (Waker.CHANGE, Waker.COMMAND))
     TOO_LARGE = _Row("its history is too large, its files are there", SyncState.SYNCED, _ASKED)
+    UNSAFE = _Row("its files are there, its history not whole", SyncState.UNSAFE, _RETRIED)
     UNBORN = _Row("it has no commit", SyncState.EMPTY, (Waker.CHANGE, Waker.COMMAND))
     NO_TOKEN = _Row("there is no token", SyncState.WAITING, (Waker.TOKEN,))
     AWAY = _Row("the workspace is away, busy or full", SyncState.RETRYING, _RETRIED)
