@@ -20,7 +20,9 @@
     ├── DeploymentError               the repository cannot be deployed, or was not
     ├── GitSyncError                  a project cannot be synced
     │   ├── GitError                  … because git cannot read or write the repository
-    │   │   └── GitStoppedError       … for lack of space, or because it was killed
+    │   │   └── RefsMovedError        … whose refs moved meanwhile
+    │   ├── GitStoppedError           … because git had no space, or was killed
+    │   │   └── MirrorLockedError     … while another server of this home has it
     │   ├── DestinationError          … because the workspace folder is not ours: the user decides
     │   ├── ArchiveTooLargeError      … with its history; the files are synced
     │   ├── MarkerChangedError        … now: another app writes to the same folder
@@ -147,8 +149,12 @@ class GitError(GitSyncError):
     """Git refused; the message is its own."""
 
 
-class GitStoppedError(GitError):
+class GitStoppedError(GitSyncError):
     """The machine stopped git: there is no space, or it was killed."""
+
+
+class MirrorLockedError(GitStoppedError):
+    """Another server of this home works on the repository, or was suspended there."""
 
 
 class DestinationError(GitSyncError):
@@ -157,6 +163,10 @@ class DestinationError(GitSyncError):
 
 class ArchiveTooLargeError(GitSyncError):
     """The history is larger than the limit of what is kept; the files are synced."""
+
+
+class RefsMovedError(GitError):
+    """A repository's refs moved while they were bundled; they are read again."""
 
 
 class MarkerChangedError(GitSyncError):

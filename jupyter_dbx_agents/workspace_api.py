@@ -13,6 +13,7 @@ import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -285,7 +286,7 @@ def _raise_for_error(response: httpx.Response) -> None:
             f"The workspace cannot answer now (HTTP {status}).",
             "Try again in a moment.",
             status=status,
-            retry_after_seconds=retry_after_seconds(response.headers.get("retry-after", "")),
+            retry_after_seconds=_retry_after_seconds(response.headers),
         )
     kind = WorkspacePermissionError if status == HTTPStatus.FORBIDDEN else WorkspaceError
     raise kind(message, status=status, error_code=code)
@@ -325,9 +326,19 @@ def is_token_refusal(status: int, message: str) -> bool:
     return status == HTTPStatus.BAD_REQUEST and message.strip().lower() == "invalid token"
 
 
-def retry_after_seconds(header: str) -> float:
-    """Return the seconds of a Retry-After header; 0.0 if it is absent or a date."""
-    return float(header) if re.fullmatch(r"\s*[0-9]{1,9}\s*", header) else 0.0
+def _retry_after_seconds(headers: httpx.Headers) -> float:
+    """Return the seconds that Retry-After asks for, 0.0 if it is absent.
+
+    It may be a time (RFC 9110, 10.2.3), by the server's clock.
+    """
+    value = headers.get("retry-after", "").strip()
+    if re.fullmatch("[0-9]{1,9}", value):
+        return float(value)
+    try:
+        pause = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("date", ""))
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+    return max(0.0, pause.total_seconds())
 
 
 def _token_info(info: object) -> TokenInfo:

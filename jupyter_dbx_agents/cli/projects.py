@@ -95,9 +95,10 @@ def _sync(bodies: list[dict[str, Any]]) -> Lines:
     for body in bodies:
         for project in call("POST", f"{PROJECTS_PATH}/sync", body, _WORK_SECONDS)["projects"]:
             yield from _project_lines(project)
-            failed += [project["name"]] if project["message"] else []
+            is_failed = project["message"] or project["state"] == "unsafe"
+            failed += [project["name"]] if is_failed else []
     if failed:
-        raise RequestError(f"Not synced: {', '.join(failed)}.", _SEE_STATUS)
+        raise RequestError(f"Not synced, or not safe: {', '.join(failed)}.", _SEE_STATUS)
 
 
 def restore_lines(names: list[str]) -> Lines:
@@ -173,6 +174,8 @@ def _project_lines(project: ProjectStatus) -> Lines:
     yield f"{project['name']:24}{project['state']:10}{commit:12}{where}".rstrip()
     if project["message"]:
         yield f"{'':24}{project['message']} {project['hint']}".rstrip()
+    if next_try_at := project["next_try_at"]:
+        yield f"{'':24}next try at {next_try_at[11:16]} UTC"
     for file in project["skipped"]:
         yield f"{'':24}not copied: {file['path']}: {file['reason']}"
     for file in project["notes"]:

@@ -35,6 +35,9 @@ _CONVERTED_NAME = re.compile(r"\.(lvdash\.json|db(query|alert)\.(ipynb|json))$",
 # Errors that the next file would get, too: “QUOTA_EXCEEDED”, “RESOURCE_LIMIT_EXCEEDED” …
 _FULL = ("QUOTA", "RESOURCE_LIMIT", "RESOURCE_EXHAUSTED")
 
+# After so many that may not be written, and none that may, the others are not tried.
+_MOST_FORBIDDEN = 10
+
 
 class SupersededError(Exception):
     """HEAD has moved: the pass ends here, and the next one goes on with the newest tree."""
@@ -113,15 +116,11 @@ class Outcome:
 
 @dataclass
 class Applier:
-    """Carries out the steps of one pass in a project's folder; ``finished`` gets each path.
-
-    ``written`` has the time of each upload.
-    """
+    """Carries out the steps of one pass in a project's folder; ``finished`` gets each path."""
 
     destination: Destination
     blobs: Blobs
     survey: Survey
-    written: dict[str, int]
     most_file_bytes: int
     parallel: int
     finished: Callable[[str, str | None], Awaitable[None]]
@@ -130,6 +129,8 @@ class Applier:
     # A file of ours was in them a moment ago.
     _left_folders: set[str] = field(default_factory=set)
     _is_over: bool = False
+    _has_written: bool = False
+    _forbidden: list[WorkspacePermissionError] = field(default_factory=list)
 
     async def run(self, steps: list[Step], old_folders: set[str], folders: set[str]) -> None:
         """Carry out all steps between two trees with these folders; it can be run again."""
@@ -140,6 +141,7 @@ class Applier:
         await self._delete_all([step for step in gone if step.path in first], folders)
         await self._each(innermost(new_folders - old_folders), self._make_folder)
         await self._each(puts, self._put)
+        self._require_permission()
         await self._delete_all([step for step in gone if step.path not in first], folders)
 
     async def _delete_all(self, gone: list[Step], folders: set[str]) -> None:
@@ -269,7 +271,7 @@ class Applier:
         """Write one file like ``_write``; raises a WorkspaceError of 404 without its folder."""
         path = self.destination.path(step.path)
         try:
-            self.written[step.path] = await self.destination.files.put(
+            self.survey.written[step.path] = await self.destination.files.put(
                 path, content, overwrite=overwrite
             )
         except WorkspaceError as error:
@@ -278,6 +280,7 @@ class Applier:
             if error.status == HTTPStatus.NOT_FOUND:
                 raise
             return await self._refused(error, path)
+        self._has_written = True
         return await self._check_kind(step.path)
 
     async def _resolve(self, step: Step, content: Content) -> str:
@@ -306,6 +309,8 @@ class Applier:
 
     async def _refused(self, error: WorkspaceError, path: str) -> str:
         """Return what is wrong with one file; raises what would be wrong with each."""
+        if isinstance(error, WorkspacePermissionError):
+            return self._forbid(error, path)
         is_about_file = _is_bad_request(error) or is_too_large(error)
         if not is_about_file or any(word in error.error_code for word in _FULL):
             raise error
@@ -313,6 +318,18 @@ class Applier:
         if there is not None and there.kind != "FILE":
             return FOREIGN
         return f"The workspace rejects it: {error.message}"
+
+    def _forbid(self, error: WorkspacePermissionError, path: str) -> str:
+        """Return why one file may not be written; raises if it seems that none may."""
+        message = f"{error.message} ({path})"
+        self._forbidden.append(WorkspacePermissionError(message, status=error.status))
+        if len(self._forbidden) > _MOST_FORBIDDEN:
+            self._require_permission()
+        return f"The workspace does not allow it: {error.message}"
+
+    def _require_permission(self) -> None:
+        if self._forbidden and not self._has_written:
+            raise self._forbidden[0]
 
 
 def _is_bad_request(error: WorkspaceError) -> bool:

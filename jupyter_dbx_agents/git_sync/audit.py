@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import hashlib
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from ..errors import GitError
 from .local.objects import Blobs, blob_ids, pointer_content
@@ -27,10 +27,10 @@ class Survey:
         self,
         destination: Destination,
         blobs: Blobs,
-        written: Mapping[str, int],
+        written: dict[str, int],
         since_ms: int,
     ) -> None:
-        self._destination, self._blobs, self._written = destination, blobs, written
+        self._destination, self._blobs, self.written = destination, blobs, written
         self._since_ms = since_ms
         self._folders: dict[str, asyncio.Task[list[RemoteObject] | None]] = {}
 
@@ -43,10 +43,10 @@ class Survey:
         there = {each.name: each for each in await self._folders[folder] or []}
         return there.get(name) or there.get(unicodedata.normalize("NFC", name))
 
-    async def is_intact(self, path: str, oid: str) -> bool:
+    async def is_intact(self, path: str, *oids: str) -> bool:
         """Whether a file that git sync wrote is there, unchanged."""
         there = await self.at(path)
-        return there is not None and await self.is_ours(path, there, [oid], is_owned=True)
+        return there is not None and await self.is_ours(path, there, oids, is_owned=True)
 
     async def is_ours(
         self, path: str, there: RemoteObject, oids: Iterable[str], *, is_owned: bool
@@ -57,7 +57,7 @@ class Survey:
         """
         if there.kind != "FILE":
             return False
-        written_ms = self._written.get(path, self._since_ms)
+        written_ms = self.written.get(path, self._since_ms)
         if is_owned and 0 < there.modified_ms <= written_ms:
             return True
         hashes, sizes = await self._contents(oids)

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ..errors import GitError, GitStoppedError
+from ..errors import GitError
 from .local.objects import ancestors, is_safe, lfs_path, pointer_content
 from .local.projects import readable
 from .local.repository import Repository
@@ -108,12 +108,8 @@ async def _write(
     """Write files as far as git can: it ends at the first filter that fails."""
     stdin = b"".join(raw + b"\0" for raw in paths)
     command = ("checkout-index", "--force", "--quiet", "-u", "-z", "--stdin")
-    try:
+    with contextlib.suppress(GitError):
         await repository.output(*command, stdin=stdin, options=(*tree_of(repository), *options))
-    except GitStoppedError:
-        raise
-    except GitError:
-        pass
 
 
 async def _deleted(repository: Repository, plain: Sequence[str]) -> list[bytes]:

@@ -22,14 +22,14 @@ from ..errors import DbxAgentsError, DestinationError, GitSyncError, WorkspaceEr
 from .audit import Survey
 from .local.git import Git
 from .local.objects import Blobs, list_synced
-from .local.projects import Location, is_gone
+from .local.projects import Location, folded, is_gone
 from .project_sync import ProjectSync
 from .remote.bundles import BundleStore
 from .remote.marker import FILE_NAME, Destination, Marker
 from .states import Cause, ProjectStatus, bare_status
 from .worker import ProjectWorker
 
-_GONE = "Its folder was deleted. Its copy is still in the workspace."
+_GONE = "{} was deleted. Its copy is still in the workspace."
 _GONE_HINT = (
     "To get it back: jupyter dbx-agents restore {name}. "
     "To delete the copy: jupyter dbx-agents forget {name}"
@@ -65,9 +65,15 @@ class Endings:
         for name, sync in [(worker.name, worker.sync) for worker in workers]:
             if sync is None or sync.marker is None:
                 continue  # nothing of it is in the workspace
-            if not any(name in former for former in self._renamed.values()):
+            now = [each for each, former in self._renamed.items() if name in former]
+            if any(folded(each) == folded(name) for each in now):
+                continue  # the folders may be one in the workspace
+            if not now:
                 hint = _GONE_HINT.format(name=shlex.quote(name))
-                self.gone[name] = bare_status(name, Cause.GONE.state, _GONE, hint)
+                what = "Its folder"
+                if sync.repository.location.folder.exists():
+                    what, hint = "Its .git", f"Move the folder away. {hint}"
+                self.gone[name] = bare_status(name, Cause.GONE.state, _GONE.format(what), hint)
             self._spawn(name, partial(_end, sync))
 
     def forget(self, name: str) -> None:
@@ -106,23 +112,33 @@ async def _end(sync: ProjectSync) -> None:
     marker, location = sync.marker, sync.repository.location
     if marker is not None:
         await mark_gone(sync.destination, marker)
-    if not location.is_linked and sync.history.is_kept and is_gone(location):
+    if not location.is_linked and is_gone(location) and await sync.history.finish():
         await asyncio.to_thread(shutil.rmtree, sync.ownership.mirror.folder, True)
 
 
 async def _remove_former(former: str, sync: ProjectSync) -> None:
     destination = Destination(sync.destination.files, sync.destination.root, former)
+    folder, _, name = destination.records.rpartition("/")
+    listed = {each.name for each in await destination.files.children(folder) or []}
+    if not {name, sync.destination.records.rpartition("/")[2]} <= listed:
+        return  # it is removed, or the workspace takes both names for one
     marker, mirror = await destination.load(), sync.ownership.mirror
-    if marker is not None and marker.repository == mirror.identity:
+    # Where the workspace ignores case, the former folder is the new one.
+    is_former = marker is not None and marker.project == former
+    if marker is not None and is_former and marker.repository == mirror.identity:
         await remove(destination, marker, None if await mirror.missing(marker.tree) else mirror)
 
 
 async def mark_gone(destination: Destination, last: Marker) -> None:
     """Record that a project was deleted here, if the workspace's copy is still ours."""
     marker = await destination.load()
-    if marker is not None and (marker.repository, marker.origin) == (last.repository, last.origin):
+    if marker is not None and _owner(marker) == _owner(last):
         now = datetime.now(UTC).isoformat(timespec="seconds")
         await destination.write(replace(marker, gone_at=marker.gone_at or now))
+
+
+def _owner(marker: Marker) -> tuple[str, str, str]:
+    return marker.project, marker.repository, marker.origin
 
 
 async def forget(
@@ -150,7 +166,7 @@ async def remove(destination: Destination, marker: Marker | None, git: Git | Non
     """Delete the records, and before them the unedited files of the tree that ``git`` has."""
     if marker is not None:
         await mark_gone(destination, marker)  # what is deleted half must not come back with all
-        if git is not None and marker.tree:
+        if git is not None:
             await _delete_files(destination, marker, git)
     await _delete_records(destination)
 
@@ -180,12 +196,19 @@ async def _delete_files(destination: Destination, marker: Marker, git: Git) -> N
     """Delete the files of a tree, and the folders that are empty then; edited ones stay."""
     blobs = Blobs(git, Location(git.git_dir, git.git_dir, git.git_dir))
     survey = Survey(destination, blobs, {}, marker.audited_ms)
+    ours = {each.path: [each.oid] async for each in list_synced(git, marker.tree)}
+    ours = {p: oids for p, oids in ours.items() if p not in marker.skipped} | marker.unfinished
+    if marker.pending is not None:
+        ours |= {path: [oid] for path, oid in marker.pending.done.items() if oid}
+    if there := await destination.load():  # it can be restored or cloned when half of it is gone
+        begun = replace(there, commit="", tree="", skipped={}, pending=None, unfinished=ours)
+        await destination.write(begun)
     folders = {PurePosixPath(".")}
     try:
-        async for each in list_synced(git, marker.tree):
-            if each.path not in marker.skipped and await survey.is_intact(each.path, each.oid):
-                await destination.files.delete(destination.path(each.path))
-                folders.update(PurePosixPath(each.path).parents)
+        for path, oids in ours.items():
+            if await survey.is_intact(path, *oids):
+                await destination.files.delete(destination.path(path))
+                folders.update(PurePosixPath(path).parents)
     finally:
         await blobs.close()
     for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):

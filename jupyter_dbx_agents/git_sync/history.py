@@ -10,9 +10,10 @@ the workspace are of a commit that it has.
 import asyncio
 import contextlib
 import logging
+import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -25,13 +26,24 @@ from ..errors import (
     GitStoppedError,
     GitSyncError,
     MarkerChangedError,
+    RefsMovedError,
     WorkspaceError,
 )
 from .local.git import CHUNK_BYTES
 from .local.mirror import Mirror, keep_unpushed
+from .local.projects import is_gone
 from .ownership import Ownership
-from .remote.bundles import STATE, Bundle, BundleStore, Chain, State, bundle_header, read_state
-from .remote.marker import is_taken, take_over_hint
+from .remote.bundles import (
+    PART_BYTES,
+    STATE,
+    Bundle,
+    BundleStore,
+    Chain,
+    State,
+    bundle_header,
+    read_state,
+)
+from .remote.marker import Marker, is_taken, take_over_hint
 from .states import explained
 
 # More increments than these are merged, the large ones only with as much that came after them.
@@ -45,6 +57,10 @@ _REWRITTEN = "The history was rewritten at {}; the former commits were deleted i
 _REWRITTEN_LATER = (
     "The history was rewritten; the former commits are deleted in the workspace within 20 minutes."
 )
+# So many commits in a row that each comes while a bundle is created are a fault.
+_MOST_MOVES = 5
+_MOVED = "The refs moved while they were bundled."
+_CHANGED = "The history in the workspace has changed."
 _PACK_OPTIONS = ("-c", "pack.threads=1", "-c", "pack.windowMemory=64m")
 
 # Commands that make bundles fail where objects are missing.
@@ -80,9 +96,11 @@ class History:
         self._chain: Chain | None = None
         # The states of the bundles in use, in their order: none if there are none, or damaged ones.
         self._states: dict[str, State] = {}
+        self._mirror_made = mirror.made
         self._is_clean = self.is_too_large = self.wants_retry = False
         self._renewed_at = -_RENEW_SECONDS
         self._turn = asyncio.Lock()
+        self._repository = ""
         self.problem = self.note = self.safe_at = self.safe_commit = ""
 
     @property
@@ -99,6 +117,11 @@ class History:
     def is_kept(self) -> bool:
         """Whether there is a history in the workspace."""
         return bool(self._bundles)
+
+    @property
+    def newest_bundle(self) -> str:
+        """The key of the newest bundle, '' if there is none."""
+        return self._bundles[-1].key if self._bundles else ""
 
     @property
     def _bundles(self) -> tuple[Bundle, ...]:
@@ -123,18 +146,51 @@ class History:
                 except MarkerChangedError:
                     self._chain = None
                     await self._run()
-        except (OSError, GitError) as error:
-            self._failed(error)
+        except (OSError, GitError, GitStoppedError) as error:
+            if not is_gone(self.mirror.source.location):
+                self._failed(error)
+            raise
+        except DestinationError:
+            self.safe_at = self.safe_commit = ""  # somebody else's is there
             raise
 
+    async def finish(self) -> bool:
+        """Bring the last that the mirror has into the workspace; return whether all is there.
+
+        The repository is gone.  Raises GitSyncError, WorkspaceError or OSError.
+        """
+        async with self._turn, self.mirror.locked("upload"):
+            await self._load()
+            if (newest := self._newest) is None:
+                return False
+            state = replace(newest, snapshot=await self.mirror.last(newest.snapshot))
+            state = replace(state, made_at="", rewritten_at="")
+            await self._keep(state)
+            return self._has(state)
+
     async def _run(self) -> None:
+        for _ in range(_MOST_MOVES):
+            try:
+                return await self._run_once()
+            except RefsMovedError:
+                self._log.debug("%s: refs moved while they were bundled", self.project)
+        raise RefsMovedError(_MOVED, "Sync retries.")
+
+    async def _run_once(self) -> None:
         snapshot = await self.mirror.update()
+        if self._mirror_made != self.mirror.made:  # again: it has lost the objects
+            self._mirror_made, self._chain = self.mirror.made, None
+        if self._repository not in ("", self.mirror.identity):  # another one was in its place
+            self._chain, self._states, self.safe_at, self.safe_commit = None, {}, "", ""
+        self._repository = self.mirror.identity
         if not snapshot.refs and not snapshot.head_commit:
+            if snapshot.left_out:
+                self._report_left_out(snapshot.left_out)
             return
         await self._ownership.claim(self)
         try:
             await self._keep(State(self.project, self.mirror.identity, self._origin, snapshot))
-        except (MarkerChangedError, DestinationError):
+        except (MarkerChangedError, DestinationError, RefsMovedError):
             raise
         except WorkspaceError as error:
             if error.status not in (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
@@ -146,6 +202,7 @@ class History:
 
     async def _keep(self, state: State) -> None:
         await self._load()
+        state = await self._with_former(state)
         if not (self._has(state) and self._is_clean) and not self.is_too_large:
             first, is_rewritten, is_clean = await self._position(state)
             if is_rewritten or not self._has(state):
@@ -155,6 +212,18 @@ class History:
             self._report()
         await self._tidy()
 
+    async def _with_former(self, state: State) -> State:
+        """Return a state with the former values of the refs that cannot be read now."""
+        newest, snapshot = self._newest, state.snapshot
+        if newest is None or not snapshot.left_out:
+            return state
+        former = {**newest.snapshot.refs, "HEAD": newest.snapshot.head_commit}
+        gone = await self.mirror.missing(*former.values())
+        refs = {n: o for n, o in former.items() if n in snapshot.left_out and o not in gone}
+        commit = snapshot.head_commit or refs.pop("HEAD", "")
+        refs = {n: o for n, o in refs.items() if n != "HEAD"} | snapshot.refs
+        return replace(state, snapshot=replace(snapshot, refs=refs, head_commit=commit))
+
     def _has(self, state: State) -> bool:
         newest = self._newest
         return newest is not None and replace(newest, made_at="", rewritten_at="") == state
@@ -162,13 +231,15 @@ class History:
     def _report(self) -> None:
         if (newest := self._newest) is None:
             return
-        left_out = newest.snapshot.left_out
+        self._report_left_out(newest.snapshot.left_out)
+        self.safe_at, self.safe_commit = newest.made_at, newest.snapshot.head_commit
+        self._changed()
+
+    def _report_left_out(self, left_out: Mapping[str, str]) -> None:
         self.problem, self.wants_retry = "", bool(left_out) or not self._is_clean
         if left_out:
             name, reason = next(iter(left_out.items()))
             self.problem = f"{len(left_out)} refs are not kept, such as {name}: {reason}"
-        self.safe_at, self.safe_commit = newest.made_at, newest.snapshot.head_commit
-        self._changed()
 
     def _failed(self, error: Exception) -> None:
         said = explained(error)
@@ -185,8 +256,12 @@ class History:
 
         Raises DestinationError if a new clone cannot receive it.
         """
+        marker = self._ownership.marker
+        if marker is not None and not await self._ownership.has(marker.tree):
+            await self.mirror.make_again()  # it is new, or a crash has damaged its objects
+        self._chain = None
         chain = await self._load()
-        marker, state = self._ownership.marker, self._newest
+        state = self._newest
         if marker is not None and marker.tree:
             await self._store.fetch_older(chain, self.mirror, marker.tree)
         if state is None and marker is not None and marker.legacy is not None:
@@ -204,14 +279,24 @@ class History:
         heads = {**state.snapshot.refs, "HEAD": state.snapshot.head_commit}
         try:
             await keep_unpushed(heads, self.mirror, self.mirror.source)
-        except GitStoppedError:
-            raise
         except GitError as error:
             raise DestinationError(
                 "This clone cannot receive the commits that only the workspace has: "
                 f"{error.message}",
                 f"Move this clone away and restore. {take_over_hint(self.project)}",
             ) from error
+
+    async def begun(self) -> Marker | None:
+        """Return a marker that fits bundles without one, None if there are none."""
+        await self._load()
+        if (state := self._newest) is None:
+            return None
+        self._chain = None  # it may be replaced
+        tips = state.snapshot.head_commit or state.tips[0]
+        roots = await self.mirror.text("rev-list", "--max-parents=0", tips)
+        object_format = state.snapshot.object_format
+        marker = Marker(self.project, state.repository, state.origin, object_format=object_format)
+        return replace(marker, roots=tuple(roots.split()))
 
     async def _load(self) -> Chain:
         """Return the chain that is there; its objects and states are in the mirror then."""
@@ -267,7 +352,10 @@ class History:
             return False
         stdin = "\n".join(lines).encode() + b"\n"
         listing = ("rev-list", "--objects", "--missing=allow-any", "--max-count=1", "--stdin")
-        return bool(await self.mirror.text(*listing, stdin=stdin))
+        try:
+            return bool(await self.mirror.text(*listing, stdin=stdin))
+        except GitError:  # commits between them are gone, such as beyond a shallow clone's end
+            return True
 
     async def _add(self, state: State, first: int, is_rewritten: bool) -> None:
         """Upload a bundle from a position on, and make it the newest one."""
@@ -299,8 +387,13 @@ class History:
             self._renewed_at = time.monotonic()
         haves = self._states[kept[-1].key].tips if kept else []
         most_bytes = self._most_bytes - sum(each.size_bytes for each in kept)
+        if chain.bundles and not self._states:
+            await self._fence(chain)
         with tempfile.TemporaryFile(dir=self.mirror.folder) as stream:
             await self._create(stream, state, haves, most_bytes)
+            is_usual = bool(kept) and bundle.first == bundle.last and stream.tell() <= PART_BYTES
+            if self._bundles and not is_usual:
+                await self._ownership.require_unchanged()  # no fence has this name
             try:
                 return chain.with_bundle(await self._store.upload(stream, bundle))
             except WorkspaceError as error:
@@ -312,7 +405,19 @@ class History:
             # Ours, from an upload that was cut off, whose answer was lost, or of another server.
             there = await self._store.chain()
             await self._store.delete(n for n in there.leftovers if n.startswith(bundle.key))
-        raise MarkerChangedError("The history in the workspace has changed.", "Run sync again.")
+        raise MarkerChangedError(_CHANGED, "Run sync again.")
+
+    async def _fence(self, chain: Chain) -> None:
+        """Let the next upload of the app fail that had the folder until now, and may run still."""
+        former = chain.bundles[-1]
+        bundle = Bundle(former.generation, former.last + 1, former.last + 1)
+        try:
+            if not chain.sizes.keys() & {*bundle.names()}:
+                await self._store.fence(bundle)
+        except WorkspaceError as error:
+            if not is_taken(error):
+                raise
+            raise MarkerChangedError(_CHANGED, "Run sync again.") from error
 
     async def _create(
         self, stream: IO[bytes], state: State, haves: list[str], most_bytes: int
@@ -322,7 +427,7 @@ class History:
         without = [f"^{oid}" for oid in haves if oid not in gone]
         lines = [*state.snapshot.refs, STATE, *head, *without, ""]
         command: tuple[str, ...] = ("bundle", "create", "--quiet", "-", "--stdin")
-        if self.mirror.is_partial:
+        if any(key.endswith(".promisor") for key, _ in state.snapshot.settings):
             refs = {**state.snapshot.refs, "HEAD": state.snapshot.head_commit}
             own = await self.mirror.own_refs()
             stream.write(bundle_header({**refs, STATE: own["state"]}, without))
@@ -340,6 +445,21 @@ class History:
                         "Push it to a remote; only the files are synced.",
                     )
             await creating.succeed()
+        await self._check_tips(stream, state, haves)
+
+    async def _check_tips(self, stream: IO[bytes], state: State, haves: list[str]) -> None:
+        """Check that a bundle has what its state names; the file loop may have moved refs since.
+
+        Raises RefsMovedError.
+        """
+        stream.seek(0)
+        listed = set[str]()
+        while line := stream.readline().decode(errors="replace").strip():
+            listed.add(line.partition(" ")[0])
+        stream.seek(0, os.SEEK_END)
+        others = [oid for oid in state.tips if oid not in listed]
+        if others and await self._has_objects(others, haves):
+            raise RefsMovedError(_MOVED, "Sync retries.")
 
     # ---- what is superseded
 
@@ -354,7 +474,8 @@ class History:
         if chain is None or newest is None or marker is None:
             return
         names = [name for name in chain.leftovers if name not in marker.preserved]
-        if names and not await self._has_objects([marker.commit], newest.tips):
+        is_here = not await self.mirror.missing(marker.commit)
+        if names and is_here and not await self._has_objects([marker.commit], newest.tips):
             names = await self._delete(chain, names, marker.commit)
         if not self._is_clean:
             self.note = _REWRITTEN_LATER
@@ -373,6 +494,6 @@ class History:
             self._log.warning("%s: %s", self.project, error)
             return names
         self._chain = chain.without(names)
-        with contextlib.suppress(GitError):
+        with contextlib.suppress(GitSyncError):
             await self.mirror.collect()
         return []

@@ -19,6 +19,9 @@ class KeptHistory(Protocol):
     async def load(self, *, is_new_clone: bool) -> None:
         """Bring what the workspace has into the mirror, and into a new clone what it lacks."""
 
+    async def begun(self) -> Marker | None:
+        """Return a marker that fits bundles without one, None if there are none."""
+
 
 class Ownership:
     """A project's claim to its folder, shared by the loops of its history and of its files."""
@@ -75,6 +78,7 @@ class Ownership:
             if not takes_over:
                 raise
             self.starts_over = True
+            await self.destination.write(fresh)  # before the history: another app may run still
             return fresh
         finally:
             self.marker = None
@@ -87,6 +91,8 @@ class Ownership:
         marker = await self.destination.load()
         if marker is None:
             await self._require_empty()
+            marker = await history.begun()  # a kill came before the first marker
+        if marker is None:
             return fresh
         if not await self._is_related(marker):
             raise self._refusal("another repository")
@@ -101,6 +107,7 @@ class Ownership:
             raise self._refusal("a commit that no longer exists anywhere")
         continued = replace(
             marker,
+            project=fresh.project,
             repository=fresh.repository,
             origin=fresh.origin,
             takes_over=marker.takes_over or fresh.takes_over,

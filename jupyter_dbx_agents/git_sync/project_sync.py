@@ -25,7 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from ..errors import DestinationError, GitError, WorkspaceError
+from ..errors import DestinationError, GitSyncError, WorkspaceError
 from .apply import (
     COLLIDES,
     CONVERTED,
@@ -81,7 +81,8 @@ class ProjectSync:
         self._key = hashlib.sha256(self.destination.project.encode()).hexdigest()[:12]
         self._settings, self._log, self._progress = settings, log, progress
         self._retries_left_out = True
-        self._audits = False
+        # The last pass found that somebody deleted something: there may be more.
+        self.audits_next = False
         self._is_woken = False
         # When this server wrote each file, in milliseconds of the workspace's clock.
         self._written: dict[str, int] = {}
@@ -90,11 +91,6 @@ class ProjectSync:
     def marker(self) -> Marker | None:
         """The marker that was read or written last."""
         return self.ownership.marker
-
-    @property
-    def wants_another_pass(self) -> bool:
-        """Whether the last pass found that somebody deleted something: there may be more."""
-        return self._audits
 
     def wake(self) -> None:
         """Let a running pass check whether HEAD has moved."""
@@ -116,7 +112,7 @@ class ProjectSync:
 
     async def _run(self, *, takes_over: bool, audits: bool) -> Head | None:
         self._is_woken = False
-        audits |= self._audits
+        audits |= self.audits_next
         head = await self.repository.head()
         if head is None:
             await self._keep_history(audits)  # of other branches
@@ -127,6 +123,9 @@ class ProjectSync:
             await self.ownership.claim(self.history, takes_over=takes_over)
         await self._keep_history(audits)
         marker = await self.ownership.claim(self.history)
+        if not await self.ownership.has(marker.tree):  # the mirror was made again
+            self.ownership.marker = None
+            marker = await self.ownership.claim(self.history)
         if audits and marker.pending is not None:
             # Files that are done already may be gone there by now: finish first, then look.
             await self._sync(marker, head, audits=False)
@@ -148,6 +147,7 @@ class ProjectSync:
             marker,
             worktree=str(location.folder.resolve()) if location.is_linked else "",
             history=self.history.project,
+            bundle=self.history.newest_bundle,
             legacy=None if self.history.is_kept else marker.legacy,
         )
         await self.destination.write(marker)
@@ -259,7 +259,6 @@ class ProjectSync:
             self.destination,
             blobs,
             Survey(self.destination, blobs, self._written, marker.audited_ms),
-            self._written,
             most_file_bytes=self._settings.most_file_bytes,
             parallel=self._settings.parallel,
             finished=finish,
@@ -293,11 +292,11 @@ class ProjectSync:
         await self._write(marker)
         self._retries_left_out = False
         # Somebody deleted files of ours there: there may be more.
-        self._audits = outcome.is_disturbed or (
+        self.audits_next = outcome.is_disturbed or (
             was_synced and self.destination.records_were_missing
         )
         self.destination.records_were_missing = False
-        with contextlib.suppress(GitError):  # so that the tree of the next pass's start stays
+        with contextlib.suppress(GitSyncError):  # so that the tree of the next pass's start stays
             await self._mirror.set_own_refs({f"synced-{self._key}": head.commit})
         if self.history.project == self.destination.project:
             await self.history.tidy()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -11,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote
 
-from ..errors import DestinationError, GitError, GitStoppedError, GitSyncError, RestoreError
+from ..errors import DestinationError, GitError, GitSyncError, RestoreError
 from .checkout import check_out, make_room, tree_of
 from .local.git import run_git
 from .local.mirror import Mirror
-from .local.objects import EXECUTABLE_MODE, is_safe, list_tree
+from .local.objects import EXECUTABLE_MODE, is_safe, list_synced, list_tree
 from .local.projects import RECORDS_FOLDER, locate, readable
-from .local.repository import KEPT_REFS, STASH_REFS, WORKTREE_REFS, Repository
+from .local.repository import STASH_REFS, WORKTREE_REFS, Repository, kept_ref
 from .remote.bundles import BundleStore, Chain, State, read_state
 from .remote.marker import Destination, Marker
 from .remote.workspace_files import WorkspaceFiles
@@ -83,11 +84,13 @@ class Restorer:
         except (FileExistsError, NotADirectoryError) as error:
             raise _in_use(target) from error
         except OSError as error:
+            if error.errno == errno.ENOTEMPTY:
+                raise _in_use(target) from error
             raise RestoreError(
                 f"{target} cannot be written: {error.strerror or type(error).__name__}.",
                 "Free some space, or check its permissions.",
             ) from error
-        with contextlib.suppress(OSError, GitError):  # else the mirror is made again
+        with contextlib.suppress(OSError, GitSyncError):  # else the mirror is made again
             await self._adopt(target, attempt)
         return restored
 
@@ -135,8 +138,17 @@ class _Attempt:
     def folder(self) -> Path:
         """The folder to move into place."""
         location = self.repository.location
-        is_bare = self.state is not None and self.state.snapshot.is_bare
-        return location.git_dir if is_bare else location.folder
+        is_around_worktrees = self.state is not None and any(
+            f"/{self.destination.project}/" in path for path in self.state.snapshot.worktrees
+        )
+        is_git_dir = self._is_bare and not is_around_worktrees
+        return location.git_dir if is_git_dir else location.folder
+
+    @property
+    def _is_bare(self) -> bool:
+        """Whether there is no working tree: a linked worktree of a bare repository has one."""
+        is_worktree = self.marker is not None and bool(self.marker.worktree)
+        return self.state is not None and self.state.snapshot.is_bare and not is_worktree
 
     async def fill(self) -> Restored:
         """Make the repository; return what became of it."""
@@ -147,22 +159,23 @@ class _Attempt:
         if state is not None:
             await self._restore_refs(state)
         missing = list[str]()
-        if state is not None and state.snapshot.is_bare:
+        if self._is_bare:
             await repository.output("config", "core.bare", "true")
         else:
-            if has_history:
+            if await repository.head() is not None:
                 missing = await check_out(repository, self._read)
             is_newest = has_history and (
                 marker is None
-                or (state is not None and state.made_at > marker.synced_at)
+                or marker.bundle != self.chain.newest_bundle  # it was made after the marker
                 or await repository.has(marker.tree)
             )
             if not is_newest:
-                missing += await self._restore_files()
+                missing += await self._restore_files(has_history)
                 await self._renew_marker(has_history)
         if state is not None:
             await self._promise(state)
-        commit = await repository.text("rev-parse", "HEAD")
+        head = await repository.head()
+        commit = head.commit if head is not None else ""
         return Restored(self.destination.project, commit, has_history, tuple(missing))
 
     async def take(self) -> None:
@@ -183,9 +196,7 @@ class _Attempt:
             try:
                 await store.fetch_legacy(marker.legacy, repository)
                 self.state = State.of_legacy(marker)
-            except GitStoppedError:
-                raise
-            except GitSyncError:
+            except (DestinationError, GitError):
                 pass
 
     # ---- refs
@@ -204,9 +215,9 @@ class _Attempt:
         }
         lines = list[str]()
         for name in refs.keys() - stashes.keys():
-            is_worktree = name.startswith(WORKTREE_REFS)
-            ref = f"{KEPT_REFS}worktrees/{name.rpartition('/')[2]}" if is_worktree else name
-            lines.append(f"update {ref} {refs[name]}\n")
+            oid = refs[name]
+            ref = kept_ref(name, oid) if name.startswith(WORKTREE_REFS) else name
+            lines.append(f"update {ref} {oid}\n")
         await self._set("update-ref", "--stdin", stdin="".join(lines), each=lines)
         # The newest is the ref; the others were numbered, the higher the older.
         for name in sorted(stashes, key=lambda each: (each == "refs/stash", -_number(each))):
@@ -215,13 +226,13 @@ class _Attempt:
                 subject = await repository.text("log", "-1", "--format=%s", oid)
                 await repository.output("stash", "store", "-q", "-m", subject, oid)
             except GitError:  # it is not a stash
-                await self._set("update-ref", f"{KEPT_REFS}stash/{oid}", oid)
+                await self._set("update-ref", kept_ref(name, oid), oid)
         head, commit = snapshot.head, snapshot.head_commit
         if self.marker is not None and self.marker.worktree:
             head, commit = snapshot.worktrees.get(self.marker.worktree, [head, commit])
-        if head:
+        if head in {*refs, *snapshot.symrefs} or (head and not commit):
             await repository.output("symbolic-ref", "HEAD", head)
-        elif commit:
+        elif commit:  # also of a branch that is left out
             await self._set("update-ref", "--no-deref", "HEAD", commit)
         for name, target in snapshot.symrefs.items():
             await self._set("symbolic-ref", name, target)
@@ -242,8 +253,6 @@ class _Attempt:
         """Run a command; if it is not possible here, its input line by line, or not at all."""
         try:
             await self.repository.output(*command, stdin=stdin.encode())
-        except GitStoppedError:
-            raise
         except GitError:
             for line in each:
                 await self._set(*command, stdin=line)
@@ -253,18 +262,23 @@ class _Attempt:
     async def _read(self, path: str) -> bytes | None:
         return await self.destination.read(path) if self.marker is not None else None
 
-    async def _restore_files(self) -> list[str]:
-        """Write the files as the workspace has them, and commit them; return the missing ones."""
+    async def _restore_files(self, has_history: bool) -> list[str]:
+        """Commit the files as the workspace has them, on its history; return the missing ones."""
         repository, marker = self.repository, self.marker
         missing, skipped = list[str](), marker.skipped if marker is not None else {}
+        listed, folder = set[str](), repository.location.folder
         async for path, is_executable in self._listing():
+            listed.add(path)
             is_wanted = is_safe(path) and path not in skipped
             data = await self.destination.read(path) if is_wanted else None
             if data is None:
                 missing.append(path)
             else:
-                folder = repository.location.folder
                 await asyncio.to_thread(_write, folder, path, data, is_executable)
+        if has_history:
+            former = {each.path async for each in list_synced(repository, "HEAD")}
+            for path in former - listed:  # deleted since then
+                (folder / path).unlink(missing_ok=True)
         options = (*tree_of(repository), *_COMMITTER)
         await repository.output("add", "--all", "--force", options=options)
         message = f"Restored from the workspace, as of {marker.commit if marker else ''}"
@@ -294,7 +308,7 @@ class _Attempt:
             commit=commit,
             tree=tree,
             pending=None,
-            skipped={},
+            skipped={e.path: e.skip async for e in list_tree(repository, tree, "-r") if e.skip},
             notes={},
             object_format=await repository.object_format(),
             roots=tuple(sorted(await repository.roots())[:20]),

@@ -12,6 +12,7 @@ from ..errors import (
     DestinationError,
     GitError,
     GitStoppedError,
+    MirrorLockedError,
     WorkspaceError,
     WorkspacePermissionError,
 )
@@ -23,6 +24,7 @@ class SyncState(StrEnum):
     PENDING = "pending"
     SYNCING = "syncing"
     SYNCED = "synced"
+    UNSAFE = "unsafe"
     EMPTY = "empty"
     WAITING = "waiting"
     RETRYING = "retrying"
@@ -62,16 +64,20 @@ class Cause(Enum):
     BUSY = _Row("its files are being written", SyncState.SYNCING, (Waker.NEXT,))
     DONE = _Row("all is in the workspace", SyncState.SYNCED, (Waker.CHANGE, Waker.COMMAND))
     TOO_LARGE = _Row("its history is too large, its files are there", SyncState.SYNCED, _ASKED)
+    UNSAFE = _Row("its files are there, its history not whole", SyncState.UNSAFE, _RETRIED)
     UNBORN = _Row("it has no commit", SyncState.EMPTY, (Waker.CHANGE, Waker.COMMAND))
     NO_TOKEN = _Row("there is no token", SyncState.WAITING, (Waker.TOKEN,))
     AWAY = _Row("the workspace is away, busy or full", SyncState.RETRYING, _RETRIED)
     DISK = _Row("the disk is full, or a file is unreadable", SyncState.RETRYING, _RETRIED)
+    LOCKED = _Row("another server of this home has it", SyncState.RETRYING, _RETRIED)
     DAMAGED = _Row("git cannot read the repository", SyncState.RETRYING, _RETRIED)
     FAULT = _Row("anything else failed", SyncState.RETRYING, _RETRIED)
     FORBIDDEN = _Row("the token, or you, may not write there", SyncState.REFUSED, _CHECKED)
     FOREIGN = _Row("something else is in its workspace folder", SyncState.REFUSED, _CHECKED)
     UNFIT = _Row("its name, place or `.git` does not allow it", SyncState.UNFIT, (Waker.SEARCH,))
-    GONE = _Row("its folder was deleted", SyncState.GONE, (Waker.SEARCH, Waker.COMMAND))
+    GONE = _Row(
+        "its folder or its `.git` was deleted", SyncState.GONE, (Waker.SEARCH, Waker.COMMAND)
+    )
 
     @property
     def state(self) -> SyncState:
@@ -93,6 +99,7 @@ _ERRORS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Cause], ...]
     (WorkspacePermissionError, Cause.FORBIDDEN),
     (DestinationError, Cause.FOREIGN),
     ((WorkspaceError, TimeoutError, ConnectionError), Cause.AWAY),
+    (MirrorLockedError, Cause.LOCKED),
     ((GitStoppedError, OSError), Cause.DISK),
     (GitError, Cause.DAMAGED),
 )

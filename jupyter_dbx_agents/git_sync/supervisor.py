@@ -297,7 +297,10 @@ class GitSync(LoggingConfigurable):
             self._unfit = found.unfit
             for worker in gone:
                 self._drop(worker.name)
+            former = {w.location.git_dir: w.name for w in gone if w.location.is_linked}
             for name, location in found.projects.items():
+                if location.git_dir in former and name not in self._workers:
+                    self._endings.follow(former[location.git_dir], name)  # git worktree move
                 await self._track(name, location)
             if self._projects.is_dir():  # otherwise nobody deleted each of them
                 self._endings.add(gone)

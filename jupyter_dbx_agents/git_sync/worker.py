@@ -159,7 +159,7 @@ class ProjectWorker:
             head = await sync.run(takes_over=takes_over, audits=audits)
             is_whole = not sync.history.is_too_large
             self._set((Cause.DONE if is_whole else Cause.TOO_LARGE) if head else Cause.UNBORN)
-            if sync.wants_another_pass:
+            if sync.audits_next:
                 self.wake()
             self._passed(self)
         except Exception as error:  # also of a bug, which must not stop the worker
@@ -195,13 +195,15 @@ class ProjectWorker:
         """Return the REST model."""
         is_going_on = self.cause in (Cause.NEW, Cause.BUSY, Cause.NO_TOKEN)
         waiting = self._waiting_for() if is_going_on else ""
-        state = SyncState.WAITING if waiting else self.cause.state
+        cause = Cause.UNSAFE if self._is_unsafe() else self.cause
+        state = SyncState.WAITING if waiting else cause.state
         model = bare_status(self.name, state, waiting)
         if self._error is not None and not waiting:
             model["message"], model["hint"] = self._error.message, self._error.hint
         model["folder"] = str(self.location.folder)
         model["done"], model["count"] = self._progress
-        if (next_at := self._files.next_at) is not None:
+        loop = self._safety if cause is Cause.UNSAFE else self._files
+        if (next_at := loop.next_at) is not None:
             model["next_try_at"] = next_at.isoformat(timespec="seconds")
         if self.sync is None:
             return model
@@ -220,6 +222,11 @@ class ProjectWorker:
             "note": history.note,
         }
         return model
+
+    def _is_unsafe(self) -> bool:
+        """Whether the files are there, and not all of a history that is not too large."""
+        is_done = self.cause in (Cause.DONE, Cause.UNBORN)
+        return is_done and self.sync is not None and bool(self.sync.history.problem)
 
 
 def _listed(reasons: dict[str, str]) -> list[Remark]:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_dbx_agents.errors import GitError, GitSyncError
+from jupyter_dbx_agents.cli import projects as commands
+from jupyter_dbx_agents.errors import GitError, GitSyncError, RequestError
 from jupyter_dbx_agents.git_sync.local import git as git_module
 from jupyter_dbx_agents.git_sync.local.git import Git
 
@@ -42,7 +43,9 @@ async def test_a_token_that_dies_half_way_is_replaced(site: Site) -> None:
     assert len(site.remote("p")) == 50
 
 
-async def test_an_outage_is_reported_and_sync_resumes_after_it(site: Site) -> None:
+async def test_an_outage_is_reported_and_sync_resumes_after_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site.make("p", a="1")
     site.fault("status", status=503)
     sync = site.git_sync(first_retry_seconds=0.5)
@@ -50,6 +53,8 @@ async def test_an_outage_is_reported_and_sync_resumes_after_it(site: Site) -> No
     await until(lambda: model(sync, "p")["next_try_at"], "a next try")
     now = model(sync, "p")
     assert now["state"] == "retrying" and "503" in now["message"] and now["hint"]
+    monkeypatch.setattr(commands, "call", lambda *_request: {"projects": [now]})
+    assert f"next try at {now['next_try_at'][11:16]} UTC" in " ".join(commands.status_lines([]))
     site.workspace.faults.clear()
     await synced(site, sync, "p")
     assert model(sync, "p")["message"] == ""
@@ -129,11 +134,11 @@ async def test_a_broken_repository_hurts_no_other(site: Site) -> None:
     sync = site.git_sync()
     await sync.start()
     await synced(site, sync, "fine")
-    partly = await synced(site, sync, "partly")
+    partly = await synced(site, sync, "partly", "unsafe")
     assert site.remote("partly") == {"b": b"b of partly", "c": b"c of partly"}
     wrong = await synced(site, sync, "wrong")
     assert "is damaged" in wrong["skipped"][0]["reason"]
-    gap = await synced(site, sync, "gap")
+    gap = await synced(site, sync, "gap", "unsafe")
     assert site.remote("gap").keys() == {"a", "b", "c"}
     assert "history is not kept" in gap["history"]["message"]
     assert [each["path"] for each in partly["skipped"]] == ["a"]
@@ -142,6 +147,37 @@ async def test_a_broken_repository_hurts_no_other(site: Site) -> None:
     await until(lambda: model(sync, "broken")["state"] == "retrying")
     assert "fatal: " in model(sync, "broken")["message"] and model(sync, "broken")["hint"]
     assert site.remote("broken") == {} == site.remote("empty")
+
+
+async def test_files_without_their_history_are_no_success_until_it_is_safe(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.make("p", a="1")
+    site.commit("p", {"b": os.urandom(20_000)})
+    site.workspace.files.max_file_bytes = 10_000
+    sync = site.git_sync(first_retry_seconds=0.5)
+    await sync.start()
+    await synced(site, sync, "p", "unsafe")
+    await until(lambda: model(sync, "p")["next_try_at"], "the next try of the history")
+    answer = await sync.sync_now("p")
+    monkeypatch.setattr(commands, "call", lambda *_request: {"projects": answer})
+    said: list[str] = []
+    with pytest.raises(RequestError, match="not safe: p"):
+        said += commands.sync_lines(["p"])
+    said += commands.status_lines(["p"])
+    assert " unsafe " in said[0] and "history is not kept" in " ".join(said)
+    site.workspace.files.max_file_bytes = 1_000_000
+    now = await synced(site, sync, "p")
+    assert now["history"]["safe_at"] and now["next_try_at"] is None
+
+
+async def test_a_history_that_is_too_large_is_said_and_the_files_are_synced(site: Site) -> None:
+    site.make("p", a="1")
+    site.commit("p", {"b": os.urandom(20_000)})
+    sync = site.git_sync(most_history_bytes=10_000)
+    await sync.start()
+    await synced(site, sync, "p")
+    assert "history is not kept" in model(sync, "p")["history"]["message"]
 
 
 async def test_a_full_disk_costs_the_history_and_not_the_files(site: Site) -> None:

@@ -64,6 +64,16 @@ def test_clones_that_tools_keep_are_named_and_agents_worktrees_are_projects(site
     assert "inside node_modules" in reasons["p/node_modules/x"]
 
 
+def test_repositories_in_place_of_the_records_are_named(site: Site) -> None:
+    site.make(".dbx-agents", a="1")
+    site.make(".dbx-agents/inner", a="1")
+    site.make("p/.dbx-agents", a="1")
+    names, reasons = found(site)
+    assert names == {"p/.dbx-agents"}
+    assert reasons.keys() == {".dbx-agents", ".dbx-agents/inner"}
+    assert all("records" in reason for reason in reasons.values())
+
+
 def test_links_are_named_unless_their_target_is_a_project(site: Site) -> None:
     site.make("p", a="1")
     outside = site.home / "outside" / "q"
@@ -115,6 +125,22 @@ def test_the_end_of_a_search_is_said(site: Site, monkeypatch: pytest.MonkeyPatch
     site.make("p", a="1")
     names, reasons = found(site)
     assert names == {"p"} and "Only 10 folders" in reasons["…"]
+
+
+@pytest.mark.parametrize("options", [(), ("-c", "worktree.useRelativePaths=true")])
+def test_no_number_of_caches_hides_an_agents_worktree(
+    site: Site, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(projects, "_MOST_CACHE_FOLDERS", 10)
+    site.make("p", a="1")
+    for number in range(20):
+        (site.projects / f"node_modules/{number}").mkdir(parents=True)
+    for place in (".claude/worktrees/team/x", "../../outside"):
+        site.git("p", *options, "worktree", "add", "-q", "--detach", place)
+    names, reasons = found(site)
+    assert names == {"p", "p/.claude/worktrees/team/x"} and not reasons
+    shutil.rmtree(site.projects / "p/.claude")
+    assert found(site) == ({"p"}, {})
 
 
 UNPRIVILEGED = """

@@ -24,12 +24,12 @@ def model(sync: GitSync, name: str) -> dict[str, Any]:
     return next((each for each in projects if each["name"] == name), {"state": "unknown"})
 
 
-async def synced(site: Site, sync: GitSync, name: str) -> dict[str, Any]:
+async def synced(site: Site, sync: GitSync, name: str, state: str = "synced") -> dict[str, Any]:
     head = site.git(name, "rev-parse", "HEAD")
 
     def is_synced() -> bool:
         now = model(sync, name)
-        return bool(now["state"] == "synced" and now["commit"] == head)
+        return bool(now["state"] == state and now["commit"] == head)
 
     await until(is_synced, f"{name}: {model(sync, name)}")
     return model(sync, name)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import resource
 import shutil
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ import pytest
 
 from jupyter_dbx_agents.errors import GitSyncError
 from jupyter_dbx_agents.git_sync import GitSync, Restorable, supervisor
+from jupyter_dbx_agents.git_sync.local import mirror
 from jupyter_dbx_agents.git_sync.local.projects import Location, fingerprint
 from jupyter_dbx_agents.git_sync.states import Cause, SyncState, Waker
 
@@ -123,10 +127,16 @@ def with_next_try(sync: GitSync, name: str) -> dict[str, Any] | None:
     return now if now["next_try_at"] else None
 
 
-async def test_a_long_retry_after_is_said_and_holds_nobody_for_hours(site: Site) -> None:
+IN_TWO_HOURS = format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True)
+
+
+@pytest.mark.parametrize("retry_after", ["7200", IN_TWO_HOURS], ids=["seconds", "time"])
+async def test_a_long_retry_after_is_said_and_holds_nobody_for_hours(
+    site: Site, retry_after: str
+) -> None:
     site.make("p", a="1")
     site.make("q", a="1")
-    site.fault("429", retry_after="7200")
+    site.fault("429", retry_after=retry_after)
     sync = site.git_sync(request_retry_seconds=0.01)
     await sync.start()
     for name in ("p", "q"):
@@ -162,6 +172,25 @@ async def test_a_removed_state_folder_is_made_again(site: Site) -> None:
     site.projects.mkdir(parents=True)
     [restored] = await site.git_sync().restore()
     assert restored.has_history and site.git("p", "rev-parse", "HEAD") == head
+
+
+@pytest.mark.parametrize("lock", ["update", "upload", "files"])
+async def test_a_suspended_second_server_is_named_and_holds_no_command(
+    site: Site, monkeypatch: pytest.MonkeyPatch, lock: str
+) -> None:
+    monkeypatch.setattr(mirror, "_LOCK_SECONDS", 0.2)
+    site.make("p", a="1")
+    sync = site.git_sync(most_retry_seconds=0.2)
+    await sync.start()
+    await synced(site, sync, "p")
+    path = next(site.mirrors.glob(f"*/{lock}*.lock"))
+    with path.open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        site.commit("p", {"a": "2"})
+        [now] = await asyncio.wait_for(sync.sync_now("p"), 20)
+        assert now["state"] == "retrying" and "Another server" in now["message"]
+        assert str(path) in now["hint"]
+    await synced(site, sync, "p")
 
 
 async def test_where_there_can_be_no_state_folder_all_is_kept_and_that_is_said(site: Site) -> None:
@@ -275,6 +304,35 @@ async def test_a_renamed_project_is_followed_and_leaves_nothing_behind(site: Sit
     assert {each["name"] for each in sync.status()} == {"renamed"}
     fresh = await after_the_loss_of_the_machine(site, sync)
     assert await fresh.restorable() == [Restorable("renamed", "")]
+
+
+async def test_a_moved_worktree_is_followed_and_leaves_nothing_behind(site: Site) -> None:
+    site.make("p", a="1")
+    site.git("p", "worktree", "add", "-q", "-b", "w", "../w")
+    site.commit("w", {"b": "1"})
+    sync = site.git_sync()
+    await sync.start()
+    await synced(site, sync, "p")
+    await synced(site, sync, "w")
+    site.git("p", "worktree", "move", "../w", "../v")
+    await synced(site, sync, "v")
+    await until(lambda: not site.remote("w") and not site.remote(".dbx-agents/w"), "its end")
+    assert {each["name"] for each in sync.status()} == {"p", "v"}
+    assert site.remote("v") == {"a": b"1", "b": b"1"}
+
+
+async def test_a_deleted_git_folder_is_not_called_a_deleted_project(site: Site) -> None:
+    site.make("p", a="1")
+    sync = site.git_sync()
+    await sync.start()
+    await synced(site, sync, "p")
+    shutil.rmtree(site.projects / "p/.git")
+    await until(lambda: model(sync, "p")["state"] == "gone")
+    assert "Its .git was deleted" in model(sync, "p")["message"]
+    assert "Move the folder away" in model(sync, "p")["hint"]
+    (site.projects / "p").rename(site.home / "away")
+    await sync.restore("p")
+    await synced(site, sync, "p")
 
 
 async def test_agents_worktrees_do_not_come_back_with_all(site: Site) -> None:

@@ -123,7 +123,7 @@ class Sequence:
             self.restart()
         except (DbxAgentsError, OSError) as error:
             self.log.append(f"failed: {error}")
-            expected = GitError if is_full else GitStoppedError
+            expected = (GitError, GitStoppedError) if is_full else GitStoppedError
             assert not isinstance(error, GitSyncError) or isinstance(error, expected), error
             assert is_full or not isinstance(error, OSError)
         faults.clear()

@@ -9,10 +9,14 @@ import asyncio
 import contextlib
 import random
 import shutil
+from pathlib import Path
 
 import pytest
 
 from jupyter_dbx_agents.git_sync import GitSync
+from jupyter_dbx_agents.git_sync.local.mirror import Mirror
+from jupyter_dbx_agents.git_sync.local.projects import locate
+from jupyter_dbx_agents.git_sync.local.repository import Repository
 
 from .conftest import Site, until
 from .random_history import RandomHistory
@@ -127,9 +131,9 @@ async def live(site: Site, projects: list[Project], random_: random.Random) -> N
 
 async def lose_the_disk(site: Site, projects: list[Project]) -> None:
     known = [project for project in projects if project.was_safe]
-    shutil.rmtree(site.mirrors, ignore_errors=True)
     for project in known:
         project.log.append("restored")
+        shutil.rmtree(mirror_folder(site, project), ignore_errors=True)
         for folder in site.projects.glob(f"{project.name}*"):
             shutil.rmtree(folder)
     site.connect()
@@ -137,6 +141,14 @@ async def lose_the_disk(site: Site, projects: list[Project]) -> None:
         restored = await site.restorer().restore(project.name)
         assert restored.has_history
         project.check_restored()
+
+
+def mirror_folder(site: Site, project: Project) -> Path:
+    """Where its mirror is; those of projects that stay, stay."""
+    location = locate(project.history.folder)
+    assert location is not None
+    repository = Repository(location, site.environment)
+    return Mirror(site.mirrors, repository, site.environment).folder
 
 
 def is_synced(sync: GitSync, project: Project) -> bool:

@@ -11,16 +11,23 @@ from typing import Any
 
 import pytest
 
-from jupyter_dbx_agents.errors import DestinationError
+from jupyter_dbx_agents.errors import DestinationError, WorkspacePermissionError
 from jupyter_dbx_agents.git_sync.apply import COLLIDES, CONVERTED, FOREIGN
+from jupyter_dbx_agents.git_sync.local.objects import Content
 
-from .conftest import Killed, Site, marker_of
+from .conftest import ROOT, Killed, Site, marker_of
+from .test_git_sync import synced
 
 
 def edits(site: Site) -> list[bytes]:
     """What was kept of the project p, the oldest first."""
     records = sorted(site.remote(".dbx-agents/p").items())
     return [content for path, content in records if path.startswith("edited/")]
+
+
+def kept(site: Site, name: str) -> set[str]:
+    """The commits that only the mirror or the workspace had."""
+    return set(site.git(name, "for-each-ref", "--format=%(objectname)", "refs/dbx").splitlines())
 
 
 async def test_a_folder_with_something_else_in_it_is_refused_until_taken_over(site: Site) -> None:
@@ -290,6 +297,25 @@ class Folded(dict[str, Any]):
         return super().get(self._key(key), default)
 
 
+async def test_a_project_renamed_by_case_only_keeps_its_copy_where_both_names_are_one(
+    site: Site,
+) -> None:
+    site.workspace.files._nodes = Folded(site.workspace.files._nodes)
+    site.make("API", a="1")
+    head = site.git("API", "rev-parse", "HEAD")
+    sync = site.git_sync()
+    await sync.start()
+    await synced(site, sync, "API")
+    (site.projects / "API").rename(site.projects / "api")
+    await synced(site, sync, "api")
+    await sync.stop(10)
+    shutil.rmtree(site.home)
+    site.projects.mkdir(parents=True)
+    site.connect()
+    [restored] = await site.git_sync().restore()
+    assert site.git(restored.name, "rev-parse", "HEAD") == head
+
+
 async def test_names_that_differ_in_case_only_are_named_once(site: Site) -> None:
     site.workspace.files._nodes = Folded(site.workspace.files._nodes)
     site.make("p")
@@ -418,7 +444,7 @@ async def test_a_removed_history_is_kept_anew(site: Site) -> None:
     site.delete_foreign(".dbx-agents", recursive=True)
     site.commit("p", {"a": "3"})
     await sync.run()
-    assert sync.wants_another_pass
+    assert sync.audits_next
     await sync.run()
     shutil.rmtree(site.projects / "p")
     assert (await site.restorer().restore("p")).has_history
@@ -451,10 +477,10 @@ async def test_a_new_clone_goes_on_and_keeps_what_was_never_pushed(
         shutil.rmtree(site.mirrors)
     await site.project_sync("p").run()
     assert site.remote("p") == {"a": b"1"}
-    assert site.git("p", "rev-parse", "refs/dbx/before/heads/main") == unpushed
+    assert kept(site, "p") == {unpushed}
     shutil.rmtree(site.projects / "p")
     await site.restorer().restore("p")
-    assert site.git("p", "rev-parse", "refs/dbx/before/heads/main") == unpushed
+    assert kept(site, "p") == {unpushed}
 
 
 async def test_a_kept_history_with_a_gap_is_reported_and_can_be_taken_over(site: Site) -> None:
@@ -474,3 +500,43 @@ async def test_a_kept_history_with_a_gap_is_reported_and_can_be_taken_over(site:
     await site.project_sync("p").run(takes_over=True)
     assert site.remote("p") == {"a": b"1"}
     assert sorted(edits(site)) == [b"1", b"2"]
+
+
+@pytest.mark.parametrize("forbidden", ["f00", "f25"])
+async def test_a_file_that_may_not_be_written_is_named_and_holds_no_other(
+    site: Site, monkeypatch: pytest.MonkeyPatch, forbidden: str
+) -> None:
+    site.make("p", **{f"f{number:02}": "1" for number in range(30)})
+    sync = site.project_sync("p")
+    put = site.files.put
+
+    async def refuse(path: str, content: Content, *, overwrite: bool) -> int:
+        if path.endswith(f"/{forbidden}"):
+            raise WorkspacePermissionError("Not this file.", status=403)
+        return await put(path, content, overwrite=overwrite)
+
+    monkeypatch.setattr(site.files, "put", refuse)
+    await sync.run()
+    assert len(site.remote("p")) == 29
+    assert "Not this file" in marker_of(sync).skipped[forbidden]
+    monkeypatch.undo()
+    await sync.run(audits=True)
+    assert len(site.remote("p")) == 30 and not marker_of(sync).skipped
+
+
+async def test_a_folder_that_may_not_be_written_is_refused_with_a_path(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.make("p", **{f"f{number:02}": "1" for number in range(30)})
+    put, tried = site.files.put, list[str]()
+
+    async def refuse(path: str, content: Content, *, overwrite: bool) -> int:
+        if path.startswith(f"{ROOT}/p/"):
+            tried.append(path)
+            raise WorkspacePermissionError("Not this folder.", status=403)
+        return await put(path, content, overwrite=overwrite)
+
+    monkeypatch.setattr(site.files, "put", refuse)
+    with pytest.raises(WorkspacePermissionError, match=f"{ROOT}/p/f"):
+        await site.project_sync("p").run()
+    assert len(tried) < 20

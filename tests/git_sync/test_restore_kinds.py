@@ -15,9 +15,11 @@ from dbx_workspace.rest import files as workspace_files
 from jupyter_dbx_agents.errors import RestoreError
 from jupyter_dbx_agents.git_sync.local.objects import UNSAFE as UNSAFE_REASON
 from jupyter_dbx_agents.git_sync.local.objects import is_safe
+from jupyter_dbx_agents.git_sync.local.projects import find_projects
 from jupyter_dbx_agents.git_sync.restore import Restored
 
 from .conftest import Site, marker_of
+from .test_git_sync import synced
 
 LARGE = b"large " * 3000
 ATTRIBUTES = "*.bin filter=lfs diff=lfs merge=lfs -text\n"
@@ -459,3 +461,35 @@ async def test_what_is_in_the_way_of_a_restore_is_named(site: Site) -> None:
     target.mkdir()
     assert (await site.restorer().restore("p")).has_history
     assert [path.name for path in site.projects.iterdir() if path.name.startswith(".")] == []
+
+
+async def test_a_bare_repository_around_its_worktrees_is_one_project_and_comes_back_so(
+    site: Site,
+) -> None:
+    site.make("src", a="1")
+    for name in ("p", "q"):
+        (site.projects / name).mkdir()
+    site.git("p", "clone", "-q", "--bare", "../src", ".bare")
+    (site.projects / "p/.git").write_text("gitdir: ./.bare\n")
+    site.git("q", "clone", "-q", "--bare", "../src", ".")
+    shutil.rmtree(site.projects / "src")
+    names = ["p", "p/feature", "q", "q/feature"]
+    for name in ("p", "q"):
+        site.git(name, "worktree", "add", "-q", "-b", "feature", "feature")
+        site.commit(f"{name}/feature", {"b": "2"})
+    assert sorted(find_projects(site.projects).projects) == names
+    sync = site.git_sync()
+    await sync.start()
+    for name in names:
+        await synced(site, sync, name)
+    await sync.stop(10)
+    shutil.rmtree(site.projects)
+    site.projects.mkdir()
+    fresh = site.git_sync()
+    assert [each.name for each in await fresh.restore()] == names
+    assert sorted(find_projects(site.projects).projects) == names
+    for name in ("p", "q"):
+        assert site.git(name, "rev-parse", "--is-bare-repository") == "true"
+        assert {each.name for each in (site.projects / name).iterdir()} == {".git", "feature"}
+        assert site.git(f"{name}/feature", "status", "--porcelain") == ""
+        assert (site.projects / name / "feature/b").read_text() == "2"

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_dbx_agents.errors import DestinationError, GitError
+from jupyter_dbx_agents.errors import DestinationError, GitSyncError
 from jupyter_dbx_agents.git_sync import history
 from jupyter_dbx_agents.git_sync.remote import bundles
 from jupyter_dbx_agents.git_sync.remote.workspace_files import BURST
@@ -243,7 +243,7 @@ async def test_a_disk_that_is_full_at_any_write_is_named_and_loses_nothing(site:
     sync = site.project_sync("p")
     for most_bytes in (0, 50, 150, 500, 1500, 5000, 15_000, 50_000):
         site.commit("p", {"a": os.urandom(20_000).hex()})
-        with full_disk(most_bytes), contextlib.suppress(GitError, OSError):
+        with full_disk(most_bytes), contextlib.suppress(GitSyncError, OSError):
             await sync.history.run()
         is_safe_now = sync.history.safe_commit == site.git("p", "rev-parse", "HEAD")
         assert is_safe_now == (not sync.history.problem), most_bytes
@@ -254,3 +254,53 @@ async def test_a_disk_that_is_full_at_any_write_is_named_and_loses_nothing(site:
     lose_the_disk(site)
     await site.restorer().restore("p")
     assert refs(site, "p") == before
+
+
+async def test_what_is_safe_of_a_repository_is_not_said_of_the_one_in_its_place(
+    site: Site,
+) -> None:
+    site.make("p", a="1")
+    site.make("other", b="2")
+    sync = site.project_sync("p")
+    await sync.run()
+    assert sync.history.safe_at and sync.history.kept_bytes
+    (site.projects / "p").rename(site.home / "away")
+    (site.projects / "other").rename(site.projects / "p")
+    with pytest.raises(DestinationError, match="another repository"):
+        await sync.run()
+    said = sync.history
+    assert (said.safe_at, said.safe_commit, said.kept_bytes) == ("", "", 0)
+    await sync.run(takes_over=True)
+    assert sync.history.safe_commit == site.git("p", "rev-parse", "HEAD")
+
+
+URLS = {
+    "https://user:pw@h/x": "https://h/x",
+    "HTTPS://user:secret@h/x": "HTTPS://h/x",
+    "https://h/x?private_token=secret": "https://h/x",
+    "ssh://git:secret@h:22/x": "ssh://git@h:22/x",
+    "ssh://git@h/x": "ssh://git@h/x",
+    "git+https://u:secret@h/x": "git+https://h/x",
+    "http::https://u:secret@h/x": "http::https://h/x",
+    "oauth2:secret@h:x.git": "oauth2@h:x.git",
+    "git@h:team/x.git": "git@h:team/x.git",
+    "file:///srv/a?b.git": "file:///srv/a?b.git",
+    "../other": "../other",
+    "ext::sh -c 'touch it'": None,
+    "foo::sh -c 'touch it'": None,
+}
+
+
+async def test_no_password_and_no_command_in_a_url_leaves_this_machine(site: Site) -> None:
+    site.make("p", a="1")
+    for number, url in enumerate(URLS):
+        site.git("p", "config", f"remote.r{number}.url", url)
+    site.git("p", "config", "branch.main.remote", "https://u:secret@h/x")
+    site.git("p", "config", "branch.main.description", "std::vector")
+    site.git("p", "config", "remote.https://u:secret@h/x.promisor", "true")
+    settings = dict((await site.project_sync("p").repository.snapshot()).settings)
+    urls = [settings.get(f"remote.r{number}.url") for number in range(len(URLS))]
+    assert urls == [*URLS.values()]
+    assert settings["branch.main.remote"] == "https://h/x"
+    assert settings["branch.main.description"] == "std::vector"
+    assert not [key for key in settings if "secret" in key]

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...config_files import atomic
-from ...errors import ConfigFileError, GitError
+from ...errors import ConfigFileError, GitSyncError
 from ..local.git import run_git
 from ..local.projects import Location
 
@@ -119,7 +119,7 @@ def _hooks_folder(location: Location, environment: Mapping[str, str]) -> Path | 
         printed = run_git(
             *arguments, git_dir=location.git_dir, options=options, environment=environment
         )
-    except (GitError, ValueError):
+    except (GitSyncError, ValueError):
         return None
     return location.folder / os.fsdecode(printed.rstrip(b"\n"))
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ...config_files import atomic
 from ...environment import variable
-from ...errors import GitError
+from ...errors import GitSyncError
 from ..local.git import git_environment, run_git
 from ..local.mirror import MIRRORS_FOLDER, synced_repositories
 from ..local.projects import find_projects, locate
@@ -96,7 +96,7 @@ class UserConfig:
         """Whether the system's settings have an identity, which ours would override."""
         try:
             run_git("config", "--system", "user.email", environment=self._environment)
-        except GitError:
+        except GitSyncError:
             return False
         return True
 
@@ -104,7 +104,7 @@ class UserConfig:
         """Write git's own template (copied from a new repository) and our hooks."""
         with tempfile.TemporaryDirectory() as scratch:
             environment = {**self._environment, "GIT_CONFIG_GLOBAL": os.devnull}
-            with contextlib.suppress(GitError):  # then the template has only our hooks
+            with contextlib.suppress(GitSyncError):  # then the template has only our hooks
                 run_git("init", "--quiet", "--bare", scratch, environment=environment)
             own_files = shutil.ignore_patterns(*_NOT_OF_A_TEMPLATE)
             shutil.copytree(scratch, self.template, ignore=own_files, dirs_exist_ok=True)

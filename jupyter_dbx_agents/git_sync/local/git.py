@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ...environment import current_environment
-from ...errors import GitError, GitStoppedError
+from ...errors import GitError, GitStoppedError, GitSyncError
 
 # The first with ``worktree list -z``.
 LEAST_GIT = (2, 36)
@@ -65,7 +65,10 @@ def run_git(
     stdin: bytes = b"",
     timeout_seconds: float = _BLOCKING_SECONDS,
 ) -> bytes:
-    """Run a command to its end and return its output; blocking.  Raises GitError."""
+    """Run a command to its end and return its output; blocking.
+
+    Raises GitError, GitStoppedError.
+    """
     place = [f"--git-dir={git_dir}"] if git_dir else []
     line = ["git", *place, *options, command, *arguments]
     try:
@@ -121,7 +124,7 @@ class GitProcess:
 
 
 class Git:
-    """Runs git on the repository at ``git_dir``; each method may raise GitError."""
+    """Runs git on the repository at ``git_dir``; raises GitError and GitStoppedError."""
 
     def __init__(self, git_dir: Path, environment: Mapping[str, str]) -> None:
         self.git_dir = git_dir
@@ -182,6 +185,13 @@ class Git:
             await git.end()
 
 
+def reading(git: Git, path: Path) -> tuple[Git, str]:
+    """Return a git and a path that it can fetch from, whatever ``url.X.insteadOf`` says."""
+    source = str(path)
+    setting = {"GIT_CONFIG_KEY_0": f"url.{source}.insteadOf", "GIT_CONFIG_VALUE_0": source}
+    return Git(git.git_dir, {**git.environment, "GIT_CONFIG_COUNT": "1", **setting}), source
+
+
 def _not_started(error: OSError) -> GitError:
     return GitError(f"git cannot be started: {error.strerror}.", "Install git.")
 
@@ -193,14 +203,14 @@ def _timed_out(command: str, seconds: float) -> GitError:
     )
 
 
-def _failed(git_dir: Path | None, command: str, stderr: bytes, code: int) -> GitError:
+def _failed(git_dir: Path | None, command: str, stderr: bytes, code: int) -> GitSyncError:
     """Return the error for a command that exited with ``code`` and wrote ``stderr``."""
     lines = stderr.decode("utf-8", "replace").strip().splitlines()
     fatal = [line for line in lines if line.startswith("fatal: ")]  # advice may follow it
     reason = (fatal or lines[-1:] or ["it was killed"])[0].rstrip(".")
     where = f" in {git_dir}".removesuffix("/.git") if git_dir else ""
     message = f"git {command} failed{where}: {reason}."
-    if -code == signal.SIGXFSZ or any(word in reason for word in _FULL):
+    if -code == signal.SIGXFSZ or any(word in line for line in lines for word in _FULL):
         return GitStoppedError(message, "Free some space.")
     if code < 0:
         return GitStoppedError(message, "Check whether there is enough memory, then try again.")

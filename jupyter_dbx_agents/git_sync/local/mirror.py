@@ -15,19 +15,22 @@ import json
 import os
 import secrets
 import shutil
+import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ...errors import GitError, GitStoppedError
-from .git import Git
+from ...errors import GitError, MirrorLockedError
+from .git import Git, reading
 from .projects import Location
-from .repository import KEPT_REFS, OWN_REFS, Repository, Snapshot
+from .repository import KEPT_REFS, OWN_REFS, Repository, Snapshot, kept_ref
 
 # In our state folder.
 MIRRORS_FOLDER = "mirrors"
 _LOCK_POLL_SECONDS = 0.05
+# Another server may hold a lock for hours, in a first sync or while it is suspended.
+_LOCK_SECONDS = 10.0
 # Files of an object store that say something of all of it, or are not finished.
 _NOT_LINKED = ("info", "tmp_*", "multi-pack-index*")
 _HEAD = f"{OWN_REFS}head"
@@ -61,6 +64,9 @@ class Mirror(Git):
         super().__init__(self.folder / "repository.git", environment)
         self.source = source
         self.identity = ""
+        # How often it was made (again).
+        self.made = 0
+        self._record: dict[str, object] = {}
         self._server = secrets.token_bytes(16)
         self._turn = asyncio.Lock()
 
@@ -72,16 +78,38 @@ class Mirror(Git):
             await self._match_shallow(snapshot)
             return await self._take(snapshot)
 
+    async def last(self, former: Snapshot) -> Snapshot:
+        """Return the refs that the mirror has of a repository that is gone, with its settings."""
+        refs = await self._refs()
+        theirs = {name: oid for name, oid in refs.items() if not name.startswith(OWN_REFS)}
+        return replace(former, refs=theirs, head_commit=refs.get(_HEAD, ""))
+
+    async def make_again(self) -> Snapshot:
+        """Make the mirror from what the repository has; return what it has now."""
+        async with self._turn, self.locked("update"):
+            await self._make(self.identity)
+        return await self.update()
+
     @contextlib.asynccontextmanager
     async def locked(self, name: str) -> AsyncIterator[bool]:
-        """Exclude other servers of this home; yields whether none had this lock since we had it."""
+        """Exclude other servers of this home; yields whether none had this lock since we had it.
+
+        Raises MirrorLockedError after 10 s, and OSError.
+        """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.folder / f"{name}.lock").open("a+b", buffering=0) as file:
+        path, started = self.folder / f"{name}.lock", time.monotonic()
+        with path.open("a+b", buffering=0) as file:
             while True:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
+                    if time.monotonic() - started > _LOCK_SECONDS:
+                        raise MirrorLockedError(
+                            "Another server of this home has been working on it for 10 s.",
+                            f"Sync retries. If that server is suspended, end it (fuser {path} "
+                            "prints its process id).",
+                        ) from None
                     await asyncio.sleep(_LOCK_POLL_SECONDS)
             file.seek(0)
             is_ours = file.read() == self._server
@@ -152,9 +180,9 @@ class Mirror(Git):
 
     async def _prepare(self) -> None:
         """Make the mirror, or make it again if another repository is in that place now."""
-        record = await asyncio.to_thread(self._read_record)
+        record = await asyncio.to_thread(self._read_record) or self._record
         is_same = record.get("witness") == await asyncio.to_thread(self._witness)
-        is_whole = (self.git_dir / "HEAD").is_file() and (self.git_dir / "objects").is_dir()
+        is_whole = (self.git_dir / "objects").is_dir() and await self._is_readable()
         self.identity = str(record.get("identity", ""))
         if is_whole and is_same:
             return
@@ -167,6 +195,14 @@ class Mirror(Git):
             (self.source.location.common_dir / _FORMER_ID_FILE).unlink(missing_ok=True)
             await self.source.output("update-ref", "-d", _FORMER_REF)
 
+    async def _is_readable(self) -> bool:
+        """Whether the mirror is a repository: a crash may have damaged it."""
+        try:
+            await self._refs()
+        except GitError:
+            return False
+        return True
+
     async def _is_new_clone(self) -> bool:
         """Whether the repository shares a branch's commit with the mirror."""
         tips = set((await self._refs("refs/heads/")).values())
@@ -175,7 +211,7 @@ class Mirror(Git):
 
     async def _make(self, identity: str) -> None:
         """Make a bare repository with the objects of the source, by hard links."""
-        self.identity = identity
+        self.identity, self.made = identity, self.made + 1
         await asyncio.to_thread(shutil.rmtree, self.git_dir, ignore_errors=True)
         object_format = f"--object-format={await self.source.object_format()}"
         await self.output("init", "--quiet", "--bare", "--template=", object_format)
@@ -194,6 +230,9 @@ class Mirror(Git):
                 ignore=shutil.ignore_patterns(*_NOT_LINKED),
                 dirs_exist_ok=True,
             )
+        for folder in (self.git_dir / "objects", *(self.git_dir / "objects").iterdir()):
+            if folder.is_dir():
+                folder.chmod(0o700)  # the source's may be read-only
 
     def _witness(self) -> list[int]:
         """Return what stays the same for the life of a repository, whatever is done in it."""
@@ -206,16 +245,19 @@ class Mirror(Git):
     def _read_record(self) -> dict[str, object]:
         try:
             record = json.loads((self.folder / "record.json").read_bytes())
-            return record if record["identity"] and record["witness"] else {}
+            self._record = record if record["identity"] and record["witness"] else {}
+            return self._record
         except (OSError, ValueError, TypeError, KeyError):
             return {}
 
     def _write_record(self) -> None:
         folder = str(self.source.location.folder)
-        record = {"identity": self.identity, "witness": self._witness(), "folder": folder}
+        record: dict[str, object] = {"identity": self.identity, "witness": self._witness()}
+        record["folder"] = folder
         scratch = self.folder / f"record-{secrets.token_hex(4)}"
         scratch.write_text(json.dumps(record))
         scratch.replace(self.folder / "record.json")
+        self._record = record
 
     # ---- refs
 
@@ -236,12 +278,9 @@ class Mirror(Git):
         left_out = await self._fetch(
             {name: oid for name, oid in wanted.items() if oid and have.get(name) != oid}
         )
-        if snapshot.head:
-            await self._write("symbolic-ref", "HEAD", snapshot.head)
-        elif snapshot.head_commit and _HEAD not in left_out:
-            await self._write("update-ref", "--no-deref", "HEAD", snapshot.head_commit)
         refs = {n: have.get(n, "") if n in left_out else oid for n, oid in wanted.items()}
-        commit = refs.pop(_HEAD)
+        if commit := refs.pop(_HEAD):  # its branch may be left out
+            await self._write("update-ref", "--no-deref", "HEAD", commit)
         reasons = {name.replace(_HEAD, "HEAD"): reason for name, reason in left_out.items()}
         return replace(
             snapshot,
@@ -263,12 +302,10 @@ class Mirror(Git):
             await self._set_refs({n: oid for n, oid in tips.items() if oid not in gone})
             return {n: _NOT_HERE for n, oid in tips.items() if oid in gone}
         lines = "".join(f"+{oid}:{name}\n" for name, oid in tips.items())
-        source = str(self.source.location.common_dir.resolve())
+        git, source = reading(self, self.source.location.common_dir.resolve())
         fetch = ("fetch", *_FETCH_OPTIONS, source)
         try:
-            await self.output(*fetch, stdin=lines.encode(), options=_FETCH)
-        except GitStoppedError:
-            raise
+            await git.output(*fetch, stdin=lines.encode(), options=_FETCH)
         except GitError as error:
             await asyncio.to_thread(_remove_locks, self.git_dir)
             if len(tips) == 1:
@@ -320,18 +357,13 @@ async def keep_unpushed(refs: Mapping[str, str], holder: Git, source: Git) -> No
     walk = ("rev-list", "--objects", "--stdin", "--not", "--all")
     listing = await source.text(*walk, stdin=present.encode()) if present else ""
     missing |= {line.split()[0] for line in listing.splitlines()}
-    lines = [
-        f"+{oid}:{KEPT_REFS}{name.removeprefix(KEPT_REFS).removeprefix('refs/')}\n"
-        for name, oid in wanted.items()
-        if oid in missing
-    ]
+    lines = [f"+{oid}:{kept_ref(name, oid)}\n" for name, oid in wanted.items() if oid in missing]
     if lines:
         for lock in (source.git_dir / KEPT_REFS).rglob("*.lock"):
             lock.unlink()  # of a git that was killed here: nobody else writes these refs
+        git, path = reading(source, holder.git_dir)
         stdin = "".join(lines).encode()
-        await source.output(
-            "fetch", *_FETCH_OPTIONS, str(holder.git_dir), stdin=stdin, options=_FETCH
-        )
+        await git.output("fetch", *_FETCH_OPTIONS, path, stdin=stdin, options=_FETCH)
 
 
 def _remove_locks(git_dir: Path) -> None:

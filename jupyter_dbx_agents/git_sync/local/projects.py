@@ -152,7 +152,9 @@ def find_projects(projects: Path, known: Iterable[str] = ()) -> Found:
     while queue and count < MOST_FOLDERS:
         folder, count = queue.popleft(), count + 1
         for child in _look_into(root, folder, found):
-            if _is_cache(child.name):
+            if child.name.startswith("."):
+                caches.appendleft((child, _CACHE_DEPTH))  # agents' worktrees come first
+            elif _is_cache(child.name):
                 caches.append((child, _CACHE_DEPTH))
             else:
                 queue.append(child)
@@ -162,13 +164,28 @@ def find_projects(projects: Path, known: Iterable[str] = ()) -> Found:
         )
         hint = f"Move data out of here; the search ended before {queue[0].relative_to(root)}."
         _leave_out(root, root / "…", Unfit(reason, hint), found)
+    for common_dir in {each.common_dir for each in found.projects.values()}:
+        for worktree in _linked_worktrees(common_dir):
+            if worktree != root and worktree.is_relative_to(root):
+                _look_into(root, worktree, found)
     for _ in range(_MOST_CACHE_FOLDERS):
         if not caches:
             break
         folder, depth = caches.popleft()
         below = _look_into(root, folder, found)
-        caches.extend((child, depth - 1) for child in below if depth)
+        caches.extendleft((child, depth - 1) for child in below if depth)
+    _leave_out_git_dirs(found)
     _separate(found, frozenset(known))
+    return found
+
+
+def _linked_worktrees(common_dir: Path) -> list[Path]:
+    """Return the folders that a repository's linked worktrees are in, or were."""
+    found = []
+    for place in sorted((common_dir / "worktrees").glob("*/gitdir")):
+        with contextlib.suppress(OSError, ValueError, RuntimeError):  # damaged, or a loop
+            named = place.read_text("utf-8", "surrogateescape").removesuffix("\n")
+            found.append((place.parent / named).parent.resolve())
     return found
 
 
@@ -193,17 +210,16 @@ def _look_into(root: Path, folder: Path, found: Found) -> list[Path]:
         if location is not None and location.is_bare:
             return []
     for entry in inside.values():
-        if entry.is_symlink():
+        if entry.is_symlink() and entry.name != ".git":
             _leave_out_link(root, Path(entry.path), found)
     for name in [name for name in inside if folder == root and name.startswith(RESTORING)]:
         hint = "The next start of the app removes it; or do it by hand."
         _leave_out(root, folder / name, Unfit("A restore was interrupted.", hint), found)
         del inside[name]
-    own = {".git", *([RECORDS_FOLDER] if folder == root else [])}
     return [
         Path(entry.path)
         for entry in inside.values()
-        if entry.name not in own and entry.is_dir(follow_symlinks=False)
+        if entry.name != ".git" and entry.is_dir(follow_symlinks=False)
     ]
 
 
@@ -215,6 +231,8 @@ def _problem(parts: tuple[str, ...], location: Location | None) -> Unfit | None:
     if location is None or not os.path.isdir(location.git_dir):  # noqa: PTH112 unreadable is False
         hint = "Repair it (“git worktree repair”, “git submodule update”), or clone or restore it."
         return Unfit("Its .git is damaged, or names a folder that is not there.", hint)
+    if parts[0] == RECORDS_FOLDER:
+        return Unfit("In the workspace, the records of all projects are there.", "Move it out.")
     if any(_is_cache(part) for part in parts[:-1]) and not location.is_linked:
         folder = next(part for part in parts if _is_cache(part))
         return Unfit(f"It is inside {folder}, like the clones that tools keep.", "Move it out.")
@@ -238,15 +256,28 @@ def _leave_out_link(root: Path, link: Path, found: Found) -> None:
             _leave_out(root, link, Unfit(reason, "Move the repository itself here."), found)
 
 
+def _leave_out_git_dirs(found: Found) -> None:
+    """Leave out bare repositories that the ``.git`` of a project names: they are the same."""
+    named = {each.git_dir.resolve() for each in found.projects.values() if not each.is_bare}
+    for name, location in [*found.projects.items()]:
+        if location.is_bare and location.git_dir.resolve() in named:
+            del found.projects[name]
+
+
 def _separate(found: Found, known: frozenset[str]) -> None:
     """Leave out projects whose names a file system may take for another one's."""
     taken: dict[str, str] = {}
     for name in sorted(found.projects, key=lambda name: (name not in known, name)):
-        other = taken.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+        other = taken.setdefault(folded(name), name)
         if other != name:
             del found.projects[name]
             reason = f"Its name differs from {other} only by case or by its Unicode form."
             found.unfit[name] = Unfit(reason, "Rename one of them.")
+
+
+def folded(name: str) -> str:
+    """Return the same for names that a file system may take for one."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def is_gone(location: Location) -> bool:

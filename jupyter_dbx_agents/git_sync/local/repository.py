@@ -1,13 +1,14 @@
 """What one repository has: HEAD, refs, objects, remotes."""
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ...errors import GitError
 from .git import Git
-from .projects import NOT_UTF8, Location
+from .projects import NOT_UTF8, Location, readable
 
 # Commits that only the archive had when a project was cloned again instead of restored.
 KEPT_REFS = "refs/dbx/before/"
@@ -19,6 +20,8 @@ OWN_REFS = "refs/jupyter-dbx-agents/"
 _NOT_KEPT = (OWN_REFS, "refs/dbx/synced", "refs/worktree/dbx/", STASH_REFS, WORKTREE_REFS)
 # All of them are uploaded with each commit; branches come before tags.
 MOST_REFS = 10_000
+# A branch that HEAD got between two reads is in the next one.
+_MOST_LOOKS = 3
 _ORDER = ("refs/heads/", "refs/stash", "refs/dbx/", "refs/notes/", "refs/tags/")
 _SETTING = re.compile(
     r"remote\..*\.(url|pushurl|fetch|push|tagopt|prune|promisor|partialclonefilter)|submodule\..*\.(url|active)"
@@ -27,8 +30,12 @@ _SETTING = re.compile(
     r"|push\.(default|followtags|autosetupremote)|pull\.(rebase|ff)|fetch\.prune"
     r"|merge\.(ff|conflictstyle)|rebase\.(autostash|autosquash)|diff\.(algorithm|renames)"
 )
-# Remote helpers that run a command.
-_COMMAND_URL = re.compile(r"(ext|fd)::")
+_URL_SETTING = re.compile(r"(remote|submodule)\..*url|branch\..*remote")
+# Remote helpers run a program (``ext::sh -c …``); those of git itself only connect.
+_COMMAND_URL = re.compile(r"(?!(https?|ftps?)::)\w[\w+.-]*::", re.IGNORECASE)
+_URL = re.compile(r"(?:\w+::)?(?P<scheme>[\w+.-]+)://(?P<authority>[^/?#]*)(?P<rest>.*)", re.DOTALL)
+# What git takes for a host and a path, when somebody puts a token before the host.
+_SHORT_URL = re.compile(r"(?P<user>[^/@:]+):[^/@]+(?P<host>@[^/:@]+:.*)")
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,12 @@ class Snapshot:
     left_out: dict[str, str] = field(default_factory=dict)
 
 
+def kept_ref(name: str, oid: str) -> str:
+    """Return a name for a ref of which the repository has another version, or none."""
+    short = name.removeprefix("refs/").removeprefix("dbx/")
+    return name if name.startswith(KEPT_REFS) else f"{KEPT_REFS}{oid[:12]}/{short}"
+
+
 class Repository(Git):
     """One repository: what its refs, objects and settings are."""
 
@@ -89,7 +102,19 @@ class Repository(Git):
         )
 
     async def snapshot(self) -> Snapshot:
-        """Return all refs, HEADs, stashes and settings.  Raises GitError."""
+        """Return all refs, HEADs, stashes and settings.  Raises GitError.
+
+        git has no consistent look at several refs.  HEAD's commit is its branch's in the listing,
+        so that what a commit or switch moves meanwhile is not half in the snapshot.
+        """
+        for _ in range(_MOST_LOOKS):
+            found = await self._look()
+            branch = found.head
+            if not found.head_commit or not branch or branch in {*found.refs, *found.left_out}:
+                break  # else HEAD's branch is younger than the listing
+        return replace(found, head_commit=found.refs.get(found.head, found.head_commit))
+
+    async def _look(self) -> Snapshot:
         listing = await self.text("for-each-ref", "--format=%(objectname) %(symref) %(refname)")
         refs: dict[str, str] = {}
         tracking: dict[str, str] = {}
@@ -98,7 +123,7 @@ class Repository(Git):
         for line in listing.splitlines():
             oid, target, name = line.split(" ", 2)
             if not _is_utf8(name):
-                left_out[name.encode("utf-8", "backslashreplace").decode()] = NOT_UTF8
+                left_out[readable(os.fsencode(name))[0]] = NOT_UTF8
             elif target:
                 symrefs[name] = target
             elif name.startswith("refs/remotes/"):
@@ -124,7 +149,7 @@ class Repository(Git):
             await self._settings(),
             self.shallow_commits(),
             await self.object_format(),
-            self.location.is_bare,
+            await self._is_bare(),
             left_out,
         )
 
@@ -169,6 +194,9 @@ class Repository(Git):
             return set()
         return set(listing.split())
 
+    async def _is_bare(self) -> bool:
+        return await self.text("rev-parse", "--is-bare-repository") == "true"
+
     async def object_format(self) -> str:
         """Return ``sha1`` or ``sha256``."""
         return await self.text("rev-parse", "--show-object-format")
@@ -181,9 +209,9 @@ class Repository(Git):
             return []
         pairs = (item.decode("utf-8", "replace").partition("\n") for item in listing.split(b"\0"))
         return [
-            [key, without_password(value)]
+            [key, without_password(value) if _URL_SETTING.fullmatch(key) else value]
             for key, _, value in pairs
-            if _SETTING.fullmatch(key) and not _COMMAND_URL.match(value)
+            if _SETTING.fullmatch(key) and _is_harmless(key, value)
         ]
 
     def shallow_commits(self) -> list[str]:
@@ -198,13 +226,28 @@ def _rank(name: str) -> tuple[int, str]:
     return (places[0] if places else len(_ORDER), name)
 
 
+def _is_harmless(key: str, value: str) -> bool:
+    """Whether a setting runs no command, and has no password in its name (a partial clone's)."""
+    name = key.split(".", 1)[-1]
+    is_command = _URL_SETTING.fullmatch(key) and _COMMAND_URL.match(value)
+    return not is_command and ("://" not in name or without_password(name) == name)
+
+
 def without_password(url: str) -> str:
-    """Return a URL without the user and password that some tools put into it."""
-    scheme, separator, rest = url.partition("://")
-    authority, slash, path = rest.partition("/")
-    if not separator or scheme not in {"http", "https"} or "@" not in authority:
+    """Return a URL without the user, password and query that some tools put into it.
+
+    The user stays for SSH, which does not connect without it.
+    """
+    if (short := _SHORT_URL.fullmatch(url)) is not None:
+        return short["user"] + short["host"]
+    if (found := _URL.fullmatch(url)) is None:
         return url
-    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
+    user, _, host = found["authority"].rpartition("@")
+    name, scheme, rest = user.partition(":")[0], found["scheme"].lower(), found["rest"]
+    authority = f"{name}@{host}" if name and "ssh" in scheme else host
+    if "http" in scheme:
+        rest = re.split("[?#]", rest)[0]
+    return f"{url[: found.start('authority')]}{authority}{rest}"
 
 
 def _is_utf8(name: str) -> bool:

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import IO, Any, Self
 
-from ...errors import DestinationError, GitError, GitStoppedError
+from ...errors import DestinationError, GitError
 from ..local.git import Git
 from ..local.objects import in_memory
 from ..local.repository import OWN_REFS, Snapshot
@@ -31,6 +31,8 @@ _STATE_LINE = re.compile(rf"^([0-9a-f]+) {STATE}$".encode(), re.MULTILINE)
 # The workspace exports files of at most 10 MB.
 PART_BYTES = 8 * 1024 * 1024
 _NAME = re.compile(r"history-(\d{4})-(\d{6})-(\d{6})\.bundle(?:\.(\d{4})-(\d{4}))?")
+# In place of a bundle, and smaller than any: an app that runs still must not continue its history.
+_FENCE = b"Another app took over.\n"
 _LEGACY_NAME = re.compile(r"[0-9a-f]{12}-\d{4}\.(bundle|trees)(\.\d{4})?|before-.*\.json")
 
 
@@ -147,7 +149,7 @@ class Chain:
         """The bundles of which every part is there."""
         parts: dict[tuple[int, int, int, int], list[int]] = {}
         for name, size in self.sizes.items():
-            if found := _NAME.fullmatch(name):
+            if size != len(_FENCE) and (found := _NAME.fullmatch(name)):
                 generation, first, last, _part, count = (int(word or 1) for word in found.groups())
                 parts.setdefault((generation, first, last, count), []).append(size)
         whole = [(key, sizes) for key, sizes in parts.items() if len(sizes) == key[3]]
@@ -167,14 +169,20 @@ class Chain:
         return ()
 
     @property
+    def newest_bundle(self) -> str:
+        """The key of the newest bundle, '' if there is none."""
+        return self.bundles[-1].key if self.bundles else ""
+
+    @property
     def older(self) -> list[Bundle]:
         """Whole bundles that are superseded, or useless without another one."""
         return [each for each in self._whole if each not in self.bundles]
 
     @property
     def leftovers(self) -> list[str]:
-        """The names of all files that no bundle in use has."""
-        return sorted(self.sizes.keys() - {n for each in self.bundles for n in each.names()})
+        """The names of all files that no bundle in use has, without fences."""
+        files = {name for name, size in self.sizes.items() if size != len(_FENCE)}
+        return sorted(files - {n for each in self.bundles for n in each.names()})
 
     @property
     def has_gap(self) -> bool:
@@ -227,6 +235,10 @@ class BundleStore:
                 await self._destination.record(name, data, overwrite=False)
         return bundle
 
+    async def fence(self, bundle: Bundle) -> None:
+        """Take the name of the bundle that another app would write next."""
+        await self._destination.record(bundle.names()[0], _FENCE, overwrite=False)
+
     async def delete(self, names: Iterable[str]) -> None:
         """Delete files that are superseded."""
         for name in names:
@@ -245,8 +257,6 @@ class BundleStore:
             oid = known.get(bundle.key) or await self._fetch(bundle, git)
             try:
                 await read_state(git, oid)
-            except GitStoppedError:
-                raise
             except GitError:
                 return states, False
             states[bundle.key] = oid
@@ -263,8 +273,6 @@ class BundleStore:
         """Add a bundle's objects to a repository; return its state's id, '' if it is damaged."""
         try:
             return await _index(git, self._chunks(bundle.names()))
-        except GitStoppedError:
-            raise
         except (DestinationError, GitError):
             return ""
 

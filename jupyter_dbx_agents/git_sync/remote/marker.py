@@ -82,8 +82,8 @@ class Marker:
     are paths of the commit that are left out, ``notes`` are paths with restrictions; both with the
     reason.  ``unfinished`` has the blobs that may be where a file could not be replaced or deleted.
     ``worktree`` is the path of a linked worktree, whose history is that of the project ``history``.
-    ``preserved`` are files of former histories that must stay.  ``gone_at`` is when its folder was
-    deleted here.
+    ``bundle`` was the newest then.  ``preserved`` are files of former histories that must stay.
+    ``gone_at`` is when its folder was deleted here.
     """
 
     project: str
@@ -103,6 +103,7 @@ class Marker:
     takes_over: bool = False
     worktree: str = ""
     history: str = ""
+    bundle: str = ""
     preserved: tuple[str, ...] = ()
     gone_at: str = ""
     legacy: LegacyArchive | None = field(default=None, compare=False)

@@ -9,6 +9,7 @@ import {
   isUsable,
   latencies,
   modelProblems,
+  nextTryOf,
   type Pat,
   type Project,
   programIn,
@@ -153,5 +154,14 @@ test('safe and visible are told apart', () => {
   ];
   for (const history of unsafe) {
     assert.equal(progressOf(project({ history, count: 0 })).safeAt, null);
+  }
+});
+
+test('the next try of a project has a time while one is due', () => {
+  const at = (next_try_at?: string | null) =>
+    nextTryOf({ name: 'p', state: 'retrying', next_try_at });
+  assert.deepEqual(at('2026-11-30T14:05:00+00:00'), new Date('2026-11-30T14:05:00Z'));
+  for (const none of [null, undefined, 'soon']) {
+    assert.equal(at(none), null);
   }
 });

@@ -1,7 +1,7 @@
 /** The projects: the state of their sync, files that are not copied, and what can be restored. */
 
 import * as React from 'react';
-import { type Project, progressOf, type Remark, type Restorable } from '../status/model';
+import { nextTryOf, type Project, progressOf, type Remark, type Restorable } from '../status/model';
 import type { Context } from './context';
 import { Button, Message, Section, State } from './parts';
 
@@ -34,13 +34,17 @@ export function Projects({ store, actions, trans }: Context): React.ReactElement
 function ProjectLine({ project, actions, trans }: { project: Project } & Part): React.ReactElement {
   const { name, state, history } = project;
   const { safeAt, files } = progressOf(project);
+  const nextTry = nextTryOf(project);
   return (
     <li>
       <div className="jp-DbxAgents-line">
-        <span className="jp-DbxAgents-grow" title={project.destination}>
-          {name}
-        </span>
+        <Name name={name} destination={project.destination} />
         <State state={state} trans={trans} />
+      </div>
+      <div className="jp-DbxAgents-line">
+        <span className="jp-DbxAgents-grow jp-DbxAgents-quiet" title={history?.commit}>
+          {safeAt && trans.__('Safe at %1', safeAt.toLocaleString())}
+        </span>
         {state === 'gone' && <Return name={name} actions={actions} trans={trans} />}
         {!['gone', 'unfit'].includes(state) && (
           <Button
@@ -50,11 +54,6 @@ function ProjectLine({ project, actions, trans }: { project: Project } & Part): 
           />
         )}
       </div>
-      {safeAt && (
-        <p className="jp-DbxAgents-quiet" title={history?.commit}>
-          {trans.__('Safe at %1', safeAt.toLocaleString())}
-        </p>
-      )}
       {state === 'syncing' && files && (
         <p className="jp-DbxAgents-quiet">
           {trans.__('Files: %1 of %2', ...files)}{' '}
@@ -64,6 +63,11 @@ function ProjectLine({ project, actions, trans }: { project: Project } & Part): 
       <Message message={project.message} hint={project.hint} isBad={state === 'refused'} />
       <Message message={history?.message} hint="" />
       <Message message={history?.note} hint="" />
+      {nextTry && (
+        <p className="jp-DbxAgents-quiet">
+          {trans.__('Next try at %1', nextTry.toLocaleTimeString([], { timeStyle: 'short' }))}
+        </p>
+      )}
       <Remarks
         title={trans._n(
           '%1 file not copied',
@@ -74,6 +78,16 @@ function ProjectLine({ project, actions, trans }: { project: Project } & Part): 
       />
       <Remarks title={trans.__('Differs from git')} remarks={project.notes} />
     </li>
+  );
+}
+
+/** A project's name on one line, however long it is; its title has the whole of it. */
+function Name(props: { name: string; destination?: string | undefined }): React.ReactElement {
+  const title = [props.name, props.destination].filter(Boolean).join('\n');
+  return (
+    <span className="jp-DbxAgents-name" title={title}>
+      {props.name}
+    </span>
   );
 }
 
@@ -130,7 +144,9 @@ function OnlyInWorkspace({ actions, trans }: Part): React.ReactElement {
         {found?.map(({ name, note }) => (
           <li key={name}>
             <div className="jp-DbxAgents-line">
-              <span className="jp-DbxAgents-grow">{name}</span>
+              <Name name={name} />
+            </div>
+            <div className="jp-DbxAgents-buttons">
               <Return name={name} actions={actions} trans={trans} then={find} />
             </div>
             <Message message={note} hint="" />

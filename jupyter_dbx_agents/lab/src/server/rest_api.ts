@@ -824,7 +824,7 @@ export interface components {
         Project: {
             name: string;
             /** @enum {string} */
-            state: "pending" | "syncing" | "synced" | "empty" | "waiting" | "retrying" | "refused" | "unfit" | "gone";
+            state: "pending" | "syncing" | "synced" | "unsafe" | "empty" | "waiting" | "retrying" | "refused" | "unfit" | "gone";
             folder: string;
             /** @description The folder in the workspace */
             destination: string;

@@ -139,6 +139,12 @@ export function progressOf({ history, done, count }: Project): {
   };
 }
 
+/** Return when the next try of a project is due, null if none is. */
+export function nextTryOf({ next_try_at }: Project): Date | null {
+  const at = Date.parse(next_try_at ?? '');
+  return Number.isNaN(at) ? null : new Date(at);
+}
+
 /** Return the key of a usage record: its agent and model. */
 export function usageKey({ agent, model }: Usage): string {
   return `${agent} ${model}`;
