@@ -105,7 +105,6 @@ async def test_what_is_missing_is_shown_everywhere_with_the_feature_that_needs_i
         "projects": [],
         "startup": [],
         "sessions": {"terminals": 0, "kernels": 0},
-        "projects": [],
     }
     page = render_page(status, path="/", xsrf_field="", lab_url="/lab")
     command = "\n".join(status_lines(status))
