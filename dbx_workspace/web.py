@@ -8,11 +8,12 @@ import inspect
 import json
 import time
 import uuid
+from asyncio import Future
 from collections.abc import Callable, Mapping
 from http.client import responses
 from typing import Any
 
-from tornado import web
+from tornado import httputil, web
 from tornado.iostream import StreamClosedError
 
 from . import platform_errors as errors
@@ -113,6 +114,12 @@ class WorkspaceHandler(web.RequestHandler):
         self.log_entry.outcome = "dropped"
         self._log_duration()
         self.detach().close()
+
+    def flush(self, include_footers: bool = False) -> Future[None]:
+        """Send what was written; ``Date`` is when the answer began, as of other servers."""
+        if not self._headers_written:
+            self.set_header("Date", httputil.format_timestamp(time.time()))
+        return super().flush(include_footers)
 
     def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> Any:
         """Send the response, or delay or lose it where a fault says so."""

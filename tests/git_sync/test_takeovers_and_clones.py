@@ -482,6 +482,6 @@ async def test_a_file_that_may_not_be_written_hinders_no_other(site: Site) -> No
     await sync.run()
     assert sorted(site.remote("p").values()) == [b"1", b"2", b"2"]
     [note] = marker_of(sync).notes.values()
-    assert note.startswith("The workspace rejects it")
+    assert note.startswith("The workspace does not allow it")
     await sync.run(audits=True)
     assert set(site.remote("p").values()) == {b"2"}

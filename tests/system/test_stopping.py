@@ -154,7 +154,7 @@ def test_a_commit_of_the_last_moment_is_flushed(workspace, start):
     server = start()
     browser = server.until_open(OWNER)
     log_in(workspace, browser)
-    workspace.control.add_fault("/api/2.0/workspace", "latency", seconds=0.3)
+    workspace.control.add_fault("/api/2.0/workspace", "latency", seconds=0.15)
     repository(server.home / "projects" / "last")
     stop(server)
     browser.http.close()

@@ -193,7 +193,9 @@ class Mirror(Git):
         await self._make(self.identity if is_same else uuid.uuid4().hex)
         with contextlib.suppress(OSError, GitError):
             (self.source.location.common_dir / _FORMER_ID_FILE).unlink(missing_ok=True)
-            await self.source.output("update-ref", "-d", _FORMER_REF)
+            # Not without a look, since git would leave an empty folder there.
+            if await self.source.text("for-each-ref", _FORMER_REF):
+                await self.source.output("update-ref", "-d", _FORMER_REF)
 
     async def _is_readable(self) -> bool:
         """Whether the mirror is a repository: a crash may have damaged it."""
