@@ -75,7 +75,7 @@ def result(number: int, text: Any = "out") -> dict[str, Any]:
 def test_a_request_without_faults_is_the_same_object_everywhere(agent, dialect):
     tools = [{"type": "function", "name": "f", "parameters": REFERRING}]
     functions = [{"type": "function", "function": {"name": "f", "parameters": REFERRING}}]
-    calling = {"role": "assistant", "content": None, "tool_calls": [call(1)]}
+    calling = {"role": "assistant", "content": " ", "tool_calls": [call(1)]}
     body = chat(
         user("hi"),
         calling,
@@ -92,7 +92,7 @@ FAULTY = {
         "tools": [{"type": "web_search_20250305"}, {"eager_input_streaming": True}]
     },
     Dialect.CHAT: {**chat(user(""), result(9)), "store": False},
-    Dialect.RESPONSES: {"tools": [{"type": "namespace", "name": "n", "tools": [{"name": "t"}]}]},
+    Dialect.RESPONSES: {"store": False, "input": [{"type": "message", "id": "msg_1"}]},
     "gemini": {"tools": [{"googleSearch": {}}]},
 }
 
@@ -228,7 +228,7 @@ def test_empty_texts_are_left_out_with_what_they_leave_empty():
     )
     assert filtered("opencode", Dialect.CHAT, body)["messages"] == [
         user([image]),
-        {"role": "assistant", "content": None, "tool_calls": [call(1)]},
+        {"role": "assistant", "content": " ", "tool_calls": [call(1)]},
         result(1, "(no output)"),
         user("go on"),
     ]
