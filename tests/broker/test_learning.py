@@ -387,3 +387,133 @@ def test_any_sentence_and_any_request_do_no_harm():
 )
 def test_the_innermost_sentence_of_an_error_is_read(text, sentence):
     assert sentence_of(text) == sentence
+
+
+# ---- rules that nobody knows
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"command": {"type": "string"}, "metadata": {"type": "object"}},
+    "required": ["command"],
+    "additionalProperties": False,
+}
+EPHEMERAL = {"type": "ephemeral", "ttl": "1h"}
+# The fields that the agents send.
+AS_SENT = {
+    "claude-code": (
+        MESSAGES,
+        {
+            "model": "databricks-claude-opus-4-7",
+            "max_tokens": 64_000,
+            "system": [{"type": "text", "text": "You are", "cache_control": EPHEMERAL}],
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [{"type": "text", "text": "hello", "cache_control": EPHEMERAL}],
+                }
+            ],
+            "tools": [
+                {
+                    "name": "Bash",
+                    "description": "d",
+                    "input_schema": SCHEMA,
+                    "defer_loading": False,
+                }
+            ],
+            "metadata": {"user_id": "u"},
+            "thinking": {"type": "adaptive"},
+            "output_config": {"effort": "high"},
+            "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
+            "stream": True,
+        },
+    ),
+    "codex": (
+        "/openai/v1/responses",
+        {
+            "model": "databricks-gpt-5-5",
+            "instructions": "You are",
+            "input": [
+                {
+                    "type": "message",
+                    "role": "user",
+                    "content": [{"type": "input_text", "text": "hello"}],
+                }
+            ],
+            "tools": [{"type": "function", "name": "shell", "strict": False, "parameters": SCHEMA}],
+            "tool_choice": "auto",
+            "parallel_tool_calls": False,
+            "reasoning": {"effort": "medium", "summary": "auto"},
+            "store": False,
+            "stream": True,
+            "include": ["reasoning.encrypted_content"],
+            "prompt_cache_key": "k",
+            "text": {"verbosity": "low"},
+            "client_metadata": {"session": "s"},
+        },
+    ),
+    "hermes": (
+        COMPLETIONS,
+        {
+            "model": "databricks-kimi-k2-7-code",
+            "messages": [{"role": "user", "content": "hello"}],
+            "tools": [{"type": "function", "function": {"name": "bash", "parameters": SCHEMA}}],
+            "tool_choice": "auto",
+            "max_tokens": 65_536,
+            "temperature": 0.3,
+            "top_p": 0.9,
+            "frequency_penalty": 0,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        },
+    ),
+    "gemini-cli": (
+        "/gemini/v1beta/models/databricks-gemini-2-5-pro:streamGenerateContent?alt=sse",
+        {
+            "contents": [{"role": "user", "parts": [{"text": "hello"}]}],
+            "systemInstruction": {"role": "user", "parts": [{"text": "You are"}]},
+            "tools": [
+                {
+                    "functionDeclarations": [
+                        {"name": "run_shell_command", "parametersJsonSchema": SCHEMA}
+                    ]
+                }
+            ],
+            "toolConfig": {"functionCallingConfig": {"mode": "AUTO"}},
+            "generationConfig": {
+                "temperature": 1,
+                "topP": 0.95,
+                "topK": 64,
+                "maxOutputTokens": 60_000,
+                "thinkingConfig": {"includeThoughts": True, "thinkingBudget": 8192},
+            },
+        },
+    ),
+}
+SEEDS = range(1, 13)
+
+
+@pytest.mark.parametrize("agent", AS_SENT)
+def test_under_rules_that_nobody_knows_agents_get_an_answer_or_the_gateways_sentence(agent):
+    async def run() -> None:
+        mended = 0
+        async with workspace_site() as site:
+            path, body = AS_SENT[agent]
+            headers = as_agent(site, agent)
+            for seed in SEEDS:
+                await site.control("switch", rules_seed=seed)
+                await site.control("clear_requests")
+                replies = [await site.agent.post(path, json=body, headers=headers)]
+                while replies[-1].status_code != 200:
+                    assert re.search("not permitted|nknown|exceed", replies[-1].text)
+                    replies.append(await site.agent.post(path, json=body, headers=headers))
+                    assert len(replies) < 15, replies[-1].text
+                calls = await site.control("requests", path="/ai-gateway")
+                assert len(calls) <= 2 * len(replies)
+                mended += len(replies) - 1
+                assert "hello" in replies[-1].text
+                again = await site.agent.post(path, json=body, headers=headers)
+                assert again.status_code == 200
+                assert len(await site.control("requests", path="/ai-gateway")) == len(calls) + 1
+            assert mended
+
+    asyncio.run(run())
