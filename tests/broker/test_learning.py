@@ -163,7 +163,7 @@ def test_a_request_that_is_always_refused_is_answered_at_once_without_what_looks
                 assert sentence in (await site.agent.post(path, json=body)).text
             reply = await site.agent.post(path, json=body)
             assert reply.status_code == 400
-            assert message_of(path, reply).startswith("the reason is 25,000 (The gateway refuses")
+            assert message_of(path, reply).startswith("the reason is 25,000. The gateway refuses")
             assert len(site.gateway.seen) == MOST_REPEATS
             assert (await site.agent.post(path, json={**body, "other": 1})).status_code == 200
 
@@ -515,5 +515,73 @@ def test_under_rules_that_nobody_knows_agents_get_an_answer_or_the_gateways_sent
                 assert again.status_code == 200
                 assert len(await site.control("requests", path="/ai-gateway")) == len(calls) + 1
             assert mended
+
+    asyncio.run(run())
+
+
+# ---- odd input
+
+
+@pytest.mark.parametrize("agent", AS_SENT)
+def test_three_hundred_tools_of_mcp_servers_are_no_reason_to_refuse(agent):
+    path, body = AS_SENT[agent]
+    (tool,) = body["tools"]
+    text = json.dumps(tool)
+
+    def numbered(n: int) -> Any:
+        return json.loads(re.sub(r'"(Bash|shell|bash|run_shell_command)"', rf'"mcp__s__{n}"', text))
+
+    async def run() -> None:
+        async with workspace_site() as site:
+            many = {**body, "tools": [tool, *map(numbered, range(300))]}
+            if agent == "codex":
+                inner = [numbered(n) for n in range(300)]
+                many["tools"] = [tool, {"type": "namespace", "name": "mcp__s", "tools": inner}]
+            if agent == "claude-code":
+                many["max_tokens"] = 128_001
+            reply = await site.agent.post(path, json=many, headers=as_agent(site, agent))
+            assert reply.status_code == 200, reply.text
+            assert "hello" in reply.text
+
+    asyncio.run(run())
+
+
+def test_two_hundred_megabytes_of_pictures_are_refused_in_words_before_they_are_sent():
+    async def run() -> None:
+        async with broker_for(answer_ok) as site:
+            head = (
+                f"POST {MESSAGES} HTTP/1.1\nHost: {site.authority}\nx-api-key: {site.capability}\n"
+                "Content-Length: 209715200\nConnection: close\n\n"
+            )
+            answer = await site.raw(head)
+            assert answer.startswith(b"HTTP/1.1 413")
+            assert b"larger than" in answer
+            assert b"Send less" in answer
+            assert not site.gateway.seen
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [
+        ("application/json", b'{"choices": [{"message": {"content": "hi"}}]}'),
+        ("text/event-stream", b'data: {"choices": [{"delta": {"content": "hi"}}]}\n\n' + DONE),
+    ],
+)
+def test_an_answer_in_the_wrong_dialect_is_passed_on_or_an_error_and_not_repeated(kind, answer):
+    async def reply(exchange: Exchange) -> None:
+        await exchange.head(content_type=kind)
+        await exchange.chunk(answer)
+        await exchange.send(b"0\r\n\r\n")
+
+    async def run() -> None:
+        async with broker_for(reply) as site:
+            if kind == "application/json":
+                assert (await site.agent.post(MESSAGES, json={"model": "m"})).content == answer
+            else:
+                with pytest.raises(httpx.RemoteProtocolError):
+                    await site.agent.post(MESSAGES, json={"model": "m"})
+            assert len(site.gateway.seen) == 1
 
     asyncio.run(run())
