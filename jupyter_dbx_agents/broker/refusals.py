@@ -138,8 +138,8 @@ def refused_repeatedly(status: int, sentence: str) -> Refusal:
     return Refusal(
         status,
         "refused_repeatedly",
-        f"{sentence.rstrip('.')}. The gateway refuses this request each time, so it was not sent "
-        "again. Choose another model, or change the conversation.",
+        "The gateway refused this very request several times, so it is not sent again for now "
+        f"({sentence.rstrip('.')}). Choose another model, or change the conversation.",
     )
 
 
