@@ -4,6 +4,7 @@ One cell is an agent with a model: two tool calls without a word, then the sessi
 picture where the model sees.  No call may be refused.
 """
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -249,3 +250,30 @@ def test_gemini_cli_asks_the_workspace_in_a_project_with_variables_of_its_own(
     with app.owner.terminal() as terminal:
         assert "echo: hello" in terminal.run(f"cd {folder} && gemini -p hello < /dev/null")
     assert {call["model"] for call in model_calls(app, before)} == {"databricks-gemini-2-5-pro"}
+
+
+SEED = 5  # refuses metadata, thinking, context_management and cache_control of Claude
+MOST_ATTEMPTS = 8
+
+
+@pytest.mark.timeout(300)
+def test_under_rules_that_nobody_knows_an_agent_shows_the_gateways_sentence_or_answers(
+    app: RunningApp,
+):
+    app.until_installed()
+    app.log_in()
+    ask = "claude --model databricks-claude-opus-4-6 -p hello < /dev/null"
+    app.control.switch(rules_seed=SEED)
+    try:
+        with app.owner.terminal() as terminal:
+            said = [terminal.run_any(ask)[1]]
+            while "echo: hello" not in said[-1]:
+                assert re.search("not permitted|maximum allowed", said[-1])
+                assert len(said) < MOST_ATTEMPTS
+                said.append(terminal.run_any(ask)[1])
+            assert "echo: hello" in terminal.run(ask)  # what was learned is kept
+    finally:
+        app.control.switch(rules_seed=0)
+    (usage,) = (u for u in app.status()["usage"] if u["model"].endswith("opus-4-6"))
+    assert usage["mended"] > 0
+    assert usage["calls"] <= 2 * (len(said) + 1)  # the agent itself repeats nothing for long
