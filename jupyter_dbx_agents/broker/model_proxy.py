@@ -223,7 +223,7 @@ class ModelProxyHandler(LoopbackHandler):
             )
             if sentence != refused_for and not isinstance(answer, Refusal):
                 self.shared.lessons.add(route.dialect, request.model, mend)
-                self.shared.log.info("broker: %s now gets %s", request.model, type(mend).__name__)
+                self.shared.log.info("broker: learned %s (%s)", type(mend).__name__, route.dialect)
         if sentence and not isinstance(answer, Refusal):
             self.shared.repeats.refused(*caller, request.body, answer.status, sentence)
         return answer

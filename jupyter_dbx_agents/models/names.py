@@ -23,6 +23,8 @@ VENDOR = re.compile(
 WINDOW_MARK = re.compile(r"\[\d+[km]\]$", re.IGNORECASE)
 # Bedrock's revision of a release.
 REVISION = re.compile(r"(-v\d+)?:\d+$")
+# Names come from agents' requests, and are logged.
+PLAIN_NAME = re.compile(r"[\w.:@/-]{1,100}")
 # More digits than a version has: a date, which distinguishes releases of one version.
 DATE = re.compile(r"\d{4,}")
 NUMBER = re.compile(r"\d{1,3}")
@@ -103,6 +105,8 @@ def is_platforms(name: str) -> bool:
 
 def is_vendors(name: str) -> bool:
     """Whether a name is a vendor's own for a model, in its or another cloud's spelling."""
+    if PLAIN_NAME.fullmatch(name) is None:
+        return False
     is_service = name.count(".") > 1 and "anthropic." not in name
     return VENDOR.search(name.lower()) is not None and not (is_platforms(name) or is_service)
 

@@ -46,6 +46,7 @@ from .names import (
 SIDE_MODELS = ("anthropic_sonnet_model", "anthropic_small_model")
 FOLLOWERS = (*SIDE_MODELS, "hermes_model")
 MOST_ALTERNATIVES = 6
+MOST_NAMES = 100  # that are reported as replaced: they come from agents' requests
 
 
 class ModelReport(TypedDict):
@@ -246,7 +247,7 @@ class ModelTable(LoggingConfigurable):
         if not is_known or is_chosen or not is_vendors(plain):
             return plain
         near = nearest(plain, self.served.speaking(dialect))
-        if near and plain not in self._replaced:
+        if near and plain not in self._replaced and len(self._replaced) < MOST_NAMES:
             self._replaced.add(plain)
             self.log.warning("The workspace does not serve %s; %s is called instead.", plain, near)
         return near or plain
