@@ -34,6 +34,7 @@ check-lab: $(LAB)/node_modules/.installed
 # What starts agents, browsers, the runtime image, others' programs, or a server for each test.
 SLOW := tests/browser tests/demo tests/runtime tests/system tests/deployment \
 	tests/auth/test_lockdown.py tests/git_sync/test_guests.py tests/git_sync/test_model.py \
+	tests/git_sync/test_model_of_servers.py tests/git_sync/test_safety.py \
 	tests/terminals/test_upstream_suites.py
 test-fast: check-python
 	$(PYTEST) $(SLOW:%=--ignore=%) $(TEST_ARGS)
@@ -48,7 +49,7 @@ test:
 	$(PYTEST) $(TEST_ARGS)
 
 test-long: check
-	TEST_LONG=1 GIT_SYNC_SEQUENCES=240 $(PYTEST) $(TEST_ARGS)
+	TEST_LONG=1 GIT_SYNC_SEQUENCES=1000 $(PYTEST) $(TEST_ARGS)
 
 # Of all processes: the servers and commands that tests start, too.
 coverage: $(VENV)/.installed-test $(LAB)/node_modules/.installed

@@ -60,6 +60,9 @@ class OnePat:
         """Promise nothing: no SDK takes part."""
         return None
 
+    async def ready(self) -> None:
+        pass
+
     async def replace_refused(self, refused: Secret) -> Secret | None:
         """Return the same again."""
         return refused

@@ -16,6 +16,9 @@
 - ``GET /switches``, ``PATCH /switches {…}`` → ``{tokens_disabled, token_quota, token_id_scheme:
   sha256|random, revocation_delay_seconds, gateway_present, largest_page,
   rules_seed (0: no rules by chance), output_tokens_per_minute (0: no limit), max_file_bytes}``
+- ``GET /sign-in``, ``PATCH /sign-in {…}`` → the fields of ``rest.oauth.SignInRules`` and
+  ``sessions``: what users have allowed; ``DELETE /sign-in`` → ``{}``: end all sessions
+- ``POST /oauth-clients {client_id, redirect_urls}`` → ``{}``: register a public client
 - ``GET /model-rules``, ``PATCH /model-rules {name: on?, "*": on?}`` → ``{name: {on, source}}``:
   what is refused of model calls; a refused request has the rule's name in the log
 - ``GET /app-rules``, ``PATCH /app-rules {…}`` → the fields of ``apps.service.AppRules``
@@ -224,6 +227,30 @@ def _set_app_rules(call: ControlHandler) -> Json:
     return asdict(service.rules)
 
 
+def _sign_in(call: ControlHandler) -> Json:
+    server = call.workspace.sign_in
+    return {**asdict(server.rules), "sessions": server.sessions()}
+
+
+def _set_sign_in(call: ControlHandler) -> Json:
+    """Set the given rules of signing in; an unknown name changes nothing."""
+    server = call.workspace.sign_in
+    server.rules = replace(server.rules, **call.json_body())
+    return _sign_in(call)
+
+
+def _end_sign_ins(call: ControlHandler) -> Json:
+    call.workspace.sign_in.end_sessions()
+    return {}
+
+
+def _add_oauth_client(call: ControlHandler) -> Json:
+    body = call.json_body()
+    redirects = tuple(str(each) for each in body["redirect_urls"])
+    call.workspace.sign_in.clients[str(body["client_id"])] = redirects
+    return {}
+
+
 def _front_door(call: ControlHandler) -> Json:
     return asdict(call.workspace.front_door)
 
@@ -274,6 +301,8 @@ OPERATIONS: Operations = {
     r"/faults(?:/([0-9a-f]+))?": {"GET": _faults, "POST": _add_fault, "DELETE": _clear_faults},
     r"/switches": {"GET": _switches, "PATCH": _set_switches},
     r"/apps(?:/([^/]+))?": {"POST": _add_app, "PATCH": _change_app},
+    r"/sign-in": {"GET": _sign_in, "PATCH": _set_sign_in, "DELETE": _end_sign_ins},
+    r"/oauth-clients": {"POST": _add_oauth_client},
     r"/model-rules": {"GET": _model_rules, "PATCH": _set_model_rules},
     r"/app-rules": {"GET": _app_rules, "PATCH": _set_app_rules},
     r"/front-door": {"GET": _front_door, "PATCH": _set_front_door},

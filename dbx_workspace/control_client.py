@@ -104,6 +104,19 @@ class ControlClient(contextlib.AbstractContextManager["ControlClient"]):
         """Set switches, such as ``tokens_disabled`` or ``token_quota``; return all of them."""
         return self._call("PATCH", "/switches", changes)
 
+    def rule_sign_in(self, **changes: Any) -> Json:
+        """Change who may sign in, and how: ``rest.oauth.SignInRules``; return all, and sessions."""
+        return self._call("PATCH", "/sign-in", changes)
+
+    def end_sign_ins(self) -> None:
+        """End every OAuth session, as an administrator does."""
+        self._call("DELETE", "/sign-in")
+
+    def add_oauth_client(self, client_id: str, redirect_urls: list[str]) -> None:
+        """Register a public OAuth client, or change its redirects."""
+        body = {"client_id": client_id, "redirect_urls": redirect_urls}
+        self._call("POST", "/oauth-clients", body)
+
     def add_app(self, name: str, creator: str) -> Json:
         """Add an app; return it with its ``client_id`` and ``client_secret``."""
         return self._call("POST", "/apps", {"name": name, "creator": creator})

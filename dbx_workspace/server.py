@@ -14,6 +14,7 @@ from .models.handlers import model_routes
 from .rest.accounts import account_routes
 from .rest.file_handlers import file_routes
 from .rest.mlflow_handlers import mlflow_routes
+from .rest.oauth_handlers import oauth_routes
 from .state import Workspace
 from .web import NoSuchRoute, Route
 
@@ -25,6 +26,7 @@ def workspace_routes(workspace: Workspace) -> list[Route]:
     """Return the URL map of the workspace's APIs."""
     return [
         *account_routes(workspace),
+        *oauth_routes(workspace),
         *app_routes(workspace),
         *file_routes(workspace),
         *model_routes(workspace),

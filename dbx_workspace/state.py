@@ -15,6 +15,7 @@ from .models.rules import OutputBudget, RuleBook
 from .request_log import RequestLog
 from .rest.files import WorkspaceTree
 from .rest.mlflow import TraceStore
+from .rest.oauth import AuthorizationServer
 from .rest.tokens import TokenStore
 
 DEFAULT_WORKSPACE_ID = "1234567890123456"
@@ -65,6 +66,7 @@ class Workspace:
         self.workspace_id = workspace_id
         self.users: dict[str, User] = {}
         self.tokens = TokenStore(self.clock)
+        self.sign_in = AuthorizationServer(self.clock, self.tokens)
         self.files = WorkspaceTree(self.clock)
         self.apps = AppRegistry()
         self.app_service = AppService(self.apps, self.files, self.clock, workspace_id)

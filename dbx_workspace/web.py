@@ -43,6 +43,7 @@ class WorkspaceHandler(web.RequestHandler):
         self._started = time.monotonic()
         self._client_left = asyncio.Event()
         self._pending_fault: Fault | None = None
+        self._late_response: asyncio.Future[None] | None = None
         self.log_entry = workspace.requests.open(
             workspace.clock(),
             self.request.method or "",
@@ -115,9 +116,12 @@ class WorkspaceHandler(web.RequestHandler):
 
     def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> Any:
         """Send the response, or delay or lose it where a fault says so."""
+        if self._late_response is not None:  # an error's second attempt
+            return self._late_response
         fault, self._pending_fault = self._pending_fault, None
         if fault is not None and fault.kind == "late":
-            return asyncio.ensure_future(self._finish_late(chunk, fault.seconds))
+            self._late_response = asyncio.ensure_future(self._finish_late(chunk, fault.seconds))
+            return self._late_response
         if fault is not None:
             self.drop_connection()
             done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -130,7 +134,7 @@ class WorkspaceHandler(web.RequestHandler):
     ) -> None:
         with contextlib.suppress(StreamClosedError):
             await self.pause(seconds)
-            await self.finish(chunk)
+            await super().finish(chunk)
 
     def on_finish(self) -> None:
         """Complete the log entry."""

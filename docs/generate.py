@@ -42,7 +42,7 @@ ADVICE = {
     "A Databricks token is on its way.": "Try again in a moment.",
     "Request a token with GET.": "Use a Databricks SDK, which does so.",
     "HTTP/1.1 is required.": "Update the program that sends the call.",
-    "Not synced: ….": "jupyter dbx-agents sync says why for each project.",
+    "Not synced, or not safe: ….": "jupyter dbx-agents sync says why for each project.",
     "Problems found: … with the server; with the agents: …": "Each line above says what to do.",
     "Problems found: ….": "Each line above says what to do.",
     "The broker cannot answer this request.": "Try again; the app's log says more.",
@@ -56,6 +56,7 @@ ADVICE = {
     "The sync record of … is damaged (…).": (
         "Sync the project anew with: jupyter dbx-agents sync --take-over NAME"
     ),
+    "… is not synced. …": "The message says why, and the status what to do.",
     "… … found.": "Each line above says what to do.",
 }
 # Which part of the package speaks in which section; the first that fits.

@@ -47,18 +47,20 @@ from .environment import (
     take_environment,
 )
 from .errors import ConfigurationError, DbxAgentsError, PatError, WorkspaceError
-from .git_sync import GitSync, detach_template
-from .git_sync.worker import ProjectStatus
+from .git_sync import GitSync
+from .git_sync.states import ProjectStatus
 from .lifecycle.home_traces import HomeTraces
 from .lifecycle.preferences import preferences
 from .lifecycle.process import fatal, tune_event_loop
 from .lifecycle.sessions import OpenSessions, SessionsStatus
 from .lifecycle.startup import StartupTasks, TaskStatus
+from .lifecycle.template import detach_template
 from .local_channel import SOCKET_VARIABLE
 from .local_channel.command import PACKAGE_ROOT, isolated_call, write_command
 from .local_channel.server import LocalChannel
 from .models import GatewayKind, ModelReport, ModelTable, ModelWatch
-from .pat import PatRotator, parse_pat
+from .pat import PatRotator, SignIn, parse_pat
+from .pat.clock import SystemClock
 from .pat.rotator import PatStatus
 from .secret import Secret
 from .terminals.manager import HOST_SETTING, DbxTerminalManager, TerminalHost
@@ -114,6 +116,7 @@ class DbxAgentsApp(ExtensionApp):
     classes = [
         OwnerIdentityProvider,
         PatRotator,
+        SignIn,
         ModelTable,
         ModelWatch,
         Broker,
@@ -183,13 +186,16 @@ class DbxAgentsApp(ExtensionApp):
         if environment.is_databricks_app:
             self.resolver = guard(self.server, self.api, environment, self)
         self.models = ModelTable(environment, parent=self)
+        clock = SystemClock()
         self.pats = PatRotator(
             self.api,
             app_name=environment.app_name,
             expected_user=self._expected_user,
             in_use=self._is_in_use,
+            clock=clock,
             parent=self,
         )
+        self.sign_in = SignIn(self.pats, clock, expected_user=self._expected_user, parent=self)
         self.pats.on_change.append(self._pat_changed)
         self.tracer = self._build_tracer()
         self.model_watch = ModelWatch(self.models, self.api, self.pats.current, parent=self)
@@ -208,19 +214,21 @@ class DbxAgentsApp(ExtensionApp):
             lambda: self.broker.metadata_service_url,
             name=DEFAULT_PROFILE if environment.is_databricks_app else OWN_PROFILE,
         )
-        self.agents = self._build_agents()
         self.git_sync = self._build_git_sync()
-        # Run at each new terminal; separate, so that the failure of one does not stop the other.
-        self._searches = [
-            Coalesced(self.git_sync.install_hooks),
-            Coalesced(self.agents.check_repositories),
-        ]
+        self.agents = self._build_agents()
+        self._search_projects = Coalesced(self.git_sync.install_hooks)
         self._refresh_agents = Coalesced(self.agents.refresh)
         self.startup = StartupTasks(parent=self)
         self.startup.on_change.append(lambda: self._emit("startup", self.startup.status()))
         self.installs = InstallTasks(self.agents, self.startup, after=("configure",))
         self.services = Services(
-            self.pats, self.agents, self.git_sync, self.tracer, self.status, self._install
+            self.pats,
+            self.sign_in,
+            self.agents,
+            self.git_sync,
+            self.tracer,
+            self.status,
+            self._install,
         )
         self.channel: LocalChannel | None = None
         self._written_pat: object = None
@@ -255,6 +263,7 @@ class DbxAgentsApp(ExtensionApp):
             projects=self.projects,
             broker_url=lambda: self.broker.url,
             capability=self.broker.capability,
+            repositories=self.git_sync.folders,
             after_turn=shlex.join(isolated_call("cli.trace_hook")) if self.tracer.enabled else "",
         )
         agents = AgentRoster(paths, self.models, self.files, parent=self)
@@ -274,6 +283,7 @@ class DbxAgentsApp(ExtensionApp):
             parent=self,
         )
         sync.on_change.append(lambda: self._emit("projects", sync.status()))
+        sync.on_change.append(lambda: self.background.spawn(self.agents.check_repositories()))
         return sync
 
     @fatal
@@ -428,14 +438,13 @@ class DbxAgentsApp(ExtensionApp):
 
     def _terminal_opened(self) -> None:
         self.pats.session_opened()
-        if not self._is_set_up:
-            return
-        for search in self._searches:
-            self.background.spawn(search())
+        if self._is_set_up:
+            self.background.spawn(self._search_projects())
 
     def _login_command(self) -> Sequence[str]:
-        """Return the command that prompts for a PAT before the shell; none if there is one."""
-        if self.pats.current() is not None or not self.environment.host:
+        """Return the command that asks the owner to connect before the shell; none if they have."""
+        is_connected = self.pats.current() is not None or self.pats.is_signed_in
+        if is_connected or not self.environment.host:
             return ()
         return (*isolated_call("cli.login"), "--")
 

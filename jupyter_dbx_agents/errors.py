@@ -13,13 +13,16 @@
     │   ├── PatRefusedError           expired, revoked, or of another workspace
     │   ├── PatForeignUserError       another user's
     │   ├── PatCannotMintError        may not create the short-lived tokens that rotation needs
-    │   └── PatNeededError            there is none: paste one
+    │   ├── PatNeededError            there is none: sign in, or paste one
+    │   └── SignInError               a sign-in did not end in a token
     ├── ConfigFileError               a user's file cannot be read or written; it was left alone
     ├── InstallError                  an agent could not be installed
     ├── DeploymentError               the repository cannot be deployed, or was not
     ├── GitSyncError                  a project cannot be synced
     │   ├── GitError                  … because git cannot read or write the repository
-    │   │   └── GitStoppedError       … for lack of space, or because it was killed
+    │   │   └── RefsMovedError        … whose refs moved meanwhile
+    │   ├── GitStoppedError           … because git had no space, or was killed
+    │   │   └── MirrorLockedError     … while another server of this home has it
     │   ├── DestinationError          … because the workspace folder is not ours: the user decides
     │   ├── ArchiveTooLargeError      … with its history; the files are synced
     │   ├── MarkerChangedError        … now: another app writes to the same folder
@@ -109,9 +112,13 @@ class PatCannotMintError(PatError):
 
 
 class PatNeededError(PatError):
-    """There is no usable token; the owner has to paste one."""
+    """There is no usable token; the owner has to sign in or paste one."""
 
     http_status = 409
+
+
+class SignInError(PatError):
+    """A sign-in did not end in a token; it can be tried again."""
 
 
 class ConfigFileError(DbxAgentsError):
@@ -142,8 +149,12 @@ class GitError(GitSyncError):
     """Git refused; the message is its own."""
 
 
-class GitStoppedError(GitError):
+class GitStoppedError(GitSyncError):
     """The machine stopped git: there is no space, or it was killed."""
+
+
+class MirrorLockedError(GitStoppedError):
+    """Another server of this home works on the repository, or was suspended there."""
 
 
 class DestinationError(GitSyncError):
@@ -152,6 +163,10 @@ class DestinationError(GitSyncError):
 
 class ArchiveTooLargeError(GitSyncError):
     """The history is larger than the limit of what is kept; the files are synced."""
+
+
+class RefsMovedError(GitError):
+    """A repository's refs moved while they were bundled; they are read again."""
 
 
 class MarkerChangedError(GitSyncError):

@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -161,6 +162,27 @@ class WorkspaceApi:
         body = await self.get_json(f"/api/2.0/apps/{app_name}", bearer)
         return str(body.get("creator", ""))
 
+    async def public_json(self, path: str) -> dict[str, Any]:
+        """GET a JSON object of the workspace that needs no token."""
+        return _json_object(await self._send_public("GET", path))
+
+    async def post_form(self, address: str, form: Mapping[str, str]) -> dict[str, Any]:
+        """POST a form without a token, as OAuth endpoints take it; {} for an empty reply.
+
+        ``address`` is a path or a whole URL, of the workspace's own origin.  Redirects are refused.
+        """
+        response = await self._send_public("POST", address, data=dict(form))
+        return _json_object(response) if response.content.strip() else {}
+
+    async def _send_public(self, method: str, address: str, **options: Any) -> httpx.Response:
+        async with self._total_limit():
+            response = await self._request(method, address, **options)
+        if response.status_code == HTTPStatus.UNAUTHORIZED:  # about the client, not about a token
+            message = read_error(response.content).message or response.reason_phrase
+            raise WorkspacePermissionError(message, status=response.status_code)
+        _raise_for_error(response)
+        return response
+
     async def _service_principal_token(self, client_id: str, client_secret: Secret) -> Secret:
         """OAuth client-credentials grant at the workspace's own token endpoint."""
         response = await self._request(
@@ -270,7 +292,7 @@ def _raise_for_error(response: httpx.Response) -> None:
             f"The workspace cannot answer now (HTTP {status}).",
             "Try again in a moment.",
             status=status,
-            retry_after_seconds=retry_after_seconds(response.headers.get("retry-after", "")),
+            retry_after_seconds=_retry_after_seconds(response.headers),
         )
     kind = WorkspacePermissionError if status == HTTPStatus.FORBIDDEN else WorkspaceError
     raise kind(message, status=status, error_code=code)
@@ -308,9 +330,19 @@ def is_token_refusal(status: int, message: str) -> bool:
     return is_suspect and TOKEN_REFUSALS.fullmatch(message.strip()) is not None
 
 
-def retry_after_seconds(header: str) -> float:
-    """Return the seconds of a Retry-After header; 0.0 if it is absent or a date."""
-    return float(header) if re.fullmatch(r"\s*[0-9]{1,9}\s*", header) else 0.0
+def _retry_after_seconds(headers: httpx.Headers) -> float:
+    """Return the seconds that Retry-After asks for, 0.0 if it is absent.
+
+    It may be a time (RFC 9110, 10.2.3), by the server's clock.
+    """
+    value = headers.get("retry-after", "").strip()
+    if re.fullmatch("[0-9]{1,9}", value):
+        return float(value)
+    try:
+        pause = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("date", ""))
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+    return max(0.0, pause.total_seconds())
 
 
 def _token_info(info: object) -> TokenInfo:

@@ -14,12 +14,7 @@ from jupyter_dbx_agents import workspace_api
 from jupyter_dbx_agents.broker.gateway_errors import says_token_is_dead
 from jupyter_dbx_agents.errors import WorkspaceUnavailableError
 from jupyter_dbx_agents.secret import Secret
-from jupyter_dbx_agents.workspace_api import (
-    ErrorBody,
-    WorkspaceApi,
-    is_token_refusal,
-    read_error,
-)
+from jupyter_dbx_agents.workspace_api import ErrorBody, WorkspaceApi, is_token_refusal, read_error
 from tests.broker.scripted_gateway import Exchange, scripted_gateway
 
 
@@ -167,3 +162,16 @@ async def test_no_proxy_sees_a_token_for_a_workspace_on_this_machine(monkeypatch
 def test_one_list_has_the_sentences_for_a_token_that_is_not_accepted(status, message, is_refused):
     assert is_token_refusal(status, message) is is_refused
     assert says_token_is_dead(status, json.dumps({"message": message})) is is_refused
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "is_refused"),
+    [
+        (401, "", True),
+        (400, "Invalid Token", True),
+        (400, "The file invalid token.md cannot be written.", False),
+        (403, "The file Invalid Token.md is not yours.", False),
+    ],
+)
+def test_a_message_that_names_a_file_refuses_no_token(status, message, is_refused):
+    assert is_token_refusal(status, message) is is_refused

@@ -99,7 +99,7 @@ def file_routes(workspace: Workspace) -> list[Route]:
 
 
 def _query_path(call: ApiHandler) -> str:
-    return _required(call.get_query_argument("path", ""), "path")
+    return _required(_last(call.request.query_arguments, "path"), "path")
 
 
 def _read_multipart(call: ApiHandler) -> tuple[Json, bytes]:
@@ -107,12 +107,12 @@ def _read_multipart(call: ApiHandler) -> tuple[Json, bytes]:
     if not files:
         raise errors.invalid_parameter("Missing required field: content")
     names = ("path", "format", "language", "overwrite")
-    return {name: _field(call, name) for name in names}, files[0]["body"]
+    return {name: _last(call.request.body_arguments, name) for name in names}, files[0]["body"]
 
 
-def _field(call: ApiHandler, name: str) -> str | None:
-    # get_body_argument would strip spaces and control characters, which are part of a path.
-    values = call.request.body_arguments.get(name)
+def _last(arguments: dict[str, list[bytes]], name: str) -> str | None:
+    # Tornado's own methods would strip spaces and control characters, which are part of a path.
+    values = arguments.get(name)
     return values[-1].decode("utf-8", "replace") if values else None
 
 

@@ -25,7 +25,7 @@ from ..platform_errors import (
     permission_denied,
 )
 
-ObjectKind = Literal["DIRECTORY", "FILE", "NOTEBOOK"]
+ObjectKind = Literal["DIRECTORY", "FILE", "NOTEBOOK", "DASHBOARD", "QUERY", "ALERT"]
 
 _LANGUAGE_OF_EXTENSION = {".py": "PYTHON", ".sql": "SQL", ".scala": "SCALA", ".r": "R"}
 _HEADERS = {
@@ -33,6 +33,14 @@ _HEADERS = {
     "SQL": b"-- Databricks notebook source",
     "SCALA": b"// Databricks notebook source",
     "R": b"# Databricks notebook source",
+}
+# The extensions of the platform's own objects.  That an import in any format makes such an object
+# is our guess, the worst case for programs that expect a file.
+_KIND_OF_EXTENSION: dict[str, ObjectKind] = {
+    ".lvdash.json": "DASHBOARD",
+    ".dbquery.ipynb": "QUERY",
+    ".dbalert.ipynb": "ALERT",
+    ".dbalert.json": "ALERT",
 }
 # The documented limit of base64 imports and of notebooks.
 MAX_NOTEBOOK_BYTES = 10 * 1024 * 1024
@@ -52,6 +60,10 @@ def interpret_import(
     path: str, content: bytes, import_format: str, language: str | None
 ) -> ImportedObject:
     """Return the object that an import format creates; raise ``PlatformError`` if it cannot."""
+    if import_format in ("RAW", "AUTO"):
+        for extension, kind in _KIND_OF_EXTENSION.items():
+            if path.lower().endswith(extension):
+                return ImportedObject(path, kind, content)
     if import_format == "RAW":
         return ImportedObject(path, "FILE", content)
     if import_format == "AUTO":

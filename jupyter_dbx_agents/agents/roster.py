@@ -38,6 +38,7 @@ SIDE_MODELS = {
 class AgentPaths:
     """The folders, addresses and commands that agents use; the broker's is known once it listens.
 
+    ``repositories`` returns the folders of all projects, which Codex trusts only by name.
     ``after_turn`` is the command that agents run after each turn, '' for none.
     """
 
@@ -45,6 +46,7 @@ class AgentPaths:
     projects: Path
     broker_url: Callable[[], str]
     capability: Callable[[str], Secret]
+    repositories: Callable[[], tuple[Path, ...]] = tuple
     after_turn: str = ""
 
 
@@ -199,7 +201,7 @@ class AgentRoster(LoggingConfigurable):
         A user's broken file does not stop the others; the first such error is raised at the end.
         """
         async with self._writing:
-            self._git_roots = _git_roots(self._paths.projects)
+            self._git_roots = self._paths.repositories()
             for agent in AGENTS if agents is None else agents:
                 await asyncio.to_thread(self._write, agent, model_is_new)
         self.on_change.notify()
@@ -215,8 +217,7 @@ class AgentRoster(LoggingConfigurable):
 
     async def check_repositories(self) -> None:
         """Update the agents that trust each repository, if one is new or gone."""
-        roots = await asyncio.to_thread(_git_roots, self._paths.projects)
-        if roots != self._git_roots:
+        if self._paths.repositories() != self._git_roots:
             with contextlib.suppress(DbxAgentsError):  # it is in the agent's REST model
                 await self.write_files(agent for agent in AGENTS if agent.trusts_each_repository)
 
@@ -365,11 +366,6 @@ class AgentRoster(LoggingConfigurable):
 
     def _child_environment(self) -> dict[str, str]:
         return child_environment(current_environment(), self._paths.home, self.environment())
-
-
-def _git_roots(projects: Path) -> tuple[Path, ...]:
-    """Return the repositories directly under the projects' folder."""
-    return tuple(sorted(path.parent for path in projects.glob("*/.git")))
 
 
 def _without_secrets(server: Mapping[str, Any]) -> McpServerStatus:

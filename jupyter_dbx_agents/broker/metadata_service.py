@@ -55,6 +55,7 @@ class MetadataServiceHandler(LoopbackHandler):
 
     async def respond(self) -> None:
         """Answer with the PAT and its promised expiry, or with what the user can do."""
+        await self.shared.pats.ready()
         promise = self.shared.pats.promise()
         if promise is None:
             await self.refuse(without_pat(self.shared.pats, None))

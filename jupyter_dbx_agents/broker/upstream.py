@@ -71,6 +71,7 @@ class Upstream:
             return unreachable(call.host, str(error), was_sent=error.was_sent)
 
     async def _send(self, call: ModelCall) -> Answer | Refusal:
+        await self._pats.ready()
         token = self._pats.current()
         if token is None:
             return without_pat(self._pats, call.dialect)

@@ -6,6 +6,7 @@ token there.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from .agents import doctor_lines, line_of
 
 if TYPE_CHECKING:
     from ..app import ServerStatus
+    from ..git_sync.states import ProjectStatus
     from ..models import ModelReport
     from ..pat.rotator import PatStatus
 
@@ -57,12 +59,14 @@ def _server_checks(status: ServerStatus) -> list[tuple[str, dict[str, Any]]]:
     found = [("server", _check("ok", f"Version {status['version']}, for {status['workspace']}."))]
     if status["owner"] is not None:
         found.append(("owner", _check("ok", f"{status['owner']}.")))
-    works = pat["expires_at"] is not None
-    message = f"{pat['state']}: {pat['message']}".rstrip(": ")
+    works = pat["expires_at"] is not None or pat["is_signed_in"]
+    kind = f" ({pat['credential']})" if pat["expires_at"] is not None else ""
+    message = f"{pat['state']}{kind}: {pat['message']}".rstrip(": ")
     found.append(("token", _check("ok" if works else "problem", message, pat["hint"])))
     found += scope_checks(pat)
     found.append(("gateway", _check("ok", f"{gateway['kind']}: {gateway['reason']}")))
     found += _model_checks(status["models"])
+    found += _project_checks(status["projects"])
     if status["tracing"]["message"]:
         found.append(("tracing", _check("warning", status["tracing"]["message"])))
     for task in status["startup"]:
@@ -99,12 +103,51 @@ def _model_checks(reports: Mapping[str, ModelReport]) -> list[tuple[str, dict[st
     return [("models", _check("ok", "The workspace serves every agent's model."))]
 
 
+def _project_checks(projects: list[ProjectStatus]) -> list[tuple[str, dict[str, Any]]]:
+    """Return a check for each project that is not synced, or not safe, and one for all others."""
+    found, fine = [], 0
+    for project in projects:
+        name, state, history = f"project {project['name']}", project["state"], project["history"]
+        message = f"{state}: {project['message']}"
+        if state in ("refused", "retrying"):
+            found.append((name, _check("problem", message, project["hint"])))
+        elif state in ("unfit", "waiting"):
+            found.append((name, _check("warning", message, project["hint"])))
+        elif state not in ("gone", "pending", "empty") and not history["message"]:
+            fine += 1
+        if history["message"]:
+            found.append((name, _check("warning", history["message"])))
+    return [("projects", _check("ok", f"{fine} are synced.")), *found]
+
+
+def _git() -> dict[str, Any]:
+    """Check git, which syncs and restores projects, and its hook."""
+    from ..git_sync import LEAST_GIT, are_hooks_removed  # noqa: PLC0415 only here
+
+    least = ".".join(map(str, LEAST_GIT))
+    program = shutil.which("git")
+    if program is None:
+        return _check("problem", "git is not installed: no project is synced.", "Install git.")
+    try:
+        printed = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, timeout=SDK_SECONDS, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError) as error:
+        return _check("problem", f"{program} does not run: {error}", "Reinstall it.")
+    found = re.search(r"(\d+)\.(\d+)", printed)
+    if found is None or (int(found[1]), int(found[2])) < LEAST_GIT:
+        return _check("problem", f"{program}: {printed}.", f"Install version {least} or newer.")
+    hook = "you removed our hook" if are_hooks_removed(Path.home()) else "our hook is allowed"
+    return _check("ok", f"{program}: {printed}; {hook}.")
+
+
 def _client_checks() -> Iterator[tuple[str, dict[str, Any]]]:
     profile = _profile()
     yield "profile", profile
     if profile["state"] == "ok":  # else the SDK may try another host for minutes
         yield "sdk", _sdk()
     yield "databricks", _cli()
+    yield "git", _git()
 
 
 def _profile() -> dict[str, Any]:

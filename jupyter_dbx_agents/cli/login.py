@@ -1,19 +1,29 @@
-"""Ask for a PAT in a terminal, hidden, then become the user's shell.
+"""Ask in a terminal, hidden, for the answer to a sign-in or a PAT, then become the user's shell.
 
 ``login_prompt -- SHELL ARG…`` is what a terminal runs that opens while no PAT is usable.
 Whatever goes wrong, the shell starts: a terminal works without a token, too.
 """
 
 import contextlib
+import enum
 import os
 import select
 import sys
 import termios
 from pathlib import Path
 
-from ..errors import DbxAgentsError
+from ..errors import DbxAgentsError, RemoteError
 from ..local_channel.client import call
-from ..local_channel.paths import PAT_PATH
+from ..local_channel.paths import PAT_PATH, SIGN_IN_PATH
+
+
+class Way(enum.Flag):
+    """How the user may connect."""
+
+    SIGN_IN = enum.auto()
+    TOKEN = enum.auto()
+    ANY = SIGN_IN | TOKEN
+
 
 # How often the prompt checks whether a token was entered in another window.
 POLL_SECONDS = 1.5
@@ -46,55 +56,85 @@ def _name_process() -> None:
         Path("/proc/self/comm").write_text("login")
 
 
-def log_in() -> bool:
-    """Ask for a token until the server accepts one; return False if the user skips it.
+def log_in(way: Way = Way.ANY) -> bool:
+    """Ask until the server accepts an answer or a token; return False if the user skips it.
 
     Raises LocalChannelError when no server answers.
     """
     was_echoing = _set_echo(False)
     try:
-        return _log_in()
+        return _log_in(way)
     finally:
         _set_echo(was_echoing)
 
 
-def _log_in() -> bool:
+def _log_in(way: Way) -> bool:
     pat = call("GET", PAT_PATH)
     if is_usable(pat):
         return True
-    _print(
-        f"\x1b[1mConnect to Databricks.\x1b[0m {pat['message']}",
-        f"  1. Create a token (a lifetime of 1 day is enough): {pat['token_page']}",
-        "  2. Paste it here; it stays hidden. It is swapped at once for a short-lived token that "
-        "renews itself,",
-        "     and revoked.",
-    )
+    _print(f"\x1b[1mConnect to Databricks.\x1b[0m {pat['message']}")
+    signs_in = Way.SIGN_IN in way and _begin_sign_in()
+    if Way.TOKEN in way or not signs_in:
+        _print(
+            f"  {'Or create' if signs_in else 'Create'} a token (a lifetime of 1 day is enough): "
+            f"{pat['token_page']}",
+            "     and paste it here. It is swapped at once for a short-lived token that renews "
+            "itself, and revoked.",
+        )
+    what = "address or token" if signs_in else "token"
     while True:
-        line = _read_hidden("Paste token (or press Enter to skip): ")
+        line = _read_hidden(f"Paste {what}; it stays hidden (or press Enter to skip): ")
         if line is None:
             _print("Connected from another window. Continuing.")
             return True
         if not line:
             _print("Skipped. To connect later, run: jupyter dbx-agents login")
             return False
-        if _send(line):
+        if _send(line, signs_in=signs_in):
             return True
 
 
-def is_usable(pat: dict[str, object]) -> bool:
-    """Return whether the credential's model has a token that works now."""
-    return pat.get("expires_at") is not None
-
-
-def _send(line: str) -> bool:
-    _print("Checking…")
+def _begin_sign_in() -> bool:
+    """Print how to sign in; return whether an answer can be pasted here."""
     try:
-        pat = call("POST", PAT_PATH, {"token": line})
+        attempt = call("POST", SIGN_IN_PATH)
+    except RemoteError as error:
+        _print(f"  Signing in is not possible now: {error.message} {error.hint}")
+        return False
+    _print(f"  Sign in: {attempt['address']}")
+    if not attempt["pastes"]:
+        _print("     When you have finished there, this goes on by itself.")
+        return False
+    _print(
+        f"     Your browser ends on an address that begins with {attempt['redirect_url']} and "
+        "cannot be opened, as intended.",
+        "     Copy that whole address from the address bar, and paste it here.",
+    )
+    return True
+
+
+def is_usable(pat: dict[str, object]) -> bool:
+    """Return whether the credential's model has a token that works now, or renews itself.
+
+    The last one of a sign-in that has ended does not: the owner may sign in again at once.
+    """
+    works = pat.get("expires_at") is not None and pat.get("state") != "needed"
+    return works or bool(pat.get("is_signed_in"))
+
+
+def _send(line: str, *, signs_in: bool) -> bool:
+    _print("Checking…")
+    is_answer = signs_in and not line.strip().startswith("dapi")
+    try:
+        if is_answer:
+            pat = call("POST", f"{SIGN_IN_PATH}/answer", {"answer": line})
+        else:
+            pat = call("POST", PAT_PATH, {"token": line})
     except DbxAgentsError as error:
         _print(f"\x1b[31m{error.message}\x1b[0m {error.hint}")
         return False
-    pasted = pat["pasted"]
-    _print(f"\x1b[32mConnected as {pat['user']}.\x1b[0m {pasted['message'] if pasted else ''}")
+    pasted = pat["pasted"]["message"] if not is_answer else ""
+    _print(f"\x1b[32mConnected as {pat['user']}.\x1b[0m {pasted}")
     return True
 
 

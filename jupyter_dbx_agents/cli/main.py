@@ -7,6 +7,7 @@ import functools
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from ..local_channel.client import call
 from ..local_channel.paths import PAT_PATH, STATUS_PATH
 from . import doctor
 from .agents import add_agents_command
-from .login import log_in
+from .login import Way, is_usable, log_in
 from .projects import add_project_commands
 
 if TYPE_CHECKING:
@@ -70,7 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("server_arguments", nargs="*", help="options of “serve”, after “--”")
     demo.set_defaults(run=_demo)
     add = functools.partial(_add_command, commands)
-    add("login", _login, "connect to Databricks with a personal access token")
+    login = add("login", _login, "connect to Databricks: sign in, or paste a token")
+    ways = login.add_mutually_exclusive_group()
+    ways.add_argument("--sign-in", action="store_true", help="only offer to sign in")
+    ways.add_argument("--token", action="store_true", help="only ask for a personal access token")
     add("logout", _logout, "disconnect: revoke this app's tokens and forget them")
     text = "revoke the token you pasted, if it could not be identified automatically"
     revoke = add("revoke-pasted", _revoke_pasted, text)
@@ -140,13 +144,14 @@ def _demo(options: argparse.Namespace) -> int:
     )
 
 
-def _login(_options: argparse.Namespace) -> int:
+def _login(options: argparse.Namespace) -> int:
     pat = call("GET", PAT_PATH)
-    if pat["expires_at"] is not None:
+    if is_usable(pat):
         print(f"Already logged in as {pat['user']}.")
-        print("To use another token, first run: jupyter dbx-agents logout")
+        print("To connect in another way, first run: jupyter dbx-agents logout")
         return 0
-    return 0 if log_in() else 1
+    way = Way.SIGN_IN if options.sign_in else Way.TOKEN if options.token else Way.ANY
+    return 0 if log_in(way) else 1
 
 
 def _logout(_options: argparse.Namespace) -> int:
@@ -247,15 +252,24 @@ def status_lines(status: ServerStatus) -> list[str]:
         if not _is_done(task):
             said = f"{task['title']}: {task['state']} {task['message']} {task['hint']}"
             rows.append(("Start-up", said))
+    counts = Counter(project["state"] for project in status["projects"])
+    rows.append(("Projects", ", ".join(f"{count} {state}" for state, count in counts.items())))
+    for project in status["projects"]:
+        if project["message"]:
+            rows.append(("", f"{project['name']}: {project['message']} {project['hint']}"))
     return [f"{name:11}{text.strip()}" for name, text in rows if text.strip()]
 
 
 def _connection(pat: PatStatus) -> str:
     if pat["expires_at"] is None:
+        if pat["is_signed_in"]:
+            return f"Signed in as {pat['user']}; the token is renewed when it is needed."
         return f"Not connected ({pat['state']})."
     renewal = pat["next_rotation_at"]
     renews = f", renews at {_clock_time(renewal)}" if renewal else ""
-    return f"Connected as {pat['user']}{renews}, valid until {_clock_time(pat['expires_at'])}."
+    how = " by the sign-in's own token (OAuth)" if pat["credential"] == "oauth" else ""
+    until = _clock_time(pat["expires_at"])
+    return f"Connected as {pat['user']}{how}{renews}, valid until {until}."
 
 
 def _is_done(task: TaskStatus) -> bool:

@@ -1,4 +1,4 @@
-"""``jupyter dbx-agents sync``, ``restore`` and ``hooks``: the projects in the workspace."""
+"""``jupyter dbx-agents sync``, ``restore``, ``forget``, ``hooks``: projects in the workspace."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..local_channel.client import call
 from ..local_channel.paths import PROJECTS_PATH, STATUS_PATH
 
 if TYPE_CHECKING:
-    from ..git_sync.worker import ProjectStatus
+    from ..git_sync.states import ProjectStatus
 
 Lines = Iterator[str]
 # A first sync goes at the pace of the workspace's limits: 50,000 files take hours.
@@ -43,10 +43,18 @@ def add_project_commands(commands: Any, run: Callable[[argparse.Namespace], int]
     _add_choice(how, "--list", restorable_lines, "list the projects that can be restored")
     _add_choice(how, "--all", restore_all_lines, "restore all of them")
     restore.set_defaults(run=run, lines=restore_lines)
-    text = "remove the git hooks that this app installed"
+    text = (
+        "delete the history of projects that were deleted here; their files stay in the workspace"
+    )
+    forget = commands.add_parser("forget", help=text, description=text)
+    forget.add_argument("names", nargs="+", metavar="NAME", help="project to forget")
+    _add_choice(forget, "--files", forget_files_lines, "also delete the files that were copied")
+    forget.set_defaults(run=run, lines=forget_lines)
+    text = "remove the git hook of this app for good, or install it again"
     hooks = commands.add_parser("hooks", help=text, description=text)
-    hooks.add_argument("action", choices=["uninstall"])
-    hooks.set_defaults(run=run, lines=uninstall_lines, names=[])
+    actions = hooks.add_subparsers(required=True, metavar="ACTION")
+    for action, lines in (("uninstall", uninstall_lines), ("install", install_lines)):
+        actions.add_parser(action).set_defaults(run=run, lines=lines, names=[])
 
 
 def _add_choice(group: Any, option: str, lines: Callable[[list[str]], Lines], text: str) -> None:
@@ -87,9 +95,10 @@ def _sync(bodies: list[dict[str, Any]]) -> Lines:
     for body in bodies:
         for project in call("POST", f"{PROJECTS_PATH}/sync", body, _WORK_SECONDS)["projects"]:
             yield from _project_lines(project)
-            failed += [project["name"]] if project["message"] else []
+            is_failed = project["message"] or project["state"] == "unsafe"
+            failed += [project["name"]] if is_failed else []
     if failed:
-        raise RequestError(f"Not synced: {', '.join(failed)}.", _SEE_STATUS)
+        raise RequestError(f"Not synced, or not safe: {', '.join(failed)}.", _SEE_STATUS)
 
 
 def restore_lines(names: list[str]) -> Lines:
@@ -101,17 +110,45 @@ def restore_lines(names: list[str]) -> Lines:
 
 def restorable_lines(_names: list[str]) -> Lines:
     """List the projects in the workspace that are not here."""
-    reply = call("GET", PROJECTS_PATH)
-    yield from reply["restorable"]
-    if not reply["restorable"]:
+    restorable = call("GET", PROJECTS_PATH)["restorable"]
+    for each in restorable:
+        yield f"{each['name']}: {each['note']} Not in --all." if each["note"] else each["name"]
+    if not restorable:
         yield "Nothing to restore."
     else:
         yield "Restore with: jupyter dbx-agents restore NAME (or --all)"
 
 
 def restore_all_lines(_names: list[str]) -> Lines:
-    """Restore all projects that are not here."""
+    """Restore all projects that are neither here nor were deleted here."""
     yield from _restored_lines([{}])
+
+
+def forget_lines(names: list[str]) -> Lines:
+    """End projects that were deleted here; their files stay in the workspace."""
+    yield from _forgotten_lines(names, files=False)
+
+
+def forget_files_lines(names: list[str]) -> Lines:
+    """End projects that were deleted here, and delete their files in the workspace."""
+    yield from _forgotten_lines(names, files=True)
+
+
+def _forgotten_lines(names: list[str], *, files: bool) -> Lines:
+    for name in names:
+        body = {"name": name, "files": files}
+        left = call("POST", f"{PROJECTS_PATH}/forget", body, _WORK_SECONDS)["left"]
+        yield f"Forgot {name}: its history and its records were deleted."
+        if left:
+            yield f"  Left in the workspace: {left}"
+
+
+def install_lines(_names: list[str]) -> Lines:
+    """Install our git hook again, after it was removed; works without a server."""
+    from ..git_sync import allow_hooks  # noqa: PLC0415 as below
+
+    allow_hooks(Path(variable("HOME") or Path.home()))
+    yield "A running app installs the hook within a minute, or when the next terminal opens."
 
 
 def uninstall_lines(_names: list[str]) -> Lines:
@@ -127,8 +164,8 @@ def uninstall_lines(_names: list[str]) -> Lines:
         ) from error
     for path in removed:
         yield f"Removed {path}"
-    yield "All our hooks were removed. They return with the next terminal or restart, unless "
-    yield "c.GitSync.installs_hooks is False."
+    yield "All our hooks were removed, and are not installed again on this machine."
+    yield "Commits are still synced: they are noticed within a second."
 
 
 def _project_lines(project: ProjectStatus) -> Lines:
@@ -137,13 +174,20 @@ def _project_lines(project: ProjectStatus) -> Lines:
     yield f"{project['name']:24}{project['state']:10}{commit:12}{where}".rstrip()
     if project["message"]:
         yield f"{'':24}{project['message']} {project['hint']}".rstrip()
+    if next_try_at := project["next_try_at"]:
+        yield f"{'':24}next try at {next_try_at[11:16]} UTC"
     for file in project["skipped"]:
         yield f"{'':24}not copied: {file['path']}: {file['reason']}"
     for file in project["notes"]:
         yield f"{'':24}{file['path']}: {file['reason']}"
     if more := project["skipped_count"] - len(project["skipped"]):
         yield f"{'':24}and {more} more not copied"
-    for said in (project["history"]["message"], project["hooks"]):
+    history = project["history"]
+    if history["safe_at"]:
+        yield f"{'':24}safe at {history['safe_at']}: {history['commit'][:10]} and all refs"
+    if project["count"]:
+        yield f"{'':24}files: {project['done']} of {project['count']}"
+    for said in (history["message"], history["note"]):
         if said:
             yield f"{'':24}{said}"
 

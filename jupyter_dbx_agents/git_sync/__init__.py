@@ -1,14 +1,18 @@
 """Copies every commit under the projects' folder to the workspace, and restores it from there.
 
-Itinerary of a commit: a hook leaves a note (``hooks/repository_hooks``) or a poll sees the new HEAD
-→ ``supervisor`` finds the project (``local/projects``) and wakes its ``worker`` → one pass
-(``project_sync``): HEAD and what differs (``local/repository``, ``local/objects``, both through
-``local/git``), objects first (``remote/archive``), the intent (``remote/marker``), the files in a
-safe order (``apply``, ``remote/workspace_files``), the marker again, then ``refs/dbx/synced``.
-A first pass claims the folder (``ownership``); ``audit`` compares all of it on demand; ``restore``
-goes the other way.  ``hooks/user_config`` and ``template`` set up git itself.
+Itinerary of a commit: a hook reports one (``hooks/repository_hooks``), or it is time for a poll →
+``supervisor``, which finds the projects (``local/projects``), sees whose refs have changed, and
+wakes its ``worker``, which has two loops and a state (``states``).  One loop makes it safe: a local
+fetch into the repository's mirror (``local/mirror``), and a bundle of what is new (``history``,
+``remote/bundles``).  The other makes it visible, in passes (``project_sync``): what differs
+(``local/objects``, from the mirror), the intent (``remote/marker``), the files in a safe order
+(``apply``, ``remote/workspace_files``), the marker again.  A first pass claims the folder
+(``ownership``); ``audit`` compares all of it on demand; ``restore`` and ``checkout`` go the other
+way.  ``ending`` is for projects that were deleted, renamed or forgotten; ``hooks/user_config`` sets
+up git.
 
-Invariants; ``tests/git_sync`` shows them, the first three with random histories, faults and kills
+Invariants; ``tests/git_sync`` shows them with random histories, faults and kills
+- Every ref that was reported safe is restored, whatever happens to the files.
 - The workspace ends with HEAD's tree, plus the files of others.
 - Nothing is overwritten or deleted that git sync did not write.
 - A kill between any two calls loses nothing: the next start continues.
@@ -17,9 +21,19 @@ Invariants; ``tests/git_sync`` shows them, the first three with random histories
 - Nobody else's hook and no setting of the user is changed.
 """
 
-from .hooks.user_config import uninstall
+from .ending import Forgotten
+from .hooks.user_config import allow_hooks, are_hooks_removed, uninstall
+from .local.git import LEAST_GIT
 from .restore import Restored
-from .supervisor import GitSync
-from .template import detach_template
+from .supervisor import GitSync, Restorable
 
-__all__ = ["GitSync", "Restored", "detach_template", "uninstall"]
+__all__ = [
+    "LEAST_GIT",
+    "Forgotten",
+    "GitSync",
+    "Restorable",
+    "Restored",
+    "allow_hooks",
+    "are_hooks_removed",
+    "uninstall",
+]

@@ -1,131 +1,145 @@
 """Who owns a project's folder in the workspace: this repository, or the user has to decide."""
 
-import shlex
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Protocol
 
-from ..errors import DestinationError, GitError, GitStoppedError
-from .local.repository import KEPT_REFS, Repository
-from .remote.archive import ArchiveStore
+from ..errors import DestinationError, MarkerChangedError
+from .local.mirror import Mirror
+from .local.repository import Repository
 from .remote.marker import Destination, Marker, take_over_hint
 
 _MOST_ROOTS = 20
 
 
-async def claim(
-    repository: Repository,
-    destination: Destination,
-    archive: ArchiveStore,
-    *,
-    origin: str,
-    takes_over: bool,
-    other_projects: Callable[[], Iterable[str]],
-) -> Marker:
-    """Return the marker to continue from; raises DestinationError if the folder is not ours."""
-    fresh = Marker(
-        destination.project,
-        repository.identity(),
-        origin,
-        object_format=await repository.object_format(),
-        takes_over=takes_over,
-        roots=tuple(sorted(await repository.roots())[:_MOST_ROOTS]),
-    )
-    try:
-        marker = await destination.load()
-    except DestinationError:
-        if not takes_over:
-            raise
-        return fresh
-    if marker is None:
-        if not takes_over:
-            await _require_empty(destination, other_projects())
-        return fresh
-    if not await _is_related(repository, marker):
-        if not takes_over:
-            raise _refusal(destination.project, "another repository")
-        await destination.back_up(marker)
-        return fresh
-    if marker.origin != origin and not takes_over:
-        raise _refusal(destination.project, f"the same project in {marker.origin}")
-    return await _resume(repository, destination, archive, marker, fresh)
+class KeptHistory(Protocol):
+    """What a claim needs of the history in the workspace."""
+
+    async def load(self, *, is_new_clone: bool) -> None:
+        """Bring what the workspace has into the mirror, and into a new clone what it lacks."""
+
+    async def begun(self) -> Marker | None:
+        """Return a marker that fits bundles without one, None if there are none."""
 
 
-async def _resume(
-    repository: Repository,
-    destination: Destination,
-    archive: ArchiveStore,
-    marker: Marker,
-    fresh: Marker,
-) -> Marker:
-    """Continue from a marker of this repository, or of an earlier clone of it."""
-    try:
-        if marker.repository != fresh.repository:
-            await _keep_unpushed(repository, archive, marker)
-        if not await repository.has(marker.tree):
-            await archive.fetch(marker, repository)
-            if not await repository.has(marker.tree):
-                raise _refusal(destination.project, "a commit that no longer exists anywhere")
-    except DestinationError:
-        if not fresh.takes_over:
-            raise
-        await destination.back_up(marker)
-        return fresh
-    is_new_here = (marker.repository, marker.origin) != (fresh.repository, fresh.origin)
-    marker = replace(
-        marker,
-        repository=fresh.repository,
-        origin=fresh.origin,
-        takes_over=marker.takes_over or fresh.takes_over,
-    )
-    if is_new_here:
-        await destination.write(marker)
-    if marker.tree and await destination.files.info(destination.folder) is None:
-        return replace(marker, commit="", tree="", skipped={}, notes={})  # somebody deleted it
-    return marker
+class Ownership:
+    """A project's claim to its folder, shared by the loops of its history and of its files."""
 
+    def __init__(
+        self,
+        repository: Repository,
+        mirror: Mirror,
+        destination: Destination,
+        *,
+        origin: str,
+        other_projects: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
+        self.repository, self.mirror, self.destination = repository, mirror, destination
+        self._origin, self.other_projects = origin, other_projects
+        self._turn = asyncio.Lock()
+        # The marker that was read or written last; None before the claim.
+        self.marker: Marker | None = None
+        # What the workspace has is another repository's, and is replaced.
+        self.starts_over = False
 
-async def _require_empty(destination: Destination, others: Iterable[str]) -> None:
-    prefix = f"{destination.project}/"
-    own = {other for other in others if other.startswith(prefix)}
-    foreign = await destination.foreign_names(own)
-    if foreign:
-        what = f"files that are not of this project, such as {foreign[0]}"
-        raise _refusal(destination.project, what)
+    async def require_unchanged(self) -> None:
+        """Raise MarkerChangedError if another app or repository owns the folder by now."""
+        there = await self.destination.load()
+        mine = (self.mirror.identity, self._origin)
+        if there is not None and (there.repository, there.origin) != mine:
+            self.marker = None  # the next claim reads it again
+            raise MarkerChangedError(
+                "Another app changed the project's records.", "Run sync again."
+            )
 
+    async def claim(self, history: KeptHistory, *, takes_over: bool = False) -> Marker:
+        """Return the marker to continue from; raises DestinationError if the folder is not ours."""
+        async with self._turn:
+            if self.marker is not None and self.marker.repository != self.mirror.identity:
+                self.marker = None  # another repository has replaced the one that was synced
+            if self.marker is None or takes_over:
+                self.starts_over = False
+                self.marker = await self._claim(history, takes_over)
+            return self.marker
 
-def _refusal(project: str, owner: str) -> DestinationError:
-    return DestinationError(
-        f"The workspace folder projects/{project} contains {owner}.",
-        f"To keep both, rename the project here. {take_over_hint(project)}",
-    )
+    async def _claim(self, history: KeptHistory, takes_over: bool) -> Marker:
+        fresh = Marker(
+            self.destination.project,
+            self.mirror.identity,
+            self._origin,
+            object_format=await self.repository.object_format(),
+            takes_over=takes_over,
+            roots=tuple(sorted(await self.repository.roots())[:_MOST_ROOTS]),
+        )
+        try:
+            return await self._resume(history, fresh)
+        except DestinationError:
+            if not takes_over:
+                raise
+            self.starts_over = True
+            await self.destination.write(fresh)  # before the history: another app may run still
+            return fresh
+        finally:
+            self.marker = None
 
+    async def _resume(self, history: KeptHistory, fresh: Marker) -> Marker:
+        """Continue from a marker of this repository, or of an earlier clone of it.
 
-async def _is_related(repository: Repository, marker: Marker) -> bool:
-    """Whether a marker belongs to this repository: by its id, or by commits that both have."""
-    if marker.repository == repository.identity() or (
-        marker.commit and await repository.has(marker.commit)
-    ):
-        return True
-    return bool(marker.roots) and bool(set(marker.roots) & await repository.roots())
+        Raises DestinationError if there is no such marker in a folder that is not empty.
+        """
+        marker = await self.destination.load()
+        if marker is None:
+            await self._require_empty()
+            marker = await history.begun()  # a kill came before the first marker
+        if marker is None:
+            return fresh
+        if not await self._is_related(marker):
+            raise self._refusal("another repository")
+        if marker.origin != self._origin and not fresh.takes_over:
+            former = marker.origin or "another app"
+            raise self._refusal(f"the same project in {former}")
+        self.marker = marker  # for the history that is loaded now
+        is_new_clone = marker.repository != fresh.repository
+        if is_new_clone or not await self.has(marker.tree):
+            await history.load(is_new_clone=is_new_clone)
+        if not await self.has(marker.tree):
+            raise self._refusal("a commit that no longer exists anywhere")
+        continued = replace(
+            marker,
+            project=fresh.project,
+            repository=fresh.repository,
+            origin=fresh.origin,
+            takes_over=marker.takes_over or fresh.takes_over,
+            gone_at="",
+        )
+        if continued != marker:
+            await self.destination.write(continued)
+        if marker.tree and await self.destination.files.info(self.destination.folder) is None:
+            # Somebody deleted it.
+            return replace(continued, commit="", tree="", skipped={}, notes={}, unfinished={})
+        return continued
 
+    async def has(self, *oids: str) -> bool:
+        """Whether the mirror or the repository has all of these objects."""
+        git = self.mirror.with_objects_of(self.repository.location)
+        return not await git.missing(*oids)
 
-async def _keep_unpushed(repository: Repository, archive: ArchiveStore, marker: Marker) -> None:
-    """Give refs to commits that only the archive has, as after a new clone without a restore."""
-    heads = {**marker.refs, **({"HEAD": marker.head_commit} if marker.head_commit else {})}
-    missing = await repository.missing(*heads.values())
-    if not missing:
-        return
-    try:
-        await archive.fetch(marker, repository)
-        for name, oid in heads.items():
-            if oid in missing:
-                kept = KEPT_REFS + name.removeprefix("refs/")
-                await repository.output("update-ref", kept, oid)
-    except GitStoppedError:
-        raise
-    except GitError as error:
-        raise DestinationError(
-            f"This clone cannot receive the commits that only the workspace has: {error.message}",
-            "To see them, move this clone away and run: jupyter dbx-agents restore -- "
-            f"{shlex.quote(marker.project)}. {take_over_hint(marker.project)}",
-        ) from error
+    async def _require_empty(self) -> None:
+        async for path, _there in self.destination.walk(set(self.other_projects())):
+            raise self._refusal(f"files that are not of this project, such as {path}")
+
+    async def _is_related(self, marker: Marker) -> bool:
+        """Whether a marker belongs to this repository: by its id, or by common commits."""
+        if marker.repository == self.mirror.identity or (
+            marker.commit and await self.has(marker.commit)
+        ):
+            return True
+        return bool(marker.roots) and bool(set(marker.roots) & await self.repository.roots())
+
+    def _refusal(self, owner: str) -> DestinationError:
+        project = self.destination.project
+        return DestinationError(
+            f"The workspace folder projects/{project} contains {owner}.",
+            f"To keep both, rename the project here. {take_over_hint(project)}",
+        )

@@ -2,82 +2,65 @@
 
 The order of a pass, and why a kill between any two calls loses nothing:
 
-1. the archive gets the commit's objects: they are safe, and nobody sees them;
+1. the history has the commit: it is safe, and nobody sees it;
 2. the marker records what is going to change (*pending*): each of these paths may be ours from now
    on, with the blobs that it may contain;
 3. the files change; each call can be repeated;
 4. the marker records that the commit is complete.
 
 A new pass starts from the marker: it handles what differs between its tree and HEAD's, and what is
-pending.  New files are created exclusively, so that no foreign file is overwritten.  Two limits: a
-file of ours that somebody edited there is still ours, and so is one that somebody put in the place
-of one that an interrupted pass had just deleted.
+pending.  When HEAD moves, a pass ends at the next file, and the next one goes on with the newest
+tree.  New files are created exclusively, so that no foreign file is overwritten; a file of ours
+that somebody has edited there is copied before it is overwritten or deleted (``audit``).
 
 Decided in docs/decisions/0008-marker-beside-the-tree.md.
 """
 
+import contextlib
+import hashlib
+import itertools
 import logging
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
-from ..errors import ArchiveTooLargeError, GitError, GitSyncError, MarkerChangedError
-from .apply import Applier, Outcome, Step
-from .audit import find_damage, is_archive_whole
+from ..errors import DestinationError, GitSyncError, WorkspaceError
+from .apply import (
+    COLLIDES,
+    CONVERTED,
+    FOREIGN,
+    Applier,
+    Outcome,
+    Step,
+    SupersededError,
+    deepest_first,
+)
+from .audit import Survey
+from .history import History
 from .local import objects
-from .local.objects import Blobs, Change
+from .local.git import Git
+from .local.objects import Blobs, Change, ancestors
 from .local.projects import CONTROL_CHARACTER, NOT_UTF8
-from .local.repository import Head, Repository
-from .ownership import claim
-from .remote.archive import ArchiveStore
-from .remote.marker import Archive, Destination, Marker, Pending
+from .local.repository import Head
+from .ownership import Ownership
+from .remote.marker import Marker, Pending
 
 # Reasons that no second attempt can change as long as the commit is the same.
-_FIXED = (objects.SYMLINK, objects.SUBMODULE, NOT_UTF8, CONTROL_CHARACTER)
+_FIXED = {objects.SYMLINK, objects.SUBMODULE, objects.UNSAFE, NOT_UTF8, CONTROL_CHARACTER}
+_FIXED |= {COLLIDES, CONVERTED}
 
 
 @dataclass(frozen=True)
 class Settings:
     """The settings that all projects share."""
 
-    origin: str
-    scratch: Path
-    keeps_history: bool
-    most_history_bytes: int
     most_file_bytes: int
     parallel: int
     # The marker is written once per so many files; after a kill that saves three calls per file.
     checkpoint_files: int = 2000
-
-
-@dataclass
-class Progress:
-    """Counts finished steps, and writes a marker with them once per ``checkpoint_files``."""
-
-    started: Marker
-    count: int
-    write: Callable[[Marker], Awaitable[None]]
-    notify: Callable[[int, int], None]
-    checkpoint_files: int
-    finished: int = 0
-    done: dict[str, str] = field(default_factory=dict)
-
-    async def finish(self, path: str, oid: str | None) -> None:
-        """Record a path: the blob that is there now, '' for none, None if it was left out."""
-        self.finished += 1
-        if oid is not None:
-            self.done[path] = oid
-        self.notify(self.finished, self.count)
-        if self.finished % self.checkpoint_files == 0 and self.finished < self.count:
-            await self.write(self.marker())
-
-    def marker(self) -> Marker:
-        """Return the marker of a pass that ends here."""
-        pending = self.started.pending
-        if pending is None or not self.done:
-            return self.started
-        return replace(self.started, pending=pending.with_done(self.done))
+    # A pass that takes less is not cut off when HEAD moves.
+    least_pass_seconds: float = 2.0
 
 
 class ProjectSync:
@@ -85,187 +68,213 @@ class ProjectSync:
 
     def __init__(
         self,
-        repository: Repository,
-        destination: Destination,
+        ownership: Ownership,
+        history: History,
         settings: Settings,
         *,
         log: logging.Logger,
         progress: Callable[[int, int], None] = lambda _done, _all: None,
-        other_projects: Callable[[], Iterable[str]] = tuple,
     ) -> None:
-        self.repository, self.destination = repository, destination
+        self.ownership, self.history = ownership, history
+        self.repository, self.destination = ownership.repository, ownership.destination
+        self._mirror = ownership.mirror
+        self._key = hashlib.sha256(self.destination.project.encode()).hexdigest()[:12]
         self._settings, self._log, self._progress = settings, log, progress
-        self._other_projects = other_projects
-        self._archive = ArchiveStore(destination, settings.scratch, settings.most_history_bytes)
-        self._history_is_too_large = False
         self._retries_left_out = True
-        self._audits = False
-        self._edits: dict[str, str] = {}
-        self._marked = ""
-        self.marker: Marker | None = None
-        self.archive_problem = ""
+        # The last pass found that somebody deleted something: there may be more.
+        self.audits_next = False
+        self._is_woken = False
+        # When this server wrote each file, in milliseconds of the workspace's clock.
+        self._written: dict[str, int] = {}
 
     @property
-    def wants_another_pass(self) -> bool:
-        """Whether the last pass found that somebody deleted something: there may be more."""
-        return self._audits
+    def marker(self) -> Marker | None:
+        """The marker that was read or written last."""
+        return self.ownership.marker
+
+    def wake(self) -> None:
+        """Let a running pass check whether HEAD has moved."""
+        self._is_woken = True
 
     async def run(self, *, takes_over: bool = False, audits: bool = False) -> Head | None:
         """Sync HEAD and return it, None before the first commit.
 
         Raises GitSyncError, WorkspaceError or OSError; it can be run again then.
         """
-        try:
-            return await self._run(takes_over=takes_over, audits=audits)
-        except MarkerChangedError:
-            # By another app, which ``claim`` reports, or by a call of ours whose answer was lost.
-            self.marker = None
-            return await self._run(takes_over=takes_over, audits=audits)
+        async with self._mirror.locked(f"files-{self._key}") as is_ours:
+            if not is_ours:  # another server of this home may have written the marker
+                self.ownership.marker = None
+            while True:
+                try:
+                    return await self._run(takes_over=takes_over, audits=audits)
+                except SupersededError:
+                    takes_over = False  # it is on record
 
     async def _run(self, *, takes_over: bool, audits: bool) -> Head | None:
+        self._is_woken = False
+        audits |= self.audits_next
         head = await self.repository.head()
         if head is None:
+            await self._keep_history(audits)  # of other branches
             return None
-        self._notice_replacement()
         if self.marker is None or takes_over:
-            self.marker = await claim(
-                self.repository,
-                self.destination,
-                self._archive,
-                origin=self._settings.origin,
-                takes_over=takes_over,
-                other_projects=self._other_projects,
-            )
+            await self._mirror.update()
             self._retries_left_out = True
-            head = await self.repository.head() or head  # claiming may have added refs
-        audits |= self._audits
-        if audits and self.marker.pending is not None:
+            await self.ownership.claim(self.history, takes_over=takes_over)
+        await self._keep_history(audits)
+        marker = await self.ownership.claim(self.history)
+        if not await self.ownership.has(marker.tree):  # the mirror was made again
+            self.ownership.marker = None
+            marker = await self.ownership.claim(self.history)
+        if audits and marker.pending is not None:
             # Files that are done already may be gone there by now: finish first, then look.
-            await self._sync(self.marker, head, audits=False)
-        await self._sync(self.marker, head, audits=audits)
+            await self._sync(marker, head, audits=False)
+            marker = self.marker or marker
+        await self._sync(marker, head, audits=audits)
         return head
 
-    def _notice_replacement(self) -> None:
-        """Start over if another repository has replaced the one that was synced."""
-        repository = self.repository
-        if self.marker is not None and self.marker.repository != repository.identity():
-            self.marker = None
-            self.repository = Repository(repository.location, repository.environment)
+    async def _keep_history(self, audits: bool) -> None:
+        """Make every ref safe first; a linked worktree depends on it only for restores."""
+        try:
+            await self.history.run(audits=audits)
+        except DestinationError:
+            if self.history.project == self.destination.project:
+                raise
+
+    async def _write(self, marker: Marker) -> None:
+        location = self.repository.location
+        marker = replace(
+            marker,
+            worktree=str(location.folder.resolve()) if location.is_linked else "",
+            history=self.history.project,
+            bundle=self.history.newest_bundle,
+            legacy=None if self.history.is_kept else marker.legacy,
+        )
+        await self.destination.write(marker)
+        self.ownership.marker = marker
 
     async def _sync(self, marker: Marker, head: Head, audits: bool) -> None:
-        blobs = Blobs(self.repository)
+        started_ms = self.destination.files.time_ms
+        location = self.repository.location
+        blobs = Blobs(self._mirror.with_objects_of(location), location)
         try:
-            retried = await self._paths_to_retry(marker, audits)
-            was_whole = not audits or await is_archive_whole(self.destination, marker.archive)
-            if not was_whole:
-                marker = _without_archive(marker)
-            if not retried and was_whole and not self._differs(marker, head):
-                await self._mark(head.commit)
-                return
-            if marker.head_commit != head.commit or marker.refs != head.refs:
-                marker = await self._add_to_archive(marker, head)
-            steps = await self._gather(marker, head, retried)
             outcome = Outcome()
+            if marker.takes_over:
+                await self._write(marker)  # a kill must not leave half of it to be refused
+                outcome.notes = await self._set_aside(marker, blobs.git)
+            steps = await self._steps(marker, head, audits, blobs)
+            is_same = (marker.commit, marker.tree) == (head.commit, head.tree)
+            if is_same and marker.pending is None and not steps and not marker.takes_over:
+                return
+            if audits or not marker.tree:
+                marker = replace(marker, audited_ms=started_ms)
             if any(step.is_put or step.is_deletion for step in steps):
                 marker = replace(marker, pending=_pending(steps, marker, head))
-                await self.destination.write(marker)
-                self.marker = marker
-                outcome = await self._apply(marker, steps, head, blobs)
+                await self._write(marker)
+                await self._apply(marker, steps, head, blobs, outcome)
             await self._conclude(marker, head, steps, outcome)
         finally:
             await blobs.close()
 
-    async def _paths_to_retry(self, marker: Marker, audits: bool) -> set[str]:
-        """Return the paths that need another attempt though no commit changed them."""
+    async def _set_aside(self, marker: Marker, git: Git) -> dict[str, str]:
+        """Move files that are not ours to the records; return notes."""
+        ours = {each.path async for each in objects.list_synced(git, marker.tree)}
+        begun = marker.pending or Pending("", "")
+        ours = (ours - marker.skipped.keys()) | {*begun.paths, *begun.done}
+        files, notes, moved = self.destination.files, dict[str, str](), set[str]()
+        async for path, there in self.destination.walk(set(self.ownership.other_projects())):
+            if path in ours:
+                continue
+            if there.kind == "FILE" and await self.destination.keep(path):
+                await files.delete(self.destination.path(path))
+                moved.add(path)
+            else:
+                notes[path] = FOREIGN
+        for folder in deepest_first({above for path in moved for above in ancestors(path)}):
+            with contextlib.suppress(WorkspaceError):  # it is not empty
+                await files.delete(self.destination.path(folder))
+        if moved:
+            place = f"{self.destination.records}/edited"
+            notes["."] = f"{len(moved)} files that were here before are kept in {place}."
+        return notes
+
+    async def _steps(self, marker: Marker, head: Head, audits: bool, blobs: Blobs) -> list[Step]:
+        """Return a step for each path that differs, is pending or needs another attempt."""
+        git, pending = blobs.git, marker.pending
         retried: set[str] = set()
         if audits or self._retries_left_out:
             left_out = {**marker.skipped, **marker.notes}
             retried = {path for path, reason in left_out.items() if reason not in _FIXED}
-        if audits and marker.tree:
-            missing, edited = await find_damage(
-                self.repository, self.destination, marker.tree, marker.skipped
-            )
-            retried.update(missing)
-            for path in edited:
-                if path in retried or await self._keep_edit(path):
-                    retried.add(path)
-        return retried
-
-    async def _keep_edit(self, path: str) -> bool:
-        """Save an edited file before it is overwritten; False if it must stay as it is."""
-        kept = await self.destination.keep_edit(path)
-        note = f"It was edited in the workspace; that version is kept in {kept}."
-        self._edits[path] = note if kept else "It was edited in the workspace and left unchanged."
-        return bool(kept)
-
-    def _differs(self, marker: Marker, head: Head) -> bool:
-        is_same_head = (marker.commit, marker.tree) == (head.commit, head.tree)
-        if marker.archive.kind == "history":
-            is_same_head &= (marker.head, marker.refs) == (head.name, head.refs)
-        return marker.pending is not None or not is_same_head
-
-    async def _add_to_archive(self, marker: Marker, head: Head) -> Marker:
-        """Keep the objects; a failure here does not stop the files from being synced."""
-        self.archive_problem = ""
-        keeps = self._settings.keeps_history and not self._history_is_too_large
-        for kind in ("history", "trees") if keeps else ("trees",):
-            try:
-                return await self._archive.add(marker, self.repository, head, kind)
-            except MarkerChangedError:
-                raise
-            except ArchiveTooLargeError as error:
-                self._history_is_too_large = True
-                self._archive_failed(error)
-            except (OSError, GitSyncError) as error:
-                self._archive_failed(error)
-                break
-        return marker
-
-    def _archive_failed(self, error: Exception) -> None:
-        reason = f"{error} {getattr(error, 'hint', '')}".strip()
-        self.archive_problem = f"The history is not kept in the workspace: {reason}"
-        self._log.warning("%s: %s", self.destination.project, self.archive_problem)
-
-    async def _gather(self, marker: Marker, head: Head, retried: set[str]) -> list[Step]:
-        """Return a step for each path that differs, is pending or is retried."""
-        repository, pending = self.repository, marker.pending
+        if audits:
+            survey = Survey(self.destination, blobs, self._written, marker.audited_ms)
+            for each in [each async for each in objects.list_synced(git, marker.tree)]:
+                is_ours = each.path not in marker.skipped
+                if is_ours and not await survey.is_intact(each.path, each.oid):
+                    retried.add(each.path)
         begun = {*pending.paths, *pending.done} if pending is not None else set[str]()
         steps = [
             _step(change, marker, retried)
-            async for change in objects.diff(repository, marker.tree, head.tree)
+            async for change in objects.diff(git, marker.tree, head.tree)
         ]
+        changed = {step.path.casefold() for step in steps}  # there may be room for another name
+        collided = {path for path, reason in marker.skipped.items() if reason == COLLIDES}
+        retried |= {path for path in collided if path.casefold() in changed}
         others = sorted((begun | retried) - {step.path for step in steps})
-        before = await objects.look_up(repository, marker.tree, others)
-        now = await objects.look_up(repository, head.tree, others)
+        before = await objects.look_up(git, marker.tree, others)
+        now = await objects.look_up(git, head.tree, others)
         for path in others:
             old_oid = before[path].oid if path in before else ""
             change = replace(now.get(path, Change(path, "", "")), old_oid=old_oid)
             steps.append(_step(change, marker, retried))
         return steps
 
-    async def _apply(self, marker: Marker, steps: list[Step], head: Head, blobs: Blobs) -> Outcome:
+    async def _apply(
+        self, marker: Marker, steps: list[Step], head: Head, blobs: Blobs, outcome: Outcome
+    ) -> None:
+        started = time.monotonic()
         count = sum(step.is_put or step.is_deletion for step in steps)
-        checkpoint_files = self._settings.checkpoint_files
-        write = self.destination.write
-        progress = Progress(marker, count, write, self._progress, checkpoint_files)
+        finished, done = itertools.count(1), dict[str, str]()
+
+        def reached() -> Marker:
+            return replace(marker, pending=marker.pending and marker.pending.with_done(done))
+
+        async def finish(path: str, oid: str | None) -> None:
+            """Record a path: the blob that is there now, '' for none, None if it was left out."""
+            number = next(finished)
+            if oid is not None:
+                done[path] = oid
+            self._progress(number, count)
+            if number % self._settings.checkpoint_files == 0 and number < count:
+                await self._write(reached())
+
+        async def is_superseded() -> bool:
+            least_seconds = self._settings.least_pass_seconds
+            if not self._is_woken or time.monotonic() - started < least_seconds:
+                return False
+            self._is_woken = False
+            now = await self.repository.head()
+            return now is not None and now.commit != head.commit
+
         applier = Applier(
             self.destination,
             blobs,
-            object_format=marker.object_format,
+            Survey(self.destination, blobs, self._written, marker.audited_ms),
             most_file_bytes=self._settings.most_file_bytes,
             parallel=self._settings.parallel,
-            takes_over=marker.takes_over,
-            finished=progress.finish,
+            finished=finish,
+            is_superseded=is_superseded,
+            outcome=outcome,
         )
+        folders = [await objects.folders_of(blobs.git, tree) for tree in (marker.tree, head.tree)]
         try:
-            return await applier.run(steps, marker.tree, head.tree)
+            await applier.run(steps, *folders)
         finally:
-            self.marker = progress.marker()
+            self.ownership.marker = reached()
 
     async def _conclude(
         self, marker: Marker, head: Head, steps: list[Step], outcome: Outcome
     ) -> None:
-        was_synced = self.marker is not None and bool(self.marker.commit)
+        was_synced = bool(marker.commit)
         touched = {step.path for step in steps}
         left_out = {step.path: step.skip for step in steps if step.skip} | outcome.skipped
         marker = replace(
@@ -276,56 +285,35 @@ class ProjectSync:
             pending=None,
             takes_over=False,
             skipped={p: r for p, r in marker.skipped.items() if p not in touched} | left_out,
-            notes={p: r for p, r in marker.notes.items() if p not in touched}
-            | self._edits
-            | outcome.notes,
-            remotes=await self.repository.remotes(),
+            notes={p: r for p, r in marker.notes.items() if p not in touched} | outcome.notes,
+            unfinished={p: b for p, b in marker.unfinished.items() if p not in touched}
+            | outcome.unfinished,
         )
-        await self.destination.write(marker)
-        self.marker = marker
+        await self._write(marker)
         self._retries_left_out = False
         # Somebody deleted files of ours there: there may be more.
-        self._audits = outcome.is_disturbed or (
+        self.audits_next = outcome.is_disturbed or (
             was_synced and self.destination.records_were_missing
         )
         self.destination.records_were_missing = False
-        self._edits = {}
-        if marker.obsolete:
-            self.marker = await self._archive.tidy(marker)
-        await self._mark(head.commit)
-
-    async def _mark(self, commit: str) -> None:
-        if commit == self._marked:
-            return
-        try:
-            await self.repository.mark_synced(commit)
-            self._marked = commit
-        except GitError as error:  # a full disk or a read-only repository: the files are synced
-            self._log.warning("%s: %s", self.destination.project, error)
-
-
-def _without_archive(marker: Marker) -> Marker:
-    """Return the marker without an archive that is damaged: a new one replaces it."""
-    obsolete = (*marker.obsolete, marker.archive)
-    return replace(marker, archive=Archive(), obsolete=obsolete, refs={}, head_commit="")
+        with contextlib.suppress(GitSyncError):  # so that the tree of the next pass's start stays
+            await self._mirror.set_own_refs({f"synced-{self._key}": head.commit})
+        if self.history.project == self.destination.project:
+            await self.history.tidy()
 
 
 def _step(change: Change, marker: Marker, retried: set[str]) -> Step:
-    path, oid, pending = change.path, change.oid, marker.pending
-    owned = bool(change.old_oid) and path not in marker.skipped
-    if pending is None:
-        return Step(path, oid, owned, change.skip)
+    path, pending = change.path, marker.pending or Pending("", "")
+    old_oid = "" if path in marker.skipped else change.old_oid
     done = pending.done.get(path)
-    if done is not None:
-        owned = bool(done)
-    is_done = done == oid and path not in retried
-    maybe = tuple(pending.paths.get(path, ()))
-    return Step(path, oid, owned, change.skip, maybe, is_done)
+    is_done = done == change.oid and path not in retried
+    maybe = (*pending.paths.get(path, ()), *marker.unfinished.get(path, ()))
+    return Step(path, change.oid, old_oid if done is None else done, change.skip, maybe, is_done)
 
 
 def _pending(steps: list[Step], marker: Marker, head: Head) -> Pending:
     paths = {
-        step.path: sorted({*step.maybe, *([step.oid] if step.oid else [])})
+        step.path: sorted({*step.maybe, step.oid} - {""})
         for step in steps
         if step.is_put or step.is_deletion
     }

@@ -2,35 +2,30 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from http import HTTPStatus
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote
 
-from ..errors import (
-    DestinationError,
-    GitError,
-    GitStoppedError,
-    GitSyncError,
-    RestoreError,
-    WorkspaceError,
-)
-from .local.git import Git
-from .local.objects import list_tree
+from ..errors import DestinationError, GitError, GitSyncError, RestoreError
+from .checkout import check_out, make_room, tree_of
+from .local.git import run_git
+from .local.mirror import Mirror
+from .local.objects import EXECUTABLE_MODE, is_safe, list_synced, list_tree
 from .local.projects import RECORDS_FOLDER, locate, readable
-from .local.repository import SYNCED_REF, Repository
-from .remote.archive import ArchiveStore
-from .remote.marker import Archive, Destination, Marker
+from .local.repository import STASH_REFS, WORKTREE_REFS, Repository, kept_ref
+from .remote.bundles import BundleStore, Chain, State, read_state
+from .remote.marker import Destination, Marker
 from .remote.workspace_files import WorkspaceFiles
 
 _COMMITTER = ("-c", "user.name=jupyter_dbx_agents", "-c", "user.email=restored@localhost")
 _SCRATCH = ".restoring-"
 _SEE_LIST = "See: jupyter dbx-agents restore --list"
-_EXECUTABLE_MODE = "100755"
 
 
 @dataclass(frozen=True)
@@ -51,6 +46,7 @@ class Restorer:
     files: WorkspaceFiles
     root: str
     projects: Path
+    mirrors: Path
     environment: Mapping[str, str]
     origin: str
 
@@ -61,147 +57,265 @@ class Restorer:
 
     async def restore(self, name: str) -> Restored:
         """Restore one project; raises RestoreError if there is none, or its folder is in use."""
-        target = self._target(name)
+        if not is_safe(name) or readable(os.fsencode(name))[1]:
+            raise RestoreError(f"“{name}” is not the name of a project.", _SEE_LIST)
+        target = self.projects.resolve() / name
         destination = Destination(self.files, self.root, name)
         marker = await _load(destination)
-        if marker is None or not (marker.tree or marker.head_commit):
+        # The history of a linked worktree is that of its main project.
+        owner = marker.history if marker is not None and marker.history else name
+        store = BundleStore(Destination(self.files, self.root, owner))
+        chain = await store.chain()
+        if not chain.bundles and (marker is None or not (marker.tree or marker.legacy)):
             raise RestoreError(f"The workspace has no project {name}.", _SEE_LIST)
         _require_free(target)
         try:
-            restored = await self._make(target, destination, marker)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.projects))
+            try:
+                repository = await self._initialize(scratch, store, chain, marker)
+                attempt = _Attempt(destination, store, chain, marker, repository, self.origin)
+                restored = await attempt.fill()
+                _require_free(target)
+                await attempt.take()
+                await asyncio.to_thread(_move, attempt.folder, target)
+            finally:
+                await asyncio.to_thread(shutil.rmtree, scratch, True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise _in_use(target) from error
         except OSError as error:
+            if error.errno == errno.ENOTEMPTY:
+                raise _in_use(target) from error
             raise RestoreError(
-                f"{target} cannot be written: {error.strerror}.",
+                f"{target} cannot be written: {error.strerror or type(error).__name__}.",
                 "Free some space, or check its permissions.",
             ) from error
-        await self._take(destination, marker, restored)
+        with contextlib.suppress(OSError, GitSyncError):  # else the mirror is made again
+            await self._adopt(target, attempt)
         return restored
 
-    async def _make(self, target: Path, destination: Destination, marker: Marker) -> Restored:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=target.parent))
-        try:
-            restored = await self._fill(scratch, destination, marker)
-            _require_free(target)
-            await asyncio.to_thread(_move, scratch, target)
-        finally:
-            await asyncio.to_thread(shutil.rmtree, scratch, True)
-        return restored
-
-    async def _take(self, destination: Destination, marker: Marker, restored: Restored) -> None:
-        """Become the app that syncs it; a history that was not restored stays in the workspace."""
-        taken = replace(marker, origin=self.origin)
-        if marker.archive.kind == "history" and not restored.has_history:
-            await destination.back_up(marker)
-            taken = replace(taken, archive=Archive(), obsolete=(), refs={}, head_commit="")
-        if taken != marker:
-            await destination.write(taken)
-
-    def _target(self, name: str) -> Path:
-        parts = name.split("/")
-        if any(part in ("", ".", "..", ".git") for part in parts):
-            raise RestoreError(f"“{name}” is not the name of a project.", _SEE_LIST)
-        return self.projects.resolve().joinpath(*parts)
-
-    async def _fill(self, folder: Path, destination: Destination, marker: Marker) -> Restored:
-        repository = await self._initialize(folder, marker)
-        archive = ArchiveStore(destination, folder, 0)
-        has_history = marker.archive.kind == "history"
-        try:
-            await archive.fetch(marker, repository)
-            has_history = has_history and await repository.has(marker.head_commit)
-        except GitStoppedError:
-            raise
-        except GitSyncError:
-            has_history = False
-        if has_history:
-            missing = await self._restore_history(repository, marker)
+    async def _initialize(
+        self, folder: Path, store: BundleStore, chain: Chain, marker: Marker | None
+    ) -> Repository:
+        if marker is not None:
+            object_format = marker.object_format
         else:
-            missing = await self._restore_files(repository, destination, marker)
-        repository.adopt_identity(marker.repository)
-        if await repository.has(marker.commit):
-            with contextlib.suppress(GitError):
-                await repository.output("update-ref", SYNCED_REF, marker.commit)
-        commit = await repository.text("rev-parse", "HEAD")
-        return Restored(marker.project, commit, has_history, missing)
-
-    async def _initialize(self, folder: Path, marker: Marker) -> Repository:
-        git_dir = folder if marker.is_bare else folder / ".git"
-        bare = ["--bare"] if marker.is_bare else []
-        git = Git(git_dir, self.environment)
-        await git.output("init", "--quiet", f"--object-format={marker.object_format}", *bare)
-        if not marker.is_bare:
-            # With --git-dir, git records the current folder as the working tree.
-            with contextlib.suppress(GitError):
-                await git.output("config", "--unset", "core.worktree")
-            await git.output("config", "core.bare", "false")
+            object_format = await store.object_format(chain.bundles[0])
+        arguments = ("--quiet", f"--object-format={object_format}", str(folder))
+        await asyncio.to_thread(run_git, "init", *arguments, environment=self.environment)
         location = locate(folder)
         if location is None:
             raise RestoreError(f"git made no repository in {folder}.", "Free some space.")
         return Repository(location, self.environment)
 
-    async def _restore_history(self, repository: Repository, marker: Marker) -> tuple[str, ...]:
-        if marker.shallow:
-            shallow = repository.location.common_dir / "shallow"
-            shallow.write_text("\n".join(marker.shallow) + "\n")
-        lines = [f"update {name} {oid}\n" for name, oid in marker.refs.items()]
-        await repository.output("update-ref", "--stdin", stdin="".join(lines).encode())
-        if marker.head:
-            await repository.output("symbolic-ref", "HEAD", marker.head)
-            await repository.output("update-ref", "HEAD", marker.head_commit)
+    async def _adopt(self, target: Path, attempt: "_Attempt") -> None:
+        """Let the mirror of the restored repository know what the workspace has."""
+        marker, location = attempt.marker, locate(target)
+        if location is None or (marker is not None and marker.worktree):
+            return
+        known = marker or attempt.state
+        mirror = Mirror(self.mirrors, Repository(location, self.environment), self.environment)
+        await mirror.adopt(known.repository if known is not None else "", attempt.states)
+
+
+@dataclass
+class _Attempt:
+    """The restore of one project into a new repository.
+
+    ``states`` has the blob of each bundle's state, if all bundles could be read.
+    """
+
+    destination: Destination
+    store: BundleStore
+    chain: Chain
+    marker: Marker | None
+    repository: Repository
+    origin: str
+    state: State | None = None
+    states: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """The folder to move into place."""
+        location = self.repository.location
+        is_around_worktrees = self.state is not None and any(
+            f"/{self.destination.project}/" in path for path in self.state.snapshot.worktrees
+        )
+        is_git_dir = self._is_bare and not is_around_worktrees
+        return location.git_dir if is_git_dir else location.folder
+
+    @property
+    def _is_bare(self) -> bool:
+        """Whether there is no working tree: a linked worktree of a bare repository has one."""
+        is_worktree = self.marker is not None and bool(self.marker.worktree)
+        return self.state is not None and self.state.snapshot.is_bare and not is_worktree
+
+    async def fill(self) -> Restored:
+        """Make the repository; return what became of it."""
+        repository, marker = self.repository, self.marker
+        await self._fetch()
+        state = self.state
+        has_history = state is not None and await repository.has(state.snapshot.head_commit)
+        if state is not None:
+            await self._restore_refs(state)
+        missing = list[str]()
+        if self._is_bare:
+            await repository.output("config", "core.bare", "true")
         else:
-            await repository.output("update-ref", "--no-deref", "HEAD", marker.head_commit)
-        for name, url in marker.remotes.items():
-            await repository.output("config", f"remote.{name}.url", url)
-            fetch = f"+refs/heads/*:refs/remotes/{name}/*"
-            await repository.output("config", f"remote.{name}.fetch", fetch)
-        return () if marker.is_bare else await self._check_out(repository)
-
-    async def _check_out(self, repository: Repository) -> tuple[str, ...]:
-        """Check out HEAD; return the files for which that failed."""
-        options = _tree_of(repository)
-        await repository.output("read-tree", "HEAD")
-        try:
-            await repository.output("checkout-index", "--all", "--force", "-u", options=options)
-        except GitError:  # such as a symbolic link with an empty target
-            deleted = await repository.output("ls-files", "-z", "--deleted", options=options)
-            return tuple(readable(raw)[0] for raw in deleted.split(b"\0") if raw)
-        return ()
-
-    async def _restore_files(
-        self, repository: Repository, destination: Destination, marker: Marker
-    ) -> tuple[str, ...]:
-        """Write the files of the synced tree as the workspace has them, and commit them."""
-        folder = repository.location.folder
-        if not await repository.has(marker.tree):
-            raise RestoreError(
-                f"The list of the files of {marker.project} is no longer in the workspace.",
-                f"Download the folder {destination.folder} by hand.",
+            if await repository.head() is not None:
+                missing = await check_out(repository, self._read)
+            is_newest = has_history and (
+                marker is None
+                or marker.bundle != self.chain.newest_bundle  # it was made after the marker
+                or await repository.has(marker.tree)
             )
-        missing: list[str] = []
-        async for entry in list_tree(repository, marker.tree, "-r"):
-            path = entry.path
-            left_out = entry.problem or entry.is_symlink or path in marker.skipped
-            if left_out or not await self._download(destination, path, folder, entry.mode):
+            if not is_newest:
+                missing += await self._restore_files(has_history)
+                await self._renew_marker(has_history)
+        if state is not None:
+            await self._promise(state)
+        head = await repository.head()
+        commit = head.commit if head is not None else ""
+        return Restored(self.destination.project, commit, has_history, tuple(missing))
+
+    async def take(self) -> None:
+        """Become the app that syncs it."""
+        if self.marker is not None:
+            await self.destination.write(replace(self.marker, origin=self.origin, gone_at=""))
+
+    async def _fetch(self) -> None:
+        """Add all objects to the repository."""
+        store, repository, marker = self.store, self.repository, self.marker
+        states, is_whole = await store.fetch_all(self.chain, repository, {})
+        if states:
+            self.state = await read_state(repository, [*states.values()][-1])
+        self.states = states if is_whole else {}
+        if marker is not None and marker.tree:
+            await store.fetch_older(self.chain, repository, marker.tree)
+        if self.state is None and marker is not None and marker.legacy is not None:
+            try:
+                await store.fetch_legacy(marker.legacy, repository)
+                self.state = State.of_legacy(marker)
+            except (DestinationError, GitError):
+                pass
+
+    # ---- refs
+
+    async def _restore_refs(self, state: State) -> None:
+        """Set every ref, HEAD, the stash and the settings."""
+        repository, snapshot = self.repository, state.snapshot
+        if snapshot.shallow:
+            shallow = repository.location.common_dir / "shallow"
+            shallow.write_text("\n".join(snapshot.shallow) + "\n")
+        refs = {**snapshot.tracking, **snapshot.refs}
+        gone = await repository.missing(*set(refs.values()))
+        refs = {name: oid for name, oid in refs.items() if oid not in gone}
+        stashes = {
+            n: oid for n, oid in refs.items() if n == "refs/stash" or n.startswith(STASH_REFS)
+        }
+        lines = list[str]()
+        for name in refs.keys() - stashes.keys():
+            oid = refs[name]
+            ref = kept_ref(name, oid) if name.startswith(WORKTREE_REFS) else name
+            lines.append(f"update {ref} {oid}\n")
+        await self._set("update-ref", "--stdin", stdin="".join(lines), each=lines)
+        # The newest is the ref; the others were numbered, the higher the older.
+        for name in sorted(stashes, key=lambda each: (each == "refs/stash", -_number(each))):
+            oid = stashes[name]
+            try:
+                subject = await repository.text("log", "-1", "--format=%s", oid)
+                await repository.output("stash", "store", "-q", "-m", subject, oid)
+            except GitError:  # it is not a stash
+                await self._set("update-ref", kept_ref(name, oid), oid)
+        head, commit = snapshot.head, snapshot.head_commit
+        if self.marker is not None and self.marker.worktree:
+            head, commit = snapshot.worktrees.get(self.marker.worktree, [head, commit])
+        if head in {*refs, *snapshot.symrefs} or (head and not commit):
+            await repository.output("symbolic-ref", "HEAD", head)
+        elif commit:  # also of a branch that is left out
+            await self._set("update-ref", "--no-deref", "HEAD", commit)
+        for name, target in snapshot.symrefs.items():
+            await self._set("symbolic-ref", name, target)
+        for key, value in snapshot.settings:
+            if not key.endswith(".promisor"):
+                await self._set("config", "--add", key, value)
+
+    async def _promise(self, state: State) -> None:
+        """Make a partial clone again; before that git reads what is here, and fetches nothing."""
+        promises = [pair for pair in state.snapshot.settings if pair[0].endswith(".promisor")]
+        for key, value in promises:
+            await self._set("config", "--add", key, value)
+        packs = (self.repository.location.common_dir / "objects/pack").glob("*.pack")
+        for pack in packs if promises else ():
+            pack.with_suffix(".promisor").touch()
+
+    async def _set(self, *command: str, stdin: str = "", each: Sequence[str] = ()) -> None:
+        """Run a command; if it is not possible here, its input line by line, or not at all."""
+        try:
+            await self.repository.output(*command, stdin=stdin.encode())
+        except GitError:
+            for line in each:
+                await self._set(*command, stdin=line)
+
+    # ---- files
+
+    async def _read(self, path: str) -> bytes | None:
+        return await self.destination.read(path) if self.marker is not None else None
+
+    async def _restore_files(self, has_history: bool) -> list[str]:
+        """Commit the files as the workspace has them, on its history; return the missing ones."""
+        repository, marker = self.repository, self.marker
+        missing, skipped = list[str](), marker.skipped if marker is not None else {}
+        listed, folder = set[str](), repository.location.folder
+        async for path, is_executable in self._listing():
+            listed.add(path)
+            is_wanted = is_safe(path) and path not in skipped
+            data = await self.destination.read(path) if is_wanted else None
+            if data is None:
                 missing.append(path)
-        options = (*_tree_of(repository), *_COMMITTER)
+            else:
+                await asyncio.to_thread(_write, folder, path, data, is_executable)
+        if has_history:
+            former = {each.path async for each in list_synced(repository, "HEAD")}
+            for path in former - listed:  # deleted since then
+                (folder / path).unlink(missing_ok=True)
+        options = (*tree_of(repository), *_COMMITTER)
         await repository.output("add", "--all", "--force", options=options)
-        message = f"Restored from the workspace, as of {marker.commit}"
+        message = f"Restored from the workspace, as of {marker.commit if marker else ''}"
         arguments = ("commit", "--quiet", "--allow-empty", "--no-verify", "-m", message)
         await repository.output(*arguments, options=options)
-        return tuple(missing)
+        return missing
 
-    async def _download(self, destination: Destination, path: str, folder: Path, mode: str) -> bool:
-        try:
-            data = await self.files.read(f"{destination.folder}/{path}")
-        except WorkspaceError as error:
-            if error.status != HTTPStatus.BAD_REQUEST:  # otherwise it is too large for export
-                raise
-            return False
-        if data is None:
-            return False
-        await asyncio.to_thread(_write, folder / path, data, mode == _EXECUTABLE_MODE)
-        return True
+    async def _listing(self) -> AsyncIterator[tuple[str, bool]]:
+        """Yield the paths of the synced tree, or else of all files that are there."""
+        marker = self.marker
+        if marker is not None and marker.tree and await self.repository.has(marker.tree):
+            async for entry in list_tree(self.repository, marker.tree, "-r"):
+                yield entry.path, entry.mode == EXECUTABLE_MODE
+        else:
+            async for path, _there in self.destination.walk():
+                yield path, False
+
+    async def _renew_marker(self, has_history: bool) -> None:
+        """Replace the marker by that of a repository with the files in a new commit."""
+        repository, chain = self.repository, self.chain
+        commit, tree = (await repository.text("rev-parse", "HEAD", "HEAD^{tree}")).split()
+        marker = self.marker or Marker(self.destination.project, "", self.origin)
+        names = (*chain.leftovers, *(n for each in chain.bundles for n in each.names()))
+        self.marker = replace(
+            marker,
+            repository=marker.repository if has_history else uuid.uuid4().hex,
+            commit=commit,
+            tree=tree,
+            pending=None,
+            skipped={e.path: e.skip async for e in list_tree(repository, tree, "-r") if e.skip},
+            notes={},
+            object_format=await repository.object_format(),
+            roots=tuple(sorted(await repository.roots())[:20]),
+            # What could not be read stays for a restore by hand.
+            preserved=marker.preserved if has_history else names,
+            legacy=marker.legacy if has_history else None,
+        )
 
 
 async def _load(destination: Destination) -> Marker | None:
@@ -215,14 +329,15 @@ async def _load(destination: Destination) -> Marker | None:
         ) from error
 
 
+def _number(stash: str) -> int:
+    return int(stash.removeprefix(STASH_REFS)) if stash.startswith(STASH_REFS) else 0
+
+
 def remove_leftovers(projects: Path) -> None:
     """Remove what a killed restore left behind; blocking."""
-    for folder in projects.glob(f"{_SCRATCH}*"):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _tree_of(repository: Repository) -> tuple[str, str]:
-    return ("--work-tree", str(repository.location.folder))
+    for pattern in (f"{_SCRATCH}*", f"*/{_SCRATCH}*"):  # 0.1.0 made them beside the target
+        for folder in projects.glob(pattern):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _move(scratch: Path, target: Path) -> None:
@@ -230,14 +345,19 @@ def _move(scratch: Path, target: Path) -> None:
     scratch.rename(target)  # replaces an empty folder, and nothing else
 
 
-def _write(path: Path, data: bytes, executable: bool) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+def _write(folder: Path, path: str, data: bytes, executable: bool) -> None:
+    target = make_room(folder, path)
+    target.write_bytes(data)
     if executable:
-        path.chmod(0o755)
+        target.chmod(0o755)
 
 
 def _require_free(target: Path) -> None:
     """Raise RestoreError unless there is nothing, or an empty folder."""
-    if os.path.lexists(target) and not (target.is_dir() and not any(target.iterdir())):
-        raise RestoreError(f"{target} already exists.", "Move it away, then restore again.")
+    is_empty = target.is_dir() and not target.is_symlink() and not any(target.iterdir())
+    if os.path.lexists(target) and not is_empty:
+        raise _in_use(target)
+
+
+def _in_use(target: Path) -> RestoreError:
+    return RestoreError(f"{target} already exists.", "Move it away, then restore again.")

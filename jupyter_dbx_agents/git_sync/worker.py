@@ -1,83 +1,77 @@
-"""One project's worker: when to sync, when to retry, and its REST model."""
+"""One project's worker: two loops that are woken, retry, and say why they do not go on."""
 
 import asyncio
-import errno
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from itertools import islice
-from typing import TypedDict
 
 from ..background import backoff_seconds, jittered
-from ..errors import (
-    DbxAgentsError,
-    DestinationError,
-    WorkspaceError,
-    WorkspacePermissionError,
-)
+from ..errors import DbxAgentsError
 from .local.projects import Location
 from .project_sync import ProjectSync
-from .remote.marker import Marker
+from .states import Cause, ProjectStatus, Remark, SyncState, Waker, bare_status, explained
 
 # A status that names hundreds of paths is not readable.
 _MOST_LISTED = 100
 _USER_POLL_SECONDS = 1.0
 
 
-class SyncState(StrEnum):
-    """How far a project is."""
+class _Loop:
+    """Runs an attempt when woken, and again as its cause requires; it never ends by itself.
 
-    PENDING = "pending"
-    SYNCING = "syncing"
-    SYNCED = "synced"
-    EMPTY = "empty"
-    WAITING = "waiting"
-    RETRYING = "retrying"
-    REFUSED = "refused"
+    ``attempt`` returns the cause and the seconds that the workspace asks to wait for, or 0.
+    """
 
+    def __init__(
+        self, attempt: Callable[[], Awaitable[tuple[Cause, float]]], seconds: tuple[float, float]
+    ) -> None:
+        self._attempt = attempt
+        self._first_seconds, self._most_seconds = seconds
+        self._failures = 0
+        self._is_busy = False
+        self.woken = asyncio.Event()
+        self.next_at: datetime | None = None
 
-class Remark(TypedDict):
-    """A file with what is to be known about it."""
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing that could be done now."""
+        return not (self.woken.is_set() or self._is_busy or self._failures)
 
-    path: str
-    reason: str
+    async def run(self, paused: Callable[[], None]) -> None:
+        """Work until cancelled; call ``paused`` when the time of the next attempt is known."""
+        while True:
+            await self.woken.wait()
+            self.woken.clear()
+            self._is_busy = True
+            cause, asked_seconds = await self._attempt()
+            self._is_busy = False
+            seconds = self._pause_seconds(cause, asked_seconds)
+            if seconds is None:
+                continue
+            self.next_at = datetime.now(UTC) + timedelta(seconds=seconds)
+            paused()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self.woken.wait()
+            self.next_at = None
+            self.woken.set()
 
-
-class HistoryStatus(TypedDict):
-    """Whether a project's git history is in the workspace; ``message`` says why not."""
-
-    kept: bool
-    bytes: int
-    message: str
-
-
-class _LeftOut(TypedDict):
-    skipped_count: int
-    skipped: list[Remark]
-    notes: list[Remark]
-
-
-class ProjectStatus(_LeftOut):
-    """A project's REST model."""
-
-    name: str
-    state: SyncState
-    folder: str
-    destination: str
-    commit: str
-    synced_at: str
-    done: int
-    count: int
-    message: str
-    hint: str
-    next_try_at: str | None
-    history: HistoryStatus
-    hooks: str
+    def _pause_seconds(self, cause: Cause, asked_seconds: float) -> float | None:
+        if not cause.is_ended_by(Waker.RETRY):
+            self._failures = 0
+            return self._most_seconds if cause.is_ended_by(Waker.CHECK) else None
+        self._failures += 1
+        seconds = backoff_seconds(self._failures - 1, self._first_seconds, self._most_seconds)
+        return max(jittered(seconds, 0.25), min(asked_seconds, self._most_seconds))
 
 
 class ProjectWorker:
-    """Syncs one project when woken; wake-ups during a pass are coalesced into one more pass."""
+    """Makes one project safe, and its files visible; ``passed`` is called after a complete pass.
+
+    Wake-ups during a pass are coalesced into one more pass.
+    """
 
     def __init__(
         self,
@@ -87,199 +81,152 @@ class ProjectWorker:
         new_sync: Callable[[Callable[[int, int], None]], ProjectSync | None],
         waiting_for: Callable[[], str],
         changed: Callable[[], None],
+        passed: Callable[["ProjectWorker"], None],
         log: logging.Logger,
         retry_seconds: tuple[float, float],
     ) -> None:
         self.name, self.location = name, location
-        self.fingerprint: tuple[object, ...] = ()
-        self.hooks_problem = ""
+        # Of its refs, when they were last looked at; None if it is gone.
+        self.fingerprint: int | None = 0
+        self.cause = Cause.NEW
+        self.sync: ProjectSync | None = None
         self._new_sync, self._waiting_for = new_sync, waiting_for
-        self._changed, self._log = changed, log
-        self._retry_seconds = retry_seconds
-        self._sync: ProjectSync | None = None
-        self._state = SyncState.PENDING
+        self._changed, self._passed, self._log = changed, passed, log
         self._error: DbxAgentsError | None = None
-        self._next_try_at: datetime | None = None
         self._progress = (0, 0)
-        self._woken = asyncio.Event()
-        self._asked = self._answered = 0
-        self._answer_model: ProjectStatus | None = None
-        self._answer = asyncio.Condition()
-        self._takes_over = self._audits = self._is_over = False
+        self._safety = _Loop(self._keep_safe, retry_seconds)
+        self._files = _Loop(self._attempt, retry_seconds)
+        self._requests: list[asyncio.Future[ProjectStatus]] = []
+        self._takes_over = self._audits = False
 
     @property
     def is_idle(self) -> bool:
         """Whether there is nothing that could be done now."""
-        return not self._woken.is_set() and self._state in (
-            SyncState.SYNCED,
-            SyncState.EMPTY,
-            SyncState.REFUSED,
-        )
+        return self._safety.is_idle and self._files.is_idle
 
     def wake(self) -> None:
-        """Request a pass, since HEAD may have moved."""
-        self._woken.set()
+        """Request a pass, since HEAD, another ref or what stopped the last one has changed."""
+        self._safety.woken.set()
+        self._files.woken.set()
+        if self.sync is not None:
+            self.sync.wake()
 
     async def sync_now(self, *, takes_over: bool = False) -> ProjectStatus:
         """Sync and compare every folder in the workspace; return the model after one attempt."""
         self._takes_over |= takes_over
         self._audits = True
-        self._asked += 1
-        mine = self._asked
+        request: asyncio.Future[ProjectStatus] = asyncio.get_running_loop().create_future()
+        self._requests.append(request)
         self.wake()
-        async with self._answer:
-            await self._answer.wait_for(
-                lambda: self._answered >= mine or self._is_over or self._waiting_for()
-            )
-        return self._answer_model or self.model()
+        if self._waiting_for():
+            self.answer()
+        return await request
 
     async def run(self) -> None:
         """Work until cancelled."""
-        try:
-            await self._work()
-        finally:
-            self._is_over = True
-            await self.answer_all()
-
-    async def _work(self) -> None:
-        failures = 0
         self.wake()
-        while True:
-            await self._woken.wait()
-            self._woken.clear()
-            asked = self._asked
-            is_done = await self._attempt()
-            failures = 0 if is_done else failures + 1
-            self._answered = asked
-            await self.answer_all()
-            if not is_done:
-                await self._pause(failures)
-
-    async def answer_all(self) -> None:
-        """Release the callers of ``sync_now``: after an attempt, or if there is none for now."""
-        async with self._answer:
-            self._answer_model = self.model()
-            self._answer.notify_all()
-
-    async def _pause(self, failures: int) -> None:
-        """Wait before a retry; a new commit or a request of the user ends the pause."""
-        seconds = jittered(backoff_seconds(failures - 1, *self._retry_seconds), 0.25)
-        self._next_try_at = datetime.now(UTC) + timedelta(seconds=seconds)
-        self._changed()
         try:
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
-        except TimeoutError:
-            self._woken.set()
-        self._next_try_at = None
+            async with asyncio.TaskGroup() as loops:
+                loops.create_task(self._safety.run(self._changed))
+                loops.create_task(self._files.run(self._changed))
+        finally:
+            self.answer()
 
-    async def _attempt(self) -> bool:
-        """Sync once; return False if it is to be retried after a pause."""
-        takes_over, audits = self._takes_over, self._audits
+    def answer(self, requests: Iterable[asyncio.Future[ProjectStatus]] | None = None) -> None:
+        """Release callers of ``sync_now``: after an attempt, or all if there is none for now."""
+        for request in self._requests if requests is None else requests:
+            if not request.done():
+                request.set_result(self.model())
+        self._requests = [request for request in self._requests if not request.done()]
+
+    async def _keep_safe(self) -> tuple[Cause, float]:
+        """Bring new commits into the history, also during a long pass of the files."""
+        try:
+            history = (await self._current_sync()).history
+            await history.run()
+        except Exception as error:  # the pass of the files reports it; a bug must not end the loop
+            self._log.debug("The history of %s is not kept: %s", self.name, error)
+            return Cause.of(error), _asked_seconds(error)
+        return Cause.DISK if history.wants_retry else Cause.DONE, 0.0
+
+    async def _attempt(self) -> tuple[Cause, float]:
+        """Sync the files once."""
+        takes_over, audits, requests = self._takes_over, self._audits, [*self._requests]
+        asked_seconds = 0.0
         try:
             sync = await self._current_sync()
-            self._set(SyncState.SYNCING)
+            self._set(Cause.BUSY, self._error)
             head = await sync.run(takes_over=takes_over, audits=audits)
-        except (DbxAgentsError, OSError) as error:
-            return self._failed(error)
-        except Exception as error:  # a bug must not stop the worker
+            is_whole = not sync.history.is_too_large
+            self._set((Cause.DONE if is_whole else Cause.TOO_LARGE) if head else Cause.UNBORN)
+            if sync.audits_next:
+                self.wake()
+            self._passed(self)
+        except Exception as error:  # also of a bug, which must not stop the worker
             self._log.debug("Syncing %s failed", self.name, exc_info=True)
-            return self._failed(error)
-        self._takes_over &= not takes_over
-        self._audits &= not audits
-        self._error = None
-        self._set(SyncState.EMPTY if head is None else SyncState.SYNCED)
-        if sync.wants_another_pass:
-            self.wake()
-        return True
+            asked_seconds = _asked_seconds(error)
+            said = explained(error)
+            self._log.warning("%s is not synced: %s %s", self.name, said.message, said.hint)
+            self._set(Cause.of(error), said)
+        if not self.cause.is_ended_by(Waker.RETRY):  # otherwise the retry does it, too
+            self._takes_over &= not takes_over
+            self._audits &= not audits
+        self.answer(requests)
+        return self.cause, asked_seconds
 
     async def _current_sync(self) -> ProjectSync:
         """Return the sync to the folder of the PAT's user, as soon as that user is known."""
-        while (sync := self._new_sync(self._advance) if self._sync is None else self._sync) is None:
-            self._set(SyncState.WAITING)
+        while (sync := self.sync or self._new_sync(self._advance)) is None:
+            if self.cause is not Cause.NO_TOKEN:  # a change is sent to every page
+                self._set(Cause.NO_TOKEN)
             await asyncio.sleep(_USER_POLL_SECONDS)
-        self._sync = sync
+        self.sync = sync
         return sync
-
-    def _failed(self, error: Exception) -> bool:
-        self._error = _with_hint(error)
-        refused = isinstance(error, (DestinationError, WorkspacePermissionError))
-        self._log.warning(
-            "%s is not synced: %s %s", self.name, self._error.message, self._error.hint
-        )
-        if refused:
-            self._takes_over = self._audits = False
-        self._set(SyncState.REFUSED if refused else SyncState.RETRYING)
-        return refused
 
     def _advance(self, done: int, count: int) -> None:
         self._progress = done, count
         self._changed()
 
-    def _set(self, state: SyncState) -> None:
-        self._progress = (0, 0)
-        if state is not self._state or state is SyncState.SYNCED:
-            self._state = state
-            self._changed()
-
-    # ---- the status
+    def _set(self, cause: Cause, error: DbxAgentsError | None = None) -> None:
+        self.cause, self._error, self._progress = cause, error, (0, 0)
+        self._changed()
 
     def model(self) -> ProjectStatus:
         """Return the REST model."""
-        marker = self._sync.marker if self._sync is not None else None
-        waiting = self._waiting_for() if self._state not in _AT_REST else ""
-        done, count = self._progress
-        error = None if waiting else self._error
-        next_try_at = self._next_try_at
-        return {
-            "name": self.name,
-            "state": SyncState.WAITING if waiting else self._state,
-            "folder": str(self.location.folder),
-            "destination": self._sync.destination.folder if self._sync is not None else "",
-            "commit": marker.commit if marker else "",
-            "synced_at": marker.synced_at if marker else "",
-            "done": done,
-            "count": count,
-            "message": error.message if error else waiting,
-            "hint": error.hint if error else "",
-            "next_try_at": next_try_at.isoformat(timespec="seconds") if next_try_at else None,
-            **_left_out(marker),
-            "history": _history(self._sync),
-            "hooks": self.hooks_problem,
+        is_going_on = self.cause in (Cause.NEW, Cause.BUSY, Cause.NO_TOKEN)
+        waiting = self._waiting_for() if is_going_on else ""
+        cause = Cause.UNSAFE if self._is_unsafe() else self.cause
+        state = SyncState.WAITING if waiting else cause.state
+        model = bare_status(self.name, state, waiting)
+        if self._error is not None and not waiting:
+            model["message"], model["hint"] = self._error.message, self._error.hint
+        model["folder"] = str(self.location.folder)
+        model["done"], model["count"] = self._progress
+        loop = self._safety if cause is Cause.UNSAFE else self._files
+        if (next_at := loop.next_at) is not None:
+            model["next_try_at"] = next_at.isoformat(timespec="seconds")
+        if self.sync is None:
+            return model
+        model["destination"] = self.sync.destination.folder
+        if (marker := self.sync.marker) is not None:
+            model["commit"], model["synced_at"] = marker.commit, marker.synced_at
+            model["skipped_count"] = len(marker.skipped)
+            model["skipped"], model["notes"] = _listed(marker.skipped), _listed(marker.notes)
+        history = self.sync.history
+        model["history"] = {
+            "kept": history.is_kept,
+            "bytes": history.kept_bytes,
+            "safe_at": history.safe_at,
+            "commit": history.safe_commit,
+            "message": history.problem,
+            "note": history.note,
         }
+        return model
 
-
-def rejected_model(name: str, reason: str) -> ProjectStatus:
-    """Return the REST model of a project whose name the workspace does not allow."""
-    return {
-        "name": name,
-        "state": SyncState.REFUSED,
-        "folder": "",
-        "destination": "",
-        "commit": "",
-        "synced_at": "",
-        "done": 0,
-        "count": 0,
-        "message": reason,
-        "hint": "Rename the folder.",
-        "next_try_at": None,
-        **_left_out(None),
-        "history": _history(None),
-        "hooks": "",
-    }
-
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_AT_REST = (SyncState.SYNCED, SyncState.EMPTY, SyncState.REFUSED, SyncState.RETRYING)
-
-
-def _left_out(marker: Marker | None) -> _LeftOut:
-    skipped, notes = (marker.skipped, marker.notes) if marker else ({}, {})
-    return {
-        "skipped_count": len(skipped),
-        "skipped": _listed(skipped),
-        "notes": _listed(notes),
-    }
+    def _is_unsafe(self) -> bool:
+        """Whether the files are there, and not all of a history that is not too large."""
+        is_done = self.cause in (Cause.DONE, Cause.UNBORN)
+        return is_done and self.sync is not None and bool(self.sync.history.problem)
 
 
 def _listed(reasons: dict[str, str]) -> list[Remark]:
@@ -287,31 +234,6 @@ def _listed(reasons: dict[str, str]) -> list[Remark]:
     return [{"path": path, "reason": reason} for path, reason in first]
 
 
-def _history(sync: ProjectSync | None) -> HistoryStatus:
-    archive = sync.marker.archive if sync is not None and sync.marker is not None else None
-    return {
-        "kept": archive is not None and archive.kind == "history",
-        "bytes": archive.all_bytes if archive else 0,
-        "message": sync.archive_problem if sync is not None else "",
-    }
-
-
-def _with_hint(error: Exception) -> DbxAgentsError:
-    """Return an error that says what the user can do."""
-    if isinstance(error, WorkspacePermissionError):
-        return WorkspaceError(
-            f"The workspace responded: {error.message}",
-            "Get permission to write to your folder, or a token with that scope; then run sync.",
-        )
-    if isinstance(error, WorkspaceError) and not error.hint:
-        return WorkspaceError(
-            f"The workspace responded: {error.message}",
-            "Sync retries. If this continues, check your folder in the workspace.",
-        )
-    if isinstance(error, DbxAgentsError):
-        return error
-    if isinstance(error, OSError):
-        hint = "Free some space." if error.errno in _FULL else "Check its permissions."
-        message = f"A file cannot be read or written: {error.strerror}."
-        return DbxAgentsError(f"{message} ({error.filename})" if error.filename else message, hint)
-    return DbxAgentsError(f"{type(error).__name__}: {error}", "Sync retries.")
+def _asked_seconds(error: Exception) -> float:
+    """Return the pause that a busy workspace asks for."""
+    return float(getattr(error, "retry_after_seconds", 0.0))

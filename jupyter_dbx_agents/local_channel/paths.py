@@ -3,6 +3,7 @@
 API_PATH = "/dbx-agents/api"
 STATUS_PATH = f"{API_PATH}/status"
 PAT_PATH = f"{API_PATH}/pat"
+SIGN_IN_PATH = f"{PAT_PATH}/sign-in"
 AGENTS_PATH = f"{API_PATH}/agents"
 PROJECTS_PATH = f"{API_PATH}/projects"
 TRACES_PATH = f"{API_PATH}/traces"

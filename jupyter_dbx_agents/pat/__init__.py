@@ -5,10 +5,11 @@ A pasted token's way: ``pasted.parse_pat`` (is it one?) → ``PatRotator.adopt``
 PAT, and the promises made for it) → ``proof`` (which token is it?) → ``revocation`` (it goes) →
 ``on_change``.  A rotation's way: ``PatRotator.run`` → ``plan.next_step`` (what is due by the
 ``clock``) → ``source`` (gets the next token) → ``mint`` → ``store`` → ``revocation``, once the
-promises have passed → ``on_change``.
+promises have passed → ``on_change``.  A sign-in\'s way is in ``sign_in``.
 
 Security invariants
 - A PAT is in memory only; ``Secret`` keeps it out of logs, exceptions and status.
+- A refresh token, a code and their verifier likewise; they go to the workspace's own origin only.
 - Only the owner's PAT is adopted: the workspace names its user over plain HTTP, never through a
   default credential chain, which could answer for someone else.
 - No promise outlives its token: no PAT is revoked before the largest ``expires_on`` handed out for
@@ -22,6 +23,7 @@ Security invariants
 
 from .pasted import parse_pat
 from .rotator import PatRotator
+from .sign_in import SignIn
 from .store import PatSource, PatState, Promise
 
 __all__ = [
@@ -29,5 +31,6 @@ __all__ = [
     "PatSource",
     "PatState",
     "Promise",
+    "SignIn",
     "parse_pat",
 ]

@@ -18,6 +18,7 @@ from ..secret import Secret
 from ..workspace_api import MintedToken, TokenInfo, WorkspaceApi
 from .clock import Clock
 from .plan import lifetime_of
+from .revocation import ReplacedPat, Revocable
 from .store import Pat
 
 COMMENT_PREFIX = "jupyter_dbx_agents"
@@ -71,7 +72,8 @@ class Abandoned:
 class Mint:
     """Creates the tokens of one process, marked as its own in their comment.
 
-    ``abandon`` is called with each token that may exist although ``create`` failed.
+    ``abandon`` is called with each token that must go: one of ``discard``, and one that may exist
+    although ``create`` failed.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class Mint:
         lifetime_seconds: int,
         *,
         clock: Clock,
-        abandon: Callable[[Abandoned], None],
+        abandon: Callable[[Revocable], None],
     ) -> None:
         self.api = api
         self.lifetime_seconds = lifetime_seconds
@@ -112,6 +114,10 @@ class Mint:
                 raise cannot_mint(error) from error
             raise
         return self._pat(minted, began_at)
+
+    def discard(self, pat: Pat) -> None:
+        """Have a token revoked that is not needed any more."""
+        self._abandon(ReplacedPat(self.api, pat))
 
     def is_ours(self, info: TokenInfo) -> bool:
         """Whether a token was made by this process."""

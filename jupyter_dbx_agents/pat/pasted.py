@@ -32,7 +32,7 @@ from .mint import (
     Mint,
     cannot_mint,
 )
-from .proof import TokenList, entry_of, scopes_of_any, verdict
+from .proof import TokenList, computed_ids, entry_of, scopes_of_any, verdict
 from .scopes import RENEWAL_SCOPE
 from .source import Beginning, SelfRenewing, TokenSource
 from .store import Pat
@@ -40,7 +40,7 @@ from .store import Pat
 # 32 hex digits, and on Azure the number of a replica.  The workspace judges any other "dapi…".
 _PAT = re.compile(r"dapi[0-9A-Za-z_-]{8,200}")
 _QUOTES = "\"'`“”‘’"
-_OTHER_TOKENS = {
+OTHER_TOKENS = {
     "eyJ": "an OAuth or user session token",
     "dose": "a service principal's OAuth secret",
     "dkea": "an account-level key",
@@ -109,7 +109,7 @@ def parse_pat(text: str) -> Secret:
     bare = "".join(text.split()).strip(_QUOTES)
     if not bare:
         raise PatShapeError("No token was given.", _CREATE_HINT)
-    for prefix, description in _OTHER_TOKENS.items():
+    for prefix, description in OTHER_TOKENS.items():
         if bare.startswith(prefix):
             raise PatShapeError(
                 f"This looks like {description}, not like a personal access token.", _CREATE_HINT
@@ -303,14 +303,47 @@ async def _scopes_of(
             return listed, entry.scopes, True
         await clock.sleep(PROPAGATION_PAUSE_SECONDS)
         listed = await _list(mint, clock, pasted)
+    return await _common_scopes(mint, clock, pasted)
+
+
+async def _common_scopes(
+    mint: Mint, clock: Clock, pasted: Secret
+) -> tuple[TokenList, frozenset[str] | None, bool]:
+    """Return the same from a list that is known to have the pasted token.
+
+    A list may lag, and the tokens that it has be wider than the one that it lacks.  A list that has
+    a younger token has the pasted one, too; so one is made, which may do nothing but be listed.
+    """
+    witness = await mint.create(pasted, frozenset({RENEWAL_SCOPE}))
+    try:
+        listed = await _list_with(mint, clock, pasted, witness)
+    finally:
+        mint.discard(witness)
+    entry = entry_of(pasted, listed)
+    if entry is not None:
+        return listed, entry.scopes, True
     foreign = [info for info in listed if not mint.is_ours(info)]
-    if not foreign:
-        raise WorkspaceUnavailableError(
-            "The workspace does not list this token yet.", "Try again in a moment."
-        )
+    if not foreign or computed_ids(pasted, witness):  # its id is known, and is not there
+        raise _not_listed()
     common = scopes_of_any(foreign)
     are_known = len({info.scopes for info in foreign}) == 1
     return listed, common if common is None else common | {RENEWAL_SCOPE}, are_known
+
+
+async def _list_with(mint: Mint, clock: Clock, pasted: Secret, witness: Pat) -> TokenList:
+    """Return a list that has a token.  Raises what ``_list`` raises, and if there is none soon."""
+    for _ in range(PROPAGATION_TRIES):
+        listed = await _list(mint, clock, pasted)
+        if any(info.token_id == witness.token_id for info in listed):
+            return listed
+        await clock.sleep(PROPAGATION_PAUSE_SECONDS)
+    raise _not_listed()
+
+
+def _not_listed() -> WorkspaceUnavailableError:
+    return WorkspaceUnavailableError(
+        "The workspace does not list this token yet.", "Try again in a moment."
+    )
 
 
 async def _list(mint: Mint, clock: Clock, pasted: Secret) -> TokenList:

@@ -19,13 +19,15 @@ class Action(StrEnum):
 class Situation:
     """Everything that the policy depends on.
 
-    ``in_use`` says whether a session needs the PAT; ``retry_at`` when to rotate after a failure.
+    ``in_use`` says whether a session needs the PAT; ``retry_at`` when to rotate after a failure;
+    ``is_revivable`` whether there can be a PAT after the last one has expired.
     """
 
     pat: Pat | None
     in_use: bool = True
     rotate_at: datetime | None = None
     retry_at: datetime | None = None
+    is_revivable: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,21 +49,22 @@ ROTATED_AFTER_PART = 2 / 3
 
 def next_step(situation: Situation, now: datetime) -> Step:
     """Return what is due: expiry first, then rotation."""
-    due = _instants_of_actions(situation)
+    due = _instants_of_actions(situation, now)
     for at, action in due:
         if now >= at:
             return Step(action)
     if not due:
-        return Step(Action.NOTHING)
+        return Step(Action.NOTHING, IDLE_CHECK_SECONDS if situation.is_revivable else None)
     longest = LONGEST_WAIT_SECONDS if situation.in_use else IDLE_CHECK_SECONDS
     until_next = (min(at for at, _ in due) - now).total_seconds()
     return Step(Action.NOTHING, min(until_next, longest))
 
 
-def _instants_of_actions(situation: Situation) -> list[tuple[datetime, Action]]:
+def _instants_of_actions(situation: Situation, now: datetime) -> list[tuple[datetime, Action]]:
     """Return what will be due and when, most important first."""
     if situation.pat is None:
-        return []
+        is_wanted = situation.is_revivable and situation.in_use
+        return [(situation.retry_at or now, Action.ROTATE)] if is_wanted else []
     due = [(situation.pat.expires_at, Action.EXPIRE)]
     rotate_at = situation.retry_at or situation.rotate_at
     if situation.in_use and rotate_at is not None:
@@ -70,8 +73,13 @@ def _instants_of_actions(situation: Situation) -> list[tuple[datetime, Action]]:
 
 
 def rotation_due_at(pat: Pat, interval_seconds: float) -> datetime:
-    """Return when to replace a PAT: at the interval, and well before it expires."""
+    """Return when to replace a PAT: at the interval, and well before it expires.
+
+    An OAuth access token lives as long as the workspace wants: only its end matters.
+    """
     part = (pat.expires_at - pat.created_at) * ROTATED_AFTER_PART
+    if pat.token_id is None:
+        return pat.created_at + part
     return pat.created_at + min(timedelta(seconds=interval_seconds), part)
 
 

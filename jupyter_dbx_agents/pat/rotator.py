@@ -20,6 +20,7 @@ from ..errors import (
     PatError,
     PatNeededError,
     PatRefusedError,
+    SignInError,
     TokenRefusedError,
     WorkspaceError,
     WorkspaceUnavailableError,
@@ -46,7 +47,7 @@ from .plan import (
 from .revocation import ReplacedPat, Revocable, Revocations
 from .scopes import MissingScope, missing_scopes
 from .source import Beginning, TokenSource
-from .store import Pat, PatState, PatStore, Promise
+from .store import CredentialKind, Pat, PatState, PatStore, Promise
 
 _PASTE_HINT = "Click “Databricks” in the status bar, or run: jupyter dbx-agents login"
 # The platform kills us 15 s after SIGTERM; the other parts need some of that too.
@@ -60,6 +61,10 @@ ADOPTION_SECONDS = 60.0
 EXCHANGED_SECONDS = 30.0
 # Rotations on request that are not due: not so many that they fill the user's quota of 600 tokens.
 MOST_WAITING = 8
+# A call waits for this long for its token; a program gives up after 10 s or more.
+READY_SECONDS = 8.0
+# A token that is lost so soon after another is not replaced at once.
+LOST_AGAIN = timedelta(seconds=60)
 
 
 class PatStatus(TypedDict):
@@ -80,6 +85,8 @@ class PatStatus(TypedDict):
     awaiting_revocation: int
     token_page: str
     pasted: PastedStatus
+    credential: CredentialKind
+    is_signed_in: bool
 
 
 class PatRotator(LoggingConfigurable):
@@ -161,7 +168,7 @@ class PatRotator(LoggingConfigurable):
         self._pasted: PastedToken | None = None  # the last one
         self._state = PatState.NEEDED
         self._message = (
-            "Agents use your own Databricks account. Paste a personal access token to connect."
+            "Agents use your own Databricks account. Sign in, or paste a personal access token."
         )
         self._hint = _PASTE_HINT
         self.user = ""
@@ -170,6 +177,7 @@ class PatRotator(LoggingConfigurable):
         self._retry_at: datetime | None = None
         self._attempts = 0
         self._checked_at: datetime | None = None
+        self._lost_at: datetime | None = None
         self._is_stopping = False
         self._lock = asyncio.Lock()
         self._check_lock = asyncio.Lock()
@@ -191,6 +199,11 @@ class PatRotator(LoggingConfigurable):
         return " ".join(filter(None, (self._message, self._hint)))
 
     @property
+    def is_signed_in(self) -> bool:
+        """Whether there will be a PAT when one is needed, without the owner."""
+        return self._source is not None and self._source.revives
+
+    @property
     def scopes(self) -> frozenset[str] | None:
         """What the PAT may do; None if it is not restricted, or there is none."""
         return None if self._source is None else self._source.scopes
@@ -209,6 +222,19 @@ class PatRotator(LoggingConfigurable):
         # Rounded down, so as not to end later than the promise that the store remembers.
         return Promise(pat.value, int(self._clock.to_unix(until)))
 
+    async def ready(self) -> None:
+        """Wait, for ``READY_SECONDS`` at most, for a PAT that lapsed and that a sign-in renews."""
+
+        async def renew() -> None:
+            may_try = self._retry_at is None or self._clock.now() >= self._retry_at
+            if self.current() is None and may_try:
+                await self._rotate()
+
+        if self.current() is None and self.is_signed_in:
+            with contextlib.suppress(DbxAgentsError, TimeoutError):
+                async with asyncio.timeout(READY_SECONDS):
+                    await self._exclusively(renew)
+
     async def replace_refused(self, refused: Secret) -> Secret | None:
         """Return the PAT to retry with after a refusal; None when there is none any more."""
         async with self._check_lock:  # not the other one: a rotation may hang
@@ -220,6 +246,7 @@ class PatRotator(LoggingConfigurable):
             except WorkspaceError as error:
                 self.log.debug("Could not check a refused PAT: %s", error)
             self._checked_at = self._clock.now()
+            await self.ready()
             return self.current()
 
     # ---- the owner's commands
@@ -255,6 +282,15 @@ class PatRotator(LoggingConfigurable):
         await self._exclusively(lambda: self._take(begin, message))
         await self._revoke_exchanged()
 
+    def end(self, source: TokenSource, due_at: datetime | None = None) -> None:
+        """End a source of tokens that is not used, or not any more.
+
+        What is left is revoked at ``due_at``, with the tokens that were promised (None: now).
+        """
+        rest = source.end()
+        if rest is not None:
+            self._revocations.add(rest, due_at)
+
     async def rotate(self) -> None:
         """Replace the PAT by one that is younger than this call.
 
@@ -277,6 +313,8 @@ class PatRotator(LoggingConfigurable):
         """Revoke and forget every PAT of ours, whatever was promised."""
         await self._interrupt()
         async with self._lock:
+            # Before the first event without a PAT: what follows takes a while.
+            self._set(PatState.NEEDED, "You are logged out.", _PASTE_HINT)
             left = await self._revoke_all(LOG_OUT_OTHERS_SECONDS)
             self._pasted = None
             warning = (
@@ -347,6 +385,8 @@ class PatRotator(LoggingConfigurable):
             "awaiting_revocation": self._awaiting_revocation(),
             "token_page": token_page(self._api.host),
             "pasted": (self._pasted.outcome if self._pasted else PastedOutcome()).status(),
+            "credential": CredentialKind.NONE if pat is None else pat.kind,
+            "is_signed_in": self.is_signed_in,
         }
 
     # ---- one operation at a time
@@ -385,8 +425,13 @@ class PatRotator(LoggingConfigurable):
                     f"The workspace took longer than {ADOPTION_SECONDS:.0f} s to check the token.",
                     "Try again in a moment.",
                 ) from None
-            self.user, self._source = beginning.user, beginning.source
-            self._publish(beginning.pat)
+            replaced, self._source = self._source, beginning.source
+            self.user, due_at = beginning.user, None
+            try:
+                due_at = self._publish(beginning.pat)
+            finally:
+                if replaced is not None:
+                    self.end(replaced, due_at)
         self.log.info("A credential of %s was adopted.", self.user)
         self._exchanged = beginning.exchanged
         if isinstance(beginning.exchanged, PastedToken):
@@ -455,34 +500,46 @@ class PatRotator(LoggingConfigurable):
         So no failure, wherever it is raised, is without one.
         """
         pat, source = self._store.current(self._clock.now()), self._source
-        if pat is None or source is None:
+        if source is None or not (pat or source.revives):
             raise PatNeededError("There is no token to rotate.", _PASTE_HINT)
         self._attempts += 1
         self._pause(pat)
         try:
             fresh = await self._next_pat(source, pat)
         except Exception as error:
-            if self._store.pat is pat:  # else it was lost or forgotten meanwhile
-                self._retry_later(pat, error)
+            if pat is None and not source.revives:
+                self._lose(_words(error))
+            elif self._source is source and self._store.pat is pat:  # else lost or forgotten
+                if isinstance(error, SignInError) and not source.revives:
+                    self._end_session(error)
+                else:
+                    self._retry_later(pat, error)
             raise
         self._publish(fresh)
         self.rotations += 1
         self._changed()
 
-    async def _next_pat(self, source: TokenSource, pat: Pat) -> Pat:
+    async def _next_pat(self, source: TokenSource, pat: Pat | None) -> Pat:
         try:
             return await source.next(pat)
         except TokenRefusedError:  # by one replica, or the token API alone?
-            await self._lose_if_dead(pat.value)
+            if pat is not None:
+                await self._lose_if_dead(pat.value)
             raise
 
     async def _lose_if_dead(self, token: Secret) -> None:
         """Forget the current PAT if the workspace refuses it for good.  Raises WorkspaceError."""
         if await self.mint.is_dead(token) and self.current() == token:
-            self._lose("The workspace no longer accepts the token: it was revoked.")
+            why = "The workspace no longer accepts the token: it was revoked."
+            if self.is_signed_in:
+                self._renew_lost(why)
+            else:
+                self._lose(why)
 
-    def _publish(self, pat: Pat) -> None:
+    def _publish(self, pat: Pat) -> datetime | None:
         """Make a PAT the current one; revoke it instead if the server is stopping.
+
+        Return when the one that it replaces is revoked; None if there is none.
 
         Nothing is awaited from its creation to here: no cancellation can lose it.
         """
@@ -503,38 +560,74 @@ class PatRotator(LoggingConfigurable):
             "agent works in the background."
         )
         self._set(PatState.ACTIVE, f"{valid} {self._source.note if self._source else ''}".strip())
+        return None if replaced is None else replaced.revoke_at
 
-    def _pause(self, pat: Pat, wanted_seconds: float = 0.0) -> None:
+    def _pause(self, pat: Pat | None, wanted_seconds: float = 0.0) -> None:
         """Set when to try again; with a PAT that ends soon, while it can still be rotated."""
         now = self._clock.now()
         pause = backoff_seconds(
             self._attempts - 1, self.retry_first_seconds, self.retry_most_seconds
         )
-        delay = within_life_seconds(max(jittered(pause, 0.2), wanted_seconds), pat, now)
+        delay = max(jittered(pause, 0.2), wanted_seconds)
+        if pat is not None:
+            delay = within_life_seconds(delay, pat, now)
         self._retry_at = now + timedelta(seconds=max(delay, self.retry_first_seconds / 2))
 
-    def _retry_later(self, pat: Pat, error: Exception) -> None:
+    def _retry_later(self, pat: Pat | None, error: Exception) -> None:
         """Begin the pause anew, since the attempt may have taken longer, and say why."""
         self._pause(pat, getattr(error, "retry_after_seconds", 0.0))
-        why, hint = f"unexpected {type(error).__name__}.", ""
-        if isinstance(error, DbxAgentsError):
-            why, hint = error.message, error.hint
+        why, hint = _words(error), getattr(error, "hint", "")
         if self._state is not PatState.RETRYING:
             self.log.warning("The PAT could not be rotated: %s Retrying.", why)
         self._set(PatState.RETRYING, f"Renewing the token failed: {why}", hint)
 
     # ---- its end
 
+    def _end_session(self, error: SignInError) -> None:
+        """Keep the last token until it expires; only the owner can get another."""
+        self._rotate_at = self._retry_at = None
+        self.log.warning("The sign-in has ended: %s", error.message)
+        self._set(
+            PatState.NEEDED, error.message, f"{error.hint} The last token works until it expires."
+        )
+
     def _expire(self) -> None:
+        if self._state is PatState.NEEDED:  # the session has ended before
+            self._lose(self._message)
+            return
         if not self._is_in_use():
             why = "No terminal, notebook or agent used it."
         elif self._state is PatState.RETRYING:
             why = self._message
         else:
             why = "It was not renewed in time: the machine may have been asleep."
+        if self.is_signed_in:
+            self._suspend()
+            return
         self._drop()
         self.log.warning("The PAT has expired: %s", why)
         self._set(PatState.EXPIRED, f"The token has expired. {why}", _PASTE_HINT)
+
+    def _suspend(self) -> None:
+        """Hold no PAT until a session needs one: the source returns another then."""
+        self._revoke_if_any(self._store.take())
+        self._rotate_at = None
+        if self._state is not PatState.RETRYING or not self._is_in_use():
+            self.log.info("The token has expired; the sign-in gets another when one is needed.")
+            self._set(PatState.PAUSED, "You are signed in. The next session gets a new token.")
+
+    def _renew_lost(self, why: str) -> None:
+        """Hold no PAT until the source, which is not lost, has returned another."""
+        now = self._clock.now()
+        self._revoke_if_any(self._store.take())
+        self.log.warning("The token is lost and renewed: %s", why)
+        self._rotate_at = None
+        is_first = self._lost_at is None or now - self._lost_at > LOST_AGAIN
+        self._lost_at, self._retry_at = now, None
+        if not is_first:  # else each new one might be refused at once, without a pause
+            self._pause(None)
+        self._set(PatState.RETRYING, f"{why} It is being renewed by your sign-in.")
+        self._wake.set()
 
     def _lose(self, why: str) -> None:
         """Forget the current PAT; the owner has to paste a new one."""
@@ -550,19 +643,30 @@ class PatRotator(LoggingConfigurable):
 
     def _drop(self) -> None:
         """Forget the current PAT, and revoke it in case it is valid after all."""
-        pat = self._forget()
+        self._revoke_if_any(self._forget())
+
+    def _revoke_if_any(self, pat: Pat | None) -> None:
         if pat is not None:
             self._revocations.add(ReplacedPat(self._api, pat))
 
     def _forget(self) -> Pat | None:
-        self._rotate_at = self._retry_at = self._source = None
+        source, self._source = self._source, None
+        if source is not None:
+            self.end(source)
+        self._rotate_at = self._retry_at = None
         self._attempts = 0
         return self._store.take()
 
     # ---- its state
 
     def _situation(self) -> Situation:
-        return Situation(self._store.pat, self._is_in_use(), self._rotate_at, self._retry_at)
+        return Situation(
+            self._store.pat,
+            self._is_in_use(),
+            self._rotate_at,
+            self._retry_at,
+            self.is_signed_in,
+        )
 
     def _is_in_use(self) -> bool:
         return self.idle_policy == "keep_alive" or self._in_use()
@@ -582,6 +686,12 @@ class PatRotator(LoggingConfigurable):
     def _changed(self) -> None:
         self._revision += 1
         self.on_change.notify()
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, DbxAgentsError):
+        return error.message
+    return f"unexpected {type(error).__name__}."
 
 
 def _stopping() -> PatError:

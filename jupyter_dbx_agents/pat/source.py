@@ -5,11 +5,11 @@ the first token to publish, and the source of all later ones.  The rotator knows
 token is due, and what follows from a failure; its source knows *how* to get it.
 
 - ``SelfRenewing``: each PAT mints the next one (a pasted token, exchanged).
-- A signed-in user's session can be a source in two ways: it mints PATs from its OAuth access token
-  (``mint.create(access_token, scopes)``), or, where PATs are forbidden, it returns that token
-  itself as a ``Pat`` whose ``token_id`` is None.  Such a token ends by itself: it is not revoked.
+- ``sign_in.SignedIn``: a signed-in user's session mints PATs with its OAuth access token, or, where
+  PATs are forbidden, returns that token itself as a ``Pat`` whose ``token_id`` is None.  Such a
+  token ends by itself: it is not revoked.
 
-A source is dropped when its credential ends; what it holds in memory (a refresh token) goes too.
+A source is ended with its credential; what it holds in memory (a refresh token) goes too.
 """
 
 from dataclasses import dataclass
@@ -30,26 +30,40 @@ class TokenSource(Protocol):
     scopes: frozenset[str] | None
     note: str
 
-    async def next(self, current: Pat) -> Pat:
-        """Return the next token, verified.
+    @property
+    def revives(self) -> bool:
+        """Whether it can return a token without a current one: after an expiry, say."""
+
+    async def next(self, current: Pat | None) -> Pat:
+        """Return the next token, verified; ``current`` is None only if the source ``revives``.
 
         Raises TokenRefusedError if the workspace refuses ``current`` (the rotator then checks
         whether that is final), or another DbxAgentsError: it is tried again until ``current``
         expires.
         """
 
+    def end(self) -> Revocable | None:
+        """Forget everything; return what is left to be revoked, if anything."""
+
 
 class SelfRenewing:
     """Each PAT mints the next one, with the same scopes."""
+
+    revives = False
 
     def __init__(self, mint: Mint, scopes: frozenset[str] | None, note: str = "") -> None:
         self._mint = mint
         self.scopes = scopes
         self.note = note
 
-    async def next(self, current: Pat) -> Pat:
+    async def next(self, current: Pat | None) -> Pat:
         """Mint a PAT with the current one."""
+        if current is None:
+            raise ValueError("a PAT is renewed with itself")
         return await self._mint.create(current.value, self.scopes)
+
+    def end(self) -> None:
+        """Return nothing: what is left is the current PAT, which the rotator has."""
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,20 @@ from ..secret import Secret
 class PatState(StrEnum):
     """The state of the credential."""
 
-    NEEDED = "needed"
+    NEEDED = "needed"  # after a sign-in that has ended, the last token may work for a while
     ADOPTING = "adopting"
     ACTIVE = "active"
     RETRYING = "retrying"
     EXPIRED = "expired"
+    PAUSED = "paused"  # expired while nothing needed it; renewed without the owner when needed
+
+
+class CredentialKind(StrEnum):
+    """What is used as the credential."""
+
+    NONE = "none"
+    PAT = "pat"
+    OAUTH = "oauth"
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,11 @@ class Pat:
     created_at: datetime
     expires_at: datetime
     ends_at: datetime | None = None
+
+    @property
+    def kind(self) -> CredentialKind:
+        """What it is."""
+        return CredentialKind.OAUTH if self.token_id is None else CredentialKind.PAT
 
 
 @dataclass(frozen=True)
@@ -58,6 +72,9 @@ class PatSource(Protocol):
 
     def promise(self) -> Promise | None:
         """Return the PAT and until when it stays valid, for a program that caches it."""
+
+    async def ready(self) -> None:
+        """Wait, for seconds at most, for a PAT that lapsed and renews itself."""
 
     async def replace_refused(self, refused: Secret) -> Secret | None:
         """Return the PAT to retry with after the workspace refused one; None if there is none.

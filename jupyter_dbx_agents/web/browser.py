@@ -1,7 +1,8 @@
-"""The browser's routes beside the REST operations: uploads, and the plain page."""
+"""The browser's routes beside the REST operations: uploads, the plain page, the sign-in's end."""
 
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import JupyterHandler
@@ -12,6 +13,7 @@ from tornado import web
 
 from ..errors import DbxAgentsError, RequestError
 from ..local_channel.paths import UPLOADS_PATH
+from ..pat.sign_in import CALLBACK_PATH
 from .operations import (
     Operation,
     Services,
@@ -19,6 +21,8 @@ from .operations import (
     post_pat,
     post_revoke_pasted,
     post_rotate,
+    post_sign_in,
+    post_sign_in_answer,
 )
 from .plain_page import CONTENT_SECURITY_POLICY, STYLE_FILE, Problem, render_page
 from .rest import Route
@@ -30,11 +34,15 @@ PAGE_PATH = "/dbx-agents/"
 # The page's forms are REST operations, with their fields as the body.
 ACTIONS: dict[str, Operation] = {
     "adopt": post_pat,
+    "sign-in": post_sign_in,
+    "sign-in-answer": post_sign_in_answer,
     "rotate": post_rotate,
     "log-out": delete_pat,
     "revoke-pasted": post_revoke_pasted,
 }
-FIELDS = ("token", "token_id")
+FIELDS = ("token", "token_id", "answer")
+# What an authorization server puts into a redirect (RFC 6749 §4.1.2, RFC 9207).
+ANSWER_FIELDS = ("code", "state", "iss", "error", "error_description")
 
 
 class PlainPageHandler(ExtensionHandlerMixin, JupyterHandler):
@@ -87,9 +95,48 @@ class PlainPageHandler(ExtensionHandlerMixin, JupyterHandler):
             path=self._page_url,
             xsrf_field=self.xsrf_form_html(),
             lab_url=url_path_join(self.base_url, "lab"),
+            attempt=self.services.sign_in.attempt(),
             problem=problem,
         )
         self.finish(page)
+
+
+class SignInCallbackHandler(PlainPageHandler):
+    """Where the workspace sends the browser after a sign-in, with a client of the app's own.
+
+    Its query holds a code, which must not be logged: Jupyter's access log hides fields whose name
+    contains “code” or “state”, but tornado's own lines about failures show the whole address.
+    """
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Complete the sign-in and show the page, at its own address unless that failed."""
+        try:
+            await self.services.sign_in.answer_callback(self._answer())
+        except DbxAgentsError as error:
+            self.set_status(error.http_status)
+            self._show(Problem(error.message, error.hint))
+            return
+        self.redirect(self._page_url, status=HTTPStatus.SEE_OTHER)
+
+    async def post(self) -> None:
+        """Refuse: there are no forms here."""
+        raise web.HTTPError(HTTPStatus.METHOD_NOT_ALLOWED)
+
+    def _answer(self) -> dict[str, str]:
+        given = {name: self.get_query_arguments(name) for name in ANSWER_FIELDS}
+        if any(len(values) > 1 for values in given.values()):
+            raise RequestError("This address names something twice.", "Sign in again.")
+        return {name: values[0] for name, values in given.items() if values}
+
+    def _request_summary(self) -> str:
+        return f"{self.request.method} {self.request.path}"
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Log a failure without the request, whose text has the address."""
+        if not isinstance(value, web.HTTPError):
+            self.log.error("%s failed", self._request_summary(), exc_info=(typ, value, tb))
 
 
 class PageRedirectHandler(ExtensionHandlerMixin, JupyterHandler):
@@ -129,6 +176,7 @@ def browser_routes(services: Services, uploads: Path) -> list[Route]:
     return [
         (UPLOADS_PATH, UploadHandler, {"folder": uploads}),
         (PAGE_PATH, PlainPageHandler, {"services": services}),
+        (CALLBACK_PATH, SignInCallbackHandler, {"services": services}),
         (f"{PAGE_PATH}page.css", PageStyleHandler, {}),
         (PAGE_PATH.rstrip("/"), PageRedirectHandler, {}),
     ]

@@ -18,11 +18,13 @@ from ..local_channel.paths import (
     AGENTS_PATH,
     PAT_PATH,
     PROJECTS_PATH,
+    SIGN_IN_PATH,
     STATUS_PATH,
     TRACES_PATH,
 )
-from ..pat import PatRotator, parse_pat
+from ..pat import PatRotator, SignIn, parse_pat
 from ..pat.rotator import PatStatus
+from ..pat.sign_in import SignInAttempt
 
 MOST_BODY_BYTES = 64 * 1024
 Body = Mapping[str, Any]
@@ -44,6 +46,7 @@ class Services:
     """
 
     pats: PatRotator
+    sign_in: SignIn
     agents: AgentRoster
     git_sync: GitSync
     tracer: SessionTracer
@@ -89,6 +92,23 @@ async def post_revoke_pasted(services: Services, body: Body) -> PatStatus:
     return services.pats.status()
 
 
+async def post_sign_in(services: Services, _body: Body) -> SignInAttempt:
+    """Begin to sign in, or return the attempt under way."""
+    return await services.sign_in.begin()
+
+
+async def delete_sign_in(services: Services, _body: Body) -> PatStatus:
+    """Forget the attempt: its answer is not accepted any more."""
+    services.sign_in.cancel()
+    return services.pats.status()
+
+
+async def post_sign_in_answer(services: Services, body: Body) -> PatStatus:
+    """Sign in with the address on which the browser ended."""
+    await services.sign_in.answer(_text(body, "answer"))
+    return services.pats.status()
+
+
 async def get_agents(services: Services, _body: Body) -> Reply:
     """Return the models of all agents."""
     return {"agents": services.agents.status()}
@@ -126,8 +146,8 @@ async def post_check(services: Services, _body: Body, name: str) -> Reply:
 
 async def get_projects(services: Services, _body: Body) -> Reply:
     """Return the models of all projects, and the names of those that can be restored."""
-    projects = services.git_sync.status()
-    return {"projects": projects, "restorable": await services.git_sync.restorable()}
+    projects, restorable = services.git_sync.status(), await services.git_sync.restorable()
+    return {"projects": projects, "restorable": [asdict(each) for each in restorable]}
 
 
 async def post_sync(services: Services, body: Body) -> Reply:
@@ -143,6 +163,12 @@ async def post_restore(services: Services, body: Body) -> Reply:
     return {"restored": [asdict(each) for each in await services.git_sync.restore(name)]}
 
 
+async def post_forget(services: Services, body: Body) -> Reply:
+    """End a project that is not here any more, and delete its copy."""
+    files = body.get("files") is True
+    return asdict(await services.git_sync.forget(_text(body, "name"), files=files))
+
+
 async def post_trace(services: Services, body: Body) -> Reply:
     """Queue a turn of Claude Code to be written to MLflow."""
     services.tracer.take(body)
@@ -156,6 +182,8 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     PAT_PATH: {"GET": get_pat, "POST": post_pat, "DELETE": delete_pat},
     f"{PAT_PATH}/rotate": {"POST": post_rotate},
     f"{PAT_PATH}/revoke-pasted": {"POST": post_revoke_pasted},
+    SIGN_IN_PATH: {"POST": post_sign_in, "DELETE": delete_sign_in},
+    f"{SIGN_IN_PATH}/answer": {"POST": post_sign_in_answer},
     AGENTS_PATH: {"GET": get_agents},
     _AGENT: {"GET": get_agent, "PATCH": patch_agent, "DELETE": delete_agent},
     f"{_AGENT}/install": {"POST": post_install},
@@ -164,6 +192,7 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     PROJECTS_PATH: {"GET": get_projects},
     f"{PROJECTS_PATH}/sync": {"POST": post_sync},
     f"{PROJECTS_PATH}/restore": {"POST": post_restore},
+    f"{PROJECTS_PATH}/forget": {"POST": post_forget},
 }
 
 
@@ -172,7 +201,7 @@ def parse_body(data: bytes) -> Body:
     if len(data) > MOST_BODY_BYTES:
         raise RequestError(
             f"The request has {len(data)} bytes; at most {MOST_BODY_BYTES} are allowed.",
-            "A token has about 40 characters. Check what you pasted.",
+            "A token or an address is much shorter. Check what you pasted.",
             status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         )
     if not data.strip():

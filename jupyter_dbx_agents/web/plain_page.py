@@ -45,17 +45,20 @@ def render_page(
     path: str,
     xsrf_field: str,
     lab_url: str,
+    attempt: Mapping[str, Any] | None = None,
     problem: Problem | None = None,
 ) -> str:
     """Return the page.
 
-    ``path`` is the page's own, ``xsrf_field`` the hidden field that each form needs (as HTML).
+    ``path`` is the page's own, ``xsrf_field`` the hidden field that each form needs (as HTML), and
+    ``attempt`` the sign-in under way.
     """
     return _template().render(
         status=status,
         path=path,
         xsrf_field=xsrf_field,
         lab_url=lab_url,
+        attempt=attempt,
         problem=problem,
         gateways=_GATEWAYS,
     )

@@ -124,6 +124,9 @@ class Pats:
     def promise(self) -> Promise | None:
         return Promise(Secret(self.tokens[0]), 2_000_000_000) if self.tokens else None
 
+    async def ready(self) -> None:
+        pass
+
     async def replace_refused(self, refused: Secret) -> Secret | None:
         self.refused.append(refused.reveal())
         self.tokens.pop(0)

@@ -4,6 +4,7 @@ The pictures go to ``build/screenshots``; three of them are in the README, which
 screenshots`` renews.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,25 @@ from tests.support.running_app import RunningApp
 FOLDER = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 SERIOUS = {"serious", "critical"}
 COMMIT = 'git -c user.name=You -c user.email=you@example.com commit -m "first day" | head -1'
+LONG_NAME = "a-project-whose-name-is-much-longer-than-the-side-bar-is-wide"
+AWAY = "The workspace asks for a pause of 300 s (HTTP 429)."
+LOST = "The history is not kept in the workspace: A file cannot be written. Free some space."
+NEXT_TRY = "2026-11-30T14:05:00+00:00"
+# A row of each kind that no quick start has.
+ROWS: list[dict[str, Any]] = [
+    {"name": "old", "state": "gone", "message": "Its folder was deleted."},
+    {"name": LONG_NAME, "state": "gone", "message": "Its folder was deleted."},
+    {
+        "name": "theirs",
+        "state": "refused",
+        "message": "It has another project.",
+        "hint": "Move it.",
+    },
+    {"name": "busy", "state": "retrying", "message": AWAY, "next_try_at": NEXT_TRY},
+    {"name": "full", "state": "unsafe", "history": {"message": LOST}, "next_try_at": NEXT_TRY},
+    {"name": f"{LONG_NAME}-too", "state": "synced", "history": {"safe_at": NEXT_TRY}},
+    {"name": "a link", "state": "unfit", "message": "It is a link to another folder."},
+]
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
 
@@ -83,6 +103,30 @@ def test_dialog_launcher_and_panel_are_pictured_and_accessible(
     shoot(lab.page, f"panel-{name}")
     assert violations(lab.page, axe, "#jp-DbxAgents-panel") == []
     assert violations(lab.page, axe, ".jp-DbxAgents-StatusItem") == []
+
+
+@pytest.mark.parametrize("name", THEMES)
+def test_projects_in_every_state_are_pictured_readable_and_accessible(
+    lab: LabPage, axe: str, name: str
+):
+    def answer(route: Route) -> None:
+        route.fulfill(json=route.fetch().json() | {"projects": ROWS})
+
+    lab.use_theme(THEMES[name])
+    lab.page.route("**/dbx-agents/api/status?*", answer)
+    lab.show_panel()
+    section = lab.section("Projects")
+    expect(section.get_by_role("listitem")).to_have_count(len(ROWS))
+    section.evaluate("section => section.scrollIntoView()")
+    shoot(lab.page, f"projects-{name}")
+    for row in ROWS:
+        shown = section.get_by_text(row["name"], exact=True)
+        box = shown.bounding_box()
+        assert box and box["height"] < 24 and box["width"] > 60, row  # one line, and some of it
+        assert shown.get_attribute("title") == row["name"]
+    expect(section.get_by_text("not safe")).to_have_attribute("data-level", "warning")
+    expect(section.get_by_text(re.compile(r"^Next try at \d+:05"))).to_have_count(2)
+    assert violations(lab.page, axe, "#jp-DbxAgents-panel") == []
 
 
 @pytest.mark.parametrize("scheme", THEMES)

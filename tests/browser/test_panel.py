@@ -139,11 +139,10 @@ def test_what_is_left_out_of_a_sync_is_told_with_its_reason(lab: LabPage):
         "message": "No room.",
         "hint": "Make some.",
     }
-    project |= {"skipped_count": 1, "skipped": [remark], "hooks": "The hooks are not ours."}
+    project |= {"skipped_count": 1, "skipped": [remark]}
     show_changed(lab, lambda status: status.update(projects=[project]))
     section = lab.section("Projects")
     expect(section).to_contain_text("No room. Make some.")
-    expect(section).to_contain_text("The hooks are not ours.")
     expect(section.get_by_text("it has 600 MB")).to_be_hidden()
     section.get_by_text("1 file not copied").click()
     expect(section.get_by_text("it has 600 MB")).to_be_visible()
@@ -343,6 +342,9 @@ def test_a_panel_that_could_not_be_loaded_says_what_to_do(new_lab: LabPage, app:
     expect(lab.section("Token")).to_be_visible()
 
 
+LOST = {"name": "lost", "note": "It was deleted."}
+
+
 @pytest.mark.parametrize(
     ("restored", "said"),
     [
@@ -356,9 +358,39 @@ def test_what_did_not_come_back_of_a_project_is_said(
 ):
     result = {"name": "lost", "has_history": True, "missing": [], "problem": "", **restored}
     page = lab.page
-    page.route("**/api/projects?*", lambda r: r.fulfill(json={"restorable": ["lost"]}))
+    page.route("**/api/projects?*", lambda r: r.fulfill(json={"restorable": [LOST]}))
     page.route("**/api/projects/restore?*", lambda r: r.fulfill(json={"restored": [result]}))
     lab.show_panel()
     lab.section("Projects").get_by_role("button", name="Restore from workspace").click()
     lab.section("Projects").get_by_role("button", name="Restore lost").click()
     expect(lab.toast(said)).to_be_visible()
+
+
+@pytest.mark.parametrize("files", [False, True])
+def test_a_deleted_project_is_forgotten_after_a_confirmation(lab: LabPage, files: bool):
+    left = "" if files else "/Workspace/Users/o/projects/lost"
+    project: dict[str, Any] = {"name": "lost", "state": "gone", "message": "It was deleted."}
+    show_changed(lab, lambda status: status.update(projects=[project]))
+    page = lab.page
+    page.route("**/api/projects/forget?*", lambda r: r.fulfill(json={"name": "lost", "left": left}))
+    button = lab.section("Projects").get_by_role("button", name="Forget lost")
+    button.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Cancel").click()
+    button.click()
+    if files:
+        dialog.get_by_text("Also delete its files").click()
+    with page.expect_request("**/api/projects/forget?*") as asked:
+        dialog.get_by_role("button", name="Forget").click()
+    assert asked.value.post_data_json == {"name": "lost", "files": files}
+    expect(lab.toast("“lost” was forgotten")).to_be_visible()
+
+
+def test_safe_and_visible_are_told_apart(lab: LabPage):
+    history = {"safe_at": "2026-11-30T10:00:00+00:00", "message": "", "note": "Rewritten."}
+    project: dict[str, Any] = {"name": "p", "state": "syncing", "done": 3, "count": 20_000}
+    show_changed(lab, lambda status: status.update(projects=[{**project, "history": history}]))
+    section = lab.section("Projects")
+    expect(section).to_contain_text("Safe at ")
+    expect(section).to_contain_text("Files: 3 of 20000")
+    expect(section).to_contain_text("Rewritten.")

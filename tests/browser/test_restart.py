@@ -18,7 +18,7 @@ from tests.support.tabs import Tabs, forget_sessions
 from .conftest import EXPOSED
 
 MOUSE = "window.jupyterapp.shell.currentWidget.content._term.modes.mouseTrackingMode"
-PROMPT = r"Paste token \(or press Enter to skip\):$"
+PROMPT = r"Paste address or token; it stays hidden \(or press Enter to skip\):$"
 
 
 class Platform:

@@ -57,6 +57,15 @@ def test_a_late_response_is_sent_well_after_the_effect(site):
     assert site.call("POST", CREATE, json={"comment": "late"}).json()["token_value"]
 
 
+def test_a_late_error_is_sent_once_and_late(site, caplog):
+    site.control.add_fault("/api/2.0/workspace", "late", seconds=0.3)
+    started = time.monotonic()
+    answer = site.call("GET", "/api/2.0/workspace/get-status?path=/Shared/nothing")
+    assert answer.status_code == 403 and time.monotonic() - started >= 0.3
+    assert site.call("GET", ME).status_code == 200
+    assert "finish" not in caplog.text
+
+
 def test_a_stream_is_cut_off_in_the_middle(site):
     site.control.add_fault("/anthropic", "drop_stream", after_frames=4, times=1)
     content = "stream: 9 chunks every 1 ms"

@@ -57,6 +57,22 @@ def test_auto_creates_notebooks_without_their_extension(site, name, content, sto
         assert site.sdk().workspace.get_status(path).object_type.value == kind
 
 
+def test_names_with_spaces_at_their_ends_are_names_of_their_own(site):
+    path = f"{HOME}/spaces "
+    site.sdk().workspace.upload(path, b"1", format=ImportFormat.RAW)
+    answer = site.call("GET", "/api/2.0/workspace/get-status", params={"path": path})
+    assert answer.json()["path"].endswith("spaces ")
+    answer = site.call("GET", "/api/2.0/workspace/get-status", params={"path": path.rstrip()})
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("name", ["a.lvdash.json", "b.dbquery.ipynb", "c.dbalert.ipynb"])
+def test_the_platforms_own_objects_are_known_by_their_names(site, name):
+    site.sdk().workspace.upload(f"{HOME}/{name}", b"{}", format=ImportFormat.RAW)
+    answer = site.call("GET", "/api/2.0/workspace/get-status", params={"path": f"{HOME}/{name}"})
+    assert answer.json()["object_type"] in ("DASHBOARD", "QUERY", "ALERT")
+
+
 def test_source_needs_a_language_and_creates_a_notebook(site):
     client = site.sdk()
     with pytest.raises(DatabricksError, match="language"):

@@ -8,7 +8,7 @@ from tests.support.constants import PAT
 from tests.support.running_app import RunningApp, eventually
 from tests.support.terminal_client import TerminalClient
 
-PROMPT = r"Paste token \(or press Enter to skip\): "
+PROMPT = r"Paste address or token; it stays hidden \(or press Enter to skip\): "
 
 
 @pytest.fixture

@@ -26,11 +26,11 @@ def test_a_terminal_without_a_token_asks_takes_a_bad_and_a_good_one_and_becomes_
     with app.owner.terminal() as terminal:
         terminal.expect("Connect to Databricks")
         assert terminal.expect(r"https?://\S+/settings/user/developer/access-tokens")
-        terminal.expect(r"Paste token \(or press Enter to skip\): ")
+        terminal.expect(r"Paste address or token; it stays hidden \(or press Enter to skip\): ")
         terminal.type("hunter2\n")
-        refused = terminal.expect("(?s).*not look like a Databricks personal access token")
+        refused = terminal.expect("(?s).*neither the address where")
         assert "hunter2" not in refused[0]
-        terminal.expect("Paste token ")
+        terminal.expect("Paste address or token")
         paste = app.lines["paste"]
         terminal.type(paste + "\n")
         said = terminal.expect(f"(?s).*Connected as {app.lines['owner']}")[0]

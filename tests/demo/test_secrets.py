@@ -1,15 +1,22 @@
 """No secret where it does not belong."""
 
+import base64
+import hashlib
 import json
 import os
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.consent import query
 from tests.support.running_app import RunningApp, eventually
 
 PAT = re.compile(rb"dapi[0-9a-f]{32}")
+# The local workspace's access tokens, codes and refresh tokens.
+OAUTH = re.compile(rb"eyJraWQiOiAi[\w-]+\.[\w-]+\.[\w-]+|doau[0-9a-f]{48}")
+WORD = re.compile(rb"(?<![\w-])[\w-]{43,128}(?![\w-])")
 PROGRAM = "'from databricks.sdk import WorkspaceClient as W; W().current_user.me()'"
 CAPABILITY_FILES = {".claude/settings.json", ".codex/config.toml"}
 
@@ -100,3 +107,75 @@ def test_the_literal_token_follows_each_rotation(app: RunningApp, secrets: list[
     assert before
     with app.owner.terminal():  # rotation is for those at work
         eventually(lambda: PAT.findall(config.read_bytes()) not in ([], before), 30)
+
+
+def verifiers(text: bytes, challenge: bytes) -> list[bytes]:
+    """The words in a text that are the verifier of a challenge (RFC 7636 §4.2)."""
+    words = set(WORD.findall(text))
+    hashed = {base64.urlsafe_b64encode(hashlib.sha256(w).digest()).rstrip(b"="): w for w in words}
+    return [hashed[challenge]] if challenge in hashed else []
+
+
+Leaks = Callable[[bytes], list[bytes]]
+
+
+@pytest.fixture
+def oauth_leaks(app: RunningApp) -> Iterator[Leaks]:
+    """Finds the secrets of a sign-in in a text, after one whose token was refreshed."""
+    app.control.switch(tokens_disabled=True)
+    asked = app.owner.json("POST", "/dbx-agents/api/pat/sign-in")["address"]
+    address = app.sign_in()
+    app.owner.json("POST", "/dbx-agents/api/pat/rotate")
+    challenge, code = query(asked)["code_challenge"].encode(), query(address)["code"].encode()
+    assert query(address)["state"] == query(asked)["state"]
+
+    def find(text: bytes) -> list[bytes]:
+        found = [*OAUTH.findall(text), *verifiers(text, challenge)]
+        return found + ([code] if code in text else [])
+
+    yield find
+    app.control.switch(tokens_disabled=False)
+    app.owner.json("DELETE", "/dbx-agents/api/pat")
+
+
+def test_no_code_verifier_or_token_of_a_sign_in_is_in_the_log_at_debug(
+    app: RunningApp, oauth_leaks: Leaks
+):
+    with app.owner.terminal() as terminal:
+        terminal.run(f"python -c {PROGRAM}")
+    text = app.log.read_bytes()
+    assert b"[D " in text
+    assert b"/pat/sign-in/answer" in text
+    assert oauth_leaks(text) == []
+
+
+def test_no_secret_of_a_sign_in_is_in_any_environment_or_argument(
+    app: RunningApp, oauth_leaks: Leaks
+):
+    with app.owner.terminal() as terminal:
+        terminal.run("sleep 30 & true")
+        for folder in family(app.server_pid()):
+            for name in ("environ", "cmdline"):
+                try:
+                    content = (folder / name).read_bytes()
+                except (PermissionError, FileNotFoundError, ProcessLookupError):
+                    continue  # closed to us, or ended meanwhile
+                assert oauth_leaks(content) == [], f"{folder}/{name}"
+
+
+def test_no_secret_of_a_sign_in_is_in_any_file_but_the_access_token_in_databrickscfg(
+    app: RunningApp, oauth_leaks: Leaks
+):
+    config = app.home / ".databrickscfg"
+    eventually(lambda: OAUTH.search(config.read_bytes()), 30, "the literal token")
+    assert b"doau" not in config.read_bytes()
+    for path in app.home.rglob("*"):
+        if path.is_symlink() or not path.is_file() or "node_modules" in path.parts:
+            continue
+        if path.name in {config.name, "..databrickscfg.jupyter_dbx_agents.tmp"}:
+            continue
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            continue
+        assert oauth_leaks(content) == [], path

@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ from dbx_workspace.faults import Fault
 from dbx_workspace.rest.files import ImportedObject
 from dbx_workspace.server import LocalWorkspace
 from jupyter_dbx_agents.git_sync import GitSync
+from jupyter_dbx_agents.git_sync.history import History
 from jupyter_dbx_agents.git_sync.local.git import git_environment
-from jupyter_dbx_agents.git_sync.local.projects import locate
+from jupyter_dbx_agents.git_sync.local.mirror import MIRRORS_FOLDER, Mirror
+from jupyter_dbx_agents.git_sync.local.projects import locate, main_location
 from jupyter_dbx_agents.git_sync.local.repository import Repository
+from jupyter_dbx_agents.git_sync.ownership import Ownership
 from jupyter_dbx_agents.git_sync.project_sync import ProjectSync, Settings
 from jupyter_dbx_agents.git_sync.remote.marker import Destination, Marker
 from jupyter_dbx_agents.git_sync.remote.workspace_files import Pace, WorkspaceFiles
@@ -50,6 +54,8 @@ class MortalTransport(httpx.AsyncHTTPTransport):
         self.dies_after_effect = False
         self.is_dead = False
         self.before_request: Callable[[int], None] = lambda _count: None
+        # What a proxy answers in place of the workspace.
+        self.instead: Callable[[httpx.Request], httpx.Response] | None = None
         self.count = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -57,6 +63,8 @@ class MortalTransport(httpx.AsyncHTTPTransport):
             raise Killed
         self.count += 1
         self.before_request(self.count)
+        if self.instead is not None:
+            return self.instead(request)
         dies = self.count == self.dies_at
         self.is_dead |= dies and not self.dies_after_effect
         if self.is_dead:
@@ -83,6 +91,9 @@ class Pats:
 
     def promise(self) -> Promise | None:
         return None
+
+    async def ready(self) -> None:
+        pass
 
     async def replace_refused(self, refused: Secret) -> Secret | None:
         if self.token == refused.reveal():
@@ -177,16 +188,23 @@ class Site:
         nodes = [n for n in self.workspace.files.all() if n.path.startswith(prefix)]
         return {n.path[len(prefix) :]: n.content for n in nodes if n.kind != "DIRECTORY"}
 
+    def bundles(self, name: str) -> list[str]:
+        """The files of a project's history, in their order."""
+        return sorted(n for n in self.remote(f".dbx-agents/{name}") if ".bundle" in n)
+
     def remote_folders(self, name: str) -> set[str]:
         prefix = f"/Users/{OWNER}/projects/{name}/"
         nodes = [n for n in self.workspace.files.all() if n.path.startswith(prefix)]
         return {n.path[len(prefix) :] for n in nodes if n.kind == "DIRECTORY"}
 
     def put_foreign(self, path: str, content: bytes, kind: Any = "FILE") -> None:
-        """Somebody else writes below the projects' folder."""
+        """Somebody else writes below the projects' folder, a moment later than git sync."""
         target = f"{ROOT}/{path}"
         self.workspace.files.mkdirs(OWNER, target.rpartition("/")[0])
-        self.workspace.files.put(OWNER, ImportedObject(target, kind, content), overwrite=True)
+        node = self.workspace.files.put(
+            OWNER, ImportedObject(target, kind, content), overwrite=True
+        )
+        node.modified_at += timedelta(seconds=2)
 
     def delete_foreign(self, path: str, *, recursive: bool = False) -> None:
         self.workspace.files.delete(OWNER, f"{ROOT}/{path}", recursive=recursive)
@@ -196,30 +214,37 @@ class Site:
 
     # ---- the sync
 
-    def settings(self, **changes: Any) -> Settings:
-        values = {
-            "origin": "app",
-            "scratch": self.home,
-            "keeps_history": True,
-            "most_history_bytes": 1 << 30,
-            "most_file_bytes": 500 * 1024**2,
-            "parallel": 4,
-            "checkpoint_files": 3,
-        }
-        return Settings(**{**values, **changes})
+    @property
+    def mirrors(self) -> Path:
+        return self.home / ".local/state/jupyter_dbx_agents" / MIRRORS_FOLDER
 
-    def project_sync(self, name: str, **settings: Any) -> ProjectSync:
+    def project_sync(
+        self,
+        name: str,
+        *,
+        origin: str = "app",
+        most_history_bytes: int = 1 << 30,
+        history: History | None = None,
+        **settings: Any,
+    ) -> ProjectSync:
         location = locate(self.projects / name)
         assert location is not None
-        return ProjectSync(
+        source = Repository(main_location(location), self.environment)
+        mirror = history.mirror if history else Mirror(self.mirrors, source, self.environment)
+        ownership = Ownership(
             Repository(location, self.environment),
+            mirror,
             Destination(self.files, ROOT, name),
-            self.settings(**settings),
-            log=LOG,
+            origin=origin,
         )
+        history = history or History(
+            mirror, ownership, origin=origin, most_bytes=most_history_bytes, log=LOG
+        )
+        values = {"most_file_bytes": 500 * 1024**2, "parallel": 4, "checkpoint_files": 3}
+        return ProjectSync(ownership, history, Settings(**{**values, **settings}), log=LOG)
 
     def restorer(self, origin: str = "app") -> Restorer:
-        return Restorer(self.files, ROOT, self.projects, self.environment, origin)
+        return Restorer(self.files, ROOT, self.projects, self.mirrors, self.environment, origin)
 
     def git_sync(self, **traits: Any) -> GitSync:
         values = {
@@ -263,10 +288,13 @@ def site(tmp_path: Path) -> Site:
 
 
 @pytest.fixture
-def without_lfs(site: Site, tmp_path_factory: pytest.TempPathFactory) -> None:
+def without_lfs(
+    site: Site, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The site's programs are the system's, but for Git LFS, whether it is there or not."""
     folder = tmp_path_factory.mktemp("programs")
     for program in Path("/usr/bin").iterdir():
         if program.name != "git-lfs":
             (folder / program.name).symlink_to(program)
     site.environment["PATH"] = str(folder)
+    monkeypatch.setenv("PATH", str(folder))

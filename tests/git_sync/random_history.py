@@ -41,6 +41,7 @@ class RandomHistory:
     def __init__(self, folder: Path, random_: random.Random, environment: dict[str, str]) -> None:
         self.folder, self.random, self.environment = folder, random_, environment
         self.commits: dict[str, Commit] = {}
+        self.former: dict[str, Commit] = {}
         self.branch = "main"
         self.branches: dict[str, str] = {}
         self.count = 0
@@ -76,7 +77,9 @@ class RandomHistory:
         operations = [self.edit] * 6
         if self.head:
             operations += [self.amend, self.reset, self.switch, self.switch_back, self.merge]
-            operations += [self.orphan, self.empty, self.collect]
+            operations += [self.orphan, self.empty, self.collect, self.rewrite, self.pack]
+            operations += [self.tag, self.note, self.stash, self.drop_stash, self.detach_worktree]
+            operations += [self.delete_ref]
         operation = self.random.choice(operations)
         operation()
         return operation.__name__
@@ -115,9 +118,92 @@ class RandomHistory:
 
     def collect(self) -> None:
         """Objects that nobody refers to go; ours refers to what was synced."""
+        self.git("worktree", "prune")
         reachable = self.git("rev-list", "--all").decode().split()
         self.git("-c", "gc.reflogExpire=now", "prune", "--expire=now")
         self.commits = {oid: c for oid, c in self.commits.items() if oid in set(reachable)}
+
+    def is_newer_than_its_history(self) -> bool:
+        """Whether a restore has committed files whose history was not kept, and said so."""
+        oid, subject = self.git("log", "-1", "--format=%H %s").decode().split(" ", 1)
+        return subject.startswith("Restored from the workspace") and oid not in self.former
+
+    def _tree(self, oid: str) -> Tree:
+        tree: Tree = {}
+        for entry in self.git("ls-tree", "-r", "-z", oid).decode().split("\0")[:-1]:
+            facts, _, path = entry.partition("\t")
+            mode, _kind, blob = facts.split()
+            tree[path] = mode, self.git("cat-file", "blob", blob)
+        return tree
+
+    def refs(self) -> dict[str, str]:
+        """All refs, stashes, and the HEADs of linked worktrees, but for what a restore adds."""
+        listing = self.git("for-each-ref", "--format=%(refname) %(objectname)").decode()
+        pairs = (line.split(" ") for line in listing.splitlines())
+        found = {name: oid for name, oid in pairs if not name.startswith("refs/dbx/")}
+        if "refs/stash" in found:
+            log = self.git("reflog", "show", "--format=%H", "refs/stash", "--").decode()
+            found["stashes"] = " ".join(log.split())
+        return found
+
+    def heads_of_worktrees(self) -> set[str]:
+        """The commits of detached worktrees."""
+        listing = self.git("worktree", "list", "--porcelain").decode()
+        blocks = [block for block in listing.split("\n\n")[1:] if "\ndetached" in block]
+        return {line[5:] for block in blocks for line in block.splitlines() if line[:5] == "HEAD "}
+
+    def tag(self) -> None:
+        name, oid = f"t{self.random.randrange(4)}", self.random.choice(list(self.commits))
+        annotation = ["-a", "-m", "annotated"] if self.random.random() < 0.5 else []
+        self.git("-c", "user.name=n", "-c", "user.email=e", "tag", "-f", *annotation, name, oid)
+
+    def note(self) -> None:
+        self.git("update-ref", "refs/notes/commits", self.random.choice(list(self.commits)))
+
+    def stash(self) -> None:
+        assert self.head
+        identity = ("-c", "user.name=n", "-c", f"user.email={self.random.random()}")
+        parents, tree = ["-p", self.head.oid], f"{self.head.oid}^{{tree}}"
+        index = self.git(*identity, "commit-tree", *parents, "-m", "index", tree).decode().strip()
+        parents += ["-p", index]
+        oid = self.git(*identity, "commit-tree", *parents, "-m", "WIP", tree).decode().strip()
+        self.git("stash", "store", "-m", "WIP", oid)
+
+    def drop_stash(self) -> None:
+        if b"refs/stash" in self.git("for-each-ref", "refs/stash"):
+            self.git("stash", "drop", "-q")
+
+    def detach_worktree(self) -> None:
+        path = self.folder.parent / f"{self.folder.name}-tree{self.random.randrange(2)}"
+        self.git("worktree", "prune")
+        oid = self.random.choice(list(self.commits))
+        if path.exists():
+            self.git("worktree", "remove", "--force", str(path))
+        self.git("worktree", "add", "-q", "--no-checkout", "--detach", str(path), oid)
+
+    def delete_ref(self) -> None:
+        names = [name for name in self.refs() if name.startswith(("refs/tags", "refs/heads"))]
+        names = [name for name in names if name != f"refs/heads/{self.branch}"]
+        if names:
+            name = self.random.choice(names)
+            self.git("update-ref", "-d", name)
+            self.branches.pop(name.removeprefix("refs/heads/"), None)
+
+    def pack(self) -> None:
+        self.git("gc", "-q", "--prune=now")
+
+    def rewrite(self) -> None:
+        """Nothing of the former history is left, as after ``git filter-repo``."""
+        assert self.head
+        tree = self._changed(self.head.tree)
+        for name in self.refs():
+            if name.startswith("refs/"):
+                self.git("update-ref", "-d", name)
+        self.branches = {}
+        self._commit(tree, [])
+        self.git("reflog", "expire", "--expire=now", "--all")
+        self.pack()
+        self.commits = {self.branches[self.branch]: self.commits[self.branches[self.branch]]}
 
     def _parents(self) -> list[str]:
         return [self.head.oid] if self.head else []
@@ -169,7 +255,7 @@ class RandomHistory:
             self.git("update-ref", "-d", ref)
         self.git("fast-import", "--force", "--quiet", stdin=b"".join(lines))
         oid = (self.folder / ".git" / ref).read_text().strip()
-        self.commits[oid] = Commit(oid, tree)
+        self.commits[oid] = self.former[oid] = Commit(oid, tree)
         self.branches[self.branch] = oid
 
     def _point(self, branch: str, oid: str) -> None:
@@ -178,10 +264,13 @@ class RandomHistory:
 
     def reload(self) -> None:
         """Take the refs as they are, after a restore.  Raises KeyError for an unknown commit."""
+        if self.is_newer_than_its_history():
+            oid = self.git("rev-parse", "HEAD").decode().strip()
+            self.former[oid] = Commit(oid, self._tree(oid))
         listing = self.git(
             "for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads"
         )
-        self.branches = {}
+        self.branches, self.commits = {}, dict(self.former)
         for line in listing.decode().splitlines():
             oid, _, name = line.partition(" ")
             self.branches[name] = self.commits[oid].oid

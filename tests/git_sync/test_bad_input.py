@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_dbx_agents.errors import GitSyncError
+from jupyter_dbx_agents.cli import projects as commands
+from jupyter_dbx_agents.errors import GitError, GitSyncError, RequestError
+from jupyter_dbx_agents.git_sync.local import git as git_module
+from jupyter_dbx_agents.git_sync.local.git import Git
 
 from .conftest import Site, until
 from .test_git_sync import model, synced
@@ -40,7 +43,9 @@ async def test_a_token_that_dies_half_way_is_replaced(site: Site) -> None:
     assert len(site.remote("p")) == 50
 
 
-async def test_an_outage_is_reported_and_sync_resumes_after_it(site: Site) -> None:
+async def test_an_outage_is_reported_and_sync_resumes_after_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site.make("p", a="1")
     site.fault("status", status=503)
     sync = site.git_sync(first_retry_seconds=0.5)
@@ -48,6 +53,8 @@ async def test_an_outage_is_reported_and_sync_resumes_after_it(site: Site) -> No
     await until(lambda: model(sync, "p")["next_try_at"], "a next try")
     now = model(sync, "p")
     assert now["state"] == "retrying" and "503" in now["message"] and now["hint"]
+    monkeypatch.setattr(commands, "call", lambda *_request: {"projects": [now]})
+    assert f"next try at {now['next_try_at'][11:16]} UTC" in " ".join(commands.status_lines([]))
     site.workspace.faults.clear()
     await synced(site, sync, "p")
     assert model(sync, "p")["message"] == ""
@@ -127,11 +134,11 @@ async def test_a_broken_repository_hurts_no_other(site: Site) -> None:
     sync = site.git_sync()
     await sync.start()
     await synced(site, sync, "fine")
-    partly = await synced(site, sync, "partly")
+    partly = await synced(site, sync, "partly", "unsafe")
     assert site.remote("partly") == {"b": b"b of partly", "c": b"c of partly"}
     wrong = await synced(site, sync, "wrong")
     assert "is damaged" in wrong["skipped"][0]["reason"]
-    gap = await synced(site, sync, "gap")
+    gap = await synced(site, sync, "gap", "unsafe")
     assert site.remote("gap").keys() == {"a", "b", "c"}
     assert "history is not kept" in gap["history"]["message"]
     assert [each["path"] for each in partly["skipped"]] == ["a"]
@@ -140,6 +147,37 @@ async def test_a_broken_repository_hurts_no_other(site: Site) -> None:
     await until(lambda: model(sync, "broken")["state"] == "retrying")
     assert "fatal: " in model(sync, "broken")["message"] and model(sync, "broken")["hint"]
     assert site.remote("broken") == {} == site.remote("empty")
+
+
+async def test_files_without_their_history_are_no_success_until_it_is_safe(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.make("p", a="1")
+    site.commit("p", {"b": os.urandom(20_000)})
+    site.workspace.files.max_file_bytes = 10_000
+    sync = site.git_sync(first_retry_seconds=0.5)
+    await sync.start()
+    await synced(site, sync, "p", "unsafe")
+    await until(lambda: model(sync, "p")["next_try_at"], "the next try of the history")
+    answer = await sync.sync_now("p")
+    monkeypatch.setattr(commands, "call", lambda *_request: {"projects": answer})
+    said: list[str] = []
+    with pytest.raises(RequestError, match="not safe: p"):
+        said += commands.sync_lines(["p"])
+    said += commands.status_lines(["p"])
+    assert " unsafe " in said[0] and "history is not kept" in " ".join(said)
+    site.workspace.files.max_file_bytes = 1_000_000
+    now = await synced(site, sync, "p")
+    assert now["history"]["safe_at"] and now["next_try_at"] is None
+
+
+async def test_a_history_that_is_too_large_is_said_and_the_files_are_synced(site: Site) -> None:
+    site.make("p", a="1")
+    site.commit("p", {"b": os.urandom(20_000)})
+    sync = site.git_sync(most_history_bytes=10_000)
+    await sync.start()
+    await synced(site, sync, "p")
+    assert "history is not kept" in model(sync, "p")["history"]["message"]
 
 
 async def test_a_full_disk_costs_the_history_and_not_the_files(site: Site) -> None:
@@ -153,10 +191,10 @@ async def test_a_full_disk_costs_the_history_and_not_the_files(site: Site) -> No
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert site.remote("p").keys() == {"a"}
-    assert "history is not kept" in sync.archive_problem
+    assert "history is not kept" in sync.history.problem
     site.commit("p", {"b": "2"})
     await sync.run()
-    assert sync.archive_problem == ""
+    assert sync.history.problem == ""
     shutil.rmtree(site.projects / "p")
     assert (await site.restorer().restore("p")).has_history
 
@@ -201,7 +239,7 @@ async def test_another_repository_put_in_the_place_of_one_is_noticed(site: Site)
     assert site.remote("p") == {"a": b"1"}
     [now] = await sync.sync_now("p", takes_over=True)
     assert now["state"] == "synced"
-    assert site.remote("p") == {"a": b"1", "b": b"2"}
+    assert site.remote("p") == {"b": b"2"}
 
 
 async def test_a_project_whose_name_cannot_be_is_named(site: Site) -> None:
@@ -210,5 +248,45 @@ async def test_a_project_whose_name_cannot_be_is_named(site: Site) -> None:
     sync = site.git_sync()
     await sync.start()
     await synced(site, sync, "p")
-    assert model(sync, "b\\xe9")["state"] == "refused"
+    assert model(sync, "b\\xe9")["state"] == "unfit"
     assert model(sync, "b\\xe9").keys() == model(sync, "p").keys()
+    Path(bad).rename(site.projects / "renamed")
+    await sync.install_hooks()
+    assert {each["name"] for each in sync.status()} == {"p", "renamed"}
+
+
+async def test_damaged_git_folders_do_not_keep_git_sync_from_starting(site: Site) -> None:
+    for name in ("nul", "binary", "fine"):
+        site.make(name, a="1")
+    shutil.rmtree(site.projects / "nul/.git")
+    (site.projects / "nul/.git").write_bytes(b"\0" * 100)  # as a crash leaves it
+    (site.projects / "binary/.git/commondir").write_bytes(b"\xff\0")
+    sync = site.git_sync()
+    await sync.start()
+    await synced(site, sync, "fine")
+
+
+async def test_a_failing_look_ends_no_watching(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.make("p", a="1")
+    sync = site.git_sync(installs_hooks=False)
+    await sync.start()
+    await synced(site, sync, "p")
+    failures = []
+
+    def fail(_projects: Path) -> frozenset[str]:
+        failures.append(1)
+        raise PermissionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("jupyter_dbx_agents.git_sync.supervisor.top_repositories", fail)
+        await until(lambda: len(failures) > 2, "several failures")
+    site.make("new", a="1")
+    await until(lambda: site.remote("new"), "a project made after them")
+
+
+async def test_a_git_that_hangs_is_named(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(git_module, "TIMEOUT_SECONDS", 0.2)
+    git = Git(site.make("p", a="1") / ".git", site.environment)
+    with pytest.raises(GitError, match="git hang took longer than 0 s") as raised:
+        await git.output("hang", options=("-c", "alias.hang=!sleep 5"))
+    assert "file system" in raised.value.hint

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from jupyter_dbx_agents.errors import GitSyncError, RestoreError
-from jupyter_dbx_agents.git_sync import GitSync, uninstall
+from jupyter_dbx_agents.git_sync import GitSync, Restorable, uninstall
 from tests.support.constants import OWNER
 
 from .conftest import Site, until
@@ -24,17 +24,18 @@ def model(sync: GitSync, name: str) -> dict[str, Any]:
     return next((each for each in projects if each["name"] == name), {"state": "unknown"})
 
 
-async def synced(site: Site, sync: GitSync, name: str) -> dict[str, Any]:
+async def synced(site: Site, sync: GitSync, name: str, state: str = "synced") -> dict[str, Any]:
     head = site.git(name, "rev-parse", "HEAD")
 
     def is_synced() -> bool:
         now = model(sync, name)
-        return bool(now["state"] == "synced" and now["commit"] == head)
+        return bool(now["state"] == state and now["commit"] == head)
 
     await until(is_synced, f"{name}: {model(sync, name)}")
     return model(sync, name)
 
 
+@pytest.mark.usefixtures("without_lfs")
 async def test_commits_arrive_through_the_hook_alone(site: Site) -> None:
     site.make("p", a="1")
     sync = site.git_sync(look_seconds=1000.0)
@@ -96,11 +97,12 @@ async def test_repositories_inside_others_of_the_same_name_and_worktrees(site: S
         "lib/lib": b"of one",
         ".claude/worktrees/agent/own": b"one",
     }
-    assert site.git("tree", "rev-parse", "refs/worktree/dbx/synced") != site.git(
-        "one", "rev-parse", "refs/dbx/synced"
-    )
+    bundles = {name: site.remote(f".dbx-agents/{name}").keys() for name in ("one", "tree")}
+    assert any("history-" in name for name in bundles["one"])
+    assert bundles["tree"] == {"sync.json"}, "worktrees share one history"
 
 
+@pytest.mark.usefixtures("without_lfs")
 async def test_a_home_behind_a_link(site: Site, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(site.home)
@@ -154,7 +156,7 @@ async def test_restore_all_after_a_restart(site: Site) -> None:
     fresh = site.git_sync()
     await fresh.start()
     assert not (site.projects / ".restoring-leftover").exists()
-    assert await fresh.restorable() == ["one", "one/lib", "two"]
+    assert await fresh.restorable() == [Restorable(n, "") for n in ("one", "one/lib", "two")]
     restored = await fresh.restore()
     assert [each.name for each in restored] == ["one", "one/lib", "two"]
     assert {n: site.git(n, "log", "--format=%H") for n in before} == before
@@ -210,7 +212,8 @@ async def test_only_projects_are_synced(site: Site) -> None:
     site.commit("p/.cache/clone", {"a": "2"})
     site.make("q", a="1")
     await synced(site, sync, "q")
-    assert [each["name"] for each in sync.status()] == ["q"]
+    names = {each["name"]: each["state"] for each in sync.status()}
+    assert names == {"p/.cache/clone": "unfit", "p/node_modules/x": "unfit", "q": "synced"}
 
 
 WORKER = """

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -11,21 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_dbx_agents.git_sync import uninstall
+from jupyter_dbx_agents.git_sync import allow_hooks, are_hooks_removed, uninstall
 from jupyter_dbx_agents.git_sync.hooks.repository_hooks import (
     FOLDER_BELOW_HOME,
-    HOOKS,
-    STAND_IN,
-    HookReport,
+    HOOK,
+    MARK,
     Triggers,
-    install_hooks,
-    own_names,
+    install_hook,
     uninstall_hooks,
 )
 from jupyter_dbx_agents.git_sync.hooks.user_config import Identity, UserConfig
 from jupyter_dbx_agents.git_sync.local.projects import locate
 
-from .conftest import Site
+from .conftest import Site, until
+from .test_git_sync import synced
 
 THEIRS = "#!/bin/sh\necho theirs >>'{log}'\n"
 
@@ -39,10 +39,10 @@ class Hooked:
         self.triggers.open()
         self.log = site.home / "theirs.log"
 
-    def install(self, name: str) -> HookReport:
+    def install(self, name: str) -> bool:
         location = locate(self.site.projects / name)
         assert location is not None
-        return install_hooks(location, self.triggers.folder, self.site.environment)
+        return install_hook(location, self.triggers.folder, self.site.environment)
 
     def uninstall(self, name: str) -> list[Path]:
         location = locate(self.site.projects / name)
@@ -60,92 +60,148 @@ class Hooked:
 
 
 @pytest.fixture
-def hooked(site: Site) -> Hooked:
+def hooked(site: Site, without_lfs: None) -> Hooked:
     return Hooked(site)
 
 
-def test_commit_merge_rewrite_and_checkout_leave_a_trigger(site: Site, hooked: Hooked) -> None:
-    folder = site.make("p", a="1")
-    assert hooked.install("p").problem == ""
+def test_a_commit_leaves_a_trigger(site: Site, hooked: Hooked) -> None:
+    site.make("p", a="1")
+    assert hooked.install("p")
+    assert not hooked.triggers.take()
     site.commit("p", {"a": "2"})
-    assert hooked.triggers.take() == [folder.resolve()]
-    assert hooked.triggers.take() == []
-    for command in (
-        ("commit", "-q", "--amend", "-m", "amended"),
-        ("checkout", "-q", "-b", "b", "HEAD^"),
-        ("merge", "-q", "--ff", "main"),
-        ("rebase", "-q", "--force-rebase", "--root"),
-    ):
-        site.git("p", *command)
-        assert folder.resolve() in hooked.triggers.take(), command
+    assert hooked.triggers.take()
+    assert not hooked.triggers.take()
 
 
-@pytest.mark.parametrize("where", [".git/hooks", ".husky/_", "tracked"])
-def test_with_a_hook_of_theirs_both_run(site: Site, hooked: Hooked, where: str) -> None:
-    folder = site.make("p", a="1")
-    if where != ".git/hooks":
-        site.git("p", "config", "core.hooksPath", where)
-    before = hooked.theirs(folder / where / "post-commit")
-    if where == ".husky/_":
-        (folder / where / ".gitignore").write_text("*")
-    if where == "tracked":
-        site.commit("p", {})
-        hooked.log.unlink()
-    report = hooked.install("p")
-    assert report.problem == "" and STAND_IN in report.names
-    assert site.git("p", "status", "--porcelain") == ""
-    (folder / "a").write_text("2")
-    site.git("p", "add", "-A")
-    site.git("p", "commit", "-q", "-m", "change")
-    assert hooked.log.read_text() == "theirs\n"
-    assert set(hooked.triggers.take()) == {folder.resolve()}
-    assert (folder / where / "post-commit").read_bytes() == before
-    listing = site.git("p", "ls-files")
-    assert STAND_IN not in listing and "post-merge" not in listing
-
-
-def test_a_repository_without_a_free_hook_name_is_reported(site: Site, hooked: Hooked) -> None:
-    folder = site.make("p", a="1")
-    for name in (*HOOKS, STAND_IN):
-        hooked.theirs(folder / ".git/hooks" / name)
-    assert "taken" in hooked.install("p").problem
-    site.git("p", "config", "core.hooksPath", "/dev/null")
-    assert hooked.install("p").problem
-
-
-@pytest.mark.usefixtures("without_lfs")
-def test_a_hook_that_replaced_ours_is_noticed_at_the_next_install(
-    site: Site, hooked: Hooked
+@pytest.mark.parametrize("where", ["husky", "tracked", "global"])
+def test_hooks_folders_that_are_the_users_stay_as_they_are(
+    site: Site, hooked: Hooked, where: str
 ) -> None:
     folder = site.make("p", a="1")
+    places = {
+        "husky": folder / ".husky/_",
+        "tracked": folder / "hooks",
+        "global": site.home / "dotfiles/hooks",
+    }
+    option = ["--global"] if where == "global" else []
+    site.git("p", "config", *option, "core.hooksPath", str(places[where]))
+    hooked.theirs(places[where] / "pre-commit")
+    before = everything(site.home)
+    assert not hooked.install("p")
+    assert everything(site.home) == before
+
+
+@pytest.mark.parametrize("kind", ["script", "not executable", "link", "folder", "dangling"])
+def test_a_hook_of_theirs_stays(site: Site, hooked: Hooked, kind: str) -> None:
+    folder = site.make("p", a="1")
+    path = folder / ".git/hooks/post-commit"
+    match kind:
+        case "link":
+            path.symlink_to("/bin/true")
+        case "dangling":
+            path.symlink_to("/does/not/exist")
+        case "folder":
+            path.mkdir()
+        case _:
+            hooked.theirs(path)
+            path.chmod(0o755 if kind == "script" else 0o644)
+    before = os.lstat(path)
+    assert not hooked.install("p")
+    assert os.lstat(path) == before
+
+
+def test_with_git_lfs_its_names_stay_free(site: Site, hooked: Hooked, tmp_path: Path) -> None:
+    folder = site.make("p", a="1")
+    hooked.config().install(None)
+    lfs = tmp_path / "later" / "git-lfs"
+    lfs.parent.mkdir()
+    lfs.write_text("#!/bin/sh\n")
+    lfs.chmod(0o755)
+    site.environment["PATH"] += f":{lfs.parent}"
+    hooked.config().install(None)
+    assert not hooked.install("p")
+    template = site.home / ".local/share/jupyter_dbx_agents/git/template/hooks"
+    for hooks in (folder / ".git/hooks", template):
+        assert HOOK not in {path.name for path in hooks.iterdir()}
+
+
+def test_what_an_earlier_version_installed_goes(site: Site, hooked: Hooked) -> None:
+    folder = site.make("p", a="1")
+    husky = site.make("husky", a="1")
+    site.git("husky", "config", "core.hooksPath", ".husky/_")
+    (husky / ".husky/_").mkdir(parents=True)
+    exclude = husky / ".git/info/exclude"
+    before = exclude.read_bytes()
+    with exclude.open("a") as file:
+        file.write(f"{MARK}\n/.husky/_/post-commit\n# End of jupyter_dbx_agents.\n")
+    for place in (folder / ".git/hooks", husky / ".husky/_"):
+        for name in ("post-merge", "post-rewrite", "post-checkout", "reference-transaction"):
+            (place / name).write_text(f"#!/bin/sh\n{MARK}\n")
+    assert hooked.install("p") and not hooked.install("husky")
+    ours = [p for p in site.projects.rglob("*") if p.is_file() and MARK.encode() in p.read_bytes()]
+    assert ours == [folder / ".git/hooks/post-commit"]
+    assert exclude.read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["NUL", "binary commondir", "no permission"])
+def test_a_damaged_repository_is_passed_over(site: Site, hooked: Hooked, damage: str) -> None:
+    folder = site.make("p", a="1")
+    if damage == "NUL":
+        (folder / ".git/config").write_bytes(b"\0" * 40)
+    elif damage == "no permission":
+        (folder / ".git/hooks").chmod(0)
     hooked.install("p")
-    hooked.theirs(folder / ".git/hooks/post-commit")
-    assert STAND_IN in hooked.install("p").names
-    (folder / ".git/hooks/post-commit").unlink()
-    assert STAND_IN not in hooked.install("p").names
-    assert not (folder / ".git/hooks" / STAND_IN).exists()
+    if damage == "binary commondir":
+        (folder / ".git/commondir").write_bytes(b"\xff\0")
+        assert locate(folder) is None
 
 
 def test_uninstall_restores_every_byte(site: Site, hooked: Hooked) -> None:
     users = site.home / ".config/git/config"
     users.parent.mkdir(parents=True)
     users.write_text("[user]\n\tname = Mine\n")
-    plain, husky = site.make("plain", a="1"), site.make("husky", a="1")
-    site.git("husky", "config", "core.hooksPath", ".husky/_")
-    hooked.theirs(husky / ".husky/_/post-commit")
+    plain = site.make("plain", a="1")
+    elsewhere = site.home / "elsewhere"
+    elsewhere.mkdir()
     before = everything(site.home)
     hooked.config().install(Identity("N", "n@example.com"))
-    for name in ("plain", "husky"):
-        hooked.install(name)
+    assert hooked.install("plain")
     assert everything(site.home) != before
-    removed = uninstall(site.home, site.projects)
-    names = own_names(site.environment)
-    assert {plain / ".git/hooks" / name for name in names} < set(removed)
-    triggers = str(FOLDER_BELOW_HOME)
-    after = {path: data for path, data in everything(site.home).items() if triggers not in path}
+    assert plain / ".git/hooks/post-commit" in uninstall(site.home, site.projects)
+    state = str(FOLDER_BELOW_HOME.parent)
+    after = {path: data for path, data in everything(site.home).items() if state not in path}
     assert after == before
     assert uninstall(site.home, site.projects) == []
     site.commit("plain", {"a": "2"})
+
+
+@pytest.mark.usefixtures("without_lfs")
+@pytest.mark.parametrize("has_token", [True, False])
+async def test_uninstalled_hooks_come_back_by_command_only(site: Site, has_token: bool) -> None:
+    site.make("p", a="1")
+    site.projects = site.projects.rename(site.home / "work")  # whatever the folder is called
+    token = site.pats.token
+    site.pats.token = token if has_token else None
+    sync = site.git_sync(search_seconds=0.05)
+    await sync.start()
+    hook = site.projects / "p/.git/hooks/post-commit"
+    await until(hook.exists, "the hook")
+    if has_token:
+        await synced(site, sync, "p")
+    assert hook in uninstall(site.home, site.home / "projects")
+    site.pats.token = token
+    sync.pat_changed()
+    await sync.install_hooks()  # as a new terminal does
+    site.commit("p", {"a": "2"})
+    await synced(site, sync, "p")
+    await asyncio.sleep(0.3)
+    assert not hook.exists()
+    fresh = site.git_sync()
+    await fresh.start()
+    assert not hook.exists() and are_hooks_removed(site.home)
+    allow_hooks(site.home)
+    await fresh.install_hooks()
+    assert hook.exists() and not are_hooks_removed(site.home)
 
 
 def everything(home: Path) -> dict[str, bytes]:
@@ -158,10 +214,8 @@ def test_new_and_cloned_repositories_have_the_hooks_and_gits_own_template(
     hooked.config().install(None)
     site.make("new", a="1")
     site.git(site.projects, "clone", "-q", "new", "cloned")
-    names = {path.name for path in hooked.triggers.folder.iterdir()}
-    assert names, "the first commit and the clone's checkout are noticed"
-    taken = set(hooked.triggers.take())
-    assert taken >= {(site.projects / n).resolve() for n in ("new", "cloned")}
+    assert hooked.triggers.take()
+    assert (site.projects / "cloned/.git/hooks/post-commit").exists()
     assert (site.projects / "new/.git/info/exclude").exists()
     assert (site.projects / "new/.git/hooks/pre-commit.sample").exists()
 
@@ -214,19 +268,19 @@ def test_the_trigger_survives_the_killing_of_the_process_group(site: Site, hooke
         os.killpg(shell.pid, signal.SIGKILL)
         shell.wait()
         shell.stdout.close()
-        assert hooked.triggers.take() == [folder.resolve()]
+        assert hooked.triggers.take()
 
 
 def test_the_hook_never_fails_and_waits_for_nobody(site: Site, hooked: Hooked) -> None:
     site.make("p", a="1")
     hooked.install("p")
     folder = hooked.triggers.folder
-    folder.rmdir()
+    shutil.rmtree(folder)
     site.commit("p", {"a": "2"})
     folder.write_text("a file where the folder should be")
     site.commit("p", {"a": "3"})
-    hook = site.projects / "p/.git/hooks" / own_names(site.environment)[0]
-    ended = subprocess.run([str(hook), "committed"], capture_output=True, check=True, timeout=10)
+    hook = site.projects / "p/.git/hooks" / HOOK
+    ended = subprocess.run([str(hook)], capture_output=True, check=True, timeout=10)
     assert (ended.stdout, ended.stderr) == (b"", b"")
 
 
@@ -234,8 +288,8 @@ def test_the_hook_costs_a_commit_less_than_ten_milliseconds(site: Site, hooked: 
     """The hook alone, best of many: other programs' load is not its cost."""
     site.make("p", a="1")
     hooked.install("p")
-    hook = site.projects / "p/.git/hooks" / own_names(site.environment)[0]
-    best = min(_seconds(str(hook), "committed") for _ in range(30))
+    hook = site.projects / "p/.git/hooks" / HOOK
+    best = min(_seconds(str(hook)) for _ in range(30))
     nothing = min(_seconds("/bin/true") for _ in range(30))
     assert best - nothing < 0.01
 
@@ -246,11 +300,11 @@ def _seconds(*command: str) -> float:
     return time.perf_counter() - started
 
 
-def test_a_trigger_that_is_being_written_is_not_lost(hooked: Hooked) -> None:
-    file = hooked.triggers.folder / "1234"
-    file.touch()
-    assert hooked.triggers.take() == []
-    file.write_text("/somewhere\n")
-    assert hooked.triggers.take() == [Path("/somewhere")]
-    with contextlib.suppress(FileNotFoundError):
-        file.unlink()
+def test_two_servers_see_each_commit(site: Site, hooked: Hooked) -> None:
+    site.make("p", a="1")
+    hooked.install("p")
+    other = Triggers(hooked.triggers.folder)
+    for step in range(3):
+        site.commit("p", {"a": f"step {step}"})
+        assert hooked.triggers.take() and other.take()
+        assert not hooked.triggers.take() and not other.take()

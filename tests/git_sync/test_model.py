@@ -1,4 +1,4 @@
-"""Random histories, faults and kills: the workspace ends with HEAD's tree plus others' files.
+"""Random histories, faults and kills: every ref is restored, and HEAD's tree is in the workspace.
 
 Each run has other sequences: their first seed is random.  A failure prints its seed; to repeat it,
 set ``GIT_SYNC_SEED`` to it and ``GIT_SYNC_SEQUENCES``, the number of sequences (default 40), to 1.
@@ -6,15 +6,21 @@ set ``GIT_SYNC_SEED`` to it and ``GIT_SYNC_SEQUENCES``, the number of sequences 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import random
+import resource
 import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import datetime, timedelta, tzinfo
 
 import pytest
 
 from dbx_workspace.platform_errors import PlatformError
-from jupyter_dbx_agents.errors import DbxAgentsError, GitSyncError
+from jupyter_dbx_agents.errors import DbxAgentsError, GitError, GitStoppedError, GitSyncError
+from jupyter_dbx_agents.git_sync import history, project_sync
 from jupyter_dbx_agents.git_sync.project_sync import ProjectSync
 from tests.support.constants import OWNER
 
@@ -29,6 +35,27 @@ PLACES = ["/api/2.0/workspace", "^.*/import$", "^.*/delete$", "^.*/mkdirs$"]
 FAULTS = ["status", "429", "drop_before", "drop_after"]
 
 
+class JumpingClock(datetime):
+    """A clock that somebody sets while the server runs."""
+
+    offset = timedelta()
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        return datetime.now(tz) + cls.offset
+
+
+@contextlib.contextmanager
+def full_disk(most_bytes: int) -> Iterator[None]:
+    """No file grows beyond some bytes, whoever writes it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
 class Sequence:
     """One project's random life."""
 
@@ -39,6 +66,11 @@ class Sequence:
         )
         self.foreign: dict[str, bytes] = {}
         self.sync: ProjectSync
+        # The refs that were reported safe last, and those of attempts after that.
+        self.safe: list[dict[str, str]] = []
+        self.is_safe = self.was_safe = False
+        # Commits that only the workspace had when the project was cloned again.
+        self.kept: set[str] = set()
         self.log: list[str] = []
 
     async def run(self) -> None:
@@ -51,8 +83,14 @@ class Sequence:
             self.somebody_else()
             if self.random.random() < 0.1:
                 await self.lose_the_disk()
+            if self.random.random() < 0.1:
+                await self.clone_again()
+            if self.random.random() < 0.1:
+                JumpingClock.offset = timedelta(days=self.random.randint(-900, 900))
         await self.settle()
         self.check()
+        self.safe, self.was_safe = [self.history.refs()], True
+        await self.lose_the_disk()
 
     async def attempt(self) -> None:
         """One pass, among faults; it may be killed between any two calls, or at one."""
@@ -69,18 +107,40 @@ class Sequence:
                 self.site.fault(kind, match, times=times, status=503)
         if self.random.random() < 0.1:
             self.token_dies_at(transport.count + self.random.randint(1, 8))
+        now = self.history.refs()
+        self.safe.append(now)
+        self.is_safe = False
+        is_full = self.random.random() < 0.1
+        most_bytes = self.random.choice([0, 300, 3000]) if is_full else resource.RLIM_INFINITY
         try:
-            await self.sync.run(audits=self.random.random() < 0.1)
+            with full_disk(most_bytes):
+                await self.run_servers(audits=self.random.random() < 0.1)
             self.log.append("synced")
+            if self.sync.history.problem == "":
+                self.safe, self.is_safe, self.was_safe = [now], True, True
         except Killed:
             self.log.append("killed")
             self.restart()
-        except DbxAgentsError as error:
+        except (DbxAgentsError, OSError) as error:
             self.log.append(f"failed: {error}")
-            assert not isinstance(error, GitSyncError), error
+            expected = (GitError, GitStoppedError) if is_full else GitStoppedError
+            assert not isinstance(error, GitSyncError) or isinstance(error, expected), error
+            assert is_full or not isinstance(error, OSError)
         faults.clear()
         self.site.transport.dies_at = -1
         self.site.transport.before_request = lambda _count: None
+
+    async def run_servers(self, *, audits: bool) -> None:
+        """One server, and sometimes a second one at the same home."""
+        if self.random.random() < 0.85:
+            await self.sync.run(audits=audits)
+            return
+        self.log.append("two servers")
+        other = self.site.project_sync(self.name)
+        results = await asyncio.gather(self.sync.run(), other.run(), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
 
     def token_dies_at(self, count: int) -> None:
         pats = self.site.pats
@@ -151,22 +211,58 @@ class Sequence:
 
     async def lose_the_disk(self) -> None:
         """A restart on the platform: everything here is gone, and comes back."""
-        synced = self.sync.marker.commit if self.sync.marker else ""
-        if not synced:
+        if not self.was_safe:
             return
         self.log.append("restored")
-        shutil.rmtree(self.history.folder)
+        detached = self.history.heads_of_worktrees() if len(self.safe) == 1 else set()
+        self.remove_all()
         self.site.connect()
         restored = await self.site.restorer().restore(self.name)
         assert restored.has_history
+        refs = self.history.refs()
+        before = dict(refs)
+        if is_newer := self.history.is_newer_than_its_history():
+            assert not self.is_safe
+            name = self.history.git("symbolic-ref", "HEAD").decode().strip()
+            before[name] = self.history.git("rev-parse", "HEAD^").decode().strip()
+        for name in before.keys() | self.safe[0].keys():
+            assert before.get(name) in {state.get(name) for state in self.safe}, name
+        self.safe = [refs]
+        for oid in detached | self.kept:
+            self.history.git("cat-file", "-e", oid)
         self.sync = self.site.project_sync(self.name)
         self.history.reload()
+        if is_newer:  # whatever was there is in it
+            self.foreign = {p: c for p, c in self.foreign.items() if p not in self.history.files()}
         worktree = {
             str(path.relative_to(self.history.folder)): path.read_bytes()
             for path in self.history.folder.rglob("*")
             if path.is_file() and not path.is_symlink() and ".git" not in path.parts
         }
         assert worktree == self.history.files()
+
+    async def clone_again(self) -> None:
+        """Somebody deletes the folder, and clones it as it was pushed: without most refs."""
+        if self.history.head is None or not self.is_safe:
+            return
+        self.log.append("cloned again")
+        remote = self.site.home / "remote.git"
+        shutil.rmtree(remote, ignore_errors=True)
+        self.history.git("clone", "-q", "--bare", "--single-branch", ".", str(remote))
+        for folder in self.site.projects.iterdir():
+            shutil.rmtree(folder)
+        self.site.git(self.site.projects, "clone", "-q", "-n", "--no-tags", str(remote), self.name)
+        self.history.git("remote", "remove", "origin")
+        self.history.reload()
+        for oid in {oid for oid in self.safe[0].values() if " " not in oid}:
+            with contextlib.suppress(subprocess.CalledProcessError):
+                self.history.git("cat-file", "-e", oid)
+                continue
+            self.kept.add(oid)
+        self.log.append(f"kept: {self.kept}")
+        self.is_safe = False
+        while not self.is_safe:  # a rewritten clone would be another repository
+            await self.attempt()
 
     async def settle(self) -> None:
         """No more faults."""
@@ -175,6 +271,12 @@ class Sequence:
         self.restart()
         await self.sync.run(audits=True)
         self.log.append("settled")
+
+    def remove_all(self) -> None:
+        """What a restart of the platform leaves: nothing."""
+        shutil.rmtree(self.site.mirrors, ignore_errors=True)
+        for folder in self.site.projects.iterdir():
+            shutil.rmtree(folder)
 
     def check(self) -> None:
         remote, wanted = self.site.remote(self.name), self.history.files()
@@ -186,8 +288,7 @@ class Sequence:
         symlinks = {path for path, (mode, _) in head.tree.items() if mode == "120000"}
         assert set(marker.skipped) == blocked | symlinks
         assert marker.pending is None
-        synced = self.history.git("rev-parse", "refs/dbx/synced").decode().strip()
-        assert synced == head.oid == marker.commit
+        assert head.oid == marker.commit
 
     def is_blocked(self, path: str) -> bool:
         """Whether others have something at, above or below a path."""
@@ -197,11 +298,13 @@ class Sequence:
         )
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("offset", range(0, SEQUENCES, AT_A_TIME))
 async def test_the_workspace_ends_with_heads_tree_plus_what_others_put_there(
-    site: Site, offset: int
+    site: Site, offset: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for module in (history, project_sync):
+        monkeypatch.setattr(module, "datetime", JumpingClock)
     seeds = range(FIRST_SEED + offset, FIRST_SEED + min(offset + AT_A_TIME, SEQUENCES))
     print(f"seeds {seeds[0]} to {seeds[-1]}")
     for seed in seeds:
@@ -211,6 +314,6 @@ async def test_the_workspace_ends_with_heads_tree_plus_what_others_put_there(
         except BaseException:
             print(f"GIT_SYNC_SEED={seed} GIT_SYNC_SEQUENCES=1:", *sequence.log, sep="\n  ")
             raise
-        shutil.rmtree(sequence.history.folder)
+        sequence.remove_all()
         with contextlib.suppress(Exception):
             site.workspace.files.delete(OWNER, f"/Users/{OWNER}/projects", recursive=True)

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import hashlib
 import shutil
+import unicodedata
+from typing import Any
 
 import pytest
 
-from jupyter_dbx_agents.errors import DestinationError
-from jupyter_dbx_agents.git_sync.apply import FOREIGN
+from jupyter_dbx_agents.errors import DestinationError, WorkspacePermissionError
+from jupyter_dbx_agents.git_sync.apply import COLLIDES, CONVERTED, FOREIGN
+from jupyter_dbx_agents.git_sync.local.objects import Content
 
-from .conftest import Killed, Site, marker_of
+from .conftest import ROOT, Killed, Site, marker_of
+from .test_git_sync import synced
+
+
+def edits(site: Site) -> list[bytes]:
+    """What was kept of the project p, the oldest first."""
+    records = sorted(site.remote(".dbx-agents/p").items())
+    return [content for path, content in records if path.startswith("edited/")]
+
+
+def kept(site: Site, name: str) -> set[str]:
+    """The commits that only the mirror or the workspace had."""
+    return set(site.git(name, "for-each-ref", "--format=%(objectname)", "refs/dbx").splitlines())
 
 
 async def test_a_folder_with_something_else_in_it_is_refused_until_taken_over(site: Site) -> None:
@@ -21,7 +38,8 @@ async def test_a_folder_with_something_else_in_it_is_refused_until_taken_over(si
         await site.project_sync("p").run()
     assert site.remote("p") == {"theirs": b"t", "a": b"theirs too"}
     await site.project_sync("p").run(takes_over=True)
-    assert site.remote("p") == {"theirs": b"t", "a": b"1"}
+    assert site.remote("p") == {"a": b"1"}
+    assert sorted(edits(site)) == [b"t", b"theirs too"]
 
 
 async def test_another_repository_of_the_same_name_is_refused_until_taken_over(site: Site) -> None:
@@ -33,7 +51,8 @@ async def test_another_repository_of_the_same_name_is_refused_until_taken_over(s
         await site.project_sync("p").run()
     assert site.remote("p") == {"a": b"1", "b": b"2"}
     await site.project_sync("p").run(takes_over=True)
-    assert site.remote("p") == {"a": b"1", "b": b"2", "c": b"3"}
+    assert site.remote("p") == {"c": b"3"}
+    assert sorted(edits(site)) == [b"1", b"2"]
 
 
 async def test_another_app_is_refused_and_a_new_one_may_take_over(site: Site) -> None:
@@ -139,6 +158,275 @@ async def test_an_edit_in_the_workspace_is_kept_before_a_repair(site: Site) -> N
     assert marker_of(sync).notes == {}
 
 
+async def test_an_edit_is_kept_before_a_commit_overwrites_or_deletes_it(site: Site) -> None:
+    site.make("p")
+    site.commit("p", {"a": "12345", "d/b": "2", "d/c": "3"})
+    sync = site.project_sync("p")
+    await sync.run()
+    for number in range(2):
+        site.put_foreign("p/a", b"edit %d" % number)
+        site.commit("p", {"a": f"again {number}"})
+        await sync.run()
+    site.put_foreign("p/d/b", b"edited, too")
+    site.commit("p", {"d/b": None})
+    await site.project_sync("p").run()  # after a restart
+    assert site.remote("p") == {"a": b"again 1", "d/c": b"3"}
+    assert edits(site) == [b"edit 0", b"edit 1", b"edited, too"]
+
+
+async def test_a_server_that_starts_overwrites_no_edit(site: Site) -> None:
+    site.make("p", a="1", b="2")
+    await site.project_sync("p").run()
+    large = b"x" * (11 * 1024 * 1024)
+    site.put_foreign("p/a", large)
+    site.put_foreign("p/b", b"edited")
+    await site.project_sync("p").run(audits=True)
+    site.put_foreign("p/b", b"edited again")
+    site.commit("p", {"a": "3", "b": "4"})
+    await site.project_sync("p").run()
+    await site.project_sync("p").run()
+    assert site.remote("p") == {"a": large, "b": b"4"}
+    assert edits(site) == [b"edited", b"edited again"]
+    site.git("p", "rm", "-q", "a")
+    site.commit("p", {})
+    await site.project_sync("p").run()
+    assert site.remote("p") == {"a": large, "b": b"4"}
+
+
+async def test_a_file_that_was_written_and_not_edited_is_read_once_at_most(site: Site) -> None:
+    site.make("p", a="1", b="1")
+    await site.project_sync("p").run()
+    sync = site.project_sync("p")
+    for number in range(3):
+        site.commit("p", {"a": f"2.{number}"})
+        await sync.run()
+    requests = site.workspace.requests.since(0, "/api/2.0/workspace/export")
+    assert (
+        len([each for each in requests if each.query.startswith("path=") and "p%2Fa" in each.query])
+        <= 1
+    )
+
+
+async def test_a_file_that_cannot_be_deleted_is_named_and_deleted_later(site: Site) -> None:
+    site.make("p", a="1", b="2")
+    sync = site.project_sync("p")
+    await sync.run()
+    locked = {"status": 400, "error_code": "INVALID_STATE", "message": "The file is locked."}
+    site.fault("status", "/api/2.0/workspace/delete", **locked)
+    site.commit("p", {"a": None})
+    await sync.run()
+    assert "The file is locked." in marker_of(sync).notes["a"]
+    site.commit("p", {"b": "3"})
+    await sync.run(audits=True)
+    assert site.remote("p") == {"a": b"1", "b": b"3"} and "a" in marker_of(sync).notes
+    site.workspace.faults.clear()
+    await sync.run(audits=True)
+    assert site.remote("p") == {"b": b"3"} and marker_of(sync).notes == {}
+
+
+async def test_a_file_that_could_not_be_deleted_is_ours_when_it_is_added_again(site: Site) -> None:
+    site.make("p", a="1", b="2")
+    await site.project_sync("p").run()
+    site.fault("status", "/api/2.0/workspace/delete", status=400, message="Locked.", times=1)
+    site.commit("p", {"a": None})
+    await site.project_sync("p").run()
+    site.commit("p", {"a": "again"})
+    sync = site.project_sync("p")
+    await sync.run()
+    assert site.remote("p") == {"a": b"again", "b": b"2"}
+    assert marker_of(sync).skipped == {} == marker_of(sync).notes
+
+
+async def test_a_take_over_keeps_what_it_replaces_and_removes_the_rest(site: Site) -> None:
+    site.make("p")
+    site.commit("p", {"a": "1", "only-in-old": "x", "d/old": "y"})
+    await site.project_sync("p").run()
+    site.put_foreign(".dbx-agents/p/before-of-0.1.0.json", b"{}")
+    site.put_foreign("p/nb", b"theirs", kind="NOTEBOOK")
+    former = site.bundles("p")
+    shutil.rmtree(site.home)
+    site.projects.mkdir(parents=True)
+    site.make("p", a="new repository")
+    for dies_at in (3, 7, 12):
+        site.transport.dies_at = dies_at
+        with contextlib.suppress(Killed):
+            await site.project_sync("p").run(takes_over=dies_at == 3)
+        site.connect()
+    sync = site.project_sync("p")
+    await sync.run(takes_over=True)
+    assert site.remote("p") == {"a": b"new repository", "nb": b"theirs"}
+    assert site.remote_folders("p") == set()
+    assert sorted({*edits(site)}) == [b"1", b"x", b"y"]
+    assert not {*former, "before-of-0.1.0.json"} & site.remote(".dbx-agents/p").keys()
+    assert marker_of(sync).notes["nb"] == FOREIGN
+    shutil.rmtree(site.projects / "p")
+    await site.restorer().restore("p")
+    assert [path.name for path in (site.projects / "p").glob("[!.]*")] == ["a"]
+
+
+async def test_a_take_over_of_the_same_repository_writes_only_what_differs(site: Site) -> None:
+    site.make("p")
+    site.commit("p", {f"f{number}": str(number) for number in range(20)})
+    await site.project_sync("p").run()
+    site.put_foreign("p/notes", b"theirs")
+    site.transport.count = 0
+    await site.project_sync("p", origin="other app").run(takes_over=True)
+    assert "notes" not in site.remote("p") and edits(site) == [b"theirs"]
+    assert site.transport.count < 20
+
+
+class Folded(dict[str, Any]):
+    """The nodes of a workspace that does not distinguish case."""
+
+    def _key(self, key: object) -> Any:
+        return next((k for k in self if k.casefold() == str(key).casefold()), key)
+
+    def __getitem__(self, key: str) -> Any:
+        return super().__getitem__(self._key(key))
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        super().__setitem__(self._key(key), value)
+
+    def __delitem__(self, key: str) -> None:
+        super().__delitem__(self._key(key))
+
+    def __contains__(self, key: object) -> bool:
+        return super().__contains__(self._key(key))
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return super().get(self._key(key), default)
+
+
+async def test_a_project_renamed_by_case_only_keeps_its_copy_where_both_names_are_one(
+    site: Site,
+) -> None:
+    site.workspace.files._nodes = Folded(site.workspace.files._nodes)
+    site.make("API", a="1")
+    head = site.git("API", "rev-parse", "HEAD")
+    sync = site.git_sync()
+    await sync.start()
+    await synced(site, sync, "API")
+    (site.projects / "API").rename(site.projects / "api")
+    await synced(site, sync, "api")
+    await sync.stop(10)
+    shutil.rmtree(site.home)
+    site.projects.mkdir(parents=True)
+    site.connect()
+    [restored] = await site.git_sync().restore()
+    assert site.git(restored.name, "rev-parse", "HEAD") == head
+
+
+async def test_names_that_differ_in_case_only_are_named_once(site: Site) -> None:
+    site.workspace.files._nodes = Folded(site.workspace.files._nodes)
+    site.make("p")
+    site.commit("p", {"File": "upper", "file": "lower"})
+    sync = site.project_sync("p")
+    await sync.run()
+    [(path, reason)] = marker_of(sync).skipped.items()
+    assert path in ("File", "file") and reason == COLLIDES
+    site.transport.count = 0
+    await sync.run(audits=True)
+    assert site.transport.count <= 2, "a look at the folder and the history, and no new attempt"
+    other = "file" if path == "File" else "File"
+    site.git("p", "rm", "-q", other)
+    site.git("p", "commit", "-q", "-m", "one of them")
+    await sync.run()
+    assert site.remote("p").keys() == {path} and marker_of(sync).skipped == {}
+    site.git("p", "mv", "-f", path, "FILE")
+    site.git("p", "commit", "-q", "-m", "case")
+    await sync.run()
+    assert [name.casefold() for name in site.remote("p")] == ["file"]
+    assert marker_of(sync).skipped == {}
+
+
+async def test_a_workspace_that_normalizes_names_has_every_file(site: Site) -> None:
+    put = site.workspace.files.put
+
+    def normalize(owner: str, imported: Any, *, overwrite: bool) -> Any:
+        path = unicodedata.normalize("NFC", imported.path)
+        return put(owner, dataclasses.replace(imported, path=path), overwrite=overwrite)
+
+    site.workspace.files.put = normalize  # type: ignore[method-assign]
+    name = unicodedata.normalize("NFD", "é")
+    site.make("p", a="1")
+    site.commit("p", {name: "2"})
+    sync = site.project_sync("p")
+    await sync.run()
+    calls = site.transport.count
+    await sync.run(audits=True)
+    assert site.transport.count - calls <= 2, "nothing is written again"
+    assert marker_of(sync).skipped == {}
+
+
+async def test_files_that_the_workspace_converts_are_left_out_with_the_reason(site: Site) -> None:
+    site.make("p", a="1")
+    names = ("sales.lvdash.json", "x.dbquery.ipynb", "y.dbalert.ipynb")
+    site.commit("p", dict.fromkeys(names, "{}"))
+    sync = site.project_sync("p")
+    await sync.run()
+    assert marker_of(sync).skipped == dict.fromkeys(names, CONVERTED)
+    assert site.remote("p") == {"a": b"1"}
+    site.transport.count = 0
+    await sync.run(audits=True)
+    assert site.transport.count <= 2
+    site.commit("p", {"sales.lvdash.json": None, "x.dbquery.ipynb": '{"a": 1}'})
+    await sync.run()
+    assert marker_of(sync).skipped == dict.fromkeys(names[1:], CONVERTED)
+
+
+async def test_every_edit_is_kept_whatever_its_size(site: Site) -> None:
+    site.make("p")
+    site.commit("p", {"a": "12345", "b": "2"})
+    sync = site.project_sync("p")
+    await sync.run()
+    edits = [b"54321", b"an edit", b"67890"]
+    for edit in edits:
+        site.put_foreign("p/a", edit)
+        site.commit("p", {"b": edit})  # a sync of another file in between
+        await sync.run()
+        await sync.run(audits=True)
+        assert site.remote("p")["a"] == b"12345"
+    records = site.remote(".dbx-agents/p")
+    kept = [data for path, data in sorted(records.items()) if path.startswith("edited/")]
+    assert sorted(kept) == sorted(edits)
+
+
+async def test_an_edit_too_large_to_be_kept_is_left_unchanged(site: Site) -> None:
+    site.make("p", a="1")
+    await site.project_sync("p").run()
+    large = b"x" * (11 * 1024 * 1024)
+    site.put_foreign("p/a", large)
+    sync = site.project_sync("p")
+    for _ in range(2):
+        await sync.run(audits=True)
+        assert site.remote("p")["a"] == large
+        assert "Move it away there" in marker_of(sync).skipped["a"]
+    await site.project_sync("p").run()
+    assert site.remote("p")["a"] == large, "a start of the server leaves it, too"
+    site.put_foreign("p/a", b"1")
+    await sync.run(audits=True)
+    assert marker_of(sync).skipped == {}
+
+
+async def test_small_lfs_files_are_not_taken_for_edits(site: Site) -> None:
+    content = b"icon" * 70
+    oid = hashlib.sha256(content).hexdigest()
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {len(content)}\n"
+    folder = site.make("p", icon=pointer)
+    store = folder / ".git/lfs/objects" / oid[:2] / oid[2:4]
+    store.mkdir(parents=True)
+    (store / oid).write_bytes(content)
+    sync = site.project_sync("p")
+    for _ in range(3):
+        await sync.run(audits=True)
+        assert site.remote("p") == {"icon": content}
+    assert marker_of(sync).notes == {}
+    assert not [path for path in site.remote(".dbx-agents/p") if path.startswith("edited/")]
+    site.put_foreign("p/icon", b"edit" * 70)
+    await sync.run(audits=True)
+    assert [path for path in site.remote(".dbx-agents/p") if path.startswith("edited/")]
+
+
 async def test_a_removed_history_is_kept_anew(site: Site) -> None:
     site.make("p", a="1")
     sync = site.project_sync("p")
@@ -146,7 +434,7 @@ async def test_a_removed_history_is_kept_anew(site: Site) -> None:
     site.commit("p", {"a": "2"})
     await sync.run()
     log = site.git("p", "log", "--format=%H")
-    site.delete_foreign(f".dbx-agents/p/{marker_of(sync).archive.names(0)[0]}")
+    site.delete_foreign(f".dbx-agents/p/{site.bundles('p')[0]}")
     await sync.run(audits=True)
     shutil.rmtree(site.projects / "p")
     assert (await site.restorer().restore("p")).has_history
@@ -156,7 +444,7 @@ async def test_a_removed_history_is_kept_anew(site: Site) -> None:
     site.delete_foreign(".dbx-agents", recursive=True)
     site.commit("p", {"a": "3"})
     await sync.run()
-    assert sync.wants_another_pass
+    assert sync.audits_next
     await sync.run()
     shutil.rmtree(site.projects / "p")
     assert (await site.restorer().restore("p")).has_history
@@ -175,19 +463,24 @@ async def test_a_damaged_record_is_reported_and_can_be_taken_over(site: Site) ->
     assert site.remote("p") == {"a": b"2"}
 
 
-async def test_a_new_clone_goes_on_and_keeps_what_was_never_pushed(site: Site) -> None:
+@pytest.mark.parametrize("has_mirror", [True, False])
+async def test_a_new_clone_goes_on_and_keeps_what_was_never_pushed(
+    site: Site, has_mirror: bool
+) -> None:
     site.make("origin", a="1")
     site.git(site.projects, "clone", "-q", "origin", "p")
     unpushed = site.commit("p", {"b": "2", "c": "3"})
     await site.project_sync("p").run()
     shutil.rmtree(site.projects / "p")
     site.git(site.projects, "clone", "-q", "origin", "p")
+    if not has_mirror:
+        shutil.rmtree(site.mirrors)
     await site.project_sync("p").run()
     assert site.remote("p") == {"a": b"1"}
-    assert site.git("p", "rev-parse", "refs/dbx/before/heads/main") == unpushed
+    assert kept(site, "p") == {unpushed}
     shutil.rmtree(site.projects / "p")
     await site.restorer().restore("p")
-    assert site.git("p", "rev-parse", "refs/dbx/before/heads/main") == unpushed
+    assert kept(site, "p") == {unpushed}
 
 
 async def test_a_kept_history_with_a_gap_is_reported_and_can_be_taken_over(site: Site) -> None:
@@ -197,14 +490,53 @@ async def test_a_kept_history_with_a_gap_is_reported_and_can_be_taken_over(site:
     await site.project_sync("p").run()
     shutil.rmtree(site.projects / "p")
     site.git(site.projects, "clone", "-q", "origin", "p")
-    [bundle] = [name for name in site.remote(".dbx-agents/p") if name.endswith(".bundle")]
+    [bundle] = site.bundles("p")
     site.delete_foreign(f".dbx-agents/p/{bundle}")
-    with pytest.raises(DestinationError, match="lacks") as raised:
+    shutil.rmtree(site.mirrors)
+    with pytest.raises(DestinationError, match="no longer exists") as raised:
         await site.project_sync("p").run()
     assert raised.value.hint.endswith("jupyter dbx-agents sync --take-over -- p")
     assert site.remote("p") == {"a": b"1", "b": b"2"}
     await site.project_sync("p").run(takes_over=True)
-    assert site.remote("p") == {"a": b"1", "b": b"2"}, "what is not in this clone is not ours"
-    site.commit("p", {"a": "3"})
-    await site.project_sync("p").run()
-    assert site.remote("p") == {"a": b"3", "b": b"2"}
+    assert site.remote("p") == {"a": b"1"}
+    assert sorted(edits(site)) == [b"1", b"2"]
+
+
+@pytest.mark.parametrize("forbidden", ["f00", "f25"])
+async def test_a_file_that_may_not_be_written_is_named_and_holds_no_other(
+    site: Site, monkeypatch: pytest.MonkeyPatch, forbidden: str
+) -> None:
+    site.make("p", **{f"f{number:02}": "1" for number in range(30)})
+    sync = site.project_sync("p")
+    put = site.files.put
+
+    async def refuse(path: str, content: Content, *, overwrite: bool) -> int:
+        if path.endswith(f"/{forbidden}"):
+            raise WorkspacePermissionError("Not this file.", status=403)
+        return await put(path, content, overwrite=overwrite)
+
+    monkeypatch.setattr(site.files, "put", refuse)
+    await sync.run()
+    assert len(site.remote("p")) == 29
+    assert "Not this file" in marker_of(sync).skipped[forbidden]
+    monkeypatch.undo()
+    await sync.run(audits=True)
+    assert len(site.remote("p")) == 30 and not marker_of(sync).skipped
+
+
+async def test_a_folder_that_may_not_be_written_is_refused_with_a_path(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.make("p", **{f"f{number:02}": "1" for number in range(30)})
+    put, tried = site.files.put, list[str]()
+
+    async def refuse(path: str, content: Content, *, overwrite: bool) -> int:
+        if path.startswith(f"{ROOT}/p/"):
+            tried.append(path)
+            raise WorkspacePermissionError("Not this folder.", status=403)
+        return await put(path, content, overwrite=overwrite)
+
+    monkeypatch.setattr(site.files, "put", refuse)
+    with pytest.raises(WorkspacePermissionError, match=f"{ROOT}/p/f"):
+        await site.project_sync("p").run()
+    assert len(tried) < 20

@@ -13,8 +13,10 @@ import yaml
 import jupyter_dbx_agents
 from jupyter_dbx_agents.errors import RestoreError
 from jupyter_dbx_agents.git_sync import Restored
+from jupyter_dbx_agents.git_sync.history import MOST_INCREMENTS
+from jupyter_dbx_agents.git_sync.restore import remove_leftovers
 
-from .conftest import ROOT, Site, marker_of
+from .conftest import ROOT, Killed, Site
 
 LOG = ("log", "--all", "--exclude=refs/dbx/*", "--format=%H %P %an %s %D")
 
@@ -41,11 +43,11 @@ async def test_restore_gives_the_same_tree_and_the_same_log(site: Site) -> None:
     assert site.git("p", "status", "--porcelain") == ""
     assert site.git("p", "branch", "--show-current") == "work/x"
     assert site.git("p", "config", "remote.origin.url") == "https://example.com/x.git"
-    assert site.git("p", "fsck", "--strict") == ""
+    assert site.git("p", "fsck", "--strict", "--no-dangling") == ""
     assert os.access(site.projects / "p/d/run.sh", os.X_OK)
     site.transport.count = 0
     await site.project_sync("p").run()
-    assert site.transport.count == 2, "nothing is uploaded again"
+    assert site.transport.count == 3, "nothing is uploaded again"
 
 
 async def test_restore_refuses_to_overwrite(site: Site) -> None:
@@ -89,19 +91,18 @@ async def test_without_history_the_files_come_back(site: Site) -> None:
     (site.projects / "p/d/run.sh").chmod(0o755)
     (site.projects / "p/link").symlink_to("a")
     site.commit("p", {})
-    sync = site.project_sync("p", keeps_history=False)
+    sync = site.project_sync("p", most_history_bytes=1000)
     await sync.run()
     site.commit("p", {"a": "changed"})
     await sync.run()
     shutil.rmtree(site.projects / "p")
     restored = await site.restorer().restore("p")
     assert not restored.has_history
-    assert set(restored.missing) == {"link", "big"}
+    assert set(restored.missing) == {"big"}
     assert (site.projects / "p/a").read_text() == "changed"
-    assert os.access(site.projects / "p/d/run.sh", os.X_OK)
     assert site.git("p", "status", "--porcelain") == ""
-    await site.project_sync("p", keeps_history=False).run()
-    assert site.remote("p").keys() == {"a", "d/run.sh"}, "what HEAD lacks is gone there too"
+    await site.project_sync("p").run()
+    assert site.remote("p").keys() == {"a", "d/run.sh", "big"}, "what is only there stays"
 
 
 async def test_history_is_packed_anew_before_it_is_too_many_files(site: Site) -> None:
@@ -110,8 +111,7 @@ async def test_history_is_packed_anew_before_it_is_too_many_files(site: Site) ->
     for step in range(70):
         site.commit("p", {"a": f"step {step}"})
         await sync.run()
-    assert len(marker_of(sync).archive.parts) < 64
-    assert len(site.remote(".dbx-agents/p")) == len(marker_of(sync).archive.parts) + 1
+    assert len(site.bundles("p")) <= MOST_INCREMENTS + 1
     log = site.git("p", *LOG)
     shutil.rmtree(site.projects / "p")
     await site.restorer().restore("p")
@@ -124,16 +124,15 @@ async def test_a_history_that_is_too_large_is_reported_and_the_files_are_synced(
     sync = site.project_sync("p", most_history_bytes=100_000)
     await sync.run()
     assert site.remote("p").keys() == {"a"}
-    assert "history is not kept" in sync.archive_problem
-    assert marker_of(sync).archive.kind == "trees"
+    assert "history is not kept" in sync.history.problem
+    assert site.bundles("p") == []
 
 
 async def test_a_single_bundle_is_one_that_git_clones(site: Site, tmp_path: Path) -> None:
     site.make("p", a="1")
     await site.project_sync("p").run()
-    [(name, data)] = [
-        item for item in site.remote(".dbx-agents/p").items() if item[0].endswith(".bundle")
-    ]
+    [name] = site.bundles("p")
+    data = site.remote(".dbx-agents/p")[name]
     (tmp_path / "x.bundle").write_bytes(data)
     site.git(site.projects, "clone", "-q", str(tmp_path / "x.bundle"), "clone")
     assert site.git("clone", "rev-parse", "HEAD") == site.git("p", "rev-parse", "HEAD")
@@ -164,18 +163,22 @@ async def test_a_history_that_did_not_come_back_stays_in_the_workspace(site: Sit
     await sync.run()
     site.commit("p", {})
     await sync.run()
-    kept = {n for n in site.remote(".dbx-agents/p") if n.endswith(".bundle")}
-    site.put_foreign(f".dbx-agents/p/{marker_of(sync).archive.names(1)[0]}", b"broken")
-    shutil.rmtree(site.projects / "p")
+    for name in site.bundles("p"):
+        site.put_foreign(f".dbx-agents/p/{name}", b"broken")
+    kept = set(site.bundles("p"))
+    shutil.rmtree(site.home)
+    site.projects.mkdir(parents=True)
     restored = await site.restorer().restore("p")
     assert not restored.has_history
     assert restored.commit == site.git("p", "rev-parse", "HEAD")
-    for step in range(70):
+    for step in range(5):
         site.commit("p", {"a": f"step {step}"})
         await site.project_sync("p").run()
-    assert site.remote("p") == {"a": b"step 69"}
-    assert kept < site.remote(".dbx-agents/p").keys()
-    assert [n for n in site.remote(".dbx-agents/p") if n.startswith("before-")]
+    assert site.remote("p") == {"a": b"step 4"}, "what came back is ours"
+    assert kept < set(site.bundles("p"))
+    shutil.rmtree(site.home)
+    site.projects.mkdir(parents=True)
+    assert (await site.restorer().restore("p")).has_history
 
 
 async def test_a_history_whose_past_is_too_large_is_packed_anew(site: Site) -> None:
@@ -187,11 +190,95 @@ async def test_a_history_whose_past_is_too_large_is_packed_anew(site: Site) -> N
         (site.projects / "p/a").write_bytes(os.urandom(100_000))
         site.git("p", "commit", "-q", "-a", "--amend", "-m", "anew")
     await sync.run()
-    assert sync.archive_problem == "" and marker_of(sync).archive.kind == "history"
-    assert marker_of(sync).archive.all_bytes < 350_000
+    assert sync.history.problem == "" and 0 < sync.history.kept_bytes < 350_000
 
 
 def test_rest_describes_all_that_a_restore_says() -> None:
     text = (Path(jupyter_dbx_agents.__file__).parent / "web" / "rest-api.yml").read_text("utf-8")
     described = yaml.safe_load(text)["components"]["schemas"]["Restored"]["properties"]
     assert described.keys() == {field.name for field in dataclasses.fields(Restored)}
+
+
+def lose_the_disk(site: Site) -> None:
+    shutil.rmtree(site.home)
+    site.projects.mkdir(parents=True)
+
+
+REQUIRED = {"required": "true", "smudge": "/does/not/exist", "clean": "cat"}
+
+
+async def test_a_filter_that_fails_costs_no_other_file(site: Site) -> None:
+    for key, value in REQUIRED.items():
+        site.git(site.projects, "config", "--global", f"filter.crypt.{key}", value)
+    site.make("p")
+    files: dict[str, str | bytes | None] = {"a": "1", "m.key": "2", "z/deep": "3", "z.key": "4"}
+    site.commit("p", {".gitattributes": "*.key filter=crypt\n", **files})
+    await site.project_sync("p").run()
+    lose_the_disk(site)
+    for key, value in REQUIRED.items():
+        site.git(site.projects, "config", "--global", f"filter.crypt.{key}", value)
+    restored = await site.restorer().restore("p")
+    assert restored.missing == ()
+    assert {n: (site.projects / "p" / n).read_text() for n in files} == files
+    assert site.git("p", "status", "--porcelain") == ""
+    site.commit("p", {"a": "after"})
+    await site.project_sync("p").run()
+    assert site.remote("p").keys() == {".gitattributes", *files}, "nothing is deleted there"
+
+
+@pytest.mark.skipif(
+    shutil.which("git-lfs") is None and "CI" not in os.environ,
+    reason="Git LFS is a program of the system's",
+)
+async def test_the_content_of_lfs_files_comes_from_the_workspace(site: Site) -> None:
+    site.make("p")
+    site.git("p", "lfs", "install", "--local")
+    contents: dict[str, str | bytes | None] = {"m.bin": b"large " * 3000, "n.bin": b"other " * 9}
+    site.commit("p", {".gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n"})
+    site.commit("p", {**contents, "src/main.py": "code", "z.txt": "last"})
+    await site.project_sync("p").run()
+    site.delete_foreign("p/n.bin")
+    lose_the_disk(site)
+    for key, value in {
+        "required": "true",
+        "process": "git-lfs filter-process",
+        "clean": "git-lfs clean -- %f",
+        "smudge": "git-lfs smudge -- %f",
+    }.items():
+        site.git(site.projects, "config", "--global", f"filter.lfs.{key}", value)
+    restored = await site.restorer().restore("p")
+    assert restored.missing == ("n.bin",)
+    folder = site.projects / "p"
+    assert (folder / "m.bin").read_bytes() == contents["m.bin"]
+    assert (folder / "n.bin").read_text().startswith("version https://git-lfs")
+    assert (folder / "src/main.py").exists() and (folder / "z.txt").exists()
+    assert site.git("p", "status", "--porcelain") == ""
+
+
+async def test_a_killed_restore_leaves_nothing_behind(site: Site) -> None:
+    site.make("team/api", a="1")
+    await site.project_sync("team/api").run()
+    lose_the_disk(site)
+    (site.projects / "team").mkdir()
+    (site.projects / "team/.restoring-of-0.1.0").mkdir()
+    site.transport.dies_at = site.transport.count + 3
+    rmtree = shutil.rmtree
+    shutil.rmtree = lambda *_paths, **_options: None  # type: ignore[assignment]
+    try:
+        with pytest.raises(Killed):
+            await site.restorer().restore("team/api")
+    finally:
+        shutil.rmtree = rmtree
+    site.connect()
+    assert [*site.projects.rglob(".restoring-*")]
+    remove_leftovers(site.projects)
+    assert not [*site.projects.rglob(".restoring-*")]
+
+
+async def test_a_restore_to_a_link_is_refused(site: Site) -> None:
+    site.make("p", a="1")
+    await site.project_sync("p").run()
+    shutil.move(site.projects / "p", site.home / "elsewhere")
+    (site.projects / "p").symlink_to(site.home / "elsewhere")
+    with pytest.raises(RestoreError, match="already exists"):
+        await site.restorer().restore("p")

@@ -58,13 +58,13 @@ async def test_calls_follow_the_change_and_not_the_repository(site: Site) -> Non
     for changed in (1, 10):
         site.commit("p", {f"d{i % 20}/f{i}": f"{changed}.{i}" for i in range(changed)})
         await sync.run()
-        assert len(calls(site)) == changed + 3
+        assert len(calls(site)) == changed + 3 + changed, "each is in a folder of its own"
     site.commit("p", {"d1/f1": None})
     await sync.run()
-    assert len(calls(site)) == 1 + 3
+    assert len(calls(site)) == 1 + 3 + 1
     site.commit("p", {f"d2/f{i}": None for i in range(2, 300, 20)})
     await sync.run()
-    assert len(calls(site)) == 15 + 1 + 3, "and one for the folder that is empty now"
+    assert len(calls(site)) == 15 + 1 + 3 + 1, "and one for the folder that is empty now"
     await sync.run()
     assert calls(site) == []
 
@@ -91,7 +91,7 @@ async def test_a_mode_alone_costs_no_upload(site: Site) -> None:
     (folder / "a").chmod(0o755)
     site.commit("p", {})
     await sync.run()
-    assert len(calls(site)) == 2  # the history and the marker
+    assert len(calls(site)) == 2  # the bundle and the marker
 
 
 async def test_renames_case_and_kinds_change_places(site: Site) -> None:
@@ -126,6 +126,20 @@ async def test_symlinks_and_submodules_are_left_out_and_named(site: Site) -> Non
     assert marker_of(sync).skipped == {}
 
 
+async def test_a_name_that_looks_like_an_impossible_one_is_synced(site: Site) -> None:
+    site.make("p")
+    site.commit("p", {"a\nb": "real newline", "a\\nb": "backslash n"})
+    sync = site.project_sync("p")
+    await sync.run()
+    assert site.remote("p") == {"a\\nb": b"backslash n"}
+    site.commit("p", {"a\\nb": "changed"})
+    await sync.run()
+    assert site.remote("p") == {"a\\nb": b"changed"}
+    site.commit("p", {"a\\nb": None})
+    await sync.run()
+    assert site.remote("p") == {} and len(marker_of(sync).skipped) == 1
+
+
 async def test_impossible_names_are_left_out_and_named(site: Site) -> None:
     folder = site.make("p", fine="1")
     for name in (b"latin-\xe9", b"new\nline"):
@@ -135,8 +149,8 @@ async def test_impossible_names_are_left_out_and_named(site: Site) -> None:
     await sync.run()
     assert site.remote("p") == {"fine": b"1"}
     assert marker_of(sync).skipped == {
-        "latin-\\xe9": NOT_UTF8,
-        "new\\nline": CONTROL_CHARACTER,
+        "./latin-\\xe9": NOT_UTF8,
+        "./new\\nline": CONTROL_CHARACTER,
     }
 
 
@@ -165,8 +179,9 @@ async def test_a_tenant_with_a_low_limit_names_what_it_refuses(site: Site) -> No
     site.make("p")
     site.commit("p", {"a.zip": os.urandom(20_000), "b.bin": os.urandom(20_000), "c": "1"})
     site.workspace.files.max_file_bytes = 10_000
-    sync = site.project_sync("p", keeps_history=False)
+    sync = site.project_sync("p")
     await sync.run()
+    assert "history is not kept" in sync.history.problem and sync.history.wants_retry
     assert site.remote("p") == {"c": b"1"}
     assert marker_of(sync).skipped.keys() == {"a.zip", "b.bin"}
     site.workspace.files.max_file_bytes = 1_000_000
@@ -221,7 +236,13 @@ async def test_an_empty_repository_waits_for_its_first_commit(site: Site) -> Non
     assert site.remote("p") == {"a": b"1"}
 
 
-async def test_the_synced_commit_is_a_ref_in_git(site: Site) -> None:
-    site.make("p", a="1")
-    await site.project_sync("p").run()
-    assert site.git("p", "rev-parse", "refs/dbx/synced") == site.git("p", "rev-parse", "HEAD")
+async def test_nothing_of_ours_is_in_the_repository(site: Site) -> None:
+    folder = site.make("p", a="1")
+    site.git("p", "update-ref", "refs/dbx/synced", "HEAD")  # as version 0.1.0 left it
+    (folder / ".git/jupyter_dbx_agents_id").write_text("1" * 32 + "\n")
+    before = {path for path in folder.rglob("*") if "objects" not in path.parts}
+    sync = site.project_sync("p")
+    await sync.run()
+    after = {path for path in folder.rglob("*") if "objects" not in path.parts}
+    assert after < before and not (folder / ".git/jupyter_dbx_agents_id").exists()
+    assert site.git("p", "for-each-ref", "--format=%(refname)") == "refs/heads/main"

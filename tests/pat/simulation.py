@@ -11,10 +11,12 @@ import selectors
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
 from dbx_workspace.platform_errors import PlatformError, invalid_access_token
+from dbx_workspace.rest.oauth import AuthorizationRequest, AuthorizationServer, OAuthError
 from dbx_workspace.rest.tokens import Token, TokenStore
 from jupyter_dbx_agents.secret import Secret
 from jupyter_dbx_agents.workspace_api import WorkspaceApi
@@ -81,6 +83,8 @@ class SimulatedWorkspace:
     def __init__(self, chance: random.Random, clock: SimulatedClock, owner: str) -> None:
         self._chance, self._clock, self._owner = chance, clock, owner
         self.tokens = TokenStore(clock.now)
+        self.sign_in = AuthorizationServer(clock.now, self.tokens)
+        self.ended_on_request: set[str] = set()  # ids of the access tokens of revoked sessions
         self.fault_rate = 0.0
         self.list_lag_seconds = 0.0
         self.new_token_lag_seconds = 0.0
@@ -100,6 +104,15 @@ class SimulatedWorkspace:
         token_id = self.tokens.id_of(secret.reveal())
         return next(t for t in self.tokens.all() if t.token_id == token_id)
 
+    def consent(self, address: str) -> str:
+        """Return the address where the browser ends after the owner has allowed a sign-in."""
+        given = dict(parse_qsl(urlsplit(address).query))
+        names = ("client_id", "redirect_uri", "scope", "state")
+        client_id, redirect, scope, state = (given[name] for name in names)
+        challenge = (given["code_challenge"], given["code_challenge_method"])
+        asked = AuthorizationRequest(client_id, redirect, tuple(scope.split()), state, *challenge)
+        return f"{redirect}/?code={self.sign_in.allow(asked, self._owner)}&state={state}"
+
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         await asyncio.sleep(self._chance.choice((0, 0, 0.05)))
         fault = ""
@@ -112,6 +125,8 @@ class SimulatedWorkspace:
             status, body, headers = 200, self._act(request, fault), {}
         except PlatformError as error:
             status, body, headers = error.status, error.body(), error.headers
+        except OAuthError as error:
+            status, body, headers = error.status, error.body(), {}
         if fault in ("lost", "late"):
             await asyncio.sleep(15 if fault == "late" else 0)
             raise httpx.ReadError("", request=request)
@@ -134,6 +149,8 @@ class SimulatedWorkspace:
             raise PlatformError(503, "TEMPORARILY_UNAVAILABLE", "Broken.")
         if fault == "forbidden":
             raise PlatformError(403, "PERMISSION_DENIED", "Blocked by an access list.")
+        if request.url.path.startswith("/oidc/"):
+            return self._authorize(request)
         token = self.tokens.authenticate(request.headers["authorization"].partition(" ")[2])
         is_new = token is not None and self._age(token) < self.new_token_lag_seconds
         if token is None or fault == "dead" or (is_new and self._chance.random() < 0.5):
@@ -155,6 +172,29 @@ class SimulatedWorkspace:
             case _:
                 self.tokens.delete(token.principal, body["token_id"])
                 return {}
+
+    def _authorize(self, request: httpx.Request) -> Any:
+        """Do what the authorization server does."""
+        form = dict(parse_qsl(request.content.decode()))
+        match request.url.path.rpartition("/")[2], form.get("grant_type"):
+            case "token", "authorization_code":
+                names = ("code", "client_id", "redirect_uri", "code_verifier")
+                return self.sign_in.exchange(*(form[name] for name in names)).body()
+            case "token", _:
+                return self.sign_in.refresh(form["refresh_token"], form["client_id"]).body()
+            case "revoke", _:
+                accepted = {t.token_id for t in self.tokens.all() if t.revoked_at is None}
+                self.sign_in.revoke(form["token"])
+                revoked = {t.token_id for t in self.tokens.all() if t.revoked_at is not None}
+                self.ended_on_request |= accepted & revoked
+                return {}
+        return {
+            "issuer": f"{HOST}/oidc",
+            "authorization_endpoint": f"{HOST}/oidc/v1/authorize",
+            "token_endpoint": f"{HOST}/oidc/v1/token",
+            "revocation_endpoint": f"{HOST}/oidc/v1/revoke",
+            "code_challenge_methods_supported": ["S256"],
+        }
 
     def _age(self, token: Token) -> float:
         return (self._clock.now() - token.created_at).total_seconds()

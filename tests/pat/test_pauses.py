@@ -205,10 +205,16 @@ async def test_a_list_that_lags_makes_no_other_token_the_pasted_one(scene, id_sc
     scene.workspace.tokens.id_scheme = id_scheme
     innocent, pasted = scene.sample(comment="my CI token"), scene.sample()
     entry = scene.token(innocent).public_info()
-    with scene.odd_reply(LIST, json.dumps({"token_infos": [entry]}).encode()):
+    with (
+        scene.odd_reply(LIST, json.dumps({"token_infos": [entry]}).encode()),
+        pytest.raises(WorkspaceUnavailableError, match="does not list this token yet"),
+    ):
         await scene.pats.adopt(pasted)
+    assert scene.status_of(innocent) == scene.status_of(pasted) == "live"
+    await scene.pats.adopt(pasted)
     assert scene.status_of(innocent) == "live"
-    assert scene.pats.status()["pasted"]["state"] == "kept"
+    expected = {"sha256": "revoked", "random": "kept"}
+    assert scene.pats.status()["pasted"]["state"] == expected[id_scheme]
 
 
 async def test_an_odd_entry_of_the_list_does_not_keep_the_pasted_token_alive(scene):

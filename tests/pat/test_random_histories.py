@@ -14,9 +14,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from jupyter_dbx_agents.errors import DbxAgentsError
-from jupyter_dbx_agents.pat import PatRotator
+from jupyter_dbx_agents.pat import PatRotator, SignIn
 from jupyter_dbx_agents.pat.mint import COMMENT_PREFIX, Abandoned
 from jupyter_dbx_agents.pat.revocation import ReplacedPat
+from jupyter_dbx_agents.pat.rotator import LOST_AGAIN
 from jupyter_dbx_agents.secret import Secret
 from tests.pat.simulation import SimulatedClock, SimulatedWorkspace, WarpLoop
 from tests.support.constants import OWNER
@@ -42,7 +43,10 @@ class History:
         self.in_use = True
         self.by_hand = self.log_outs = 0
         self.revoked_outside: set[Secret] = set()
+        self.answers: list[str] = []
         self.last_attempt_at: float | None = None
+        self.has_counted = False
+        self.lost_at: float | None = None
         self.pauses: list[float] = []
         self.adopted: list[Secret] = []
         self.promises: list[tuple[Secret, datetime]] = []
@@ -55,6 +59,8 @@ class History:
             in_use=lambda: self.in_use,
             clock=self.clock,
         )
+        self.sign_ins = SignIn(self.pats, self.clock, expected_user=lambda: OWNER)
+        self.watch_attempts()
         self.pats.log.setLevel(logging.CRITICAL + 1)
         life = asyncio.ensure_future(self.pats.run())
         for _ in range(self.chance.randrange(4)):
@@ -75,7 +81,8 @@ class History:
             (
                 *(self.adopt, self.adopt, self.rotate, self.rotate_often, self.log_out),
                 *(self.refuse, self.promise, self.promise, self.sleep, self.open_or_close),
-                *(self.jump, self.revoke),
+                *(self.jump, self.revoke, self.sign_in, self.sign_in, self.answer_again),
+                *(self.forbid_or_allow_pats, self.end_sessions, self.rest),
             )
         )
         work = asyncio.ensure_future(self._quietly(step))
@@ -100,6 +107,31 @@ class History:
         self.adopted.append(pasted)
         await self._by_hand(self.pats.adopt(pasted))
 
+    async def sign_in(self) -> None:
+        """Sign in, with tokens of short or long life."""
+        self.workspace.sign_in.rules.access_token_seconds = self.chance.choice((300, 3600))
+        self.workspace.sign_in.rules.refresh_token_seconds = self.chance.choice((900, 86400))
+        address = (await self.sign_ins.begin())["address"]
+        self.answers.append(self.workspace.consent(address))
+        await self._by_hand(self.sign_ins.answer(self.answers[-1]))
+
+    async def answer_again(self) -> None:
+        """Use an answer again: it is refused, or completes a sign-in that has failed."""
+        if self.answers:
+            await self._by_hand(self.sign_ins.answer(self.chance.choice(self.answers)))
+
+    async def forbid_or_allow_pats(self) -> None:
+        self.workspace.tokens.are_disabled = not self.workspace.tokens.are_disabled
+
+    async def end_sessions(self) -> None:
+        """End them as an administrator does, and their access tokens with them."""
+        if self.chance.random() < 0.3:
+            self.workspace.sign_in.end_sessions()
+
+    async def rest(self) -> None:
+        """Let tokens be refreshed, or expire."""
+        await asyncio.sleep(self.chance.choice((900, 4000)))
+
     async def rotate(self) -> None:
         await self._by_hand(self.pats.rotate())
 
@@ -118,7 +150,7 @@ class History:
     async def refuse(self) -> None:
         current = self.pats.current()
         if current is not None:
-            await self.pats.replace_refused(current)
+            await self._by_hand(self.pats.replace_refused(current))  # renews a first loss at once
 
     async def promise(self) -> None:
         promise = self.pats.promise()
@@ -185,19 +217,49 @@ class History:
             return
         now = self.clock.now()
         for secret, until in self.promises:
-            if secret in self.revoked_outside:
-                continue
             token = self.workspace.of(secret)
+            # The workspace ends a session by itself, too: if a reply got lost, say (re-use).
+            is_outside = token.kind == "oauth" and (
+                token.token_id not in self.workspace.ended_on_request
+            )
+            if secret in self.revoked_outside or is_outside:
+                continue
             assert token.revoked_at is None or token.revoked_at >= until, (token, until)
             assert until <= token.expires_at + timedelta(seconds=1)
         self.promises = [p for p in self.promises if p[1] > now]
+
+    def watch_attempts(self) -> None:
+        """Count what one attempt creates as one; a first loss may be renewed at once."""
+        rotate, renew_lost = self.pats._rotate, self.pats._renew_lost
+
+        async def counted() -> None:
+            self.has_counted = False
+            await rotate()
+            if self.pats._rotate_at is not None and self.pats._rotate_at <= self.clock.now():
+                # An access token that the session has held for a while, published when PATs are
+                # forbidden at last, is due at once; the next one is new.
+                self.last_attempt_at = None
+
+        def renewed(why: str) -> None:
+            if self.lost_at is None or self.seconds() - self.lost_at > LOST_AGAIN.total_seconds():
+                self.last_attempt_at = None
+            self.lost_at = self.seconds()
+            renew_lost(why)
+
+        self.pats._rotate, self.pats._renew_lost = counted, renewed  # type: ignore[method-assign]
+
+    def seconds(self) -> float:
+        return asyncio.get_running_loop().time() + self.clock.slept_seconds
 
     def check_pause(self) -> None:
         """The loop's attempts have a pause between them."""
         if self.by_hand:
             self.last_attempt_at = None
             return
-        now = asyncio.get_running_loop().time() + self.clock.slept_seconds
+        if self.has_counted:
+            return
+        self.has_counted = True
+        now = self.seconds()
         if self.last_attempt_at is not None:
             self.pauses.append(now - self.last_attempt_at)
         self.last_attempt_at = now
@@ -205,7 +267,10 @@ class History:
     async def end(self, life: asyncio.Future[None]) -> None:
         """Stop, without faults: nothing of ours is left; with faults, it is over soon."""
         self.workspace.fault_rate = self.chance.choice((0, 1))
+        self.workspace.tokens.are_disabled = False
         self.workspace.new_token_lag_seconds = self.workspace.odd_rate = 0
+        if not self.workspace.fault_rate:
+            await asyncio.sleep(16)  # what hung before has ended
         began = asyncio.get_running_loop().time()
         await self.pats.stop()
         assert asyncio.get_running_loop().time() - began <= 5
@@ -233,6 +298,7 @@ def test_no_history_loses_a_token_takes_another_or_hammers_the_workspace(part: i
     base = os.environ.get("HISTORY_SEED") or f"{random.SystemRandom().getrandbits(32):08x}"
     for number in range(HISTORIES // PARTS):
         seed = f"{base}-{part}-{number}"
+        random.seed(seed)  # for the product's own chance, in its pauses
         try:
             with asyncio.Runner(loop_factory=WarpLoop) as runner:
                 runner.run(History(seed).run())

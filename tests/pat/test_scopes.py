@@ -102,6 +102,7 @@ async def test_what_is_missing_is_shown_everywhere_with_the_feature_that_needs_i
         "workspace": "https://w",
         "pat": pat,
         "gateway": {"kind": "k", "reason": "r"},
+        "projects": [],
         "startup": [],
         "sessions": {"terminals": 0, "kernels": 0},
     }

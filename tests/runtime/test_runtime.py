@@ -23,7 +23,7 @@ from .sandbox import MEMORY_BYTES, SOURCE_CODE
 # Those that the tests use; the other way installs all.
 ONLY_TWO_AGENTS = '"--AgentRoster.enabled_agents=claude-code", "--AgentRoster.enabled_agents=codex"'
 SOON = timedelta(seconds=900)
-PROMPT = r"Paste token \(or press Enter to skip\): "
+PROMPT = r"Paste address or token; it stays hidden \(or press Enter to skip\): "
 
 
 @pytest.fixture(scope="module")

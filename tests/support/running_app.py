@@ -19,6 +19,7 @@ import httpx
 from dbx_workspace.control_client import ControlClient
 from dbx_workspace.server import port_of, reserve_port
 
+from .consent import answer
 from .constants import PAT, STATUS
 from .terminal_client import TerminalClient
 
@@ -227,11 +228,16 @@ class RunningApp:
     """``jupyter dbx-agents demo`` as a process of its own."""
 
     def __init__(
-        self, home: Path, log: Path, *server_arguments: str, cwd: Path | None = None
+        self,
+        home: Path,
+        log: Path,
+        *server_arguments: str,
+        cwd: Path | None = None,
+        port: int = 0,
     ) -> None:
         self.home, self.log = home, log
         command = [sys.executable, "-m", "jupyter_dbx_agents", "demo", "--no-browser"]
-        command += ["--port", "0", "--home", str(home), "--", *server_arguments]
+        command += ["--port", str(port), "--home", str(home), "--", *server_arguments]
         with log.open("w") as stream:
             self.process = subprocess.Popen(
                 command,
@@ -277,6 +283,13 @@ class RunningApp:
         if self.pat()["expires_at"] is None:
             token = self.control.mint(self.lines["owner"]).token_value
             self.owner.json("POST", PAT, {"token": token})
+
+    def sign_in(self) -> str:
+        """Sign in as the owner, instead of what there is; return the answer's address."""
+        self.owner.json("DELETE", PAT)
+        address = answer(self.owner.json("POST", f"{PAT}/sign-in")["address"])
+        self.owner.json("POST", f"{PAT}/sign-in/answer", {"answer": address})
+        return address
 
     def stop(self) -> int:
         self.owner.http.close()

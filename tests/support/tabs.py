@@ -14,6 +14,8 @@ from .running_app import RunningApp
 
 SIZE = ViewportSize(width=1280, height=800)
 OURS = "/extensions/jupyter-dbx-agents/"
+# Where a sign-in ends; nothing listens there.
+SIGN_IN_END = "http://localhost:8020/"
 LIGHT = "JupyterLab Light"
 # A workspace of its own: what the tab stores late is not what another tab is opened with.
 SHARED = "shared"
@@ -76,6 +78,8 @@ class Tabs:
 
     def _look_at_request(self, request: Any) -> None:
         parts = urlsplit(request.url)
+        if request.url.startswith(SIGN_IN_END):
+            return
         if parts.scheme in {"http", "https", "ws", "wss"} and parts.hostname != "127.0.0.1":
             self.faults.append(f"a request to elsewhere: {request.url}")
 

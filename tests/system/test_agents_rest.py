@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import yaml
 
 from jupyter_dbx_agents.agents import AGENTS
 from tests.support.constants import OWNER, PAT
-from tests.support.running_app import Browser, until_configured
+from tests.support.running_app import Browser, eventually, until_configured
 
 API = "/dbx-agents/api/agents"
 SDK_PROGRAM = "'from databricks.sdk import WorkspaceClient as W; print(W().current_user.me())'"
@@ -183,3 +185,17 @@ def test_without_the_literal_token_no_pat_is_in_any_file_of_the_home(workspace, 
     pat = re.compile(rb"dapi[0-9a-f]{32}")
     assert [str(path) for path in files if pat.search(path.read_bytes())] == []
     browser.http.close()
+
+
+def test_codex_trusts_what_git_sync_calls_a_project(owner: Browser, home: Path):
+    config = home / ".codex/config.toml"
+    folders = [home / "projects" / name for name in ("team/api", ".github", "p/node_modules/x")]
+    for folder in folders:
+        subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    lines = [f'[projects."{folder}"]' for folder in folders]
+    with owner.terminal():  # which makes git sync search for projects
+        eventually(lambda: all(line in config.read_text() for line in lines[:2]), 60)
+    assert lines[2] not in config.read_text()
+    for name in ("team", ".github", "p"):
+        shutil.rmtree(home / "projects" / name)
+    eventually(lambda: "team/api" not in config.read_text(), 60)

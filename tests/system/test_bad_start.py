@@ -109,7 +109,7 @@ def failed_install(browser: Browser) -> dict:
 
 def shell_works(browser: Browser) -> bool:
     with browser.terminal() as terminal:
-        terminal.expect("Paste token ")
+        terminal.expect("Paste address or token")
         terminal.type("\n")
         terminal.until_shell()
         return terminal.run("echo it wo''rks").strip() == "it works"

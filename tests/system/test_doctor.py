@@ -1,5 +1,6 @@
 """``jupyter dbx-agents doctor`` where something is wrong; where nothing is, in test_real_agents."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,3 +92,36 @@ def test_elsewhere_than_in_a_terminal_of_the_app_it_says_so(terminal: TerminalCl
     code, said = terminal.run_any(f'env -i PATH="$PATH" HOME="$HOME" {DOCTOR}')
     assert code == 1
     assert "This command only works in a terminal inside the app" in said
+
+
+def test_projects_and_git_are_checked(terminal: TerminalClient, home: Path, tmp_path: Path):
+    commit = "git -c user.name=n -c user.email=e@example.com commit -q --allow-empty -m m"
+    terminal.run(f"git init -q {home}/projects/fine && cd {home}/projects/fine && {commit}")
+    (home / "projects/damaged").mkdir()
+    (home / "projects/damaged/.git").write_bytes(b"\0" * 40)
+    eventually(lambda: "project damaged" in terminal.run_any(DOCTOR)[1], 60)
+    found = examine(terminal)
+    assert "unfit: Its .git is damaged" in found["project damaged"]
+    assert found["project damaged"].startswith("warning")
+    assert found["projects"].startswith("ok ") and found["git"].startswith("ok ")
+    assert "damaged: Its .git is damaged" in terminal.run("jupyter dbx-agents status")
+    old = tmp_path / "git"
+    old.write_text("#!/bin/sh\necho git version 2.20.1\n")
+    old.chmod(0o755)
+    _code, said = terminal.run_any(f"PATH={tmp_path}:$PATH {DOCTOR}")
+    assert "Install version 2.36 or newer." in said
+    shutil.rmtree(home / "projects/damaged")
+    shutil.rmtree(home / "projects/fine")
+
+
+def test_a_project_is_forgotten_by_command(terminal: TerminalClient, home: Path):
+    commit = "git -c user.name=n -c user.email=e@example.com commit -qm m"
+    make = f"git init -q {home}/projects/lost && cd {home}/projects/lost && echo 1 >f && git add f"
+    terminal.run(f"{make} && {commit} && jupyter dbx-agents sync lost; cd")
+    code, said = terminal.run_any("jupyter dbx-agents forget lost")
+    assert code == 1 and "still here" in said
+    shutil.rmtree(home / "projects/lost")
+    eventually(lambda: "lost: It was deleted" in terminal.run("jupyter dbx-agents restore --list"))
+    assert "Left in the workspace: /Workspace/" in terminal.run("jupyter dbx-agents forget lost")
+    assert "lost" not in terminal.run("jupyter dbx-agents restore --list")
+    assert "within a minute" in terminal.run("jupyter dbx-agents hooks install")

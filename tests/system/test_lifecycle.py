@@ -12,7 +12,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.support.constants import NO_AGENTS, OWNER, PAT
+from tests.support.constants import NO_AGENTS, OWNER, PAT, STATUS
 from tests.support.running_app import (
     LocalWorkspaceProcess,
     RunningApp,
@@ -67,8 +67,11 @@ def test_many_terminals_opened_at_once_are_one_search_for_repositories(start, tm
     project = server.home / "projects" / "late"
     subprocess.run(["git", "init", "-q", project], check=True)
     browser.json("POST", "/api/terminals")
-    hooks = project / ".git" / "hooks"
-    eventually(lambda: [h for h in hooks.iterdir() if h.suffix != ".sample"], what="late hooks")
+
+    def projects() -> list[str]:
+        return [each["name"] for each in browser.json("GET", STATUS)["projects"]]
+
+    eventually(lambda: "late" in projects(), what="the late project")
     eventually(lambda: time.time() - calls.stat().st_mtime > 3, what="the end of all searches")
     assert len(calls.read_text().split()) - before < 15
     browser.http.close()

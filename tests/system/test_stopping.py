@@ -204,7 +204,7 @@ def test_what_a_killed_server_has_left_is_swept_and_what_lives_is_not(workspace,
     another.until_open(OWNER).http.close()
     assert mine in folders()
     with browser.terminal() as terminal:
-        terminal.expect("Paste token ")
+        terminal.expect("Paste address or token")
         terminal.type("\n")
         terminal.until_shell()
         assert "needed" in terminal.run("jupyter dbx-agents status")

@@ -14,10 +14,11 @@ from jupyter_dbx_agents.agents.checks import Check
 from jupyter_dbx_agents.agents.roster import AgentStatus
 from jupyter_dbx_agents.app import ServerStatus
 from jupyter_dbx_agents.broker.ledger import UsageStatus
-from jupyter_dbx_agents.git_sync import Restored
-from jupyter_dbx_agents.git_sync.worker import ProjectStatus, Remark
+from jupyter_dbx_agents.git_sync import Forgotten, Restorable, Restored
+from jupyter_dbx_agents.git_sync.states import ProjectStatus, Remark
 from jupyter_dbx_agents.models import ModelReport
 from jupyter_dbx_agents.pat.rotator import PatStatus
+from jupyter_dbx_agents.pat.sign_in import SignInAttempt
 from jupyter_dbx_agents.web.operations import ErrorReply
 
 MODELS: dict[str, Any] = {
@@ -28,7 +29,10 @@ MODELS: dict[str, Any] = {
     "Pat": PatStatus,
     "Project": ProjectStatus,
     "Remarks": list[Remark],
+    "Forgotten": Forgotten,
+    "Restorable": Restorable,
     "Restored": Restored,
+    "SignInAttempt": SignInAttempt,
     "Status": ServerStatus,
     "Usage": UsageStatus,
 }

@@ -5,7 +5,7 @@ very top of that file has the lowest priority.  Environment variables would not 
 ``GIT_CONFIG_COUNT`` overrides the user's settings, ``GIT_CONFIG_GLOBAL`` hides them.
 
 The included file names the template for new and cloned repositories (git's own template with our
-hooks), and a default ``user.name`` and ``user.email``.
+hook), and a default ``user.name`` and ``user.email``.
 """
 
 import contextlib
@@ -18,20 +18,25 @@ from pathlib import Path
 
 from ...config_files import atomic
 from ...environment import variable
-from ...errors import GitError
+from ...errors import GitSyncError
 from ..local.git import git_environment, run_git
-from ..local.projects import find_projects
+from ..local.mirror import MIRRORS_FOLDER, synced_repositories
+from ..local.projects import find_projects, locate
 from .repository_hooks import (
     FOLDER_BELOW_HOME,
-    HOOKS,
+    HOOK,
     MARK,
-    STAND_IN,
     hook_script,
-    own_names,
+    is_ours,
     uninstall_hooks,
+    wants_hook,
 )
 
 _NOT_OF_A_TEMPLATE = ("HEAD", "config", "objects", "refs", "branches", "reftable")
+# In the triggers' folder: what the server calls the projects' folder.
+PROJECTS_FILE = "projects"
+# In our state folder, once the user has removed the hooks.
+NO_HOOKS_FILE = "no-hooks"
 _OWN_FOLDER = Path(".local/share/jupyter_dbx_agents/git")
 
 
@@ -91,7 +96,7 @@ class UserConfig:
         """Whether the system's settings have an identity, which ours would override."""
         try:
             run_git("config", "--system", "user.email", environment=self._environment)
-        except GitError:
+        except GitSyncError:
             return False
         return True
 
@@ -99,15 +104,15 @@ class UserConfig:
         """Write git's own template (copied from a new repository) and our hooks."""
         with tempfile.TemporaryDirectory() as scratch:
             environment = {**self._environment, "GIT_CONFIG_GLOBAL": os.devnull}
-            with contextlib.suppress(GitError):  # then the template has only our hooks
+            with contextlib.suppress(GitSyncError):  # then the template has only our hooks
                 run_git("init", "--quiet", "--bare", scratch, environment=environment)
             own_files = shutil.ignore_patterns(*_NOT_OF_A_TEMPLATE)
             shutil.copytree(scratch, self.template, ignore=own_files, dirs_exist_ok=True)
-        names = own_names(self._environment)
-        for name in names:
-            _write(self.template / "hooks" / name, hook_script(self._triggers), 0o755)
-        for name in {*HOOKS, STAND_IN}.difference(names):
-            (self.template / "hooks" / name).unlink(missing_ok=True)
+        for hook in (self.template / "hooks").glob("[!.]*"):
+            if is_ours(hook):
+                hook.unlink()  # also those of version 0.1.0
+        if wants_hook(self._environment):
+            _write(self.template / "hooks" / HOOK, hook_script(self._triggers), 0o755)
 
     def _include(self, *, wanted: bool) -> bool:
         """Add our lines to the top of the user's file, or remove them; return if it changed."""
@@ -124,17 +129,38 @@ class UserConfig:
         return True
 
 
-def uninstall(home: Path, projects: Path) -> list[Path]:
-    """Remove our hooks from all projects, our template and our include; return what was removed.
+def are_hooks_removed(home: Path) -> bool:
+    """Whether the user has removed our hooks."""
+    return (home / FOLDER_BELOW_HOME).with_name(NO_HOOKS_FILE).exists()
 
-    Blocking.  Hooks in other repositories do nothing then, as the folder of their notes is gone.
-    Raises ConfigFileError or OSError.
+
+def allow_hooks(home: Path) -> None:
+    """Let the server install hooks again.  Raises OSError."""
+    (home / FOLDER_BELOW_HOME).with_name(NO_HOOKS_FILE).unlink(missing_ok=True)
+
+
+def uninstall(home: Path, projects: Path) -> list[Path]:
+    """Remove our hooks, template and include for good; return what was removed.
+
+    Blocking.  Looks at ``projects``, at the folder that the last server called so, and at every
+    repository that was synced here.  Hooks in others do nothing then, as the folder that they write
+    to is gone.  Raises ConfigFileError or OSError.
     """
     environment = git_environment(home)
     triggers = home / FOLDER_BELOW_HOME
+    triggers.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (triggers.parent / NO_HOOKS_FILE).touch()
     removed = UserConfig(home, triggers, environment).uninstall()
-    for location in find_projects(projects).values():
-        removed += uninstall_hooks(location, environment)
+    folders = set(synced_repositories(triggers.parent / MIRRORS_FOLDER))
+    roots = {projects}
+    with contextlib.suppress(OSError):
+        roots.add(Path((triggers / PROJECTS_FILE).read_text("utf-8", "surrogateescape")))
+    for root in roots:
+        folders.update(location.folder for location in find_projects(root).projects.values())
+    for folder in sorted(folders):
+        location = locate(folder)
+        if location is not None:
+            removed += uninstall_hooks(location, environment)
     shutil.rmtree(triggers, ignore_errors=True)
     return removed
 

@@ -11,20 +11,26 @@ import subprocess
 from asyncio import StreamReader, StreamWriter
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from ...environment import current_environment
-from ...errors import GitError, GitStoppedError
+from ...errors import GitError, GitStoppedError, GitSyncError
 
+# The first with ``worktree list -z``.
+LEAST_GIT = (2, 36)
 # No command takes this long; a file system that hangs must not block a worker forever.
 TIMEOUT_SECONDS = 1800.0
 # The commands that block a thread only read a few files.
 _BLOCKING_SECONDS = 20.0
 CHUNK_BYTES = 64 * 1024
-# strerror(3) of ENOSPC, EDQUOT and EFBIG in the C locale.
-_FULL = ("No space left on device", "Disk quota exceeded", "File too large")
+# strerror(3) of ENOSPC, EDQUOT and EFBIG in the C locale, and git's words for a child's SIGXFSZ.
+_FULL = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "File too large",
+    f"died of signal {signal.SIGXFSZ.value}",
+)
 _SETTINGS = (
     "core.hooksPath=/dev/null",  # moving our own ref must not request another pass
     "core.fsmonitor=false",
@@ -46,6 +52,7 @@ def git_environment(home: Path) -> dict[str, str]:
         "LC_ALL": "C",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_ALLOW_PROTOCOL": "file",  # a partial clone must not fetch what it lacks
     }
 
 
@@ -58,7 +65,10 @@ def run_git(
     stdin: bytes = b"",
     timeout_seconds: float = _BLOCKING_SECONDS,
 ) -> bytes:
-    """Run a command to its end and return its output; blocking.  Raises GitError."""
+    """Run a command to its end and return its output; blocking.
+
+    Raises GitError, GitStoppedError.
+    """
     place = [f"--git-dir={git_dir}"] if git_dir else []
     line = ["git", *place, *options, command, *arguments]
     try:
@@ -73,44 +83,48 @@ def run_git(
     except OSError as error:
         raise _not_started(error) from error
     except subprocess.TimeoutExpired as error:
-        raise GitError(
-            f"git {command} took longer than {timeout_seconds:.0f} s.",
-            "Check whether the disk or the network file system responds.",
-        ) from error
+        raise _timed_out(command, timeout_seconds) from error
     if ended.returncode:
         raise _failed(git_dir, command, ended.stderr, ended.returncode)
     return ended.stdout
 
 
-@dataclass
 class GitProcess:
-    """A running git with its three pipes; ``place`` and ``command`` are for its errors."""
+    """A running git with its three pipes."""
 
-    place: Path
-    command: str
-    process: Process
-    stdin: StreamWriter
-    stdout: StreamReader
-    stderr: StreamReader
+    def __init__(self, process: Process, command: str, place: Path) -> None:
+        self.process, self._command, self._place = process, command, place
+        self.stdin = cast(StreamWriter, process.stdin)
+        self.stdout = cast(StreamReader, process.stdout)
 
     async def end(self) -> None:
-        """Kill it if it is still running, and wait for it."""
+        """Kill it if it is still running, close its pipes, and wait for it.
+
+        The pipes come first: a child of git may hold on to them, and ends when it writes.
+        """
         if self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
-            await self.process.wait()
-        # Closed here, since the garbage collector may do it after the loop has ended.
-        cast(Any, self.process)._transport.close()
+        transport = cast(Any, self.process)._transport
+        for stream in (0, 1, 2):
+            transport.get_pipe_transport(stream).close()
+        await self.process.wait()
+        transport.close()
 
-    async def succeed(self) -> None:
-        """Wait for its end; raises GitError if it failed."""
-        stderr = await self.stderr.read()
-        if code := await self.process.wait():
-            raise _failed(self.place, self.command, stderr, code)
+    async def succeed(self, stdin: bytes = b"") -> bytes:
+        """Write the input and return the output at its end; raises GitError if it failed."""
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                stdout, stderr = await self.process.communicate(stdin)
+        except TimeoutError as error:
+            raise _timed_out(self._command, TIMEOUT_SECONDS) from error
+        if code := self.process.returncode:
+            raise _failed(self._place, self._command, stderr, code)
+        return stdout
 
 
 class Git:
-    """Runs git on the repository at ``git_dir``; each method may raise GitError."""
+    """Runs git on the repository at ``git_dir``; raises GitError and GitStoppedError."""
 
     def __init__(self, git_dir: Path, environment: Mapping[str, str]) -> None:
         self.git_dir = git_dir
@@ -121,16 +135,21 @@ class Git:
     ) -> bytes:
         """Run a command to its end and return its output."""
         async with self.running(*arguments, options=options) as git:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                stdout, stderr = await git.process.communicate(stdin)
-            if git.process.returncode:
-                raise _failed(self.git_dir, arguments[0], stderr, git.process.returncode)
-        return stdout
+            return await git.succeed(stdin)
 
     async def text(self, *arguments: str, stdin: bytes = b"") -> str:
         """Run a command and return its output without the last newline."""
         printed = await self.output(*arguments, stdin=stdin)
         return printed.decode("utf-8", "surrogateescape").rstrip("\n")
+
+    async def missing(self, *oids: str) -> set[str]:
+        """Return those of the objects that are not here."""
+        wanted = [oid for oid in oids if oid]
+        if not wanted:
+            return set()
+        stdin = "\n".join(wanted).encode() + b"\n"
+        listing = await self.text("cat-file", "--batch-check", stdin=stdin)
+        return {line.split()[0] for line in listing.splitlines() if line.endswith(" missing")}
 
     async def records(self, *arguments: str) -> AsyncIterator[bytes]:
         """Run a command and yield the NUL-terminated records of its output."""
@@ -152,14 +171,6 @@ class Git:
         self, *arguments: str, options: tuple[str, ...] = ()
     ) -> AsyncIterator[GitProcess]:
         """Start a command, which is ended with the block."""
-        git = await self.start(*arguments, options=options)
-        try:
-            yield git
-        finally:
-            await git.end()
-
-    async def start(self, *arguments: str, options: tuple[str, ...] = ()) -> GitProcess:
-        """Start a command that the caller ends."""
         command = ["git", f"--git-dir={self.git_dir}", *_OPTIONS, *options, *arguments]
         try:
             process = await asyncio.create_subprocess_exec(
@@ -167,28 +178,39 @@ class Git:
             )
         except OSError as error:
             raise _not_started(error) from error
-        return GitProcess(
-            self.git_dir,
-            arguments[0],
-            process,
-            cast(StreamWriter, process.stdin),
-            cast(StreamReader, process.stdout),
-            cast(StreamReader, process.stderr),
-        )
+        git = GitProcess(process, arguments[0], self.git_dir)
+        try:
+            yield git
+        finally:
+            await git.end()
+
+
+def reading(git: Git, path: Path) -> tuple[Git, str]:
+    """Return a git and a path that it can fetch from, whatever ``url.X.insteadOf`` says."""
+    source = str(path)
+    setting = {"GIT_CONFIG_KEY_0": f"url.{source}.insteadOf", "GIT_CONFIG_VALUE_0": source}
+    return Git(git.git_dir, {**git.environment, "GIT_CONFIG_COUNT": "1", **setting}), source
 
 
 def _not_started(error: OSError) -> GitError:
     return GitError(f"git cannot be started: {error.strerror}.", "Install git.")
 
 
-def _failed(git_dir: Path | None, command: str, stderr: bytes, code: int) -> GitError:
+def _timed_out(command: str, seconds: float) -> GitError:
+    return GitError(
+        f"git {command} took longer than {seconds:.0f} s.",
+        "Check whether the disk or the network file system responds.",
+    )
+
+
+def _failed(git_dir: Path | None, command: str, stderr: bytes, code: int) -> GitSyncError:
     """Return the error for a command that exited with ``code`` and wrote ``stderr``."""
     lines = stderr.decode("utf-8", "replace").strip().splitlines()
     fatal = [line for line in lines if line.startswith("fatal: ")]  # advice may follow it
     reason = (fatal or lines[-1:] or ["it was killed"])[0].rstrip(".")
     where = f" in {git_dir}".removesuffix("/.git") if git_dir else ""
     message = f"git {command} failed{where}: {reason}."
-    if -code == signal.SIGXFSZ or any(word in reason for word in _FULL):
+    if -code == signal.SIGXFSZ or any(word in line for line in lines for word in _FULL):
         return GitStoppedError(message, "Free some space.")
     if code < 0:
         return GitStoppedError(message, "Check whether there is enough memory, then try again.")

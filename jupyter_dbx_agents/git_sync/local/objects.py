@@ -5,6 +5,7 @@ their own.  A rename is a deletion and an addition.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -13,48 +14,54 @@ from pathlib import Path
 
 from ...errors import GitError
 from .git import CHUNK_BYTES, Git, GitProcess
-from .projects import readable
-from .repository import Repository
+from .projects import Location, readable
 
-_FILE_MODES = {"100644", "100755", "100664"}
-_SYMLINK_MODE = "120000"
-_SUBMODULE_MODE = "160000"
+EXECUTABLE_MODE = "100755"
+_FILE_MODES = {"100644", EXECUTABLE_MODE, "100664"}
 _NO_MODE = "000000"
 # Paths on a command line; Linux takes 2 MiB.
 _PATHS_AT_A_TIME = 500
 
 SYMLINK = "It is a symbolic link, which the workspace does not support."
 SUBMODULE = "It is a submodule, which is synced as a separate project if it is checked out."
+_SKIPPED_MODES = {"120000": SYMLINK, "160000": SUBMODULE}
 # Larger blobs are streamed; each concurrent upload holds this much in memory, several times over.
 MOST_IN_MEMORY_BYTES = 256 * 1024
 # https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md: a pointer is smaller than that.
 _MOST_POINTER_BYTES = 1024
 _POINTER = re.compile(
-    rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?oid sha256:([0-9a-f]{64})\n"
+    rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?"
+    rb"oid sha256:([0-9a-f]{64})\nsize (\d+)\n"
 )
-_SHA1_DIGITS = 40
 _BROKEN = "Run “git fsck”, then “git fetch”."
 POINTER_NOTE = "Its Git LFS content is missing, so the pointer is synced. Run “git lfs pull”."
+
+# Characters that HFS+ ignores in names; git's path.c and utf8.c have the same rules.
+_IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
+_GIT_FOLDER = re.compile(r"(\.git|git~\d+)[. ]*(:.*)?", re.IGNORECASE)
+UNSAFE = "Its path leads out of the project or into a .git folder, which git does not check out."
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """One path: the blob that the old tree has there, and the new one's ('' for none).
 
-    Only files that are synced have a blob here; ``skip`` says why the new entry is not one.
+    Only files that are synced have a blob here; ``skip`` says why the new entry is not one, and
+    ``mode`` is that of git.
     """
 
     path: str
     old_oid: str
     oid: str
     skip: str = ""
+    mode: str = _NO_MODE
 
 
 async def diff(git: Git, old_tree: str, tree: str) -> AsyncIterator[Change]:
     """Yield the paths that differ; an ``old_tree`` of '' is the empty one."""
     if not old_tree:
-        async for entry in list_tree(git, tree, "-r"):
-            yield entry.change()
+        async for each in list_tree(git, tree, "-r"):
+            yield each
         return
     options = ("-r", "-z", "--raw", "--no-renames", "--no-abbrev")
     meta = b""
@@ -62,66 +69,63 @@ async def diff(git: Git, old_tree: str, tree: str) -> AsyncIterator[Change]:
         if not meta:
             meta = record
             continue
-        change, meta = _parse_diff(meta, record), b""
+        old_mode, mode, old_oid, oid, _status = meta[1:].decode().split(" ")
+        change, meta = _change(record, mode, oid, old_mode, old_oid), b""
         if not change.oid or change.old_oid != change.oid:  # the workspace has no modes
             yield change
 
 
 async def look_up(git: Git, tree: str, paths: Iterable[str]) -> dict[str, Change]:
     """Return those of the paths that a tree has, as additions."""
-    found: dict[str, Change] = {}
     wanted = list(paths) if tree else []
-    for start in range(0, len(wanted), _PATHS_AT_A_TIME):
-        some = wanted[start : start + _PATHS_AT_A_TIME]
-        async for entry in list_tree(git, tree, paths=some):
-            if entry.kind != "tree":
-                found[entry.path] = entry.change()
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry of a tree; ``problem`` is why its name cannot be synced, '' if it can.
-
-    ``size_bytes`` is of blobs, and only if ``list_tree`` was called with ``-l``.
-    """
-
-    path: str
-    problem: str
-    mode: str
-    kind: str
-    oid: str
-    size_bytes: int = 0
-
-    @property
-    def is_symlink(self) -> bool:
-        """Whether it is a symbolic link."""
-        return self.mode == _SYMLINK_MODE
-
-    def change(self, old_mode: str = _NO_MODE, old_oid: str = "") -> Change:
-        """Return the change to this entry from an old one, or from nothing."""
-        if self.problem:
-            return Change(self.path, "", "", self.problem if self.mode != _NO_MODE else "")
-        skip = {_SYMLINK_MODE: SYMLINK, _SUBMODULE_MODE: SUBMODULE}.get(self.mode, "")
-        oid = self.oid if self.mode in _FILE_MODES else ""
-        return Change(self.path, old_oid if old_mode in _FILE_MODES else "", oid, skip)
+    return {
+        each.path: each
+        for start in range(0, len(wanted), _PATHS_AT_A_TIME)
+        async for each in list_tree(git, tree, paths=wanted[start : start + _PATHS_AT_A_TIME])
+    }
 
 
 async def list_tree(
     git: Git, tree: str, *options: str, paths: Iterable[str] = ()
-) -> AsyncIterator[Entry]:
-    """Yield what is in a tree, by ``git ls-tree`` with more ``options``."""
+) -> AsyncIterator[Change]:
+    """Yield what is in a tree, as additions, by ``git ls-tree`` with more ``options``."""
     arguments = ("-z", "--full-tree", *options, tree, "--", *paths)
     async for record in git.records("ls-tree", *arguments):
         meta, _, raw = record.partition(b"\t")
-        mode, kind, oid, *size = meta.decode().split()
-        size_bytes = int(size[0]) if size and size[0].isdigit() else 0
-        yield Entry(*readable(raw), mode, kind, oid, size_bytes)
+        mode, _kind, oid = meta.decode().split()
+        yield _change(raw, mode, oid)
 
 
-def _parse_diff(meta: bytes, raw: bytes) -> Change:
-    old_mode, mode, old_oid, oid, _status = meta[1:].decode().split(" ")
-    return Entry(*readable(raw), mode, "", oid).change(old_mode, old_oid)
+async def list_synced(git: Git, tree: str) -> AsyncIterator[Change]:
+    """Yield the files of a tree that can be synced; none for ''."""
+    if tree:
+        async for each in list_tree(git, tree, "-r"):
+            if each.oid:
+                yield each
+
+
+async def folders_of(git: Git, tree: str) -> set[str]:
+    """Return all folders of a tree, with '' for itself; none without a tree."""
+    inner = {each.path async for each in list_tree(git, tree, "-r", "-d")} if tree else set[str]()
+    return inner | {""} if tree else inner
+
+
+def _change(raw: bytes, mode: str, oid: str, old_mode: str = _NO_MODE, old_oid: str = "") -> Change:
+    path, problem = readable(raw)
+    problem = problem or ("" if is_safe(path) else UNSAFE)
+    if problem:  # with a name that no file can have, since another one may have the readable name
+        return Change(f"./{path}", "", "", problem if mode != _NO_MODE else "", mode)
+    old_oid, oid = (
+        each if its_mode in _FILE_MODES else ""
+        for each, its_mode in ((old_oid, old_mode), (oid, mode))
+    )
+    return Change(path, old_oid, oid, _SKIPPED_MODES.get(mode, ""), mode)
+
+
+def is_safe(path: str) -> bool:
+    """Whether a path stays below the folder that it is joined to, and outside its ``.git``."""
+    parts = [_IGNORED.sub("", part) for part in re.split(r"[/\\]", path)]
+    return not any(part in ("", ".", "..") or _GIT_FOLDER.fullmatch(part) for part in parts)
 
 
 def ancestors(path: str) -> Iterable[str]:
@@ -138,96 +142,77 @@ class Content:
     size_bytes: int
     chunks: Callable[[], AsyncIterator[bytes]]
     note: str = ""
-    sha256: str = ""
 
 
 class Blobs:
-    """Reads blobs through long-lived ``git cat-file`` processes, which start at the first use."""
+    """Reads blobs through a long-lived ``git cat-file``, which starts again when it has ended."""
 
-    def __init__(self, repository: Repository) -> None:
-        self._git, self._location = repository, repository.location
-        self._check: GitProcess | None = None
+    def __init__(self, git: Git, location: Location) -> None:
+        self.git, self._location = git, location
+        self._processes = contextlib.AsyncExitStack()
         self._batch: GitProcess | None = None
         self._turn = asyncio.Lock()
 
     async def close(self) -> None:
-        """End the processes."""
-        for process in (self._check, self._batch):
-            if process is not None:
-                await process.end()
-        self._check = self._batch = None
-
-    async def size(self, name: str) -> int | None:
-        """Return the size of a named object, such as ``TREE:path``; None if there is none."""
-        async with self._turn:
-            if self._check is None:
-                self._check = await self._git.start("cat-file", "--batch-check")
-            reply = await self._ask(self._check, name)
-        words = reply.rsplit(b" ", 2)
-        return int(words[2]) if len(words) == 3 and words[2].isdigit() else None  # noqa: PLR2004
+        """End the process."""
+        self._batch = None
+        await self._processes.aclose()
 
     async def open(self, path: str, oid: str) -> Content:
         """Return a blob's content, or that of its Git LFS pointer.
 
         Raises GitError if the object is missing or damaged.
         """
-        size = await self.size(oid)
-        if size is None:
-            raise GitError(f"The object {oid} is missing.", _BROKEN)
-        if size > MOST_IN_MEMORY_BYTES:
-            return Content(size, lambda: self._git.stream("cat-file", "blob", oid))
-        data = await self._read(oid)
-        if blob_id(data, "sha1" if len(oid) == _SHA1_DIGITS else "sha256") != oid:
+        size, data = await self.read(oid)
+        if data is None:
+            return Content(size, lambda: self.git.stream("cat-file", "blob", oid))
+        if oid not in blob_ids(data):
             raise GitError(f"The object {oid} is damaged.", _BROKEN)
-        pointer = _POINTER.match(data) if size < _MOST_POINTER_BYTES else None
-        if pointer is None:
+        sha256, _size = pointer_content(data)
+        if not sha256:
             return in_memory(data)
-        large = await asyncio.to_thread(self._large_file, path, pointer[1].decode())
+        large = await asyncio.to_thread(self._large_file, path, sha256)
         return large or in_memory(data, POINTER_NOTE)
 
     def _large_file(self, path: str, sha256: str) -> Content | None:
         """Return the content with a pointer's hash, None if it is not here."""
-        store = self._location.common_dir / "lfs" / "objects" / sha256[:2] / sha256[2:4] / sha256
+        store = lfs_path(self._location.common_dir, sha256)
         for file in (store, self._location.folder / path):
-            try:
-                with file.open("rb") as stream:
-                    is_it = hashlib.file_digest(stream, "sha256").hexdigest() == sha256
-                    size = stream.tell()
-            except OSError:
-                continue
-            if is_it:
-                return Content(size, lambda file=file: file_chunks(file), sha256=sha256)  # type: ignore[misc]
+            with contextlib.suppress(OSError), file.open("rb") as stream:
+                if hashlib.file_digest(stream, "sha256").hexdigest() == sha256:
+                    return Content(stream.tell(), lambda file=file: _file_chunks(file))  # type: ignore[misc]
         return None
 
-    async def _read(self, oid: str) -> bytes:
+    async def read(self, oid: str) -> tuple[int, bytes | None]:
+        """Return a blob's size and bytes, None if it is large.  Raises GitError."""
         async with self._turn:
-            if self._batch is None:
-                self._batch = await self._git.start("cat-file", "--batch")
             batch, self._batch = self._batch, None  # put back after a complete reply
-            try:
-                header = await self._ask(batch, oid)
-                if not header.endswith(b" missing"):
-                    size = int(header.rpartition(b" ")[2])
-                    data = (await batch.stdout.readexactly(size + 1))[:-1]
-                    self._batch, batch = batch, None  # type: ignore[assignment]
-                    return data
-            except asyncio.IncompleteReadError:
-                pass
-            finally:
-                if batch is not None:
-                    await batch.end()
+            if batch is None:
+                await self._processes.aclose()
+                running = self.git.running("cat-file", "--batch")
+                batch = await self._processes.enter_async_context(running)
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ValueError):
+                batch.stdin.write(oid.encode() + b"\n")
+                await batch.stdin.drain()
+                header = await batch.stdout.readuntil(b"\n")
+                size = int(header.rpartition(b" ")[2])
+                if size > MOST_IN_MEMORY_BYTES:
+                    return size, None
+                data = (await batch.stdout.readexactly(size + 1))[:-1]
+                self._batch = batch
+                return size, data
         raise GitError(f"The object {oid} cannot be read.", _BROKEN)
 
-    async def _ask(self, process: GitProcess, name: str) -> bytes:
-        try:
-            process.stdin.write(name.encode() + b"\n")
-            await process.stdin.drain()
-            reply = await process.stdout.readuntil(b"\n")
-        except (ConnectionError, asyncio.IncompleteReadError) as error:
-            raise GitError(
-                f"git cat-file ended at {name}.", "Run “git fsck” in the repository."
-            ) from error
-        return reply.rstrip(b"\n")
+
+def pointer_content(data: bytes) -> tuple[str, int]:
+    """Return the SHA-256 and the size of what a Git LFS pointer stands for; '' for other files."""
+    pointer = _POINTER.match(data) if len(data) < _MOST_POINTER_BYTES else None
+    return (pointer[1].decode(), int(pointer[2])) if pointer else ("", 0)
+
+
+def lfs_path(common_dir: Path, sha256: str) -> Path:
+    """Return where Git LFS keeps a content."""
+    return common_dir / "lfs" / "objects" / sha256[:2] / sha256[2:4] / sha256
 
 
 def in_memory(data: bytes, note: str = "") -> Content:
@@ -239,7 +224,7 @@ def in_memory(data: bytes, note: str = "") -> Content:
     return Content(len(data), chunks, note)
 
 
-async def file_chunks(path: Path) -> AsyncIterator[bytes]:
+async def _file_chunks(path: Path) -> AsyncIterator[bytes]:
     """Yield a file's bytes, read in threads."""
     stream = await asyncio.to_thread(path.open, "rb")
     try:
@@ -249,6 +234,9 @@ async def file_chunks(path: Path) -> AsyncIterator[bytes]:
         stream.close()
 
 
-def blob_id(data: bytes, object_format: str) -> str:
-    """Return the object id of a blob with these bytes."""
-    return hashlib.new(object_format, b"blob %d\0" % len(data) + data).hexdigest()
+def blob_ids(data: bytes) -> set[str]:
+    """Return the object ids of a blob with these bytes, in all formats of git."""
+    blob = b"blob %d\0" % len(data) + data
+    return {
+        hashlib.new(name, blob, usedforsecurity=False).hexdigest() for name in ("sha1", "sha256")
+    }

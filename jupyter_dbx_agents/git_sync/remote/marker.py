@@ -1,7 +1,7 @@
 """A project's folder in the workspace, and the marker beside it that survives the local disk.
 
 See docs/decisions/0008-marker-beside-the-tree.md.  The list of the files is ``Marker.tree``, whose
-git objects are kept in the same place by ``archive``.
+git objects are kept in the same place by ``bundles``.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import shlex
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -18,9 +19,10 @@ from urllib.parse import quote
 from ...errors import DestinationError, WorkspaceError
 from ..local.objects import in_memory
 from ..local.projects import RECORDS_FOLDER
-from .workspace_files import WorkspaceFiles
+from .workspace_files import RemoteObject, WorkspaceFiles
 
-SCHEMA = 1
+SCHEMA = 2
+_LEGACY_SCHEMA = 1  # of version 0.1.0
 FILE_NAME = "sync.json"
 ALREADY_EXISTS = "RESOURCE_ALREADY_EXISTS"
 # Beyond this the marker is compressed; the workspace exports 10 MB.
@@ -28,20 +30,22 @@ _PLAIN_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True)
-class Archive:
-    """The git objects kept beside the tree, in files that are only added to.
+class LegacyArchive:
+    """The git objects that version 0.1.0 kept, and the refs to restore from them; only read.
 
     ``kind`` is ``history`` (bundles of all branches and tags) or ``trees`` (packs of the synced
-    trees alone); ``tree`` is the newest tree in it.  ``parts`` has the number of files of each
-    bundle or pack, since the workspace exports files of at most 10 MB.
+    trees alone).  ``parts`` has the number of files of each.
     """
 
     kind: str = ""
     generation: str = ""
     parts: tuple[int, ...] = ()
-    tree: str = ""
-    first_bytes: int = 0
-    all_bytes: int = 0
+    head: str = ""
+    head_commit: str = ""
+    refs: dict[str, str] = field(default_factory=dict)
+    shallow: tuple[str, ...] = ()
+    remotes: dict[str, str] = field(default_factory=dict)
+    is_bare: bool = False
 
     def names(self, number: int) -> list[str]:
         """Return the file names of one bundle or pack, the parts in order."""
@@ -72,10 +76,14 @@ class Pending:
 
 @dataclass(frozen=True)
 class Marker:
-    """The project's state in the workspace; ``commit`` is the last one that is complete there.
+    """The project's files in the workspace; ``commit`` is the last one that is complete there.
 
-    ``head``, ``head_commit`` and ``refs`` are what ``archive`` can restore.  ``skipped`` are paths
-    of the commit that are left out, ``notes`` are paths with restrictions; both with the reason.
+    ``audited_ms`` is when all files were known to be ours, by the workspace's clock.  ``skipped``
+    are paths of the commit that are left out, ``notes`` are paths with restrictions; both with the
+    reason.  ``unfinished`` has the blobs that may be where a file could not be replaced or deleted.
+    ``worktree`` is the path of a linked worktree, whose history is that of the project ``history``.
+    ``bundle`` was the newest then.  ``preserved`` are files of former histories that must stay.
+    ``gone_at`` is when its folder was deleted here.
     """
 
     project: str
@@ -84,21 +92,21 @@ class Marker:
     commit: str = ""
     tree: str = ""
     synced_at: str = ""
+    audited_ms: int = 0
     pending: Pending | None = None
     skipped: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
-    archive: Archive = field(default_factory=Archive)
-    obsolete: tuple[Archive, ...] = ()
-    head: str = ""
-    head_commit: str = ""
-    refs: dict[str, str] = field(default_factory=dict)
+    unfinished: dict[str, list[str]] = field(default_factory=dict)
     roots: tuple[str, ...] = ()
-    shallow: tuple[str, ...] = ()
-    remotes: dict[str, str] = field(default_factory=dict)
     object_format: str = "sha1"
-    is_bare: bool = False
     # A first sync that may replace whatever is there, until it is complete.
     takes_over: bool = False
+    worktree: str = ""
+    history: str = ""
+    bundle: str = ""
+    preserved: tuple[str, ...] = ()
+    gone_at: str = ""
+    legacy: LegacyArchive | None = field(default=None, compare=False)
 
     def to_bytes(self) -> bytes:
         """Return the file's content."""
@@ -112,12 +120,15 @@ class Marker:
         try:
             plain = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
             model: dict[str, Any] = json.loads(plain)
-            if model.pop("schema") != SCHEMA:
+            schema = model.pop("schema")
+            if schema not in (_LEGACY_SCHEMA, SCHEMA):
                 raise DestinationError(
                     f"The sync record of {project} has another version.", "Update the app."
                 )
+            if schema == _LEGACY_SCHEMA:
+                model["legacy"] = {**model, **model["archive"]}
             known = {each.name for each in fields(cls)}
-            return cls(**_structures({k: v for k, v in model.items() if k in known}))
+            return cls(**_structures({key: v for key, v in model.items() if key in known}))
         except (ValueError, TypeError, KeyError, EOFError, OSError) as error:
             raise DestinationError(
                 f"The sync record of {project} is damaged ({type(error).__name__}).",
@@ -126,16 +137,16 @@ class Marker:
 
 
 def _structures(model: dict[str, Any]) -> dict[str, Any]:
-    model["archive"] = _archive(model["archive"])
-    model["obsolete"] = tuple(_archive(each) for each in model["obsolete"])
-    model["roots"], model["shallow"] = tuple(model["roots"]), tuple(model["shallow"])
+    for name in ("roots", "preserved"):
+        model[name] = tuple(model.get(name, ()))
     if model["pending"] is not None:
         model["pending"] = Pending(**model["pending"])
+    if legacy := model.get("legacy"):
+        known = {each.name for each in fields(LegacyArchive)}
+        legacy = {key: value for key, value in legacy.items() if key in known}
+        parts, shallow = tuple(legacy.pop("parts")), tuple(legacy.pop("shallow"))
+        model["legacy"] = LegacyArchive(parts=parts, shallow=shallow, **legacy)
     return model
-
-
-def _archive(model: dict[str, Any]) -> Archive:
-    return Archive(**{**model, "parts": tuple(model["parts"])})
 
 
 def take_over_hint(project: str) -> str:
@@ -181,28 +192,39 @@ class Destination:
             await self.files.make_folder(path.rpartition("/")[0])
             await self.files.put(path, in_memory(data), overwrite=overwrite)
 
-    async def back_up(self, marker: Marker) -> None:
-        """Keep a marker that another one replaces; its archive stays."""
-        name = f"before-{marker.repository.replace('/', '-')}.json"
-        await self.record(name, marker.to_bytes())
+    def path(self, path: str) -> str:
+        """Return the path in the workspace of one in the project."""
+        return f"{self.folder}/{path}".rstrip("/")
 
-    async def keep_edit(self, path: str) -> str:
-        """Copy a file before it is overwritten; return where to, '' if it is too large."""
+    async def read(self, path: str) -> bytes | None:
+        """Return a file of the project; None if there is none, or it is too large to be read."""
         try:
-            data = await self.files.read(f"{self.folder}/{path}")
+            return await self.files.read(self.path(path))
         except WorkspaceError as error:
             if error.status != HTTPStatus.BAD_REQUEST:
                 raise
-            return ""
-        name = f"edited/{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}/{path}"
-        await self.record(name, data or b"")
-        return f"{self.records}/{name}"
+            return None
 
-    async def foreign_names(self, own: set[str]) -> list[str]:
-        """Return what the project's folder contains besides folders of our ``own`` projects."""
-        children = await self.files.children(self.folder) or []
-        inner = {project.removeprefix(f"{self.project}/").partition("/")[0] for project in own}
-        return [c.name for c in children if c.kind != "DIRECTORY" or c.name not in inner]
+    async def keep(self, path: str) -> str:
+        """Copy a file before it is overwritten; return a note, '' if it is too large."""
+        data = await self.read(path)
+        if data is None:
+            return ""
+        name = f"edited/{datetime.now(UTC):%Y-%m-%dT%H-%M-%S.%f}/{path}"
+        await self.record(name, data)
+        return f"It was edited in the workspace; that version is kept in {self.records}/{name}."
+
+    async def walk(self, own: Iterable[str] = ()) -> AsyncIterator[tuple[str, RemoteObject]]:
+        """Yield all files below the project's folder, without those of our ``own`` projects."""
+        folders = [""]
+        while folders:
+            folder = folders.pop()
+            for child in await self.files.children(self.path(folder)) or []:
+                path = f"{folder}/{child.name}".lstrip("/")
+                if child.kind != "DIRECTORY":
+                    yield path, child
+                elif f"{self.project}/{path}" not in own:
+                    folders.append(path)
 
 
 def is_taken(error: WorkspaceError) -> bool:

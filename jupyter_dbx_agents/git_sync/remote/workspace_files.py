@@ -6,10 +6,12 @@ removes their extension.  Sources: the published Workspace API, the code of the 
 
 import asyncio
 import contextlib
+import re
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -34,15 +36,24 @@ _UPLOAD_BYTES_PER_SECOND = 100_000
 _ANSWER_SECONDS = 15.0
 # A small commit is not delayed.
 BURST = 10
+# What the API for large files unpacks or converts.
+_INTERPRETED = re.compile(r"\.(zip|ipynb|dbc|html)$", re.IGNORECASE)
+_NOTEBOOK_HEADER = b" Databricks notebook source"
+# A longer ``Retry-After`` is not waited for in a call: the project's worker reports it.
+_LONGEST_WAIT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class RemoteObject:
-    """One object of the workspace; ``kind`` is FILE, DIRECTORY, NOTEBOOK …"""
+    """One object of the workspace; ``kind`` is FILE, DIRECTORY, NOTEBOOK …
+
+    ``modified_ms`` is the workspace's time of the last change, 0 if it is not known.
+    """
 
     path: str
     kind: str
     size_bytes: int
+    modified_ms: int = 0
 
     @property
     def name(self) -> str:
@@ -56,13 +67,23 @@ class Pace:
     def __init__(self, requests_per_second: float, parallel: int) -> None:
         self._interval_seconds = 1 / requests_per_second
         self._slots = asyncio.Semaphore(parallel)
-        self._next_at = 0.0
+        self._next_at = self._paused_until = 0.0
 
     @contextlib.asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait for the time of the next call, and for one of ``parallel`` slots."""
+        """Wait for the time of the next call, and for one of ``parallel`` slots.
+
+        Raises WorkspaceUnavailableError instead of a long wait that the workspace has asked for.
+        """
         async with self._slots:
             now = time.monotonic()
+            if self._paused_until - now > _LONGEST_WAIT_SECONDS:
+                seconds = self._paused_until - now
+                raise WorkspaceUnavailableError(
+                    f"The workspace is busy: it asks for a pause of {seconds:.0f} s.",
+                    "Sync continues after it.",
+                    retry_after_seconds=seconds,
+                )
             at = max(self._next_at, now - BURST * self._interval_seconds)
             self._next_at = at + self._interval_seconds
             if at > now:
@@ -70,8 +91,10 @@ class Pace:
             yield
 
     def pause(self, seconds: float) -> None:
-        """Delay all calls, as ``Retry-After`` requests."""
-        self._next_at = max(self._next_at, time.monotonic() + seconds)
+        """Delay all calls, as ``Retry-After`` requests, up to five minutes."""
+        until = time.monotonic() + min(seconds, _MOST_RETRY_SECONDS)
+        self._next_at = max(self._next_at, until)
+        self._paused_until = max(self._paused_until, until)
 
 
 class WorkspaceFiles:
@@ -84,6 +107,8 @@ class WorkspaceFiles:
         self._retry_seconds = retry_seconds
         self._pat_changed = asyncio.Event()
         self.request_count = 0
+        # The workspace's time at its last reply; this machine's clock may jump.
+        self.time_ms = 0
 
     @property
     def is_waiting(self) -> bool:
@@ -94,8 +119,11 @@ class WorkspaceFiles:
         """Read the PAT at once instead of at the next poll."""
         self._pat_changed.set()
 
-    async def put(self, path: str, content: Content, *, overwrite: bool) -> None:
-        """Write a file, verbatim; its folder must exist."""
+    async def put(self, path: str, content: Content, *, overwrite: bool) -> int:
+        """Write a file, verbatim; its folder must exist.
+
+        Returns the workspace's time after it, in milliseconds; 0 if that is not known.
+        """
         head, tail = _envelope(path, overwrite, boundary := secrets.token_hex(16))
 
         async def body() -> AsyncIterator[bytes]:
@@ -104,21 +132,19 @@ class WorkspaceFiles:
                 yield chunk
             yield tail
 
-        headers = {
-            "Content-Type": f"multipart/form-data; boundary={boundary}",
-            "Content-Length": str(len(head) + content.size_bytes + len(tail)),
-        }
-        await self._upload("/api/2.0/workspace/import", body, headers, content)
-
-    async def put_unread(self, path: str, content: Content, *, overwrite: bool) -> None:
-        """Write a large file through the API that may unpack it or convert it to a notebook."""
+        size = len(head) + content.size_bytes + len(tail)
+        media_type = f"multipart/form-data; boundary={boundary}"
+        try:
+            return await self._upload("/api/2.0/workspace/import", body, media_type, size)
+        except WorkspaceError as error:
+            first = await anext(content.chunks(), b"") if is_too_large(error) else b""
+            if not first or _INTERPRETED.search(path) or _NOTEBOOK_HEADER in first[:64]:
+                raise
+        # Older tenants take more than 10 MB only by this way, which interprets some files.
         escaped = quote(path, safe="")
         url = f"/api/2.0/workspace-files/import-file/{escaped}?overwrite={str(overwrite).lower()}"
-        headers = {
-            "Content-Type": "application/octet-stream",
-            "Content-Length": str(content.size_bytes),
-        }
-        await self._upload(url, content.chunks, headers, content)
+        media_type = "application/octet-stream"
+        return await self._upload(url, content.chunks, media_type, content.size_bytes)
 
     async def make_folder(self, path: str) -> None:
         """Make a folder and its parents."""
@@ -166,9 +192,10 @@ class WorkspaceFiles:
                 raise
             return None
 
-    async def _upload(self, url: str, body: Any, headers: dict[str, str], content: Content) -> None:
-        sending_seconds = content.size_bytes / _UPLOAD_BYTES_PER_SECOND
-        await self._call(
+    async def _upload(self, url: str, body: Any, media_type: str, size: int) -> int:
+        headers = {"Content-Type": media_type, "Content-Length": str(size)}
+        sending_seconds = size / _UPLOAD_BYTES_PER_SECOND
+        reply = await self._call(
             "POST",
             url,
             body=body,
@@ -176,6 +203,7 @@ class WorkspaceFiles:
             timeout=httpx.Timeout(_ANSWER_SECONDS, read=_ANSWER_SECONDS + sending_seconds),
             most_seconds=LONGEST_CALL_SECONDS + sending_seconds,
         )
+        return _date_ms(reply, default=-999) + 999
 
     async def _call(
         self, method: str, url: str, *, body: Any = None, **options: Any
@@ -188,23 +216,22 @@ class WorkspaceFiles:
             try:
                 async with self._pace.turn():
                     self.request_count += 1
-                    return await self._api.call(method, url, token, **options)
+                    reply = await self._api.call(method, url, token, **options)
+                    _require_answer(reply, options)
+                    self.time_ms = _date_ms(reply, default=self.time_ms)
+                    return reply
             except TokenRefusedError:
                 await self._pats.replace_refused(token)
                 if attempt + 1 == TRIES:
                     raise
             except WorkspaceUnavailableError as error:
-                if attempt + 1 == TRIES:
+                self._pace.pause(error.retry_after_seconds)
+                if attempt + 1 == TRIES or error.retry_after_seconds > _LONGEST_WAIT_SECONDS:
                     raise
-                await self._back_off(attempt, error.retry_after_seconds)
+                # Jitter, because a busy workspace has refused many at the same moment.
+                seconds = backoff_seconds(attempt, self._retry_seconds, _MOST_RETRY_SECONDS)
+                await asyncio.sleep(jittered(seconds, 0.5))
         raise AssertionError("the last attempt returns or raises")
-
-    async def _back_off(self, attempt: int, asked_seconds: float) -> None:
-        if asked_seconds:
-            self._pace.pause(asked_seconds)
-        # Jitter, because a busy workspace has refused many at the same moment.
-        pause_seconds = backoff_seconds(attempt, self._retry_seconds, _MOST_RETRY_SECONDS)
-        await asyncio.sleep(jittered(pause_seconds, 0.5))
 
     async def _token(self) -> Secret:
         while (token := self._pats.current()) is None:
@@ -215,6 +242,31 @@ class WorkspaceFiles:
             except TimeoutError:
                 continue
         return token
+
+
+def _date_ms(reply: httpx.Response, *, default: int) -> int:
+    """Return the workspace's time in a reply's header, to the second, in milliseconds."""
+    try:
+        return int(parsedate_to_datetime(reply.headers["date"]).timestamp() * 1000)
+    except (KeyError, ValueError, OverflowError):
+        return default
+
+
+def is_too_large(error: WorkspaceError) -> bool:
+    """Whether the workspace rejects a file for its size."""
+    is_code = error.error_code == "MAX_NOTEBOOK_SIZE_EXCEEDED"
+    return is_code or error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+def _require_answer(reply: httpx.Response, options: Mapping[str, Any]) -> None:
+    """Raise WorkspaceUnavailableError for the page of a proxy in place of the workspace's reply."""
+    path = options.get("params", {}).get("path", "")
+    is_page = reply.headers.get("content-type", "").startswith("text/html")
+    if is_page and not path.endswith((".html", ".htm", ".xhtml")):
+        raise WorkspaceUnavailableError(
+            "A web page came back instead of the workspace's reply.",
+            "Check whether a proxy or a log-in page is between the app and the workspace.",
+        )
 
 
 def _envelope(path: str, overwrite: bool, boundary: str) -> tuple[bytes, bytes]:
@@ -232,5 +284,8 @@ def _envelope(path: str, overwrite: bool, boundary: str) -> tuple[bytes, bytes]:
 
 def _remote_object(info: dict[str, Any]) -> RemoteObject:
     return RemoteObject(
-        str(info.get("path", "")), str(info.get("object_type", "")), int(info.get("size", -1))
+        str(info.get("path", "")),
+        str(info.get("object_type", "")),
+        int(info.get("size", -1)),
+        int(info.get("modified_at", 0)),
     )

@@ -9,8 +9,11 @@ import {
   isUsable,
   latencies,
   modelProblems,
+  nextTryOf,
   type Pat,
+  type Project,
   programIn,
+  progressOf,
   readable,
   type Status,
   titleOf,
@@ -44,6 +47,11 @@ test('a token is needed only where there is a workspace, and not while one is be
   assert.ok(!isNeeded(status('https://w', 'adopting')));
   assert.ok(!isNeeded(status('', 'needed')));
   assert.ok(!isNeeded({}));
+  const signedIn = { ...pat('paused', null), is_signed_in: true };
+  assert.ok(!isNeeded({ workspace: 'https://w', pat: signedIn }));
+  const soon = '2026-01-01T00:00:00Z';
+  assert.ok(isNeeded({ workspace: 'https://w', pat: pat('needed', soon) }));
+  assert.ok(!isNeeded({ workspace: 'https://w', pat: pat('retrying', soon) }));
 });
 
 test('a token status is outdated when a later revision of the same server is known', () => {
@@ -128,4 +136,32 @@ test('titles and programs come from the status, with fallbacks', () => {
   assert.equal(programIn({ terminals: [{ name: '1', foreground: 'vim' }] }, '1'), 'vim');
   assert.equal(programIn({ terminals: [{ name: '1' }] }, '1'), '');
   assert.equal(programIn({}, '1'), '');
+});
+
+test('safe and visible are told apart', () => {
+  const project = (parts: object) => ({ name: 'p', state: 'syncing', ...parts }) as Project;
+  const history = { safe_at: '2026-11-30T10:00:00+00:00', message: '' };
+  const at = new Date(history.safe_at);
+  assert.deepEqual(progressOf(project({ history })), { safeAt: at, files: null });
+  assert.deepEqual(progressOf(project({ history, done: 3, count: 20_000 })), {
+    safeAt: at,
+    files: [3, 20_000]
+  });
+  const unsafe = [
+    { ...history, message: 'Free some space.' },
+    { ...history, safe_at: '' },
+    undefined
+  ];
+  for (const history of unsafe) {
+    assert.equal(progressOf(project({ history, count: 0 })).safeAt, null);
+  }
+});
+
+test('the next try of a project has a time while one is due', () => {
+  const at = (next_try_at?: string | null) =>
+    nextTryOf({ name: 'p', state: 'retrying', next_try_at });
+  assert.deepEqual(at('2026-11-30T14:05:00+00:00'), new Date('2026-11-30T14:05:00Z'));
+  for (const none of [null, undefined, 'soon']) {
+    assert.equal(at(none), null);
+  }
 });

@@ -1,11 +1,11 @@
 /** What the panel's buttons do; a failure is shown in a notification. */
 
-import { Notification } from '@jupyterlab/apputils';
+import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
 import { errorText, request } from '../server/requests';
 import { ENTER_TOKEN, startCommand } from '../status/commands';
-import type { Pat, Restored } from '../status/model';
+import type { Forgotten, Pat, Restorable, Restored } from '../status/model';
 import type { IStatusStore } from '../status/store';
 
 export class Actions {
@@ -102,10 +102,36 @@ export class Actions {
     return [text, 'success', { autoClose: 5000 }];
   }
 
-  /** Call `then` with the projects that are in the workspace and not here. */
-  findRestorable(then: (names: string[]) => void): void {
+  /** Delete what the workspace has of a project, after a confirmation; then call `then`. */
+  forget(name: string, then: () => void): void {
     this._run(async () => {
-      const { restorable } = await request<{ restorable?: string[] }>('projects');
+      const { button, isChecked } = await showDialog({
+        title: this._trans.__('Forget “%1”?', name),
+        body: this._trans.__('Its git history is deleted in your workspace, for good.'),
+        checkbox: {
+          label: this._trans.__('Also delete its files in the workspace'),
+          checked: false
+        },
+        buttons: [Dialog.cancelButton(), Dialog.warnButton({ label: this._trans.__('Forget') })]
+      });
+      if (!button.accept) {
+        return;
+      }
+      const body = { name, files: isChecked === true };
+      const { left } = await request<Forgotten>('projects/forget', 'POST', body);
+      const text = left
+        ? this._trans.__('“%1” was forgotten. Its files stay in %2.', name, left)
+        : this._trans.__('“%1” was forgotten.', name);
+      Notification.success(text, { autoClose: 5000 });
+      await this._store.refresh();
+      then();
+    });
+  }
+
+  /** Call `then` with the projects that are in the workspace and not here. */
+  findRestorable(then: (found: Restorable[]) => void): void {
+    this._run(async () => {
+      const { restorable } = await request<{ restorable?: Restorable[] }>('projects');
       then(restorable ?? []);
     });
   }

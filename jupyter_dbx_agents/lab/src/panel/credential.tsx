@@ -14,6 +14,7 @@ export function Credential({ store, actions, trans }: Context): React.ReactEleme
     return null;
   }
   const usable = isUsable(pat);
+  const needed = isNeeded(store.status);
   const text = stateText(pat, trans);
   return (
     <Section title={trans.__('Token')}>
@@ -23,8 +24,8 @@ export function Credential({ store, actions, trans }: Context): React.ReactEleme
       {/* The hint for a missing token is the button below. */}
       <Message
         message={pat.message}
-        hint={isNeeded(store.status) ? '' : pat.hint}
-        isBad={pat.state === 'retrying'}
+        hint={needed && !usable ? '' : pat.hint}
+        isBad={pat.state === 'retrying' || (needed && usable)}
       />
       {usable && (
         <p className="jp-DbxAgents-quiet jp-DbxAgents-facts">
@@ -51,12 +52,13 @@ export function Credential({ store, actions, trans }: Context): React.ReactEleme
         />
       )}
       <div className="jp-DbxAgents-buttons">
-        {usable ? (
-          <>
-            <Button label={trans.__('Renew token')} onClick={() => actions.rotate()} />
-            <Button label={trans.__('Log out')} onClick={() => actions.logOut()} />
-          </>
-        ) : (
+        {usable && !needed && (
+          <Button label={trans.__('Renew token')} onClick={() => actions.rotate()} />
+        )}
+        {(usable || pat.is_signed_in) && (
+          <Button label={trans.__('Log out')} onClick={() => actions.logOut()} />
+        )}
+        {(needed || !(usable || pat.is_signed_in)) && (
           <Button
             label={trans.__('Connect…')}
             disabled={!workspace || !actions.canEnterToken}
@@ -73,8 +75,10 @@ function stateText(pat: Pat, trans: TranslationBundle): string | undefined {
   switch (pat.state) {
     case 'active':
       return pat.user ? trans.__('Connected as %1', pat.user) : trans.__('Connected');
+    case 'paused':
+      return trans.__('Signed in as %1', pat.user);
     case 'needed':
-      return trans.__('Not connected');
+      return isUsable(pat) ? trans.__('Sign in again') : trans.__('Not connected');
     default:
       return undefined;
   }

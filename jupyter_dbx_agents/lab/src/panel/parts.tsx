@@ -31,6 +31,7 @@ function knownStates(trans: TranslationBundle): Record<string, Record<string, st
       retrying: trans.__('retrying'),
       running: trans.__('running'),
       syncing: trans.__('syncing'),
+      unsafe: trans.__('not safe'),
       waiting: trans.__('waiting')
     },
     bad: {
@@ -41,7 +42,9 @@ function knownStates(trans: TranslationBundle): Record<string, Record<string, st
     },
     none: {
       empty: trans.__('empty'),
-      pending: trans.__('pending')
+      gone: trans.__('deleted'),
+      pending: trans.__('pending'),
+      unfit: trans.__('not synced')
     }
   };
 }

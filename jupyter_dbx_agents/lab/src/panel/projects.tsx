@@ -1,7 +1,7 @@
 /** The projects: the state of their sync, files that are not copied, and what can be restored. */
 
 import * as React from 'react';
-import type { Project, Remark } from '../status/model';
+import { nextTryOf, type Project, progressOf, type Remark, type Restorable } from '../status/model';
 import type { Context } from './context';
 import { Button, Message, Section, State } from './parts';
 
@@ -26,32 +26,48 @@ export function Projects({ store, actions, trans }: Context): React.ReactElement
           <ProjectLine key={project.name} project={project} actions={actions} trans={trans} />
         ))}
       </ul>
-      <Restorable actions={actions} trans={trans} />
+      <OnlyInWorkspace actions={actions} trans={trans} />
     </Section>
   );
 }
 
 function ProjectLine({ project, actions, trans }: { project: Project } & Part): React.ReactElement {
-  const { name, state } = project;
+  const { name, state, history } = project;
+  const { safeAt, files } = progressOf(project);
+  const nextTry = nextTryOf(project);
   return (
     <li>
       <div className="jp-DbxAgents-line">
-        <span className="jp-DbxAgents-grow" title={project.destination}>
-          {name}
-        </span>
+        <Name name={name} destination={project.destination} />
         <State state={state} trans={trans} />
-        <Button
-          label={trans.__('Sync now')}
-          name={trans.__('Sync %1 now', name)}
-          onClick={() => actions.sync(name)}
-        />
       </div>
-      {state === 'syncing' && Boolean(project.count) && (
-        <progress aria-label={name} max={project.count} value={project.done ?? 0} />
+      <div className="jp-DbxAgents-line">
+        <span className="jp-DbxAgents-grow jp-DbxAgents-quiet" title={history?.commit}>
+          {safeAt && trans.__('Safe at %1', safeAt.toLocaleString())}
+        </span>
+        {state === 'gone' && <Return name={name} actions={actions} trans={trans} />}
+        {!['gone', 'unfit'].includes(state) && (
+          <Button
+            label={trans.__('Sync now')}
+            name={trans.__('Sync %1 now', name)}
+            onClick={() => actions.sync(name)}
+          />
+        )}
+      </div>
+      {state === 'syncing' && files && (
+        <p className="jp-DbxAgents-quiet">
+          {trans.__('Files: %1 of %2', ...files)}{' '}
+          <progress aria-label={name} max={files[1]} value={files[0]} />
+        </p>
       )}
       <Message message={project.message} hint={project.hint} isBad={state === 'refused'} />
-      <Message message={project.hooks} hint="" isBad />
-      <Message message={project.history?.message} hint="" />
+      <Message message={history?.message} hint="" />
+      <Message message={history?.note} hint="" />
+      {nextTry && (
+        <p className="jp-DbxAgents-quiet">
+          {trans.__('Next try at %1', nextTry.toLocaleTimeString([], { timeStyle: 'short' }))}
+        </p>
+      )}
       <Remarks
         title={trans._n(
           '%1 file not copied',
@@ -62,6 +78,16 @@ function ProjectLine({ project, actions, trans }: { project: Project } & Part): 
       />
       <Remarks title={trans.__('Differs from git')} remarks={project.notes} />
     </li>
+  );
+}
+
+/** A project's name on one line, however long it is; its title has the whole of it. */
+function Name(props: { name: string; destination?: string | undefined }): React.ReactElement {
+  const title = [props.name, props.destination].filter(Boolean).join('\n');
+  return (
+    <span className="jp-DbxAgents-name" title={title}>
+      {props.name}
+    </span>
   );
 }
 
@@ -87,22 +113,43 @@ function Remarks(props: {
   );
 }
 
-/** Projects that are only in the workspace; found on a click, since it takes a search there. */
-function Restorable({ actions, trans }: Part): React.ReactElement {
-  const [names, setNames] = React.useState<string[] | null>(null);
-  const find = () => actions.findRestorable(setNames);
+/** The two ways out for a project that is only in the workspace. */
+function Return(props: { name: string; then?: () => void } & Part): React.ReactElement {
+  const { name, actions, trans } = props;
+  const then = props.then ?? (() => undefined);
   return (
     <>
-      {names?.length === 0 && <p>{trans.__('Every project in your workspace is already here.')}</p>}
+      <Button
+        label={trans.__('Restore')}
+        name={trans.__('Restore %1', name)}
+        onClick={() => actions.restore(name, then)}
+      />
+      <Button
+        label={trans.__('Forget…')}
+        name={trans.__('Forget %1', name)}
+        onClick={() => actions.forget(name, then)}
+      />
+    </>
+  );
+}
+
+/** Projects that are only in the workspace; found on a click, since it takes a search there. */
+function OnlyInWorkspace({ actions, trans }: Part): React.ReactElement {
+  const [found, setFound] = React.useState<Restorable[] | null>(null);
+  const find = () => actions.findRestorable(setFound);
+  return (
+    <>
+      {found?.length === 0 && <p>{trans.__('Every project in your workspace is already here.')}</p>}
       <ul>
-        {names?.map(name => (
-          <li key={name} className="jp-DbxAgents-line">
-            <span className="jp-DbxAgents-grow">{name}</span>
-            <Button
-              label={trans.__('Restore')}
-              name={trans.__('Restore %1', name)}
-              onClick={() => actions.restore(name, find)}
-            />
+        {found?.map(({ name, note }) => (
+          <li key={name}>
+            <div className="jp-DbxAgents-line">
+              <Name name={name} />
+            </div>
+            <div className="jp-DbxAgents-buttons">
+              <Return name={name} actions={actions} trans={trans} then={find} />
+            </div>
+            <Message message={note} hint="" />
           </li>
         ))}
       </ul>

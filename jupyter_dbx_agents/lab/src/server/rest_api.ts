@@ -180,6 +180,104 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dbx-agents/api/pat/sign-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin to sign in
+         * @description Returns the attempt under way, if there is one: all windows share it.  It ends with the first
+         *     answer that works, or after ten minutes.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The attempt */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SignInAttempt"];
+                    };
+                };
+                400: components["responses"]["Error"];
+                502: components["responses"]["Error"];
+                503: components["responses"]["Error"];
+            };
+        };
+        /** Forget the attempt */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: components["responses"]["Pat"];
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dbx-agents/api/pat/sign-in/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign in with the address where the browser ended
+         * @description The user who signed in must be the owner.  A wrong answer does not end the attempt.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @description The address, its query, or the code alone */
+                        answer: string;
+                    };
+                };
+            };
+            responses: {
+                200: components["responses"]["Pat"];
+                400: components["responses"]["Error"];
+                403: components["responses"]["Error"];
+                413: components["responses"]["Error"];
+                502: components["responses"]["Error"];
+                503: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/dbx-agents/api/agents": {
         parameters: {
             query?: never;
@@ -521,7 +619,7 @@ export interface paths {
                     content: {
                         "application/json": {
                             projects: components["schemas"]["Project"][];
-                            restorable: string[];
+                            restorable: components["schemas"]["Restorable"][];
                         };
                     };
                 };
@@ -634,6 +732,53 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dbx-agents/api/projects/forget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a project that is not here any more, and delete its history in the workspace */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        name: string;
+                        /** @description Also delete the files that were copied */
+                        files?: boolean;
+                    };
+                };
+            };
+            responses: {
+                /** @description The project was forgotten */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Forgotten"];
+                    };
+                };
+                400: components["responses"]["Error"];
+                409: components["responses"]["Error"];
+                503: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/dbx-agents/healthz": {
         parameters: {
             query?: never;
@@ -679,7 +824,7 @@ export interface components {
         Project: {
             name: string;
             /** @enum {string} */
-            state: "pending" | "syncing" | "synced" | "empty" | "waiting" | "retrying" | "refused";
+            state: "pending" | "syncing" | "synced" | "unsafe" | "empty" | "waiting" | "retrying" | "refused" | "unfit" | "gone";
             folder: string;
             /** @description The folder in the workspace */
             destination: string;
@@ -703,17 +848,31 @@ export interface components {
                 /** @description Whether the git history is in the workspace */
                 kept: boolean;
                 bytes: number;
-                /** @description Why it is not, '' if it is */
+                /** @description When every ref was safe there, '' before */
+                safe_at: string;
+                /** @description The commit of HEAD that is safe */
+                commit: string;
+                /** @description What of it is not safe and why, '' if all is */
                 message: string;
+                /** @description What was done to it, such as a deletion */
+                note: string;
             };
-            /** @description Why git hooks could not be installed, '' if they are */
-            hooks: string;
         };
         /** @description Files that are not copied, or differ from those in git; at most 100 */
         Remarks: {
             path: string;
             reason: string;
         }[];
+        Forgotten: {
+            name: string;
+            /** @description Its folder in the workspace, '' if nothing is left */
+            left: string;
+        };
+        Restorable: {
+            name: string;
+            /** @description Why it is not restored with all others, '' if it is */
+            note: string;
+        };
         Restored: {
             name: string;
             /** @description The restored HEAD */
@@ -771,8 +930,11 @@ export interface components {
         Pat: {
             /** @description The higher of two is the later one, until a restart */
             revision: number;
-            /** @enum {string} */
-            state: "needed" | "adopting" | "active" | "retrying" | "expired";
+            /**
+             * @description paused: the token expired while nothing needed it, and the sign-in renews it
+             * @enum {string}
+             */
+            state: "needed" | "adopting" | "active" | "retrying" | "expired" | "paused";
             message: string;
             hint: string;
             /** @description The token's user, '' before the first */
@@ -807,6 +969,23 @@ export interface components {
                     expires_at: components["schemas"]["Instant"];
                 }[];
             };
+            /**
+             * @description oauth: the sign-in's own token, where personal access tokens are not allowed
+             * @enum {string}
+             */
+            credential: "none" | "pat" | "oauth";
+            /** @description Whether a sign-in gets a token whenever one is needed */
+            is_signed_in: boolean;
+        };
+        /** @description A sign-in under way */
+        SignInAttempt: {
+            /** @description The workspace's page, to be opened in a browser */
+            address: string;
+            /** @description How the address begins on which the browser ends */
+            redirect_url: string;
+            /** @description Whether that address is to be pasted back */
+            pastes: boolean;
+            expires_in_seconds: number;
         };
         ModelReport: {
             /** @description The model in use */
@@ -932,12 +1111,15 @@ export interface components {
 }
 export type Project = components['schemas']['Project'];
 export type Remarks = components['schemas']['Remarks'];
+export type Forgotten = components['schemas']['Forgotten'];
+export type Restorable = components['schemas']['Restorable'];
 export type Restored = components['schemas']['Restored'];
 export type Error = components['schemas']['Error'];
 export type Agent = components['schemas']['Agent'];
 export type Checks = components['schemas']['Checks'];
 export type Instant = components['schemas']['Instant'];
 export type Pat = components['schemas']['Pat'];
+export type SignInAttempt = components['schemas']['SignInAttempt'];
 export type ModelReport = components['schemas']['ModelReport'];
 export type Usage = components['schemas']['Usage'];
 export type Status = components['schemas']['Status'];

@@ -39,6 +39,8 @@ export type Project = Sure<Rest.Project, 'name' | 'state'>;
 /** A file that was not copied, or not quite as it is in git, and why. */
 export type Remark = Rest.Remarks[number];
 export type Restored = Sure<Rest.Restored, 'name'>;
+export type Restorable = Sure<Rest.Restorable, 'name'>;
+export type Forgotten = Sure<Rest.Forgotten, 'name'>;
 type Terminal = Sure<Rest.Status['terminals'][number], 'name'>;
 
 export interface Status
@@ -77,10 +79,15 @@ export function isOverdue(next_rotation_at: string | null, now: number): boolean
   return next_rotation_at !== null && now - Date.parse(next_rotation_at) > OVERDUE_MILLISECONDS;
 }
 
-/** Whether the server needs a token. */
+/**
+ * Whether the server needs a token, though the last one of a sign-in that has ended may still work;
+ * one that renews itself by a sign-in is not asked for.
+ */
 export function isNeeded(status: Status): boolean {
   const { pat, workspace } = status;
-  return Boolean(workspace && pat) && !isUsable(pat) && pat?.state !== 'adopting';
+  const isComing = pat?.state === 'adopting' || pat?.is_signed_in === true;
+  const isWanted = !isUsable(pat) || pat?.state === 'needed';
+  return Boolean(workspace && pat) && isWanted && !isComing;
 }
 
 /** Whether an agent can be started; one is installed unless the server says otherwise. */
@@ -115,6 +122,27 @@ export function recentProjects({ projects }: Status, most = 5): Project[] {
     .filter(project => project.folder)
     .sort((a, b) => (b.synced_at ?? '').localeCompare(a.synced_at ?? ''))
     .slice(0, most);
+}
+
+/**
+ * Return since when all commits of a project are safe, null while some are not, and the files that
+ * are still to be written, null if there are none.
+ */
+export function progressOf({ history, done, count }: Project): {
+  safeAt: Date | null;
+  files: [number, number] | null;
+} {
+  const at = Date.parse(history?.message ? '' : (history?.safe_at ?? ''));
+  return {
+    safeAt: Number.isNaN(at) ? null : new Date(at),
+    files: count ? [done ?? 0, count] : null
+  };
+}
+
+/** Return when the next try of a project is due, null if none is. */
+export function nextTryOf({ next_try_at }: Project): Date | null {
+  const at = Date.parse(next_try_at ?? '');
+  return Number.isNaN(at) ? null : new Date(at);
 }
 
 /** Return the key of a usage record: its agent and model. */

@@ -1,8 +1,9 @@
 /**
- * When the token dialog opens and closes.
+ * When the dialog for signing in or a token opens and closes.
  *
  * It opens when the server begins to need a token, and with each terminal that opens while it does; it
- * closes by itself when a token was entered elsewhere: in another tab, or at a terminal's prompt.
+ * closes by itself when the user has connected elsewhere: in another tab, at a terminal's prompt, or by
+ * a sign-in that comes back to the app.
  */
 
 import { Dialog, Notification, ReactWidget } from '@jupyterlab/apputils';
@@ -13,7 +14,7 @@ import { errorText, request } from '../server/requests';
 import { isNeeded, isUsable, type Pasted, type Pat } from '../status/model';
 import type { IStatusStore } from '../status/store';
 import { Candidates } from './candidates';
-import { PatDialog } from './dialog';
+import { type Pasted as Entered, PatDialog } from './dialog';
 
 export class PatFlow {
   private _dialog: PatDialog | null = null;
@@ -40,7 +41,7 @@ export class PatFlow {
     if (this._dialog || !pat || !isNeeded(this._store.status)) {
       return;
     }
-    this._dialog = new PatDialog(pat, token => this._adopt(token), this._trans);
+    this._dialog = new PatDialog(pat, pasted => this._connect(pasted), this._trans);
     try {
       await this._dialog.launch();
     } finally {
@@ -58,10 +59,11 @@ export class PatFlow {
   }
 
   /** An event reports the new token before the reply says whether the pasted one was revoked. */
-  private async _adopt(token: string): Promise<void> {
+  private async _connect(pasted: Entered): Promise<void> {
+    const path = 'token' in pasted ? 'pat' : 'pat/sign-in/answer';
     this._isAdopting = true;
     try {
-      this._store.put({ pat: await request<Pat>('pat', 'POST', { token }) });
+      this._store.put({ pat: await request<Pat>(path, 'POST', pasted) });
     } finally {
       this._isAdopting = false;
       this._follow(); // a token may have been entered elsewhere meanwhile
@@ -73,7 +75,7 @@ export class PatFlow {
     if (needed && !this._wasNeeded && !this._store.isLoggingOut) {
       this.offerIfEnabled();
     }
-    if (isUsable(this._store.status.pat) && !this._isAdopting) {
+    if (isUsable(this._store.status.pat) && !needed && !this._isAdopting) {
       this._dialog?.reject();
     }
     this._wasNeeded = needed;

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_dbx_agents.git_sync import detach_template
+from jupyter_dbx_agents.lifecycle.template import detach_template
+from tests.git_sync.conftest import LOG, Site
 
-from .conftest import LOG, Site
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path / "home")
 
 
 @pytest.fixture

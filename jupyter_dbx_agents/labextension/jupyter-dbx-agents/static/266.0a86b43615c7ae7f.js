@@ -1,4 +1,4 @@
-"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{35(e,t,n){var o=n(33),r=n.n(o),a=n(34),i=(n.n(a))()(r());i.push([e.id,`/* The status bar centres the text of labels, but not of buttons. */
+"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{35(e,t,r){var o=r(33),n=r.n(o),a=r(34),i=(r.n(a))()(n());i.push([e.id,`/* The status bar centres the text of labels, but not of buttons. */
 .jp-DbxAgents-StatusItem {
   display: flex;
   align-items: center;
@@ -71,6 +71,35 @@
   box-sizing: border-box;
   width: 100%;
   margin-top: 4px;
+}
+
+.jp-DbxAgents-PatForm a.jp-DbxAgents-signIn {
+  display: inline-block;
+  padding: 4px 12px;
+  border-radius: var(--jp-border-radius);
+  background: var(--jp-brand-color1);
+  color: var(--jp-ui-inverse-font-color1);
+  text-decoration: none;
+}
+
+.jp-DbxAgents-picture {
+  display: block;
+  width: 100%;
+  margin-top: 4px;
+  font-family: var(--jp-ui-font-family);
+  font-size: 12px;
+  fill: var(--jp-ui-font-color1);
+}
+
+.jp-DbxAgents-picture rect,
+.jp-DbxAgents-picture path {
+  fill: none;
+  stroke: var(--jp-border-color0);
+}
+
+.jp-DbxAgents-picture rect.jp-mod-marked {
+  stroke: var(--jp-success-color1);
+  stroke-width: 2;
 }
 
 .jp-DbxAgents-error {
@@ -360,5 +389,5 @@
   .jp-Launcher-section:has([data-category="Other"]) {
   order: -1;
 }
-`,""]),n.d(t,{},{A:i})},32(e,t,n){var o=n(33),r=n.n(o),a=n(34),i=n.n(a),s=n(35),p=i()(r());p.i(s.A),p.push([e.id,`
-`,""]),n.d(t,{},{A:p})},34(e){e.exports=function(e){var t=[];return t.toString=function(){return this.map(function(t){var n="",o=void 0!==t[5];return t[4]&&(n+="@supports (".concat(t[4],") {")),t[2]&&(n+="@media ".concat(t[2]," {")),o&&(n+="@layer".concat(t[5].length>0?" ".concat(t[5]):""," {")),n+=e(t),o&&(n+="}"),t[2]&&(n+="}"),t[4]&&(n+="}"),n}).join("")},t.i=function(e,n,o,r,a){"string"==typeof e&&(e=[[null,e,void 0]]);var i={};if(o)for(var s=0;s<this.length;s++){var p=this[s][0];null!=p&&(i[p]=!0)}for(var l=0;l<e.length;l++){var c=[].concat(e[l]);o&&i[c[0]]||(void 0!==a&&(void 0===c[5]||(c[1]="@layer".concat(c[5].length>0?" ".concat(c[5]):""," {").concat(c[1],"}")),c[5]=a),n&&(c[2]&&(c[1]="@media ".concat(c[2]," {").concat(c[1],"}")),c[2]=n),r&&(c[4]?(c[1]="@supports (".concat(c[4],") {").concat(c[1],"}"),c[4]=r):c[4]="".concat(r)),t.push(c))}},t}},33(e){e.exports=function(e){return e[1]}},25(e,t,n){n.r(t);var o=n(26),r=n.n(o),a=n(27),i=n.n(a),s=n(28),p=n.n(s),l=n(29),c=n.n(l),d=n(30),u=n.n(d),b=n(31),g=n.n(b),x=n(32),f={};f.styleTagTransform=g(),f.setAttributes=c(),f.insert=p().bind(null,"head"),f.domAPI=i(),f.insertStyleElement=u(),r()(x.A,f);let j=x.A&&x.A.locals?x.A.locals:void 0;n.d(t,{},{default:j})},26(e){var t=[];function n(e){for(var n=-1,o=0;o<t.length;o++)if(t[o].identifier===e){n=o;break}return n}function o(e,o){for(var r={},a=[],i=0;i<e.length;i++){var s=e[i],p=o.base?s[0]+o.base:s[0],l=r[p]||0,c="".concat(p," ").concat(l);r[p]=l+1;var d=n(c),u={css:s[1],media:s[2],sourceMap:s[3],supports:s[4],layer:s[5]};if(-1!==d)t[d].references++,t[d].updater(u);else{var b=function(e,t){var n=t.domAPI(t);return n.update(e),function(t){t?(t.css!==e.css||t.media!==e.media||t.sourceMap!==e.sourceMap||t.supports!==e.supports||t.layer!==e.layer)&&n.update(e=t):n.remove()}}(u,o);o.byIndex=i,t.splice(i,0,{identifier:c,updater:b,references:1})}a.push(c)}return a}e.exports=function(e,r){var a=o(e=e||[],r=r||{});return function(e){e=e||[];for(var i=0;i<a.length;i++){var s=n(a[i]);t[s].references--}for(var p=o(e,r),l=0;l<a.length;l++){var c=n(a[l]);0===t[c].references&&(t[c].updater(),t.splice(c,1))}a=p}}},28(e){var t={};e.exports=function(e,n){var o=function(e){if(void 0===t[e]){var n=document.querySelector(e);if(window.HTMLIFrameElement&&n instanceof window.HTMLIFrameElement)try{n=n.contentDocument.head}catch(e){n=null}t[e]=n}return t[e]}(e);if(!o)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");o.appendChild(n)}},30(e){e.exports=function(e){var t=document.createElement("style");return e.setAttributes(t,e.attributes),e.insert(t,e.options),t}},29(e,t,n){e.exports=function(e){var t=n.nc;t&&e.setAttribute("nonce",t)}},27(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var t=e.insertStyleElement(e);return{update:function(n){var o,r,a;o="",n.supports&&(o+="@supports (".concat(n.supports,") {")),n.media&&(o+="@media ".concat(n.media," {")),(r=void 0!==n.layer)&&(o+="@layer".concat(n.layer.length>0?" ".concat(n.layer):""," {")),o+=n.css,r&&(o+="}"),n.media&&(o+="}"),n.supports&&(o+="}"),(a=n.sourceMap)&&"u">typeof btoa&&(o+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),e.styleTagTransform(o,t,e.options)},remove:function(){var e;null===(e=t).parentNode||e.parentNode.removeChild(e)}}}},31(e){e.exports=function(e,t){if(t.styleSheet)t.styleSheet.cssText=e;else{for(;t.firstChild;)t.removeChild(t.firstChild);t.appendChild(document.createTextNode(e))}}}}]);
+`,""]),r.d(t,{},{A:i})},32(e,t,r){var o=r(33),n=r.n(o),a=r(34),i=r.n(a),s=r(35),p=i()(n());p.i(s.A),p.push([e.id,`
+`,""]),r.d(t,{},{A:p})},34(e){e.exports=function(e){var t=[];return t.toString=function(){return this.map(function(t){var r="",o=void 0!==t[5];return t[4]&&(r+="@supports (".concat(t[4],") {")),t[2]&&(r+="@media ".concat(t[2]," {")),o&&(r+="@layer".concat(t[5].length>0?" ".concat(t[5]):""," {")),r+=e(t),o&&(r+="}"),t[2]&&(r+="}"),t[4]&&(r+="}"),r}).join("")},t.i=function(e,r,o,n,a){"string"==typeof e&&(e=[[null,e,void 0]]);var i={};if(o)for(var s=0;s<this.length;s++){var p=this[s][0];null!=p&&(i[p]=!0)}for(var l=0;l<e.length;l++){var c=[].concat(e[l]);o&&i[c[0]]||(void 0!==a&&(void 0===c[5]||(c[1]="@layer".concat(c[5].length>0?" ".concat(c[5]):""," {").concat(c[1],"}")),c[5]=a),r&&(c[2]&&(c[1]="@media ".concat(c[2]," {").concat(c[1],"}")),c[2]=r),n&&(c[4]?(c[1]="@supports (".concat(c[4],") {").concat(c[1],"}"),c[4]=n):c[4]="".concat(n)),t.push(c))}},t}},33(e){e.exports=function(e){return e[1]}},25(e,t,r){r.r(t);var o=r(26),n=r.n(o),a=r(27),i=r.n(a),s=r(28),p=r.n(s),l=r(29),c=r.n(l),d=r(30),u=r.n(d),b=r(31),g=r.n(b),x=r(32),f={};f.styleTagTransform=g(),f.setAttributes=c(),f.insert=p().bind(null,"head"),f.domAPI=i(),f.insertStyleElement=u(),n()(x.A,f);let j=x.A&&x.A.locals?x.A.locals:void 0;r.d(t,{},{default:j})},26(e){var t=[];function r(e){for(var r=-1,o=0;o<t.length;o++)if(t[o].identifier===e){r=o;break}return r}function o(e,o){for(var n={},a=[],i=0;i<e.length;i++){var s=e[i],p=o.base?s[0]+o.base:s[0],l=n[p]||0,c="".concat(p," ").concat(l);n[p]=l+1;var d=r(c),u={css:s[1],media:s[2],sourceMap:s[3],supports:s[4],layer:s[5]};if(-1!==d)t[d].references++,t[d].updater(u);else{var b=function(e,t){var r=t.domAPI(t);return r.update(e),function(t){t?(t.css!==e.css||t.media!==e.media||t.sourceMap!==e.sourceMap||t.supports!==e.supports||t.layer!==e.layer)&&r.update(e=t):r.remove()}}(u,o);o.byIndex=i,t.splice(i,0,{identifier:c,updater:b,references:1})}a.push(c)}return a}e.exports=function(e,n){var a=o(e=e||[],n=n||{});return function(e){e=e||[];for(var i=0;i<a.length;i++){var s=r(a[i]);t[s].references--}for(var p=o(e,n),l=0;l<a.length;l++){var c=r(a[l]);0===t[c].references&&(t[c].updater(),t.splice(c,1))}a=p}}},28(e){var t={};e.exports=function(e,r){var o=function(e){if(void 0===t[e]){var r=document.querySelector(e);if(window.HTMLIFrameElement&&r instanceof window.HTMLIFrameElement)try{r=r.contentDocument.head}catch(e){r=null}t[e]=r}return t[e]}(e);if(!o)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");o.appendChild(r)}},30(e){e.exports=function(e){var t=document.createElement("style");return e.setAttributes(t,e.attributes),e.insert(t,e.options),t}},29(e,t,r){e.exports=function(e){var t=r.nc;t&&e.setAttribute("nonce",t)}},27(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var t=e.insertStyleElement(e);return{update:function(r){var o,n,a;o="",r.supports&&(o+="@supports (".concat(r.supports,") {")),r.media&&(o+="@media ".concat(r.media," {")),(n=void 0!==r.layer)&&(o+="@layer".concat(r.layer.length>0?" ".concat(r.layer):""," {")),o+=r.css,n&&(o+="}"),r.media&&(o+="}"),r.supports&&(o+="}"),(a=r.sourceMap)&&"u">typeof btoa&&(o+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),e.styleTagTransform(o,t,e.options)},remove:function(){var e;null===(e=t).parentNode||e.parentNode.removeChild(e)}}}},31(e){e.exports=function(e,t){if(t.styleSheet)t.styleSheet.cssText=e;else{for(;t.firstChild;)t.removeChild(t.firstChild);t.appendChild(document.createTextNode(e))}}}}]);

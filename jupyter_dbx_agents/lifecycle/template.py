@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from ..errors import GitError
-from .local.git import run_git
+from ..errors import GitSyncError
+from ..git_sync.local.git import run_git
 
 # Files that identify the template.
 _TEMPLATE_FILES = ("app.yaml", "jupyter_dbx_agents/__init__.py", "pyproject.toml")
@@ -33,7 +33,7 @@ def detach_template(
     """
     try:
         return _detach(source, is_databricks_app, environment)
-    except (OSError, GitError) as error:
+    except (OSError, GitSyncError) as error:
         log.warning(
             "The template's repository was left as it is: %s. To detach it by hand, run "
             "“git remote remove origin” in %s.",
@@ -93,7 +93,7 @@ class _Git:
         present = b"\0".join(name for name in tracked.split(b"\0") if name and self._exists(name))
         run = partial(self._run, git_dir=git_dir)
         run("init", "--quiet")
-        with contextlib.suppress(GitError):  # it was not set
+        with contextlib.suppress(GitSyncError):  # it was not set
             run("config", "--unset-all", "core.worktree")
         run("config", "core.bare", "false")
         run("add", "--force", "--pathspec-from-file=-", "--pathspec-file-nul", stdin=present)
