@@ -15,7 +15,7 @@
 - ``GET /faults`` → ``{faults: […]}``; ``DELETE /faults`` and ``DELETE /faults/{id}`` → ``{}``
 - ``GET /switches``, ``PATCH /switches {…}`` → ``{tokens_disabled, token_quota, token_id_scheme:
   sha256|random, revocation_delay_seconds, gateway_present, largest_page,
-  output_tokens_per_minute (0: no limit), max_file_bytes}``
+  rules_seed (0: no rules by chance), output_tokens_per_minute (0: no limit), max_file_bytes}``
 - ``GET /sign-in``, ``PATCH /sign-in {…}`` → the fields of ``rest.oauth.SignInRules`` and
   ``sessions``: what users have allowed; ``DELETE /sign-in`` → ``{}``: end all sessions
 - ``POST /oauth-clients {client_id, redirect_urls}`` → ``{}``: register a public client
@@ -161,6 +161,7 @@ def _switches(call: ControlHandler) -> Json:
         "revocation_delay_seconds": tokens.revocation_delay_seconds,
         "gateway_present": switches.is_gateway_present,
         "largest_page": switches.largest_page,
+        "rules_seed": call.workspace.model_rules.seed,
         "output_tokens_per_minute": call.workspace.output_budget.tokens_per_minute,
         "max_file_bytes": call.workspace.files.max_file_bytes,
     }
@@ -182,6 +183,7 @@ def _set_switches(call: ControlHandler) -> Json:
     tokens.revocation_delay_seconds = float(new["revocation_delay_seconds"])
     switches.is_gateway_present = bool(new["gateway_present"])
     switches.largest_page = int(new["largest_page"])
+    call.workspace.model_rules.seed = int(new["rules_seed"])
     call.workspace.output_budget.tokens_per_minute = int(new["output_tokens_per_minute"])
     call.workspace.files.max_file_bytes = int(new["max_file_bytes"])
     return _switches(call)

@@ -16,10 +16,11 @@ from typing import Any
 
 import yaml
 
+from jupyter_dbx_agents.agents import AGENTS, Agent
 from jupyter_dbx_agents.app import DbxAgentsApp
 from jupyter_dbx_agents.auth import OwnerResolver
 from jupyter_dbx_agents.deployment import app_names, team_bundle
-from jupyter_dbx_agents.models import FAMILIES, UNKNOWN
+from jupyter_dbx_agents.models import FAMILIES, UNKNOWN, Dialect, Family
 from jupyter_dbx_agents.terminals.manager import DbxTerminalManager
 
 DOCS = Path(__file__).resolve().parent
@@ -224,8 +225,14 @@ def _cell(text: str) -> str:
     return text.replace("<", "&lt;").replace("~/", "\\~/").replace("*", "\\*")
 
 
+def _dialect_of(agent: Agent, family: Family) -> str:
+    """Return the native dialect if the agent speaks it, else chat completions if it does."""
+    spoken = (agent.dialect, *agent.also_speaks)
+    return next((d for d in (family.dialect, Dialect.CHAT) if d in spoken), "")
+
+
 def models() -> str:
-    """Return the generated part of ``models.md``: the table of families."""
+    """Return the generated part of ``models.md``: the families, and who speaks to them how."""
     head = "| family | dialect | window | output cap | pictures | efforts | refused in chat |"
     lines = ["", head, "|---|---|---|---|---|---|---|"]
     for family in (*FAMILIES, UNKNOWN):
@@ -236,6 +243,12 @@ def models() -> str:
         lines.append(
             f"| {family.title} | {family.dialect} | {numbers} | {sight} | {efforts} | {words} |"
         )
+    lines += ["", "In which dialect an agent calls the models of a family:", ""]
+    lines += ["| family | " + " | ".join(agent.title for agent in AGENTS) + " |"]
+    lines += ["|---" * (len(AGENTS) + 1) + "|"]
+    for family in FAMILIES:
+        cells = " | ".join(_dialect_of(agent, family) for agent in AGENTS)
+        lines.append(f"| {family.title} | {cells} |")
     return "\n".join(lines) + "\n"
 
 

@@ -35,8 +35,14 @@ TOTAL_TIMEOUT_SECONDS = 30.0
 LONGEST_CALL_SECONDS = 600.0
 # The scope of a token without restriction.
 ALL_SCOPES = "all-apis"
-# An invalid token is 403 with this text and a numeric error_code; so are missing permissions.
-REFUSED_TOKEN_MESSAGE = "Invalid access token"  # noqa: S105 the platform's words, no secret
+# The sentences for a token that is not accepted, in full: "invalid token" may also occur in a
+# complaint about a prompt or a file.  The platform's (403, with a numeric error_code, as missing
+# permissions have) and the AI Gateway's (400, or 403).
+TOKEN_REFUSALS = re.compile(
+    r"invalid (access )?token[.!]?(\s*\[ReqId: [^\]]*\])?[.!]?"
+    r"|(the )?(access )?token (is|has) (expired|been revoked|invalid|not valid)[.!]?",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -316,14 +322,12 @@ def read_error(body: bytes | str) -> ErrorBody:
 def is_token_refusal(status: int, message: str) -> bool:
     """Whether a reply refuses the token itself (and not only what its user may do).
 
-    401 from any endpoint; 403 with the platform's text; 400 "Invalid Token" from the AI Gateway.
+    401 from any endpoint; 400 and 403 with one of the sentences of TOKEN_REFUSALS.
     """
     if status == HTTPStatus.UNAUTHORIZED:
         return True
-    if status == HTTPStatus.FORBIDDEN:
-        return message.startswith(REFUSED_TOKEN_MESSAGE)
-    # In full, since a file may have this in its name.
-    return status == HTTPStatus.BAD_REQUEST and message.strip().lower() == "invalid token"
+    is_suspect = status in (HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN)
+    return is_suspect and TOKEN_REFUSALS.fullmatch(message.strip()) is not None
 
 
 def _retry_after_seconds(headers: httpx.Headers) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from jupyter_dbx_agents import workspace_api
+from jupyter_dbx_agents.broker.gateway_errors import says_token_is_dead
 from jupyter_dbx_agents.errors import WorkspaceUnavailableError
 from jupyter_dbx_agents.secret import Secret
 from jupyter_dbx_agents.workspace_api import ErrorBody, WorkspaceApi, is_token_refusal, read_error
@@ -139,6 +140,28 @@ async def test_no_proxy_sees_a_token_for_a_workspace_on_this_machine(monkeypatch
         assert (len(workspace.seen), len(proxy.seen)) == (1, 1)
         await here.close()
         await elsewhere.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "is_refused"),
+    [
+        (401, "anything", True),
+        (403, "Invalid access token. [ReqId: 3f-4]", True),
+        (403, "Invalid access token", True),
+        (403, "Invalid Token", True),
+        (400, "Invalid Token", True),
+        (400, "Invalid access token.", True),
+        (403, "The access token has expired.", True),
+        (403, "User does not have permission.", False),
+        (400, "The file invalid token.md does not exist", False),
+        (400, "messages: invalid token count", False),
+        (404, "Invalid Token", False),
+        (500, "Invalid Token", False),
+    ],
+)
+def test_one_list_has_the_sentences_for_a_token_that_is_not_accepted(status, message, is_refused):
+    assert is_token_refusal(status, message) is is_refused
+    assert says_token_is_dead(status, json.dumps({"message": message})) is is_refused
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,12 @@ It depends on a PAT source and a model table, not on Jupyter.  Agents and SDKs h
 valid for this process only; so a rotation changes no file of theirs and interrupts no program.
 
 A model call's way: ``loopback_handler`` refuses what ``access`` does not let in; ``model_proxy``
-holds the body, which ``filters.request`` corrects by ``filters.chat`` or ``filters.tools``;
+holds the body, which ``filters.request`` corrects by ``filters.chat``, ``filters.tools`` and what
+``filters.learning`` remembers of the model's refusals (``filters.mends``);
 ``upstream`` sends it through ``gateway_client`` with the current PAT, and repeats it once where
 ``gateway_errors`` allows it; the answer streams back through ``filters.events``; ``call`` counts
-its tokens, and ``ledger`` records it.
+its tokens, and ``ledger`` records it.  A refusal that teaches a mend is not the end of it: the call
+goes that way once more.
 An SDK call's way: ``loopback_handler``, ``access``, then ``metadata_service`` with the token that
 the PAT source promises.  ``refusals`` has what either gets instead, ``shared`` what both use.
 

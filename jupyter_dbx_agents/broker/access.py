@@ -3,10 +3,12 @@
 Everything else is refused, or left out.
 """
 
+from __future__ import annotations
+
 import re
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tornado.httputil import HTTPHeaders
 
@@ -154,6 +156,13 @@ class Route:
     rest: str
     model: str = ""
     is_model_call: bool = False
+
+    def calling(self, model: str) -> Route:
+        """Return the route to another model; the same where the body names it."""
+        if not self.model or model == self.model:
+            return self
+        rest = self.rest.replace(f"/{self.model}:", f"/{model}:")
+        return replace(self, rest=rest, model=model)
 
 
 def route_of(method: str, path: str) -> Route | None:

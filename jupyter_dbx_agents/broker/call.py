@@ -113,6 +113,7 @@ class Call:
     tokens: TokenCounts = field(default_factory=TokenCounts)
     status: int = 0
     ending: str = ""
+    is_mended: bool = False
     bytes_in: int = 0
     bytes_out: int = 0
     started: float = field(default_factory=time.monotonic)

@@ -20,7 +20,13 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from ..addresses import is_on_this_machine
-from .gateway_errors import PEEK_BYTES, SUSPECT, GatewayGoneError, says_token_is_dead
+from .gateway_errors import (
+    PEEK_BYTES,
+    SUSPECT,
+    GatewayGoneError,
+    decoded,
+    says_token_is_dead,
+)
 
 CONNECT_SECONDS = 10.0
 # A model may think for minutes before its first byte; not shorter than the agents' own limits.
@@ -63,13 +69,20 @@ class Answer:
         """Whether this is a refusal of the token, for which the beginning of the body is read."""
         if self.status not in SUSPECT:
             return False
+        return says_token_is_dead(self.status, await self.beginning())
+
+    async def beginning(self) -> str:
+        """Return the beginning of the body, which is still to come; raises GatewayGoneError."""
         try:
             await self._peek()
         except BaseException:  # also when the agent disconnects: the gateway must notice
             self.close()
             raise
-        encoding = next((v for n, v in self.headers if n.lower() == "content-encoding"), "")
-        return says_token_is_dead(self.status, encoding, b"".join(self._peeked))
+        return decoded(self.header("content-encoding"), b"".join(self._peeked))
+
+    def header(self, name: str) -> str:
+        """Return the value of a header, '' without one."""
+        return next((value for key, value in self.headers if key.lower() == name), "")
 
     async def _peek(self) -> None:
         size = sum(map(len, self._peeked))

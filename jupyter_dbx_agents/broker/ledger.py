@@ -84,12 +84,17 @@ class AccessLog:
 
 
 class UsageStatus(TypedDict):
-    """The REST model of what one agent used one model for; the means are over all calls."""
+    """The REST model of what one agent used one model for; the means are over all calls.
+
+    ``mended`` counts the calls that were repeated in another form, since the gateway refused the
+    first.
+    """
 
     agent: str
     model: str
     calls: int
     errors: int
+    mended: int
     input_tokens: int
     output_tokens: int
     mean_seconds: float
@@ -104,6 +109,7 @@ class ModelUsage:
     model: str
     calls: int = 0
     errors: int = 0
+    mended: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     seconds: float = 0.0
@@ -116,6 +122,7 @@ class ModelUsage:
             "model": self.model,
             "calls": self.calls,
             "errors": self.errors,
+            "mended": self.mended,
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
             "mean_seconds": round(self.seconds / self.calls, 3),
@@ -138,6 +145,7 @@ class UsageLedger:
         usage = self._usage(call)
         usage.calls += 1
         usage.errors += call.has_failed
+        usage.mended += call.is_mended
         usage.input_tokens += call.tokens.input_tokens
         usage.output_tokens += call.tokens.output_tokens
         usage.seconds += seconds

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -13,8 +16,11 @@ from tornado.iostream import StreamClosedError
 from ..models import CHECK_HEADER, Dialect, Gateway
 from .access import GREETINGS, Route, dialect_of, route_of, to_agent
 from .call import AGENT_STALLED, BROKE_OFF, BROKER_FAILED
+from .filters.counting import count_of
+from .filters.endings import EndWatch
 from .filters.events import EventFilter, EventStream
-from .filters.request import ModelRequest, read_request
+from .filters.learning import sentence_of
+from .filters.request import ModelRequest, mended_request, read_request
 from .gateway_errors import GatewayGoneError
 from .ledger import printable_path
 from .loopback_handler import LoopbackHandler
@@ -24,8 +30,11 @@ from .refusals import (
     Refusal,
     no_capability,
     not_served,
+    refused_repeatedly,
     too_large,
     too_many_bytes,
+    unreachable,
+    web_page,
 )
 from .shared import Shared
 from .upstream import ModelCall
@@ -43,6 +52,16 @@ DEAD_GATEWAY_STATUSES = frozenset(
         HTTPStatus.SERVICE_UNAVAILABLE,
     }
 )
+# How a request itself is refused.
+REFUSED_STATUSES = frozenset(
+    {
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+    }
+)
+TITLE = re.compile(r"<title[^>]*>\s*([^<]{1,100})", re.IGNORECASE)
 # How long an agent may leave a part of its answer unread; as long as the gateway may take for one.
 WRITE_SECONDS = 600.0
 
@@ -145,6 +164,9 @@ class ModelProxyHandler(LoopbackHandler):
 
     async def _forward(self, route: Route) -> None:
         answer, events = await self._answer_and_events(route)
+        if isinstance(answer, bytes):
+            self._answer_by_ourselves(answer)
+            return
         if isinstance(answer, Refusal):
             await self.refuse(answer)
             return
@@ -162,16 +184,91 @@ class ModelProxyHandler(LoopbackHandler):
         finally:
             answer.close()
 
-    async def _answer_and_events(self, route: Route) -> tuple[Answer | Refusal, EventFilter | None]:
+    async def _answer_and_events(
+        self, route: Route
+    ) -> tuple[Answer | Refusal | bytes, EventFilter | None]:
         """Call the gateway; return its answer and what corrects that.  Then the body is free."""
         body = b"".join(self._body)
         self._body.clear()
-        request = await read_request(self.call.agent, route, body)
-        self.call.model = request.model
+        stand_in = partial(self.shared.models.stand_in, dialect=route.dialect)
         try:
-            return await self._answer(route, request), request.events
+            request = await read_request(
+                self.call.agent, route, body, self.shared.lessons, stand_in
+            )
+            self.call.model = request.model
+            route = route.calling(request.model)
+            if route.is_model_call:
+                return await self._answer_after_mending(route, request), request.events
+            return await self._answer_or_count(route, request), None
         finally:
             self._let_go_of_body()
+
+    async def _answer_after_mending(self, route: Route, request: ModelRequest) -> Answer | Refusal:
+        """Call the gateway; once more in the form that its refusal asks for."""
+        caller = (self.call.agent, self.request.path)
+        known = self.shared.repeats.refusal_of(*caller, request.body)
+        if known is not None:
+            return refused_repeatedly(*known)
+        answer, sentence = await self._answer_and_sentence(route, request)
+        if not sentence or isinstance(answer, Refusal):
+            return answer
+        mended = await mended_request(request, sentence)
+        if mended is not None:
+            answer.close()
+            self.call.is_mended = True
+            request, mend = mended
+            refused_for, (answer, sentence) = (
+                sentence,
+                await self._answer_and_sentence(route, request),
+            )
+            if sentence != refused_for and not isinstance(answer, Refusal):
+                self.shared.lessons.add(route.dialect, request.model, mend)
+                self.shared.log.info("broker: learned %s (%s)", type(mend).__name__, route.dialect)
+        if sentence and not isinstance(answer, Refusal):
+            self.shared.repeats.refused(*caller, request.body, answer.status, sentence)
+        return answer
+
+    async def _answer_and_sentence(
+        self, route: Route, request: ModelRequest
+    ) -> tuple[Answer | Refusal, str]:
+        """Call the gateway; return its answer, and why it refuses the request ('' if not)."""
+        answer = await self._answer(route, request)
+        if isinstance(answer, Refusal):
+            return answer, ""
+        is_page = answer.header("content-type").lower().startswith("text/html")
+        if not is_page and answer.status not in REFUSED_STATUSES:
+            return answer, ""
+        host = self.shared.models.gateway.host(route.dialect)
+        try:
+            text = await answer.beginning()
+        except GatewayGoneError as error:
+            return unreachable(host, str(error), was_sent=True), ""
+        if is_page:
+            answer.close()
+            title = TITLE.search(text)
+            return web_page(host, answer.status, title[1].strip() if title else ""), ""
+        return answer, sentence_of(text)
+
+    async def _answer_or_count(
+        self, route: Route, request: ModelRequest
+    ) -> Answer | Refusal | bytes:
+        """Have tokens counted, or models listed; an estimate where the gateway cannot count."""
+        address = self.shared.models.gateway.base_urls[route.dialect]
+        counts = self.request.method == "POST"
+        if not counts or address not in self.shared.uncounted:
+            answer = await self._answer(route, request)
+            if not counts or isinstance(answer, Refusal) or answer.status != HTTPStatus.NOT_FOUND:
+                return answer
+            answer.close()
+            self.shared.uncounted.add(address)
+        return json.dumps(count_of(route.dialect, request.body)).encode()
+
+    def _answer_by_ourselves(self, body: bytes) -> None:
+        self.answer_head(HTTPStatus.OK, [("Content-Type", "application/json")])
+        self.set_header("Content-Length", str(len(body)))
+        self.call.saw_first_byte()
+        self.call.bytes_out += len(body)
+        self.write(body)
 
     async def _answer(self, route: Route, request: ModelRequest) -> Answer | Refusal:
         """Call the gateway, and another one if this one turns out to be gone."""
@@ -193,16 +290,24 @@ class ModelProxyHandler(LoopbackHandler):
         corrected = _event_stream(headers, events)
         if corrected is not None:
             headers = [pair for pair in headers if pair[0].lower() != "content-length"]
+        ends = _end_watch(headers, dialect) if self._is_answered(answer) else None
         self.call.tokens.begin(dialect, answer.headers)
         self.answer_head(answer.status, headers)
         self.call.saw_first_byte()
         await self._flush()
         async for chunk in answer.chunks():
             self.call.tokens.feed(chunk)
+            if ends is not None:
+                ends.feed(chunk)
             await self._pass_on(chunk if corrected is None else corrected.feed(chunk))
         self.call.tokens.finish()
         if corrected is not None:
             await self._pass_on(corrected.finish())
+        if ends is not None and ends.was_cut:
+            raise GatewayGoneError("its answer has no end")
+
+    def _is_answered(self, answer: Answer) -> bool:
+        return self.call.is_model_call and answer.status == HTTPStatus.OK
 
     async def _pass_on(self, chunk: bytes) -> None:
         if chunk:
@@ -256,7 +361,14 @@ def _broke_off(answer: Answer | Refusal) -> bool:
 
 def _event_stream(headers: list[tuple[str, str]], events: EventFilter | None) -> EventStream | None:
     """Return what corrects an answer with these headers; only plain event streams are corrected."""
+    return EventStream(events) if events is not None and _is_plain_stream(headers) else None
+
+
+def _end_watch(headers: list[tuple[str, str]], dialect: Dialect) -> EndWatch | None:
+    return EndWatch(dialect) if _is_plain_stream(headers) else None
+
+
+def _is_plain_stream(headers: list[tuple[str, str]]) -> bool:
     by_name = {name.lower(): value.lower() for name, value in headers}
     is_plain = by_name.get("content-encoding", "identity") == "identity"
-    is_stream = by_name.get("content-type", "").startswith("text/event-stream")
-    return EventStream(events) if events is not None and is_plain and is_stream else None
+    return is_plain and by_name.get("content-type", "").startswith("text/event-stream")

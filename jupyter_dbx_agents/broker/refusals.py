@@ -133,6 +133,29 @@ def redirected(host: str) -> Refusal:
     )
 
 
+def refused_repeatedly(status: int, sentence: str) -> Refusal:
+    """Repeat what the gateway said of the very same request, which is not sent again for now."""
+    return Refusal(
+        status,
+        "refused_repeatedly",
+        "The gateway refused this very request several times, so it is not sent again for now "
+        f"({sentence.rstrip('.')}). Choose another model, or change the conversation.",
+    )
+
+
+def web_page(host: str, status: int, title: str) -> Refusal:
+    """Report a web page in the place of an answer: a proxy's, a login's or a firewall's."""
+    named = f" ({title})" if title else ""
+    may_pass = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
+    return Refusal(
+        status if status >= HTTPStatus.BAD_REQUEST else HTTPStatus.BAD_GATEWAY,
+        "web_page",
+        f"{host} answers with a web page{named} instead of a model's answer. Check whether a proxy "
+        "or a network policy stands between this app and the workspace.",
+        RETRY_AFTER_SECONDS if may_pass else None,
+    )
+
+
 def still_refused(host: str) -> Refusal:
     """Report a gateway that refuses a token which the workspace accepts: it may lag behind."""
     return Refusal(

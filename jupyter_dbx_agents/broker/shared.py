@@ -12,6 +12,7 @@ from ..pat import PatSource
 from ..pat.clock import Clock
 from ..secret import Secret
 from .access import Capabilities, new_secret
+from .filters.learning import Lessons, Repeats
 from .ledger import AccessLog, UsageLedger
 from .upstream import Upstream
 
@@ -48,7 +49,8 @@ class Use:
 class Shared:
     """The state of one broker; ``port`` is 0 until it listens.
 
-    ``held_bytes`` is the size of all requests that wait for the beginning of an answer.
+    ``held_bytes`` is the size of all requests that wait for the beginning of an answer;
+    ``uncounted`` has the addresses that count no tokens.
     """
 
     pats: PatSource
@@ -63,6 +65,9 @@ class Shared:
     held_bytes: int = 0
     capabilities: Capabilities = field(default_factory=Capabilities)
     usage: UsageLedger = field(default_factory=UsageLedger)
+    lessons: Lessons = field(default_factory=Lessons)
+    repeats: Repeats = field(default_factory=Repeats)
+    uncounted: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.metadata_path = Secret(f"/metadata/{new_secret().reveal()}")

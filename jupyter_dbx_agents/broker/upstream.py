@@ -1,7 +1,8 @@
 """One call to the gateway: with the current PAT, once more with a new one, and as a stream.
 
-Repeating is decided here and nowhere else.  A call is repeated only before the agent has seen a
-byte of an answer, and
+Repeating is decided here, except for a request that ``model_proxy`` repeats once in the form which
+the gateway's refusal asks for.  A call is repeated only before the agent has seen a byte of an
+answer, and
 
 - once, when the gateway refuses the token: it has then not processed the call;
 - once, when a connection that had been idle fails at once, without an answer.  That is how a

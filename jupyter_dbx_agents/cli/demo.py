@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 import webbrowser
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import httpx
@@ -29,11 +29,6 @@ APP_NAME = "dbx-agents-demo"
 STRANGER = "stranger@example.com"
 DEMO_FOLDER = Path(".demo")  # ignored by git
 START_SECONDS = 60.0
-# Rules of the strict workspace (``dbx_workspace.models.rules``) that real agents still break in
-# ordinary use, each with the reason; an empty table is the aim.
-NOT_MET_YET: Mapping[str, str] = {
-    "long-ids": "Codex sends the ids of items back; the broker does not leave them out yet.",
-}
 # What the platform allows between SIGTERM and SIGKILL.
 STOP_SECONDS = 15.0
 
@@ -111,7 +106,6 @@ async def _demo(
 
 def _workspace(owner: str) -> Workspace:
     workspace = Workspace()
-    workspace.model_rules.switch(dict.fromkeys(NOT_MET_YET, False))
     workspace.add_user(owner)
     workspace.add_user(STRANGER)
     workspace.apps.add(App(APP_NAME, owner))

@@ -99,6 +99,10 @@ class Gateway:
         paths = LAYOUTS[kind]
         return cls(kind, {dialect: host + path for dialect, path in paths.items()}, reason)
 
+    def host(self, dialect: Dialect) -> str:
+        """Return the name of the host, for messages."""
+        return urlsplit(self.base_urls[dialect]).hostname or ""
+
 
 def explicit_gateway(address: str) -> Gateway:
     """Return the layout of the address that the user names."""

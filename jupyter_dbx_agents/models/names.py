@@ -23,6 +23,8 @@ VENDOR = re.compile(
 WINDOW_MARK = re.compile(r"\[\d+[km]\]$", re.IGNORECASE)
 # Bedrock's revision of a release.
 REVISION = re.compile(r"(-v\d+)?:\d+$")
+# Names come from agents' requests, and are logged.
+PLAIN_NAME = re.compile(r"[\w.:@/-]{1,100}")
 # More digits than a version has: a date, which distinguishes releases of one version.
 DATE = re.compile(r"\d{4,}")
 NUMBER = re.compile(r"\d{1,3}")
@@ -77,7 +79,7 @@ def parse_name(full: str) -> ModelName:
         elif match := LETTER_AND_NUMBER.fullmatch(word):
             words.append(match[1])
             version.append(int(match[2]))
-        else:
+        elif word != "latest":
             words.append(word)
     return ModelName(full, stem, "-".join(words), tuple(version), tuple(dates))
 
@@ -99,6 +101,25 @@ def without_window_mark(name: str) -> str:
 def is_platforms(name: str) -> bool:
     """Whether a name is one of the platform's own models, not of a service of somebody's own."""
     return name.startswith(PREFIXES)
+
+
+def is_vendors(name: str) -> bool:
+    """Whether a name is a vendor's own for a model, in its or another cloud's spelling."""
+    if PLAIN_NAME.fullmatch(name) is None:
+        return False
+    is_service = name.count(".") > 1 and "anthropic." not in name
+    return VENDOR.search(name.lower()) is not None and not (is_platforms(name) or is_service)
+
+
+def nearest(wanted: str, names: Iterable[str]) -> str:
+    """Return the same model, else the newest of its family, else of its vendor; '' if none."""
+    model, known = parse_name(wanted), list(names)
+    of_version = [n for n in map(parse_name, known) if n.family == model.family]
+    same = [n for n in of_version if n.version == model.version]
+    if same:
+        return max(same, key=lambda name: name.age).full
+    near = alternatives(wanted, known)
+    return next((name for name in near if parse_name(name).vendor == model.vendor), "")
 
 
 def dialects_by_name(full: str) -> frozenset[Dialect]:

@@ -32,13 +32,21 @@ from .gateway import (
     explicit_gateway,
     find_gateway,
 )
-from .names import alternatives, is_platforms, parse_name, without_window_mark
+from .names import (
+    alternatives,
+    is_platforms,
+    is_vendors,
+    nearest,
+    parse_name,
+    without_window_mark,
+)
 
 # For side jobs Claude Code uses its main model if neither the default nor another model of that
 # family is served.
 SIDE_MODELS = ("anthropic_sonnet_model", "anthropic_small_model")
 FOLLOWERS = (*SIDE_MODELS, "hermes_model")
 MOST_ALTERNATIVES = 6
+MOST_NAMES = 100  # that are reported as replaced: they come from agents' requests
 
 
 class ModelReport(TypedDict):
@@ -127,6 +135,7 @@ class ModelTable(LoggingConfigurable):
         )
         self.configured: Mapping[str, str] = {n: getattr(self, n) for n in self._model_traits}
         self._was_listed = False
+        self._replaced: set[str] = set()
 
     @default("gateway_host")
     def _default_gateway_host(self) -> str | None:
@@ -224,6 +233,24 @@ class ModelTable(LoggingConfigurable):
         served = self.served.dialects.get(model)
         candidates = (native, *spoken) if native in spoken else spoken
         return next((d for d in candidates if served is None or d in served), candidates[0])
+
+    def stand_in(self, name: str, dialect: Dialect) -> str:
+        """Return the model that is called for a name: for a vendor's, which the workspace does not
+        serve, the nearest of its family that it does.
+
+        Sub-agents, skills and the settings of cloned repositories have such names.  One of the
+        platform's, of a service of somebody's own, or that somebody configured, stays.
+        """
+        plain = without_window_mark(name)
+        is_known = self.served.is_known and not self.served.is_partial
+        is_chosen = plain in self.served.dialects or plain in self.configured.values()
+        if not is_known or is_chosen or not is_vendors(plain):
+            return plain
+        near = nearest(plain, self.served.speaking(dialect))
+        if near and plain not in self._replaced and len(self._replaced) < MOST_NAMES:
+            self._replaced.add(plain)
+            self.log.warning("The workspace does not serve %s; %s is called instead.", plain, near)
+        return near or plain
 
     def served_names(self, *dialects: Dialect) -> list[str]:
         """Return what is served in any of these dialects; of a model with two names, the first.

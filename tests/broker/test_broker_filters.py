@@ -96,7 +96,7 @@ def test_an_announced_length_of_a_corrected_stream_is_not_passed_on():
     event = b"data: %s\n\n" % json.dumps({"item": CALL}).encode()
 
     async def answer(exchange: Exchange) -> None:
-        await exchange.reply(200, event, content_type="text/event-stream")
+        await exchange.reply(200, event + b"data: [DONE]\n\n", content_type="text/event-stream")
 
     async def run() -> None:
         async with broker_for(answer) as site:
@@ -112,9 +112,11 @@ def test_a_strict_gateway_takes_the_tools_of_codex_mcp_servers():
     async def run() -> None:
         async with workspace_site() as site:
             body = bodies(site.models, streams=True)[RESPONSES] | {"tools": [NAMESPACE]}
-            assert (await site.agent.post(RESPONSES, json=body)).status_code == 400
-            reply = await site.agent.post(RESPONSES, json=body, headers=as_agent(site, "codex"))
-            assert reply.status_code == 200
+            for agent in ("codex", "another"):  # which loses them
+                reply = await site.agent.post(RESPONSES, json=body, headers=as_agent(site, agent))
+                assert reply.status_code == 200
+            mended = {usage["agent"]: usage["mended"] for usage in site.broker.usage.to_json()}
+            assert mended == {"codex": 0, "another": 1}
 
     asyncio.run(run())
 

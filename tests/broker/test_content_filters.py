@@ -75,7 +75,7 @@ def result(number: int, text: Any = "out") -> dict[str, Any]:
 def test_a_request_without_faults_is_the_same_object_everywhere(agent, dialect):
     tools = [{"type": "function", "name": "f", "parameters": REFERRING}]
     functions = [{"type": "function", "function": {"name": "f", "parameters": REFERRING}}]
-    calling = {"role": "assistant", "content": None, "tool_calls": [call(1)]}
+    calling = {"role": "assistant", "content": " ", "tool_calls": [call(1)]}
     body = chat(
         user("hi"),
         calling,
@@ -92,7 +92,7 @@ FAULTY = {
         "tools": [{"type": "web_search_20250305"}, {"eager_input_streaming": True}]
     },
     Dialect.CHAT: {**chat(user(""), result(9)), "store": False},
-    Dialect.RESPONSES: {"tools": [{"type": "namespace", "name": "n", "tools": [{"name": "t"}]}]},
+    Dialect.RESPONSES: {"store": False, "input": [{"type": "message", "id": "msg_1"}]},
     "gemini": {"tools": [{"googleSearch": {}}]},
 }
 
@@ -212,6 +212,69 @@ def test_schemas_are_corrected_for_claude_only():
     assert claude["tools"][0]["function"]["parameters"] == {"type": "number"}
 
 
+# ---- what a family refuses
+
+BOUNDED = {"$schema": "x", "properties": {"n": {"type": "integer", "exclusiveMinimum": 0}}}
+BOUNDED_TOOL = {"type": "function", "function": {"name": "f", "parameters": BOUNDED}}
+
+
+@pytest.mark.parametrize("agent", ["opencode", "hermes"])
+@pytest.mark.parametrize(
+    ("refused", "body"),
+    [
+        ("stream-options", chat(user("hi"), model="llama-4-maverick", stream_options={})),
+        ("stream-options", chat(user("hi"), model="system.ai.qwen3-next", stream_options={})),
+        ("stream-options", chat(user("hi"), model="gemma-3-12b", stream_options={})),
+        ("gemini-chat-fields", chat(user("hi"), model="gemini-2-5-pro", stream_options={})),
+        ("gemini-chat-fields", chat(user("hi"), model="gemini-2-5-pro", tools=[BOUNDED_TOOL])),
+        (
+            "signatures",
+            chat(
+                user("hi"),
+                {"role": "assistant", "content": "x", "tool_calls": [call(1), call(2)]},
+                result(1),
+                result(2),
+                model="databricks-gemini-3-1-pro",
+            ),
+        ),
+        (
+            "empty-content",
+            chat(
+                user("hi"),
+                {"role": "assistant", "content": None, "tool_calls": [call(1)]},
+                result(1),
+            ),
+        ),
+    ],
+)
+def test_chat_completions_leave_out_what_a_family_refuses(agent, refused, body):
+    assert rule(CHAT, body) == refused
+    corrected_body = filtered(agent, Dialect.CHAT, body)
+    assert rule(CHAT, corrected_body) == ""
+    other = chat(user("hi"), model="kimi-k2", stream_options={}, tools=[BOUNDED_TOOL])
+    assert filter_request(agent, Dialect.CHAT, other).body is other
+
+
+@pytest.mark.parametrize("agent", ["codex", "opencode", "hermes"])
+def test_items_have_no_ids_where_nothing_is_stored(agent):
+    items: list[dict[str, Any]] = [
+        {"type": "message", "role": "user", "id": "msg_" + "x" * 190, "content": []},
+        {"type": "reasoning", "id": "rs_1", "encrypted_content": "e"},
+        {"type": "reasoning", "id": "rs_2", "summary": []},
+        {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c1", "output": "o"},
+    ]
+    body = {"model": "databricks-gpt-5-5", "store": False, "input": items}
+    assert rule(RESPONSES, body) == "long-ids"
+    sent = filtered(agent, Dialect.RESPONSES, body)
+    assert rule(RESPONSES, sent) == ""
+    assert sent["input"] == [
+        {k: v for k, v in i.items() if k != "id"} for i in items if i != items[2]
+    ]
+    stored = {**body, "store": True}
+    assert filter_request(agent, Dialect.RESPONSES, stored).body is stored
+
+
 # ---- messages
 
 
@@ -228,7 +291,7 @@ def test_empty_texts_are_left_out_with_what_they_leave_empty():
     )
     assert filtered("opencode", Dialect.CHAT, body)["messages"] == [
         user([image]),
-        {"role": "assistant", "content": None, "tool_calls": [call(1)]},
+        {"role": "assistant", "content": " ", "tool_calls": [call(1)]},
         result(1, "(no output)"),
         user("go on"),
     ]

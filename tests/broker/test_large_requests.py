@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from jupyter_dbx_agents.broker.access import LOCAL_PREFIXES, Route
-from jupyter_dbx_agents.broker.filters.pieces import Pieces, model_of, searched
+from jupyter_dbx_agents.broker.filters.pieces import WHOLE, Pieces, model_of, searched
 from jupyter_dbx_agents.broker.filters.request import (
     event_filter,
     filter_request,
@@ -170,7 +170,7 @@ def test_a_mark_is_found_where_a_string_begins_with_it(body, found):
 
 def test_what_is_not_changed_is_written_as_it_came():
     text = '{ "a" : 1.0e3, "big": 1e999, "list": [ {"x" : "\\u00e9"}, [ 1,2 ] , 5 ], "s": "\\/" }'
-    pieces = Pieces(text, {"list": ""})
+    pieces = Pieces(text, {"list": WHOLE})
     first, *others = pieces.value["list"]
     written = pieces.write({**pieces.value, "list": [{**first, "y": 1}, *others]}).decode()
     assert written == (
@@ -184,9 +184,9 @@ def test_what_is_not_changed_is_written_as_it_came():
 )
 def test_what_json_refuses_is_refused_in_pieces(text):
     with pytest.raises(ValueError):
-        Pieces(text, {"a": ""})
+        Pieces(text, {"a": WHOLE})
     assert Pieces("{}", {}).value == {}
-    assert Pieces('{"a":[ ]} ', {"a": ""}).value == {"a": []}
+    assert Pieces('{"a":[ ]} ', {"a": WHOLE}).value == {"a": []}
 
 
 @pytest.mark.parametrize("agent", ["claude-code", "opencode", "hermes"])

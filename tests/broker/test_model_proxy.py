@@ -172,7 +172,7 @@ async def stream_to_its_end(exchange: Exchange) -> None:
     await exchange.head(content_type="text/event-stream")
     await exchange.chunk(b"data: one\n\n")
     await exchange.chunk(b'data: {"usage":{},"deep":' + b"[" * 3000 + b"]" * 3000 + b"}\n\n")
-    await exchange.chunk(b"data: last\n\n")
+    await exchange.chunk(b"data: message_stop, the last\n\n")
     await exchange.send(b"0\r\n\r\n")
 
 
@@ -206,7 +206,7 @@ def test_an_event_that_is_nested_too_deeply_passes_as_it_came():
     async def run() -> None:
         async with broker_for(stream_to_its_end) as site:
             reply = await site.agent.post(MESSAGES, json={})
-            assert reply.text.endswith("data: last\n\n")
+            assert reply.text.endswith("the last\n\n")
             assert "[" * 3000 in reply.text
 
     asyncio.run(run())

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...platform_errors import PlatformError
-from . import fields, limits, messages, reasoning, tools
+from . import chance, fields, limits, messages, reasoning, tools
 from .rule import ModelCall, Rule
 
 ALL = "*"
+BY_CHANCE = Rule("by-chance", "made up: rules.chance")
 # These two decide about routes: who builds those asks ``is_on``.
 _ROUTES = (
     Rule("gemini-path", "docs: query with the Google Gemini API (serving endpoints)"),
@@ -26,10 +27,14 @@ RULES: tuple[Rule, ...] = (
 
 
 class RuleBook:
-    """Which rules are on: all but a few, until they are switched."""
+    """Which rules are on: all but a few, until they are switched.
+
+    With a ``seed`` there are as many again that are made up at random.
+    """
 
     def __init__(self) -> None:
         self._is_on = {rule.name: rule.is_on for rule in RULES}
+        self.seed = 0
 
     def is_on(self, name: str) -> bool:
         """Whether a rule is on."""
@@ -53,4 +58,5 @@ class RuleBook:
         for rule in RULES:
             if self._is_on[rule.name] and (refusal := rule.check(call)) is not None:
                 return rule, refusal
-        return None
+        made_up = chance.refusal(call, self.seed) if self.seed else None
+        return None if made_up is None else (BY_CHANCE, made_up)

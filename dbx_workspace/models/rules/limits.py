@@ -41,8 +41,13 @@ def cap_of(model: str, family: Family) -> int | None:
 
 def _above_cap(call: ModelCall) -> PlatformError | None:
     wanted, cap = call.most_output_tokens, cap_of(call.model, call.family)
-    if wanted is None or cap is None or wanted <= cap:
-        return None
+    return (
+        None if wanted is None or cap is None or wanted <= cap else cap_refusal(call, wanted, cap)
+    )
+
+
+def cap_refusal(call: ModelCall, wanted: int, cap: int) -> PlatformError:
+    """Return the refusal of a request for more output tokens than the cap."""
     match call.family.vendor:
         case "claude":
             text = (

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from ...models import family_of
 from .json_steps import (
+    REFUSED_KEYWORDS,
     Json,
-    as_object,
     is_claude,
     objects,
     plain_schema,
@@ -12,18 +13,27 @@ from .json_steps import (
     with_functions,
     without,
 )
+from .turns import NO_OUTPUT
 
-NO_OUTPUT = "(no output)"
+BLANK = " "
+# What Gemini takes for the signature of a call that lost its own, in whatever dialect it was made
+# [ai.google.dev/gemini-api/docs/thought-signatures].
+ANY_SIGNATURE = "skip_thought_signature_validator"
 
 
 def without_refused_chat_fields(body: Json) -> Json:
-    """Leave out ``store`` and functions' ``strict``: the route refuses them [databricks/ucode]."""
+    """Leave out ``store`` and functions' ``strict``: the route refuses them [databricks/ucode].
+
+    Also what it refuses for the model's family.
+    """
+    for name in _refused_in_chat(body):
+        body = without(body, name)
     return with_functions(without(body, "store"), lambda function: without(function, "strict"))
 
 
 def with_plain_schemas(body: Json) -> Json:
-    """Leave out keywords of schemas that chat completions refuse for Claude."""
-    if not is_claude(body):
+    """Leave out keywords of schemas that chat completions refuse for the model's family."""
+    if REFUSED_KEYWORDS.isdisjoint(_refused_in_chat(body)):
         return body
 
     def plain(function: Json) -> Json:
@@ -34,8 +44,37 @@ def with_plain_schemas(body: Json) -> Json:
     return with_functions(body, plain)
 
 
+def with_signatures(body: Json) -> Json:
+    """Sign the calls of Gemini, which refuses them without: agents do not send signatures back."""
+    if "gemini" not in str(body.get("model", "")):
+        return body
+    return _with_messages(body, [_signed(message) for message in _messages(body)])
+
+
+def _signed(message: Json) -> Json:
+    # Of parallel calls only the first has one.
+    calls = message.get("tool_calls")
+    if not isinstance(calls, list):
+        return message
+    signed = same_unless_changed(calls, [*map(_signed_call, calls[:1]), *calls[1:]])
+    return message if signed is calls else {**message, "tool_calls": signed}
+
+
+def _signed_call(call: Any) -> Any:
+    if not isinstance(call, dict) or not {"thoughtSignature", "thought_signature"}.isdisjoint(call):
+        return call
+    return {**call, "thoughtSignature": ANY_SIGNATURE}
+
+
+def _refused_in_chat(body: Json) -> tuple[str, ...]:
+    return family_of(str(body.get("model", ""))).refused_in_chat
+
+
 def with_full_texts(body: Json) -> Json:
-    """Leave out empty texts, which are refused for Claude [anomalyco/opencode#5028]."""
+    """Leave out empty texts, which are refused for Claude [anomalyco/opencode#5028].
+
+    Where only calls would be left there is a space [databricks-ai-bridge#333].
+    """
     if not is_claude(body):
         return body
     return _with_messages(body, [m for message in _messages(body) if (m := _full(message))])
@@ -62,31 +101,6 @@ def with_matched_results(body: Json) -> Json:
     return _with_messages(body, messages)
 
 
-class FinishReasonCorrector:
-    """Turns ``stop`` into ``tool_calls`` at the end of an answer with calls: agents would stop."""
-
-    marks = (b'"tool_calls"', b'"finish_reason"')
-
-    def __init__(self) -> None:
-        self._calling: set[str] = set()
-
-    def correct(self, event: Json) -> Json:
-        """Remember which choices have calls, and correct their reason."""
-        choices = objects(event.get("choices"))
-        for choice in choices:
-            if objects(as_object(choice.get("delta")).get("tool_calls")):
-                self._calling.add(str(choice.get("index")))
-        wrong = [
-            c
-            for c in choices
-            if c.get("finish_reason") == "stop" and str(c.get("index")) in self._calling
-        ]
-        if not wrong:
-            return event
-        right = [{**c, "finish_reason": "tool_calls"} if c in wrong else c for c in choices]
-        return {**event, "choices": right}
-
-
 def _messages(body: Json) -> list[Json]:
     return objects(body.get("messages"))
 
@@ -100,19 +114,17 @@ def _with_messages(body: Json, messages: list[Json]) -> Json:
 
 def _full(message: Json) -> Json | None:
     """Return a message without empty texts, None if nothing is left of it."""
-    content = message.get("content")
-    if isinstance(content, list):
-        kept = [p for p in content if not _is_empty_text(p)]
-        if len(kept) == len(content) and kept:
-            return message
-        content = kept or ""
-    elif not isinstance(content, str) or content.strip():
+    content, calls = message.get("content"), message.get("tool_calls")
+    kept = [p for p in content if not _is_empty_text(p)] if isinstance(content, list) else content
+    if isinstance(kept, list) and kept:
+        return message if len(kept) == len(message["content"]) else {**message, "content": kept}
+    if not isinstance(kept, str | list) and (kept is not None or not calls):
         return message
-    if content:
-        return {**message, "content": content}
+    if isinstance(kept, str) and (kept.strip() or (calls and kept == BLANK)):
+        return message
     if message.get("role") == "tool":
         return {**message, "content": NO_OUTPUT}
-    return {**message, "content": None} if message.get("tool_calls") else None
+    return {**message, "content": BLANK} if calls else None
 
 
 def _is_empty_text(part: Any) -> bool:

@@ -1,12 +1,15 @@
 """Streams of server-sent events, corrected event by event wherever the chunks are cut."""
 
 import json
+import re
+from collections.abc import Iterable
 from typing import Protocol
 
 from .json_steps import Json
 
 # A longer line is passed on as it is: no event is as long, and memory stays bounded.
 MOST_LINE_BYTES = 8 * 1024 * 1024
+DONE = re.compile(rb"data: ?\[DONE\]")
 
 
 class EventFilter(Protocol):
@@ -18,6 +21,9 @@ class EventFilter(Protocol):
 
     def correct(self, event: Json) -> Json:
         """Return an event as the agent should see it; the same object if nothing changes."""
+
+    def last_events(self) -> Iterable[Json]:
+        """Return what the answer lacks before its end."""
 
 
 class Lines:
@@ -67,9 +73,12 @@ class EventStream:
 
     def finish(self) -> bytes:
         """Return the rest when the stream has ended."""
-        return b"".join(self._lines.rest())
+        return b"".join(map(self._corrected, self._lines.rest()))
 
     def _corrected(self, line: bytes) -> bytes:
+        if DONE.match(line):
+            lacking = self._events.last_events()
+            return b"".join(b"data: %s\n\n" % json.dumps(e).encode() for e in lacking) + line
         event = parse_event(line, self._events.marks)
         if event is None:
             return line

@@ -26,6 +26,8 @@ _ESCAPE_BYTES = len(rb"\u0061")
 _BACKSLASH = b"\\"[0]
 _SPACE = re.compile(r"[ \t\n\r]*")
 _DECODER = json.JSONDecoder()
+Wanted = Mapping[str, tuple[str, ...]]
+WHOLE = ("",)
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,12 @@ class Unread:
 class Pieces:
     """An object's text, read in pieces; ``value`` has the members that are ``wanted``.
 
-    ``wanted`` names them, each with a text that an item must contain to be read if it is a list.
+    ``wanted`` names them, each with texts of which an item must contain one to be read if it is a
+    list; without it every member is read.
     Raises ValueError for a text that is not an object, RecursionError for one nested too deeply.
     """
 
-    def __init__(self, text: str, wanted: Mapping[str, str]) -> None:
+    def __init__(self, text: str, wanted: Wanted | None) -> None:
         self._text, self._wanted = text, wanted
         self._places: dict[str, slice] = {}
         # By their ids; the items are kept, so that no other object gets the id of one of them.
@@ -53,12 +56,12 @@ class Pieces:
             start = reader.at
             value = self._list(reader, key) if reader.is_at_list() else reader.value()
             self._places[key] = slice(start, reader.at)
-            if key in wanted:
+            if wanted is None or key in wanted:
                 self.value[key] = value
 
     def write(self, value: Json) -> bytes:
         """Return the text with ``value``, which is made from ``self.value``, in its place."""
-        kept = [key for key in self._places if key in value or key not in self._wanted]
+        kept = [key for key in self._places if key in value or not self._reads(key)]
         new = [key for key in value if key not in self._places]
         members = [json.dumps(key).encode() + b":" + self._member(key, value) for key in kept + new]
         return b"{" + b",".join(members) + b"}"
@@ -67,7 +70,7 @@ class Pieces:
         items: list[Any] = []
         for start in reader.items():
             item, place = reader.value(), slice(start, reader.at)
-            if key not in self._wanted:
+            if not self._reads(key):
                 continue
             if not self._is_wanted(key, place):
                 item = Unread(place)
@@ -76,10 +79,14 @@ class Pieces:
             items.append(item)
         return items
 
+    def _reads(self, key: str) -> bool:
+        return self._wanted is None or key in self._wanted
+
     def _is_wanted(self, key: str, place: slice) -> bool:
-        bounds = (place.start, place.stop)
-        mark = self._wanted[key]
-        return self._text.find(mark, *bounds) >= 0 or self._text.find("\\u00", *bounds) >= 0
+        if self._wanted is None:
+            return True
+        marks = (*self._wanted[key], "\\u00")
+        return any(self._text.find(mark, place.start, place.stop) >= 0 for mark in marks)
 
     def _member(self, key: str, value: Json) -> bytes:
         if key not in value or (key in self._places and value[key] is self.value[key]):

@@ -1003,6 +1003,8 @@ export interface components {
             model: string;
             calls: number;
             errors: number;
+            /** @description Calls that were repeated in another form, since the gateway refused the first */
+            mended: number;
             input_tokens: number;
             output_tokens: number;
             mean_seconds: number;
