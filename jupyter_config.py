@@ -13,7 +13,7 @@ c = get_config()  # noqa: F821
 # ---- The token, in seconds
 # c.PatRotator.rotation_interval_seconds = 600
 # c.PatRotator.lifetime_seconds = 900
-# c.PatRotator.idle_policy = "keep_alive"  # also while no terminal or kernel is open
+# c.PatRotator.idle_policy = "keep_alive"  # also while nothing uses the token
 
 # ---- What is written and installed
 # c.DbxAgentsApp.write_token_to_databrickscfg = False

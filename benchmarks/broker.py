@@ -6,12 +6,17 @@ Upstream, broker and client are three processes on one machine, as agents, serve
 on three; connections are kept alive.  A call sends 50 KiB, about a conversation of some turns.  The
 stream comes in events of 2 KiB.  "Added" is what the broker costs; a model takes a thousand times
 as long.
+
+A key of a terminal goes through the same event loop as the calls.  An echo on that loop stands for
+it: alone, and while another process sends one large request after the other.  Of those some need
+no correction, as most of Claude Code's, and some do, as OpenCode's.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import statistics
 import sys
 import time
@@ -20,6 +25,7 @@ from pathlib import Path
 
 from jupyter_dbx_agents.broker import Broker
 from jupyter_dbx_agents.environment import Environment
+from jupyter_dbx_agents.lifecycle.process import tune_event_loop
 from jupyter_dbx_agents.models import ModelTable
 from jupyter_dbx_agents.pat import PatState, Promise
 from jupyter_dbx_agents.secret import Secret
@@ -34,6 +40,10 @@ STREAM_MIB = 64
 WARM_UP_CALLS = 30
 STREAM_ROUNDS = 3
 MIB = 1024 * 1024
+LARGE_BYTES = 4 * MIB
+KEYS = 600
+SECONDS_BETWEEN_KEYS = 0.01
+AGENT = "claude-code"
 
 
 class OnePat:
@@ -60,7 +70,7 @@ async def upstream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     try:
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
-            await reader.readexactly(REQUEST_BYTES)
+            await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split()[0]))
             target = head.split(b" ", 2)[1]
             if target.endswith(b"?whole"):
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(REPLY) + REPLY)
@@ -98,8 +108,65 @@ async def serve_broker(upstream_url: str) -> None:
     )
     broker = Broker(pats=OnePat(), models=ModelTable(environment), workspace_host=upstream_url)
     await broker.start()
-    print(broker.url, broker.capability("benchmark").reveal(), flush=True)
+    keys = await asyncio.start_server(echo, "127.0.0.1", 0)
+    tune_event_loop()
+    port = keys.sockets[0].getsockname()[1]
+    print(broker.url, broker.capability(AGENT).reveal(), port, flush=True)
     await asyncio.Event().wait()
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Return each byte, as a shell returns a key."""
+    while key := await reader.read(1):
+        writer.write(key)
+    writer.close()
+
+
+def conversation(*, is_corrected: bool) -> bytes:
+    """Return a request of LARGE_BYTES, of many messages."""
+    tool = {"name": "t", "eager_input_streaming": True} if is_corrected else {"name": "t"}
+    text = {"type": "text", "text": "some words of a long conversation, " * 6}
+    message = {"role": "user", "content": [text, {"type": "tool_use", "input": {"command": "ls"}}]}
+    count = LARGE_BYTES // len(json.dumps(message))
+    return json.dumps({"model": "m", "tools": [tool], "messages": [message] * count}).encode()
+
+
+async def send_large(url: str, capability: str, kind: str) -> None:
+    """Send one large request after the other until the process is ended."""
+    body = conversation(is_corrected=kind == "corrected")
+    client = Client(url, capability)
+    await client.connect()
+    print("ready", flush=True)
+    while True:
+        await client.call(body)
+
+
+async def key_seconds(port: int) -> list[float]:
+    """Return how long each of many keys took to come back."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    took = []
+    for _ in range(KEYS):
+        started = time.perf_counter()
+        writer.write(b"k")
+        await reader.readexactly(1)
+        took.append(time.perf_counter() - started)
+        await asyncio.sleep(SECONDS_BETWEEN_KEYS)
+    writer.close()
+    return took
+
+
+async def measure_keys(url: str, capability: str, port: int) -> None:
+    """Measure and print what large requests cost a key."""
+    print(f"{'':34}{'alone':>10}{'beside':>10}{'added':>9}  {'unit':6}{'ratio':>9}")
+    for kind in ("plain", "corrected"):
+        alone = await key_seconds(port)
+        sender, _ = await start("--send-large", url, capability, kind)
+        beside = await key_seconds(port)
+        sender.terminate()
+        await sender.wait()
+        for label, value in (("median", 50), ("p99", 99)):
+            in_ms = [percentile(seconds, value) * 1000 for seconds in (alone, beside)]
+            row(f"key beside 4 MiB, {kind}, {label}", in_ms[0], in_ms[1], "ms", added=True)
 
 
 class Client:
@@ -114,9 +181,9 @@ class Client:
         host, _, port = self._authority.partition(":")
         self._reader, self._writer = await asyncio.open_connection(host, int(port), limit=MIB)
 
-    async def call(self) -> float:
+    async def call(self, body: bytes = bytes(REQUEST_BYTES)) -> float:
         """Return the seconds of a call that is answered whole."""
-        started = self._send("whole")
+        started = self._send("whole", body)
         await self._reader.readuntil(b"\r\n\r\n")
         await self._reader.readexactly(len(REPLY))
         return time.perf_counter() - started
@@ -141,13 +208,13 @@ class Client:
             tail = (tail + data)[-7:]
         return time.perf_counter() - started
 
-    def _send(self, query: str) -> float:
+    def _send(self, query: str, body: bytes = bytes(REQUEST_BYTES)) -> float:
         head = (
             f"POST {PATH}?{query} HTTP/1.1\r\nHost: {self._authority}\r\n"
-            f"Authorization: Bearer {self._capability}\r\nContent-Length: {REQUEST_BYTES}\r\n\r\n"
+            f"Authorization: Bearer {self._capability}\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         started = time.perf_counter()
-        self._writer.write(head.encode() + bytes(REQUEST_BYTES))
+        self._writer.write(head.encode() + body)
         return started
 
 
@@ -207,12 +274,14 @@ async def start(*arguments: str) -> tuple[asyncio.subprocess.Process, list[str]]
 async def compare(calls: int, stream_mib: int) -> None:
     """Start both servers, measure, end them."""
     upstream_process, (upstream_url,) = await start("--serve-upstream")
-    broker_process, (broker_url, capability) = await start("--serve-broker", upstream_url)
+    broker_process, said = await start("--serve-broker", upstream_url)
+    broker_url, capability, port = said
     try:
         direct, brokered = Client(upstream_url, "none"), Client(broker_url, capability)
         await direct.connect()
         await brokered.connect()
         await measure(direct, brokered, calls, stream_mib)
+        await measure_keys(broker_url, capability, int(port))
     finally:
         for process in (broker_process, upstream_process):
             process.terminate()
@@ -231,6 +300,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--stream-mib", type=int, default=STREAM_MIB, help="of the long stream")
     parser.add_argument("--serve-upstream", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--serve-broker", metavar="URL", help=argparse.SUPPRESS)
+    parser.add_argument("--send-large", nargs=3, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
@@ -240,5 +310,7 @@ if __name__ == "__main__":
         asyncio.run(serve_upstream())
     elif options.serve_broker:
         asyncio.run(serve_broker(options.serve_broker))
+    elif options.send_large:
+        asyncio.run(send_large(*options.send_large))
     else:
         asyncio.run(compare(options.calls, options.stream_mib))

@@ -22,11 +22,15 @@ DEFAULT_WORKSPACE_ID = "1234567890123456"
 
 @dataclass
 class User:
-    """A user of the workspace; ``user_name`` is the login e-mail."""
+    """A user of the workspace; ``user_name`` is the login name.
+
+    That is the ``email`` address, too, except for a guest.
+    """
 
     user_name: str
     display_name: str = ""
     is_active: bool = True
+    email: str = ""
     user_id: str = field(default_factory=lambda: str(uuid.uuid4().int % 10**16))
 
     def scim(self) -> dict[str, object]:
@@ -37,7 +41,7 @@ class User:
             "userName": self.user_name,
             "displayName": self.display_name or self.user_name.split("@")[0],
             "active": self.is_active,
-            "emails": [{"type": "work", "value": self.user_name, "primary": True}],
+            "emails": [{"type": "work", "value": self.email or self.user_name, "primary": True}],
             "groups": [{"display": "users", "type": "direct", "value": "1001"}],
         }
 

@@ -182,7 +182,9 @@ class WorkspaceHandler(web.RequestHandler):
         if token is None:
             raise self.invalid_token()
         self.log_entry.principal = token.principal
-        if self.required_scope is not None and not token.allows(self.required_scope):
+        if self.required_scope is not None and not token.allows(
+            self.required_scope, self.request.method or ""
+        ):
             raise errors.missing_scope(self.required_scope)
         self._token = token
 

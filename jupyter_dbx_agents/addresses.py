@@ -1,5 +1,6 @@
 """The one form in which two addresses are compared: e-mail addresses, and workspaces' hosts."""
 
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 
@@ -32,7 +33,23 @@ def normalise_host(host: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def is_on_this_machine(address: str) -> bool:
+    """Whether a URL names this machine."""
+    try:
+        return is_loopback(urlsplit(address).hostname)
+    except ValueError:  # it is malformed
+        return False
+
+
 def with_scheme(address: str) -> str:
     """Return an address with ``https://`` unless it names a scheme ('' stays '')."""
     address = address.strip().rstrip("/")
     return address if not address or "://" in address else f"https://{address}"
+
+
+def is_loopback(hostname: str | None) -> bool:
+    """Whether a host's name is this machine's own: the only one to which plain http is safe."""
+    try:
+        return ip_address(hostname or "").is_loopback
+    except ValueError:
+        return hostname == "localhost"

@@ -6,6 +6,7 @@ See docs/decisions/0005-one-process.md
 """
 
 import asyncio
+import itertools
 import os
 import shlex
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ from traitlets.config import Config
 
 from ._version import __version__
 from .agents import AgentInstaller, AgentPaths, AgentRoster, InstallTasks
-from .agents.databricks_profile import DatabricksProfile
+from .agents.databricks_profile import DEFAULT_PROFILE, OWN_PROFILE, DatabricksProfile
 from .agents.roster import AgentStatus
 from .agents.tracing import SessionTracer
 from .agents.tracing.tracer import TracingStatus
@@ -31,7 +32,7 @@ from .auth import (
     owner_only_config,
     verify_gate,
 )
-from .background import BackgroundTasks, Coalesced, Stage, run_stages
+from .background import BackgroundTasks, Coalesced, Stage, backoff_seconds, run_stages
 from .broker import Broker
 from .broker.ledger import UsageStatus
 from .config_files import ManagedFiles
@@ -41,12 +42,14 @@ from .environment import (
     current_environment,
     extend_environment,
     forbid_inspection,
+    forget_variables,
     prepare_children,
     take_environment,
 )
-from .errors import ConfigurationError, DbxAgentsError, PatError
+from .errors import ConfigurationError, DbxAgentsError, PatError, WorkspaceError
 from .git_sync import GitSync, detach_template
 from .git_sync.worker import ProjectStatus
+from .lifecycle.home_traces import HomeTraces
 from .lifecycle.preferences import preferences
 from .lifecycle.process import fatal, tune_event_loop
 from .lifecycle.sessions import OpenSessions, SessionsStatus
@@ -69,8 +72,12 @@ from .workspace_api import WorkspaceApi
 STOPPING_MESSAGE = (
     "The app is shutting down. Committed work is safe; open this page again in a minute."
 )
+# Off the platform nobody kills us 15 s after a SIGTERM.
+LEAVE_SECONDS = 10.0
 # For commits made just before the stop: on the platform the disk is lost then.
 FLUSH_SECONDS = 4.5
+# Between two attempts to adopt DATABRICKS_TOKEN: the first, and the longest.
+ADOPTION_PAUSES_SECONDS = (2.0, 60.0)
 UPLOADS_FOLDER = "uploads"
 
 
@@ -180,7 +187,7 @@ class DbxAgentsApp(ExtensionApp):
             self.api,
             app_name=environment.app_name,
             expected_user=self._expected_user,
-            in_use=self.sessions.exist,
+            in_use=self._is_in_use,
             parent=self,
         )
         self.pats.on_change.append(self._pat_changed)
@@ -195,7 +202,11 @@ class DbxAgentsApp(ExtensionApp):
         )
         self.files = ManagedFiles(environment.home)
         self.profile = DatabricksProfile(
-            self.files, environment.home, environment.host, lambda: self.broker.metadata_service_url
+            self.files,
+            environment.home,
+            environment.host,
+            lambda: self.broker.metadata_service_url,
+            name=DEFAULT_PROFILE if environment.is_databricks_app else OWN_PROFILE,
         )
         self.agents = self._build_agents()
         self.git_sync = self._build_git_sync()
@@ -204,6 +215,7 @@ class DbxAgentsApp(ExtensionApp):
             Coalesced(self.git_sync.install_hooks),
             Coalesced(self.agents.check_repositories),
         ]
+        self._refresh_agents = Coalesced(self.agents.refresh)
         self.startup = StartupTasks(parent=self)
         self.startup.on_change.append(lambda: self._emit("startup", self.startup.status()))
         self.installs = InstallTasks(self.agents, self.startup, after=("configure",))
@@ -212,10 +224,11 @@ class DbxAgentsApp(ExtensionApp):
         )
         self.channel: LocalChannel | None = None
         self._written_pat: object = None
+        self._is_set_up = False
+        self._home_traces: HomeTraces | None = None
         self.server.web_app.settings[HOST_SETTING] = self._terminal_host()
         self.events = cast(EventLogger, self.server.event_logger)
         self.events.register_event_schema(STATUS_SCHEMA_FILE)
-        prepare_children(environment.home, self.agents.environment())
 
     def _build_tracer(self) -> SessionTracer:
         return SessionTracer(
@@ -246,7 +259,7 @@ class DbxAgentsApp(ExtensionApp):
         )
         agents = AgentRoster(paths, self.models, self.files, parent=self)
         agents.on_change.append(lambda: self._emit("agents", agents.status()))
-        self.models.on_change.append(lambda: self.background.spawn(agents.refresh()))
+        self.models.on_change.append(self._models_changed)
         self.models.on_change.append(lambda: self._emit("models", agents.model_reports()))
         return agents
 
@@ -288,11 +301,23 @@ class DbxAgentsApp(ExtensionApp):
         self.credential_tasks.spawn(self.pats.run())
         self.background.spawn(self.model_watch.run())
         self.background.spawn(self.tracer.run())
-        self.background.spawn(self.agents.run())
+        if self.environment.is_databricks_app:
+            self._set_up()
+            if self.environment.token:
+                self.credential_tasks.spawn(self._adopt_from_environment())
+
+    def _set_up(self) -> None:
+        """Write files, install the agents and watch the projects.
+
+        On a Databricks App at the start.  Elsewhere the extension may be merely installed: then
+        nothing outside our own folder is touched before the user signs in.
+        """
+        self._is_set_up = True
+        forget_variables()
+        prepare_children(self.environment.home, self.agents.environment())
         self._add_startup_tasks()
+        self.background.spawn(self.agents.run())
         self.background.spawn(self.startup.run())
-        if self.environment.token:
-            self.credential_tasks.spawn(self._adopt_from_environment())
 
     async def stop_extension(self) -> None:
         """Notify, end, flush, revoke and close; never raises and never hangs."""
@@ -303,13 +328,22 @@ class DbxAgentsApp(ExtensionApp):
         closing = [self.broker.stop, self.api.close]
         closing += [part.stop for part in (self.channel, self.resolver) if part is not None]
         sessions = [self.sessions.end_terminals, self.sessions.end_kernels, self.pats.settle]
-        return [
+        stages = [
             Stage("notifying the clients", 0.2, [self._announce_stop]),
             Stage("background work", 1.0, [self.background.stop]),
             Stage("sessions and sync", 4.7, [*sessions, lambda: self.git_sync.stop(FLUSH_SECONDS)]),
             Stage("revoking the tokens", 3.1, [self.credential_tasks.stop, self.pats.stop]),
             Stage("files and connections", 0.8, [self.profile.leave, *closing]),
         ]
+        if self._home_traces is not None and self.profile.is_ours():
+            stages.insert(-1, Stage("the home folder", LEAVE_SECONDS, [self._leave_home]))
+        return stages
+
+    async def _leave_home(self) -> None:
+        """Leave the user's home as it was before they signed in."""
+        if self._home_traces is not None:
+            links = await asyncio.to_thread(self.agents.remove_links)
+            await asyncio.to_thread(self._home_traces.remove, links)
 
     async def _announce_stop(self) -> None:
         self._emit("server", {"state": "stopping", "message": STOPPING_MESSAGE})
@@ -319,10 +353,23 @@ class DbxAgentsApp(ExtensionApp):
         """Adopt ``DATABRICKS_TOKEN`` as if it had been pasted, once the owner is known."""
         if self.resolver is not None:
             await self.resolver.wait()
-        try:
-            await self.pats.adopt(parse_pat(self.environment.token.reveal()))
-        except DbxAgentsError as error:
-            self.log.warning("DATABRICKS_TOKEN is not used: %s %s", error.message, error.hint)
+        for attempt in itertools.count():
+            try:
+                await self.pats.adopt(parse_pat(self.environment.token.reveal()))
+            except WorkspaceError as error:  # nothing that judges the token
+                pause = backoff_seconds(attempt, *ADOPTION_PAUSES_SECONDS)
+                pause = max(pause, getattr(error, "retry_after_seconds", 0.0))
+                self.log.warning(
+                    "DATABRICKS_TOKEN cannot be checked yet: %s Retrying in %.0f s.",
+                    error.message,
+                    pause,
+                )
+                await asyncio.sleep(pause)
+            except DbxAgentsError as error:
+                self.log.warning("DATABRICKS_TOKEN is not used: %s %s", error.message, error.hint)
+                return
+            if self.pats.current() is not None:  # this one, or one that was pasted meanwhile
+                return
 
     # ---- start-up tasks
 
@@ -333,10 +380,15 @@ class DbxAgentsApp(ExtensionApp):
             self.installs.add_enabled()
 
     def _install(self, agent: str) -> None:
-        """Start an agent's installation now."""
-        self.background.spawn(self.installs.install(agent))
+        """Start an agent's installation now; before the set-up it is that which installs it."""
+        if self._is_set_up:
+            self.background.spawn(self.installs.install(agent))
 
     async def _configure(self, _progress: Any = None) -> None:
+        if not self.environment.is_databricks_app:
+            self._home_traces = await asyncio.to_thread(
+                HomeTraces, self.environment.home, self.projects, self.files
+            )
         self.projects.mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(write_command, self.environment.home)
         await self.profile.follow(self._literal_token)
@@ -364,11 +416,20 @@ class DbxAgentsApp(ExtensionApp):
             raise PatError("The owner of this app is not known yet.", "Try again in a moment.")
         return self.resolver.owner
 
+    def _is_in_use(self) -> bool:
+        """Whether a session is open, or an agent or SDK program in the background is at work."""
+        interval_seconds = self.pats.rotation_interval_seconds
+        return self.sessions.exist() or self.broker.was_used_within(interval_seconds)
+
     def _terminal_environment(self, base: Mapping[str, str]) -> dict[str, str]:
+        if not self._is_set_up:
+            return dict(base)
         return child_environment(base, self.environment.home, self.agents.environment())
 
     def _terminal_opened(self) -> None:
         self.pats.session_opened()
+        if not self._is_set_up:
+            return
         for search in self._searches:
             self.background.spawn(search())
 
@@ -384,9 +445,15 @@ class DbxAgentsApp(ExtensionApp):
         self._emit("pat", self.pats.status())
         if self.pats.current() != self._written_pat:
             self._written_pat = self.pats.current()
+            if not self._is_set_up:
+                self._set_up()
             self.background.spawn(self._follow_pat())
             self.model_watch.token_changed()
             self.git_sync.pat_changed()
+
+    def _models_changed(self) -> None:
+        if self._is_set_up:
+            self.background.spawn(self._refresh_agents())
 
     async def _follow_pat(self) -> None:
         """Write the new token to ~/.databrickscfg, for tools that read it there."""

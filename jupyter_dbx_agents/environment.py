@@ -16,8 +16,9 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from .addresses import normalise_host
+from .addresses import is_loopback, normalise_host
 from .errors import ConfigurationError
 from .secret import Secret
 
@@ -30,6 +31,10 @@ SETTING_VARIABLES = (
     "HERMES_MODEL",
     "DATABRICKS_GATEWAY_HOST",
 )
+# What no program may send through a proxy: the broker, whose callers bear a secret and prompts.
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
+# In the order in which most programs look; some read only one of them.
+NO_PROXY_VARIABLES = ("NO_PROXY", "no_proxy")
 PR_SET_DUMPABLE = 4  # linux/prctl.h
 _HOME_HINT = "Set HOME in app.yaml to a folder such as /app/python/source_code."
 _HOST = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:\d+)?")
@@ -59,8 +64,9 @@ class Environment:
 
 
 def take_environment(environ: MutableMapping[str, str] | None = None) -> Environment:
-    """Read the platform's variables once and leave an environment fit for children.
+    """Read the platform's variables once; on an app, leave an environment fit for children.
 
+    Elsewhere the variables are the user's own, and stay until ``forget_variables``.
     Raises ConfigurationError for an invalid host or port.
     """
     source = os.environ if environ is None else environ
@@ -75,11 +81,18 @@ def take_environment(environ: MutableMapping[str, str] | None = None) -> Environ
         home=home_folder(source),
         settings={name: source[name].strip() for name in SETTING_VARIABLES if name in source},
     )
-    if environ is None:
-        _erase_secrets()
+    if taken.is_databricks_app:
+        if environ is None:
+            _erase_secrets()
+        forget_variables(source)
+    return taken
+
+
+def forget_variables(environ: MutableMapping[str, str] | None = None) -> None:
+    """Remove what no child may inherit."""
+    source = os.environ if environ is None else environ
     for name in [name for name in source if _is_ours(name)]:
         del source[name]
-    return taken
 
 
 def variable(name: str, default: str = "") -> str:
@@ -110,7 +123,7 @@ def child_environment(
     """Return the environment of a terminal or tool: no Databricks variable, agents on the PATH.
 
     After the agents comes this Python's own folder, with ``jupyter`` and the SDK.  The locale is
-    UTF-8 unless one is set, since agents draw with more than ASCII.
+    UTF-8 unless one is set, since agents draw with more than ASCII.  No proxy is used for loopback.
     """
     clean = {name: value for name, value in base.items() if not _is_ours(name)}
     wanted = (str(home / ".local" / "bin"), str(Path(sys.executable).parent))
@@ -119,6 +132,7 @@ def child_environment(
     clean.update(PATH=os.pathsep.join(path), HOME=str(home))
     if not any("UTF-8" in clean.get(name, "").upper() for name in ("LC_ALL", "LC_CTYPE", "LANG")):
         clean["LANG"] = "C.UTF-8"
+    clean.update(_without_proxy_for_loopback(clean))
     clean.update(extra)
     return clean
 
@@ -163,6 +177,26 @@ def forbid_inspection() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
+def _without_proxy_for_loopback(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that name what is reached without a proxy, with loopback added.
+
+    Both, each with the values of the other if it is missing: with one alone, a program that reads
+    it first would no longer see the other.
+    """
+    given = [environ.get(name, "") for name in NO_PROXY_VARIABLES]
+    return {
+        name: _with_loopback(own or other)
+        for name, own, other in zip(NO_PROXY_VARIABLES, given, reversed(given), strict=True)
+    }
+
+
+def _with_loopback(names: str) -> str:
+    present = [name.strip() for name in names.split(",") if name.strip()]
+    if "*" in present:  # everything; Python knows it only if it stands alone
+        return names
+    return ",".join([*present, *(name for name in LOOPBACK_NAMES if name not in present)])
+
+
 def _is_ours(name: str) -> bool:
     return name.startswith("DATABRICKS_") or name in SETTING_VARIABLES
 
@@ -181,6 +215,12 @@ def _erase_secrets() -> None:
 
 def _host(text: str) -> str:
     host = normalise_host(text)
+    parts = urlsplit(host)
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ConfigurationError(
+            f"DATABRICKS_HOST is {text.strip()!r}: tokens would travel unencrypted.",
+            "Set it to the workspace's address with https://.",
+        )
     if host and not _HOST.fullmatch(host):
         raise ConfigurationError(
             f"DATABRICKS_HOST is {text.strip()!r}, which is not a workspace's address.",

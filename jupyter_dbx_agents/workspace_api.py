@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from .addresses import is_on_this_machine, normalise_email
 from .errors import (
     TokenRefusedError,
     WorkspaceError,
@@ -29,26 +30,46 @@ from .secret import Secret
 REQUEST_TIMEOUT_SECONDS = 15.0  # between two bytes (httpx's read timeout)
 # A reply that trickles in never times out between two bytes; the calls here are small.
 TOTAL_TIMEOUT_SECONDS = 30.0
+# The same for a call of any size, such as a file's upload.
+LONGEST_CALL_SECONDS = 600.0
+# The scope of a token without restriction.
+ALL_SCOPES = "all-apis"
 # An invalid token is 403 with this text and a numeric error_code; so are missing permissions.
 REFUSED_TOKEN_MESSAGE = "Invalid access token"  # noqa: S105 the platform's words, no secret
 
 
 @dataclass(frozen=True)
 class WorkspaceUser:
-    """Who a token acts as; ``user_name`` is the login e-mail (a UUID for a service principal)."""
+    """Who a token acts as; ``user_name`` is the login name (a UUID for a service principal).
+
+    A guest's login name is not their e-mail address: ``addresses`` are all names of the person, in
+    the form in which addresses are compared.
+    """
 
     user_name: str
     active: bool
+    emails: frozenset[str] = frozenset()
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """The login name and the e-mail addresses."""
+        return self.emails | {self.user_name}
 
 
 @dataclass(frozen=True)
 class TokenInfo:
-    """One token of the user, without its value; ``expires_at`` is None for no expiry."""
+    """One token of the user, without its value.
+
+    ``expires_at`` is None for no expiry, and ``scopes`` is None for a token without restriction.
+    What an entry of a list lacks, or has in an odd form, is '' or None: an entry that cannot be
+    read is a token all the same.
+    """
 
     token_id: str
     comment: str
-    created_at: datetime
+    created_at: datetime | None
     expires_at: datetime | None
+    scopes: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -67,9 +88,14 @@ class WorkspaceApi:
 
     def __init__(self, host: str, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS) -> None:
         self.host = host
-        # trust_env: a corporate proxy and CA bundle apply; redirects never carry a token away.
+        # trust_env: a corporate proxy applies, but not to this machine, where it would only see the
+        # token; the environment's CA bundle always does.  Redirects never carry a token away.
         self._client = httpx.AsyncClient(
-            base_url=host, timeout=timeout_seconds, follow_redirects=False
+            base_url=host,
+            timeout=timeout_seconds,
+            follow_redirects=False,
+            trust_env=not is_on_this_machine(host),
+            verify=httpx.create_ssl_context(),
         )
 
     async def close(self) -> None:
@@ -82,22 +108,33 @@ class WorkspaceApi:
         return WorkspaceUser(
             user_name=str(body.get("userName", "")).lower(),
             active=body.get("active", True) is not False,
+            emails=_emails(body.get("emails")),
         )
 
     async def create_token(
-        self, token: Secret, *, lifetime_seconds: int, comment: str
+        self,
+        token: Secret,
+        *,
+        lifetime_seconds: int,
+        comment: str,
+        scopes: frozenset[str] | None = None,
     ) -> MintedToken:
-        """Create a token of the same user."""
-        payload = {"lifetime_seconds": lifetime_seconds, "comment": comment}
+        """Create a token of the same user; with ``scopes`` None it is not restricted."""
+        payload: dict[str, Any] = {"lifetime_seconds": lifetime_seconds, "comment": comment}
+        if scopes is not None:
+            payload["scopes"] = sorted(scopes)
         body = _json_object(await self._send("POST", "/api/2.0/token/create", token, payload))
         with _as_documented("/api/2.0/token/create"):
-            return MintedToken(Secret(str(body["token_value"])), _token_info(body["token_info"]))
+            value, info = str(body["token_value"]), _token_info(body["token_info"])
+            if not info.token_id:
+                raise ValueError("no token_id")
+            return MintedToken(Secret(value), info)
 
     async def list_tokens(self, token: Secret) -> list[TokenInfo]:
         """List the user's own valid tokens in this workspace."""
         body = _json_object(await self._send("GET", "/api/2.0/token/list", token))
         with _as_documented("/api/2.0/token/list"):
-            return [_token_info(info) for info in body.get("token_infos", [])]
+            return [_token_info(info) for info in body.get("token_infos") or []]
 
     async def delete_token(self, token: Secret, token_id: str) -> None:
         """Revoke one token; one that does not exist any more counts as revoked."""
@@ -113,7 +150,8 @@ class WorkspaceApi:
 
     async def app_creator(self, app_name: str, client_id: str, client_secret: Secret) -> str:
         """Return ``creator`` of an app, as seen by the app's own service principal."""
-        bearer = await self._service_principal_token(client_id, client_secret)
+        async with self._total_limit():
+            bearer = await self._service_principal_token(client_id, client_secret)
         body = await self.get_json(f"/api/2.0/apps/{app_name}", bearer)
         return str(body.get("creator", ""))
 
@@ -129,22 +167,40 @@ class WorkspaceApi:
         with _as_documented("/oidc/v1/token"):
             return Secret(str(_json_object(response)["access_token"]))
 
-    async def call(self, method: str, path: str, token: Secret, **options: Any) -> httpx.Response:
+    async def call(
+        self,
+        method: str,
+        path: str,
+        token: Secret,
+        *,
+        most_seconds: float = LONGEST_CALL_SECONDS,
+        **options: Any,
+    ) -> httpx.Response:
         """Send any request with the token; ``options`` are those of ``httpx.AsyncClient.request``.
 
-        Raises a WorkspaceError for an answer that is an error.
+        Raises a WorkspaceError for an answer that is an error, or not there after ``most_seconds``.
         """
         headers = {"Authorization": f"Bearer {token.reveal()}", **options.pop("headers", {})}
-        response = await self._request(method, path, headers=headers, **options)
+        try:
+            async with asyncio.timeout(most_seconds):
+                response = await self._request(method, path, headers=headers, **options)
+        except TimeoutError:
+            raise _unavailable(self.host, "TimeoutError") from None
         _raise_for_error(response)
         return response
 
     async def _send(
         self, method: str, path: str, token: Secret, payload: dict[str, Any] | None = None
     ) -> httpx.Response:
+        async with self._total_limit():
+            return await self.call(method, path, token, json=payload)
+
+    @contextlib.asynccontextmanager
+    async def _total_limit(self) -> AsyncIterator[None]:
+        """Limit the time of a small call, from its first byte to the last of its answer."""
         try:
             async with asyncio.timeout(TOTAL_TIMEOUT_SECONDS):
-                return await self.call(method, path, token, json=payload)
+                yield
         except TimeoutError:
             raise _unavailable(self.host, "TimeoutError") from None
 
@@ -183,7 +239,7 @@ def _as_documented(path: str) -> Iterator[None]:
 def _json_object(response: httpx.Response) -> dict[str, Any]:
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
         raise WorkspaceError(
@@ -225,7 +281,7 @@ def read_error(body: bytes | str) -> ErrorBody:
     """Read an error body of the platform, of OAuth or of a model API."""
     try:
         error = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ErrorBody("", "")
     if isinstance(error, dict) and isinstance(error.get("error"), dict) and "message" not in error:
         error = error["error"]
@@ -252,14 +308,38 @@ def retry_after_seconds(header: str) -> float:
     return float(header) if re.fullmatch(r"\s*[0-9]{1,9}\s*", header) else 0.0
 
 
-def _token_info(info: dict[str, Any]) -> TokenInfo:
+def _token_info(info: object) -> TokenInfo:
+    """Return an entry of a token list; one of odd form spoils neither the list nor itself."""
+    entry = info if isinstance(info, dict) else {}
     return TokenInfo(
-        token_id=str(info["token_id"]),
-        comment=str(info.get("comment", "")),
-        created_at=_instant(int(info["creation_time"])),
-        expires_at=None if int(info["expiry_time"]) < 0 else _instant(int(info["expiry_time"])),
+        token_id=str(entry.get("token_id") or ""),
+        comment=str(entry.get("comment") or ""),
+        created_at=_instant(entry.get("creation_time")),
+        expires_at=_instant(entry.get("expiry_time")),
+        scopes=_scopes(entry.get("scopes")),
     )
 
 
-def _instant(epoch_milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(epoch_milliseconds / 1000, UTC)
+def _scopes(value: object) -> frozenset[str] | None:
+    """Return a token's scopes; None if it is not restricted, as no token was before scopes."""
+    if not isinstance(value, list) or not value or ALL_SCOPES in value:
+        return None
+    return frozenset(map(str, value))
+
+
+def _emails(value: object) -> frozenset[str]:
+    """Return the addresses of a SCIM record, as they are compared."""
+    entries = (
+        [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+    )
+    found = (normalise_email(str(entry.get("value", ""))) for entry in entries)
+    return frozenset(email for email in found if email is not None)
+
+
+def _instant(epoch_milliseconds: object) -> datetime | None:
+    """Return an instant; None for -1 (never) and for what no calendar has."""
+    try:
+        milliseconds = int(str(epoch_milliseconds))
+        return None if milliseconds < 0 else datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

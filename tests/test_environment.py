@@ -31,6 +31,7 @@ def looked_at(*arguments: str) -> tuple[bytes, bool]:
         "DATABRICKS_CLIENT_SECRET": "dose-the-secret",
         "DATABRICKS_TOKEN": "dapi-the-token",
         "DATABRICKS_HOST": "h.example",
+        "DATABRICKS_APP_NAME": "app",
     }
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *arguments],
@@ -77,6 +78,7 @@ def test_a_host_is_an_origin_however_it_was_copied(given: str, origin: str):
 
 def test_what_was_read_is_taken_away_from_children():
     source = {
+        "DATABRICKS_APP_NAME": "app",
         "DATABRICKS_HOST": "h",
         "DATABRICKS_APP_PORT": "8000",
         "GEMINI_MODEL": " m ",
@@ -89,6 +91,26 @@ def test_what_was_read_is_taken_away_from_children():
         {"GEMINI_MODEL": "m"},
     )
     assert source == {"PATH": "/bin"}
+
+
+def test_off_the_platform_the_variables_are_the_users_own():
+    source = {"DATABRICKS_HOST": "h", "DATABRICKS_TOKEN": "dapi", "PATH": "/bin"}
+    before = dict(source)
+    assert take_environment(source).host == "https://h"
+    assert source == before
+
+
+@pytest.mark.parametrize(
+    "host", ["http://adb-1.azuredatabricks.net", "http://10.0.0.1:80", "http://127.evil.example"]
+)
+def test_a_workspace_to_which_tokens_would_travel_in_clear_is_refused(host: str):
+    with pytest.raises(ConfigurationError, match="unencrypted"):
+        take_environment({"DATABRICKS_HOST": host})
+
+
+@pytest.mark.parametrize("host", ["http://127.0.0.1:8", "http://localhost:8", "http://[::1]:8"])
+def test_a_workspace_on_this_machine_may_speak_plain_http(host: str):
+    assert take_environment({"DATABRICKS_HOST": host}).host == host
 
 
 @pytest.mark.parametrize("port", ["x", "-1", "0", "65536", "80.5"])
@@ -104,6 +126,30 @@ def test_a_child_finds_the_agents_first_and_speaks_utf8(tmp_path):
     assert folders[-1] == "/usr/bin"
     assert (child["LANG"], child["A"], child["HOME"]) == ("C.UTF-8", "b", str(tmp_path))
     assert "DATABRICKS_HOST" not in child
+
+
+@pytest.mark.parametrize(
+    ("given", "upper", "lower"),
+    [
+        ({}, "127.0.0.1,localhost,::1", "127.0.0.1,localhost,::1"),
+        (
+            {"no_proxy": "corp.example"},
+            "corp.example,127.0.0.1,localhost,::1",
+            "corp.example,127.0.0.1,localhost,::1",
+        ),
+        (
+            {"NO_PROXY": "a.example, localhost", "no_proxy": "b.example"},
+            "a.example,localhost,127.0.0.1,::1",
+            "b.example,127.0.0.1,localhost,::1",
+        ),
+        ({"NO_PROXY": "*"}, "*", "*"),
+    ],
+)
+def test_no_child_sends_what_is_for_loopback_through_a_proxy(tmp_path, given, upper, lower):
+    child = child_environment({"HTTP_PROXY": "http://proxy:1", **given}, tmp_path, {})
+    assert (child["NO_PROXY"], child["no_proxy"]) == (upper, lower)
+    assert child["HTTP_PROXY"] == "http://proxy:1"
+    assert child_environment(child, tmp_path, {}) == child  # a terminal's is made of the server's
 
 
 def test_a_home_that_cannot_be_told_is_refused(monkeypatch):

@@ -17,12 +17,18 @@ _DOTS_OF_A_SERVICE = 2
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A foundation model endpoint named ``databricks-…`` and the APIs that it supports."""
+    """A foundation model endpoint named ``databricks-…`` and the APIs that it supports.
+
+    With an ``entity`` it is an endpoint of the workspace's own, with any name: of an external model
+    of that name if it has a ``provider``, else of that model with provisioned throughput.
+    """
 
     name: str
     api_types: tuple[str, ...]
     is_ready: bool = True
     task: str = "llm/v1/chat"
+    entity: str = ""
+    provider: str = ""
 
     @property
     def unity_name(self) -> str:
@@ -42,13 +48,17 @@ class ServedModel:
             "name": self.name,
             "task": self.task,
             "state": _state(self.is_ready),
-            "config": {
-                "served_entities": [
-                    {"name": self.name, "foundation_model": {"name": self.unity_name}}
-                ]
-            },
-            "endpoint_type": "FOUNDATION_MODEL_API",
+            "config": {"served_entities": [{"name": self.name, **self._served()}]},
+            "endpoint_type": "EXTERNAL_MODEL" if self.provider else "FOUNDATION_MODEL_API",
         }
+
+    def _served(self) -> dict[str, object]:
+        if not self.entity:
+            return {"foundation_model": {"name": self.unity_name}}
+        if not self.provider:
+            return {"entity_name": self.entity, "max_provisioned_throughput": 1000}
+        external = {"provider": self.provider, "name": self.entity, "task": self.task}
+        return {"external_model": external}
 
     def foundation_endpoint(self) -> dict[str, object]:
         """Return the record of ``GET /api/2.0/serving-endpoints:foundation-models``."""
@@ -110,6 +120,10 @@ class ModelCatalog:
     def replace(self, models: Sequence[ServedModel]) -> None:
         """Replace the served models."""
         self._models = list(models)
+
+    def foundation(self) -> list[ServedModel]:
+        """Return the platform's own endpoints."""
+        return [model for model in self._models if not model.entity]
 
     def find(self, name: str) -> ServedModel | None:
         """Return the model with this endpoint name or Unity Catalog name, or None."""

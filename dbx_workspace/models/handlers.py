@@ -53,10 +53,14 @@ class ServingHandler(ApiHandler):
     """One path of model serving; the AI Gateway's paths exist only if the workspace has one."""
 
     def initialize(  # type: ignore[override]
-        self, workspace: Workspace, operations: Mapping[str, Operation], is_gateway: bool
+        self,
+        workspace: Workspace,
+        operations: Mapping[str, Operation],
+        is_gateway: bool,
+        scope: str = "serving.serving-endpoints-query",
     ) -> None:
-        """Store the operations, and whether the path is the AI Gateway's."""
-        super().initialize(workspace, operations, "serving.serving-endpoints-query")
+        """Store the operations, their scope, and whether the path is the AI Gateway's."""
+        super().initialize(workspace, operations, scope)
         self._is_gateway = is_gateway
 
     async def prepare(self) -> None:
@@ -208,17 +212,19 @@ def _list_endpoints(call: ServingHandler) -> Json:
 
 
 def _list_foundation_models(call: ServingHandler) -> Json:
-    """Return every endpoint with the APIs that it supports."""
-    return {"endpoints": [m.foundation_endpoint() for m in _endpoints(call)]}
+    """Return the platform's own endpoints with the APIs that they support."""
+    models = call.workspace.models.foundation()
+    return {"endpoints": [m.foundation_endpoint() for m in models]}
 
 
 def _list_model_services(call: ServingHandler) -> Json:
     """Return one page of the models' Unity Catalog names, of one schema or of all."""
     schema = call.get_query_argument("parent", "").removeprefix("schemas/")
-    of_schema = [m for m in call.workspace.models.all() if m.unity_name.startswith(schema)]
+    services = call.workspace.models.foundation()
+    of_schema = [m for m in services if m.unity_name.startswith(schema)]
     models, more = _page(call, of_schema)
-    services = [{"name": f"model-services/{m.unity_name}"} for m in models]
-    return {"model_services": services, **more}
+    names = [{"name": f"model-services/{m.unity_name}"} for m in models]
+    return {"model_services": names, **more}
 
 
 def _list_gateway_endpoints(call: ServingHandler) -> Json:
@@ -243,10 +249,12 @@ def _page(call: ServingHandler, models: list[ServedModel]) -> tuple[list[ServedM
 def model_routes(workspace: Workspace) -> list[Route]:
     """Return the routes of model calls and of the lists of models."""
 
-    def route(path: str, method: str, operation: Operation, is_gateway: bool = False) -> Route:
+    def route(
+        path: str, method: str, operation: Operation, is_gateway: bool = False, **options: str
+    ) -> Route:
         operations = {method: operation}
-        options = {"workspace": workspace, "operations": operations, "is_gateway": is_gateway}
-        return path, ServingHandler, options
+        common = {"workspace": workspace, "operations": operations, "is_gateway": is_gateway}
+        return path, ServingHandler, common | options
 
     chat_call = functools.partial(_complete, chat.DIALECT)
     anthropic_call = functools.partial(_complete, anthropic.DIALECT)
@@ -254,7 +262,12 @@ def model_routes(workspace: Workspace) -> list[Route]:
     found = [
         route(r"/api/2\.0/serving-endpoints", "GET", _list_endpoints),
         route(r"/api/2\.0/serving-endpoints:foundation-models", "GET", _list_foundation_models),
-        route(r"/api/2\.1/unity-catalog/model-services", "GET", _list_model_services),
+        route(
+            r"/api/2\.1/unity-catalog/model-services",
+            "GET",
+            _list_model_services,
+            scope="unity-catalog",
+        ),
         route(r"/api/ai-gateway/v2/endpoints", "GET", _list_gateway_endpoints, True),
         route(r"/serving-endpoints/([^/]+)/invocations", "POST", chat_call),
     ]

@@ -16,6 +16,8 @@ from ..clock import Clock, to_milliseconds
 from ..platform_errors import PlatformError, invalid_parameter, not_found
 
 ALL_SCOPES = ("all-apis",)
+# Scopes that cover another one under a name of their own.
+OTHER_NAMES = {"serving.serving-endpoints-query": ("model-serving",)}
 DEFAULT_LIFETIME_SECONDS = 2 * 365 * 24 * 3600
 OAUTH_LIFETIME_SECONDS = 3600
 # The documented number of tokens of a user in one workspace.
@@ -57,10 +59,19 @@ class Token:
             return False
         return now < self.expires_at
 
-    def allows(self, scope: str) -> bool:
-        """Return whether the token may use APIs of ``scope``; ``serving`` covers ``serving.*``."""
-        sufficient = {scope, scope.split(".", maxsplit=1)[0], *ALL_SCOPES}
-        return not sufficient.isdisjoint(self.scopes)
+    def allows(self, scope: str, method: str = "GET") -> bool:
+        """Return whether the token may call APIs of ``scope`` with a method.
+
+        ``serving`` covers ``serving.*``; the modifier ``:read`` leaves GET and HEAD of a scope.
+        """
+        parent = scope.split(".", maxsplit=1)[0]
+        sufficient = {scope, parent, *ALL_SCOPES, *OTHER_NAMES.get(scope, ())}
+        reads = method in ("GET", "HEAD")
+        for granted in self.scopes:
+            base, *modifiers = granted.split(":")
+            if base in sufficient and (not modifiers or (reads and "read" in modifiers)):
+                return True
+        return False
 
     def public_info(self) -> dict[str, object]:
         """Return the token API's ``PublicTokenInfo``."""

@@ -103,7 +103,7 @@ class AgentContext:
     def _may(self, model: str, dialects: tuple[Dialect, ...]) -> bool:
         """Whether a model may be served in one of some dialects: what is unknown may."""
         served = self.models.served
-        if served.is_known and served.is_complete:
+        if served.is_known and not served.is_partial:
             return any(served.serves(model, dialect) for dialect in dialects)
         return family_of(model).dialect in dialects
 

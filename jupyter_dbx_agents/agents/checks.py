@@ -13,7 +13,7 @@ from typing import Any, Literal
 import httpx
 
 from ..errors import DbxAgentsError
-from ..models import Dialect
+from ..models import CHECK_HEADER, Dialect
 from ..workspace_api import read_error
 from .base import Agent, AgentContext
 from .install.installer import AgentInstaller
@@ -78,11 +78,14 @@ def check_files(agent: Agent, problem: DbxAgentsError | None, context: AgentCont
 async def check_model(context: AgentContext, dialect: Dialect) -> Check:
     """Send the agent's model a short prompt, through the broker."""
     path, body = build_probe(dialect, context.model)
-    headers = {"Authorization": f"Bearer {context.capability.reveal()}"}
+    headers = {"Authorization": f"Bearer {context.capability.reveal()}", CHECK_HEADER: "1"}
     try:
-        async with httpx.AsyncClient(trust_env=False, timeout=PROBE_SECONDS) as client:
+        async with (
+            asyncio.timeout(PROBE_SECONDS),
+            httpx.AsyncClient(trust_env=False, timeout=PROBE_SECONDS) as client,
+        ):
             answer = await client.post(context.broker_url + path, json=body, headers=headers)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, TimeoutError) as error:
         message = f"The broker does not answer ({type(error).__name__})."
         return Check("model", "problem", message, "Restart the app; its log says why.")
     if answer.is_success:

@@ -1,8 +1,10 @@
-"""The profile ``[DEFAULT]`` of ``~/.databrickscfg``, for the Databricks CLI and SDKs.
+"""Our profile in ``~/.databrickscfg``, for the Databricks CLI and SDKs.
 
 Its token follows each rotation.
 
 Decided
+- On a Databricks App it is ``[DEFAULT]``, which every program reads first.  On the user's own
+  machine that one is theirs: ours has a name of its own, and goes when we go.
 - Ours replace ``host``, ``auth_type``, ``metadata_service_url`` and ``token``; they are remembered
   and restored when we leave.  Other credentials in the profile (``client_id``, ``azure_…``,
   ``password``) stay: ``auth_type`` says which one counts, in every SDK and in the CLI.
@@ -19,6 +21,9 @@ from pathlib import Path
 from ..config_files import ConfigFile, Format, ManagedFiles
 from ..secret import Secret
 
+DEFAULT_PROFILE = "DEFAULT"
+OWN_PROFILE = "jupyter-dbx-agents"
+
 
 class DatabricksProfile:
     """Writes the profile; ``url`` gives the broker's metadata service, known once it listens.
@@ -27,9 +32,16 @@ class DatabricksProfile:
     """
 
     def __init__(
-        self, files: ManagedFiles, home: Path, host: str, url: Callable[[], Secret]
+        self,
+        files: ManagedFiles,
+        home: Path,
+        host: str,
+        url: Callable[[], Secret],
+        *,
+        name: str = DEFAULT_PROFILE,
     ) -> None:
         self._files, self._home, self._host, self._url = files, home, host, url
+        self._name = name
         self._lock = asyncio.Lock()
 
     async def follow(self, token: Callable[[], Secret | None]) -> None:
@@ -43,20 +55,33 @@ class DatabricksProfile:
 
     async def leave(self) -> None:
         """Remove the token, unless another server has written the file since."""
+        if self.is_ours():
+            await self.follow(lambda: None)
+
+    def is_ours(self) -> bool:
+        """Whether this server was the last one to write the profile."""
         file = self._home / ".databrickscfg"
         text = file.read_text(errors="replace") if file.exists() else ""
-        if self._url().reveal() in text:
-            await self.follow(lambda: None)
+        return self._url().reveal() in text
 
     def _write(self, token: Secret | None) -> None:
         file = databrickscfg(
-            home=self._home, host=self._host, metadata_service_url=self._url(), token=token
+            home=self._home,
+            host=self._host,
+            metadata_service_url=self._url(),
+            token=token,
+            name=self._name,
         )
         self._files.write(file)
 
 
 def databrickscfg(
-    *, home: Path, host: str, metadata_service_url: Secret, token: Secret | None = None
+    *,
+    home: Path,
+    host: str,
+    metadata_service_url: Secret,
+    token: Secret | None = None,
+    name: str = DEFAULT_PROFILE,
 ) -> ConfigFile:
     """Return the profile whose token comes from the broker's metadata service.
 
@@ -68,4 +93,4 @@ def databrickscfg(
         "metadata_service_url": metadata_service_url,
         "token": token,
     }
-    return ConfigFile(home / ".databrickscfg", Format.INI, {"DEFAULT": profile})
+    return ConfigFile(home / ".databrickscfg", Format.INI, {name: profile})

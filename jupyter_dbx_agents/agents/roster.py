@@ -226,6 +226,20 @@ class AgentRoster(LoggingConfigurable):
             await asyncio.sleep(self.look_interval_seconds)
             await self.check_repositories()
 
+    def remove_links(self) -> list[Path]:
+        """Remove the agents' links and commands from the home, but not their programs.
+
+        Return where they were.  Blocking; raises OSError.
+        """
+        home = self._paths.home
+        removed = [home / SKILLS_FOLDER / "any"]
+        for agent in AGENTS:
+            self.installer.unlink(agent)
+            for link, target in agent.links.items():
+                remove_link(home / link, home / target)
+                removed.append(home / link)
+        return removed
+
     def _write(self, agent: Agent, model_is_new: bool) -> None:
         """Write or remove one agent's keys and links; a problem is recorded in ``_problems``."""
         self._problems.pop(agent.name, None)

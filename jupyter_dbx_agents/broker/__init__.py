@@ -25,7 +25,9 @@ Security invariants; ``tests/broker`` has a test of nearly the same name for eac
 - No secret, header or body is logged, at any level.
 - A truncated answer never looks complete, and a call is repeated only before the agent has seen
   any of its answer.
-- Memory is bounded: a body by ``max_body_bytes``, an answer by what the agent reads.
+- An answer that anything cuts short, a fault of ours included, ends with a broken connection.
+- Memory is bounded: a body by ``max_body_bytes``, all bodies by ``max_held_bytes``, each until its
+  answer begins; an answer by what the agent reads.
 
 It is not a sandbox: agents run as the same operating-system user as the server.
 """

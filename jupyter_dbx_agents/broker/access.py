@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from tornado.httputil import HTTPHeaders
 
-from ..models import Dialect
+from ..models import CHECK_HEADER, Dialect
 from ..secret import Secret
 
 CAPABILITY_BYTES = 32  # not to be guessed by anything that can send requests
@@ -73,7 +73,7 @@ CREDENTIALS = frozenset(
 REWRITTEN = frozenset({"host", "content-length", "expect", "accept-encoding"})
 # Set by proxies, and trusted by the servers behind them; agents must not set them.
 FORWARDING = frozenset({"forwarded", "via", "x-real-ip", "origin", "referer"})
-NOT_SENT = HOP_BY_HOP | CREDENTIALS | REWRITTEN | FORWARDING
+NOT_SENT = HOP_BY_HOP | CREDENTIALS | REWRITTEN | FORWARDING | {CHECK_HEADER.lower()}
 NOT_SENT_PREFIXES = ("x-forwarded-", "sec-", "proxy-")
 # Cookies would be the user's session; the others concern the gateway's origin, not ours.
 NOT_RETURNED = HOP_BY_HOP | frozenset(

@@ -14,7 +14,10 @@ from typing import Any
 from ..models import Dialect
 from .filters.events import Lines, parse_event
 
+# How a call may end early; the log shows them.
 BROKE_OFF = "gateway broke off"
+BROKER_FAILED = "broker failed"
+AGENT_STALLED = "agent stopped reading"
 # An answer that is not a stream is parsed at its end; a larger one than this is not counted.
 MOST_ANSWER_BYTES = 4 * 1024 * 1024
 MARKS = (b'"usage"', b'"usageMetadata"')
@@ -123,4 +126,6 @@ class Call:
     @property
     def has_failed(self) -> bool:
         """Whether the agent got an error or half an answer; not if it disconnected itself."""
-        return self.status >= HTTPStatus.BAD_REQUEST or self.ending.startswith(BROKE_OFF)
+        return self.status >= HTTPStatus.BAD_REQUEST or self.ending.startswith(
+            (BROKE_OFF, BROKER_FAILED)
+        )

@@ -19,11 +19,15 @@ from aiohttp import hdrs
 from multidict import CIMultiDict
 from yarl import URL
 
+from ..addresses import is_on_this_machine
 from .gateway_errors import PEEK_BYTES, SUSPECT, GatewayGoneError, says_token_is_dead
 
 CONNECT_SECONDS = 10.0
 # A model may think for minutes before its first byte; not shorter than the agents' own limits.
 READ_SECONDS = 600.0
+# A whole call.  The longest answers take some minutes; one that only ever sends signs of life would
+# hold its connection for good.
+TOTAL_SECONDS = 3600.0
 # Below the 60 s after which load balancers commonly drop an idle connection.
 IDLE_SECONDS = 50.0
 MAX_HEAD_BYTES = 64 * 1024
@@ -148,7 +152,7 @@ def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(
-            total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS
+            total=TOTAL_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS
         ),
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -165,13 +169,13 @@ async def _note_reuse(_session: Any, context: SimpleNamespace, _parameters: Any)
 
 
 def _proxy_for(url: str) -> str | None:
-    """Return the proxy that the environment names for an ``https`` gateway.
+    """Return the proxy that the environment names for an ``https`` gateway elsewhere.
 
     Not left to aiohttp's ``trust_env``, which fails for a host that is in ``~/.netrc``.
     """
     target = URL(url)
     proxy = getproxies().get("https") if target.scheme == "https" else None
-    if not proxy or proxy_bypass(target.host or ""):
+    if not proxy or is_on_this_machine(url) or proxy_bypass(target.host or ""):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
 

@@ -6,6 +6,7 @@ client that is still writing would see the reset instead of the refusal.
 """
 
 import asyncio
+import traceback
 from http.client import responses
 from typing import Any, cast
 
@@ -34,6 +35,7 @@ class LoopbackHandler(web.RequestHandler):
         self.call = Call(self.request.method or "", self.request.path)
         self._refused = False
         self._recorded = False
+        self._is_use = False
 
     @property
     def connection(self) -> HTTP1Connection:
@@ -82,13 +84,21 @@ class LoopbackHandler(web.RequestHandler):
         for name, value in headers:
             self.add_header(name, value)
 
+    def is_use(self) -> bool:
+        """Return whether a request that is not refused is use of the credential; for subclasses."""
+        return False
+
     async def respond(self) -> None:
         """Answer a request that was not refused, whatever its method; for subclasses."""
         raise NotImplementedError
 
     async def _any_method(self, *_: Any) -> None:
-        if not self._refused:
-            await self.respond()
+        if self._refused:
+            return
+        if self.is_use():
+            self._is_use = True
+            self.shared.use.begin()
+        await self.respond()
 
     get = head = post = put = patch = delete = options = _any_method
 
@@ -110,6 +120,8 @@ class LoopbackHandler(web.RequestHandler):
     def _record(self) -> None:
         if not self._recorded:
             self._recorded = True
+            if self._is_use:
+                self.shared.use.end()
             self.shared.access_log.record(self.call)
 
     def write_error(self, status_code: int, **_: Any) -> None:
@@ -120,6 +132,10 @@ class LoopbackHandler(web.RequestHandler):
         self.finish(body)
 
     def log_exception(self, *args: Any) -> None:
-        """Log a fault by its type: tornado's own line contains the path, which may be a secret."""
+        """Log a fault by its type: tornado's own line contains the path, which may be a secret.
+
+        The traceback is without the exception's text, which may quote a request.
+        """
         kind = getattr(args[0], "__name__", "an exception")
         self.shared.log.error("The broker failed to answer a call (%s).", kind)
+        self.shared.log.debug("%s", "".join(traceback.format_tb(args[2])))

@@ -49,6 +49,10 @@ class MetadataServiceHandler(LoopbackHandler):
             )
         return None
 
+    def is_use(self) -> bool:
+        """Return True: whoever takes a token uses it."""
+        return True
+
     async def respond(self) -> None:
         """Answer with the PAT and its promised expiry, or with what the user can do."""
         promise = self.shared.pats.promise()

@@ -10,9 +10,9 @@ from tornado import web
 from tornado.httputil import HTTPHeaders
 from tornado.iostream import StreamClosedError
 
-from ..models import Dialect, Gateway
+from ..models import CHECK_HEADER, Dialect, Gateway
 from .access import GREETINGS, Route, dialect_of, route_of, to_agent
-from .call import BROKE_OFF
+from .call import AGENT_STALLED, BROKE_OFF, BROKER_FAILED
 from .filters.events import EventFilter, EventStream
 from .filters.request import ModelRequest, read_request
 from .gateway_errors import GatewayGoneError
@@ -25,7 +25,9 @@ from .refusals import (
     no_capability,
     not_served,
     too_large,
+    too_many_bytes,
 )
+from .shared import Shared
 from .upstream import ModelCall
 
 if TYPE_CHECKING:
@@ -41,20 +43,25 @@ DEAD_GATEWAY_STATUSES = frozenset(
         HTTPStatus.SERVICE_UNAVAILABLE,
     }
 )
+# How long an agent may leave a part of its answer unread; as long as the gateway may take for one.
+WRITE_SECONDS = 600.0
 
 
 @web.stream_request_body
 class ModelProxyHandler(LoopbackHandler):
     """Any path but the metadata service's: a model call, a greeting, or an unknown path."""
 
-    # Set here for a client that disconnects before its request was checked.
-    _forwarding: asyncio.Task[None] | None = None
+    def initialize(self, shared: Shared) -> None:
+        """Store what the broker's handlers share."""
+        super().initialize(shared)
+        self._body: list[bytes] = []
+        self._held_bytes = 0
+        self._route: Route | None = None
+        self._forwarding: asyncio.Task[None] | None = None
 
     def refusal(self) -> Refusal | None:
         """Return why a call is not forwarded, judged by its head."""
         path, method = self.request.path, self.request.method or ""
-        self._body: list[bytes] = []
-        self._route: Route | None = None
         self.dialect = dialect_of(path)
         self.call.dialect = self.dialect or "-"
         if method == "HEAD" and path in GREETINGS:
@@ -73,20 +80,41 @@ class ModelProxyHandler(LoopbackHandler):
         if self.request.version != "HTTP/1.1":
             # Without chunks a truncated answer would look complete.
             return Refusal(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "http", "HTTP/1.1 is required.")
-        if content_length(self.request.headers) > self.shared.max_body_bytes:
-            return too_large(self.shared.max_body_bytes)
-        return None
+        return self._refusal_to_hold(content_length(self.request.headers))
 
     async def data_received(self, chunk: bytes) -> None:  # type: ignore[override]
-        """Hold the body, up to the limit; one without a length is counted as it comes."""
+        """Hold the body, up to the limits; one without a length is counted as it comes."""
         if self._refused:
             return
         self.call.bytes_in += len(chunk)
-        if self.call.bytes_in > self.shared.max_body_bytes:
-            self._body.clear()
-            await self.refuse(too_large(self.shared.max_body_bytes))
+        refusal = self._refusal_to_hold(self.call.bytes_in)
+        if refusal is not None:
+            self._let_go_of_body()
+            await self.refuse(refusal)
             return
         self._body.append(chunk)
+
+    def _refusal_to_hold(self, size: int) -> Refusal | None:
+        """Reserve memory for a body of so many bytes; return a refusal if there is not enough."""
+        if size > self.shared.max_body_bytes:
+            return too_large(self.shared.max_body_bytes)
+        more = size - self._held_bytes
+        if more > 0:
+            if self.shared.held_bytes + more > self.shared.max_held_bytes:
+                return too_many_bytes()
+            self.shared.held_bytes += more
+            self._held_bytes = size
+        return None
+
+    def _let_go_of_body(self) -> None:
+        """Free the body: it is not needed any more once an answer begins."""
+        self._body.clear()
+        self.shared.held_bytes -= self._held_bytes
+        self._held_bytes = 0
+
+    def is_use(self) -> bool:
+        """Return whether an agent calls a model; what only asks about models is not use."""
+        return self.call.is_model_call and CHECK_HEADER not in self.request.headers
 
     async def respond(self) -> None:
         """Answer a greeting, or forward the call for as long as its client is there."""
@@ -104,26 +132,46 @@ class ModelProxyHandler(LoopbackHandler):
 
     def on_connection_close(self) -> None:
         """Cancel the call to the gateway: nobody reads its answer."""
+        self._let_go_of_body()
         if self._forwarding is not None:
             self.call.ending = self.call.ending or "client disconnected"
             self._forwarding.cancel()
         super().on_connection_close()
 
+    def on_finish(self) -> None:
+        """Free what an early end left."""
+        self._let_go_of_body()
+        super().on_finish()
+
     async def _forward(self, route: Route) -> None:
-        request = await read_request(self.call.agent, route, b"".join(self._body))
-        self.call.model = request.model
-        answer = await self._answer(route, request)
+        answer, events = await self._answer_and_events(route)
         if isinstance(answer, Refusal):
             await self.refuse(answer)
             return
         try:
-            await self._stream(answer, route.dialect, request.events)
+            await self._stream(answer, route.dialect, events)
         except GatewayGoneError as error:
             self._abort(f"{BROKE_OFF}: {error}")
         except StreamClosedError:
             self._abort("client disconnected")
+        except AgentStalledError:
+            self._abort(AGENT_STALLED)
+        except Exception:  # tornado would end the answer as if it were complete
+            self._abort(BROKER_FAILED)
+            raise
         finally:
             answer.close()
+
+    async def _answer_and_events(self, route: Route) -> tuple[Answer | Refusal, EventFilter | None]:
+        """Call the gateway; return its answer and what corrects that.  Then the body is free."""
+        body = b"".join(self._body)
+        self._body.clear()
+        request = await read_request(self.call.agent, route, body)
+        self.call.model = request.model
+        try:
+            return await self._answer(route, request), request.events
+        finally:
+            self._let_go_of_body()
 
     async def _answer(self, route: Route, request: ModelRequest) -> Answer | Refusal:
         """Call the gateway, and another one if this one turns out to be gone."""
@@ -148,7 +196,7 @@ class ModelProxyHandler(LoopbackHandler):
         self.call.tokens.begin(dialect, answer.headers)
         self.answer_head(answer.status, headers)
         self.call.saw_first_byte()
-        await self.flush()
+        await self._flush()
         async for chunk in answer.chunks():
             self.call.tokens.feed(chunk)
             await self._pass_on(chunk if corrected is None else corrected.feed(chunk))
@@ -160,7 +208,14 @@ class ModelProxyHandler(LoopbackHandler):
         if chunk:
             self.call.bytes_out += len(chunk)
             self.write(chunk)
-            await self.flush()
+            await self._flush()
+
+    async def _flush(self) -> None:
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                await self.flush()
+        except TimeoutError:
+            raise AgentStalledError from None
 
     def _model_call(self, route: Route, request: ModelRequest, gateway: Gateway) -> ModelCall:
         query = f"?{self.request.query}" if self.request.query else ""
@@ -176,6 +231,10 @@ class ModelProxyHandler(LoopbackHandler):
         """Close the connection, so that the client knows that the answer is incomplete."""
         self.call.ending = ending
         self.connection.stream.close()
+
+
+class AgentStalledError(Exception):
+    """An agent does not read its answer."""
 
 
 def content_length(headers: HTTPHeaders) -> int:

@@ -97,6 +97,17 @@ def too_large(max_body_bytes: int) -> Refusal:
     )
 
 
+def too_many_bytes() -> Refusal:
+    """Refuse a body for which there is no memory now; agents retry."""
+    return Refusal(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "too_many_bytes",
+        "The requests that wait for an answer take all the memory that the broker may use. Try "
+        "again in a moment; if it persists, raise Broker.max_held_bytes.",
+        RETRY_AFTER_SECONDS,
+    )
+
+
 UNREACHABLE = "gateway_unreachable"
 GATEWAY_BROKE_OFF = "gateway_broke_off"
 

@@ -9,12 +9,15 @@ from traitlets.config import LoggingConfigurable
 
 from ..models import Gateway, ModelTable
 from ..pat import PatSource
+from ..pat.clock import Clock, SystemClock
 from ..secret import Secret
 from .metadata_service import MetadataServiceHandler
 from .model_proxy import ModelProxyHandler
-from .shared import GatewayFailed, Shared
+from .shared import GatewayFailed, Shared, Use
 
 LOOPBACK = "127.0.0.1"
+# An agent sends a request at once; the memory reserved for one that stalls is needed by others.
+BODY_SECONDS = 120.0
 URL_MAP = [(r"/metadata/.*", MetadataServiceHandler), (r".*", ModelProxyHandler)]
 
 
@@ -34,6 +37,11 @@ class Broker(LoggingConfigurable):
         help="Largest request of an agent, in bytes; it is held in memory, so that the call can be "
         "repeated with a new token. Images and long conversations make requests of some MiB.",
     ).tag(config=True)
+    max_held_bytes = Integer(
+        256 * 1024 * 1024,
+        help="Most memory, in bytes, for the requests of all agents that wait for the beginning of "
+        "an answer; an agent whose request does not fit is told to retry. At least max_body_bytes.",
+    ).tag(config=True)
 
     def __init__(
         self,
@@ -42,19 +50,27 @@ class Broker(LoggingConfigurable):
         models: ModelTable,
         workspace_host: str,
         gateway_failed: GatewayFailed = _never_another,
+        clock: Clock | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.shared = Shared(
-            pats, models, workspace_host, gateway_failed, self.max_body_bytes, self.log
+            pats,
+            models,
+            workspace_host,
+            gateway_failed,
+            self.max_body_bytes,
+            max(self.max_held_bytes, self.max_body_bytes),
+            Use(clock or SystemClock()),
+            self.log,
         )
         self.usage = self.shared.usage
         self._server: httpserver.HTTPServer | None = None
 
-    @validate("max_body_bytes")
-    def _validate_max_body_bytes(self, proposal: dict[str, Any]) -> int:
+    @validate("max_body_bytes", "max_held_bytes")
+    def _validate_bytes(self, proposal: dict[str, Any]) -> int:
         if proposal["value"] <= 0:
-            raise TraitError("Broker.max_body_bytes must be positive.")
+            raise TraitError(f"Broker.{proposal['trait'].name} must be positive.")
         return int(proposal["value"])
 
     @property
@@ -72,6 +88,13 @@ class Broker(LoggingConfigurable):
         """Where SDKs get tokens, once the broker is started; whoever has it gets them."""
         return Secret(self.url + self.shared.metadata_path.reveal())
 
+    def was_used_within(self, seconds: float) -> bool:
+        """Whether a program calls a model now, or did so or took a token within the last seconds.
+
+        So agents in the background count as sessions, though no terminal or page shows them.
+        """
+        return self.shared.use.was_within(seconds)
+
     def capability(self, agent: str) -> Secret:
         """Return the secret with which an agent calls; it lives as long as this process."""
         return self.shared.capabilities.of(agent)
@@ -88,6 +111,7 @@ class Broker(LoggingConfigurable):
             # No limit here: tornado's own answer to a larger body is not in the agent's shape;
             # the handlers count and answer 413.
             max_body_size=sys.maxsize,
+            body_timeout=BODY_SECONDS,
         )
         self._server.add_sockets([socket])
 

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from ..background import AnyLogger, BackgroundTasks
 from ..models import Gateway, ModelTable
 from ..pat import PatSource
+from ..pat.clock import Clock
 from ..secret import Secret
 from .access import Capabilities, new_secret
 from .ledger import AccessLog, UsageLedger
@@ -18,17 +20,47 @@ GATEWAY_CHECK_SECONDS = 3.0
 GatewayFailed = Callable[[Gateway], Coroutine[Any, Any, bool]]
 
 
+class Use:
+    """When programs last used the credential: by calling a model, or by taking a token."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lasting = 0
+        self._ended_at: datetime | None = None
+
+    def begin(self) -> None:
+        """Note that a call begins."""
+        self._lasting += 1
+
+    def end(self) -> None:
+        """Note that a call has ended."""
+        self._lasting -= 1
+        self._ended_at = self._clock.now()
+
+    def was_within(self, seconds: float) -> bool:
+        """Whether a call lasts, or has ended within the last seconds."""
+        if self._lasting or self._ended_at is None:
+            return self._lasting > 0
+        return self._clock.now() - self._ended_at < timedelta(seconds=seconds)
+
+
 @dataclass
 class Shared:
-    """The state of one broker; ``port`` is 0 until it listens."""
+    """The state of one broker; ``port`` is 0 until it listens.
+
+    ``held_bytes`` is the size of all requests that wait for the beginning of an answer.
+    """
 
     pats: PatSource
     models: ModelTable
     workspace_host: str
     gateway_failed: GatewayFailed
     max_body_bytes: int
+    max_held_bytes: int
+    use: Use
     log: AnyLogger
     port: int = 0
+    held_bytes: int = 0
     capabilities: Capabilities = field(default_factory=Capabilities)
     usage: UsageLedger = field(default_factory=UsageLedger)
 

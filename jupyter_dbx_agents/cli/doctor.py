@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..agents.databricks_profile import DEFAULT_PROFILE, OWN_PROFILE
 from ..config_files import Format, atomic
 from ..config_files.formats import parse
 from ..errors import ConfigFileError, DbxAgentsError
@@ -23,6 +24,7 @@ from .agents import doctor_lines, line_of
 if TYPE_CHECKING:
     from ..app import ServerStatus
     from ..models import ModelReport
+    from ..pat.rotator import PatStatus
 
 SDK_SECONDS = 60
 # The SDK's errors end with its whole configuration.
@@ -58,6 +60,7 @@ def _server_checks(status: ServerStatus) -> list[tuple[str, dict[str, Any]]]:
     works = pat["expires_at"] is not None
     message = f"{pat['state']}: {pat['message']}".rstrip(": ")
     found.append(("token", _check("ok" if works else "problem", message, pat["hint"])))
+    found += scope_checks(pat)
     found.append(("gateway", _check("ok", f"{gateway['kind']}: {gateway['reason']}")))
     found += _model_checks(status["models"])
     if status["tracing"]["message"]:
@@ -66,6 +69,18 @@ def _server_checks(status: ServerStatus) -> list[tuple[str, dict[str, Any]]]:
         if task["state"] == "failed":
             found.append((task["name"], _check("problem", task["message"], task["hint"])))
     return found
+
+
+def scope_checks(pat: PatStatus) -> list[tuple[str, dict[str, Any]]]:
+    """Return a warning for each scope that the token lacks, with what does not work without it."""
+    hint = "If you need that, connect with a token that has the scope."
+    return [
+        (
+            "scopes",
+            _check("warning", f"The token lacks “{missing['scope']}”. {missing['feature']}", hint),
+        )
+        for missing in pat["missing_scopes"]
+    ]
 
 
 def _model_checks(reports: Mapping[str, ModelReport]) -> list[tuple[str, dict[str, Any]]]:
@@ -100,10 +115,11 @@ def _profile() -> dict[str, Any]:
         _, document = parse(Format.INI, atomic.read(path).content or b"", path)
     except ConfigFileError as error:
         return _check("problem", error.message, f"{error.hint} {again}")
-    if document.get("DEFAULT", {}).get("auth_type") != "metadata-service":
-        text = f"[DEFAULT] in {path} does not point to this server."
-        return _check("problem", text, f"Remove your own credentials from it. {again}")
-    return _check("ok", f"[DEFAULT] in {path} points to this server.")
+    for name in (DEFAULT_PROFILE, OWN_PROFILE):
+        if document.get(name, {}).get("auth_type") == "metadata-service":
+            return _check("ok", f"[{name}] in {path} points to this server.")
+    text = f"[DEFAULT] in {path} does not point to this server."
+    return _check("problem", text, f"Remove your own credentials from it. {again}")
 
 
 def _sdk() -> dict[str, Any]:

@@ -231,6 +231,10 @@ def status_lines(status: ServerStatus) -> list[str]:
         ("Workspace", status["workspace"] or "(none)"),
         ("Token", _connection(pat)),
         ("", f"{pat['message']} {pat['hint']}"),
+        *(
+            ("Missing", f"{missing['scope']}: {missing['feature']}")
+            for missing in pat["missing_scopes"]
+        ),
         ("Pasted", pat["pasted"]["message"]),
         ("Models", f"{gateway['kind']}: {gateway['reason']}"),
         (

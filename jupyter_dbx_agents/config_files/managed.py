@@ -49,6 +49,10 @@ class ManagedFiles:
         self._state_folder = home / STATE_FOLDER
         self._state_path = self._state_folder / "managed.json"
         self._lock = threading.Lock()
+        # By file: its bytes before this process's first change (None: edited since), and after
+        # the last one.
+        self._originals: dict[Path, bytes | None] = {}
+        self._written: dict[Path, bytes] = {}
 
     def write(self, file: ConfigFile) -> bool:
         """Make our keys in a file exactly ``file.keys``; return whether the file was changed.
@@ -59,7 +63,10 @@ class ManagedFiles:
             return self._rewrite(file)
 
     def remove(self, path: Path) -> bool:
-        """Remove our keys from a file and restore what they replaced; the user's edits stay."""
+        """Remove our keys from a file and restore what they replaced; the user's edits stay.
+
+        A file that nobody else has changed since is then what it was, byte for byte.
+        """
         with self._exclusive():
             try:
                 file_format = Format(self._read_state()[str(path)]["format"])
@@ -127,15 +134,29 @@ class ManagedFiles:
                     atomic.remove(snapshot)
                     return True
                 rendered = rendered if former.blank is None else former.blank.encode()
-            if not atomic.replace(snapshot, rendered, mode):
+            content = self._restored(snapshot, file, former) or rendered
+            if not atomic.replace(snapshot, content, mode):
                 return None
             if mode & ~snapshot.mode:  # the user's, before ours
                 atomic.set_mode(snapshot, mode)
+            self._written[file.path] = content
             return True
         except ConfigFileError:
             with contextlib.suppress(ConfigFileError):
                 self._save(file.path, former, file.format)
             raise
+
+    def _restored(
+        self, snapshot: atomic.Snapshot, file: ConfigFile, former: Memory
+    ) -> bytes | None:
+        """Return the bytes that a file had before ours, if its removal is due and nothing else."""
+        before = snapshot.content or b""
+        is_ours = before == self._written.get(file.path)
+        if file.path not in self._originals:
+            self._originals[file.path] = before if former == Memory() else None
+        elif not is_ours:  # edited meanwhile
+            self._originals[file.path] = None
+        return self._originals[file.path] if is_ours and not file.keys else None
 
     def _memory(self, path: Path) -> Memory:
         entry = self._read_state().get(str(path))

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..config_files import atomic
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+COMMAND = Path(".local") / "bin" / "jupyter-dbx-agents"
 _MARK = "# Written by jupyter_dbx_agents at start-up."
 
 
@@ -31,8 +32,15 @@ def write_command(home: Path) -> None:
 
     Raises ConfigFileError.
     """
-    there = atomic.read(home / ".local" / "bin" / "jupyter-dbx-agents")
+    there = atomic.read(home / COMMAND)
     if there.content is not None and _MARK.encode() not in there.content:
         return
     text = f'#!/bin/sh\n{_MARK}\nexec {shlex.join(isolated_call("cli.main"))} "$@"\n'
     atomic.replace(there, text.encode(), 0o755)
+
+
+def remove_command(home: Path) -> None:
+    """Remove what ``write_command`` wrote.  Raises ConfigFileError."""
+    there = atomic.read(home / COMMAND)
+    if there.content is not None and _MARK.encode() in there.content:
+        atomic.remove(there)

@@ -10,6 +10,7 @@ new address.
 from .discovery import ServedModels
 from .families import FAMILIES, UNKNOWN, Family, family_of
 from .gateway import (
+    CHECK_HEADER,
     Dialect,
     Gateway,
     GatewayKind,
@@ -20,6 +21,7 @@ from .table import ModelReport, ModelTable
 from .watch import ModelWatch
 
 __all__ = [
+    "CHECK_HEADER",
     "FAMILIES",
     "UNKNOWN",
     "Dialect",

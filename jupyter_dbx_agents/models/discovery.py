@@ -1,8 +1,9 @@
 """Which models the workspace serves, and in which dialects.
 
-Two lists are joined: the foundation models, which have the dialects of each, and the models in
-Unity Catalog, which have the names that the gateway uses, but no dialects.  If neither can be read,
-the list of serving endpoints is used, which is documented but has no dialects either.
+Three lists are joined: the foundation models, which have the dialects of each; the models in Unity
+Catalog, which have the names that the gateway uses, but no dialects; and the serving endpoints,
+which have no dialects either, but also a workspace's own endpoints: external models, and those with
+provisioned throughput.  Only the last list is documented; the others may fail in any way.
 
 A workspace may close the platform's own schema and serve models from others
 (databricks/unity-gateway#569): everything that the user may call is listed then.  It may also
@@ -11,8 +12,10 @@ cancel a long page (499, databricks/unity-gateway#345): smaller ones are tried.
 Sources: the listings as ``databricks/ucode`` reads them, and the serving endpoints' API.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from ..errors import TokenRefusedError, WorkspaceError, WorkspaceUnavailableError
@@ -29,7 +32,7 @@ PARENTS = ("parent=schemas/system.ai&", "")
 # Workspaces with many models refuse an unlimited page (499), and some also a long one.
 PAGE_SIZES = (100, 20, 5)
 CANCELLED = 499
-MOST_NAMES = 2_000
+MOST_PAGES = 400
 CHAT_TASK = "llm/v1/chat"
 API_TYPES: Mapping[str, Dialect] = {
     "anthropic/v1/messages": Dialect.ANTHROPIC,
@@ -37,6 +40,16 @@ API_TYPES: Mapping[str, Dialect] = {
     "gemini/v1/generateContent": Dialect.GEMINI,
     "mlflow/v1/chat/completions": Dialect.CHAT,
 }
+# A server that answers so may have the list in a moment; after any other refusal it has none.
+PASSING_STATUSES = frozenset(
+    {
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
 Json = Mapping[str, Any]
 
 
@@ -44,11 +57,11 @@ Json = Mapping[str, Any]
 class ServedModels:
     """The names that may be called, each with the dialects that it speaks.
 
-    Without ``is_complete`` there may be others, since a list could not be read to its end.
+    ``is_partial`` if a list could not be read now, or not to its end: there may be others.
     """
 
     dialects: Mapping[str, frozenset[Dialect]] = field(default_factory=dict)
-    is_complete: bool = True
+    is_partial: bool = False
 
     @property
     def is_known(self) -> bool:
@@ -67,67 +80,102 @@ class ServedModels:
 async def discover(api: WorkspaceApi, token: Secret, *, through_gateway: bool) -> ServedModels:
     """List what is served; the result is empty if no list may be read.
 
-    Raises WorkspaceUnavailableError and TokenRefusedError.
+    Raises WorkspaceUnavailableError if none can be read now, and TokenRefusedError.
     """
-    endpoints = _objects(await _read(api, FOUNDATION_MODELS, token), "endpoints")
-    spoken = {_name(endpoint): _spoken(endpoint) for endpoint in endpoints}
-    is_complete = True
+    lists = _Lists(api, token)
+    foundation = await lists.read(FOUNDATION_MODELS, "endpoints")
+    spoken = {_name(endpoint): _spoken(endpoint) for endpoint in foundation}
+    for endpoint in await lists.read(SERVING_ENDPOINTS, "endpoints"):
+        spoken.setdefault(_name(endpoint), _dialects_of_endpoint(endpoint))
     if through_gateway:  # the serving endpoints do not know these names
         by_stem = {stem_of(name): dialects for name, dialects in spoken.items()}
-        names, is_complete = await _unity_catalog_names(api, token)
-        for name in names:
+        for name in await _unity_catalog_names(lists):
             spoken[name] = by_stem.get(stem_of(name), dialects_by_name(name))
     served = {name: dialects for name, dialects in spoken.items() if name and dialects}
-    if not served:
-        endpoints = _objects(await _read(api, SERVING_ENDPOINTS, token), "endpoints")
-        served = {
-            name: dialects_by_name(name)
-            for e in endpoints
-            if (name := _name(e)) and _is_ready(e) and e.get("task") == CHAT_TASK
-        }
-    return ServedModels(served, is_complete)
+    if not served and lists.failure is not None:
+        raise lists.failure
+    return ServedModels(served, is_partial=lists.is_partial)
 
 
-async def _unity_catalog_names(api: WorkspaceApi, token: Secret) -> tuple[list[str], bool]:
-    """Return the names of model services, and whether those are all."""
+async def _unity_catalog_names(lists: "_Lists") -> list[str]:
+    """Return the names of the platform's model services, or of all others if there are none."""
     for parent in PARENTS:
-        names, is_complete = await _names_in(api, token, parent)
-        if names or not is_complete:
-            return names, is_complete
-    return [], True
+        names = await _names_in(lists, parent)
+        if names or lists.is_partial:
+            return names
+    return []
 
 
-async def _names_in(api: WorkspaceApi, token: Secret, parent: str) -> tuple[list[str], bool]:
+async def _names_in(lists: "_Lists", parent: str) -> list[str]:
     names: list[str] = []
     sizes, following = list(PAGE_SIZES), ""
-    while sizes and len(names) < MOST_NAMES:
-        path = f"{MODEL_SERVICES}?{parent}page_size={sizes[0]}"
-        try:
-            page = await api.get_json(path + (following and f"&page_token={following}"), token)
-        except (WorkspaceUnavailableError, TokenRefusedError):
-            raise
-        except WorkspaceError as error:
-            if error.status != CANCELLED:
-                return names, True
+    for _ in range(MOST_PAGES):
+        path = f"{MODEL_SERVICES}?{parent}page_size={sizes[0]}{following}"
+        services = await lists.read(path, "model_services")
+        if lists.was_cancelled:
             sizes.pop(0)
+            if not sizes:
+                lists.is_partial = True
+                break
             continue
-        services = _objects(page, "model_services")
-        found = (str(s.get("name", "")).removeprefix("model-services/") for s in services)
-        names += [name for name in found if name]
-        following = str(page.get("next_page_token") or "")
-        if not following:
-            return names, True
-    return names, False
+        names += [str(s.get("name", "")).removeprefix("model-services/") for s in services]
+        if not lists.next_page:
+            break
+        following = f"&page_token={lists.next_page}"
+    return [name for name in names if name]
 
 
-async def _read(api: WorkspaceApi, path: str, token: Secret) -> Json:
-    """Return a list's page; empty where this workspace has no such list for this user."""
-    try:
-        return await api.get_json(path, token)
-    except (WorkspaceUnavailableError, TokenRefusedError):
-        raise
-    except WorkspaceError:
-        return {}
+class _Lists:
+    """Reads lists; ``failure`` is the last that may pass, ``next_page`` the last list's next.
+
+    ``was_cancelled`` if the last list was too long for this workspace.
+    """
+
+    def __init__(self, api: WorkspaceApi, token: Secret) -> None:
+        self._api, self._token = api, token
+        self.failure: WorkspaceUnavailableError | None = None
+        self.is_partial = self.was_cancelled = False
+        self.next_page = ""
+
+    async def read(self, path: str, key: str) -> list[Json]:
+        """Return a list, empty if this workspace has none for this user, or cannot answer now."""
+        self.next_page, self.was_cancelled = "", False
+        try:
+            page = await self._api.get_json(path, self._token)
+        except TokenRefusedError:
+            raise
+        except WorkspaceUnavailableError as error:
+            if not error.status:  # nothing answers at all
+                raise
+            if error.status in PASSING_STATUSES:
+                self.failure, self.is_partial = error, True
+            return []
+        except WorkspaceError as error:
+            self.was_cancelled = error.status == CANCELLED
+            return []
+        self.next_page = str(page.get("next_page_token") or "")
+        return _objects(page, key)
+
+
+def _dialects_of_endpoint(endpoint: Json) -> frozenset[Dialect]:
+    """Return what an endpoint speaks by its own name and by those of what it serves."""
+    entities = _objects(endpoint.get("config") or {}, "served_entities")
+    external = [entity.get("external_model") or {} for entity in entities]
+    if not _is_ready(endpoint) or CHAT_TASK not in (
+        endpoint.get("task"),
+        *(model.get("task") for model in external),
+    ):
+        return frozenset()
+    names = [_name(endpoint), *map(_name, external)]
+    names += [str(entity.get("entity_name", "")) for entity in entities]
+    return frozenset().union(*map(dialects_by_name, _spellings(names)))
+
+
+def _spellings(names: list[str]) -> Iterator[str]:
+    """Yield names, also without what is before them: ``anthropic.claude-3``, ``main.ai.gpt``."""
+    for name in filter(None, names):
+        yield name
+        yield re.split(r"[./](?=[A-Za-z])", name)[-1]
 
 
 def _spoken(endpoint: Json) -> frozenset[Dialect]:

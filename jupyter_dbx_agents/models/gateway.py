@@ -15,13 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
-from ipaddress import ip_address
-from typing import Any
 from urllib.parse import urlsplit
 
 from traitlets import TraitError
 
-from ..addresses import with_scheme
+from ..addresses import is_loopback, with_scheme
 from ..environment import Environment
 from ..errors import TokenRefusedError, WorkspaceError, WorkspaceUnavailableError
 from ..secret import Secret
@@ -36,6 +34,13 @@ DERIVED_GATEWAY_HOSTS = {  # end of the workspace's host name -> end of the gate
     ".gcp.databricks.com": ".ai-gateway.gcp.databricks.com",
     ".cloud.databricks.com": ".ai-gateway.cloud.databricks.com",
 }
+# What a path answers that has no server behind it now.  Not 429: that is a gateway which is busy;
+# and the serving endpoints have none of its limits and guardrails.
+DEAD_STATUSES = frozenset(
+    {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+)
+# Our own checks of a model send this to the broker: they are not use of the app.
+CHECK_HEADER = "X-Dbx-Agents-Check"
 # The workspace itself did not answer: that says nothing about the gateway.
 UNANSWERED = (WorkspaceUnavailableError, TokenRefusedError)
 
@@ -119,7 +124,9 @@ def checked_address(text: str) -> str:
     address = with_scheme(text)
     parts = urlsplit(address)
     plain = bool(parts.hostname) and not (parts.query or parts.fragment or parts.username)
-    if plain and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts))):
+    if plain and (
+        parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
+    ):
         return address
     raise TraitError(
         f"The gateway's address {text!r} is not an https:// address. Set DATABRICKS_GATEWAY_HOST "
@@ -158,7 +165,9 @@ async def gateway_works(gateway: Gateway, api: WorkspaceApi, token: Secret) -> b
         if await _answers(api, MODELS_PROBE, token):
             return True
     except WorkspaceUnavailableError as error:
-        if not error.status:
+        if error.status == HTTPStatus.TOO_MANY_REQUESTS:
+            return True
+        if error.status not in DEAD_STATUSES:
             raise
         await _answers(api, "/api/2.0/preview/scim/v2/Me", token)  # raises if all of it is down
         return False
@@ -186,14 +195,7 @@ async def _host_answers(host: str, token: Secret) -> bool:
     api = WorkspaceApi(host)
     try:
         return await _answers(api, DERIVED_GATEWAY_PROBE, token)
-    except UNANSWERED:
-        return False
+    except UNANSWERED as error:
+        return error.status == HTTPStatus.TOO_MANY_REQUESTS
     finally:
         await api.close()
-
-
-def _is_loopback(parts: Any) -> bool:
-    try:
-        return ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        return bool(parts.hostname == "localhost")

@@ -195,8 +195,12 @@ class ModelTable(LoggingConfigurable):
         except WorkspaceError as error:
             self.log.info("Could not list the served models: %s", error.message)
             return False
+        was_complete = self.served.is_known and not self.served.is_partial
+        if (served.is_partial and was_complete) or (self.served.is_known and not served.is_known):
+            self.log.info("Not all of the served models could be listed; the last list stands.")
+            return False
         self.use_served(served)
-        return True
+        return not served.is_partial
 
     def use_served(self, served: ServedModels) -> None:
         """Put in force what is served; one warning names everything that is not."""
@@ -249,7 +253,7 @@ class ModelTable(LoggingConfigurable):
         is_known = self.served.is_known
         served = model in others
         near = alternatives(configured, others)[:MOST_ALTERNATIVES]
-        is_sure = is_known and (served or self.served.is_complete)
+        is_sure = is_known and (served or not self.served.is_partial)
         return {
             "model": model,
             "configured": configured,

@@ -1,10 +1,11 @@
 """The one credential: adopt, rotate, revoke.
 
 A pasted token's way: ``pasted.parse_pat`` (is it one?) → ``PatRotator.adopt`` → ``pasted.exchange``
-(whose is it, what does it list, ``mint`` a short-lived PAT) → ``store`` (the current PAT, and the
-promises made for it) → ``revocation`` (the pasted one goes) → ``on_change``.  A rotation's way:
-``PatRotator.run`` → ``plan.next_step`` (what is due by the ``clock``) → ``mint`` → ``store`` →
-``revocation``, once the promises have passed → ``on_change``.
+(whose is it, which scopes has it, ``mint`` a short-lived PAT with those) → ``store`` (the current
+PAT, and the promises made for it) → ``proof`` (which token is it?) → ``revocation`` (it goes) →
+``on_change``.  A rotation's way: ``PatRotator.run`` → ``plan.next_step`` (what is due by the
+``clock``) → ``source`` (gets the next token) → ``mint`` → ``store`` → ``revocation``, once the
+promises have passed → ``on_change``.
 
 Security invariants
 - A PAT is in memory only; ``Secret`` keeps it out of logs, exceptions and status.
@@ -12,8 +13,11 @@ Security invariants
   default credential chain, which could answer for someone else.
 - No promise outlives its token: no PAT is revoked before the largest ``expires_on`` handed out for
   it plus the time a call may be in flight, except when the user logs out or the server stops.
-- Rotation is in order: create, verify, publish, wait out what was promised, revoke with the new.
+- Rotation is in order: create, verify, publish, wait out what was promised, revoke.
+- Each token that was created is published, deleted, or remembered until it is deleted or expired.
 - Only tokens that this process minted are deleted, and the pasted one if it is provably that one.
+- No minted token has a scope that the pasted one lacks, as far as its scopes can be known.
+- No failure is without a pause that grows, wherever it is raised.
 """
 
 from .pasted import parse_pat

@@ -18,12 +18,15 @@ class Clock(Protocol):
     async def wait(self, wake: asyncio.Event, seconds: float | None) -> None:
         """Return when ``wake`` is set (and clear it) or the seconds have passed (None: never)."""
 
+    async def sleep(self, seconds: float) -> None:
+        """Return after a pause within one operation, of a second or less."""
+
 
 class SystemClock:
     """The wall clock at creation, plus the time since then.
 
     Setting the wall clock does not change it.  It counts the time that the machine sleeps, in which
-    tokens age, too.
+    tokens age, too; asyncio's timers do not, hence ``plan.LONGEST_WAIT_SECONDS``.
     """
 
     def __init__(self) -> None:
@@ -46,10 +49,21 @@ class SystemClock:
             return
         wake.clear()
 
+    async def sleep(self, seconds: float) -> None:
+        """Return after a pause within one operation, of a second or less."""
+        await asyncio.sleep(seconds)
+
 
 def iso(instant: datetime | None) -> str | None:
     """Return an instant as the REST models show it: ISO 8601 in UTC, whole seconds."""
     return None if instant is None else instant.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def wall_iso(clock: Clock, instant: datetime | None) -> str | None:
+    """Return an instant of ``clock`` by the wall clock as it is set now, as ``iso`` does."""
+    if instant is None:
+        return None
+    return iso(datetime.fromtimestamp(clock.to_unix(instant), UTC))
 
 
 def _elapsed_seconds() -> float:

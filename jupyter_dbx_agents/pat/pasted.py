@@ -1,21 +1,14 @@
-"""The pasted token: is it one, whose is it, and which of the user's tokens is it?
+"""The pasted token: is it one, whose is it, what may it do, and its end.
 
-The token API takes ids, never values, so the pasted token must be identified before it can be
-revoked.  A guess ("the newest that is not ours") could revoke another token; there are two proofs:
-
-1. The platform's ids are SHA-256 hashes of some part of the token.  Which is not documented, so it
-   is calibrated on the token just minted, of which both value and id are known.
-2. Otherwise, a list made with the pasted token contains it; if one entry is not ours, that is it.
-
-Without proof it is kept, and the user sees the list.
+It is exchanged for a short-lived one with exactly its scopes, and then deleted with itself, so that
+no other user's token can be hit.  Which of the user's tokens it is says ``proof``; without proof it
+is kept, and the user sees the list.
 """
 
-import asyncio
-import contextlib
-import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypedDict
 
@@ -27,11 +20,21 @@ from ..errors import (
     TokenRefusedError,
     WorkspaceError,
     WorkspacePermissionError,
+    WorkspaceUnavailableError,
 )
 from ..secret import Secret
 from ..workspace_api import TokenInfo, WorkspaceApi
 from .clock import Clock, iso
-from .mint import PROPAGATION_PAUSE_SECONDS, PROPAGATION_TRIES, Mint
+from .mint import (
+    PROPAGATION_PAUSE_SECONDS,
+    PROPAGATION_TRIES,
+    SPREAD_SECONDS,
+    Mint,
+    cannot_mint,
+)
+from .proof import TokenList, entry_of, scopes_of_any, verdict
+from .scopes import RENEWAL_SCOPE
+from .source import Beginning, SelfRenewing, TokenSource
 from .store import Pat
 
 # 32 hex digits, and on Azure the number of a replica.  The workspace judges any other "dapi…".
@@ -118,13 +121,14 @@ def parse_pat(text: str) -> Secret:
     return Secret(bare)
 
 
-async def owner_of_pasted(api: WorkspaceApi, pasted: Secret, expected_user: str | None) -> str:
+async def user_of(api: WorkspaceApi, token: Secret, expected_user: str | None) -> str:
     """Return the login name of the token's user, who must be ``expected_user`` (None: anybody).
 
+    A guest's login name is not their e-mail address; the owner may be known by either.
     Raises PatRefusedError or PatForeignUserError.
     """
     try:
-        user = await api.me(pasted)
+        user = await api.me(token)
     except TokenRefusedError:
         raise PatRefusedError(
             "The workspace rejected this token. It may have expired, been revoked, or belong to "
@@ -141,7 +145,7 @@ async def owner_of_pasted(api: WorkspaceApi, pasted: Secret, expected_user: str 
             "This token belongs to a service principal or to a deactivated user.",
             "Paste a token of your own user.",
         )
-    if expected_user is not None and user.user_name != expected_user.lower():
+    if expected_user is not None and expected_user.lower() not in user.addresses:
         raise PatForeignUserError(
             "This token belongs to a different user than the owner of this app.",
             "Paste a token that you created yourself in this workspace.",
@@ -157,40 +161,43 @@ def token_page(host: str) -> str:
 class PastedToken:
     """A token that was exchanged for ``pat``; its value is held until it is revoked.
 
-    ``listed`` are the user's tokens before ``pat`` was created; empty if it may not list them.
+    ``listed`` is what it listed before ``pat`` was created; ``source`` gets the later ones.
     """
+
+    ends_at: datetime | None = None  # it may live for years
 
     def __init__(
         self,
-        api: WorkspaceApi,
         mint: Mint,
+        clock: Clock,
         value: Secret,
         *,
-        user: str,
         pat: Pat,
-        listed: list[TokenInfo],
+        listed: TokenList,
+        source: TokenSource,
     ) -> None:
-        self._api, self._mint = api, mint
-        self._value, self._listed = value, listed
-        self._token_id: str | None = None
-        self.user, self.pat = user, pat
+        self._mint, self._api, self._clock = mint, mint.api, clock
+        self._lists, self._pat, self._source = [listed], pat, source
+        self._deleted_at: datetime | None = None
+        self.value = value
         self.outcome = PastedOutcome(PastedState.RETRYING)
 
-    async def revoke(self, token: Secret, ours: set[str]) -> None:
+    async def revoke(self, _current: Secret | None) -> bool:
         """Revoke the token if its id is proved, else keep it and note the candidates.
 
-        Raises a WorkspaceError, noted in the outcome, after which it can be called again.
+        Returns False, and raises a WorkspaceError, when it must be tried again; the outcome says
+        why.
         """
         try:
-            self._token_id = self._token_id or await self._identify(token, ours)
-            if self._token_id is not None:
-                await self._api.delete_token(token, self._token_id)
-                self.outcome = _REVOKED if await self._is_refused_soon() else _STILL_ALIVE
+            return await self._revoke()
+        except TokenRefusedError as error:
+            if await self._is_refused_for_good():
+                self.outcome = _REVOKED
+                return True
+            self._note(error)
+            raise
         except WorkspaceError as error:
-            self.outcome = PastedOutcome(
-                PastedState.RETRYING,
-                f"The pasted token could not be revoked yet: {error.message}",
-            )
+            self._note(error)
             raise
 
     async def revoke_chosen(self, token: Secret, token_id: str) -> None:
@@ -198,7 +205,7 @@ class PastedToken:
 
         Raises PatError for an id that is not a candidate, or the workspace's own error.
         """
-        if token_id not in {info.token_id for info in self.outcome.candidates}:
+        if not token_id or token_id not in {info.token_id for info in self.outcome.candidates}:
             raise PatError(
                 "This is not one of the tokens that the pasted one may be.",
                 "Choose one of the listed candidates.",
@@ -206,78 +213,139 @@ class PastedToken:
         await self._api.delete_token(token, token_id)
         self.outcome = PastedOutcome(PastedState.REVOKED, "The token you chose was revoked.")
 
-    async def _identify(self, token: Secret, ours: set[str]) -> str | None:
-        """Return the pasted token's id; None, with the candidates noted, if there is no proof."""
-        listed = self._listed or await self._api.list_tokens(token)
-        foreign = [info for info in listed if not self._mint.is_ours(info)]
-        candidates = pasted_candidates(foreign, ours)
-        token_id = pasted_token_id(self._value, self.pat, candidates)
-        # Only what the pasted token itself listed is sure to contain it.
-        if token_id is None and self._listed and len(candidates) == 1:
-            token_id = candidates[0].token_id
-        if token_id is None:
-            self.outcome = _kept(candidates)
-        return token_id
+    async def _revoke(self) -> bool:
+        if self._deleted_at is None:
+            token_id = await self._proved_id()
+            if token_id is None:
+                self.outcome = _kept([t for t in self._lists[-1] if not self._mint.is_ours(t)])
+                return True
+            self._learn_scopes(token_id)
+            await self._api.delete_token(self.value, token_id)
+            self._deleted_at = self._clock.now()
+        if await self._is_refused_soon():
+            self.outcome = _REVOKED
+            return True
+        is_late = self._clock.now() - self._deleted_at > timedelta(seconds=2 * SPREAD_SECONDS)
+        self.outcome = _STILL_ALIVE if is_late else _SPREADING
+        return is_late
+
+    async def _proved_id(self) -> str | None:
+        """Return the pasted token's id; list again while that may help, then None."""
+        for attempt in range(PROPAGATION_TRIES):
+            judged = verdict(self.value, self._pat, self._lists, self._mint.is_ours)
+            if judged.is_final:
+                return judged.token_id
+            if attempt:
+                await self._clock.sleep(PROPAGATION_PAUSE_SECONDS)
+            # The last two are what the proof looks at.
+            self._lists = [self._lists[-1], await self._api.list_tokens(self.value)]
+        return verdict(self.value, self._pat, self._lists, self._mint.is_ours).token_id
+
+    def _learn_scopes(self, token_id: str) -> None:
+        """Give the next tokens exactly this one's scopes, now that its entry is known."""
+        entry = next(i for tokens in self._lists for i in tokens if i.token_id == token_id)
+        self._source.scopes, self._source.note = entry.scopes, ""
 
     async def _is_refused_soon(self) -> bool:
         """Whether the workspace refuses the token now, or within a few tries."""
         for _ in range(PROPAGATION_TRIES):
             try:
-                await self._api.me(self._value)
+                await self._api.me(self.value)
             except TokenRefusedError:
                 return True
-            await asyncio.sleep(PROPAGATION_PAUSE_SECONDS)
+            await self._clock.sleep(PROPAGATION_PAUSE_SECONDS)
         return False
+
+    async def _is_refused_for_good(self) -> bool:
+        try:
+            return await self._mint.is_dead(self.value)
+        except WorkspaceError:
+            return False
+
+    def _note(self, error: WorkspaceError) -> None:
+        self.outcome = PastedOutcome(
+            PastedState.RETRYING, f"The pasted token could not be revoked yet: {error.message}"
+        )
 
 
 async def exchange(
-    api: WorkspaceApi, mint: Mint, pasted: Secret, expected_user: str | None, clock: Clock
-) -> PastedToken:
-    """Check whose a pasted token is, list the user's tokens, and create a short-lived PAT with it.
+    mint: Mint, clock: Clock, pasted: Secret, expected_user: str | None
+) -> Beginning:
+    """Check whose a pasted token is, and create a short-lived PAT with exactly its scopes.
 
     Raises PatRefusedError, PatForeignUserError, PatCannotMintError or WorkspaceUnavailableError.
     """
-    user = await owner_of_pasted(api, pasted, expected_user)
-    listed: list[TokenInfo] = []
-    with contextlib.suppress(WorkspaceError):
-        listed = await api.list_tokens(pasted)
+    user = await user_of(mint.api, pasted, expected_user)
     try:
-        pat = await mint.create(pasted, clock.now())
+        listed, scopes, are_known = await _scopes_of(mint, clock, pasted)
+        pat = await mint.create(pasted, scopes)
     except TokenRefusedError as error:
         raise PatRefusedError(
             "The token was revoked while it was being checked.", "Paste a new one."
         ) from error
-    return PastedToken(api, mint, pasted, user=user, pat=pat, listed=listed)
+    source = SelfRenewing(mint, scopes, "" if are_known else _SCOPES_UNKNOWN)
+    exchanged = PastedToken(mint, clock, pasted, pat=pat, listed=listed, source=source)
+    return Beginning(user, pat, source, exchanged)
 
 
-def pasted_token_id(pasted: Secret, minted: Pat, listed: list[TokenInfo]) -> str | None:
-    """Return the pasted token's id by calibration on ``minted``, if the list confirms it."""
-    ids = {info.token_id for info in listed}
-    for scheme in _ID_SCHEMES:
-        if scheme(minted.value.reveal()) == minted.token_id:
-            candidate = scheme(pasted.reveal())
-            return candidate if candidate in ids else None
-    return None
+async def _scopes_of(
+    mint: Mint, clock: Clock, pasted: Secret
+) -> tuple[TokenList, frozenset[str] | None, bool]:
+    """Return what the token lists, its scopes (None: no restriction), and whether they are known.
 
-
-def pasted_candidates(listed_before: list[TokenInfo], ours: set[str]) -> list[TokenInfo]:
-    """Return the tokens that the pasted one may be: all that it listed but this process's own.
-
-    None is excluded by comment or age: an exclusion by mistake could be the pasted token itself,
-    and leave another one as the only candidate.
+    While it cannot be told from the user's other tokens, they are what all of these have in common:
+    never more than its own.
     """
-    return [info for info in listed_before if info.token_id not in ours]
+    listed = await _list(mint, clock, pasted)
+    for _ in range(PROPAGATION_TRIES - 1):
+        entry = entry_of(pasted, listed)
+        if entry is not None:
+            return listed, entry.scopes, True
+        await clock.sleep(PROPAGATION_PAUSE_SECONDS)
+        listed = await _list(mint, clock, pasted)
+    foreign = [info for info in listed if not mint.is_ours(info)]
+    if not foreign:
+        raise WorkspaceUnavailableError(
+            "The workspace does not list this token yet.", "Try again in a moment."
+        )
+    common = scopes_of_any(foreign)
+    are_known = len({info.scopes for info in foreign}) == 1
+    return listed, common if common is None else common | {RENEWAL_SCOPE}, are_known
+
+
+async def _list(mint: Mint, clock: Clock, pasted: Secret) -> TokenList:
+    """List the user's tokens, in several tries; raise what ``Mint.create`` raises."""
+    for attempt in range(PROPAGATION_TRIES):
+        try:
+            return await mint.api.list_tokens(pasted)
+        except WorkspaceUnavailableError:
+            if attempt + 1 == PROPAGATION_TRIES:
+                raise
+            await clock.sleep(PROPAGATION_PAUSE_SECONDS)
+        except TokenRefusedError:
+            raise
+        except WorkspaceError as error:
+            raise cannot_mint(error) from error
+    raise AssertionError("the last try returns or raises")
 
 
 _REVOKED = PastedOutcome(PastedState.REVOKED, "The pasted token was revoked.")
+_SPREADING = PastedOutcome(
+    PastedState.RETRYING,
+    "The pasted token was deleted; until all servers of the workspace know, some still accept it.",
+)
 _STILL_ALIVE = PastedOutcome(
     PastedState.KEPT,
     "The pasted token was deleted, but the workspace still accepts it. Check the list under "
     "Settings › Developer › Access tokens.",
 )
+_SCOPES_UNKNOWN = (
+    "The pasted token's scopes could not be determined; the short-lived ones have those that all "
+    "your tokens have."
+)
 
 
-def _kept(candidates: list[TokenInfo]) -> PastedOutcome:
+def _kept(candidates: TokenList) -> PastedOutcome:
     return PastedOutcome(
         PastedState.KEPT,
         "The pasted token could not be identified among your tokens, so it was not revoked. Choose "
@@ -285,34 +353,3 @@ def _kept(candidates: list[TokenInfo]) -> PastedOutcome:
         "› Developer › Access tokens.",
         candidates,
     )
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _of_value(value: str) -> str:
-    return _sha256(value.encode())
-
-
-def _of_value_without_replica(value: str) -> str:
-    return _sha256(value.partition("-")[0].encode())
-
-
-def _of_digits(value: str) -> str:
-    return _sha256(value.partition("-")[0].removeprefix("dapi").encode())
-
-
-def _of_bytes(value: str) -> str:
-    try:
-        return _sha256(bytes.fromhex(value.partition("-")[0].removeprefix("dapi")))
-    except ValueError:
-        return ""
-
-
-_ID_SCHEMES: tuple[Callable[[str], str], ...] = (
-    _of_value,
-    _of_value_without_replica,
-    _of_digits,
-    _of_bytes,
-)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from .store import Pat, Retired
+from .store import Pat
 
 
 class Action(StrEnum):
@@ -12,25 +12,20 @@ class Action(StrEnum):
 
     NOTHING = "nothing"
     ROTATE = "rotate"
-    REVOKE = "revoke"
     EXPIRE = "expire"
-    TIDY = "tidy"
 
 
 @dataclass(frozen=True)
 class Situation:
     """Everything that the policy depends on.
 
-    ``in_use`` says whether a session needs the PAT; ``tidy_at`` when to retry what failed (the
-    pasted token's revocation, tokens whose creation got no reply).
+    ``in_use`` says whether a session needs the PAT; ``retry_at`` when to rotate after a failure.
     """
 
     pat: Pat | None
-    retired: tuple[Retired, ...] = ()
     in_use: bool = True
     rotate_at: datetime | None = None
     retry_at: datetime | None = None
-    tidy_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -43,22 +38,24 @@ class Step:
 
 # How often to check whether a session is open (the start of a kernel notifies nobody).
 IDLE_CHECK_SECONDS = 5.0
+# A timer does not count the time that the machine sleeps: what fell due is noticed this soon after
+# it wakes.
+LONGEST_WAIT_SECONDS = 15.0
 # A PAT that lives shorter than the interval is replaced after this part of its life.
 ROTATED_AFTER_PART = 2 / 3
 
 
 def next_step(situation: Situation, now: datetime) -> Step:
-    """Return what is due: expiry first, then rotation, then revocations."""
+    """Return what is due: expiry first, then rotation."""
     due = _instants_of_actions(situation)
     for at, action in due:
         if now >= at:
             return Step(action)
     if not due:
         return Step(Action.NOTHING)
-    wait_seconds = (min(at for at, _ in due) - now).total_seconds()
-    if not situation.in_use:
-        wait_seconds = min(wait_seconds, IDLE_CHECK_SECONDS)
-    return Step(Action.NOTHING, wait_seconds)
+    longest = LONGEST_WAIT_SECONDS if situation.in_use else IDLE_CHECK_SECONDS
+    until_next = (min(at for at, _ in due) - now).total_seconds()
+    return Step(Action.NOTHING, min(until_next, longest))
 
 
 def _instants_of_actions(situation: Situation) -> list[tuple[datetime, Action]]:
@@ -69,9 +66,6 @@ def _instants_of_actions(situation: Situation) -> list[tuple[datetime, Action]]:
     rotate_at = situation.retry_at or situation.rotate_at
     if situation.in_use and rotate_at is not None:
         due.append((rotate_at, Action.ROTATE))
-    due += [(entry.revoke_at, Action.REVOKE) for entry in situation.retired]
-    if situation.tidy_at is not None:
-        due.append((situation.tidy_at, Action.TIDY))
     return due
 
 
@@ -89,11 +83,14 @@ def within_life_seconds(delay_seconds: float, pat: Pat, now: datetime) -> float:
     return max(0.0, min(delay_seconds, (pat.expires_at - now).total_seconds() / 3))
 
 
-def lifetime_of(created_at: datetime, expires_at: datetime | None, asked_seconds: int) -> timedelta:
+def lifetime_of(
+    created_at: datetime | None, expires_at: datetime | None, asked_seconds: int
+) -> timedelta:
     """Return how long a minted token lives, as the difference of the workspace's two instants.
 
     So this machine's clock and the workspace's need not agree.
     """
-    if expires_at is None:
-        return timedelta(seconds=asked_seconds)
-    return min(expires_at - created_at, timedelta(seconds=asked_seconds))
+    asked = timedelta(seconds=asked_seconds)
+    if created_at is None or expires_at is None:
+        return asked
+    return max(timedelta(0), min(expires_at - created_at, asked))

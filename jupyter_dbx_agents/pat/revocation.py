@@ -1,116 +1,182 @@
-"""Revoke replaced PATs when their promises have passed, the pasted token, and all at the end."""
+"""Everything that must go, until it is gone: replaced PATs, lost ones, the pasted token.
+
+Each is tried with a pause of its own, which begins before the try and grows with each: whatever a
+try raises, the next one waits.  A PAT is deleted with itself, not with its successor: it may do
+what that may, it is of the right user whoever's token was adopted since, and at a log-out there is
+none.  A refusal is not its end, since a server may not know a new token, or may be wrong: what is
+not deleted is tried until it has expired.
+"""
 
 import asyncio
-import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
 
-from ..background import AnyLogger
-from ..errors import PatError, TokenRefusedError, WorkspaceError
+from ..background import AnyLogger, backoff_seconds
+from ..errors import TokenRefusedError, WorkspaceError
 from ..secret import Secret
 from ..workspace_api import WorkspaceApi
-from .mint import Mint
-from .pasted import PastedOutcome, PastedState, PastedToken
-from .store import Pat, PatStore
+from .clock import Clock
+from .plan import LONGEST_WAIT_SECONDS
+from .store import Pat
 
-# A stop has seconds for everything, and the current PAT matters most.
-TIDY_SECONDS = 1.5
+LONGEST_PAUSE_SECONDS = 60.0
+
+
+class Revocable(Protocol):
+    """A token that must go; ``ends_at`` is when it expires by itself (None: in years)."""
+
+    ends_at: datetime | None
+
+    async def revoke(self, current: Secret | None) -> bool:
+        """Try to revoke it; return whether it is gone.  Raises WorkspaceError.
+
+        ``current`` is the PAT in use, if there is one.
+        """
+
+
+class ReplacedPat:
+    """A PAT of ours that is not used any more."""
+
+    def __init__(self, api: WorkspaceApi, pat: Pat) -> None:
+        self._api = api
+        self.pat = pat
+        self.ends_at: datetime | None = pat.ends_at or pat.expires_at
+
+    async def revoke(self, _current: Secret | None) -> bool:
+        """Delete it with itself; an OAuth access token ends by itself."""
+        if self.pat.token_id is not None:
+            await self._api.delete_token(self.pat.value, self.pat.token_id)
+        return True
+
+
+@dataclass(eq=False)
+class _Entry:
+    what: Revocable
+    due_at: datetime
+    tries: int = 0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Revocations:
-    """Everything that is yet to be revoked; what fails is retried."""
+    """Everything that is yet to be revoked; what fails is tried again."""
 
     def __init__(
         self,
-        api: WorkspaceApi,
-        store: PatStore,
-        mint: Mint,
-        retry_seconds: float,
+        clock: Clock,
+        current: Callable[[], Secret | None],
+        changed: Callable[[], None],
         log: AnyLogger,
+        *,
+        first_pause_seconds: float,
     ) -> None:
-        self._api, self._store, self._mint = api, store, mint
-        self._retry_seconds, self._log = retry_seconds, log
-        self._pasted: list[PastedToken] = []
+        self._clock, self._current, self._changed, self._log = clock, current, changed, log
+        self._first_pause_seconds = first_pause_seconds
+        self._entries: list[_Entry] = []
+        self._wake = asyncio.Event()
 
-    @property
-    def outcome(self) -> PastedOutcome:
-        """What became of the token that was pasted last."""
-        return self._pasted[-1].outcome if self._pasted else PastedOutcome()
+    def add(self, what: Revocable, due_at: datetime | None = None) -> None:
+        """Revoke something from an instant on (None: now)."""
+        self._entries.append(_Entry(what, due_at or self._clock.now()))
+        self._wake.set()
 
-    async def revoke_pasted(self, pasted: PastedToken) -> None:
-        """Revoke a token that was just exchanged; ``tidy`` retries what fails."""
-        self._pasted = [*self._unfinished(), pasted]
-        with contextlib.suppress(WorkspaceError):
-            await pasted.revoke(pasted.pat.value, self._store.token_ids())
+    def waiting(self) -> list[Revocable]:
+        """Return what is not gone yet."""
+        return [entry.what for entry in self._entries]
 
-    async def revoke_chosen(self, token: Secret, token_id: str) -> None:
-        """Revoke the candidate that the owner chose.  Raises PatError."""
-        if not self._pasted:
-            raise PatError("No token was pasted.", "Paste one first.")
-        await self._pasted[-1].revoke_chosen(token, token_id)
+    def holds(self, value: Secret) -> bool:
+        """Whether a value is one of the replaced PATs."""
+        return any(w.pat.value == value for w in self.waiting() if isinstance(w, ReplacedPat))
 
-    async def revoke_due(self, current: Secret | None, now: datetime) -> None:
-        """Revoke replaced PATs whose promises have passed."""
-        for entry in [entry for entry in self._store.retired if now >= entry.revoke_at]:
-            if current is None or now >= entry.pat.expires_at:
-                self._store.drop(entry)
-                continue
-            try:
-                await self._api.delete_token(current, entry.pat.token_id)
-            except WorkspaceError as error:
-                self._log.debug("A replaced PAT could not be revoked: %s", error)
-                entry.revoke_at = now + timedelta(seconds=self._retry_seconds)
+    async def run(self) -> None:
+        """Revoke what falls due, until cancelled."""
+        while True:
+            now = self._clock.now()
+            due = [e for e in self._entries if e.due_at <= now and not e.lock.locked()]
+            if due:
+                current = self._current()
+                await asyncio.gather(*(self._try(entry, current) for entry in due))
             else:
-                self._store.drop(entry)
+                await self._clock.wait(self._wake, self._seconds_to_next(now))
 
-    async def tidy(self, current: Secret, held: set[str] | None = None) -> None:
-        """Delete lost tokens and retry the pasted ones; ``held`` are our ids (None: the store's).
+    async def attempt(self, what: Revocable) -> None:
+        """Return after the first try of something that was added, whoever makes it."""
+        for entry in [entry for entry in self._entries if entry.what is what]:
+            if entry.tries or entry.lock.locked():
+                async with entry.lock:
+                    continue
+            await self._try(entry, self._current())
 
-        Raises the WorkspaceError of the first that fails.
+    async def all(self, pat: ReplacedPat | None, seconds: float) -> int:
+        """Revoke everything now, and the PAT in use; return how many may still be valid.
+
+        All but that one have ``seconds``.  What fails stays, and is tried until it has expired.
         """
-        await self._mint.sweep_lost(current, self._store.token_ids() if held is None else held)
-        for pasted in self._unfinished():
-            await pasted.revoke(current, self._store.token_ids() if held is None else held)
-
-    async def revoke_all(self, current: Secret | None) -> int:
-        """Revoke everything of ours, and what was pasted; return how many may still be valid.
-
-        The store is empty afterwards, whatever happens.
-        """
-        held, pats = self._store.token_ids(), self._store.clear()
+        others, last = list(self._entries), []
+        if pat is not None:  # not before the others, by ``run``
+            last = [_Entry(pat, self._clock.now() + timedelta(seconds=seconds))]
+            self._entries += last
+        current = None if pat is None else pat.pat.value
         # Concurrently, since a slow workspace leaves no time for one call after the other; the
-        # current PAT is last: it revokes the others, then itself.
-        first = [self._delete(pats[-1], pat) for pat in pats[:-1]]
-        if current is not None:
-            first.append(self._tidy_at_the_end(current, held))
-        left = sum(await asyncio.gather(*first))
-        for pat in pats[-1:]:
-            left += await self._delete(pat, pat)
-        self._pasted = []
-        return left
+        # current PAT is last, since tokens whose reply got lost are listed with it.
+        left = await self._all_of(others, current, seconds)
+        return left + await self._all_of(last, current, None)
 
-    async def _tidy_at_the_end(self, current: Secret, held: set[str]) -> int:
-        """Run ``tidy``, within a time that leaves some to revoke the current PAT."""
+    async def _all_of(
+        self, entries: list[_Entry], current: Secret | None, seconds: float | None
+    ) -> int:
+        """Try all within a time; return how many failed."""
+        tries = [asyncio.ensure_future(self._try(entry, current)) for entry in entries]
+        if not tries:
+            return 0
         try:
-            async with asyncio.timeout(TIDY_SECONDS):
-                await self.tidy(current, held)
-        except (WorkspaceError, TimeoutError) as error:
-            self._log.warning(
-                "A token may be left in the workspace: %s",
-                error if str(error) else "no answer in time",
-            )
-            return 1
-        return 0
+            done, late = await asyncio.wait(tries, timeout=seconds)
+        except asyncio.CancelledError:
+            for attempt in tries:
+                attempt.cancel()
+            raise
+        for attempt in late:
+            attempt.cancel()
+        failed = len(late) + sum(not attempt.result() for attempt in done)
+        if failed:
+            self._log.warning("%d tokens may be left in the workspace; they expire.", failed)
+        return failed
 
-    async def _delete(self, current: Pat, pat: Pat) -> int:
-        """Revoke one PAT of ours; return 1 if it may still be valid."""
-        try:
-            await self._api.delete_token(current.value, pat.token_id)
-        except TokenRefusedError:
-            return 0  # it is invalid already
-        except WorkspaceError as error:
-            self._log.warning("A PAT could not be revoked (it expires by itself): %s", error)
-            return 1
-        return 0
+    async def _try(self, entry: _Entry, current: Secret | None) -> bool:
+        """Try once to revoke something; return whether it is no longer valid, as far as known."""
+        async with entry.lock:
+            if entry not in self._entries:  # another try has just succeeded
+                return True
+            if entry.what.ends_at is not None and self._clock.now() >= entry.what.ends_at:
+                self._entries.remove(entry)
+                return True
+            entry.due_at = self._clock.now() + self._pause(entry)
+            entry.tries += 1
+            try:
+                if await entry.what.revoke(current):
+                    self._entries.remove(entry)
+            except TokenRefusedError:
+                return True  # probably dead: nothing to warn about
+            except WorkspaceError as error:
+                self._log.debug("A token could not be revoked yet: %s", error)
+                wanted = min(getattr(error, "retry_after_seconds", 0.0), LONGEST_PAUSE_SECONDS)
+                entry.due_at = max(entry.due_at, self._clock.now() + timedelta(seconds=wanted))
+                return False
+            except Exception:  # the loop must go on, or nothing would be revoked any more
+                self._log.exception("An unexpected failure of a revocation; trying again")
+                return False
+            finally:
+                self._wake.set()
+                self._changed()
+            return True
 
-    def _unfinished(self) -> list[PastedToken]:
-        return [p for p in self._pasted if p.outcome.state is PastedState.RETRYING]
+    def _pause(self, entry: _Entry) -> timedelta:
+        pause = backoff_seconds(entry.tries, self._first_pause_seconds, LONGEST_PAUSE_SECONDS)
+        return timedelta(seconds=pause)
+
+    def _seconds_to_next(self, now: datetime) -> float | None:
+        instants = [entry.due_at for entry in self._entries if not entry.lock.locked()]
+        if not instants:
+            return None
+        return min((min(instants) - now).total_seconds(), LONGEST_WAIT_SECONDS)

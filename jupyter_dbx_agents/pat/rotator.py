@@ -1,8 +1,13 @@
-"""The one owner of the credential: it adopts, rotates and revokes."""
+"""The one owner of the credential: it adopts, rotates and revokes.
+
+One operation at a time replaces the credential (an adoption, a rotation); it holds the lock, and a
+log-out or stop cancels it.  Revocations wait for none of them: they run beside, in ``Revocations``.
+Where tokens come from is the business of a ``TokenSource`` (see ``source``).
+"""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
@@ -17,12 +22,20 @@ from ..errors import (
     PatRefusedError,
     TokenRefusedError,
     WorkspaceError,
+    WorkspaceUnavailableError,
 )
 from ..secret import Secret
 from ..workspace_api import WorkspaceApi
-from .clock import Clock, SystemClock, iso
+from .clock import Clock, SystemClock, wall_iso
 from .mint import Mint
-from .pasted import PastedStatus, exchange, token_page
+from .pasted import (
+    PastedOutcome,
+    PastedState,
+    PastedStatus,
+    PastedToken,
+    exchange,
+    token_page,
+)
 from .plan import (
     Action,
     Situation,
@@ -30,12 +43,23 @@ from .plan import (
     rotation_due_at,
     within_life_seconds,
 )
-from .revocation import Revocations
+from .revocation import ReplacedPat, Revocable, Revocations
+from .scopes import MissingScope, missing_scopes
+from .source import Beginning, TokenSource
 from .store import Pat, PatState, PatStore, Promise
 
 _PASTE_HINT = "Click “Databricks” in the status bar, or run: jupyter dbx-agents login"
 # The platform kills us 15 s after SIGTERM; the other parts need some of that too.
 STOP_SECONDS = 3.0
+# What others than the current PAT, which matters most, have of that; and at a log-out.
+STOP_OTHERS_SECONDS = 1.5
+LOG_OUT_OTHERS_SECONDS = 10.0
+# For an adoption and for its revocation of the pasted token: together less than the 120 s after
+# which the platform's proxy, and our own commands, give an answer up.
+ADOPTION_SECONDS = 60.0
+EXCHANGED_SECONDS = 30.0
+# Rotations on request that are not due: not so many that they fill the user's quota of 600 tokens.
+MOST_WAITING = 8
 
 
 class PatStatus(TypedDict):
@@ -48,6 +72,8 @@ class PatStatus(TypedDict):
     user: str
     created_at: str | None
     expires_at: str | None
+    scopes: list[str] | None
+    missing_scopes: list[MissingScope]
     lifetime_seconds: int
     next_rotation_at: str | None
     rotations: int
@@ -60,7 +86,7 @@ class PatRotator(LoggingConfigurable):
     """Holds the PAT and keeps it fresh; a PatSource for everyone else.
 
     ``expected_user`` names the only user whose token is adopted (None: anybody's, for local use);
-    ``in_use`` says whether any session is active.
+    ``in_use`` says whether anything uses the PAT: a session, or a program in the background.
     """
 
     rotation_interval_seconds = Float(
@@ -93,7 +119,8 @@ class PatRotator(LoggingConfigurable):
     idle_policy = Enum(
         ["lapse", "keep_alive"],
         default_value="lapse",
-        help="While no terminal or kernel is open: 'lapse' lets the PAT run out, and the next "
+        help="While nothing uses the PAT (no terminal or kernel is open, and for one interval no "
+        "agent called a model and no SDK took a token): 'lapse' lets it run out, and the next "
         "session asks for a new one; 'keep_alive' goes on rotating.",
     ).tag(config=True)
 
@@ -115,10 +142,23 @@ class PatRotator(LoggingConfigurable):
         self._store = PatStore(
             self.promise_seconds, self.expiry_margin_seconds, self.in_flight_seconds
         )
-        self._mint = Mint(api, app_name, self.lifetime_seconds)
         self._revocations = Revocations(
-            api, self._store, self._mint, self.retry_first_seconds, self.log
+            self._clock,
+            self.current,
+            self._changed,
+            self.log,
+            first_pause_seconds=self.retry_first_seconds,
         )
+        self.mint = Mint(
+            api,
+            app_name,
+            self.lifetime_seconds,
+            clock=self._clock,
+            abandon=self._revocations.add,
+        )
+        self._source: TokenSource | None = None
+        self._exchanged: Revocable | None = None  # what the last adoption was made with
+        self._pasted: PastedToken | None = None  # the last one
         self._state = PatState.NEEDED
         self._message = (
             "Agents use your own Databricks account. Paste a personal access token to connect."
@@ -128,11 +168,12 @@ class PatRotator(LoggingConfigurable):
         self.rotations = 0
         self._rotate_at: datetime | None = None
         self._retry_at: datetime | None = None
-        self._tidy_at: datetime | None = None
         self._attempts = 0
         self._checked_at: datetime | None = None
         self._is_stopping = False
         self._lock = asyncio.Lock()
+        self._check_lock = asyncio.Lock()
+        self._operation: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self.on_change = Listeners("the credential", self.log)
         self._revision = 0  # events and replies may arrive at a browser out of order
@@ -148,6 +189,11 @@ class PatRotator(LoggingConfigurable):
     def message(self) -> str:
         """Why the credential is in this state and what to do, in a sentence or two."""
         return " ".join(filter(None, (self._message, self._hint)))
+
+    @property
+    def scopes(self) -> frozenset[str] | None:
+        """What the PAT may do; None if it is not restricted, or there is none."""
+        return None if self._source is None else self._source.scopes
 
     def current(self) -> Secret | None:
         """Return the PAT for a call that starts now; None when there is none."""
@@ -165,18 +211,16 @@ class PatRotator(LoggingConfigurable):
 
     async def replace_refused(self, refused: Secret) -> Secret | None:
         """Return the PAT to retry with after a refusal; None when there is none any more."""
-        async with self._lock:
+        async with self._check_lock:  # not the other one: a rotation may hang
             current = self.current()
             if current is None or current != refused or self._was_just_checked():
                 return current
             try:
-                if await self._mint.is_dead(current):
-                    self._lose("The workspace no longer accepts the token: it was revoked.")
-                    return None
+                await self._lose_if_dead(current)
             except WorkspaceError as error:
                 self.log.debug("Could not check a refused PAT: %s", error)
             self._checked_at = self._clock.now()
-            return current
+            return self.current()
 
     # ---- the owner's commands
 
@@ -185,36 +229,56 @@ class PatRotator(LoggingConfigurable):
 
         Raises a PatError or WorkspaceError that says what to do, and keeps the state before.
         """
-        async with self._lock:
-            self._require_running()
-            if self._store.holds(pasted):
+
+        async def begin() -> Beginning:
+            return await exchange(self.mint, self._clock, pasted, self._expected_user())
+
+        async def adopt() -> None:
+            if self._holds(pasted):
                 raise PatRefusedError(
                     "This is one of the short-lived tokens that this app created.",
                     f"Create a token of your own on {token_page(self._api.host)}.",
                 )
-            async with self._adopting():
-                token = await exchange(
-                    self._api, self._mint, pasted, self._expected_user(), self._clock
-                )
-                self.user = token.user
-                await self._publish(token.pat)
-                await self._revocations.revoke_pasted(token)
-            outcome = self._revocations.outcome.state
-            self.log.info("A PAT of %s was adopted; the pasted one: %s.", self.user, outcome)
-            self._changed()
-        self._wake.set()
+            if not self._was_just_adopted(pasted):
+                await self._take(begin, "The pasted token is being checked.")
+
+        await self._exclusively(adopt)
+        await self._revoke_exchanged()
+        if self._pasted is not None:
+            self.log.info("The pasted token: %s.", self._pasted.outcome.state)
+
+    async def take(self, begin: Callable[[], Awaitable[Beginning]], message: str) -> None:
+        """Replace the credential by the one that ``begin`` returns, within ``ADOPTION_SECONDS``.
+
+        ``message`` is shown meanwhile.  Raises what ``begin`` raises, and keeps the state before.
+        """
+        await self._exclusively(lambda: self._take(begin, message))
+        await self._revoke_exchanged()
 
     async def rotate(self) -> None:
-        """Replace the PAT now.  Raises PatNeededError when there is none, or why it failed."""
-        async with self._lock:
-            self._require_running()
-            await self._rotate()
+        """Replace the PAT by one that is younger than this call.
+
+        Calls at the same time share one rotation; while many replaced PATs wait for their
+        revocation, the PAT is seconds old and stays.  Raises PatNeededError when there is none, or
+        why it failed.
+        """
+        asked_at = self._clock.now()
+
+        async def rotate() -> None:
+            pat = self._store.current(self._clock.now())
+            is_new = pat is not None and pat.created_at >= asked_at
+            if not is_new and self._awaiting_revocation() < MOST_WAITING:
+                await self._rotate()
+
+        await self._exclusively(rotate)
         self._wake.set()
 
     async def log_out(self) -> None:
         """Revoke and forget every PAT of ours, whatever was promised."""
+        await self._interrupt()
         async with self._lock:
-            left = await self._revocations.revoke_all(self.current())
+            left = await self._revoke_all(LOG_OUT_OTHERS_SECONDS)
+            self._pasted = None
             warning = (
                 f" {left} of its tokens could not be revoked; check Settings › Developer › "
                 "Access tokens."
@@ -227,12 +291,13 @@ class PatRotator(LoggingConfigurable):
 
         Raises PatError for an id that is not a candidate, PatNeededError without a PAT.
         """
-        async with self._lock:
-            current = self.current()
-            if current is None:
-                raise PatNeededError("There is no token to revoke another with.", _PASTE_HINT)
-            await self._revocations.revoke_chosen(current, token_id)
-            self._changed()
+        current = self.current()
+        if current is None:
+            raise PatNeededError("There is no token to revoke another with.", _PASTE_HINT)
+        if self._pasted is None:
+            raise PatError("No token was pasted.", "Paste one first.")
+        await self._pasted.revoke_chosen(current, token_id)
+        self._changed()
 
     def session_opened(self) -> None:
         """Check at once whether a rotation is due, since a session was opened."""
@@ -241,19 +306,8 @@ class PatRotator(LoggingConfigurable):
     # ---- life
 
     async def run(self) -> None:
-        """Rotate, revoke and expire until ``settle``, ``stop`` or cancellation."""
-        while not self._is_stopping:
-            step = next_step(self._situation(), self._clock.now())
-            if step.action is Action.NOTHING:
-                await self._clock.wait(self._wake, step.wait_seconds)
-                continue
-            async with self._lock:
-                # Again: while this waited for the lock, a new PAT may have been adopted.
-                succeeded = await self._perform(
-                    next_step(self._situation(), self._clock.now()).action
-                )
-            if not succeeded:
-                await self._clock.wait(self._wake, self.retry_first_seconds)
+        """Rotate, revoke and expire until ``stop`` or cancellation."""
+        await asyncio.gather(self._rotate_in_time(), self._revocations.run())
 
     async def settle(self) -> None:
         """Begin nothing more, and wait for what is running; a PAT that it creates is deleted."""
@@ -265,36 +319,94 @@ class PatRotator(LoggingConfigurable):
     async def stop(self) -> None:
         """Revoke every PAT of ours within ``STOP_SECONDS``, and adopt no more; never raises."""
         self._is_stopping = True
+        self._wake.set()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_SECONDS), self._lock:
-                await self._revocations.revoke_all(self.current())
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._interrupt()
+                await self._revoke_all(STOP_OTHERS_SECONDS)
 
     def status(self) -> PatStatus:
         """Return the credential's REST model: never a token, instants in ISO 8601 or None."""
         pat = self._store.current(self._clock.now())
+        scopes = self.scopes
         return {
             "revision": self._revision,
             "state": self._state,
             "message": self._message,
             "hint": self._hint,
             "user": self.user,
-            "created_at": iso(pat.created_at if pat else None),
-            "expires_at": iso(pat.expires_at if pat else None),
+            "created_at": wall_iso(self._clock, pat.created_at if pat else None),
+            "expires_at": wall_iso(self._clock, pat.expires_at if pat else None),
+            "scopes": None if scopes is None else sorted(scopes),
+            "missing_scopes": missing_scopes(scopes),
             "lifetime_seconds": self.lifetime_seconds,
-            "next_rotation_at": iso((self._retry_at or self._rotate_at) if pat else None),
+            "next_rotation_at": wall_iso(
+                self._clock, (self._retry_at or self._rotate_at) if pat else None
+            ),
             "rotations": self.rotations,
-            "awaiting_revocation": len(self._store.retired),
+            "awaiting_revocation": self._awaiting_revocation(),
             "token_page": token_page(self._api.host),
-            "pasted": self._revocations.outcome.status(),
+            "pasted": (self._pasted.outcome if self._pasted else PastedOutcome()).status(),
         }
+
+    # ---- one operation at a time
+
+    async def _exclusively(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run what may replace the credential; raise PatError if a log-out or stop ends it."""
+        async with self._lock:
+            if self._is_stopping:
+                raise _stopping()
+            operation = self._operation = asyncio.ensure_future(work())
+            try:
+                await operation
+            except asyncio.CancelledError:
+                this = asyncio.current_task()
+                if this is not None and this.cancelling():
+                    raise
+                raise _stopping() if self._is_stopping else _logged_out() from None
+            finally:
+                self._operation = None
+
+    async def _interrupt(self) -> None:
+        """Cancel the operation that runs; what it may have created is among the revocations."""
+        if self._operation is not None:
+            self._operation.cancel()
+            await asyncio.wait([self._operation], timeout=1.0)
 
     # ---- adoption
 
-    @contextlib.asynccontextmanager
-    async def _adopting(self) -> AsyncIterator[None]:
+    async def _take(self, begin: Callable[[], Awaitable[Beginning]], message: str) -> None:
+        with self._adopting(message):
+            try:
+                async with asyncio.timeout(ADOPTION_SECONDS):
+                    beginning = await begin()
+            except TimeoutError:
+                raise WorkspaceUnavailableError(
+                    f"The workspace took longer than {ADOPTION_SECONDS:.0f} s to check the token.",
+                    "Try again in a moment.",
+                ) from None
+            self.user, self._source = beginning.user, beginning.source
+            self._publish(beginning.pat)
+        self.log.info("A credential of %s was adopted.", self.user)
+        self._exchanged = beginning.exchanged
+        if isinstance(beginning.exchanged, PastedToken):
+            self._pasted = beginning.exchanged
+        if beginning.exchanged is not None:
+            self._revocations.add(beginning.exchanged)
+        self._wake.set()
+
+    async def _revoke_exchanged(self) -> None:
+        """Wait for the first try, so that the reply to the owner says what became of it."""
+        if self._exchanged is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(EXCHANGED_SECONDS):
+                    await self._revocations.attempt(self._exchanged)
+
+    @contextlib.contextmanager
+    def _adopting(self, message: str) -> Iterator[None]:
         """Set the state ``adopting``; restore the previous one on failure."""
         before = (self._state, self._message, self._hint)
-        self._set(PatState.ADOPTING, "The pasted token is being checked.")
+        self._set(PatState.ADOPTING, message)
         try:
             yield
         except BaseException:
@@ -302,125 +414,161 @@ class PatRotator(LoggingConfigurable):
                 self._set(*before)
             raise
 
+    def _holds(self, value: Secret) -> bool:
+        """Whether a value is one of the PATs of ours that may be valid."""
+        pat = self._store.pat
+        return (pat is not None and pat.value == value) or self._revocations.holds(value)
+
+    def _was_just_adopted(self, pasted: Secret) -> bool:
+        """Whether a token was pasted in two places at once: then the work is done."""
+        last = self._pasted
+        if last is None or self.current() is None:
+            return False
+        return last.value == pasted and last.outcome.state is not PastedState.KEPT
+
     # ---- rotation
 
-    async def _perform(self, action: Action) -> bool:
-        """Do what is due; return False after an unexpected failure."""
-        if action is Action.NOTHING:  # another task did what was due
-            return True
-        try:
-            await self._actions()[action]()
-        except DbxAgentsError as error:  # _rotate has logged it and set the state
-            self.log.debug("%s: %s", action, error)
-        except Exception:  # the loop must go on, or the PAT would expire unnoticed
-            self.log.exception("An unexpected failure of the rotation; retrying")
-            return False
-        return True
+    async def _rotate_in_time(self) -> None:
+        while not self._is_stopping:
+            step = next_step(self._situation(), self._clock.now())
+            if step.action is Action.NOTHING:
+                await self._clock.wait(self._wake, step.wait_seconds)
+                continue
+            try:
+                await self._exclusively(self._do_what_is_due)
+            except DbxAgentsError as error:  # ``_rotate`` has logged it and set the state
+                self.log.debug("%s: %s", step.action, error)
+            except Exception:  # the loop must go on, or the PAT would expire unnoticed
+                self.log.exception("An unexpected failure of the rotation; retrying")
 
-    def _actions(self) -> dict[Action, Callable[[], Awaitable[None]]]:
-        return {
-            Action.EXPIRE: self._expire,
-            Action.ROTATE: self._rotate,
-            Action.REVOKE: self._revoke_due,
-            Action.TIDY: self._tidy,
-        }
+    async def _do_what_is_due(self) -> None:
+        # Again: while this waited for the lock, a new PAT may have been adopted.
+        action = next_step(self._situation(), self._clock.now()).action
+        if action is Action.EXPIRE:
+            self._expire()
+        elif action is Action.ROTATE:
+            await self._rotate()
 
     async def _rotate(self) -> None:
-        pat = self._store.current(self._clock.now())
-        if pat is None:
+        """Replace the PAT; the pause before the next attempt begins with this one.
+
+        So no failure, wherever it is raised, is without one.
+        """
+        pat, source = self._store.current(self._clock.now()), self._source
+        if pat is None or source is None:
             raise PatNeededError("There is no token to rotate.", _PASTE_HINT)
+        self._attempts += 1
+        self._pause(pat)
         try:
-            fresh = await self._mint.create(pat.value, self._clock.now())
-        except TokenRefusedError as error:
-            if await self._mint.is_dead(pat.value):
-                self._lose("The workspace no longer accepts the token: it was revoked.")
-            else:  # one replica, or the token API alone
-                self._retry_later(error)
+            fresh = await self._next_pat(source, pat)
+        except Exception as error:
+            if self._store.pat is pat:  # else it was lost or forgotten meanwhile
+                self._retry_later(pat, error)
             raise
-        except (WorkspaceError, PatError) as error:
-            self._retry_later(error)
-            raise
-        await self._publish(fresh)
+        self._publish(fresh)
         self.rotations += 1
         self._changed()
 
-    async def _publish(self, pat: Pat) -> None:
-        """Make a PAT the current one; delete it instead if the server is stopping."""
+    async def _next_pat(self, source: TokenSource, pat: Pat) -> Pat:
+        try:
+            return await source.next(pat)
+        except TokenRefusedError:  # by one replica, or the token API alone?
+            await self._lose_if_dead(pat.value)
+            raise
+
+    async def _lose_if_dead(self, token: Secret) -> None:
+        """Forget the current PAT if the workspace refuses it for good.  Raises WorkspaceError."""
+        if await self.mint.is_dead(token) and self.current() == token:
+            self._lose("The workspace no longer accepts the token: it was revoked.")
+
+    def _publish(self, pat: Pat) -> None:
+        """Make a PAT the current one; revoke it instead if the server is stopping.
+
+        Nothing is awaited from its creation to here: no cancellation can lose it.
+        """
         if self._is_stopping:
-            await self._mint.undo(pat)
-        self._require_running()
+            self._revocations.add(ReplacedPat(self._api, pat))
+            raise _stopping()
         recovered = self._state is PatState.RETRYING
-        self._store.publish(pat, self._clock.now())
+        replaced = self._store.publish(pat, self._clock.now())
+        if replaced is not None:
+            old = ReplacedPat(self._api, replaced.pat)
+            self._revocations.add(old, replaced.revoke_at)
         self._attempts, self._retry_at = 0, None
         self._rotate_at = rotation_due_at(pat, self.rotation_interval_seconds)
-        self._tidy_at = self._clock.now()
         if recovered:
             self.log.info("The PAT rotates again.")
-        self._set(
-            PatState.ACTIVE,
-            "The token is valid, and renews itself while a terminal or notebook is open.",
+        valid = (
+            "The token is valid, and renews itself while a terminal or notebook is open, or an "
+            "agent works in the background."
         )
+        self._set(PatState.ACTIVE, f"{valid} {self._source.note if self._source else ''}".strip())
 
-    def _retry_later(self, error: DbxAgentsError) -> None:
-        now, pat = self._clock.now(), self._store.pat
-        delay = backoff_seconds(self._attempts, self.retry_first_seconds, self.retry_most_seconds)
-        delay = max(jittered(delay, 0.2), getattr(error, "retry_after_seconds", 0.0))
-        if pat is not None:
-            delay = within_life_seconds(delay, pat, now)
-        self._attempts += 1
+    def _pause(self, pat: Pat, wanted_seconds: float = 0.0) -> None:
+        """Set when to try again; with a PAT that ends soon, while it can still be rotated."""
+        now = self._clock.now()
+        pause = backoff_seconds(
+            self._attempts - 1, self.retry_first_seconds, self.retry_most_seconds
+        )
+        delay = within_life_seconds(max(jittered(pause, 0.2), wanted_seconds), pat, now)
         self._retry_at = now + timedelta(seconds=max(delay, self.retry_first_seconds / 2))
+
+    def _retry_later(self, pat: Pat, error: Exception) -> None:
+        """Begin the pause anew, since the attempt may have taken longer, and say why."""
+        self._pause(pat, getattr(error, "retry_after_seconds", 0.0))
+        why, hint = f"unexpected {type(error).__name__}.", ""
+        if isinstance(error, DbxAgentsError):
+            why, hint = error.message, error.hint
         if self._state is not PatState.RETRYING:
-            self.log.warning("The PAT could not be rotated: %s Retrying.", error.message)
-        self._set(PatState.RETRYING, f"Renewing the token failed: {error.message}", error.hint)
+            self.log.warning("The PAT could not be rotated: %s Retrying.", why)
+        self._set(PatState.RETRYING, f"Renewing the token failed: {why}", hint)
 
-    async def _revoke_due(self) -> None:
-        await self._revocations.revoke_due(self.current(), self._clock.now())
+    # ---- its end
 
-    async def _tidy(self) -> None:
-        """Retry revocations that failed; schedule another try for those that fail again."""
-        self._tidy_at = None
-        current = self.current()
-        if current is None:
-            return
-        try:
-            await self._revocations.tidy(current)
-        except WorkspaceError as error:
-            self.log.debug("A revocation failed again: %s", error)
-            self._tidy_at = self._clock.now() + timedelta(seconds=self.retry_most_seconds)
-        self._changed()
-
-    async def _expire(self) -> None:
-        why = "No session was open." if not self._is_in_use() else self._message
-        self._forget()
+    def _expire(self) -> None:
+        if not self._is_in_use():
+            why = "No terminal, notebook or agent used it."
+        elif self._state is PatState.RETRYING:
+            why = self._message
+        else:
+            why = "It was not renewed in time: the machine may have been asleep."
+        self._drop()
         self.log.warning("The PAT has expired: %s", why)
         self._set(PatState.EXPIRED, f"The token has expired. {why}", _PASTE_HINT)
 
     def _lose(self, why: str) -> None:
-        """Forget every PAT; the owner has to paste a new one."""
-        self._forget()
+        """Forget the current PAT; the owner has to paste a new one."""
+        self._drop()
         self.log.warning("No PAT any more: %s", why)
         self._set(PatState.NEEDED, why, _PASTE_HINT)
 
-    def _forget(self) -> None:
-        self._store.clear()
-        self._rotate_at = self._retry_at = self._tidy_at = None
+    async def _revoke_all(self, others_seconds: float) -> int:
+        """Revoke everything of ours, and what was pasted; return how many may still be valid."""
+        pat = self._forget()
+        current = None if pat is None else ReplacedPat(self._api, pat)
+        return await self._revocations.all(current, others_seconds)
+
+    def _drop(self) -> None:
+        """Forget the current PAT, and revoke it in case it is valid after all."""
+        pat = self._forget()
+        if pat is not None:
+            self._revocations.add(ReplacedPat(self._api, pat))
+
+    def _forget(self) -> Pat | None:
+        self._rotate_at = self._retry_at = self._source = None
+        self._attempts = 0
+        return self._store.take()
+
+    # ---- its state
 
     def _situation(self) -> Situation:
-        return Situation(
-            self._store.pat,
-            tuple(self._store.retired),
-            self._is_in_use(),
-            self._rotate_at,
-            self._retry_at,
-            self._tidy_at,
-        )
+        return Situation(self._store.pat, self._is_in_use(), self._rotate_at, self._retry_at)
 
     def _is_in_use(self) -> bool:
         return self.idle_policy == "keep_alive" or self._in_use()
 
-    def _require_running(self) -> None:
-        if self._is_stopping:
-            raise PatError("The server is stopping.", "Paste the token when it runs again.")
+    def _awaiting_revocation(self) -> int:
+        return sum(not isinstance(what, PastedToken) for what in self._revocations.waiting())
 
     def _was_just_checked(self) -> bool:
         """Whether a refusal was checked a moment ago: many calls are refused at once."""
@@ -434,3 +582,11 @@ class PatRotator(LoggingConfigurable):
     def _changed(self) -> None:
         self._revision += 1
         self.on_change.notify()
+
+
+def _stopping() -> PatError:
+    return PatError("The server is stopping.", "Paste the token when it runs again.")
+
+
+def _logged_out() -> PatError:
+    return PatError("You logged out while this was under way.", "Paste the token again.")

@@ -1,6 +1,6 @@
-"""Holds the current PAT, the promises made for it, and the replaced ones."""
+"""Holds the current PAT and the promises made for it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -20,12 +20,18 @@ class PatState(StrEnum):
 
 @dataclass(frozen=True)
 class Pat:
-    """A token that we minted; instants are of this machine's clock."""
+    """A token that we minted; instants are of this machine's clock.
+
+    ``token_id`` is None for an OAuth access token, which the token API does not know.  It is valid
+    until ``expires_at`` at least; ``ends_at`` is when it has expired for sure, which is later if
+    its creation took long (None: the same).
+    """
 
     value: Secret
-    token_id: str
+    token_id: str | None
     created_at: datetime
     expires_at: datetime
+    ends_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -61,9 +67,9 @@ class PatSource(Protocol):
         """
 
 
-@dataclass
+@dataclass(frozen=True)
 class Retired:
-    """A PAT that was replaced and waits for its revocation."""
+    """A PAT that was replaced, and when its last promise and the calls in flight have ended."""
 
     pat: Pat
     revoke_at: datetime
@@ -71,14 +77,13 @@ class Retired:
 
 @dataclass
 class PatStore:
-    """The current PAT, the promises made for it, and the retired ones."""
+    """The current PAT and the promises made for it."""
 
     promise_seconds: float
     expiry_margin_seconds: float
     in_flight_seconds: float
     pat: Pat | None = None
-    retired: list[Retired] = field(default_factory=list)
-    _promised_until: dict[str, datetime] = field(default_factory=dict)
+    _promised_until: datetime | None = None
 
     def current(self, now: datetime) -> Pat | None:
         """Return the PAT unless it has expired."""
@@ -96,44 +101,19 @@ class PatStore:
         soft_end = pat.expires_at - timedelta(seconds=self.expiry_margin_seconds)
         horizon = min(now + timedelta(seconds=self.promise_seconds), soft_end)
         until = horizon if horizon > now else pat.expires_at
-        self._promised_until[pat.token_id] = max(until, self.promised_until(pat))
+        self._promised_until = max(until, self._promised_until or until)
         return pat, until
 
-    def promised_until(self, pat: Pat) -> datetime:
-        """Return the largest expiry promised for a PAT; its creation if there was none."""
-        return self._promised_until.get(pat.token_id, pat.created_at)
+    def publish(self, pat: Pat, now: datetime) -> Retired | None:
+        """Make a PAT the current one; return the one that it replaces."""
+        replaced, promised_until = self.pat, self._promised_until
+        self.pat, self._promised_until = pat, None
+        if replaced is None:
+            return None
+        last_use = max(promised_until or now, now)
+        return Retired(replaced, last_use + timedelta(seconds=self.in_flight_seconds))
 
-    def publish(self, pat: Pat, now: datetime) -> None:
-        """Make a PAT the current one; retire the previous one until its promises have passed."""
-        if self.pat is not None:
-            last_use = max(self.promised_until(self.pat), now)
-            revoke_at = last_use + timedelta(seconds=self.in_flight_seconds)
-            self.retired.append(Retired(self.pat, revoke_at))
-        self.pat = pat
-
-    def drop(self, retired: Retired) -> None:
-        """Forget a retired PAT that was revoked or has expired."""
-        self.retired.remove(retired)
-        self._promised_until.pop(retired.pat.token_id, None)
-
-    def clear(self) -> list[Pat]:
-        """Forget everything; return what may still be valid, the current PAT last."""
-        living = [entry.pat for entry in self.retired]
-        if self.pat is not None:
-            living.append(self.pat)
-        self.pat = None
-        self.retired.clear()
-        self._promised_until.clear()
-        return living
-
-    def token_ids(self) -> set[str]:
-        """Return the ids of all PATs held."""
-        held = {entry.pat.token_id for entry in self.retired}
-        return held | ({self.pat.token_id} if self.pat is not None else set())
-
-    def holds(self, value: Secret) -> bool:
-        """Whether a value is one of the PATs held."""
-        pats = [entry.pat for entry in self.retired]
-        if self.pat is not None:
-            pats.append(self.pat)
-        return any(pat.value == value for pat in pats)
+    def take(self) -> Pat | None:
+        """Return the PAT, and hold none any more."""
+        pat, self.pat, self._promised_until = self.pat, None, None
+        return pat

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import re
@@ -23,6 +24,8 @@ MOST_UPLOAD_BYTES = 32 * 1024 * 1024
 MOST_NAME_BYTES = 180
 MOST_SAME_NAMES = 1000
 _UNFINISHED = ".unfinished"
+# What file systems without hard links answer: FUSE, Windows' drives in WSL, some volumes.
+_NO_LINKS = frozenset({errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
 
 
 def safe_name(name: str) -> str:
@@ -59,7 +62,10 @@ class Upload:
         return self
 
     def write(self, chunk: bytes) -> None:
-        """Append a chunk.  Raises RequestError above the limit, UploadError if it cannot write."""
+        """Append a chunk; nothing if the client has left meanwhile.
+
+        Raises RequestError above the limit, UploadError if it cannot write.
+        """
         assert self._file is not None  # noqa: S101 the context is open
         self._bytes += len(chunk)
         if self._bytes > MOST_UPLOAD_BYTES:
@@ -68,6 +74,8 @@ class Upload:
             self._file.write(chunk)
         except OSError as error:
             raise self._unwritable(error) from error
+        except ValueError:  # the event loop has closed the file while this thread was writing
+            return
 
     def finish(self) -> Path:
         """Give the file its name, or a numbered one where that is taken; return its path."""
@@ -93,7 +101,7 @@ class Upload:
             extra = f"-{number}" if number else ""
             path = self._folder / f"{stem}{extra}{dot}{suffix}"
             with contextlib.suppress(FileExistsError):
-                os.link(self._unfinished, path)  # unlike a rename, it replaces nothing
+                _give_name(self._unfinished, path)
                 return path
         raise UploadError(
             f"{self._folder} has {MOST_SAME_NAMES} files named like {self._name} already.",
@@ -107,6 +115,17 @@ class Upload:
         )
 
 
+def _give_name(unfinished: Path, path: Path) -> None:
+    """Make a file available under another name.  Raises FileExistsError, and any other OSError."""
+    try:
+        os.link(unfinished, path)  # unlike a rename, it replaces nothing
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        path.touch(mode=0o600, exist_ok=False)  # what the rename replaces is this
+        unfinished.replace(path)
+
+
 def too_large(size: int) -> RequestError:
     """Return the error for an upload of so many bytes."""
     return RequestError(
@@ -114,6 +133,13 @@ def too_large(size: int) -> RequestError:
         "Upload it in the file browser, which has no such limit.",
         status=413,
     )
+
+
+def content_length(header: str) -> int:
+    """Return the announced size of a body.  Raises RequestError (RFC 9110 has digits only)."""
+    if not (header.isascii() and header.isdecimal()):
+        raise RequestError("The request has an invalid Content-Length.", "Send its size in bytes.")
+    return int(header)
 
 
 @web.stream_request_body
@@ -128,6 +154,7 @@ class UploadHandler(ExtensionHandlerMixin, APIHandler):
         self._folder = folder
         self._kept = contextlib.ExitStack()
         self._upload: Upload | None = None
+        self._has_left = False
 
     async def prepare(self) -> None:  # type: ignore[override]  # as APIHandler's
         """Refuse a body that is too large before reading it; else open the file."""
@@ -135,7 +162,7 @@ class UploadHandler(ExtensionHandlerMixin, APIHandler):
         if self.request.method != "POST" or self._finished:
             return
         try:
-            length = int(self.request.headers.get("Content-Length", "0"))
+            length = content_length(self.request.headers.get("Content-Length", "0"))
             if length > MOST_UPLOAD_BYTES:
                 raise too_large(length)
             upload = Upload(self._folder, self.get_query_argument("name", "upload"))
@@ -173,11 +200,14 @@ class UploadHandler(ExtensionHandlerMixin, APIHandler):
 
     def on_connection_close(self) -> None:
         """Remove the unfinished file."""
+        self._has_left = True
         self._upload = None
         self._kept.close()
         super().on_connection_close()
 
     def _refuse(self, error: DbxAgentsError) -> None:
+        if self._has_left:
+            return
         self._upload = None
         self.set_status(error.http_status)
         self.set_header("Content-Type", "application/json")

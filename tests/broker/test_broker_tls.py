@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from jupyter_dbx_agents.broker import Broker
+from jupyter_dbx_agents.broker import Broker, gateway_client
 from jupyter_dbx_agents.models import ModelTable
 
 from .scripted_gateway import (
@@ -110,6 +110,9 @@ def test_a_proxy_of_the_environment_is_used(trusted, monkeypatch, status):
         proxy = await asyncio.start_server(tunnel, "127.0.0.1", 0)
         port = proxy.sockets[0].getsockname()[1]
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        monkeypatch.setattr(
+            gateway_client, "is_on_this_machine", lambda _: False
+        )  # as if elsewhere
         async with tls_site() as (gateway, agent):
             authority = gateway.url.removeprefix("https://")
             reply = await agent.post(MESSAGES)

@@ -279,6 +279,63 @@ def test_long_names_are_cut_and_stay_different():
     assert all(len(name) <= MOST_NAME_CHARACTERS for name in done.names)
 
 
+def flattened(body: dict[str, Any]) -> Any:
+    return filter_request("codex", Dialect.RESPONSES, body)
+
+
+def test_an_empty_namespace_is_left_out_and_with_the_last_tool_its_choice():
+    plain = {"type": "function", "name": "f"}
+    empty = namespace("mcp__x")
+    assert flattened({"tools": [empty, plain], "tool_choice": "auto"}).body == {
+        "tools": [plain],
+        "tool_choice": "auto",
+    }
+    assert flattened({"model": "m", "tools": [empty], "tool_choice": "auto"}).body == {"model": "m"}
+
+
+def test_names_that_would_be_the_same_stay_different_and_lead_back():
+    body = {
+        "tools": [
+            {"type": "function", "name": "a__b__c"},
+            namespace("a__b", "c"),
+            namespace("a", "b__c"),
+            namespace("n" * 60, "alpha"),
+            namespace("n" * 60 + "__", "alpha"),
+        ],
+        "input": [
+            {"type": "function_call", "namespace": "a__b", "name": "c"},
+            {"type": "function_call", "namespace": "a", "name": "b__c"},
+            {"type": "function_call", "name": "a__b__c"},
+        ],
+    }
+    done = flattened(body)
+    names = [tool["name"] for tool in done.body["tools"]]
+    assert len(set(names)) == 5
+    assert names[0] == "a__b__c"
+    assert [done.names.get(name) for name in names] == [
+        None,
+        ("a__b", "c"),
+        ("a", "b__c"),
+        ("n" * 60, "alpha"),
+        ("n" * 60 + "__", "alpha"),
+    ]
+    assert [call["name"] for call in done.body["input"]] == [names[1], names[2], names[0]]
+    assert flattened(body).names == done.names  # the same at the next turn
+
+
+def test_a_choice_of_tools_has_the_names_that_are_offered():
+    one = {"type": "function", "name": "look", "namespace": "mcp__w"}
+    flat = {"type": "function", "name": "mcp__w__look"}
+    tools = [namespace("mcp__w", "look")]
+    assert flattened({"tools": tools, "tool_choice": one}).body["tool_choice"] == flat
+    several = {"type": "allowed_tools", "mode": "auto", "tools": [one, {"type": "web_search"}]}
+    done = flattened({"tools": [*tools, {"type": "web_search"}], "tool_choice": several})
+    assert done.body["tool_choice"] == {"type": "allowed_tools", "mode": "auto", "tools": [flat]}
+    none_left = {**several, "tools": [{"type": "web_search"}]}
+    done = flattened({"tools": [*tools, {"type": "web_search"}], "tool_choice": none_left})
+    assert "tool_choice" not in done.body
+
+
 # ---- streams, cut at every byte
 
 NAMES = {"tools": [namespace("mcp__w", "look")]}

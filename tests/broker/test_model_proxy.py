@@ -7,6 +7,9 @@ import socket
 import httpx
 import pytest
 
+from jupyter_dbx_agents.broker import gateway_client, model_proxy
+from jupyter_dbx_agents.broker.call import TokenCounts
+
 from .scripted_gateway import (
     EVERY_BYTE,
     FIRST_PAT,
@@ -161,6 +164,102 @@ def test_a_stalled_client_pauses_the_upstream_and_memory_stays_bounded():
                     break
             assert received > total
             writer.close()
+
+    asyncio.run(run())
+
+
+async def stream_to_its_end(exchange: Exchange) -> None:
+    await exchange.head(content_type="text/event-stream")
+    await exchange.chunk(b"data: one\n\n")
+    await exchange.chunk(b'data: {"usage":{},"deep":' + b"[" * 3000 + b"]" * 3000 + b"}\n\n")
+    await exchange.chunk(b"data: last\n\n")
+    await exchange.send(b"0\r\n\r\n")
+
+
+def test_an_answer_that_a_fault_of_ours_cuts_short_never_looks_complete(monkeypatch, caplog):
+    def fault(self: TokenCounts, chunk: bytes) -> None:
+        if b"deep" in chunk:
+            raise RuntimeError(f"this text quotes {chunk!r}")
+
+    monkeypatch.setattr(TokenCounts, "feed", fault)
+    caplog.set_level(0)
+
+    async def run() -> None:
+        async with broker_for(stream_to_its_end) as site:
+            reader, writer = await site.open()
+            writer.write(post(site, b'{"model":"m"}'))
+            answer = await asyncio.wait_for(reader.read(), PATIENCE_SECONDS)
+            assert answer.startswith(b"HTTP/1.1 200")
+            assert not answer.endswith(b"0\r\n\r\n")
+            writer.close()
+            await until(site.broker.usage.to_json)
+            (usage,) = site.broker.usage.to_json()
+            assert (usage["calls"], usage["errors"]) == (1, 1)
+
+    asyncio.run(run())
+    assert "RuntimeError" in caplog.text
+    assert "in fault" in caplog.text  # where it was
+    assert "[[[" not in caplog.text
+
+
+def test_an_event_that_is_nested_too_deeply_passes_as_it_came():
+    async def run() -> None:
+        async with broker_for(stream_to_its_end) as site:
+            reply = await site.agent.post(MESSAGES, json={})
+            assert reply.text.endswith("data: last\n\n")
+            assert "[" * 3000 in reply.text
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_an_error_that_is_nested_too_deeply_passes_as_it_came(status):
+    async def answer(exchange: Exchange) -> None:
+        await exchange.reply(status, b"[" * 3000)
+
+    async def run() -> None:
+        async with broker_for(answer) as site:
+            reply = await site.agent.post(MESSAGES, json={})
+            assert reply.status_code == (503 if status == 401 else status)  # 401 is about the token
+
+    asyncio.run(run())
+
+
+def test_an_agent_that_stops_reading_is_cut_off_in_the_end(monkeypatch):
+    monkeypatch.setattr(model_proxy, "WRITE_SECONDS", 0.2)
+    ended = asyncio.Event()
+
+    async def answer(exchange: Exchange) -> None:
+        await exchange.head()
+        try:
+            while True:
+                await exchange.chunk(bytes(64 * 1024))
+        finally:
+            ended.set()
+
+    async def run() -> None:
+        async with broker_for(answer) as site:
+            _, writer = await site.open()
+            writer.write(post(site, b"{}"))  # and it reads nothing
+            await asyncio.wait_for(ended.wait(), PATIENCE_SECONDS)
+            writer.close()
+
+    asyncio.run(run())
+
+
+def test_a_call_that_only_shows_signs_of_life_ends_in_the_end(monkeypatch):
+    monkeypatch.setattr(gateway_client, "TOTAL_SECONDS", 0.5)
+
+    async def answer(exchange: Exchange) -> None:
+        await exchange.head()
+        while True:
+            await exchange.chunk(b": ping\n\n")
+            await asyncio.sleep(0.01)
+
+    async def run() -> None:
+        async with broker_for(answer) as site:
+            with pytest.raises(httpx.RemoteProtocolError):
+                await site.agent.post(MESSAGES, json={})
 
     asyncio.run(run())
 

@@ -174,7 +174,7 @@ def test_a_file_that_we_made_goes_when_we_go(home, file_format, keys, before, af
     files.write(ConfigFile(path, file_format, keys))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    files.remove(path)
+    ManagedFiles(home).remove(path)
     assert not path.exists()
 
 
@@ -219,7 +219,7 @@ def test_a_secret_in_an_object_of_a_list_is_written_and_not_remembered(home):
         files.write(ConfigFile(path, Format.JSON, {"models": [{"key": Secret(f"ours-{number}")}]}))
     assert json.loads(path.read_text()) == {"models": [{"key": "mine"}, {"key": "ours-1"}]}
     assert "ours-" not in (home / STATE).read_text()
-    files.remove(path)
+    ManagedFiles(home).remove(path)
     assert json.loads(path.read_text()) == {"models": [{"key": "mine"}]}
 
 
@@ -228,7 +228,7 @@ def test_a_value_that_the_user_changed_since_is_left_to_them(home):
     files = ManagedFiles(home)
     files.write(ConfigFile(path, Format.JSON, {"model": "ours", "other": "ours"}))
     path.write_text('{"model": "theirs", "other": "ours"}')
-    files.remove(path)
+    ManagedFiles(home).remove(path)
     assert json.loads(path.read_text()) == {"model": "theirs"}
 
 
@@ -258,7 +258,7 @@ def test_a_changed_value_is_replaced_and_comes_back_at_removal(home):
     path.write_text('{"model": "second"}')
     files.write(ConfigFile(path, Format.JSON, {"model": "ours"}))
     assert json.loads(path.read_text()) == {"model": "ours"}
-    files.remove(path)
+    ManagedFiles(home).remove(path)
     assert json.loads(path.read_text()) == {"model": "second"}
 
 
@@ -281,7 +281,7 @@ def test_a_key_that_must_be_absent_is_put_back_at_removal(home):
         assert "dapi-mine" not in path.read_text()
         assert ("token" in path.read_text()) is bool(token)
         assert files.write(ConfigFile(path, Format.INI, keys)) is False
-    files.remove(path)
+    ManagedFiles(home).remove(path)
     assert "token = dapi-mine" in path.read_text()
 
 
@@ -292,7 +292,7 @@ def test_only_our_items_of_a_list_are_removed(home):
     assert json.loads(path.read_text())["deny"] == ["WebSearch", "Mine", "Ours"]
     files.write(ConfigFile(path, Format.JSON, {"deny": ["WebSearch"]}))
     assert json.loads(path.read_text())["deny"] == ["WebSearch", "Mine"]
-    files.remove(path)
+    ManagedFiles(home).remove(path)
     assert json.loads(path.read_text())["deny"] == ["WebSearch", "Mine"]
 
 
@@ -302,7 +302,7 @@ def test_objects_of_ours_in_a_list_are_replaced_and_removed_beside_the_users(hom
     for run in ("one", "two"):
         files.write(ConfigFile(path, Format.JSON, {"Stop": [{"run": run}]}))
     assert json.loads(path.read_text()) == {"Stop": [{"run": "mine"}, {"run": "two"}]}
-    files.remove(path)
+    ManagedFiles(home).remove(path)
     assert path.read_text() == before
 
 
@@ -310,7 +310,7 @@ def test_an_empty_table_of_the_users_own_stays(home):
     path = put(home / "file", '{"env": {}}')
     files = ManagedFiles(home)
     files.write(ConfigFile(path, Format.JSON, {"env": {"A": "1"}, "b": {"c": "2"}}))
-    files.remove(path)
+    ManagedFiles(home).remove(path)
     assert json.loads(path.read_text()) == {"env": {}}
 
 
@@ -406,7 +406,7 @@ def test_any_layout_of_toml_is_either_merged_rightly_or_left_alone(home, text):
     after = tomllib.loads(path.read_text())
     assert after["model_providers"]["dbx"]["name"] == "Databricks"
     assert after["features"]["daemon_auto_start"] is False
-    files.remove(path)
+    ManagedFiles(home).remove(path)
     assert tomllib.loads(path.read_text()) == tomllib.loads(text)
 
 
@@ -430,7 +430,7 @@ def test_any_layout_of_ini_is_merged_rightly_and_restored(home, text):
     assert after.count("token = dapi-ours") == 1
     assert after.count("[DEFAULT]") == 1
     assert ("\r\n" in text) == ("\r\n" in after)
-    files.remove(path)
+    ManagedFiles(home).remove(path)
     assert path.read_bytes().decode().split() == text.split()
 
 
@@ -451,7 +451,7 @@ def test_ini_is_back_byte_for_byte_after_removal(home, text):
     files = ManagedFiles(home)
     files.write(ConfigFile(path, Format.INI, INI_KEYS))
     assert "token = dapi-ours" in path.read_text().replace("token : ", "token = ")
-    files.remove(path)
+    ManagedFiles(home).remove(path)
     assert path.read_bytes() == text.encode()
 
 
@@ -541,7 +541,7 @@ def test_a_kill_between_write_and_rename_leaves_the_old_file_and_the_next_write_
     files = ManagedFiles(home)
     files.write(ConfigFile(path, Format.JSON, {"key": "ours"}))
     assert not leftovers(home)
-    files.remove(path)
+    ManagedFiles(home).remove(path)
     assert json.loads(path.read_text()) == {"key": "mine"}
 
 
@@ -552,7 +552,7 @@ def test_after_a_kill_our_own_old_secret_is_not_taken_for_the_users(home):
     killed_write(home, "dapi-2")
     files.write(ConfigFile(path, Format.JSON, {"key": Secret("dapi-3")}))
     assert "dapi" not in (home / STATE).read_text()
-    files.remove(path)
+    ManagedFiles(home).remove(path)
     assert json.loads(path.read_text()) == {"key": "mine"}
 
 

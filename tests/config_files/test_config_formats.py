@@ -85,9 +85,26 @@ def test_ours_is_added_twice_makes_no_difference_and_removal_restores(tmp_path, 
     assert files.write(ConfigFile(path, file_format, keys))
     assert path.read_text() == after
     assert not files.write(ConfigFile(path, file_format, keys))
-    files.remove(path)
+    ManagedFiles(tmp_path).remove(path)  # by another process
     # In YAML, quotes of a value that comes back are lost.
     assert path.read_text().replace('"mine"', "mine") == before.replace('"mine"', "mine")
+
+
+@pytest.mark.parametrize("case", GOLDEN)
+def test_who_wrote_a_file_that_nobody_edits_restores_it_byte_for_byte(tmp_path, path, case):
+    file_format, keys, before, _ = case
+    path.write_text(before)
+    files = ManagedFiles(tmp_path)
+    files.write(ConfigFile(path, file_format, keys))
+    files.remove(path)
+    assert path.read_text() == before
+    files.write(ConfigFile(path, file_format, keys))
+    written = path.read_text()
+    path.write_text(written + "\n")  # an edit
+    files.write(ConfigFile(path, file_format, keys))
+    path.write_text(written)
+    files.remove(path)
+    assert path.read_text().split() != written.split()
 
 
 @pytest.mark.parametrize("case", GOLDEN)
@@ -96,7 +113,7 @@ def test_a_file_that_we_made_goes_when_we_go(tmp_path, path, case):
     files = ManagedFiles(tmp_path)
     files.write(ConfigFile(path, file_format, keys))
     assert path.stat().st_mode & 0o077 == 0
-    files.remove(path)
+    ManagedFiles(tmp_path).remove(path)
     assert not path.exists()
 
 
@@ -128,7 +145,7 @@ def test_any_layout_of_yaml_is_merged_rightly_or_left_alone(tmp_path, path, text
     assert {k: v for k, v in values.items() if k in before and k != "model"} == {
         k: v for k, v in before.items() if k != "model"
     }
-    files.remove(path)
+    ManagedFiles(tmp_path).remove(path)
     assert (yaml.safe_load(path.read_text()) or {}) == before
     assert path.read_text().count("# only a comment") == text.count("# only a comment")
 
@@ -171,7 +188,7 @@ def test_a_variable_in_a_users_value_is_not_ours_and_everything_is_back(tmp_path
     theirs = [line for line in text.split("\n") if "= mine" not in line]
     assert [line for line in written.split("\n") if line in theirs] == theirs
     assert written.count("=ours") + written.count("= ours") == 1
-    files.remove(path)
+    ManagedFiles(tmp_path).remove(path)
     assert path.read_bytes().decode() == text
 
 
@@ -199,7 +216,7 @@ def test_lines_and_marks_of_windows_stay(tmp_path, path, mark, case):
         assert written.endswith(text.encode())
         path.write_bytes(written.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
     assert not files.write(ConfigFile(path, file_format, keys))
-    files.remove(path)
+    ManagedFiles(tmp_path).remove(path)
     assert path.read_bytes() == before
 
 
@@ -210,7 +227,7 @@ def test_a_section_stays_where_the_user_moved_it_and_is_brought_up_to_date(tmp_p
     files.write(ConfigFile(path, Format.TEXT, {"section": "new"}))
     lines = path.read_text().splitlines()
     assert (lines[0], lines[2], lines[-1]) == ("mine first", "new", "mine last")
-    files.remove(path)
+    ManagedFiles(tmp_path).remove(path)
     assert path.read_text() == "mine first\n\nmine last\n"
 
 
@@ -239,7 +256,7 @@ def test_a_leftover_of_ours_is_not_taken_for_the_users_when_the_memory_is_lost(
     state.write_text(damage.replace("PATH", str(path))) if damage else state.unlink()
     files.write(ConfigFile(path, Format.JSON, claude_keys(2, NEW)))
     assert OLD not in state.read_text()
-    files.remove(path)
+    ManagedFiles(tmp_path).remove(path)
     assert json.loads(path.read_text()) == {"theme": "dark"}
 
 
@@ -253,7 +270,7 @@ def test_a_leftover_profile_is_known_by_its_metadata_service(tmp_path, path):
     path.write_text(path.read_text() + "\n[other]\nhost = x\n")
     (tmp_path / ".local/state/jupyter_dbx_agents/managed.json").unlink()
     files.write(ConfigFile(path, Format.INI, keys(2, NEW, "dapi-new")))
-    files.remove(path)
+    ManagedFiles(tmp_path).remove(path)
     assert path.read_text().split() == ["[other]", "host", "=", "x"]
 
 
@@ -269,7 +286,7 @@ def test_a_users_own_proxy_is_the_users(tmp_path, path, own):
     path.write_text(json.dumps({"env": own}))
     files = ManagedFiles(tmp_path)
     files.write(ConfigFile(path, Format.JSON, claude_keys(1, NEW)))
-    files.remove(path)
+    ManagedFiles(tmp_path).remove(path)
     assert json.loads(path.read_text()) == {"env": own}
 
 

@@ -46,7 +46,7 @@ def written(path: Path, file_format: Format, keys: dict, before: str) -> str:
     assert files.write(ConfigFile(path, file_format, keys))
     after = path.read_bytes().decode()
     assert not files.write(ConfigFile(path, file_format, keys))
-    assert files.remove(path)
+    assert ManagedFiles(path.parent).remove(path)
     assert path.read_bytes().decode() == before
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     return after
@@ -173,7 +173,7 @@ def test_of_random_layouts_of_json_each_is_merged_rightly_or_refused(path):
         assert values["provider"]["dbx"]["name"] == "D"
         assert "/ours.md" in values["instructions"]
         assert path.read_text().count("/*") == before.count("/*")
-        files.remove(path)
+        ManagedFiles(path.parent).remove(path)
         assert repr(load_jsonc(path.read_text())) == repr(load_jsonc(before)), before
 
 
@@ -182,7 +182,7 @@ def test_what_the_user_added_beside_ours_stays_with_its_comment(path):
     path.write_text(JSONC_BEFORE)
     files.write(ConfigFile(path, Format.JSONC, OPENCODE))
     path.write_text(path.read_text().replace('"/ours.md",', '"/ours.md",\n    "/new.md" // new'))
-    files.remove(path)
+    ManagedFiles(path.parent).remove(path)
     new = '"/mine.md", // first\n    "/new.md" // new'
     assert path.read_text() == JSONC_BEFORE.replace('"/mine.md", // first', new)
 
@@ -269,7 +269,7 @@ def test_a_byte_order_mark_that_the_sdk_cannot_read_goes(path):
     files = ManagedFiles(path.parent)
     files.write(ConfigFile(path, Format.INI, PROFILE))
     assert path.read_text() == "[DEFAULT]\nhost = ours\ntoken = s\n"
-    files.remove(path)
+    ManagedFiles(path.parent).remove(path)
     assert path.read_text() == "[DEFAULT]\nhost = x\n"
 
 
@@ -306,7 +306,7 @@ def test_the_mode_is_back_although_our_keys_are_gone_already(path):
     files.write(ConfigFile(path, Format.JSON, {"b": 1}))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     path.write_text('{"a": 1}')
-    files.remove(path)
+    ManagedFiles(path.parent).remove(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
@@ -332,7 +332,7 @@ def test_items_of_ours_are_known_without_a_memory_though_port_and_secret_are_new
     files.write(ConfigFile(path, Format.JSON, keys(2, "n" * 43)))
     assert len(json.loads(path.read_text())["servers"]) == 2
     assert len(json.loads(path.read_text())["hooks"]) == 1
-    files.remove(path)
+    ManagedFiles(path.parent).remove(path)
     assert path.read_text() == before
 
 
@@ -342,7 +342,7 @@ def test_removal_survives_a_damaged_memory(path, damage):
     files.write(ConfigFile(path, Format.JSON, {"a": 1}))
     state = json.dumps({"files": {str(path): json.loads(damage)}})
     (path.parent / STATE / "managed.json").write_text(state)
-    assert files.remove(path) is False
+    assert ManagedFiles(path.parent).remove(path) is False
     assert files.write(ConfigFile(path, Format.JSON, {"a": 2}))
 
 

@@ -89,7 +89,7 @@ async def test_smaller_pages_are_read_where_long_ones_are_cancelled(largest):
         server.workspace.switches.largest_page = largest
         found = await discover(api, pat, through_gateway=True)
     assert len(found.dialects) == 66
-    assert found.is_complete
+    assert not found.is_partial
 
 
 async def test_a_list_that_is_always_cancelled_leaves_unknown_what_is_not_on_another():
@@ -97,7 +97,7 @@ async def test_a_list_that_is_always_cancelled_leaves_unknown_what_is_not_on_ano
         server.workspace.switches.largest_page = 1
         table = ModelTable(environment(server.url, ANTHROPIC_MODEL="main.ours.claude-opus-5"))
         await table.choose_gateway(api, pat)
-        assert await table.discover(api, pat)
+        assert not await table.discover(api, pat)  # so it is retried
     reports = table.reports()
     assert (reports["anthropic_model"]["served"], reports["anthropic_model"]["problem"]) == (
         None,
@@ -127,7 +127,7 @@ async def test_the_names_of_unity_catalog_are_for_the_gateway_only():
     assert not [name for name in found.dialects if name.startswith("system.ai.")]
 
 
-@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 501, 505])
 async def test_without_those_lists_the_serving_endpoints_remain(status):
     async with local_workspace() as (server, api, pat):
         for path in ("^/api/2.0/serving-endpoints:", "/api/2.1/unity-catalog"):
@@ -157,6 +157,61 @@ async def test_a_busy_workspace_is_retried_and_changes_nothing():
         table.use_served(ServedModels({"x": frozenset({Dialect.ANTHROPIC})}))
         assert not await table.discover(api, pat)
         assert table.anthropic_model == "x"
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_a_list_that_fails_for_now_is_done_without_and_read_again(status):
+    async with local_workspace() as (server, api, pat):
+        table = ModelTable(environment(server.url))
+        server.workspace.faults.add(fault("/api/2.0/serving-endpoints:", status))
+        assert not await table.discover(api, pat)  # so it is retried
+        assert table.served.serves("databricks-claude-opus-4-7", Dialect.ANTHROPIC)
+        server.workspace.faults.clear()
+        assert await table.discover(api, pat)
+        complete = table.served
+        server.workspace.faults.add(fault("/api/2.0/serving-endpoints:", status))
+        assert not await table.discover(api, pat)
+        assert table.served is complete
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_empty_lists_after_full_ones_change_nothing(status):
+    async with local_workspace(served("claude-opus-9", CLAUDE)) as (server, api, pat):
+        table = ModelTable(environment(server.url))
+        assert await table.discover(api, pat)
+        assert table.anthropic_model == "databricks-claude-opus-9"
+        changes: list[str] = []
+        table.on_change.append(lambda: changes.append(table.anthropic_model))
+        server.workspace.faults.add(fault(LISTS, status))
+        assert not await table.discover(api, pat)
+        assert (table.anthropic_model, changes) == ("databricks-claude-opus-9", [])
+
+
+OWN_ENDPOINTS = [
+    ServedModel("my-claude", CLAUDE, entity="claude-3-7-sonnet-20250219", provider="anthropic"),
+    ServedModel("on-aws", CLAUDE, entity="anthropic.claude-3-5-v1:0", provider="amazon-bedrock"),
+    ServedModel("bought", GPT, entity="gpt-4.1", provider="openai"),
+    ServedModel("tuned", (CHAT,), entity="main.ai.my_llama"),
+    ServedModel("off", CLAUDE, entity="claude", provider="anthropic", is_ready=False),
+    ServedModel("vectors", (), entity="gte", provider="custom", task="llm/v1/embeddings"),
+]
+
+
+@pytest.mark.parametrize("gateway", [True, False])
+async def test_endpoints_of_the_workspaces_own_are_served_too(gateway):
+    async with local_workspace(served("claude-opus-4-7", CLAUDE), *OWN_ENDPOINTS) as (_, api, pat):
+        found = await discover(api, pat, through_gateway=gateway)
+    assert {"my-claude", "on-aws"} < set(found.speaking(Dialect.ANTHROPIC))
+    assert found.speaking(Dialect.RESPONSES) == ["bought"]
+    assert {"my-claude", "bought", "tuned"} < set(found.speaking(Dialect.CHAT))
+    assert not {"off", "vectors"} & set(found.dialects)
+
+
+async def test_a_chosen_endpoint_of_the_workspaces_own_is_not_reported_as_not_served():
+    models = [served("claude-opus-4-7", CLAUDE), *OWN_ENDPOINTS]
+    table = await table_for(*models, ANTHROPIC_MODEL="my-claude")
+    report = table.reports()["anthropic_model"]
+    assert (table.anthropic_model, report["served"], report["problem"]) == ("my-claude", True, "")
 
 
 async def test_defaults_that_are_served_stay_though_there_are_newer_ones():

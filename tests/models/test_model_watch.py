@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from jupyter_dbx_agents.models import Gateway, ModelTable, ModelWatch
 from jupyter_dbx_agents.secret import Secret
 from tests.support.local_workspace import environment, fault, local_workspace
@@ -114,6 +116,39 @@ async def test_a_single_failure_of_a_gateway_that_works_changes_nothing():
         gateway = await here.found()
         assert not await here.watch.gateway_failed(gateway)
         assert here.table.gateway == gateway
+
+
+@pytest.mark.parametrize("status", [429, 500])
+async def test_a_gateway_that_is_busy_or_fails_at_the_check_is_not_gone(status):
+    async with scene() as here:
+        gateway = await here.found()
+        changes: list[str] = []
+        here.table.on_change.append(lambda: changes.append(here.table.gateway.kind))
+        here.workspace.faults.add(fault("/ai-gateway/anthropic/v1/models", status))
+        assert not await here.watch.gateway_failed(gateway)
+        assert (here.table.gateway, changes) == (gateway, [])
+
+
+async def test_a_gateway_that_answers_again_but_is_busy_is_used_again():
+    async with scene() as here:
+        gateway = await here.found()
+        here.workspace.switches.is_gateway_present = False
+        assert await here.watch.gateway_failed(gateway)
+        here.workspace.faults.add(fault("/ai-gateway/anthropic/v1/models", 429))
+        here.workspace.switches.is_gateway_present = True
+        await here.gateway_is("workspace-gateway")
+
+
+async def test_a_thousand_failures_in_a_row_do_not_end_the_watch():
+    async with scene() as here:
+        await here.found()
+        here.watch._failures = 1100
+        here.workspace.faults.add(fault("^/a", 503))
+        here.watch.token_changed()
+        before = len(here.workspace.requests.since(0, ""))
+        await here.until(lambda: len(here.workspace.requests.since(0, "")) > before + 2)
+        here.workspace.faults.clear()
+        await here.until(lambda: not here.watch._failures)
 
 
 async def test_nothing_is_given_up_while_the_whole_workspace_is_silent():

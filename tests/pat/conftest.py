@@ -41,6 +41,9 @@ class SharedClock:
             await asyncio.gather(*waits, return_exceptions=True)
         wake.clear()
 
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
     def advance(self, seconds: float) -> None:
         self._workspace.clock.advance(seconds)
         self._moved.set()
@@ -75,6 +78,16 @@ class Scene:
         """Comments of the owner's live tokens."""
         return [token.comment for token in self.workspace.tokens.live_of(OWNER)]
 
+    def when(self, state: str, act: Callable[[], object]) -> None:
+        """Do something as soon as the credential is first in a state."""
+
+        def look() -> None:
+            if self.pats.state == state:
+                self.pats.on_change.remove(look)
+                act()
+
+        self.pats.on_change.append(look)
+
     @contextlib.contextmanager
     def odd_reply(self, odd: str, body: bytes) -> Iterator[None]:
         """Answer a path with 200 and a body of one's own, in the place of the workspace."""
@@ -104,18 +117,18 @@ class Scene:
 
 
 @contextlib.asynccontextmanager
-async def scene(**traits: object) -> AsyncIterator[Scene]:
+async def scene(*, expected_user: str | None = OWNER, **traits: Any) -> AsyncIterator[Scene]:
     workspace = Workspace()
     workspace.add_user(OWNER)
     server = LocalWorkspace(workspace)
     await server.start()
     api = WorkspaceApi(server.url)
-    clock = SharedClock(workspace)
+    clock = traits.pop("clock", None) or SharedClock(workspace)
     in_use = [True]
     pats = PatRotator(
         api,
         app_name="my-app",
-        expected_user=lambda: OWNER,
+        expected_user=lambda: expected_user,
         in_use=lambda: in_use[0],
         clock=clock,
         **traits,

@@ -13,7 +13,7 @@ from jupyter_dbx_agents.pat.plan import (
     rotation_due_at,
     within_life_seconds,
 )
-from jupyter_dbx_agents.pat.store import Pat, PatStore, Retired
+from jupyter_dbx_agents.pat.store import Pat, PatStore
 from jupyter_dbx_agents.secret import Secret
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -31,17 +31,14 @@ def pat(name: str = "a", born: float = 0, lives: float = 900) -> Pat:
     ("situation", "now", "step"),
     [
         (Situation(None), 0, Step(Action.NOTHING)),
-        (Situation(pat(), rotate_at=at(600)), 0, Step(Action.NOTHING, 600)),
+        (Situation(pat(), rotate_at=at(600)), 0, Step(Action.NOTHING, 15)),
+        (Situation(pat(), rotate_at=at(600)), 590, Step(Action.NOTHING, 10)),
         (Situation(pat(), rotate_at=at(600)), 600, Step(Action.ROTATE)),
         (Situation(pat(), rotate_at=at(600), in_use=False), 899, Step(Action.NOTHING, 1)),
         (Situation(pat(), rotate_at=at(600), in_use=False), 700, Step(Action.NOTHING, 5)),
-        (Situation(pat(), rotate_at=at(600), retry_at=at(630)), 610, Step(Action.NOTHING, 20)),
+        (Situation(pat(), rotate_at=at(600), retry_at=at(630)), 620, Step(Action.NOTHING, 10)),
         (Situation(pat(), rotate_at=at(600), retry_at=at(630)), 630, Step(Action.ROTATE)),
         (Situation(pat(), rotate_at=at(600)), 900, Step(Action.EXPIRE)),
-        (Situation(pat(), (Retired(pat("b"), at(780)),)), 700, Step(Action.NOTHING, 80)),
-        (Situation(pat(), (Retired(pat("b"), at(780)),)), 780, Step(Action.REVOKE)),
-        (Situation(None, (Retired(pat("b"), at(780)),)), 800, Step(Action.NOTHING)),
-        (Situation(pat(), tidy_at=at(5)), 5, Step(Action.TIDY)),
     ],
 )
 def test_what_is_due_follows_from_the_situation(situation, now, step):
@@ -63,6 +60,7 @@ def test_a_lifetime_is_the_workspaces_own_difference_whatever_its_clock_says():
     skewed = at(86_400)
     assert lifetime_of(skewed, skewed + timedelta(seconds=300), 900) == timedelta(seconds=300)
     assert lifetime_of(skewed, None, 900) == timedelta(seconds=900)
+    assert lifetime_of(None, skewed, 900) == timedelta(seconds=900)
 
 
 def store() -> PatStore:
@@ -73,8 +71,7 @@ def test_old_pat_outlives_every_promise():
     keeper = store()
     keeper.publish(pat("a"), at(0))
     promises = [keeper.promise(at(second)) for second in (0, 300, 599)]
-    keeper.publish(pat("b", born=600), at(600))
-    (old,) = keeper.retired
+    old = keeper.publish(pat("b", born=600), at(600))
     assert max(promise[1] for promise in promises if promise) == at(599 + 120)
     assert old.revoke_at == at(599 + 120 + 60)
 
@@ -82,8 +79,8 @@ def test_old_pat_outlives_every_promise():
 def test_a_pat_that_was_never_promised_waits_only_for_calls_in_flight():
     keeper = store()
     keeper.publish(pat("a"), at(0))
-    keeper.publish(pat("b", born=600), at(600))
-    assert keeper.retired[0].revoke_at == at(660)
+    old = keeper.publish(pat("b", born=600), at(600))
+    assert old.revoke_at == at(660)
 
 
 def test_no_promise_outlives_its_token():

@@ -182,12 +182,12 @@ async def test_a_wish_to_wait_longer_is_respected(scene):
 
 async def test_a_token_whose_creation_was_never_answered_is_swept_up(scene):
     await scene.pats.adopt(scene.sample())
+    first = scene.pats.current()
     scene.workspace.faults.add(Fault("/api/2.0/token/create", "drop_after", times=1))
     with pytest.raises(WorkspaceUnavailableError):
         await scene.pats.rotate()
-    assert len(scene.living()) == 2
     await scene.pats.rotate()
-    kept = {scene.pats.current(), *(entry.pat.value for entry in scene.pats._store.retired)}
+    kept = {scene.pats.current(), first}
     await scene.until(lambda: len(scene.living()) == len(kept) == 2)
     assert all(scene.status_of(secret) == "live" for secret in kept)
 
@@ -256,10 +256,10 @@ async def test_each_state_that_is_told_has_a_higher_revision_than_those_before(s
     assert scene.pats.status()["revision"] == revisions[-1]
 
 
-async def test_rotations_asked_for_at_the_same_time_come_one_after_another(scene):
+async def test_rotations_asked_for_at_the_same_time_share_one(scene):
     await scene.pats.adopt(scene.sample())
     await asyncio.gather(*(scene.pats.rotate() for _ in range(5)))
-    assert scene.pats.rotations == 5
+    assert scene.pats.rotations == 1
     makers = [token.created_by_token_id for token in scene.workspace.tokens.all()[1:]]
     assert len(set(makers)) == len(makers)
 
@@ -270,7 +270,6 @@ async def test_a_pasted_token_that_cannot_be_revoked_yet_is_revoked_later(scene)
     await scene.pats.adopt(pasted)
     assert scene.pats.status()["pasted"]["state"] == "retrying"
     assert scene.status_of(pasted) == "live"
-    await scene.until(lambda: scene.workspace.faults.listing()[0]["used_count"] == 2)
     await scene.pass_time_until(lambda: scene.pats.status()["pasted"]["state"] == "revoked", 31)
     assert scene.status_of(pasted) == "revoked"
 

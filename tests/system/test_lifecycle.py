@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -115,6 +116,33 @@ def test_a_token_in_the_environment_is_adopted_like_a_pasted_one(workspace, star
     if os.access(environ, os.R_OK):
         assert sample.token_value.encode() not in environ.read_bytes()
     browser.http.close()
+
+
+def test_a_token_in_the_environment_is_retried_until_the_workspace_can_judge_it(workspace, start):
+    given = workspace.control.mint(OWNER).token_value
+    fault = workspace.control.add_fault("/api/2.0/preview/scim", "status", status=503)
+    try:
+        server = start(DATABRICKS_TOKEN=given)
+        owner = server.until_open(OWNER)
+        eventually(lambda: "cannot be checked yet" in server.log.read_text(), 60, "an attempt")
+        assert owner.json("GET", PAT)["state"] == "needed"
+    finally:
+        workspace.control.clear_faults(fault)
+    eventually(lambda: owner.json("GET", PAT)["state"] == "active", 60, "the adoption")
+    owner.http.close()
+
+
+def test_an_upload_of_no_length_that_can_be_read_is_a_request_that_is_refused(start):
+    server = start()
+    server.until_open(OWNER).http.close()
+    head = (
+        f"POST /dbx-agents/api/uploads?name=a HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
+        f"X-Forwarded-Email: {OWNER}\r\nCookie: _xsrf=t\r\nX-XSRFToken: t\r\n"
+        "Content-Length: x\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
 
 
 def test_while_the_owner_is_unknown_nobody_enters_and_then_the_owner_does(workspace, start):

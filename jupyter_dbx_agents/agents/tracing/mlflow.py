@@ -4,6 +4,7 @@ Source: mlflow 3.11, ``entities/trace_info.py``, ``entities/span.py`` and what i
 Databricks.
 """
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -25,6 +26,7 @@ METADATA_CHARACTERS = 250
 EXPERIMENTS = "/api/2.0/mlflow/experiments"
 TRACES = "/api/3.0/mlflow/traces"
 CREDENTIALS = "/api/2.0/mlflow/traces/{trace_id}/credentials-for-data-upload"
+UPLOAD_SECONDS = 120.0
 BY_NAME = f"{EXPERIMENTS}/get-by-name?experiment_name="
 
 
@@ -144,14 +146,20 @@ async def _upload(credential: Json, data: Json) -> None:
     """Store the spans at a signed URL of the cloud, without the token."""
     headers = {header["name"]: header["value"] for header in credential.get("headers", [])}
     try:
-        async with httpx.AsyncClient(timeout=30.0, headers=headers) as storage:
+        async with (
+            asyncio.timeout(UPLOAD_SECONDS),
+            httpx.AsyncClient(timeout=30.0, headers=headers) as storage,
+        ):
             for request in upload_requests(storage, credential, json.dumps(data).encode()):
                 answer = await storage.send(request)
                 if not answer.is_success:
                     raise WorkspaceError(
                         f"The trace storage refuses the spans (HTTP {answer.status_code})."
                     )
-    except httpx.HTTPError as error:  # ``from None``: its text may hold the signature
+    except (
+        httpx.HTTPError,
+        TimeoutError,
+    ) as error:  # ``from None``: its text may hold the signature
         reason = type(error).__name__
         raise WorkspaceError(f"The trace storage does not answer ({reason}).") from None
 

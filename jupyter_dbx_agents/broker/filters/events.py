@@ -77,7 +77,10 @@ class EventStream:
         if corrected is event:
             return line
         end = b"\r\n" if line.endswith(b"\r\n") else b"\n"
-        return b"data: " + json.dumps(corrected).encode() + end
+        try:
+            return b"data: " + json.dumps(corrected).encode() + end
+        except RecursionError:  # parsed, but nested too deeply to be written
+            return line
 
 
 def parse_event(line: bytes, marks: tuple[bytes, ...]) -> Json | None:
@@ -86,6 +89,6 @@ def parse_event(line: bytes, marks: tuple[bytes, ...]) -> Json | None:
         return None
     try:
         event = json.loads(line[len(b"data:") :])
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return event if isinstance(event, dict) else None

@@ -20,7 +20,7 @@ from ...background import backoff_seconds, jittered
 from ...errors import TokenRefusedError, WorkspaceError, WorkspaceUnavailableError
 from ...pat import PatSource
 from ...secret import Secret
-from ...workspace_api import WorkspaceApi
+from ...workspace_api import LONGEST_CALL_SECONDS, WorkspaceApi
 from ..local.objects import Content
 
 # The workspace's limit for exports, and in older tenants for imports.
@@ -167,10 +167,15 @@ class WorkspaceFiles:
             return None
 
     async def _upload(self, url: str, body: Any, headers: dict[str, str], content: Content) -> None:
-        timeout = httpx.Timeout(
-            _ANSWER_SECONDS, read=_ANSWER_SECONDS + content.size_bytes / _UPLOAD_BYTES_PER_SECOND
+        sending_seconds = content.size_bytes / _UPLOAD_BYTES_PER_SECOND
+        await self._call(
+            "POST",
+            url,
+            body=body,
+            headers=headers,
+            timeout=httpx.Timeout(_ANSWER_SECONDS, read=_ANSWER_SECONDS + sending_seconds),
+            most_seconds=LONGEST_CALL_SECONDS + sending_seconds,
         )
-        await self._call("POST", url, body=body, headers=headers, timeout=timeout)
 
     async def _call(
         self, method: str, url: str, *, body: Any = None, **options: Any

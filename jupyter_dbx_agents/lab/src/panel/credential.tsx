@@ -33,6 +33,13 @@ export function Credential({ store, actions, trans }: Context): React.ReactEleme
           <span>{trans._n('%1 renewal so far', '%1 renewals so far', pat.rotations)}</span>
         </p>
       )}
+      {(pat.missing_scopes ?? []).map(({ scope, feature }) => (
+        <Message
+          key={scope}
+          message={`${trans.__('The token lacks the scope “%1”.', scope)} ${feature}`}
+          hint=""
+        />
+      ))}
       {pat.pasted && pat.pasted.state !== 'kept' && (
         <Message message={pat.pasted.message} hint="" />
       )}

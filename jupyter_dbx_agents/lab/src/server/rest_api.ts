@@ -779,6 +779,15 @@ export interface components {
             user: string;
             created_at: components["schemas"]["Instant"];
             expires_at: components["schemas"]["Instant"];
+            /** @description What the token may do; null if it is not restricted */
+            scopes: string[] | null;
+            /** @description What a restricted token lacks, with what does not work without it */
+            missing_scopes: {
+                /** @description As Databricks names it, such as workspace */
+                scope: string;
+                /** @description What does not work without it */
+                feature: string;
+            }[];
             /** @description Lifetime of each token that is created */
             lifetime_seconds: number;
             next_rotation_at: components["schemas"]["Instant"];

@@ -1,0 +1,191 @@
+"""A workspace's token API without a socket, in a loop whose time passes as fast as it can.
+
+The token store is the local workspace's own; what is simulated is what goes wrong: lists of lagging
+replicas, servers that do not know a token yet, and every fault of every call.
+"""
+
+import asyncio
+import json
+import random
+import selectors
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from dbx_workspace.platform_errors import PlatformError, invalid_access_token
+from dbx_workspace.rest.tokens import Token, TokenStore
+from jupyter_dbx_agents.secret import Secret
+from jupyter_dbx_agents.workspace_api import WorkspaceApi
+
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
+HOST = "https://workspace.example.com"
+FAULTS = ("down", "lost", "busy", "broken", "dead", "forbidden", "odd", "hang", "late", "bug")
+
+
+class WarpLoop(asyncio.SelectorEventLoop):
+    """A loop without input or output, in which waiting takes no time."""
+
+    def __init__(self) -> None:
+        self._warped_seconds = 0.0
+        selector = selectors.SelectSelector()
+        select = selector.select
+
+        def warp(timeout: float | None = None) -> Any:
+            if timeout is None:
+                raise RuntimeError("everybody waits for ever")
+            self._warped_seconds += max(timeout, 0.0)
+            return select(0)
+
+        selector.select = warp  # type: ignore[method-assign]
+        super().__init__(selector)
+
+    def time(self) -> float:
+        """Return the virtual seconds since the loop began."""
+        return self._warped_seconds
+
+
+class SimulatedClock:
+    """A clock on the loop's time; ``slept_seconds`` are those that its timers did not count."""
+
+    def __init__(self) -> None:
+        self.slept_seconds = 0.0
+        self.wall_offset_seconds = 0.0
+
+    def now(self) -> datetime:
+        return T0 + timedelta(seconds=asyncio.get_running_loop().time() + self.slept_seconds)
+
+    def to_unix(self, instant: datetime) -> float:
+        return instant.timestamp() + self.wall_offset_seconds
+
+    async def wait(self, wake: asyncio.Event, seconds: float | None) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await wake.wait()
+        except TimeoutError:
+            return
+        wake.clear()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class SimulatedWorkspace:
+    """The token API for ``owner``, with faults at a probability of ``fault_rate`` a call.
+
+    ``is_honest`` lists have the older token if they have the younger one, as replicas do; others
+    lack any entries.
+    """
+
+    def __init__(self, chance: random.Random, clock: SimulatedClock, owner: str) -> None:
+        self._chance, self._clock, self._owner = chance, clock, owner
+        self.tokens = TokenStore(clock.now)
+        self.fault_rate = 0.0
+        self.list_lag_seconds = 0.0
+        self.new_token_lag_seconds = 0.0
+        self.is_honest = True
+        self.odd_rate = 0.05
+        self.on_create: Callable[[], None] = lambda: None
+
+    def api(self) -> WorkspaceApi:
+        """Return the product's client of this workspace."""
+        api = WorkspaceApi(HOST)
+        transport = httpx.MockTransport(self._answer)
+        api._client = httpx.AsyncClient(base_url=HOST, transport=transport)
+        return api
+
+    def of(self, secret: Secret) -> Token:
+        """Return the record of a token."""
+        token_id = self.tokens.id_of(secret.reveal())
+        return next(t for t in self.tokens.all() if t.token_id == token_id)
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(self._chance.choice((0, 0, 0.05)))
+        fault = ""
+        if self._chance.random() < self.fault_rate:
+            fault = self._chance.choice(FAULTS)
+        if request.url.path.endswith("/create"):
+            self.on_create()
+        await self._fail_before(fault, request)
+        try:
+            status, body, headers = 200, self._act(request, fault), {}
+        except PlatformError as error:
+            status, body, headers = error.status, error.body(), error.headers
+        if fault in ("lost", "late"):
+            await asyncio.sleep(15 if fault == "late" else 0)
+            raise httpx.ReadError("", request=request)
+        content = b"<html>" if fault == "odd" else json.dumps(body).encode()
+        return httpx.Response(status, content=content, headers=headers)
+
+    async def _fail_before(self, fault: str, request: httpx.Request) -> None:
+        if fault == "down":
+            raise httpx.ConnectError("", request=request)
+        if fault == "hang":
+            await asyncio.sleep(15)
+            raise httpx.ReadTimeout("", request=request)
+        if fault == "bug":
+            raise RuntimeError("a fault of our own")
+
+    def _act(self, request: httpx.Request, fault: str) -> Any:
+        if fault == "busy":
+            raise PlatformError(429, "REQUEST_LIMIT_EXCEEDED", "Busy.", {"Retry-After": "40"})
+        if fault == "broken":
+            raise PlatformError(503, "TEMPORARILY_UNAVAILABLE", "Broken.")
+        if fault == "forbidden":
+            raise PlatformError(403, "PERMISSION_DENIED", "Blocked by an access list.")
+        token = self.tokens.authenticate(request.headers["authorization"].partition(" ")[2])
+        is_new = token is not None and self._age(token) < self.new_token_lag_seconds
+        if token is None or fault == "dead" or (is_new and self._chance.random() < 0.5):
+            raise invalid_access_token()
+        body = json.loads(request.content or b"{}") or {}
+        match request.url.path.rpartition("/")[2]:
+            case "Me":
+                return {"userName": token.principal, "active": True}
+            case "list":
+                return {"token_infos": self._list(token.principal)}
+            case "create":
+                value, made = self.tokens.create(
+                    token,
+                    lifetime_seconds=body["lifetime_seconds"],
+                    comment=body["comment"],
+                    scopes=body.get("scopes") or ["all-apis"],
+                )
+                return {"token_value": value, "token_info": made.public_info()}
+            case _:
+                self.tokens.delete(token.principal, body["token_id"])
+                return {}
+
+    def _age(self, token: Token) -> float:
+        return (self._clock.now() - token.created_at).total_seconds()
+
+    def _list(self, principal: str) -> list[Any]:
+        """Return the tokens as a replica knows them, in any order, some in odd form."""
+        at = self._clock.now() - timedelta(seconds=self._chance.uniform(0, self.list_lag_seconds))
+        known = [
+            token
+            for token in self.tokens.all()
+            if token.principal == principal
+            and token.created_at <= at < token.expires_at
+            and (token.revoked_at is None or at < token.revoked_at)
+        ]
+        if not self.is_honest:
+            known = [token for token in known if self._chance.random() < 0.7]
+        entries: list[Any] = [token.public_info() for token in known]
+        self._chance.shuffle(entries)
+        for number, entry in enumerate(entries):
+            if self._chance.random() < self.odd_rate:
+                entries[number] = self._odd(entry)
+        return entries
+
+    def _odd(self, entry: dict[str, Any]) -> Any:
+        return self._chance.choice(
+            (
+                None,
+                "?",
+                {},
+                {**entry, "creation_time": 10**19},
+                {**entry, "expiry_time": "soon", "comment": None},
+                {key: value for key, value in entry.items() if key != "token_id"},
+            )
+        )
