@@ -16,6 +16,8 @@ Decided
   its first request is 90 kB instead of 182 kB.  It takes a field off by itself when the gateway
   refuses it.  Without a gateway the experimental fields stay off, as the older guides for serving
   endpoints have it.
+- A project's settings cannot send prompts elsewhere: it does not take addresses and keys from them.
+  A model that they name is the broker's to find.
 - ``/model`` shows every served Claude by ``modelPicker``: the discovery that it has itself (of
   ``/v1/models``, CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY) lists names without their windows.
 """
@@ -138,4 +140,8 @@ CLAUDE_CODE = Agent(
     environment={"CLAUDE_CODE_SANDBOXED": "1"},
     # It reads no other folder than its own; a folder of the user's own there stays.
     links={".claude/skills": str(SKILLS_FOLDER)},
+    project_settings=dict.fromkeys(
+        (".claude/settings.json", ".claude/settings.local.json"),
+        r'"(?:ANTHROPIC_(?!MODEL|DEFAULT)\w+|CLAUDE_CODE_USE_\w+|apiKeyHelper)"',
+    ),
 )

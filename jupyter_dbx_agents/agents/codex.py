@@ -181,4 +181,6 @@ CODEX = Agent(
     config_files=config_files,
     prepare=prepare,
     trusts_each_repository=True,
+    # It does not take them from a project.
+    project_settings={".codex/config.toml": r"(?m)^\s*\[?\s*model_provider"},
 )
