@@ -278,8 +278,8 @@ def test_gemini_cli_asks_for_no_model_by_its_vendors_name(home):
 
 def test_gemini_cli_uses_the_newest_flash_model_that_is_served_for_side_jobs(home):
     context = context_of(home, GEMINI_CLI)
-    served = ("gemini-2-5-pro", "gemini-2-5-flash", "gemini-3-5-flash-lite", "gemini-3-flash")
-    served += ("gemini-9-flash-image",)
+    served = ["gemini-2-5-pro", "gemini-2-5-flash", "gemini-3-5-flash-lite", "gemini-3-flash"]
+    served += ["gemini-9-flash-image"]
     context.models.use_served(
         ServedModels({f"databricks-{name}": frozenset({Dialect.GEMINI}) for name in served})
     )
