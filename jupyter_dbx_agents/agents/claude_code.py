@@ -1,4 +1,4 @@
-"""Claude Code: https://code.claude.com/docs/en/settings; the rest was measured with 2.1.330.
+"""Claude Code: https://code.claude.com/docs/en/settings; the rest was measured with 2.1.332.
 
 Decided
 - The token is the capability in ``settings.json``, not an ``apiKeyHelper``: the broker rotates

@@ -1,4 +1,4 @@
-"""Codex: https://developers.openai.com/codex/config-reference; the rest was measured with 0.169.0.
+"""Codex: https://developers.openai.com/codex/config-reference; the rest was measured with 0.171.0.
 
 Decided
 - ``experimental_bearer_token`` is the capability; ``env_key`` would need it in the environment of

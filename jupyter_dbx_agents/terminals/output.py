@@ -1,7 +1,7 @@
 """Reads a pty in small slices and joins them into few messages, without delaying an echo.
 
-A frame that a program has begun (DEC private mode 2026, synchronised output) is sent whole: xterm.js
-5.5 does not know the mode, and would draw it piece by piece.  See
+A frame that a program has begun (DEC private mode 2026, synchronised output) is sent whole, since
+xterm.js 5.5 does not know the mode and would draw it piece by piece.  See
 https://github.com/contour-terminal/vt-extensions/blob/master/synchronized-output.md
 """
 
@@ -22,7 +22,7 @@ JOIN_SECONDS = 0.008
 CALM_WINDOW_SECONDS = 0.010
 CALM_MESSAGES = 3
 FRAME_BEGIN, FRAME_END = b"\x1b[?2026h", b"\x1b[?2026l"
-# A program that dies in a frame must not hide what it has written; a redraw takes a few milliseconds.
+# A program that hangs in a frame must not hide what it wrote; a redraw takes a few milliseconds.
 FRAME_SECONDS = 0.1
 # More than a screen full of coloured cells.
 FRAME_BYTES = 256 * 1024
