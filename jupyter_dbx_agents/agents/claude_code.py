@@ -30,12 +30,12 @@ from ..models import Dialect, GatewayKind, family_of
 from .base import SKILLS_FOLDER, Agent, AgentContext, instructions_file
 from .install.npm import LOCK_FOLDER, NpmPackage
 
-_GATEWAY = {
+GATEWAY = {
     "CLAUDE_CODE_USE_GATEWAY": "1",
     "ENABLE_PROMPT_CACHING_1H": "1",
     "ENABLE_TOOL_SEARCH": "true",
 }
-_SERVING = {"CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1"}
+SERVING = {"CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1"}
 
 
 def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
@@ -96,7 +96,7 @@ def _variables(context: AgentContext) -> dict[str, object]:
         "ANTHROPIC_DEFAULT_SONNET_MODEL": with_window(models.anthropic_sonnet_model),
         "ANTHROPIC_DEFAULT_HAIKU_MODEL": models.anthropic_small_model,
         "ANTHROPIC_CUSTOM_HEADERS": "x-databricks-use-coding-agent-mode: true",
-        **(_SERVING if models.gateway.kind is GatewayKind.SERVING_ENDPOINTS else _GATEWAY),
+        **(SERVING if models.gateway.kind is GatewayKind.SERVING_ENDPOINTS else GATEWAY),
         # No name outside the workspace is needed; failed telemetry would pile up in ~/.claude.
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL": "1",
