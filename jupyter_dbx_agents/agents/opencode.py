@@ -117,9 +117,10 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
     )
 
 
-def _recent(context: AgentContext) -> list[dict[str, str]]:
+def _recent(context: AgentContext) -> tuple[dict[str, str], ...]:
+    """Return the models that were used last, as one value: the first one counts."""
     provider, model = _qualified(context, context.model)
-    return [{"providerID": provider, "modelID": model}]
+    return ({"providerID": provider, "modelID": model},)
 
 
 def _host(provider: Mapping[str, Any]) -> dict[str, Any]:

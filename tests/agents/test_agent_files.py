@@ -291,6 +291,19 @@ def test_gemini_cli_uses_the_newest_flash_model_that_is_served_for_side_jobs(hom
     assert models["gemini-3-pro-preview"] == "databricks-gemini-2-5-pro"
 
 
+def test_opencodes_last_model_is_kept_until_the_owner_chooses_another(home):
+    path = home / ".local/state/opencode/model.json"
+    configure(home)
+    (first,) = json.loads(path.read_text())["recent"]
+    assert first == {"providerID": "dbx-claude", "modelID": "databricks-claude-opus-4-7"}
+    chosen = {"providerID": "dbx-gpt", "modelID": "databricks-gpt-5-mini"}
+    path.write_text(json.dumps({"recent": [chosen, first], "favorite": [], "variant": {}}))
+    configure(home)
+    assert json.loads(path.read_text())["recent"] == [chosen, first]
+    configure(home, model_is_new=True)
+    assert json.loads(path.read_text()) == {"recent": [first], "favorite": [], "variant": {}}
+
+
 @pytest.mark.parametrize("trusts", [False, True])
 def test_opencode_lets_a_project_choose_providers_only_if_the_owner_says_so(home, trusts):
     files = OPENCODE.config_files(context_of(home, OPENCODE, trusts_project_settings=trusts))
@@ -396,7 +409,7 @@ def test_opencode_takes_a_served_model_for_everything_where_there_is_no_claude(h
         model = OPENCODE.default_model(context.models)
         files = OPENCODE.config_files(replace(context, model=model))
         by_name = {file.path.name: file.keys for file in files[1:]}
-        recent = [{"providerID": provider, "modelID": served}]
+        recent = ({"providerID": provider, "modelID": served},)
         assert by_name["model.json"] == {"recent": Initial(recent)}
         assert by_name["opencode.json"]["small_model"] == f"{provider}/{served}"
         assert served in files[0].keys["provider"][provider]["models"]
