@@ -3,6 +3,7 @@
 #   check, test-fast, test               what a change must pass: in one, three and ten minutes
 #   test-long, test-versions, coverage   before a release
 #   bench, screenshots, docs, lab, lock  figures, and files that are generated
+#   agents-update                        the newest release of each agent that passes
 
 PYTHON ?= python3
 VENV := .venv
@@ -16,7 +17,7 @@ LAB := jupyter_dbx_agents/lab
 SOURCES := jupyter_dbx_agents dbx_workspace tests benchmarks docs
 
 .PHONY: demo check check-python check-lab test-fast test test-long coverage test-versions \
-	bench docs screenshots lock lab clean
+	bench docs screenshots lock agents-update lab clean
 
 demo: $(VENV)/.installed
 	exec $(BIN)/python -m jupyter_dbx_agents demo $(DEMO_ARGS)
@@ -87,6 +88,10 @@ lock:
 	uv pip compile $(AGENTS)/python/hermes.in $(LOCK_OPTIONS) -o $(AGENTS)/python/hermes.txt
 	for folder in $(AGENTS)/npm/*/; do (cd $$folder && npm install --package-lock-only --ignore-scripts \
 		--no-audit --no-fund --omit-lockfile-registry-resolved && node ../drop_absent.mjs) || exit 1; done
+
+# The newest release of each agent, against the real agents' tests; one that fails is put back.
+agents-update: $(VENV)/.installed-test
+	$(BIN)/python -m tests.support.agents_update
 
 AGENTS := jupyter_dbx_agents/agents/install
 

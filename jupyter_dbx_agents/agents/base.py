@@ -60,7 +60,7 @@ class AgentContext:
     the agent's main model.  ``mcp_servers`` are the user's own, by name, each with ``url`` and
     ``headers`` or with ``command``, ``args`` and ``env``.  ``own_folder`` is for files that only we
     write.  ``after_turn`` is the command that an agent runs after each turn, '' for none.
-    ``trusts_project_variables`` if a project's ``.env`` may configure an agent.
+    ``trusts_project_settings`` if a project's files may choose an agent's provider.
     ``model_is_new`` while the owner's choice of another model is being written.
     """
 
@@ -74,7 +74,7 @@ class AgentContext:
     git_roots: tuple[Path, ...] = ()
     mcp_servers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     after_turn: str = ""
-    trusts_project_variables: bool = False
+    trusts_project_settings: bool = False
     model_is_new: bool = False
 
     def initial(self, value: Any) -> Any:
@@ -113,7 +113,9 @@ class Agent:
     """One coding agent.
 
     ``default_model`` picks its main model from the model table; ``also_speaks`` are the dialects
-    that it can speak with other models.  ``environment`` is for the terminals.  ``links`` are
+    that it can speak with other models.  ``environment`` is for the terminals; ``{home}`` in it is
+    the home.  ``project_settings`` are the files of a project by which it could be told to send
+    prompts elsewhere, each with a pattern of what is not followed there.  ``links`` are
     symbolic links in the home, with their targets (both below it).  ``prepare`` gets what its files
     need from the installed program, and raises InstallError.  ``trusts_each_repository`` if its
     files name every repository.
@@ -131,6 +133,7 @@ class Agent:
     links: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[AgentContext, Path, Mapping[str, str]], Awaitable[None]] | None = None
     trusts_each_repository: bool = False
+    project_settings: Mapping[str, str] = field(default_factory=dict)
 
 
 def instructions(context: AgentContext) -> str:

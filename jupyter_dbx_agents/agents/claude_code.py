@@ -1,4 +1,4 @@
-"""Claude Code: https://code.claude.com/docs/en/settings; the rest was measured with 2.1.330.
+"""Claude Code: https://code.claude.com/docs/en/settings; the rest was measured with 2.1.332.
 
 Decided
 - The token is the capability in ``settings.json``, not an ``apiKeyHelper``: the broker rotates
@@ -16,6 +16,8 @@ Decided
   its first request is 90 kB instead of 182 kB.  It takes a field off by itself when the gateway
   refuses it.  Without a gateway the experimental fields stay off, as the older guides for serving
   endpoints have it.
+- A project's settings cannot send prompts elsewhere: it does not take addresses and keys from them.
+  A model that they name is the broker's to find.
 - ``/model`` shows every served Claude by ``modelPicker``: the discovery that it has itself (of
   ``/v1/models``, CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY) lists names without their windows.
 """
@@ -28,12 +30,12 @@ from ..models import Dialect, GatewayKind, family_of
 from .base import SKILLS_FOLDER, Agent, AgentContext, instructions_file
 from .install.npm import LOCK_FOLDER, NpmPackage
 
-_GATEWAY = {
+GATEWAY = {
     "CLAUDE_CODE_USE_GATEWAY": "1",
     "ENABLE_PROMPT_CACHING_1H": "1",
     "ENABLE_TOOL_SEARCH": "true",
 }
-_SERVING = {"CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1"}
+SERVING = {"CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1"}
 
 
 def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
@@ -94,7 +96,7 @@ def _variables(context: AgentContext) -> dict[str, object]:
         "ANTHROPIC_DEFAULT_SONNET_MODEL": with_window(models.anthropic_sonnet_model),
         "ANTHROPIC_DEFAULT_HAIKU_MODEL": models.anthropic_small_model,
         "ANTHROPIC_CUSTOM_HEADERS": "x-databricks-use-coding-agent-mode: true",
-        **(_SERVING if models.gateway.kind is GatewayKind.SERVING_ENDPOINTS else _GATEWAY),
+        **(SERVING if models.gateway.kind is GatewayKind.SERVING_ENDPOINTS else GATEWAY),
         # No name outside the workspace is needed; failed telemetry would pile up in ~/.claude.
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL": "1",
@@ -138,4 +140,8 @@ CLAUDE_CODE = Agent(
     environment={"CLAUDE_CODE_SANDBOXED": "1"},
     # It reads no other folder than its own; a folder of the user's own there stays.
     links={".claude/skills": str(SKILLS_FOLDER)},
+    project_settings=dict.fromkeys(
+        (".claude/settings.json", ".claude/settings.local.json"),
+        r'"(?:ANTHROPIC_(?!MODEL|DEFAULT)\w+|CLAUDE_CODE_USE_\w+|apiKeyHelper)"',
+    ),
 )

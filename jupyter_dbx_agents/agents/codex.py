@@ -1,4 +1,4 @@
-"""Codex: https://developers.openai.com/codex/config-reference; the rest was measured with 0.169.0.
+"""Codex: https://developers.openai.com/codex/config-reference; the rest was measured with 0.171.0.
 
 Decided
 - ``experimental_bearer_token`` is the capability; ``env_key`` would need it in the environment of
@@ -181,4 +181,6 @@ CODEX = Agent(
     config_files=config_files,
     prepare=prepare,
     trusts_each_repository=True,
+    # It does not take them from a project.
+    project_settings={".codex/config.toml": r"(?m)^\s*\[?\s*model_provider"},
 )

@@ -5,13 +5,15 @@ Decided
   and variables of the terminals would show the capability to every program in them.
 - Folder trust is off, since without trust that file is not read.  Its shell tool still asks.
 - A project's ``.env`` is ignored: the program reads only the nearest such file, so that any in a
-  project would hide ours, and one with a key of Google's would send prompts there.
-- The helper models that it calls by their vendor's names all become the main model, which is the
-  one that is known to be served.
+  project would hide ours, and one with a key of Google's would send prompts there.  What the
+  program's setting for that leaves open, ``project_guard.mjs`` closes.
+- The helper models that it calls by their vendor's names become served ones: those of the flash
+  class the newest flash model that is known to be served, the others the main model.
 - Skills are read from the shared folder and ``~/.gemini/skills``; we put nothing into the second,
   since it warns of each skill that it finds twice.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,21 +22,25 @@ from ..models import Dialect
 from .base import Agent, AgentContext, instructions_file
 from .install.npm import LOCK_FOLDER, NpmPackage
 
-# Each model's name that the program uses by itself, by what its settings are based on.
-HELPER_MODELS: Mapping[str, str] = {
-    "chat-base-2.5": """
+# Each model's name that the program uses by itself, by what its settings are based on and whether a
+# small model does its work.
+HELPER_MODELS: Mapping[tuple[str, bool], str] = {
+    ("chat-base-2.5", True): """
         gemini-3-flash-preview gemini-2.5-flash gemini-2.5-flash-lite gemini-3.1-flash-lite
-        gemini-3.1-flash-lite-preview gemini-3.5-flash-lite gemini-3.5-flash gemini-3.8-flash
+        gemini-3.1-flash-lite-preview gemini-3.5-flash-lite gemini-3.5-flash gemini-3.8-flash""",
+    ("chat-base-2.5", False): """
         gemini-2.5-pro gemini-3-pro-preview gemini-3.1-pro-preview
         gemini-3.1-pro-preview-customtools""",
-    "base": """
+    ("base", True): """
         gemini-2.5-flash-base gemini-3-flash-base gemini-3.5-flash-base classifier
         prompt-completion fast-ack-helper edit-corrector summarizer-default summarizer-shell
         chat-compression-3-flash chat-compression-3.1-flash-lite chat-compression-2.5-flash
-        chat-compression-2.5-flash-lite agent-history-provider-summarizer
+        chat-compression-2.5-flash-lite agent-history-provider-summarizer""",
+    ("base", False): """
         loop-detection-double-check chat-compression-3-pro chat-compression-2.5-pro
         chat-compression-default""",
 }
+_NAMES_HOSTS = r"(?m)^\s*(?:export\s+)?(?:GEMINI|GOOGLE_(?:API|GEMINI|GENAI|VERTEX))_\w+\s*="
 
 
 def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
@@ -58,9 +64,10 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
 
 
 def _settings(context: AgentContext) -> dict[str, Any]:
+    small = small_model(context)
     aliases = {
-        name: {"extends": base, "modelConfig": {"model": context.model}}
-        for base, names in HELPER_MODELS.items()
+        name: {"extends": base, "modelConfig": {"model": small if is_small else context.model}}
+        for (base, is_small), names in HELPER_MODELS.items()
         for name in names.split()
     }
     return {
@@ -72,12 +79,23 @@ def _settings(context: AgentContext) -> dict[str, Any]:
             "auth": {"selectedType": "gemini-api-key"},
             "folderTrust": {"enabled": False},
         },
-        "advanced": {"ignoreLocalEnv": not context.trusts_project_variables},
+        "advanced": {"ignoreLocalEnv": not context.trusts_project_settings},
         "model": {"name": context.initial(context.model)},
         "context": {"fileName": ["GEMINI.md", "AGENTS.md"]},
         "modelConfigs": {"customAliases": aliases},
         "mcpServers": {name: _server(given) for name, given in context.mcp_servers.items()},
     }
+
+
+def small_model(context: AgentContext) -> str:
+    """Return the newest flash model that is known to be served, else the main model."""
+    served = context.models.served_names(Dialect.GEMINI)
+    flash = [name for name in served if "flash" in name and "image" not in name]
+    return max(flash, key=_version, default=context.model)
+
+
+def _version(name: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", name))
 
 
 def _server(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,8 +114,14 @@ GEMINI_CLI = Agent(
         programs=("@google/gemini-cli/bundle/gemini.js",),
         installed_bytes=100_000_000,
         least_node=20,
+        preload="project_guard.mjs",
     ),
     dialect=Dialect.GEMINI,
     default_model=lambda models: models.gemini_model,
     config_files=config_files,
+    project_settings={
+        ".env": _NAMES_HOSTS,
+        ".gemini/.env": _NAMES_HOSTS,
+        ".gemini/settings.json": r'"(?:selectedType|enforcedType|telemetry|ignoreLocalEnv)"',
+    },
 )

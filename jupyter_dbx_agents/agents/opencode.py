@@ -11,6 +11,11 @@ Decided
   ``enabled_providers`` shuts that one out together with the vendor's own free models.
 - ``toolStreaming`` is off: it adds a field to each tool that the gateway refuses.  ``setCacheKey``
   is off, since the gateway refuses that field, too (databricks/unity-gateway#420).
+- A project's ``opencode.json`` goes over the user's and could name other providers, or other hosts
+  for ours.  So what must hold is once more in a folder of its own, which OPENCODE_CONFIG_DIR names
+  and which goes over the project's; the rest of the project's file counts.
+- ``model`` is empty, which is as good as none but goes over a project's: the program then takes the
+  model that was used last, where ``/models`` keeps its choice, and which is ours at first.
 - Our instructions are a file of their own, named in ``instructions``: an ``AGENTS.md`` of ours in
   its folder would keep it from reading the user's ``~/.claude/CLAUDE.md``.
 """
@@ -20,11 +25,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..config_files import ConfigFile, Format
+from ..config_files.managed import STATE_FOLDER
 from ..models import Dialect, Family, ModelTable, family_of
 from .base import Agent, AgentContext, instructions_file
 from .install.npm import LOCK_FOLDER, NpmPackage
 
 _FOLDER = (".config", "opencode")
+_OVERRIDES = (*STATE_FOLDER.parts, "opencode")
 _HEADERS = {"x-databricks-use-coding-agent-mode": "true"}
 # More at once than any answer of an agent has; what is asked for may be reserved beforehand.
 _MOST_OUTPUT_TOKENS = 32_000
@@ -70,30 +77,60 @@ DIALECTS = tuple(PROVIDERS)
 
 
 def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
-    """Return ``opencode.json`` and the instructions beside it."""
+    """Return ``opencode.json``, the instructions beside it, its overrides and the last models."""
     instructions = instructions_file(context, *_FOLDER, "jupyter_dbx_agents.md")
-    settings = {
-        "$schema": "https://opencode.ai/config.json",
+    providers = {
+        provider.name: _provider(context, provider, models)
+        for dialect, provider in PROVIDERS.items()
+        if (models := _models(context, dialect))
+    }
+    firm = {
         "autoupdate": False,  # the version is the lock file's
         "share": "disabled",  # sharing uploads a conversation to the vendor
         "enabled_providers": [provider.name for provider in PROVIDERS.values()],
-        "provider": {
-            provider.name: _provider(context, provider, models)
-            for dialect, provider in PROVIDERS.items()
-            if (models := _models(context, dialect))
-        },
-        "model": qualified(context, context.model),
-        "small_model": qualified(context, _small_model(context)),
+        "model": "",
+        "small_model": "/".join(_qualified(context, _small_model(context))),
+    }
+    settings = {
+        "$schema": "https://opencode.ai/config.json",
+        **firm,
+        "provider": providers,
         "instructions": [str(instructions.path)],
         "mcp": {name: _server(given) for name, given in context.mcp_servers.items()},
     }
-    path = context.home.joinpath(*_FOLDER, "opencode.json")
-    return (ConfigFile(path, Format.JSONC, settings), instructions)
+    overrides: dict[str, Any] = {**firm, "provider": {n: _host(p) for n, p in providers.items()}}
+    home = context.home
+    return (
+        ConfigFile(home.joinpath(*_FOLDER, "opencode.json"), Format.JSONC, settings),
+        instructions,
+        ConfigFile(
+            home.joinpath(*_OVERRIDES, "opencode.json"),
+            Format.JSON,
+            {} if context.trusts_project_settings else overrides,
+        ),
+        ConfigFile(
+            home / ".local" / "state" / "opencode" / "model.json",
+            Format.JSON,
+            {"recent": context.initial(_recent(context))},
+            mode=0o644,
+        ),
+    )
 
 
-def qualified(context: AgentContext, model: str) -> str:
-    """Return a model's name with its provider before it."""
-    return f"{PROVIDERS[context.models.dialect_of(model, *DIALECTS)].name}/{model}"
+def _recent(context: AgentContext) -> tuple[dict[str, str], ...]:
+    """Return the models that were used last, as one value: the first one counts."""
+    provider, model = _qualified(context, context.model)
+    return ({"providerID": provider, "modelID": model},)
+
+
+def _host(provider: Mapping[str, Any]) -> dict[str, Any]:
+    """Return where a provider sends what, and how."""
+    return {"npm": provider["npm"], "options": provider["options"]}
+
+
+def _qualified(context: AgentContext, model: str) -> tuple[str, str]:
+    """Return the provider of a model, and its name there."""
+    return PROVIDERS[context.models.dialect_of(model, *DIALECTS)].name, model
 
 
 def _models(context: AgentContext, dialect: Dialect) -> list[str]:
@@ -190,5 +227,12 @@ OPENCODE = Agent(
     default_model=default_model,
     config_files=config_files,
     # Its list of all vendors' models, from the vendor; ours are in the file.
-    environment={"OPENCODE_DISABLE_MODELS_FETCH": "1"},
+    environment={
+        "OPENCODE_DISABLE_MODELS_FETCH": "1",
+        "OPENCODE_CONFIG_DIR": f"{{home}}/{'/'.join(_OVERRIDES)}",
+    },
+    project_settings=dict.fromkeys(
+        ("opencode.json", "opencode.jsonc", ".opencode/opencode.json", ".opencode/opencode.jsonc"),
+        r'"(?:provider|model|small_model|enabled_providers)"',
+    ),
 )

@@ -6,6 +6,7 @@ be switched on again at once.  "Removed" is off, with the program deleted.
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +33,8 @@ SIDE_MODELS = {
     "claude-code/sonnet": "anthropic_sonnet_model",
     "claude-code/small": "anthropic_small_model",
 }
+# A project's settings are some lines; what is longer is something else.
+MOST_SETTINGS_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -89,11 +92,11 @@ class AgentRoster(LoggingConfigurable):
     disabled_agents = List(
         Unicode(), help="Names of agents to remove from enabled_agents, such as hermes."
     ).tag(config=True)
-    trusts_project_variables = Bool(
+    trusts_project_settings = Bool(
         False,
-        help="Whether the .env of a project may configure Gemini CLI. It reads only one such file: "
-        "with any in a project, it would not find the workspace's models there, and one with a "
-        "vendor's key would send prompts to that vendor.",
+        help="Whether the files of a project (.env, .gemini, opencode.json) may choose where "
+        "Gemini CLI and OpenCode send prompts. Claude Code, Codex and Hermes never take that from "
+        "a project.",
     ).tag(config=True)
     look_interval_seconds = Float(
         3.0,
@@ -113,6 +116,7 @@ class AgentRoster(LoggingConfigurable):
         self._writing, self._choosing = asyncio.Lock(), asyncio.Lock()
         self._git_roots: tuple[Path, ...] = ()
         self._problems: dict[str, DbxAgentsError] = {}
+        self._reported: set[Path] = set()
         self.on_change = Listeners("the agents", self.log)
 
     # ---- which agents
@@ -137,7 +141,12 @@ class AgentRoster(LoggingConfigurable):
 
     def environment(self) -> dict[str, str]:
         """Return the variables that the agents that are on need in terminals."""
-        return {n: value for agent in self.enabled() for n, value in agent.environment.items()}
+        home = str(self._paths.home)
+        return {
+            name: value.replace("{home}", home)
+            for agent in self.enabled()
+            for name, value in agent.environment.items()
+        }
 
     def model(self, name: str) -> AgentStatus:
         """Return the REST model of an agent; values that may be secrets are left out."""
@@ -217,9 +226,27 @@ class AgentRoster(LoggingConfigurable):
 
     async def check_repositories(self) -> None:
         """Update the agents that trust each repository, if one is new or gone."""
-        if self._paths.repositories() != self._git_roots:
+        roots = self._paths.repositories()
+        if roots != self._git_roots:
             with contextlib.suppress(DbxAgentsError):  # it is in the agent's REST model
                 await self.write_files(agent for agent in AGENTS if agent.trusts_each_repository)
+        if not self.trusts_project_settings:
+            await asyncio.to_thread(self._report_project_settings, roots)
+
+    def _report_project_settings(self, roots: Iterable[Path]) -> None:
+        """Log once which files of a project name a provider that its agent does not use."""
+        for root in roots:
+            for agent in self.enabled():
+                for name, pattern in agent.project_settings.items():
+                    path = root / name
+                    if path not in self._reported and _contains(path, pattern):
+                        self._reported.add(path)
+                        self.log.warning(
+                            "%s names another provider or key, which %s does not use: its prompts "
+                            "stay in the workspace.",
+                            path,
+                            agent.title,
+                        )
 
     async def run(self) -> None:
         """Check for new repositories periodically, until cancelled."""
@@ -292,7 +319,7 @@ class AgentRoster(LoggingConfigurable):
             git_roots=self._git_roots,
             mcp_servers=choice.mcp_servers,
             after_turn=self._paths.after_turn,
-            trusts_project_variables=self.trusts_project_variables,
+            trusts_project_settings=self.trusts_project_settings,
         )
 
     # ---- programs
@@ -366,6 +393,15 @@ class AgentRoster(LoggingConfigurable):
 
     def _child_environment(self) -> dict[str, str]:
         return child_environment(current_environment(), self._paths.home, self.environment())
+
+
+def _contains(path: Path, pattern: str) -> bool:
+    """Whether a small text file has something."""
+    try:
+        is_small = path.stat().st_size <= MOST_SETTINGS_BYTES
+        return is_small and re.search(pattern, path.read_text(errors="replace")) is not None
+    except OSError:
+        return False
 
 
 def _without_secrets(server: Mapping[str, Any]) -> McpServerStatus:

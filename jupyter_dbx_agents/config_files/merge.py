@@ -141,13 +141,13 @@ def merge(
     items: dict[KeyPath, tuple[str, ...]] = {}
     for path, value in wanted.items():
         table = _table(document, path, keys, made)
-        if isinstance(value, Initial):
-            values[path] = _put_unless_changed(table, path, value.value, memory.values.get(path))
-        elif isinstance(value, list):
+        if isinstance(value, list):
             items[path] = _add_items(table, path, value, memory, made)
         else:
-            plain = list(value) if isinstance(value, tuple) else value
-            values[path] = _put(table, path, plain, memory.values.get(path))
+            put = _put_unless_changed if isinstance(value, Initial) else _put
+            one = value.value if isinstance(value, Initial) else value
+            plain = list(one) if isinstance(one, tuple) else one
+            values[path] = put(table, path, plain, memory.values.get(path))
     _drop_empty(document, made)
     return replace(
         memory,

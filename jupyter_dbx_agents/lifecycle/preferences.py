@@ -16,6 +16,7 @@ from ..environment import Environment, variable
 # by themselves, every 30 s; this is for the others, such as that of the events.
 WEBSOCKET_PING_SECONDS = 25
 KERNEL_STOP_SECONDS = 2.0
+_NO_CHOICE = {"nologin", "false", "sh", "dash"}
 LAB_EXTENSIONS = Path(__file__).parents[1] / "labextension"
 
 
@@ -50,8 +51,11 @@ def preferences(serverapp: ServerApp, environment: Environment) -> Config:
 
 
 def _shell() -> str:
-    """Return the user's shell; bash if the account has none (``nologin`` on the platform)."""
+    """Return the user's shell; bash if the account has none (``nologin`` on the platform).
+
+    Or only ``sh``, which is what an account gets that nobody has chosen a shell for.
+    """
     shell = variable("SHELL")
-    if shell and Path(shell).name not in {"nologin", "false"} and shutil.which(shell):
+    if shell and Path(shell).name not in _NO_CHOICE and shutil.which(shell):
         return shell
     return shutil.which("bash") or "/bin/sh"

@@ -156,8 +156,9 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
         )
 
     def make_term_env(self, *args: Any, **kwargs: Any) -> dict[str, str]:
-        """Return terminado's environment, cleaned of credentials."""
-        return self.host.environment(super().make_term_env(*args, **kwargs))
+        """Return terminado's environment, cleaned of credentials, with the colours of xterm.js."""
+        environment = self.host.environment(super().make_term_env(*args, **kwargs))
+        return {**environment, "COLORTERM": "truecolor"}
 
     def new_terminal(self, **kwargs: Any) -> Terminal:
         """Start a terminal in the projects' folder, behind the PAT prompt when one is needed.

@@ -1,4 +1,9 @@
-"""Reads a pty in small slices and joins them into few messages, without delaying an echo."""
+"""Reads a pty in small slices and joins them into few messages, without delaying an echo.
+
+A frame that a program has begun (DEC private mode 2026, synchronised output) is sent whole, since
+xterm.js 5.5 does not know the mode and would draw it piece by piece.  See
+https://github.com/contour-terminal/vt-extensions/blob/master/synchronized-output.md
+"""
 
 import asyncio
 import codecs
@@ -16,6 +21,11 @@ JOIN_SECONDS = 0.008
 # An echo and the redraw after it are sent at once; only a stream of writes is coalesced.
 CALM_WINDOW_SECONDS = 0.010
 CALM_MESSAGES = 3
+FRAME_BEGIN, FRAME_END = b"\x1b[?2026h", b"\x1b[?2026l"
+# A program that hangs in a frame must not hide what it wrote; a redraw takes a few milliseconds.
+FRAME_SECONDS = 0.1
+# More than a screen full of coloured cells.
+FRAME_BYTES = 256 * 1024
 _ESCAPES = (
     (b"\\", b"\\\\"),
     (b'"', b'\\"'),
@@ -46,6 +56,7 @@ class OutputPump:
         self._timer: asyncio.TimerHandle | None = None
         self._window_started_at = 0.0
         self._window_messages = 0
+        self._waits_for_frame = False  # what waits is a frame that has not ended
 
     def read(self, message_bytes: int) -> bool:
         """Read one slice and pass on what is due; return False at the end of the output.
@@ -65,21 +76,52 @@ class OutputPump:
             is_open = False
         self._size += size
         self.is_flooding = size >= SLICE_BYTES
-        if self._size >= message_bytes or not is_open or (is_drained and self._is_calm()):
+        if not is_open:
             self.flush()
-        elif self._timer is None and self._size:
-            self._timer = asyncio.get_running_loop().call_later(JOIN_SECONDS, self.flush)
+        elif not self._is_amid_frame():
+            if self._size >= message_bytes or (is_drained and self._is_calm()):
+                self._pass_on()
+            elif self._timer is None and self._size:
+                self._timer = asyncio.get_running_loop().call_later(JOIN_SECONDS, self._pass_on)
         return is_open
 
     def flush(self) -> None:
         """Deliver what was read."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_timer()
+        self._waits_for_frame = False
         if self._chunks:
             data, self._chunks, self._size = b"".join(self._chunks), [], 0
             if data := self._valid(data):
                 self._deliver(data)
+
+    def _is_amid_frame(self) -> bool:
+        """Whether what was read only continues a frame that is waited for."""
+        if not self._waits_for_frame:
+            return False
+        self._chunks = [b"".join(self._chunks)]
+        if self._size <= FRAME_BYTES and FRAME_END not in self._chunks[0]:
+            return True
+        self._stop_timer()
+        self._waits_for_frame = False
+        return False
+
+    def _pass_on(self) -> None:
+        """Deliver what was read, up to a frame that has begun and not ended."""
+        data = b"".join(self._chunks)
+        start = data.find(FRAME_BEGIN, max(0, data.rfind(FRAME_END)))
+        if start < 0 or len(data) - start > FRAME_BYTES:
+            self.flush()
+            return
+        self._chunks = [data[:start]]
+        self.flush()
+        self._chunks, self._size = [data[start:]], len(data) - start
+        self._waits_for_frame = True
+        self._timer = asyncio.get_running_loop().call_later(FRAME_SECONDS, self.flush)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _valid(self, data: bytes) -> bytes:
         """Return output as valid UTF-8; an incomplete character is kept until the rest is read."""

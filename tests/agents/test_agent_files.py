@@ -16,6 +16,7 @@ import yaml
 from jupyter_dbx_agents.agents import AGENTS, Agent, AgentContext
 from jupyter_dbx_agents.agents.claude_code import CLAUDE_CODE
 from jupyter_dbx_agents.agents.databricks_profile import databrickscfg
+from jupyter_dbx_agents.agents.gemini_cli import GEMINI_CLI
 from jupyter_dbx_agents.agents.hermes import HERMES
 from jupyter_dbx_agents.agents.opencode import OPENCODE
 from jupyter_dbx_agents.config_files import Initial, ManagedFiles
@@ -24,6 +25,7 @@ from jupyter_dbx_agents.secret import Secret
 from tests.support.agent_context import context_of
 from tests.support.golden import FILES
 
+OPENCODE_OVERRIDES = "{home}/.local/state/jupyter_dbx_agents/opencode"
 SETTINGS_BEFORE = FILES[".claude/settings.json"]
 SETTINGS_AFTER = """{
   "env": {
@@ -204,7 +206,7 @@ def test_an_agents_secret_is_in_its_own_files_only_and_closed_to_others(home):
         if has_secret(file.keys)
     ]
     assert holders == set(declared)
-    assert len(declared) == len(AGENTS), "one file of each agent"
+    assert len(declared) == len(AGENTS) + 1, "one file of each agent, and OpenCode's overrides"
     assert {str(path.relative_to(home)) for path in holders} >= {
         ".claude/settings.json",
         ".codex/config.toml",
@@ -226,7 +228,7 @@ def test_an_agent_declares_all_that_the_others_need_and_no_secret_in_its_environ
     for agent in AGENTS:
         assert agent.title
         assert agent.recipe.version()
-        assert all(value == "1" for value in agent.environment.values())
+        assert all(v == "1" or v.startswith("{home}/") for v in agent.environment.values())
 
 
 def test_everything_that_the_user_had_is_there_beside_ours_and_alone_after_removal(home):
@@ -274,9 +276,49 @@ def test_gemini_cli_asks_for_no_model_by_its_vendors_name(home):
     )
 
 
+def test_gemini_cli_uses_the_newest_flash_model_that_is_served_for_side_jobs(home):
+    context = context_of(home, GEMINI_CLI)
+    served = ["gemini-2-5-pro", "gemini-2-5-flash", "gemini-3-5-flash-lite", "gemini-3-flash"]
+    served += ["gemini-9-flash-image"]
+    context.models.use_served(
+        ServedModels({f"databricks-{name}": frozenset({Dialect.GEMINI}) for name in served})
+    )
+    (settings, *_) = GEMINI_CLI.config_files(context)
+    aliases = settings.keys["modelConfigs"]["customAliases"]
+    models = {name: alias["modelConfig"]["model"] for name, alias in aliases.items()}
+    assert models["classifier"] == models["gemini-2.5-flash"] == "databricks-gemini-3-5-flash-lite"
+    assert models["chat-compression-default"] == "databricks-gemini-2-5-pro"
+    assert models["gemini-3-pro-preview"] == "databricks-gemini-2-5-pro"
+
+
+def test_opencodes_last_model_is_kept_until_the_owner_chooses_another(home):
+    path = home / ".local/state/opencode/model.json"
+    configure(home)
+    (first,) = json.loads(path.read_text())["recent"]
+    assert first == {"providerID": "dbx-claude", "modelID": "databricks-claude-opus-4-7"}
+    chosen = {"providerID": "dbx-gpt", "modelID": "databricks-gpt-5-mini"}
+    path.write_text(json.dumps({"recent": [chosen, first], "favorite": [], "variant": {}}))
+    configure(home)
+    assert json.loads(path.read_text())["recent"] == [chosen, first]
+    configure(home, model_is_new=True)
+    assert json.loads(path.read_text()) == {"recent": [first], "favorite": [], "variant": {}}
+
+
+@pytest.mark.parametrize("trusts", [False, True])
+def test_opencode_lets_a_project_choose_providers_only_if_the_owner_says_so(home, trusts):
+    files = OPENCODE.config_files(context_of(home, OPENCODE, trusts_project_settings=trusts))
+    (overrides,) = [
+        f for f in files if str(f.path).startswith(OPENCODE_OVERRIDES.format(home=home))
+    ]
+    assert OPENCODE.environment["OPENCODE_CONFIG_DIR"] == OPENCODE_OVERRIDES
+    hosts = {p["options"]["baseURL"] for p in overrides.keys.get("provider", {}).values()}
+    assert bool(hosts) == (not trusts)
+    assert all(host.startswith("http://127.0.0.1:1234/") for host in hosts)
+
+
 @pytest.mark.parametrize("trusts", [False, True])
 def test_gemini_cli_reads_no_projects_variables_unless_the_owner_says_so(home, trusts):
-    configure(home, trusts_project_variables=trusts)
+    configure(home, trusts_project_settings=trusts)
     settings = json.loads((home / ".gemini/settings.json").read_text())
     assert settings["advanced"] == {"ignoreLocalEnv": not trusts}
 
@@ -329,7 +371,7 @@ def test_opencode_speaks_to_each_model_in_its_native_dialect(home):
     }
     claude = providers["dbx-claude"]["models"].values()
     assert {model["options"]["toolStreaming"] for model in claude} == {False}
-    assert settings["model"] == "dbx-claude/databricks-claude-opus-4-7"
+    assert settings["model"] == ""
     assert settings["small_model"] == "dbx-claude/databricks-claude-haiku-4-5"
     instructions = OPENCODE.config_files(context_of(home, OPENCODE))[1]
     assert settings["instructions"] == [str(instructions.path)]
@@ -365,9 +407,12 @@ def test_opencode_takes_a_served_model_for_everything_where_there_is_no_claude(h
     ):
         context.models.use_served(ServedModels({served: frozenset(dialects)}))
         model = OPENCODE.default_model(context.models)
-        keys = opencode(replace(context, model=model))
-        assert keys["model"] == keys["small_model"] == f"{provider}/{served}"
-        assert served in keys["provider"][provider]["models"]
+        files = OPENCODE.config_files(replace(context, model=model))
+        by_name = {file.path.name: file.keys for file in files[1:]}
+        recent = ({"providerID": provider, "modelID": served},)
+        assert by_name["model.json"] == {"recent": Initial(recent)}
+        assert by_name["opencode.json"]["small_model"] == f"{provider}/{served}"
+        assert served in files[0].keys["provider"][provider]["models"]
 
 
 def test_hermes_reads_one_file_of_ours(home):

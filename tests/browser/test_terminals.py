@@ -248,3 +248,65 @@ def test_an_agent_starts_in_the_folder_that_is_open(lab: LabPage, app: RunningAp
     card.click()
     lab.until_screen(r"(?m)^in .*/projects/a folder$")
     lab.until_screen(r"[$#]$")
+
+
+XTERM = "window.jupyterapp.shell.currentWidget.content._term"
+
+
+def test_a_selection_is_copied_by_ctrl_shift_c_and_pasted_by_ctrl_shift_v(lab: LabPage):
+    lab.open_terminal()
+    lab.page.evaluate("() => navigator.clipboard.writeText('before')")
+    lab.page.keyboard.insert_text("echo from a 'selection'")
+    lab.page.keyboard.press("Enter")
+    lab.until_screen("(?m)^from a selection$")
+    row = lab.page.evaluate(
+        f"""() => {{
+            const {{ active }} = {XTERM}.buffer;
+            const rows = [...Array(active.length).keys()];
+            const text = y => active.getLine(y).translateToString(true);
+            return rows.find(y => text(y) === 'from a selection');
+        }}"""
+    )
+    lab.page.evaluate(f"row => {XTERM}.select(0, row, 16)", row)
+    lab.page.keyboard.press("Control+Shift+C")
+    lab.until("async () => await navigator.clipboard.readText() === 'from a selection'")
+    lab.page.keyboard.insert_text("echo again ")
+    lab.page.keyboard.press("Control+Shift+V")
+    lab.page.keyboard.press("Enter")
+    lab.until_screen("(?m)^again from a selection$")
+
+
+def test_without_a_selection_ctrl_shift_c_opens_the_command_palette(lab: LabPage):
+    lab.open_terminal()
+    lab.page.keyboard.press("Control+Shift+C")
+    expect(lab.page.locator(".lm-CommandPalette-input:visible")).to_be_focused()
+    lab.page.keyboard.press("Escape")
+
+
+def test_a_rocket_is_two_cells_wide(lab: LabPage):
+    lab.open_terminal()
+    lab.page.keyboard.insert_text(r"printf 'roc\u006bets \U1f680\U2705\n'")
+    lab.page.keyboard.press("Enter")
+    lab.until_screen("(?m)^rockets \U0001f680\u2705$")
+    widths = lab.page.evaluate(
+        f"""() => {{
+            const {{ active }} = {XTERM}.buffer;
+            const lines = [...Array(active.length).keys()].map(y => active.getLine(y));
+            const line = lines.find(line => line.translateToString().startsWith('rockets'));
+            return [8, 10].map(x => line.getCell(x).getWidth());
+        }}"""
+    )
+    assert widths == [2, 2]
+
+
+def test_a_program_that_asks_is_told_that_frames_are_drawn_whole(lab: LabPage):
+    lab.open_terminal()
+    ask = r"""printf '\033[?2026$p'; IFS= read -rsd y -t 20 it; printf 'told %q\n' "$it" """
+    lab.page.keyboard.insert_text(ask)
+    lab.page.keyboard.press("Enter")
+    lab.until_screen(r"(?m)^told .*\[\?2026;2\$")
+
+
+def test_option_selects_on_a_mac_while_a_program_tracks_the_mouse(lab: LabPage):
+    lab.open_terminal()
+    assert lab.page.evaluate(f"() => {XTERM}.options.macOptionClickForcesSelection")

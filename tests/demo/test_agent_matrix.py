@@ -4,6 +4,7 @@ One cell is an agent with a model: two tool calls without a word, then the sessi
 picture where the model sees.  No call may be refused.
 """
 
+import json
 import re
 import struct
 import zlib
@@ -277,3 +278,35 @@ def test_under_rules_that_nobody_knows_an_agent_shows_the_gateways_sentence_or_a
     (usage,) = (u for u in app.status()["usage"] if u["model"].endswith("opus-4-6"))
     assert usage["mended"] > 0
     assert usage["calls"] <= 2 * (len(said) + 1)  # the agent itself repeats nothing for long
+
+
+@pytest.mark.timeout(300)
+def test_a_model_that_was_chosen_on_opencodes_screen_lasts(app: RunningApp):
+    app.until_installed()
+    app.log_in()
+    path = app.home / ".local/state/opencode/model.json"
+
+    def used_last() -> str:
+        return str(json.loads(path.read_text())["recent"][0]["modelID"])
+
+    configured = used_last()
+    with app.owner.terminal() as terminal:
+        terminal.run("mkdir -p chosen && cd chosen")
+        terminal.type("opencode\n")
+        terminal.expect(r"Ask\s*anything", 120)
+        for key, shown in (("/models", "models"), ("\r", r"Select\s*model")):
+            terminal.type(key)
+            terminal.expect(shown, 30)
+        terminal.type("gpt-5-mini")
+        terminal.expect(r"gpt-5-mini", 30)
+        terminal.type("\r")
+        terminal.until(lambda: used_last() == "databricks-gpt-5-mini", 30)
+    with app.owner.terminal() as terminal:
+        before = max(call["number"] for call in app.control.requests())
+        # Our files are written again, as at a start.
+        app.owner.json("PATCH", f"{API}/opencode", {"enabled": True})
+        assert "echo: hello" in terminal.run("cd chosen && opencode run hello < /dev/null")
+        assert "databricks-gpt-5-mini" in {call["model"] for call in model_calls(app, before)}
+    assert used_last() == "databricks-gpt-5-mini"
+    app.owner.json("PATCH", f"{API}/opencode", {"enabled": None, "model": None})
+    assert used_last() == configured  # what the owner chose last, elsewhere

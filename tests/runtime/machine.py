@@ -18,7 +18,6 @@ from dbx_workspace.apps.source import DeploymentFailed, app_specification
 from dbx_workspace.control_client import ControlClient
 from dbx_workspace.front_door.door import FrontDoor
 from dbx_workspace.server import LocalWorkspace, port_of, reserve_port
-from jupyter_dbx_agents.cli.demo import NOT_MET_YET
 from tests.support.constants import OWNER, STRANGER
 from tests.support.running_app import Browser
 
@@ -120,7 +119,6 @@ class Platform:
         self.url = self._local.url
         self.control = ControlClient(self._local.control_url)
         self.control.add_user(OWNER)
-        self.control.rule_models(dict.fromkeys(NOT_MET_YET, False))
         self.machine = Machine(image, self._local)
         self._local.workspace.app_service.deployer = self.machine
         token = self.control.mint(OWNER, comment="of the deployer").token_value

@@ -24,6 +24,7 @@ class Screens:
         subprocess.run(command, cwd=folder, check=True, capture_output=True)
         modules = folder / "node_modules"
         self.headless = modules / "@xterm" / "headless" / "lib-headless" / "xterm-headless.js"
+        self.widths = modules / "@xterm" / "addon-unicode11" / "lib" / "addon-unicode11.js"
         self._process = subprocess.Popen(
             ["node", str(HERE / "screen.js"), str(modules)],
             stdin=subprocess.PIPE,

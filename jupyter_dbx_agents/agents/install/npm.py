@@ -100,6 +100,13 @@ _CAUSES = {
     "CERT_HAS_EXPIRED": _CA_CAUSE,
 }
 
+# The folder is renamed when it is complete, and started through a link.
+_START = """\
+#!/bin/sh
+folder=$(dirname "$(readlink -f "$0")")
+exec node --import="$folder/{preload}" "$folder/{program}" "$@"
+"""
+
 
 @dataclass(frozen=True)
 class NpmPackage:
@@ -110,6 +117,7 @@ class NpmPackage:
     ``{platform}`` stands for npm's name of this machine, such as ``linux-x64``.
     ``installed_bytes`` is about what it takes on the disk, for the progress shown.
     ``least_node`` is the first release of Node.js on which it runs, 0 if it brings its own program.
+    ``preload`` is a module beside the lock that Node.js loads before the program, '' for none.
     """
 
     package: str
@@ -117,6 +125,7 @@ class NpmPackage:
     programs: tuple[str, ...]
     installed_bytes: int
     least_node: int = 0
+    preload: str = ""
 
     def version(self) -> str:
         """Return the version that ``package.json`` pins."""
@@ -124,8 +133,10 @@ class NpmPackage:
         return str(manifest["dependencies"][self.package])
 
     def fingerprint(self) -> str:
-        """Return a hash of the lock."""
-        return hashlib.sha256((self.lock_folder / "package-lock.json").read_bytes()).hexdigest()
+        """Return a hash of the lock and of what is loaded before the program."""
+        names = ("package-lock.json", *([self.preload] if self.preload else []))
+        content = b"".join((self.lock_folder / name).read_bytes() for name in names)
+        return hashlib.sha256(content).hexdigest()
 
     async def build(self, folder: Path, environment: Mapping[str, str]) -> tuple[str, ...]:
         """Install into an empty folder; return the programs that are there.
@@ -138,7 +149,17 @@ class NpmPackage:
         await self._check_node(node, environment)
         await _npm_install(npm, folder, environment)
         places = (f"node_modules/{t.format(platform=npm_platform())}" for t in self.programs)
-        return tuple(place for place in places if (folder / place).exists())
+        found = tuple(place for place in places if (folder / place).exists())
+        return self._with_preload(folder, found) if self.preload else found
+
+    def _with_preload(self, folder: Path, programs: tuple[str, ...]) -> tuple[str, ...]:
+        """Write a script for each program that loads the module first; return the scripts."""
+        shutil.copyfile(self.lock_folder / self.preload, folder / self.preload)
+        scripts = tuple(f"start-{number}" for number, _ in enumerate(programs))
+        for script, program in zip(scripts, programs, strict=True):
+            (folder / script).write_text(_START.format(preload=self.preload, program=program))
+            (folder / script).chmod(0o755)
+        return scripts
 
     async def _check_node(self, node: str, environment: Mapping[str, str]) -> None:
         """Raise InstallError for a Node.js on which the program would fail with a syntax error."""

@@ -5,6 +5,7 @@ const path = require("path");
 const readline = require("readline");
 const modules = process.argv[2];
 const { Terminal } = require(path.join(modules, "@xterm/headless"));
+const { Unicode11Addon } = require(path.join(modules, "@xterm/addon-unicode11"));
 
 function describeCell(cell) {
   // 31 and 38;5;1 are the same colour, and drawn alike.
@@ -65,6 +66,8 @@ function describe(terminal, heard) {
 
 async function draw({ columns, rows, steps }) {
   const terminal = new Terminal({ cols: columns, rows, allowProposedApi: true, scrollback: 1000, logLevel: "off" });
+  terminal.loadAddon(new Unicode11Addon());
+  terminal.unicode.activeVersion = "11";
   const heard = { title: "", typed: "" };
   terminal.onTitleChange((title) => { heard.title = title; });
   terminal.onData((data) => { heard.typed += data; });

@@ -1,10 +1,17 @@
-/** OSC 52: programs may write to the clipboard, and never read it. */
+/**
+ * The clipboard: programs may write to it (OSC 52) and never read it; Ctrl+Shift+C copies what is
+ * selected, as in terminals outside of browsers.
+ */
 
+import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { Notification } from '@jupyterlab/apputils';
+import type { ITerminalTracker } from '@jupyterlab/terminal';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { fromBase64 } from '../text';
 import type { XTerm } from './xterm';
 
+const COPY = 'jupyter-dbx-agents:copy-in-terminal';
+const PALETTE = 'apputils:activate-command-palette';
 const OSC_52 = 52;
 // More than anybody copies on purpose, and too little to freeze the page.
 const MOST_CHARACTERS = 4 * 1024 * 1024;
@@ -18,6 +25,26 @@ export function allowCopy(xterm: XTerm, isAllowed: () => boolean, trans: Transla
     }
     return true;
   });
+}
+
+/**
+ * Copy on Ctrl+Shift+C in a terminal.  JupyterLab's command palette has that key; it keeps it where
+ * nothing is selected.  Ctrl+Shift+V is the browser's, and xterm takes what it pastes.
+ */
+export function addCopyKey(
+  { commands }: JupyterFrontEnd,
+  terminals: ITerminalTracker,
+  trans: TranslationBundle
+): void {
+  commands.addCommand(COPY, {
+    label: trans.__('Copy the Selection of the Terminal'),
+    execute: () => {
+      const terminal = terminals.currentWidget?.content;
+      const text = terminal?.hasSelection() ? terminal.getSelection() : null;
+      return text ? copy(text, trans) : commands.execute(PALETTE);
+    }
+  });
+  commands.addKeyBinding({ command: COPY, keys: ['Ctrl Shift C'], selector: '.jp-Terminal' });
 }
 
 /** Return the text of a sequence `targets;base64`; null for a query and for invalid base64. */

@@ -9,14 +9,14 @@ import { absolute } from '../server/paths';
 import { Settings } from '../settings';
 import { IStatusStore } from '../status/store';
 import { showHint } from './banner';
-import { allowCopy } from './clipboard';
+import { addCopyKey, allowCopy } from './clipboard';
 import { Connection } from './connection';
 import { acceptFiles, acceptPaths } from './files';
 import { acknowledge } from './flow';
 import { TerminalLink } from './link';
 import { RunningPoll } from './running_poll';
 import { TabName } from './tab_name';
-import { xtermOf } from './xterm';
+import { meetAgents, xtermOf } from './xterm';
 
 export const terminals: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-dbx-agents:terminals',
@@ -25,12 +25,13 @@ export const terminals: JupyterFrontEndPlugin<void> = {
   requires: [IStatusStore],
   optional: [ITerminalTracker, ISettingRegistry, ITranslator],
   activate: (
-    { commands, serviceManager }: JupyterFrontEnd,
+    app: JupyterFrontEnd,
     store: IStatusStore,
     terminals: ITerminalTracker | null,
     registry: ISettingRegistry | null,
     translator: ITranslator | null
   ) => {
+    const { commands, serviceManager } = app;
     const settings = new Settings();
     void settings.follow(registry);
     const page: Page = {
@@ -41,7 +42,10 @@ export const terminals: JupyterFrontEndPlugin<void> = {
       openAnother: () => commands.execute('terminal:create-new'),
       pathOf: path => absolute(serviceManager.contents.localPath(path))
     };
-    terminals?.widgetAdded.connect((_, tab) => void enhance(tab, page));
+    if (terminals) {
+      addCopyKey(app, terminals, page.trans);
+      terminals.widgetAdded.connect((_, tab) => void enhance(tab, page));
+    }
   }
 };
 
@@ -61,6 +65,7 @@ async function enhance(
   { store, settings, trans, running, openAnother, pathOf }: Page
 ): Promise<void> {
   const ready = xtermOf(content);
+  void ready.then(xterm => xterm && meetAgents(xterm));
   const link = new TerminalLink(content.session);
   acknowledge(content.session, ready);
   new TabName(content, store, () => settings.followProgram);

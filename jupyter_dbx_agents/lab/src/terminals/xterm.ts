@@ -2,11 +2,14 @@
  * The xterm of JupyterLab's terminal: `_term` in `widget.ts` of `@jupyterlab/terminal`, 4.6.
  *
  * It is private: JupyterLab offers only `paste` and `getSelection` of it.  Without it there is no
- * flow control, no copying by programs and no cleared screen after a reconnection.  This may go when
- * `ITerminal` exposes xterm, or write, reset and its parser.
+ * flow control, no copying by programs, no cleared screen after a reconnection, and emoji are one
+ * cell wide.  This may go when `ITerminal` exposes xterm, or write, reset, its options and parser.
  */
 
 import type { ITerminal } from '@jupyterlab/terminal';
+import { Unicode11Addon } from '@xterm/addon-unicode11';
+
+const SYNCHRONIZED_OUTPUT = 2026;
 
 /** The part of xterm's API that is used here. */
 export interface XTerm {
@@ -15,7 +18,17 @@ export interface XTerm {
   rows: number;
   cols: number;
   buffer: { active: { type: string } };
-  parser: { registerOscHandler(code: number, handler: (data: string) => boolean): unknown };
+  options: { allowProposedApi?: boolean; macOptionClickForcesSelection?: boolean };
+  unicode: { activeVersion: string };
+  loadAddon(addon: Unicode11Addon): void;
+  input(data: string, wasUserInput?: boolean): void;
+  parser: {
+    registerOscHandler(code: number, handler: (data: string) => boolean): unknown;
+    registerCsiHandler(
+      id: { prefix: string; intermediates: string; final: string },
+      handler: (params: (number | number[])[]) => boolean
+    ): unknown;
+  };
 }
 
 /** Return a terminal's xterm when it is ready; null if JupyterLab keeps it elsewhere. */
@@ -28,4 +41,23 @@ export async function xtermOf(terminal: ITerminal.ITerminal): Promise<XTerm | nu
     typeof xterm.reset === 'function' &&
     typeof xterm.parser?.registerOscHandler === 'function';
   return isOne ? (xterm as XTerm) : null;
+}
+
+/** Make a terminal what agents expect of one, before anything is drawn. */
+export function meetAgents(xterm: XTerm): void {
+  // The width of characters is part of xterm's proposed API.
+  xterm.options.allowProposedApi = true;
+  // As wide as programs count emoji, and as in the server's screens.
+  xterm.loadAddon(new Unicode11Addon());
+  xterm.unicode.activeVersion = '11';
+  // Otherwise nothing can be selected on a Mac while a program tracks the mouse.
+  xterm.options.macOptionClickForcesSelection = true;
+  // The server sends a frame whole; programs ask (DECRQM) whether it does.
+  const request = { prefix: '?', intermediates: '$', final: 'p' };
+  xterm.parser.registerCsiHandler(request, ([mode]) => {
+    if (mode === SYNCHRONIZED_OUTPUT) {
+      xterm.input(`\x1b[?${mode};2$y`, false);
+    }
+    return mode === SYNCHRONIZED_OUTPUT;
+  });
 }

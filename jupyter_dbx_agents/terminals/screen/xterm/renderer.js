@@ -5,9 +5,11 @@
 // newline.  The answer is a length and as many bytes.  Nothing is kept between requests.
 //
 // xterm-headless.js is the file of that name in the npm package @xterm/headless 5.5.0, the version of JupyterLab's
-// terminals, as it was published; its licence is in LICENSE.
+// terminals, as it was published; its licence is in LICENSE, which is that of addon-unicode11.js, too (the package
+// @xterm/addon-unicode11 0.8.0): characters are as wide here as the front end makes them in the browser.
 "use strict";
 const { Terminal } = require("./xterm-headless.js");
+const { Unicode11Addon } = require("./addon-unicode11.js");
 
 // As many lines as JupyterLab's terminal keeps by default; more could not be seen.
 const SCROLLBACK_LINES = 1000;
@@ -36,6 +38,8 @@ class Screen {
     const options = { cols: columns, rows, scrollback: SCROLLBACK_LINES, allowProposedApi: true, logLevel: "off" };
     this.terminal = new Terminal(options);
     this.core = this.terminal._core; // private, hence the pinned version
+    this.terminal.loadAddon(new Unicode11Addon());
+    this.terminal.unicode.activeVersion = "11";
     this.title = "";
     this.limitRepeats();
     this.terminal.onTitleChange((title) => { this.title = title.slice(0, MOST_TITLE); });
