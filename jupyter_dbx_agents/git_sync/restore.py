@@ -30,7 +30,10 @@ _SEE_LIST = "See: jupyter dbx-agents restore --list"
 
 @dataclass(frozen=True)
 class Restored:
-    """What was restored; ``missing`` are files that were not, ``problem`` why nothing was."""
+    """What was restored; ``missing`` are files that were not, ``problem`` why nothing was.
+
+    ``commit`` is '' if HEAD's branch has none.
+    """
 
     name: str
     commit: str
@@ -162,7 +165,7 @@ class _Attempt:
         if self._is_bare:
             await repository.output("config", "core.bare", "true")
         else:
-            if has_history:
+            if has_history and await repository.head() is not None:
                 missing = await check_out(repository, self._read)
             is_newest = has_history and (
                 marker is None
@@ -174,7 +177,8 @@ class _Attempt:
                 await self._renew_marker(has_history)
         if state is not None:
             await self._promise(state)
-        commit = await repository.text("rev-parse", "HEAD")
+        head = await repository.head()
+        commit = head.commit if head is not None else ""
         return Restored(self.destination.project, commit, has_history, tuple(missing))
 
     async def take(self) -> None:

@@ -493,3 +493,39 @@ async def test_a_bare_repository_around_its_worktrees_is_one_project_and_comes_b
         assert {each.name for each in (site.projects / name).iterdir()} == {".git", "feature"}
         assert site.git(f"{name}/feature", "status", "--porcelain") == ""
         assert (site.projects / name / "feature/b").read_text() == "2"
+
+
+@pytest.mark.parametrize("syncs_before", [False, True])
+async def test_branches_come_back_while_heads_branch_has_no_commit(
+    site: Site, syncs_before: bool
+) -> None:
+    site.make("p", a="1")
+    site.git("p", "worktree", "add", "-q", "-b", "w", "../w")
+    if syncs_before:
+        for name in ("p", "w"):
+            await site.project_sync(name).run()
+    site.git("p", "symbolic-ref", "HEAD", "refs/heads/new")
+    sync = site.project_sync("p")
+    await sync.run()
+    assert sync.history.safe_at
+    refs = site.git("p", "for-each-ref")
+    lose_the_disk(site)
+    assert await site.restorer().restore("p") == Restored("p", "", has_history=True)
+    assert site.git("p", "for-each-ref") == refs
+    assert site.git("p", "symbolic-ref", "HEAD") == "refs/heads/new"
+    site.commit("p", {"b": "2"})
+    await site.project_sync("p").run()
+    assert site.remote("p") == {"b": b"2"}
+
+
+async def test_a_worktree_whose_branch_has_no_commit_comes_back(site: Site) -> None:
+    site.make("p", a="1")
+    site.git("p", "worktree", "add", "-q", "-b", "w", "../w")
+    for name in ("p", "w"):
+        await site.project_sync(name).run()
+    site.git("w", "symbolic-ref", "HEAD", "refs/heads/new")
+    for name in ("p", "w"):
+        await site.project_sync(name).run()
+    lose_the_disk(site)
+    assert await site.restorer().restore("w") == Restored("w", "", has_history=True)
+    assert site.git("w", "symbolic-ref", "HEAD") == "refs/heads/new"
