@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote
@@ -77,7 +77,9 @@ class Restorer:
             scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.projects))
             try:
                 repository = await self._initialize(scratch, store, chain, marker)
-                attempt = _Attempt(destination, store, chain, marker, repository, self.origin)
+                attempt = _Attempt(
+                    destination, store, chain, marker, repository, self.origin, self.available
+                )
                 restored = await attempt.fill()
                 _require_free(target)
                 await attempt.take()
@@ -134,6 +136,7 @@ class _Attempt:
     marker: Marker | None
     repository: Repository
     origin: str
+    all_projects: Callable[[], Awaitable[list[str]]]
     state: State | None = None
     states: Mapping[str, str] = field(default_factory=dict)
 
@@ -167,13 +170,10 @@ class _Attempt:
         else:
             if has_history and await repository.head() is not None:
                 missing = await check_out(repository, self._read)
-            is_newest = has_history and (
-                marker is None
-                or (state is not None and state.made_at > marker.synced_at)
-                or await repository.has(marker.tree)
-            )
-            if not is_newest:
-                missing += await self._restore_files()
+            # Not by time: a clock may have been set between the last bundle and the last file.
+            is_complete = marker is None or await repository.has(marker.tree)
+            if not (has_history and is_complete):
+                missing = await self._restore_files(missing)
                 await self._renew_marker(has_history)
         if state is not None:
             await self._promise(state)
@@ -269,24 +269,39 @@ class _Attempt:
     async def _read(self, path: str) -> bytes | None:
         return await self.destination.read(path) if self.marker is not None else None
 
-    async def _restore_files(self) -> list[str]:
-        """Write the files as the workspace has them, and commit them; return the missing ones."""
+    async def _restore_files(self, missing: Iterable[str]) -> list[str]:
+        """Make the files those of the workspace, and commit them; return the missing ones.
+
+        What is not in the workspace goes, unless it was left out there.
+        """
         repository, marker = self.repository, self.marker
-        missing, skipped = list[str](), marker.skipped if marker is not None else {}
-        async for path, is_executable in self._listing():
+        folder, skipped = repository.location.folder, marker.skipped if marker is not None else {}
+        listing = [each async for each in self._listing()]
+        kept = {path for path, _ in listing} | skipped.keys()
+        gone = [path for path in await self._tracked() if path not in kept]
+        await asyncio.to_thread(_remove, folder, gone)
+        stdin = b"".join(os.fsencode(path) + b"\0" for path in gone)
+        await repository.output("update-index", "--force-remove", "-z", "--stdin", stdin=stdin)
+        missing = kept.intersection(missing)
+        for path, is_executable in listing:
             is_wanted = is_safe(path) and path not in skipped
             data = await self.destination.read(path) if is_wanted else None
             if data is None:
-                missing.append(path)
+                missing.add(path)
             else:
-                folder = repository.location.folder
+                missing.discard(path)
                 await asyncio.to_thread(_write, folder, path, data, is_executable)
         options = (*tree_of(repository), *_COMMITTER)
         await repository.output("add", "--all", "--force", options=options)
         message = f"Restored from the workspace, as of {marker.commit if marker else ''}"
         arguments = ("commit", "--quiet", "--allow-empty", "--no-verify", "-m", message)
         await repository.output(*arguments, options=options)
-        return missing
+        return sorted(missing)
+
+    async def _tracked(self) -> list[str]:
+        """Return the paths in the index."""
+        listing = await self.repository.output("ls-files", "-z")
+        return [os.fsdecode(raw) for raw in listing.split(b"\0") if raw]
 
     async def _listing(self) -> AsyncIterator[tuple[str, bool]]:
         """Yield the paths of the synced tree, or else of all files that are there."""
@@ -295,7 +310,7 @@ class _Attempt:
             async for entry in list_tree(self.repository, marker.tree, "-r"):
                 yield entry.path, entry.mode == EXECUTABLE_MODE
         else:
-            async for path, _there in self.destination.walk():
+            async for path, _there in self.destination.walk(await self.all_projects()):
                 yield path, False
 
     async def _renew_marker(self, has_history: bool) -> None:
@@ -303,6 +318,7 @@ class _Attempt:
         repository, chain = self.repository, self.chain
         commit, tree = (await repository.text("rev-parse", "HEAD", "HEAD^{tree}")).split()
         marker = self.marker or Marker(self.destination.project, "", self.origin)
+        tracked = {*await self._tracked()}
         names = (*chain.leftovers, *(n for each in chain.bundles for n in each.names()))
         self.marker = replace(
             marker,
@@ -310,7 +326,7 @@ class _Attempt:
             commit=commit,
             tree=tree,
             pending=None,
-            skipped={},
+            skipped={path: reason for path, reason in marker.skipped.items() if path in tracked},
             notes={},
             object_format=await repository.object_format(),
             roots=tuple(sorted(await repository.roots())[:20]),
@@ -349,9 +365,18 @@ def _move(scratch: Path, target: Path) -> None:
 
 def _write(folder: Path, path: str, data: bytes, executable: bool) -> None:
     target = make_room(folder, path)
-    target.write_bytes(data)
+    if target.is_dir():
+        shutil.rmtree(target)
+    if not target.is_file() or target.read_bytes() != data:  # what is the same stays as git has it
+        target.write_bytes(data)
     if executable:
         target.chmod(0o755)
+
+
+def _remove(folder: Path, paths: Iterable[str]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):  # it is the folder of a submodule, or was not written
+            (folder / path).unlink()
 
 
 def _require_free(target: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,12 @@ import yaml
 
 import jupyter_dbx_agents
 from jupyter_dbx_agents.errors import RestoreError
-from jupyter_dbx_agents.git_sync import Restored
+from jupyter_dbx_agents.git_sync import Restored, history, project_sync
 from jupyter_dbx_agents.git_sync.history import MOST_INCREMENTS
+from jupyter_dbx_agents.git_sync.local.objects import SYMLINK
 from jupyter_dbx_agents.git_sync.restore import remove_leftovers
 
-from .conftest import ROOT, Killed, Site
+from .conftest import ROOT, Killed, Site, marker_of
 
 LOG = ("log", "--all", "--exclude=refs/dbx/*", "--format=%H %P %an %s %D")
 
@@ -282,3 +284,66 @@ async def test_a_restore_to_a_link_is_refused(site: Site) -> None:
     (site.projects / "p").symlink_to(site.home / "elsewhere")
     with pytest.raises(RestoreError, match="already exists"):
         await site.restorer().restore("p")
+
+
+class SetClock(datetime):
+    """A clock that can be set."""
+
+    offset = timedelta()
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        return datetime.now(tz) + cls.offset
+
+
+async def sync_files_without_history(site: Site, **files: str | None) -> None:
+    site.commit("p", {**files, "large": os.urandom(100_000)})
+    sync = site.project_sync("p", most_history_bytes=50_000)
+    await sync.run()
+    assert sync.history.is_too_large
+
+
+async def test_files_that_are_newer_than_the_history_bring_no_deleted_file_back(
+    site: Site,
+) -> None:
+    site.make("p", a="1", b="2", file="3", **{"folder/c": "4", "run.sh": "5"})
+    (site.projects / "p/run.sh").chmod(0o755)
+    (site.projects / "p/link").symlink_to("a")
+    site.commit("p", {})
+    await site.project_sync("p").run()
+    site.commit("p", {"file": None, "folder/c": None})
+    (site.projects / "p/folder").rmdir()
+    (site.projects / "p/later").symlink_to("b")
+    files: dict[str, str | None] = {"b": None, "file/d": "6", "folder": "7"}
+    await sync_files_without_history(site, **files)
+    names = ["a", "file/d", "folder", "large", "link", "run.sh"]
+    site.make("p/nested", c="1")
+    await site.project_sync("p/nested").run()
+    head = site.git("p", "rev-parse", "HEAD~2")
+    lose_the_disk(site)
+    restored = await site.restorer().restore("p")
+    assert restored.has_history and site.git("p", "rev-parse", "HEAD~") == head
+    assert site.git("p", "ls-files").split() == names
+    assert site.git("p", "status", "--porcelain") == ""
+    assert os.access(site.projects / "p/run.sh", os.X_OK)
+    sync = site.project_sync("p")
+    await sync.run(audits=True)
+    assert marker_of(sync).skipped == {"link": SYMLINK}
+    there = {path for path in site.remote("p") if not path.startswith("nested")}
+    assert there == {*names} - {"link"}
+
+
+async def test_a_clock_that_is_set_back_hides_no_newer_files(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (history, project_sync):
+        monkeypatch.setattr(module, "datetime", SetClock)
+    monkeypatch.setattr(SetClock, "offset", timedelta(hours=2))
+    site.make("p", a="1")
+    await site.project_sync("p").run()
+    SetClock.offset = timedelta()
+    await sync_files_without_history(site)
+    lose_the_disk(site)
+    await site.restorer().restore("p")
+    assert (site.projects / "p/large").exists()
+    await site.project_sync("p").run()
