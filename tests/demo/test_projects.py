@@ -1,22 +1,33 @@
 """Commits in the running app reach the workspace, by hand and by a real agent, and come back."""
 
 import hashlib
+import os
 import shutil
-import subprocess
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
+from tests.git_sync.test_guests import (
+    PRE_COMMIT_CONFIG,
+    of_guests,
+    pre_commit,
+    run,
+    set_up_husky,
+)
 from tests.support.running_app import RunningApp, eventually
 from tests.support.terminal_client import TerminalClient
 
 from .test_real_agents import ONCE
 from .test_rest_description import check
 
+__all__ = ["pre_commit"]
 # Codex's own sandbox lets nobody write to .git.
 COMMANDS = {name: command for name, (command, _path) in ONCE.items()} | {
     "codex": "codex exec --skip-git-repo-check --sandbox danger-full-access {}"
 }
+# It sets core.hooksPath to '' for its commands.
+WITHOUT_HOOKS = {"gemini-cli"}
 # Gemini CLI hides the user's and the system's git settings from its commands.
 IDENTITY = "-c user.name=A -c user.email=a@example.com"
 
@@ -86,18 +97,79 @@ def test_a_real_agents_commit_arrives_though_its_process_group_is_killed_at_once
         wanted = {"made.txt": sha256("by an agent\n")}
         terminal.until(lambda: in_workspace(app, f"of-{agent}") == wanted, 120)
         terminal.until(lambda: in_status(app, f"of-{agent}").get("state") == "synced")
-    head = git(app, agent, "log", "-1", "--format=%H %ct").split()
-    history = in_status(app, f"of-{agent}")["history"]
-    assert history["commit"] == head[0]
-    assert datetime.fromisoformat(history["safe_at"]).timestamp() - int(head[1]) <= 5
+    assert_safe_within_5_s(app, f"of-{agent}")
     assert (app.home / f"projects/of-{agent}/made.txt").read_text() == "by an agent\n"
 
 
-def git(app: RunningApp, agent: str, *arguments: str) -> str:
-    folder = app.home / f"projects/of-{agent}"
-    return subprocess.run(
-        ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
-    ).stdout
+def assert_safe_within_5_s(app: RunningApp, project: str) -> None:
+    head = git(app, project, "log", "-1", "--format=%H %ct").split()
+    history = in_status(app, project)["history"]
+    assert history["commit"] == head[0]
+    assert datetime.fromisoformat(history["safe_at"]).timestamp() - int(head[1]) <= 5
+
+
+def git(app: RunningApp, project: str, *arguments: str) -> str:
+    folder = app.home / "projects" / project
+    return run(["git", *arguments], folder, {**os.environ, "HOME": str(app.home)})
+
+
+def set_up_guests(app: RunningApp, project: str, pre_commit: Path) -> Path:
+    """Make a repository whose husky runs pre-commit and Git LFS; theirs are in .git/hooks, too."""
+    folder = app.home / "projects" / project
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    git(app, project, "init", "-q")
+    environment = {**os.environ, "HOME": str(app.home)}
+    (folder / ".pre-commit-config.yaml").write_text(PRE_COMMIT_CONFIG)
+    run([pre_commit, "install"], folder, environment)
+    git(app, project, "lfs", "install", "--local")
+    git(app, project, "lfs", "track", "*.bin")
+    set_up_husky(folder, environment)
+    # Git LFS puts its hooks here where core.hooksPath is empty, as Gemini CLI sets it.
+    ignored = ["node_modules", "before", "after", "*-ran", "/post-*", "/pre-push", ""]
+    (folder / ".gitignore").write_text("\n".join(ignored))
+    for name, command in {
+        "pre-commit": f"'{pre_commit}' run",
+        "post-commit": "git lfs post-commit",
+    }.items():
+        (folder / ".husky" / name).write_text(f"{command} && touch {name}-ran\n")
+    git(app, project, "add", "-A")
+    git(app, project, *IDENTITY.split(), "commit", "-qm", "guests")
+    return folder
+
+
+@pytest.mark.timeout(700)
+@pytest.mark.skipif(
+    shutil.which("git-lfs") is None and "CI" not in os.environ,
+    reason="Git LFS is a program of the system's",
+)
+@pytest.mark.parametrize("agent", COMMANDS)
+def test_a_real_agents_commit_is_safe_beside_husky_pre_commit_and_lfs_which_stay_as_they_are(
+    app: RunningApp, agent: str, pre_commit: Path
+):
+    """Killed as above; the hooks of others run, and they, the settings and the status stay."""
+    app.until_installed()
+    app.log_in()
+    project = f"guests-{agent}"
+    folder = set_up_guests(app, project, pre_commit)
+    for ran in folder.glob("*-ran"):
+        ran.unlink()
+    before, status = of_guests(folder), git(app, project, "status", "--porcelain")
+    with app.owner.terminal() as terminal:
+        terminal.until(lambda: in_status(app, project).get("state") == "synced", 60)
+        terminal.run(f"cd {project}")
+        commit = f"git {IDENTITY} commit -qm made"
+        work = f"echo by an agent > made.bin && git add made.bin && {commit} && kill -9 0"
+        terminal.type(COMMANDS[agent].format(f"'run: {work}; echo survived > made.bin'") + "\n")
+        wanted = {"made.bin": sha256("by an agent\n")}
+        terminal.until(lambda: wanted.items() <= in_workspace(app, project).items(), 120)
+        terminal.until(lambda: in_status(app, project).get("state") == "synced")
+    assert_safe_within_5_s(app, project)
+    assert "git-lfs" in git(app, project, "cat-file", "blob", "HEAD:made.bin"), "it is a pointer"
+    names = {path.name for path in folder.glob("*-ran")}
+    assert names == (set() if agent in WITHOUT_HOOKS else {"pre-commit-ran", "post-commit-ran"})
+    assert of_guests(folder) == before
+    assert git(app, project, "status", "--porcelain") == status == ""
 
 
 def test_a_project_that_is_gone_comes_back_with_its_history(app: RunningApp):

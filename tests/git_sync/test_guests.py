@@ -45,12 +45,12 @@ def run(command: Sequence[str | Path], folder: Path, environment: dict[str, str]
     return ended.stdout
 
 
-def set_up_husky(site: Site, folder: Path) -> None:
+def set_up_husky(folder: Path, environment: dict[str, str]) -> None:
     (folder / "package.json").write_text('{"name": "p", "private": true}')
     npm = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--save-dev", HUSKY]
     run(npm, folder, dict(os.environ))
     (folder / ".gitignore").write_text("node_modules\n")
-    run(["npx", "husky"], folder, site.environment)
+    run(["npx", "husky"], folder, environment)
     for name in ("pre-commit", "post-commit"):
         (folder / ".husky" / name).write_text(f"touch ../{name}-ran\n")
 
@@ -59,7 +59,7 @@ def test_husky_runs(site: Site, hooked: Hooked) -> None:
     folder = site.make("p", a="1")
     hooked.config().install(None)
     hooked.install("p")
-    set_up_husky(site, folder)
+    set_up_husky(folder, site.environment)
     assert not hooked.install("p"), "husky's folder is not ours; a poll sees the commit"
     site.commit("p", {"a": "2"})
     assert {path.name for path in site.projects.glob("*-ran")} == {
@@ -139,7 +139,7 @@ async def test_a_commit_whose_group_is_killed_is_safe_beside_the_hooks_of_others
     folder = site.make("p", a="1")
     match guest:
         case "husky":
-            set_up_husky(site, folder)
+            set_up_husky(folder, site.environment)
         case "pre-commit":
             (folder / ".pre-commit-config.yaml").write_text(PRE_COMMIT_CONFIG)
             run([pre_commit, "install"], folder, site.environment)
