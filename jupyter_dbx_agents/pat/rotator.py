@@ -178,6 +178,7 @@ class PatRotator(LoggingConfigurable):
         self._attempts = 0
         self._checked_at: datetime | None = None
         self._lost_at: datetime | None = None
+        self._used_until: datetime | None = None  # what was promised of replaced tokens
         self._is_stopping = False
         self._lock = asyncio.Lock()
         self._check_lock = asyncio.Lock()
@@ -539,7 +540,7 @@ class PatRotator(LoggingConfigurable):
     def _publish(self, pat: Pat) -> datetime | None:
         """Make a PAT the current one; revoke it instead if the server is stopping.
 
-        Return when the one that it replaces is revoked; None if there is none.
+        Return when no token that was replaced so far is used any more; None if there is none.
 
         Nothing is awaited from its creation to here: no cancellation can lose it.
         """
@@ -551,6 +552,8 @@ class PatRotator(LoggingConfigurable):
         if replaced is not None:
             old = ReplacedPat(self._api, replaced.pat)
             self._revocations.add(old, replaced.revoke_at)
+            # The one before may have been promised for longer.
+            self._used_until = max(replaced.revoke_at, self._used_until or replaced.revoke_at)
         self._attempts, self._retry_at = 0, None
         self._rotate_at = rotation_due_at(pat, self.rotation_interval_seconds)
         if recovered:
@@ -560,7 +563,7 @@ class PatRotator(LoggingConfigurable):
             "agent works in the background."
         )
         self._set(PatState.ACTIVE, f"{valid} {self._source.note if self._source else ''}".strip())
-        return None if replaced is None else replaced.revoke_at
+        return self._used_until
 
     def _pause(self, pat: Pat | None, wanted_seconds: float = 0.0) -> None:
         """Set when to try again; with a PAT that ends soon, while it can still be rotated."""

@@ -21,7 +21,6 @@ from jupyter_dbx_agents.pat.rotator import LOST_AGAIN
 from jupyter_dbx_agents.secret import Secret
 from tests.pat.simulation import SimulatedClock, SimulatedWorkspace, WarpLoop
 from tests.support.constants import OWNER
-from tests.support.effort import IS_LONG
 
 HISTORIES = 1000
 STEPS = 20
@@ -30,11 +29,7 @@ SHORTEST_PAUSE_SECONDS = 0.5
 
 
 class History:
-    """One credential's life; each step is drawn by chance.
-
-    Sign-ins are for the long run until it is found why one in some hundred histories ends a session
-    some seconds before what was promised for its token (HISTORY_SEED=62793912).
-    """
+    """One credential's life; each step is drawn by chance."""
 
     def __init__(self, seed: str) -> None:
         self.chance = random.Random(seed)
@@ -86,9 +81,8 @@ class History:
             (
                 *(self.adopt, self.adopt, self.rotate, self.rotate_often, self.log_out),
                 *(self.refuse, self.promise, self.promise, self.sleep, self.open_or_close),
-                *(self.jump, self.revoke),
-                *((self.sign_in, self.sign_in, self.answer_again) if IS_LONG else ()),
-                *((self.forbid_or_allow_pats, self.end_sessions, self.rest) if IS_LONG else ()),
+                *(self.jump, self.revoke, self.sign_in, self.sign_in, self.answer_again),
+                *(self.forbid_or_allow_pats, self.end_sessions, self.rest),
             )
         )
         work = asyncio.ensure_future(self._quietly(step))

@@ -503,12 +503,18 @@ async def test_no_event_of_a_log_out_says_that_a_token_that_is_gone_is_valid(sig
     assert ("active", True) not in seen
 
 
-async def test_a_new_sign_in_leaves_the_promised_token_of_the_last_one_alone_until_its_end(signing):
-    """Where a session can be ended, its access tokens end with it."""
+@pytest.mark.parametrize("is_replaced", [False, True])
+async def test_a_new_sign_in_leaves_the_promised_tokens_of_the_last_one_alone_until_their_end(
+    signing, is_replaced: bool
+):
+    """Where a session can be ended, its access tokens end with it: also those replaced before."""
     signing.server.rules.offers_revocation = True
     signing.forbid_pats()
     await signing.connect()
     promise = signing.pats.promise()
+    if is_replaced:
+        await signing.pats.rotate()
+        assert signing.pats.current() != promise.access_token
     await signing.connect()
     await signing.scene.pass_time_until(lambda: signing.server.sessions()[0]["is_revoked"], 5)
     assert signing.scene.clock.now().timestamp() >= promise.expires_on
