@@ -7,6 +7,7 @@ import os
 import resource
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -225,7 +226,20 @@ def rewrite(site: Site, name: str, old: bytes, new: bytes) -> None:
     site.git(name, "gc", "-q", "--prune=now")
 
 
-@pytest.mark.parametrize("how", ["amend", "rewrite"])
+def filter_repo(site: Site, name: str, old: str, new: str) -> None:
+    """Let the real ``git filter-repo`` replace a word."""
+    words = site.home / "words"
+    words.write_text(f"{old}==>{new}\n")
+    program = (sys.executable, "-m", "git_filter_repo", "--force", "--quiet")
+    subprocess.run(
+        [*program, "--replace-text", str(words)],
+        cwd=site.projects / name,
+        env=site.environment,
+        check=True,
+    )
+
+
+@pytest.mark.parametrize("how", ["amend", "rewrite", "filter-repo"])
 async def test_a_secret_that_was_taken_out_goes_there_too(
     site: Site, tmp_path: Path, how: str
 ) -> None:
@@ -234,18 +248,29 @@ async def test_a_secret_that_was_taken_out_goes_there_too(
     if how == "amend":
         await sync.run()
     site.commit("p", {"key": "secret"})
+    if how == "filter-repo":
+        site.git("p", "tag", "-a", "-m", "annotated", "v1")
+        site.git("p", "branch", "other")
+        site.git("p", "remote", "add", "origin", "https://example.com/p.git")
     await sync.run()
-    oid = site.git("p", "rev-parse", "HEAD:key")
+    oid, bundles = site.git("p", "rev-parse", "HEAD:key"), site.bundles("p")
     assert oid in everything_in_bundles(site, tmp_path / "before")
     if how == "amend":
         (folder / "key").write_text("public")
         site.git("p", "commit", "-q", "--amend", "-a", "-m", "amended")
+    elif how == "filter-repo":
+        filter_repo(site, "p", "secret", "public")
     else:
         rewrite(site, "p", b"secret", b"public")
     await sync.run()
     assert site.remote("p")["key"] == b"public"
     assert oid not in everything_in_bundles(site, tmp_path / "after")
     assert "rewritten" in sync.history.note
+    assert not {*bundles[1 if how == "amend" else 0 :]} & {*site.bundles("p")}
+    after = refs(site, "p")
+    lose_the_disk(site)
+    await site.restorer().restore("p")
+    assert refs(site, "p") == after
 
 
 def everything_in_bundles(site: Site, folder: Path) -> str:
