@@ -76,7 +76,7 @@ class GitSync(LoggingConfigurable):
         "second) are shared by all of its users.",
     ).tag(config=True)
     most_parallel_requests = Integer(
-        8, min=3, help="Concurrent calls to the workspace; two of them are not for files."
+        8, help="Concurrent calls to the workspace; from three on, two of them are not for files."
     ).tag(config=True)
     trigger_seconds = Float(0.2, help="How often to check whether git hooks report a commit.").tag(
         config=True
