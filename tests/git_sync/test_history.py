@@ -48,9 +48,9 @@ async def test_a_commit_during_a_long_first_pass_is_safe_at_once(site: Site) -> 
     await until(lambda: model(sync, "p")["done"] > 3, "the first files")
     precious = site.commit("p", {"precious": "work"})
     await until(lambda: is_safe(site, sync, "p"), "the commit is safe", 5)
-    ownership = sync._ownerships["p"]
+    files = sync._workers["p"].sync
     await until(
-        lambda: ownership.marker and ownership.marker.pending.commit == precious,
+        lambda: files.marker and files.marker.pending.commit == precious,
         "the files go on with the newest tree",
         15,
     )
