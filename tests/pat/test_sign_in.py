@@ -254,14 +254,22 @@ async def test_a_redirect_of_the_token_endpoint_takes_nothing_to_another_host():
     assert stranger == []
 
 
-@pytest.mark.parametrize("kind", ["429", "status", "drop_before", "drop_after", "hang"])
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("429", 429),
+        ("status", 503),
+        ("status", 403),
+        *[(kind, 0) for kind in ("drop_before", "drop_after", "hang")],
+    ],
+)
 async def test_a_fault_of_the_token_endpoint_can_be_tried_again(
-    signing, kind: FaultKind, monkeypatch
+    signing, kind: FaultKind, status: int, monkeypatch
 ):
     monkeypatch.setattr("jupyter_dbx_agents.workspace_api.TOTAL_TIMEOUT_SECONDS", 0.5)
-    signing.scene.workspace.faults.add(Fault(TOKEN_PATH, kind, status=503, times=1))
+    signing.scene.workspace.faults.add(Fault(TOKEN_PATH, kind, status=status, times=1))
     address = await signing.answer()
-    await signing.refused(address, DbxAgentsError)
+    assert "not accept" not in await signing.refused(address, DbxAgentsError)
     if kind == "drop_after":  # the code is used up
         assert "already used" in await signing.refused(address)
         address = await signing.answer()
@@ -417,6 +425,22 @@ async def test_a_busy_server_is_asked_again_with_pauses_while_the_token_lives(si
     signing.scene.workspace.faults.clear()
     await signing.scene.pass_time_until(lambda: signing.pats.state == "active", 5)
     assert signing.pats.current() != token
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 407])
+async def test_only_the_servers_own_refusal_ends_a_session_and_no_proxys(signing, status: int):
+    """RFC 6749 §5.2: a refusal names its error in ``error``; a proxy or access list does not."""
+    signing.forbid_pats()
+    await signing.connect()
+    token = signing.pats.current()
+    signing.scene.workspace.faults.add(Fault(TOKEN_PATH, "status", status=status, times=3))
+    await signing.scene.pass_time_until(lambda: signing.pats.state == "retrying", 100)
+    assert f"HTTP {status}" in signing.pats.message
+    assert signing.pats.is_signed_in
+    await signing.scene.pass_time_until(lambda: signing.pats.state == "active", 5)
+    assert signing.pats.current() != token
+    assert signing.refreshes() == 4
+    assert not signing.server.sessions()[-1]["is_revoked"]
 
 
 @pytest.mark.parametrize("error", ["invalid_grant", "invalid_request"])

@@ -22,13 +22,24 @@ from ...errors import SignInError, WorkspaceError, WorkspaceUnavailableError
 from ...secret import Secret
 from ...workspace_api import WorkspaceApi
 from ..clock import Clock
+from .answer import MOST_CHARACTERS
 
 METADATA_PATH = "/oidc/.well-known/oauth-authorization-server"
 SCOPES = ("all-apis", "offline_access")
 # An access token is renewed before a call if it ends within this time (or a third of its life).
 ACCESS_MARGIN_SECONDS = 40.0
-# A refusal (RFC 6749 §5.2) in contrast to an outage, a busy server or a proxy's redirect.
-FINAL_STATUSES = frozenset({400, 401, 403})
+# How the token endpoint itself refuses (RFC 6749 §5.2).  Whatever else is answered, with whatever
+# status, is an outage, a busy server or a proxy on the way: a proxy's 403 must not end a session.
+REFUSALS = frozenset(
+    {
+        "invalid_request",
+        "invalid_client",
+        "invalid_grant",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "invalid_scope",
+    }
+)
 DEFAULT_ACCESS_SECONDS = 3600  # where the reply does not say (RFC 6749 §5.1)
 
 
@@ -149,7 +160,7 @@ class Authorization:
         self, endpoints: Endpoints, form: dict[str, str], refresh: Secret | None
     ) -> UserTokens:
         asked_at = self._clock.now()
-        body = await self._api.post_form(endpoints.token, form | {"client_id": self._client_id})
+        body = await self._reply(endpoints, form | {"client_id": self._client_id})
         access, fresh = body.get("access_token"), body.get("refresh_token")
         seconds = body.get("expires_in", DEFAULT_ACCESS_SECONDS)
         if not isinstance(access, str) or not access or not isinstance(seconds, (int, float, str)):
@@ -162,6 +173,26 @@ class Authorization:
             asked_at,
             asked_at + timedelta(seconds=_whole_seconds(seconds)),
         )
+
+    async def _reply(self, endpoints: Endpoints, form: dict[str, str]) -> dict[str, Any]:
+        """Return the token endpoint's reply.
+
+        Raises WorkspaceUnavailableError, after which it can be tried again, for all but a refusal.
+        """
+        try:
+            return await self._api.post_form(endpoints.token, form)
+        except WorkspaceUnavailableError:
+            raise
+        except WorkspaceError as error:
+            if error.error_code in REFUSALS:
+                raise
+            raise WorkspaceUnavailableError(
+                f"The workspace's sign-in gave no answer of its own (HTTP {error.status}): "
+                f"{error.message[:MOST_CHARACTERS].rstrip('.')}.",
+                "Try again in a moment. If it stays so, ask whether a proxy or an access list "
+                "refuses the call.",
+                status=error.status,
+            ) from error
 
 
 class UserSession:
@@ -211,9 +242,9 @@ class UserSession:
             raise SignInError(self._why_ended, "Sign in again.")
         try:
             tokens = await self._server.refresh(self._endpoints, self._refresh)
+        except WorkspaceUnavailableError:
+            raise
         except WorkspaceError as error:
-            if error.status not in FINAL_STATUSES:
-                raise
             self._refresh = None
             self._why_ended = f"The workspace ended your sign-in: {error.message.rstrip('.')}."
             raise SignInError(self._why_ended, "Sign in again.") from error
