@@ -11,6 +11,7 @@ import pytest
 from databricks.sdk.oauth import OAuthClient, OidcEndpoints
 
 from dbx_workspace.faults import Fault, FaultKind
+from dbx_workspace.rest.oauth import _hash
 from jupyter_dbx_agents.cli.login import is_usable
 from jupyter_dbx_agents.errors import DbxAgentsError, PatForeignUserError, SignInError
 from jupyter_dbx_agents.pat import PatRotator, SignIn
@@ -551,6 +552,62 @@ async def test_a_stop_ends_the_session_too(signing):
     await signing.pats.stop()
     assert signing.server.sessions()[-1]["is_revoked"]
     assert signing.scene.living() == []
+
+
+@pytest.mark.parametrize("request_of", ["a refresh", "a code"])
+@pytest.mark.parametrize("end", ["log out", "stop"])
+async def test_what_a_request_brings_after_the_end_of_the_session_is_revoked(
+    signing, request_of: str, end: str
+):
+    """The refresh token that it was sent with is used up, and to revoke that may end nothing."""
+    rules = signing.server.rules
+    rules.offers_revocation = True
+    signing.server.revoke = only_newest(signing.server)
+    signing.forbid_pats()
+    late = Fault(TOKEN_PATH, "late", seconds=0.2, times=1)
+    if request_of == "a code":
+        address = await signing.answer()
+        signing.scene.workspace.faults.add(late)
+        running = asyncio.ensure_future(signing.sign_in.answer(address))
+    else:
+        await signing.connect()
+        signing.scene.workspace.faults.add(late)
+        running = asyncio.ensure_future(signing.pats.rotate())
+    await signing.scene.until(lambda: late.used_count == 1)
+    await (signing.pats.log_out() if end == "log out" else signing.pats.stop())
+    with pytest.raises(DbxAgentsError):
+        await running
+    await signing.scene.pass_time_until(lambda: signing.server.sessions()[-1]["is_revoked"], 1)
+    assert signing.pats.current() is None
+    assert not signing.pats.is_signed_in
+    assert signing.refreshes() <= 1
+
+
+async def test_a_request_that_outlasts_the_end_of_its_session_is_revoked_after_it(signing):
+    signing.server.rules.offers_revocation = True
+    signing.server.revoke = only_newest(signing.server)
+    signing.forbid_pats()
+    await signing.connect()
+    late = signing.scene.workspace.faults.add(Fault(TOKEN_PATH, "late", seconds=2, times=1))
+    rotating = asyncio.ensure_future(signing.pats.rotate())
+    await signing.scene.until(lambda: late.used_count == 1)
+    await signing.pats.log_out()
+    with pytest.raises(DbxAgentsError):
+        await rotating
+    await signing.scene.pass_time_until(lambda: signing.server.sessions()[-1]["is_revoked"], 1)
+    assert signing.refreshes() == 1
+
+
+def only_newest(server):
+    """The end of a session as servers may have it: not by a refresh token that was used."""
+    revoke = server.revoke
+
+    def revoke_if_newest(refresh_token: str) -> None:
+        entry = server._refresh_tokens.get(_hash(refresh_token))
+        if entry is not None and not entry.is_used:
+            revoke(refresh_token)
+
+    return revoke_if_newest
 
 
 async def test_a_pasted_token_replaces_a_session_and_the_other_way_round(signing):

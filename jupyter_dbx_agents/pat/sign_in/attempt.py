@@ -81,9 +81,10 @@ class SignedIn:
 
     def end(self) -> "EndedSession | None":
         """Forget the session; return what is left to be revoked in the workspace."""
-        refresh = self._session.end()
+        if not self._session.end():
+            return None
         until = self._clock.now() + timedelta(seconds=REVOKED_WITHIN_SECONDS)
-        return None if refresh is None else EndedSession(self._session, refresh, until)
+        return EndedSession(self._session, until)
 
     async def _from(self, tokens: UserTokens) -> Pat:
         try:
@@ -98,14 +99,16 @@ class SignedIn:
 class EndedSession:
     """A session that the owner has ended, and the workspace not yet."""
 
-    def __init__(self, session: UserSession, refresh: Secret, ends_at: datetime) -> None:
-        self._session, self._refresh = session, refresh
+    def __init__(self, session: UserSession, ends_at: datetime) -> None:
+        self._session = session
         self.ends_at: datetime | None = ends_at
 
     async def revoke(self, _current: Secret | None) -> bool:
-        """Revoke the refresh token.  Raises WorkspaceError."""
-        await self._session.revoke(self._refresh)
-        return True
+        """Revoke the refresh token; return False while it may be replaced.
+
+        Raises WorkspaceError.
+        """
+        return await self._session.revoke()
 
 
 class SignInAttempt(TypedDict):
@@ -215,10 +218,10 @@ class SignIn(LoggingConfigurable):
     async def _beginning(self, consent: Consent, code: Secret) -> Beginning:
         """Exchange a code; the session is ended again unless its user is the owner."""
         expected_user = self._expected_user()
-        tokens = await self._server.exchange(consent, code)
-        session = UserSession(self._server, consent.endpoints, tokens)
+        session = UserSession(self._server, consent, code)
         source = SignedIn(session, self._pats.mint, self._clock)
         try:
+            tokens = await session.access(self._clock.now())
             user = await self._owner(tokens.access, expected_user)
             return Beginning(user, await source.next(None), source)
         except BaseException:
