@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
@@ -192,11 +193,23 @@ async def test_a_refusal_is_said_in_the_workspaces_own_words(signing):
     assert "personal access token" in said
 
 
-async def test_an_answer_of_another_server_is_refused(signing):
-    address = await signing.answer()
-    other = address.replace("iss=http", "iss=https")
-    assert other != address
-    assert "another server" in await signing.refused(other)
+@pytest.mark.parametrize("decision", ["allow", "deny"])
+@pytest.mark.parametrize("names_issuer", [True, False])
+async def test_an_answer_must_name_its_server_where_the_workspace_says_that_all_do(
+    signing, names_issuer: bool, decision: Decision
+):
+    """RFC 9207 §2.4: otherwise another server's answer would only have to leave its name out."""
+    signing.server.rules.names_issuer = names_issuer
+    address = await signing.answer(decision)
+    assert ("iss" in query(address)) is names_issuer
+    bare = re.sub("iss=[^&]*&", "", address)
+    assert "another server" in await signing.refused(f"{bare}&iss=https://other.example/oidc")
+    if names_issuer:
+        assert "which server" in await signing.refused(bare)
+    if decision == "deny":
+        assert "access_denied" in await signing.refused(address)
+    else:
+        await signing.sign_in.answer(address)
 
 
 async def test_a_code_alone_needs_a_server_that_says_that_it_checks_pkce(signing):

@@ -271,12 +271,26 @@ def _checked(answer: Answer, consent: Consent, needs_state: bool) -> Secret:
             "This is the answer to an earlier sign-in, or to somebody else's.",
             "Open the sign-in page from here, and use the answer of that tab.",
         )
-    # Another server's answer could be meant to have its code sent to this one (RFC 9207).
-    if answer.issuer is not None and answer.issuer != consent.endpoints.issuer:
-        raise SignInError("This answer comes from another server than your workspace.", _AGAIN)
+    _check_issuer(answer, consent)
     if answer.code is None:
         raise SignInError(_refusal(answer), _AGAIN)
     return answer.code
+
+
+def _check_issuer(answer: Answer, consent: Consent) -> None:
+    """Refuse another server's answer, whose code could be meant to be sent to this one (RFC 9207).
+
+    Where the workspace names itself in its answers, one that names nobody is not its.  A code alone
+    names nobody and is bound by PKCE.  Raises SignInError.
+    """
+    if answer.issuer is None:
+        if consent.endpoints.names_issuer and not answer.is_code_alone:
+            raise SignInError(
+                "This answer does not say which server it comes from, as your workspace's do.",
+                "Paste the whole address, up to its end.",
+            )
+    elif answer.issuer != consent.endpoints.issuer:
+        raise SignInError("This answer comes from another server than your workspace.", _AGAIN)
 
 
 def _refusal(answer: Answer) -> str:

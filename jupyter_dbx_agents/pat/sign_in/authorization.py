@@ -5,7 +5,7 @@ follow a redirect (307) with the refresh token to any other host, have no time l
 status, so that a refusal looks like an outage; and its import takes 1.4 s and 93 MiB in the server.
 The tests compare our requests with the SDK's.  See docs/decisions/0015-sign-in.md
 
-Sources: RFC 6749, 7636 (PKCE), 8414 (metadata), 7009 (revocation); client, redirect and scopes are
+Sources: RFC 6749, 7636 (PKCE), 8414 (metadata), 7009 (revocation), 9207 (issuer); client, redirect and scopes are
 those of the SDK's ``external-browser`` and of the Databricks CLI.
 """
 
@@ -50,7 +50,8 @@ DEFAULT_ACCESS_SECONDS = 3600  # where the reply does not say (RFC 6749 §5.1)
 class Endpoints:
     """The authorization server's addresses, all of the workspace's own origin.
 
-    ``revocation`` is None where there is none.  ``binds_codes``: it says that it checks PKCE.
+    ``revocation`` is None where there is none.  ``binds_codes``: it says that it checks PKCE;
+    ``names_issuer``: that each of its answers names it (RFC 9207).
     """
 
     issuer: str
@@ -58,6 +59,7 @@ class Endpoints:
     token: str
     revocation: str | None
     binds_codes: bool
+    names_issuer: bool
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,7 @@ class Authorization:
             token=self._own(found.get("token_endpoint")),
             revocation=None if revocation is None else self._own(revocation),
             binds_codes=isinstance(methods, list) and "S256" in methods,
+            names_issuer=found.get("authorization_response_iss_parameter_supported") is True,
         )
 
     def _own(self, address: Any) -> str:
