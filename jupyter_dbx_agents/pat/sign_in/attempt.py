@@ -29,7 +29,7 @@ from ...errors import (
 from ...secret import Secret
 from ..clock import Clock
 from ..mint import Mint
-from ..rotator import PatRotator
+from ..rotator import PatRotator, command_limit
 from ..source import Beginning
 from ..store import Pat
 from .answer import Answer, answer_of, parse_answer
@@ -174,7 +174,7 @@ class SignIn(LoggingConfigurable):
 
     async def begin(self) -> SignInAttempt:
         """Return the attempt under way, or a new one.  Raises SignInError or a WorkspaceError."""
-        async with self._lock:
+        async with command_limit(), self._lock:
             attempt = self._current()
             if attempt is None or attempt.age_seconds(self._clock.now()) > REUSED_FOR_SECONDS:
                 attempt = self._attempt = _Attempt(await self._server.ask(), self._clock.now())
@@ -201,7 +201,7 @@ class SignIn(LoggingConfigurable):
         await self._finish(answer_of(fields), needs_state=True)
 
     async def _finish(self, answer: Answer, *, needs_state: bool) -> None:
-        async with self._lock:
+        async with command_limit(), self._lock:
             attempt = self._current()
             if attempt is None:
                 raise SignInError(
