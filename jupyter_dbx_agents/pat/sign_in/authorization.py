@@ -5,8 +5,8 @@ follow a redirect (307) with the refresh token to any other host, have no time l
 status, so that a refusal looks like an outage; and its import takes 1.4 s and 93 MiB in the server.
 The tests compare our requests with the SDK's.  See docs/decisions/0015-sign-in.md
 
-Sources: RFC 6749, 7636 (PKCE), 8414 (metadata), 7009 (revocation), 9207 (issuer); client, redirect and scopes are
-those of the SDK's ``external-browser`` and of the Databricks CLI.
+Sources: RFC 6749, 7636 (PKCE), 8414 (metadata), 7009 (revocation), 9207 (issuer); client, redirect
+and scopes are those of the SDK's ``external-browser`` and of the Databricks CLI.
 """
 
 import asyncio
