@@ -99,6 +99,7 @@ class ServerStatus(SessionsStatus):
     pat: PatStatus
     gateway: GatewayStatus
     models: dict[str, ModelReport]
+    stand_ins: dict[str, str]
     usage: list[UsageStatus]
     tracing: TracingStatus
     agents: list[AgentStatus]
@@ -487,6 +488,7 @@ class DbxAgentsApp(ExtensionApp):
             "pat": self.pats.status(),
             "gateway": {"kind": gateway.kind, "reason": gateway.reason},
             "models": self.agents.model_reports(),
+            "stand_ins": dict(self.models.stand_ins),
             "usage": self.broker.usage.to_json(),
             "tracing": self.tracer.status(),
             "agents": self.agents.status(),

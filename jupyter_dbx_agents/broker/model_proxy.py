@@ -20,6 +20,7 @@ from .filters.counting import count_of
 from .filters.endings import EndWatch
 from .filters.events import EventFilter, EventStream
 from .filters.learning import sentence_of
+from .filters.mends import is_lasting
 from .filters.request import ModelRequest, mended_request, read_request
 from .gateway_errors import GatewayGoneError
 from .ledger import printable_path
@@ -59,6 +60,7 @@ REFUSED_STATUSES = frozenset(
         HTTPStatus.NOT_FOUND,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         HTTPStatus.UNPROCESSABLE_ENTITY,
+        HTTPStatus.TOO_MANY_REQUESTS,
     }
 )
 TITLE = re.compile(r"<title[^>]*>\s*([^<]{1,100})", re.IGNORECASE)
@@ -220,10 +222,11 @@ class ModelProxyHandler(LoopbackHandler):
                 sentence,
                 await self._answer_and_sentence(route, request),
             )
-            if sentence != refused_for and not isinstance(answer, Refusal):
+            is_cured = sentence != refused_for and not isinstance(answer, Refusal)
+            if is_cured and is_lasting(mend):
                 self.shared.lessons.add(route.dialect, request.model, mend)
                 self.shared.log.info("broker: learned %s (%s)", type(mend).__name__, route.dialect)
-        if sentence and not isinstance(answer, Refusal):
+        if sentence and not isinstance(answer, Refusal) and not _is_busy(answer):
             self.shared.repeats.refused(*caller, request.body, answer.status, sentence)
         return answer
 
@@ -352,6 +355,11 @@ def _is_of_a_dead_gateway(answer: Answer | Refusal) -> bool:
     if isinstance(answer, Refusal):
         return answer.code == UNREACHABLE
     return answer.status in DEAD_GATEWAY_STATUSES
+
+
+def _is_busy(answer: Answer) -> bool:
+    """Whether the same request may be answered later."""
+    return answer.status == HTTPStatus.TOO_MANY_REQUESTS
 
 
 def _broke_off(answer: Answer | Refusal) -> bool:

@@ -915,6 +915,8 @@ export interface components {
             /** @description A problem with its files, '' if there is none */
             message: string;
             hint: string;
+            /** @description Files of projects that name another provider or key, which it does not use */
+            not_followed: string[];
         };
         Checks: {
             checks: {
@@ -997,6 +999,13 @@ export interface components {
             alternatives: string[];
             /** @description A problem with it, '' if there is none */
             problem: string;
+            /** @description Its window */
+            context_tokens: number;
+            /** @description The most that a request may ask for */
+            output_tokens: number;
+            sees_images: boolean;
+            /** @description The default first */
+            efforts: string[];
         };
         Usage: {
             agent: string;
@@ -1027,6 +1036,10 @@ export interface components {
              */
             models: {
                 [key: string]: components["schemas"]["ModelReport"];
+            };
+            /** @description By a vendor's name that is not served, the model that is called instead */
+            stand_ins: {
+                [key: string]: string;
             };
             /** @description Since the start of the server; means are over all calls */
             usage: components["schemas"]["Usage"][];
