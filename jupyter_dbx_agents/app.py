@@ -21,7 +21,7 @@ from traitlets.config import Config
 
 from ._version import __version__
 from .agents import AgentInstaller, AgentPaths, AgentRoster, InstallTasks
-from .agents.databricks_profile import DEFAULT_PROFILE, OWN_PROFILE, DatabricksProfile
+from .agents.databricks.profile import DEFAULT_PROFILE, OWN_PROFILE, DatabricksProfile
 from .agents.roster import AgentStatus
 from .agents.tracing import SessionTracer
 from .agents.tracing.tracer import TracingStatus

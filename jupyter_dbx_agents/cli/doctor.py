@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..agents.databricks_profile import DEFAULT_PROFILE, OWN_PROFILE
+from ..agents.databricks.profile import DEFAULT_PROFILE, OWN_PROFILE
 from ..config_files import Format, atomic
 from ..config_files.formats import parse
 from ..errors import ConfigFileError, DbxAgentsError
