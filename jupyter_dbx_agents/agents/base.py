@@ -53,6 +53,30 @@ class Recipe(Protocol):
         """
 
 
+class Installable(Protocol):
+    """A program that the installer puts on the PATH, such as an agent."""
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+
+    @property
+    def title(self) -> str:
+        """Its name for people."""
+
+    @property
+    def command(self) -> str:
+        """What is typed to start it."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """How it is installed."""
+
+    @property
+    def install_command(self) -> str:
+        """What is typed to install it again."""
+
+
 @dataclass(frozen=True)
 class AgentContext:
     """What an agent's files are made from.
@@ -136,6 +160,11 @@ class Agent:
     prepare: Callable[[AgentContext, Path, Mapping[str, str]], Awaitable[None]] | None = None
     trusts_each_repository: bool = False
     project_settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def install_command(self) -> str:
+        """What is typed to install it again."""
+        return f"jupyter dbx-agents agents install {self.name}"
 
 
 def instructions(context: AgentContext) -> str:

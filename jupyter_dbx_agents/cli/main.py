@@ -20,6 +20,7 @@ from . import doctor
 from .agents import add_agents_command
 from .login import Way, is_usable, log_in
 from .projects import add_project_commands
+from .skills import add_skills_command
 
 if TYPE_CHECKING:
     from ..app import ServerStatus
@@ -83,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     add("rotate", _rotate, "renew the token now")
     add("status", _status, "show the connection, models and sessions")
     add_agents_command(commands, _print_lines)
+    add_skills_command(commands, _print_lines)
     add_project_commands(commands, _print_lines)
     add("doctor", _doctor, "check everything and suggest fixes")
     _add_deployment_commands(commands)

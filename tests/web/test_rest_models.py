@@ -11,6 +11,7 @@ import yaml
 
 import jupyter_dbx_agents
 from jupyter_dbx_agents.agents.checks import Check
+from jupyter_dbx_agents.agents.databricks.tools import ToolsStatus
 from jupyter_dbx_agents.agents.roster import AgentStatus
 from jupyter_dbx_agents.app import ServerStatus
 from jupyter_dbx_agents.broker.ledger import UsageStatus
@@ -23,6 +24,7 @@ from jupyter_dbx_agents.web.operations import ErrorReply
 
 MODELS: dict[str, Any] = {
     "Agent": AgentStatus,
+    "DatabricksTools": ToolsStatus,
     "Error": ErrorReply,
     "Instant": str | None,
     "ModelReport": ModelReport,

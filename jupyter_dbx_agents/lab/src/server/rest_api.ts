@@ -594,6 +594,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dbx-agents/api/databricks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Databricks' own tools: the CLI */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: components["responses"]["DatabricksTools"];
+            };
+        };
+        put?: never;
+        /** Start to bring them up to date */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: components["responses"]["DatabricksTools"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/dbx-agents/api/projects": {
         parameters: {
             query?: never;
@@ -1019,6 +1059,19 @@ export interface components {
             mean_seconds: number;
             mean_first_byte_seconds: number;
         };
+        DatabricksTools: {
+            /** @description While they are being brought up to date */
+            is_updating: boolean;
+            /** @description The Databricks CLI that terminals start */
+            cli: {
+                /** @description '' while there is none */
+                version: string;
+                program: string;
+                /** @description Why it cannot be had, '' if it can */
+                message: string;
+                hint: string;
+            };
+        };
         Status: {
             version: string;
             workspace: string;
@@ -1053,6 +1106,7 @@ export interface components {
                 message: string;
             };
             agents: components["schemas"]["Agent"][];
+            databricks: components["schemas"]["DatabricksTools"];
             projects: components["schemas"]["Project"][];
             startup: {
                 name: string;
@@ -1095,6 +1149,15 @@ export interface components {
                 "application/json": components["schemas"]["Agent"];
             };
         };
+        /** @description Databricks' own tools */
+        DatabricksTools: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["DatabricksTools"];
+            };
+        };
         /** @description The credential after the request */
         Pat: {
             headers: {
@@ -1135,8 +1198,10 @@ export type Pat = components['schemas']['Pat'];
 export type SignInAttempt = components['schemas']['SignInAttempt'];
 export type ModelReport = components['schemas']['ModelReport'];
 export type Usage = components['schemas']['Usage'];
+export type DatabricksTools = components['schemas']['DatabricksTools'];
 export type Status = components['schemas']['Status'];
 export type ResponseAgent = components['responses']['Agent'];
+export type ResponseDatabricksTools = components['responses']['DatabricksTools'];
 export type ResponsePat = components['responses']['Pat'];
 export type ResponseError = components['responses']['Error'];
 export type ParameterAgent = components['parameters']['Agent'];
