@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Coroutine
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tornado import web
 from tornado.httputil import HTTPHeaders
@@ -141,7 +142,11 @@ class ModelProxyHandler(LoopbackHandler):
         if self._route is None:
             self.answer_head(HTTPStatus.OK, [("Content-Length", "0")])
             return
-        self._forwarding = asyncio.create_task(self._forward(self._route))
+        await self.run_while_client_is_there(self._forward(self._route))
+
+    async def run_while_client_is_there(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run what answers; it is cancelled when the client disconnects or the broker stops."""
+        self._forwarding = asyncio.create_task(work)
         self.shared.tasks.keep(self._forwarding)
         try:
             await self._forwarding
