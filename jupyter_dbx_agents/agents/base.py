@@ -10,6 +10,7 @@ from ..config_files.text import SECTION
 from ..models import Dialect, ModelTable, family_of
 from ..models.names import stem_of
 from ..secret import Secret
+from .conversations import Memory
 
 # Codex, Gemini CLI and OpenCode read it by themselves; the others are pointed to it.
 SKILLS_FOLDER = Path(".agents") / "skills"
@@ -144,7 +145,7 @@ class Agent:
     prompts elsewhere, each with a pattern of what is not followed there.  ``links`` are
     symbolic links in the home, with their targets (both below it).  ``prepare`` gets what its files
     need from the installed program, and raises InstallError.  ``trusts_each_repository`` if its
-    files name every repository.
+    files name every repository.  ``memory`` is what of it outlives the machine.
     """
 
     name: str
@@ -160,6 +161,7 @@ class Agent:
     prepare: Callable[[AgentContext, Path, Mapping[str, str]], Awaitable[None]] | None = None
     trusts_each_repository: bool = False
     project_settings: Mapping[str, str] = field(default_factory=dict)
+    memory: Memory | None = None
 
     @property
     def install_command(self) -> str:

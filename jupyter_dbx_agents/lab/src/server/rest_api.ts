@@ -897,6 +897,15 @@ export interface components {
                 /** @description What was done to it, such as a deletion */
                 note: string;
             };
+            work: {
+                /** @description When what is not committed was kept, '' for nothing */
+                kept_at: string;
+                /** @description Whether something has changed since */
+                pending: boolean;
+                /** @description Why it is not kept, '' if it is */
+                message: string;
+                left_out: components["schemas"]["Remarks"];
+            };
         };
         /** @description Files that are not copied, or differ from those in git; at most 100 */
         Remarks: {
@@ -923,6 +932,8 @@ export interface components {
             missing: string[];
             /** @description Why nothing was restored, '' if it was */
             problem: string;
+            /** @description What became of what was not committed, '' for nothing */
+            work: string;
         };
         Error: {
             message: string;
