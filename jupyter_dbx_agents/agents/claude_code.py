@@ -179,6 +179,7 @@ CLAUDE_CODE = Agent(
     dialect=Dialect.ANTHROPIC,
     default_model=lambda models: models.anthropic_model,
     config_files=config_files,
+    one_turn=frozenset({"-p", "--print"}),
     # It asks for trust per repository; this answers for later ones, too.  It counts only in the
     # process environment, not in settings.json.
     environment={"CLAUDE_CODE_SANDBOXED": "1"},

@@ -209,6 +209,7 @@ CODEX = Agent(
     dialect=Dialect.RESPONSES,
     default_model=lambda models: models.codex_model,
     config_files=config_files,
+    one_turn=frozenset({"exec", "e", "review"}),
     prepare=prepare,
     trusts_each_repository=True,
     # It does not take them from a project.

@@ -35,6 +35,8 @@ from .install.npm import LOCK_FOLDER, NpmPackage
 _FOLDER = (".config", "opencode")
 _OVERRIDES = (*STATE_FOLDER.parts, "opencode")
 _HEADERS = {"x-databricks-use-coding-agent-mode": "true"}
+# By which it reports what it is doing.
+PLUGIN = Path(__file__).with_name("attention") / "opencode_plugin.mjs"
 # More at once than any answer of an agent has; what is asked for may be reserved beforehand.
 _MOST_OUTPUT_TOKENS = 32_000
 
@@ -99,6 +101,7 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
         "provider": providers,
         "instructions": [str(instructions.path)],
         "mcp": {name: _server(given) for name, given in context.mcp_servers.items()},
+        **({"plugin": [PLUGIN.as_uri()]} if context.reporter else {}),
     }
     overrides: dict[str, Any] = {**firm, "provider": {n: _host(p) for n, p in providers.items()}}
     home = context.home
@@ -256,6 +259,7 @@ OPENCODE = Agent(
     also_speaks=(Dialect.RESPONSES, Dialect.GEMINI, Dialect.CHAT),
     default_model=default_model,
     config_files=config_files,
+    one_turn=frozenset({"run"}),
     # Its list of all vendors' models, from the vendor; ours are in the file.
     environment={
         "OPENCODE_DISABLE_MODELS_FETCH": "1",

@@ -42,7 +42,8 @@ class AgentPaths:
     """The folders, addresses and commands that agents use; the broker's is known once it listens.
 
     ``repositories`` returns the folders of all projects, which Codex trusts only by name.
-    ``after_turn`` is the command that agents run after each turn, '' for none.
+    ``after_turn`` is the command that agents run after each turn, '' for none; ``reporter`` the one
+    by which their hooks report what they are doing.
     """
 
     home: Path
@@ -51,6 +52,7 @@ class AgentPaths:
     capability: Callable[[str], Secret]
     repositories: Callable[[], tuple[Path, ...]] = tuple
     after_turn: str = ""
+    reporter: tuple[str, ...] = ()
 
 
 class McpServerStatus(TypedDict, total=False):
@@ -334,6 +336,7 @@ class AgentRoster(LoggingConfigurable):
             git_roots=self._git_roots,
             mcp_servers=choice.mcp_servers,
             after_turn=self._paths.after_turn,
+            reporter=self._paths.reporter,
             trusts_project_settings=self.trusts_project_settings,
         )
 
