@@ -125,6 +125,13 @@ class History:
         """The key of the newest bundle, '' if there is none."""
         return self._bundles[-1].key if self._bundles else ""
 
+    async def is_safe(self, commit: str) -> bool:
+        """Whether a commit is in the workspace."""
+        newest = self._newest
+        if newest is None or await self.mirror.missing(commit):
+            return False
+        return not await self._has_objects([commit], newest.tips)
+
     @property
     def _bundles(self) -> tuple[Bundle, ...]:
         return self._chain.bundles if self._chain and self._states else ()
