@@ -206,6 +206,15 @@ async def test_a_log_out_waits_for_nothing_that_waits_itself(scene):
     assert ours(scene) == []
 
 
+async def test_a_token_that_ran_out_while_the_machine_slept_is_not_called_valid(scene):
+    await scene.pats.adopt(scene.sample())
+    scene.clock.advance(3600)
+    await scene.until(lambda: scene.pats.state == "expired")
+    assert "the machine may have been asleep" in scene.pats.message
+    assert "valid" not in scene.pats.message
+    assert scene.pats.current() is None
+
+
 async def test_a_loop_of_rotations_leaves_the_users_quota_alone(scene):
     scene.workspace.tokens.quota = 60
     await scene.pats.adopt(scene.sample())
