@@ -10,8 +10,8 @@ as long.
 A key of a terminal goes through the same event loop as the calls.  An echo on that loop stands for
 it: alone, and while another process sends one large request after the other, in turn for several
 rounds.  Of those requests some need no correction, as most of Claude Code's, and some do, as
-OpenCode's.  Their sender and the upstream need the machine, too: the rows "direct" have the same load without the
-broker, and the difference is what that costs.
+OpenCode's.  Their sender and the upstream need the machine, too: the rows "direct" have the same
+load without the broker, and the difference is what that costs.
 """
 
 from __future__ import annotations
