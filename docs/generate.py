@@ -108,13 +108,7 @@ def _sources() -> Iterator[Path]:
 
 def _messages_of(path: Path) -> Iterator[Message]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    constants = {
-        target.id: node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
+    constants = _imported_constants(tree, path) | _constants(tree)
     name = path.relative_to(PACKAGE).as_posix()
     section = next(title for title, starts in _SECTIONS if name.startswith(starts))
     for node in ast.walk(tree):
@@ -122,6 +116,31 @@ def _messages_of(path: Path) -> Iterator[Message]:
         if texts is not None and re.search(r"[a-z]{3}", texts[0]):
             text, hint = texts
             yield Message(section, text, ADVICE.get(text, "") if hint in ("", "…") else hint)
+
+
+def _constants(tree: ast.Module) -> dict[str, ast.expr]:
+    """Return the values that a module gives to names."""
+    return {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _imported_constants(tree: ast.Module, path: Path) -> dict[str, ast.expr]:
+    """Return those that it imports from modules of the package, such as a hint of several."""
+    found: dict[str, ast.expr] = {}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.level and node.module:
+            place = path.parents[node.level - 1].joinpath(*node.module.split("."))
+            source = place.with_suffix(".py")
+            names = {alias.name for alias in node.names if alias.name.isupper()}
+            if names and source.is_file():
+                theirs = _constants(ast.parse(source.read_text(encoding="utf-8")))
+                found |= {name: theirs[name] for name in names & theirs.keys()}
+    return found
 
 
 def _texts_of(call: ast.Call, constants: dict[str, ast.expr]) -> tuple[str, str] | None:
