@@ -121,16 +121,15 @@ class ModelProxyHandler(LoopbackHandler):
             return too_large(self.shared.max_body_bytes)
         more = size - self._held_bytes
         if more > 0:
-            if self.shared.held_bytes + more > self.shared.max_held_bytes:
+            if not self.shared.held.reserve(self.call.agent, more):
                 return too_many_bytes()
-            self.shared.held_bytes += more
             self._held_bytes = size
         return None
 
     def _let_go_of_body(self) -> None:
         """Free the body: it is not needed any more once an answer begins."""
         self._body.clear()
-        self.shared.held_bytes -= self._held_bytes
+        self.shared.held.free(self.call.agent, self._held_bytes)
         self._held_bytes = 0
 
     def is_use(self) -> bool:

@@ -75,7 +75,9 @@ class GitSync(LoggingConfigurable):
         help="The rate limit for calls to the workspace. Its own limits (about 30 imports a "
         "second) are shared by all of its users.",
     ).tag(config=True)
-    most_parallel_requests = Integer(8, help="Concurrent calls to the workspace.").tag(config=True)
+    most_parallel_requests = Integer(
+        8, min=3, help="Concurrent calls to the workspace; two of them are not for files."
+    ).tag(config=True)
     trigger_seconds = Float(0.2, help="How often to check whether git hooks report a commit.").tag(
         config=True
     )
@@ -265,7 +267,7 @@ class GitSync(LoggingConfigurable):
                 raise GitSyncError(f"The workspace has no project {name}.", "Check its name.")
             self._endings.forget(name)
             destination = Destination(self._files, self._root(), name)
-            forgotten = await forget(destination, self._environment, files=files)
+            forgotten = await forget(destination, self._environment, self._origin, files=files)
         self._changed()
         return forgotten
 
