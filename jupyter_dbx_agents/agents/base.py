@@ -27,8 +27,8 @@ You run in a terminal of a JupyterLab app on Databricks, as the Databricks user 
 - The Databricks SDK needs no credentials in code: `WorkspaceClient()` in Python (and the
   `databricks` command, where it is installed) authenticates through `~/.databrickscfg`. The token
   behind it changes every few minutes: never copy one into code, a file or a command.
-- Below a `databricks.yml` that names another workspace, the `databricks` command refuses this
-  login: run it in another folder, or with a target of this workspace (`-t`).
+- Below a `databricks.yml` that names another workspace, `databricks` refuses this login: run it in
+  another folder, or with a target of this workspace (`-t`).
 - This machine is small. Run heavy data work on the workspace: Databricks Connect, SQL warehouses,
   jobs.
 - `jupyter dbx-agents status` shows the state of the token and the models; `jupyter dbx-agents
