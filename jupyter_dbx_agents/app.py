@@ -25,7 +25,9 @@ from .agents import AGENTS, AgentInstaller, AgentPaths, AgentRoster, InstallTask
 from .agents.attention import Attention, hook
 from .agents.attention.attention import SessionState
 from .agents.attention.processes import Processes
-from .agents.databricks_profile import DEFAULT_PROFILE, OWN_PROFILE, DatabricksProfile
+from .agents.databricks.command import DatabricksCli
+from .agents.databricks.profile import DEFAULT_PROFILE, OWN_PROFILE, DatabricksProfile
+from .agents.databricks.tools import DatabricksTools, ToolsStatus
 from .agents.roster import AgentStatus
 from .agents.tracing import SessionTracer
 from .agents.tracing.tracer import TracingStatus
@@ -106,9 +108,11 @@ class ServerStatus(SessionsStatus):
     pat: PatStatus
     gateway: GatewayStatus
     models: dict[str, ModelReport]
+    stand_ins: dict[str, str]
     usage: list[UsageStatus]
     tracing: TracingStatus
     agents: list[AgentStatus]
+    databricks: ToolsStatus
     attention: list[SessionState]
     projects: list[ProjectStatus]
     startup: list[TaskStatus]
@@ -132,6 +136,8 @@ class DbxAgentsApp(ExtensionApp):
         GitSync,
         AgentRoster,
         AgentInstaller,
+        DatabricksCli,
+        DatabricksTools,
         StartupTasks,
     ]
 
@@ -224,6 +230,8 @@ class DbxAgentsApp(ExtensionApp):
         )
         self.git_sync = self._build_git_sync()
         self.agents = self._build_agents()
+        self.databricks_cli = DatabricksCli(environment, parent=self)
+        self.databricks = DatabricksTools(self.databricks_cli, parent=self)
         self.attention = self._build_attention()
         self._search_projects = Coalesced(self.git_sync.install_hooks)
         self._refresh_agents = Coalesced(self.agents.refresh)
@@ -239,6 +247,8 @@ class DbxAgentsApp(ExtensionApp):
             self.attention,
             self.status,
             self._install,
+            self.databricks,
+            self._update_tools,
         )
         self.channel: LocalChannel | None = None
         self._written_pat: object = None
@@ -382,6 +392,7 @@ class DbxAgentsApp(ExtensionApp):
         """Leave the user's home as it was before they signed in."""
         if self._home_traces is not None:
             links = await asyncio.to_thread(self.agents.remove_links)
+            links.append(await asyncio.to_thread(self.databricks_cli.unlink))
             await asyncio.to_thread(self._home_traces.remove, links)
 
     async def _announce_stop(self) -> None:
@@ -416,6 +427,8 @@ class DbxAgentsApp(ExtensionApp):
         self.startup.add("configure", "Configure the agents", self._configure)
         self.startup.add("sync", "Watch projects", self._start_git_sync, after=("configure",))
         if self.install_agents:
+            title = "Install the Databricks CLI"
+            self.startup.add("databricks", title, self._start_tools, after=("configure",))
             self.installs.add_enabled()
 
     def _install(self, agent: str) -> None:
@@ -432,6 +445,13 @@ class DbxAgentsApp(ExtensionApp):
         await asyncio.to_thread(write_command, self.environment.home)
         await self.profile.follow(self._literal_token)
         await self.agents.write_files()
+
+    async def _start_tools(self, progress: Any) -> None:
+        await self.databricks.run(progress)
+        self.background.spawn(self.databricks.repeat())
+
+    def _update_tools(self) -> None:
+        self.background.spawn(self.databricks.run())
 
     async def _start_git_sync(self, _progress: Any = None) -> None:
         # Only in the deployed template itself, in whose folder the platform starts us.
@@ -516,9 +536,11 @@ class DbxAgentsApp(ExtensionApp):
             "pat": self.pats.status(),
             "gateway": {"kind": gateway.kind, "reason": gateway.reason},
             "models": self.agents.model_reports(),
+            "stand_ins": dict(self.models.stand_ins),
             "usage": self.broker.usage.to_json(),
             "tracing": self.tracer.status(),
             "agents": self.agents.status(),
+            "databricks": self.databricks.status(),
             "attention": self.attention.status(),
             "projects": self.git_sync.status(),
             "startup": self.startup.status(),

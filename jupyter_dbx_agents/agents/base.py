@@ -12,6 +12,7 @@ from ..models import Dialect, ModelTable, family_of
 from ..models.names import stem_of
 from ..secret import Secret
 from .attention.states import State
+from .conversations import Memory
 
 # Codex, Gemini CLI and OpenCode read it by themselves; the others are pointed to it.
 SKILLS_FOLDER = Path(".agents") / "skills"
@@ -26,6 +27,8 @@ You run in a terminal of a JupyterLab app on Databricks, as the Databricks user 
 - The Databricks SDK needs no credentials in code: `WorkspaceClient()` in Python (and the
   `databricks` command, where it is installed) authenticates through `~/.databrickscfg`. The token
   behind it changes every few minutes: never copy one into code, a file or a command.
+- Below a `databricks.yml` that names another workspace, the `databricks` command refuses this
+  login: run it in another folder, or with a target of this workspace (`-t`).
 - This machine is small. Run heavy data work on the workspace: Databricks Connect, SQL warehouses,
   jobs.
 - `jupyter dbx-agents status` shows the state of the token and the models; `jupyter dbx-agents
@@ -51,6 +54,30 @@ class Recipe(Protocol):
 
         What is built must still work after the folder is renamed.  Raises InstallError and OSError.
         """
+
+
+class Installable(Protocol):
+    """A program that the installer puts on the PATH, such as an agent."""
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+
+    @property
+    def title(self) -> str:
+        """Its name for people."""
+
+    @property
+    def command(self) -> str:
+        """What is typed to start it."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """How it is installed."""
+
+    @property
+    def install_command(self) -> str:
+        """What is typed to install it again."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +157,8 @@ class Agent:
     does one turn and ends; ``titles`` the marks in its terminal's title that say what it is doing.
     ``depends_on`` returns what its files depend on in the home beside the context.
     ``prepare`` gets what its files need from the installed program, and raises InstallError.
-    ``trusts_each_repository`` if its files name every repository.
+    ``trusts_each_repository`` if its files name every repository.  ``memory`` is what of it
+    outlives the machine.
     """
 
     name: str
@@ -150,6 +178,12 @@ class Agent:
     one_turn: frozenset[str] = frozenset()
     titles: Mapping[str, State] = field(default_factory=dict)
     project_settings: Mapping[str, str] = field(default_factory=dict)
+    memory: Memory | None = None
+
+    @property
+    def install_command(self) -> str:
+        """What is typed to install it again."""
+        return f"jupyter dbx-agents agents install {self.name}"
 
 
 def instructions(context: AgentContext) -> str:

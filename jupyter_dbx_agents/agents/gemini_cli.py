@@ -14,13 +14,15 @@ Decided
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from ..config_files import ConfigFile, Format
 from ..models import Dialect
 from .attention.states import State
 from .base import Agent, AgentContext, instructions_file
+from .conversations import Conversation, Form, Kept, Memory, transcripts
 from .install.npm import LOCK_FOLDER, NpmPackage
 
 # Each model's name that the program uses by itself, by what its settings are based on and whether a
@@ -127,6 +129,43 @@ def _server(given: Mapping[str, Any]) -> dict[str, Any]:
     return dict(given)
 
 
+def _facts(line: transcripts.Line) -> transcripts.Facts:
+    said, kind = transcripts.text_of(line.get("content")), line.get("type")
+    is_said = kind in ("user", "gemini")
+    return transcripts.Facts(
+        id=str(line.get("sessionId", "")),
+        said=said if is_said else "",
+        is_users=kind == "user",
+    )
+
+
+def _folder(transcript: Path) -> str:
+    try:
+        return (transcript.parents[1] / ".project_root").read_text("utf-8", "replace").strip()
+    except OSError:
+        return ""
+
+
+def _conversations(home: Path) -> Iterator[Conversation]:
+    pattern = ".gemini/tmp/*/chats/*.jsonl"
+    yield from transcripts.conversations(home, pattern, _facts, folder_of=_folder)
+
+
+MEMORY = Memory(
+    kept=(
+        Kept(".gemini/tmp/*/chats/*.jsonl", Form.LOG, is_conversation=True),
+        Kept(".gemini/tmp/*/logs.json"),
+        # Without these it gives the project's folder another short name, and finds nothing.
+        Kept(".gemini/tmp/*/.project_root"),
+        Kept(".gemini/history/*/.project_root"),
+        Kept(".gemini/projects.json"),
+        Kept(".gemini/memory.md"),
+        Kept(".gemini/commands/**/*.toml"),
+    ),
+    resume=("--resume", "{id}"),
+    conversations=_conversations,
+)
+
 GEMINI_CLI = Agent(
     name="gemini-cli",
     title="Gemini CLI",
@@ -150,4 +189,5 @@ GEMINI_CLI = Agent(
         ".gemini/.env": _NAMES_HOSTS,
         ".gemini/settings.json": r'"(?:selectedType|enforcedType|telemetry|ignoreLocalEnv)"',
     },
+    memory=MEMORY,
 )

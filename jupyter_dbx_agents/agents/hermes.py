@@ -16,14 +16,16 @@ Decided
   user's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..config_files import ConfigFile, Format
 from ..models import Dialect, family_of
 from .attention.states import State
 from .base import SKILLS_FOLDER, Agent, AgentContext, instructions
+from .conversations import Conversation, Form, Kept, Memory, databases
 from .install.python_package import LOCK_FOLDER, PythonPackage
 
 _MOST_OUTPUT_TOKENS = 32_000
@@ -128,6 +130,35 @@ def _described(model: str) -> dict[str, Any]:
     return {"context_length": family.context_tokens, "supports_vision": family.sees_images}
 
 
+_DATABASE = Path(".hermes") / "state.db"
+_QUERIES = databases.Queries(
+    """
+    SELECT s.id, coalesce(s.title, (SELECT m.content FROM messages m WHERE m.session_id = s.id
+               AND m.role = 'user' ORDER BY m.id LIMIT 1)), s.cwd,
+           coalesce((SELECT max(m.timestamp) FROM messages m WHERE m.session_id = s.id),
+               s.started_at)
+    FROM sessions s WHERE s.message_count > 0 AND s.parent_session_id IS NULL
+    """,
+    "SELECT content FROM messages WHERE session_id = ? AND role IN ('user', 'assistant')",
+)
+
+
+def _conversations(home: Path) -> Iterator[Conversation]:
+    yield from databases.conversations(home / _DATABASE, _QUERIES)
+
+
+MEMORY = Memory(
+    kept=(
+        Kept(str(_DATABASE), Form.DATABASE, is_conversation=True, counted="sessions"),
+        Kept(".hermes/memories/**/*"),
+        Kept(".hermes/SOUL.md"),
+        Kept(".hermes/skills/**/*"),
+        Kept(".hermes/.hermes_history", Form.LOG, is_history=True),
+    ),
+    resume=("--resume", "{id}"),
+    conversations=_conversations,
+)
+
 HERMES = Agent(
     name="hermes",
     title="Hermes",
@@ -144,6 +175,7 @@ HERMES = Agent(
     also_speaks=(Dialect.ANTHROPIC, Dialect.RESPONSES),
     default_model=lambda models: models.hermes_model,
     config_files=config_files,
+    memory=MEMORY,
     module="hermes_cli.main",
     one_turn=frozenset({"-q", "--query", "-z", "--oneshot"}),
 )

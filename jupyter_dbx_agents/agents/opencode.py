@@ -20,7 +20,7 @@ Decided
   its folder would keep it from reading the user's ``~/.claude/CLAUDE.md``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from ..config_files import ConfigFile, Format
 from ..config_files.managed import STATE_FOLDER
 from ..models import Dialect, Family, ModelTable, family_of
 from .base import Agent, AgentContext, instructions_file
+from .conversations import Conversation, Form, Kept, Memory, databases
 from .install.npm import LOCK_FOLDER, NpmPackage
 
 _FOLDER = (".config", "opencode")
@@ -234,6 +235,34 @@ def _server(given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+_DATABASE = Path(".local/share/opencode/opencode.db")
+_QUERIES = databases.Queries(
+    "SELECT id, title, directory, time_updated / 1000.0 FROM session WHERE parent_id IS NULL",
+    "SELECT json_extract(data, '$.text') FROM part WHERE session_id = ?",
+)
+
+
+def _conversations(home: Path) -> Iterator[Conversation]:
+    yield from databases.conversations(home / _DATABASE, _QUERIES)
+
+
+MEMORY = Memory(
+    kept=(
+        Kept(
+            str(_DATABASE),
+            Form.DATABASE,
+            is_conversation=True,
+            emptied=("account", "account_state", "control_account", "credential"),
+            counted="session",
+        ),
+        Kept(".local/state/opencode/prompt-history.jsonl", Form.LOG, is_history=True),
+        Kept(".config/opencode/agent/**/*.md"),
+        Kept(".config/opencode/command/**/*.md"),
+    ),
+    resume=("-s", "{id}"),
+    conversations=_conversations,
+)
+
 OPENCODE = Agent(
     name="opencode",
     title="OpenCode",
@@ -263,4 +292,5 @@ OPENCODE = Agent(
         ("opencode.json", "opencode.jsonc", ".opencode/opencode.json", ".opencode/opencode.jsonc"),
         r'"(?:provider|model|small_model|enabled_providers)"',
     ),
+    memory=MEMORY,
 )

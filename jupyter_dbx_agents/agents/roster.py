@@ -80,6 +80,7 @@ class AgentStatus(TypedDict):
     mcp_servers: dict[str, McpServerStatus]
     message: str
     hint: str
+    not_followed: list[str]
 
 
 class AgentRoster(LoggingConfigurable):
@@ -120,6 +121,7 @@ class AgentRoster(LoggingConfigurable):
         self._problems: dict[str, DbxAgentsError] = {}
         self._reported: set[Path] = set()
         self._seen: dict[str, object] = {}
+        self._not_followed: dict[str, list[Path]] = {}  # files of projects, by agent
         self.on_change = Listeners("the agents", self.log)
 
     # ---- which agents
@@ -172,6 +174,7 @@ class AgentRoster(LoggingConfigurable):
             },
             "message": problem.message if problem else "",
             "hint": problem.hint if problem else "",
+            "not_followed": [str(path) for path in self._not_followed.get(name, ())],
         }
 
     def _model_problem(self, agent: Agent) -> DbxAgentsError | None:
@@ -234,22 +237,34 @@ class AgentRoster(LoggingConfigurable):
             with contextlib.suppress(DbxAgentsError):  # it is in the agent's REST model
                 await self.write_files(agent for agent in AGENTS if agent.trusts_each_repository)
         if not self.trusts_project_settings:
-            await asyncio.to_thread(self._report_project_settings, roots)
+            self._report(await asyncio.to_thread(self._project_settings, roots))
 
-    def _report_project_settings(self, roots: Iterable[Path]) -> None:
-        """Log once which files of a project name a provider that its agent does not use."""
-        for root in roots:
-            for agent in self.enabled():
-                for name, pattern in agent.project_settings.items():
-                    path = root / name
-                    if path not in self._reported and _contains(path, pattern):
-                        self._reported.add(path)
-                        self.log.warning(
-                            "%s names another provider or key, which %s does not use: its prompts "
-                            "stay in the workspace.",
-                            path,
-                            agent.title,
-                        )
+    def _project_settings(self, roots: Iterable[Path]) -> list[tuple[Agent, Path]]:
+        """Return which files of projects name a provider that their agent does not use."""
+        return [
+            (agent, root / name)
+            for root in roots
+            for agent in self.enabled()
+            for name, pattern in agent.project_settings.items()
+            if _contains(root / name, pattern)
+        ]
+
+    def _report(self, found: Iterable[tuple[Agent, Path]]) -> None:
+        """Log each of these files once, and show those that are there in the REST model."""
+        not_followed: dict[str, list[Path]] = {}
+        for agent, path in found:
+            not_followed.setdefault(agent.name, []).append(path)
+            if path not in self._reported:
+                self._reported.add(path)
+                self.log.warning(
+                    "%s names another provider or key, which %s does not use: its prompts stay in "
+                    "the workspace.",
+                    path,
+                    agent.title,
+                )
+        if not_followed != self._not_followed:
+            self._not_followed = not_followed
+            self.on_change.notify()
 
     async def run(self) -> None:
         """Check for new repositories periodically, until cancelled."""

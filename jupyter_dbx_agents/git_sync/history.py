@@ -53,6 +53,8 @@ _SMALL_BYTES = 256 * 1024
 # time: else each amended commit would upload all of it.
 LARGE_BYTES = 32 * 1024 * 1024
 _RENEW_SECONDS = 900.0
+# Larger bundles wait for each other, so that the small ones of other repositories wait for none.
+_ONE_AT_A_TIME_BYTES = 1024 * 1024
 _REWRITTEN = "The history was rewritten at {}; the former commits were deleted in the workspace."
 _REWRITTEN_LATER = (
     "The history was rewritten; the former commits are deleted in the workspace within 20 minutes."
@@ -122,6 +124,13 @@ class History:
     def newest_bundle(self) -> str:
         """The key of the newest bundle, '' if there is none."""
         return self._bundles[-1].key if self._bundles else ""
+
+    async def is_safe(self, commit: str) -> bool:
+        """Whether a commit is in the workspace."""
+        newest = self._newest
+        if newest is None or await self.mirror.missing(commit):
+            return False
+        return not await self._has_objects([commit], newest.tips)
 
     @property
     def _bundles(self) -> tuple[Bundle, ...]:
@@ -394,8 +403,11 @@ class History:
             is_usual = bool(kept) and bundle.first == bundle.last and stream.tell() <= PART_BYTES
             if self._bundles and not is_usual:
                 await self._ownership.require_unchanged()  # no fence has this name
+            is_large = stream.tell() > _ONE_AT_A_TIME_BYTES
+            pace = self._destination.files.pace
             try:
-                return chain.with_bundle(await self._store.upload(stream, bundle))
+                async with pace.large_bundles if is_large else contextlib.nullcontext():
+                    return chain.with_bundle(await self._store.upload(stream, bundle))
             except WorkspaceError as error:
                 is_gone = error.status == HTTPStatus.NOT_FOUND
                 if not is_gone and not is_taken(error):

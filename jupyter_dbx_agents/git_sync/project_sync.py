@@ -84,6 +84,8 @@ class ProjectSync:
         # The last pass found that somebody deleted something: there may be more.
         self.audits_next = False
         self._is_woken = False
+        # The newest when HEAD was read.
+        self._bundle = ""
         # When this server wrote each file, in milliseconds of the workspace's clock.
         self._written: dict[str, int] = {}
 
@@ -113,8 +115,7 @@ class ProjectSync:
     async def _run(self, *, takes_over: bool, audits: bool) -> Head | None:
         self._is_woken = False
         audits |= self.audits_next
-        head = await self.repository.head()
-        if head is None:
+        if await self.repository.head() is None:
             await self._keep_history(audits)  # of other branches
             return None
         if self.marker is None or takes_over:
@@ -122,6 +123,13 @@ class ProjectSync:
             self._retries_left_out = True
             await self.ownership.claim(self.history, takes_over=takes_over)
         await self._keep_history(audits)
+        # In this order: what the files are of is in this bundle, or newer than it.
+        self._bundle = self.history.newest_bundle
+        head = await self.repository.head()
+        if head is None:
+            return None
+        if await self._mirror.missing(head.commit):  # from now on, nothing can pull it away
+            await self._mirror.update()
         marker = await self.ownership.claim(self.history)
         if not await self.ownership.has(marker.tree):  # the mirror was made again
             self.ownership.marker = None
@@ -147,7 +155,6 @@ class ProjectSync:
             marker,
             worktree=str(location.folder.resolve()) if location.is_linked else "",
             history=self.history.project,
-            bundle=self.history.newest_bundle,
             legacy=None if self.history.is_kept else marker.legacy,
         )
         await self.destination.write(marker)
@@ -281,6 +288,7 @@ class ProjectSync:
             marker,
             commit=head.commit,
             tree=head.tree,
+            bundle=self._bundle,
             synced_at=datetime.now(UTC).isoformat(timespec="seconds"),
             pending=None,
             takes_over=False,

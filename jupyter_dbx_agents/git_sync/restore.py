@@ -22,6 +22,7 @@ from .local.repository import STASH_REFS, WORKTREE_REFS, Repository, kept_ref
 from .remote.bundles import BundleStore, Chain, State, read_state
 from .remote.marker import Destination, Marker
 from .remote.workspace_files import WorkspaceFiles
+from .work.giving_back import GivenBack, give_back
 
 _COMMITTER = ("-c", "user.name=jupyter_dbx_agents", "-c", "user.email=restored@localhost")
 _SCRATCH = ".restoring-"
@@ -30,13 +31,17 @@ _SEE_LIST = "See: jupyter dbx-agents restore --list"
 
 @dataclass(frozen=True)
 class Restored:
-    """What was restored; ``missing`` are files that were not, ``problem`` why nothing was."""
+    """What was restored; ``missing`` are files that were not, ``problem`` why nothing was.
+
+    ``work`` says what became of the work in progress, '' if there was none.
+    """
 
     name: str
     commit: str
     has_history: bool
     missing: tuple[str, ...] = ()
     problem: str = ""
+    work: str = ""
 
 
 @dataclass(frozen=True)
@@ -174,9 +179,11 @@ class _Attempt:
                 await self._renew_marker(has_history)
         if state is not None:
             await self._promise(state)
+        work = GivenBack() if self._is_bare else await give_back(repository, self.destination)
         head = await repository.head()
         commit = head.commit if head is not None else ""
-        return Restored(self.destination.project, commit, has_history, tuple(missing))
+        name = self.destination.project
+        return Restored(name, commit, has_history, tuple(missing), work=work.text)
 
     async def take(self) -> None:
         """Become the app that syncs it."""

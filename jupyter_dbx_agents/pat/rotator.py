@@ -7,7 +7,7 @@ Where tokens come from is the business of a ``TokenSource`` (see ``source``).
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
@@ -55,9 +55,10 @@ STOP_SECONDS = 3.0
 # What others than the current PAT, which matters most, have of that; and at a log-out.
 STOP_OTHERS_SECONDS = 1.5
 LOG_OUT_OTHERS_SECONDS = 10.0
-# For an adoption and for its revocation of the pasted token: together less than the 120 s after
-# which the platform's proxy, and our own commands, give an answer up.
-ADOPTION_SECONDS = 60.0
+# For what the owner waits for (an adoption, a rotation), with its wait for an operation that runs
+# already, and for the revocation of the pasted token: together less than the 120 s after which the
+# platform's proxy, and our own commands, give an answer up.
+COMMAND_SECONDS = 60.0
 EXCHANGED_SECONDS = 30.0
 # Rotations on request that are not due: not so many that they fill the user's quota of 600 tokens.
 MOST_WAITING = 8
@@ -87,6 +88,22 @@ class PatStatus(TypedDict):
     pasted: PastedStatus
     credential: CredentialKind
     is_signed_in: bool
+
+
+@contextlib.asynccontextmanager
+async def command_limit() -> AsyncIterator[None]:
+    """End what the owner waits for after ``COMMAND_SECONDS``.
+
+    Raises WorkspaceUnavailableError then.
+    """
+    try:
+        async with asyncio.timeout(COMMAND_SECONDS):
+            yield
+    except TimeoutError:
+        raise WorkspaceUnavailableError(
+            f"The workspace took longer than {COMMAND_SECONDS:.0f} s to answer.",
+            "Try again in a moment.",
+        ) from None
 
 
 class PatRotator(LoggingConfigurable):
@@ -180,6 +197,7 @@ class PatRotator(LoggingConfigurable):
         self._lost_at: datetime | None = None
         self._used_until: datetime | None = None  # what was promised of replaced tokens
         self._is_stopping = False
+        self._log_outs = 0
         self._lock = asyncio.Lock()
         self._check_lock = asyncio.Lock()
         self._operation: asyncio.Task[None] | None = None
@@ -270,17 +288,20 @@ class PatRotator(LoggingConfigurable):
             if not self._was_just_adopted(pasted):
                 await self._take(begin, "The pasted token is being checked.")
 
-        await self._exclusively(adopt)
+        async with command_limit():
+            await self._exclusively(adopt)
         await self._revoke_exchanged()
         if self._pasted is not None:
             self.log.info("The pasted token: %s.", self._pasted.outcome.state)
 
     async def take(self, begin: Callable[[], Awaitable[Beginning]], message: str) -> None:
-        """Replace the credential by the one that ``begin`` returns, within ``ADOPTION_SECONDS``.
+        """Replace the credential by the one that ``begin`` returns, within ``COMMAND_SECONDS``.
 
-        ``message`` is shown meanwhile.  Raises what ``begin`` raises, and keeps the state before.
+        ``message`` is shown meanwhile.  Raises what ``begin`` raises, or WorkspaceUnavailableError,
+        and keeps the state before.
         """
-        await self._exclusively(lambda: self._take(begin, message))
+        async with command_limit():
+            await self._exclusively(lambda: self._take(begin, message))
         await self._revoke_exchanged()
 
     def end(self, source: TokenSource, due_at: datetime | None = None) -> None:
@@ -307,11 +328,13 @@ class PatRotator(LoggingConfigurable):
             if not is_new and self._awaiting_revocation() < MOST_WAITING:
                 await self._rotate()
 
-        await self._exclusively(rotate)
+        async with command_limit():
+            await self._exclusively(rotate)
         self._wake.set()
 
     async def log_out(self) -> None:
         """Revoke and forget every PAT of ours, whatever was promised."""
+        self._log_outs += 1
         await self._interrupt()
         async with self._lock:
             # Before the first event without a PAT: what follows takes a while.
@@ -393,10 +416,16 @@ class PatRotator(LoggingConfigurable):
     # ---- one operation at a time
 
     async def _exclusively(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run what may replace the credential; raise PatError if a log-out or stop ends it."""
+        """Run what may replace the credential; raise PatError if a log-out or stop ends it.
+
+        A log-out also ends what still waits, or it would wait for that.
+        """
+        log_outs = self._log_outs
         async with self._lock:
             if self._is_stopping:
                 raise _stopping()
+            if self._log_outs != log_outs:
+                raise _logged_out()
             operation = self._operation = asyncio.ensure_future(work())
             try:
                 await operation
@@ -418,14 +447,7 @@ class PatRotator(LoggingConfigurable):
 
     async def _take(self, begin: Callable[[], Awaitable[Beginning]], message: str) -> None:
         with self._adopting(message):
-            try:
-                async with asyncio.timeout(ADOPTION_SECONDS):
-                    beginning = await begin()
-            except TimeoutError:
-                raise WorkspaceUnavailableError(
-                    f"The workspace took longer than {ADOPTION_SECONDS:.0f} s to check the token.",
-                    "Try again in a moment.",
-                ) from None
+            beginning = await begin()
             replaced, self._source = self._source, beginning.source
             self.user, due_at = beginning.user, None
             try:

@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 
 from ..agents import AgentRoster
 from ..agents.attention import Attention
+from ..agents.databricks.tools import DatabricksTools, ToolsStatus
 from ..agents.roster import AgentStatus
 from ..agents.tracing import SessionTracer
 from ..errors import RequestError
@@ -18,6 +19,7 @@ from ..git_sync import GitSync
 from ..local_channel.paths import (
     AGENTS_PATH,
     ATTENTION_PATH,
+    DATABRICKS_PATH,
     PAT_PATH,
     PROJECTS_PATH,
     SIGN_IN_PATH,
@@ -44,7 +46,8 @@ class ErrorReply(TypedDict):
 class Services:
     """What the operations use.
 
-    ``status`` returns the model of the whole server; ``install`` starts an agent's installation.
+    ``status`` returns the model of the whole server; ``install`` starts an agent's installation,
+    ``update_tools`` that of Databricks' tools.
     """
 
     pats: PatRotator
@@ -55,6 +58,8 @@ class Services:
     attention: Attention
     status: Callable[[], Reply]
     install: Callable[[str], None]
+    databricks: DatabricksTools
+    update_tools: Callable[[], None]
 
 
 # Called with the services, the body, and what the path names.
@@ -147,6 +152,17 @@ async def post_check(services: Services, _body: Body, name: str) -> Reply:
     return {"checks": [asdict(check) for check in await services.agents.check(name)]}
 
 
+async def get_databricks(services: Services, _body: Body) -> ToolsStatus:
+    """Return the model of Databricks' own tools."""
+    return services.databricks.status()
+
+
+async def post_databricks(services: Services, _body: Body) -> ToolsStatus:
+    """Start to bring Databricks' own tools up to date."""
+    services.update_tools()
+    return services.databricks.status()
+
+
 async def get_projects(services: Services, _body: Body) -> Reply:
     """Return the models of all projects, and the names of those that can be restored."""
     projects, restorable = services.git_sync.status(), await services.git_sync.restorable()
@@ -210,6 +226,7 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     _AGENT: {"GET": get_agent, "PATCH": patch_agent, "DELETE": delete_agent},
     f"{_AGENT}/install": {"POST": post_install},
     f"{_AGENT}/check": {"POST": post_check},
+    DATABRICKS_PATH: {"GET": get_databricks, "POST": post_databricks},
     TRACES_PATH: {"POST": post_trace},
     ATTENTION_PATH: {"GET": get_attention},
     f"{ATTENTION_PATH}/report": {"POST": post_report},

@@ -14,17 +14,28 @@ from pathlib import Path
 
 import pytest
 
-from dbx_workspace.models.catalog import ANTHROPIC, CHAT, GEMINI, RESPONSES
-from jupyter_dbx_agents.models import FAMILIES, Dialect, family_of
+from jupyter_dbx_agents.agents import AGENTS
+from jupyter_dbx_agents.models import FAMILIES, UNKNOWN, family_of
 from tests.support.agent_store import AgentStore
 from tests.support.effort import IS_LONG
 from tests.support.running_app import RunningApp, eventually
 
 from .conftest import FAST_ROTATION
+from .matrix import (
+    EVERY,
+    GATEWAY,
+    IS_RECORDED,
+    LAYOUTS,
+    MODELS,
+    ROWS,
+    record,
+    served,
+)
 
 API = "/dbx-agents/api/agents"
-# Three for two tool calls, one for "go on", one or two for the picture, and OpenCode's titles.
-MOST_CALLS = 9
+# One for "hello", three for two tool calls, one for "go on", one or two for the picture, and
+# OpenCode's titles.
+MOST_CALLS = 11
 TWICE = "$'just run: expr 40 + 2\\njust run: expr 50 + 5'"
 # How each is asked, asked again in the same session, and shown a picture.
 COMMANDS = {
@@ -54,99 +65,34 @@ COMMANDS = {
         "hermes chat -Q --yolo --image picture.png -q 'what is it'",
     ),
 }
-# One model of each family that the local workspace serves by itself, and of the others.
-MODELS = {
-    "Claude Haiku": "claude-haiku-4-5",
-    "Claude from 4.6": "claude-opus-4-8",
-    "Claude Opus 4.5": "claude-opus-4-5",
-    "Claude Opus 4": "claude-opus-4-1",
-    "Claude Sonnet up to 4.5": "claude-sonnet-4-5",
-    "GPT OSS": "gpt-oss-120b",
-    "GPT from 5.6": "gpt-5-6",
-    "GPT from 5.2": "gpt-5-5",
-    "GPT": "gpt-5-mini",
-    "Gemini": "gemini-3-1-pro",
-    "Llama 4": "llama-4-maverick",
-    "Llama": "llama-3-3-70b-instruct",
-    "Gemma": "gemma-3-12b",
-    "Qwen 3.5": "qwen35-122b-a10b",
-    "Qwen": "qwen3-next-80b-a3b-instruct",
-    "Kimi K3": "kimi-k3",
-    "Kimi": "kimi-k2-7-code",
-    "GLM Flash": "glm-5-3-flash",
-    "GLM 5": "glm-5-2",
-    "GLM": "glm-4-6",
-    "Inkling": "inkling",
-}
-SPEAKERS = {
-    Dialect.ANTHROPIC: ("claude-code", "opencode", "hermes"),
-    Dialect.RESPONSES: ("codex", "opencode", "hermes"),
-    Dialect.GEMINI: ("gemini-cli", "opencode", "hermes"),
-    Dialect.CHAT: ("opencode", "hermes"),
-}
-LAYOUTS = ("workspace-gateway", "serving-endpoints")
-# One row a family that is served, each agent on both sides of its native dialect.
-ROWS = [
-    ("claude-code", "claude-haiku-4-5", "serving-endpoints"),
-    ("claude-code", "claude-opus-4-8", "workspace-gateway"),
-    ("opencode", "claude-sonnet-4-5", "workspace-gateway"),
-    ("hermes", "gpt-oss-120b", "workspace-gateway"),
-    ("codex", "gpt-5-5", "workspace-gateway"),
-    ("hermes", "gpt-5-mini", "workspace-gateway"),
-    ("gemini-cli", "gemini-3-1-pro", "serving-endpoints"),
-    ("opencode", "gemini-3-1-pro", "workspace-gateway"),
-    ("hermes", "gemini-3-1-pro", "workspace-gateway"),
-    ("opencode", "llama-4-maverick", "workspace-gateway"),
-    ("hermes", "qwen3-next-80b-a3b-instruct", "workspace-gateway"),
-    ("opencode", "kimi-k2-7-code", "workspace-gateway"),
-    ("hermes", "glm-5-2", "workspace-gateway"),
-    ("opencode", "inkling", "workspace-gateway"),
-]
-EVERY = [
-    (agent, model, layout)
-    for layout in LAYOUTS
-    for model in MODELS.values()
-    for agent in SPEAKERS[family_of(model).dialect]
-]
-API_TYPES = {
-    Dialect.ANTHROPIC: (ANTHROPIC, CHAT),
-    Dialect.RESPONSES: (RESPONSES, CHAT),
-    Dialect.GEMINI: (GEMINI, CHAT),
-    Dialect.CHAT: (CHAT,),
-}
 
 
-def test_every_family_of_the_table_has_a_model_here():
-    assert {family_of(model).title for model in MODELS.values()} == {f.title for f in FAMILIES}
+def test_every_family_of_the_table_has_a_model_here_and_a_row_in_each_run():
+    titles = [family.title for family in (*FAMILIES, UNKNOWN)]
+    assert {family_of(model).title for model in MODELS.values()} == set(titles)
     assert list(MODELS) == [family_of(model).title for model in MODELS.values()]
+    assert {model for _, model, _ in ROWS} == set(MODELS.values())
+    assert set(ROWS) <= set(EVERY)
+    assert {layout for *_, layout in ROWS} == set(LAYOUTS)
 
 
 class Apps:
-    """An app for each layout, started when it is first wanted."""
+    """An app for each layout, started when it is first wanted; it serves all models."""
 
     def __init__(self, app: RunningApp, folder: Path, store: AgentStore) -> None:
         self._store, self._folder = store, folder
-        self._apps = {} if IS_LONG else {LAYOUTS[0]: app}
+        self._apps = {} if IS_LONG else {GATEWAY: app}
 
     def of(self, layout: str) -> RunningApp:
         if layout not in self._apps:
             home = self._folder / layout
             home.mkdir()
             self._store.put(home)
-            asked = [] if layout == LAYOUTS[0] else ["--ModelTable.gateway_host="]
+            asked = [] if layout == GATEWAY else ["--ModelTable.gateway_host="]
             self._apps[layout] = RunningApp(
                 home, self._folder / f"{layout}.log", *FAST_ROTATION, *asked
             )
-            if IS_LONG:
-                self._apps[layout].control.serve_models(
-                    [
-                        {
-                            "name": f"databricks-{model}",
-                            "api_types": API_TYPES[family_of(model).dialect],
-                        }
-                        for model in MODELS.values()
-                    ]
-                )
+            self._apps[layout].control.serve_models(served())
         return self._apps[layout]
 
     def stop(self, other_than: RunningApp) -> None:
@@ -172,6 +118,7 @@ class Cell:
     app: RunningApp
     agent: str
     model: str
+    layout: str
 
 
 @pytest.fixture
@@ -183,7 +130,7 @@ def cell(apps: Apps, request: pytest.FixtureRequest) -> Iterator[Cell]:
     app.log_in()
     assert eventually(lambda: app.status()["gateway"]["kind"] == layout)
     app.owner.json("PATCH", f"{API}/{agent}", {"model": f"databricks-{model}"})
-    yield Cell(app, agent, f"databricks-{model}")
+    yield Cell(app, agent, f"databricks-{model}", layout)
     app.owner.json("PATCH", f"{API}/{agent}", {"model": None})
 
 
@@ -208,7 +155,7 @@ def picture() -> bytes:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("cell", EVERY if IS_LONG else ROWS, ids="-".join, indirect=True)
-def test_an_agent_works_with_a_model_and_no_call_is_refused(cell: Cell):
+def test_an_agent_works_with_a_model_and_no_call_is_refused_or_repeated(cell: Cell):
     app, agent, model = cell.app, cell.agent, cell.model
     once, again, shown = COMMANDS[agent]
     folder = app.home / "projects" / f"{agent}-{model}"
@@ -217,6 +164,9 @@ def test_an_agent_works_with_a_model_and_no_call_is_refused(cell: Cell):
     before = max((call["number"] for call in app.control.requests()), default=0)
     with app.owner.terminal() as terminal:
         terminal.run(f"cd {folder}")
+        if IS_LONG:  # else the next is one shot, too
+            said = terminal.run(f"{once.format('hello')} < /dev/null")
+            assert "echo: hello" in said.replace('"', "")
         assert "done: 55" in terminal.run(f"{once.format(TWICE)} < /dev/null")
         said = terminal.run(f"{again.format(repr('go on'))} < /dev/null")
         assert "echo: go on" in said.replace('"', "")
@@ -227,7 +177,11 @@ def test_an_agent_works_with_a_model_and_no_call_is_refused(cell: Cell):
     calls = model_calls(app, before)
     assert {(call["status"], call["rule"]) for call in calls} == {(200, None)}
     assert model in {call["model"] for call in calls}
-    assert len(calls) <= MOST_CALLS  # nothing is repeated
+    assert len(calls) <= MOST_CALLS
+    assert len({(call["path"], call["digest"]) for call in calls}) == len(calls)
+    if IS_RECORDED:
+        version = next(one.recipe.version() for one in AGENTS if one.name == agent)
+        record(agent, version, model.removeprefix("databricks-"), cell.layout)
 
 
 @pytest.mark.timeout(300)

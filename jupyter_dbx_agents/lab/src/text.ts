@@ -45,6 +45,11 @@ export function countText(count: number): string {
   return count < 1e6 ? `${(count / 1e3).toFixed(1)}k` : `${(count / 1e6).toFixed(1)}M`;
 }
 
+/** Return a number of tokens as vendors write it, such as 128k or 1.05M. */
+export function tokenText(count: number): string {
+  return count < 1e6 ? `${Math.round(count / 1e3)}k` : `${Number((count / 1e6).toFixed(2))}M`;
+}
+
 // A terminal would act on these if they were typed: line ends, escape sequences, ^C.
 const CONTROL = /\p{Cc}/u;
 

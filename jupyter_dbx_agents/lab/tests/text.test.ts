@@ -9,7 +9,8 @@ import {
   fromBase64,
   initials,
   quoted,
-  secondsUntil
+  secondsUntil,
+  tokenText
 } from '../src/text';
 
 test('an age has one unit, and an invalid instant none', () => {
@@ -43,6 +44,7 @@ test('bytes and counts are short', () => {
     '33 MB'
   ]);
   assert.deepEqual([7, 1234, 5.6e6].map(countText), ['7', '1.2k', '5.6M']);
+  assert.deepEqual([8192, 128_000, 1e6, 1_048_576].map(tokenText), ['8k', '128k', '1M', '1.05M']);
 });
 
 test('a path is quoted only if a shell would split or expand it', () => {

@@ -594,6 +594,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dbx-agents/api/databricks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Databricks' own tools: the CLI */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: components["responses"]["DatabricksTools"];
+            };
+        };
+        put?: never;
+        /** Start to bring them up to date */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: components["responses"]["DatabricksTools"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/dbx-agents/api/attention": {
         parameters: {
             query?: never;
@@ -984,6 +1024,15 @@ export interface components {
                 /** @description What was done to it, such as a deletion */
                 note: string;
             };
+            work: {
+                /** @description When what is not committed was kept, '' for nothing */
+                kept_at: string;
+                /** @description Whether something has changed since */
+                pending: boolean;
+                /** @description Why it is not kept, '' if it is */
+                message: string;
+                left_out: components["schemas"]["Remarks"];
+            };
         };
         /** @description Files that are not copied, or differ from those in git; at most 100 */
         Remarks: {
@@ -1010,6 +1059,8 @@ export interface components {
             missing: string[];
             /** @description Why nothing was restored, '' if it was */
             problem: string;
+            /** @description What became of what was not committed, '' for nothing */
+            work: string;
         };
         Error: {
             message: string;
@@ -1042,6 +1093,8 @@ export interface components {
             /** @description A problem with its files, '' if there is none */
             message: string;
             hint: string;
+            /** @description Files of projects that name another provider or key, which it does not use */
+            not_followed: string[];
         };
         Checks: {
             checks: {
@@ -1151,6 +1204,13 @@ export interface components {
             alternatives: string[];
             /** @description A problem with it, '' if there is none */
             problem: string;
+            /** @description Its window */
+            context_tokens: number;
+            /** @description The most that a request may ask for */
+            output_tokens: number;
+            sees_images: boolean;
+            /** @description The default first */
+            efforts: string[];
         };
         Usage: {
             agent: string;
@@ -1163,6 +1223,19 @@ export interface components {
             output_tokens: number;
             mean_seconds: number;
             mean_first_byte_seconds: number;
+        };
+        DatabricksTools: {
+            /** @description While they are being brought up to date */
+            is_updating: boolean;
+            /** @description The Databricks CLI that terminals start */
+            cli: {
+                /** @description '' while there is none */
+                version: string;
+                program: string;
+                /** @description Why it cannot be had, '' if it can */
+                message: string;
+                hint: string;
+            };
         };
         Status: {
             version: string;
@@ -1182,6 +1255,10 @@ export interface components {
             models: {
                 [key: string]: components["schemas"]["ModelReport"];
             };
+            /** @description By a vendor's name that is not served, the model that is called instead */
+            stand_ins: {
+                [key: string]: string;
+            };
             /** @description Since the start of the server; means are over all calls */
             usage: components["schemas"]["Usage"][];
             tracing: {
@@ -1194,6 +1271,7 @@ export interface components {
                 message: string;
             };
             agents: components["schemas"]["Agent"][];
+            databricks: components["schemas"]["DatabricksTools"];
             /** @description What needs the owner first, then the latest */
             attention: components["schemas"]["AgentSession"][];
             projects: components["schemas"]["Project"][];
@@ -1249,6 +1327,15 @@ export interface components {
                 "application/json": components["schemas"]["Agent"];
             };
         };
+        /** @description Databricks' own tools */
+        DatabricksTools: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["DatabricksTools"];
+            };
+        };
         /** @description The credential after the request */
         Pat: {
             headers: {
@@ -1291,9 +1378,11 @@ export type State = components['schemas']['State'];
 export type AgentSession = components['schemas']['AgentSession'];
 export type ModelReport = components['schemas']['ModelReport'];
 export type Usage = components['schemas']['Usage'];
+export type DatabricksTools = components['schemas']['DatabricksTools'];
 export type Status = components['schemas']['Status'];
 export type ResponseAttention = components['responses']['Attention'];
 export type ResponseAgent = components['responses']['Agent'];
+export type ResponseDatabricksTools = components['responses']['DatabricksTools'];
 export type ResponsePat = components['responses']['Pat'];
 export type ResponseError = components['responses']['Error'];
 export type ParameterAgent = components['parameters']['Agent'];

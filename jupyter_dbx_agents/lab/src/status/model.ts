@@ -46,7 +46,10 @@ type Terminal = Sure<Rest.Status['terminals'][number], 'name'>;
 
 export interface Status
   extends Partial<
-    Pick<Rest.Status, 'version' | 'workspace' | 'owner' | 'gateway' | 'sessions' | 'memory'>
+    Pick<
+      Rest.Status,
+      'version' | 'workspace' | 'owner' | 'gateway' | 'stand_ins' | 'sessions' | 'memory'
+    >
   > {
   pat?: Pat;
   startup?: Task[];
