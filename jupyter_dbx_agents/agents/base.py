@@ -155,6 +155,7 @@ class Agent:
     symbolic links in the home, with their targets (both below it).  ``module`` is what its process
     runs if that is a module of Python; ``one_turn`` are the words of its command line by which it
     does one turn and ends; ``titles`` the marks in its terminal's title that say what it is doing.
+    ``depends_on`` returns what its files depend on in the home beside the context.
     ``prepare`` gets what its files need from the installed program, and raises InstallError.
     ``trusts_each_repository`` if its files name every repository.  ``memory`` is what of it
     outlives the machine.
@@ -172,6 +173,7 @@ class Agent:
     links: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[AgentContext, Path, Mapping[str, str]], Awaitable[None]] | None = None
     trusts_each_repository: bool = False
+    depends_on: Callable[[Path], object] | None = None
     module: str = ""
     one_turn: frozenset[str] = frozenset()
     titles: Mapping[str, State] = field(default_factory=dict)

@@ -100,12 +100,14 @@ def _hooks(context: AgentContext) -> dict[str, Any]:
         command = context.report("gemini-cli", state, *options)
         return [{"hooks": [{"type": "command", "command": command, "timeout": 5000}]}]
 
-    asks = ("--if", '"ask_user"', State.QUESTION, "--says", "message")
+    asks = ("--if", '"ask_user"', State.QUESTION, "--says", "details.command")
+    # That is all that it says of a model's error; an interrupt before the first word is the same.
+    failed = ("--if", '"prompt_response":"[no response text]"', State.FAILED)
     return {
         "hooks": {
             "BeforeAgent": hook(State.WORKING),
             "Notification": hook(State.PERMISSION, *asks),
-            "AfterAgent": hook(State.DONE),
+            "AfterAgent": hook(State.DONE, *failed),
         }
     }
 

@@ -86,12 +86,14 @@ def _hooks(context: AgentContext) -> dict[str, Any]:
     def hook(state: State, *options: str, **more: str) -> list[dict[str, Any]]:
         return [{"command": context.report("hermes", state, *options), "timeout": 5, **more}]
 
+    # A model is asked before its user is.
+    asks = ("--if", '"surface": "smart"', State.WORKING, "--says", "extra.command")
     ended = ("--if", '"interrupted": true', State.IDLE, "--if", '"completed": false', State.FAILED)
     return {
         "hooks_auto_accept": True,  # it would ask about each hook
         "hooks": {
             "pre_llm_call": hook(State.WORKING),
-            "pre_approval_request": hook(State.PERMISSION, "--says", "extra.command"),
+            "pre_approval_request": hook(State.PERMISSION, *asks),
             "post_approval_response": hook(State.WORKING),
             "pre_tool_call": hook(
                 State.QUESTION, "--says", "tool_input.question", matcher="clarify"

@@ -27,7 +27,8 @@ class SessionState(TypedDict):
     """The REST model of what an agent, or another program, is doing.
 
     ``terminal`` is null for an agent in the background, and ``agent`` '' for another program.
-    ``revision`` rises with each need, over all sessions; ``seen`` whether somebody looks at it.
+    ``revision`` rises with each need, over all sessions; ``seen`` whether somebody has looked at
+    it, and ``settled`` whether the agent has not gone on by itself.
     """
 
     id: str
@@ -40,6 +41,7 @@ class SessionState(TypedDict):
     text: str
     revision: int
     seen: bool
+    settled: bool
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Session:
     text: str = ""
     revision: int = 0
     seen: int = 0
+    settled: int = 0
     # Reports of its own are better than a bell.
     reports: bool = False
     last_at: float = 0.0
@@ -86,6 +89,7 @@ class Session:
             "text": self.text,
             "revision": self.revision,
             "seen": self.seen >= self.revision,
+            "settled": self.settled >= self.revision,
         }
 
 
@@ -315,7 +319,11 @@ class Attention(LoggingConfigurable):
 
     def _tell(self, session: Session, revision: int) -> None:
         is_over = session.revision != revision or session.state not in NEEDS
-        if is_over or session.seen >= revision or self._sessions.get(session.id) is not session:
+        if is_over or self._sessions.get(session.id) is not session:
+            return
+        session.settled = revision
+        self._changed()
+        if session.seen >= revision:
             return
         for listener in self.on_need:
             listener(session.to_json())

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  ageText,
   byteText,
   chartPoints,
   clock,
@@ -11,6 +12,15 @@ import {
   secondsUntil,
   tokenText
 } from '../src/text';
+
+test('an age has one unit, and an invalid instant none', () => {
+  const now = Date.parse('2030-01-01T02:30:00Z');
+  assert.equal(ageText('2030-01-01T02:29:20Z', now), '40 s');
+  assert.equal(ageText('2030-01-01T02:00:00Z', now), '30 min');
+  assert.equal(ageText('2030-01-01T00:00:00Z', now), '2 h');
+  assert.equal(ageText('2031-01-01T00:00:00Z', now), '0 s');
+  assert.equal(ageText('never', now), '');
+});
 
 test('a countdown ends at 0 and is null for an invalid instant', () => {
   const now = Date.parse('2030-01-01T00:00:00Z');

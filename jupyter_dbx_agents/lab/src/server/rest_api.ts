@@ -1191,6 +1191,8 @@ export interface components {
             revision: number;
             /** @description Whether the owner has seen that need */
             seen: boolean;
+            /** @description Whether a second has passed since then; many agents go on by themselves */
+            settled: boolean;
         };
         ModelReport: {
             /** @description The model in use */
