@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Coroutine
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tornado import web
 from tornado.httputil import HTTPHeaders
@@ -20,6 +21,7 @@ from .filters.counting import count_of
 from .filters.endings import EndWatch
 from .filters.events import EventFilter, EventStream
 from .filters.learning import sentence_of
+from .filters.mends import is_lasting
 from .filters.request import ModelRequest, mended_request, read_request
 from .gateway_errors import GatewayGoneError
 from .ledger import printable_path
@@ -59,6 +61,7 @@ REFUSED_STATUSES = frozenset(
         HTTPStatus.NOT_FOUND,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         HTTPStatus.UNPROCESSABLE_ENTITY,
+        HTTPStatus.TOO_MANY_REQUESTS,
     }
 )
 TITLE = re.compile(r"<title[^>]*>\s*([^<]{1,100})", re.IGNORECASE)
@@ -141,7 +144,11 @@ class ModelProxyHandler(LoopbackHandler):
         if self._route is None:
             self.answer_head(HTTPStatus.OK, [("Content-Length", "0")])
             return
-        self._forwarding = asyncio.create_task(self._forward(self._route))
+        await self.run_while_client_is_there(self._forward(self._route))
+
+    async def run_while_client_is_there(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run what answers; it is cancelled when the client disconnects or the broker stops."""
+        self._forwarding = asyncio.create_task(work)
         self.shared.tasks.keep(self._forwarding)
         try:
             await self._forwarding
@@ -228,10 +235,11 @@ class ModelProxyHandler(LoopbackHandler):
                 sentence,
                 await self._answer_and_sentence(route, request),
             )
-            if sentence != refused_for and not isinstance(answer, Refusal):
+            is_cured = sentence != refused_for and not isinstance(answer, Refusal)
+            if is_cured and is_lasting(mend):
                 self.shared.lessons.add(route.dialect, request.model, mend)
                 self.shared.log.info("broker: learned %s (%s)", type(mend).__name__, route.dialect)
-        if sentence and not isinstance(answer, Refusal):
+        if sentence and not isinstance(answer, Refusal) and not _is_busy(answer):
             self.shared.repeats.refused(*caller, request.body, answer.status, sentence)
         return answer
 
@@ -360,6 +368,11 @@ def _is_of_a_dead_gateway(answer: Answer | Refusal) -> bool:
     if isinstance(answer, Refusal):
         return answer.code == UNREACHABLE
     return answer.status in DEAD_GATEWAY_STATUSES
+
+
+def _is_busy(answer: Answer) -> bool:
+    """Whether the same request may be answered later."""
+    return answer.status == HTTPStatus.TOO_MANY_REQUESTS
 
 
 def _broke_off(answer: Answer | Refusal) -> bool:
