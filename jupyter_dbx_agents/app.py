@@ -22,6 +22,7 @@ from traitlets.config import Config
 from ._version import __version__
 from .agents import AgentInstaller, AgentPaths, AgentRoster, InstallTasks
 from .agents.databricks_profile import DEFAULT_PROFILE, OWN_PROFILE, DatabricksProfile
+from .agents.mcp.servers import McpServerModel, McpServers
 from .agents.roster import AgentStatus
 from .agents.tracing import SessionTracer
 from .agents.tracing.tracer import TracingStatus
@@ -102,6 +103,7 @@ class ServerStatus(SessionsStatus):
     usage: list[UsageStatus]
     tracing: TracingStatus
     agents: list[AgentStatus]
+    mcp: list[McpServerModel]
     projects: list[ProjectStatus]
     startup: list[TaskStatus]
 
@@ -124,6 +126,7 @@ class DbxAgentsApp(ExtensionApp):
         GitSync,
         AgentRoster,
         AgentInstaller,
+        McpServers,
         StartupTasks,
     ]
 
@@ -215,7 +218,9 @@ class DbxAgentsApp(ExtensionApp):
             name=DEFAULT_PROFILE if environment.is_databricks_app else OWN_PROFILE,
         )
         self.git_sync = self._build_git_sync()
+        self.mcp = self._build_mcp()
         self.agents = self._build_agents()
+        self._rewrite_agents = Coalesced(self.agents.rewrite)
         self._search_projects = Coalesced(self.git_sync.install_hooks)
         self._refresh_agents = Coalesced(self.agents.refresh)
         self.startup = StartupTasks(parent=self)
@@ -225,6 +230,7 @@ class DbxAgentsApp(ExtensionApp):
             self.pats,
             self.sign_in,
             self.agents,
+            self.mcp,
             self.git_sync,
             self.tracer,
             self.status,
@@ -257,6 +263,15 @@ class DbxAgentsApp(ExtensionApp):
             folder=self.projects,
         )
 
+    def _build_mcp(self) -> McpServers:
+        environment, broker = self.environment, self.broker
+        mcp = McpServers(
+            environment.home, environment.host, broker.mcp, lambda: broker.url, parent=self
+        )
+        mcp.on_change.append(lambda: self._emit("mcp", mcp.status()))
+        mcp.on_offer.append(self._mcp_offer_changed)
+        return mcp
+
     def _build_agents(self) -> AgentRoster:
         paths = AgentPaths(
             home=self.environment.home,
@@ -264,6 +279,7 @@ class DbxAgentsApp(ExtensionApp):
             broker_url=lambda: self.broker.url,
             capability=self.broker.capability,
             repositories=self.git_sync.folders,
+            mcp_servers=self.mcp.offered,
             after_turn=shlex.join(isolated_call("cli.trace_hook")) if self.tracer.enabled else "",
         )
         agents = AgentRoster(paths, self.models, self.files, parent=self)
@@ -310,6 +326,7 @@ class DbxAgentsApp(ExtensionApp):
             os._exit(1)
         self.credential_tasks.spawn(self.pats.run())
         self.background.spawn(self.model_watch.run())
+        self.background.spawn(self.broker.mcp.run())
         self.background.spawn(self.tracer.run())
         if self.environment.is_databricks_app:
             self._set_up()
@@ -458,11 +475,16 @@ class DbxAgentsApp(ExtensionApp):
                 self._set_up()
             self.background.spawn(self._follow_pat())
             self.model_watch.token_changed()
+            self.broker.mcp.token_changed()
             self.git_sync.pat_changed()
 
     def _models_changed(self) -> None:
         if self._is_set_up:
             self.background.spawn(self._refresh_agents())
+
+    def _mcp_offer_changed(self) -> None:
+        if self._is_set_up:
+            self.background.spawn(self._rewrite_agents())
 
     async def _follow_pat(self) -> None:
         """Write the new token to ~/.databrickscfg, for tools that read it there."""
@@ -490,6 +512,7 @@ class DbxAgentsApp(ExtensionApp):
             "usage": self.broker.usage.to_json(),
             "tracing": self.tracer.status(),
             "agents": self.agents.status(),
+            "mcp": self.mcp.status(),
             "projects": self.git_sync.status(),
             "startup": self.startup.status(),
             **self.sessions.status(),

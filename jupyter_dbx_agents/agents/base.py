@@ -57,8 +57,9 @@ class AgentContext:
 
     ``capability`` is the loopback secret by which the broker recognises this agent; ``git_roots``
     are the repositories below ``projects``, which some agents trust only one by one.  ``model`` is
-    the agent's main model.  ``mcp_servers`` are the user's own, by name, each with ``url`` and
-    ``headers`` or with ``command``, ``args`` and ``env``.  ``own_folder`` is for files that only we
+    the agent's main model.  ``mcp_servers`` are those of the workspace and the user's own, by name,
+    each with ``url`` and ``headers`` or with ``command``, ``args`` and ``env``; the workspace's
+    also have ``timeout_seconds``, for one call of a tool.  ``own_folder`` is for files that only we
     write.  ``after_turn`` is the command that an agent runs after each turn, '' for none.
     ``trusts_project_settings`` if a project's files may choose an agent's provider.
     ``model_is_new`` while the owner's choice of another model is being written.

@@ -42,7 +42,8 @@ class AgentPaths:
     """The folders, addresses and commands that agents use; the broker's is known once it listens.
 
     ``repositories`` returns the folders of all projects, which Codex trusts only by name.
-    ``after_turn`` is the command that agents run after each turn, '' for none.
+    ``after_turn`` is the command that agents run after each turn, '' for none.  ``mcp_servers``
+    returns those that all agents are offered, for one with this secret.
     """
 
     home: Path
@@ -51,6 +52,7 @@ class AgentPaths:
     capability: Callable[[str], Secret]
     repositories: Callable[[], tuple[Path, ...]] = tuple
     after_turn: str = ""
+    mcp_servers: Callable[[Secret], Mapping[str, Mapping[str, Any]]] = lambda _capability: {}
 
 
 class McpServerStatus(TypedDict, total=False):
@@ -224,6 +226,11 @@ class AgentRoster(LoggingConfigurable):
         with contextlib.suppress(DbxAgentsError):  # it is in the agent's REST model
             await self.write_files()
 
+    async def rewrite(self) -> None:
+        """Update the agents' files for what they are offered; a problem is in the REST models."""
+        with contextlib.suppress(DbxAgentsError):
+            await self.write_files()
+
     async def check_repositories(self) -> None:
         """Update the agents that trust each repository, if one is new or gone."""
         roots = self._paths.repositories()
@@ -308,16 +315,17 @@ class AgentRoster(LoggingConfigurable):
 
     def _context(self, agent: Agent) -> AgentContext:
         choice = self._choices.of(agent.name)
+        capability = self._paths.capability(agent.name)
         return AgentContext(
             home=self._paths.home,
             broker_url=self._paths.broker_url(),
-            capability=self._paths.capability(agent.name),
+            capability=capability,
             models=self._models,
             model=choice.model or agent.default_model(self._models),
             projects=self._paths.projects,
             own_folder=self.installer.own_folder(agent),
             git_roots=self._git_roots,
-            mcp_servers=choice.mcp_servers,
+            mcp_servers={**self._paths.mcp_servers(capability), **choice.mcp_servers},
             after_turn=self._paths.after_turn,
             trusts_project_settings=self.trusts_project_settings,
         )

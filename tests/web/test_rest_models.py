@@ -11,6 +11,7 @@ import yaml
 
 import jupyter_dbx_agents
 from jupyter_dbx_agents.agents.checks import Check
+from jupyter_dbx_agents.agents.mcp.servers import McpServerModel
 from jupyter_dbx_agents.agents.roster import AgentStatus
 from jupyter_dbx_agents.app import ServerStatus
 from jupyter_dbx_agents.broker.ledger import UsageStatus
@@ -25,6 +26,7 @@ MODELS: dict[str, Any] = {
     "Agent": AgentStatus,
     "Error": ErrorReply,
     "Instant": str | None,
+    "McpServer": McpServerModel,
     "ModelReport": ModelReport,
     "Pat": PatStatus,
     "Project": ProjectStatus,

@@ -33,6 +33,7 @@ export type Pasted = Rest.Pat['pasted'];
 export type Candidate = Pasted['candidates'][number];
 export type Task = Sure<Rest.Status['startup'][number], 'name' | 'title' | 'state'>;
 export type Agent = Sure<Rest.Agent, 'name' | 'title' | 'command'>;
+export type McpServer = Sure<Rest.McpServer, 'name' | 'state'>;
 export type Usage = Sure<Rest.Usage, 'agent' | 'model' | 'calls'>;
 export type ModelReport = Sure<Rest.ModelReport, 'model' | 'served'>;
 export type Project = Sure<Rest.Project, 'name' | 'state'>;
@@ -50,6 +51,7 @@ export interface Status
   pat?: Pat;
   startup?: Task[];
   agents?: Agent[];
+  mcp?: McpServer[];
   models?: Record<string, ModelReport>;
   usage?: Usage[];
   projects?: Project[];
@@ -198,6 +200,7 @@ const PARTS: Record<string, Shape> = {
 const ITEMS: Record<string, Shape> = {
   startup: hasTexts('name', 'state'),
   agents: hasTexts('name', 'title', 'command'),
+  mcp: hasTexts('name', 'state'),
   usage: hasTexts('agent', 'model'),
   projects: hasTexts('name', 'state'),
   terminals: hasTexts('name')
