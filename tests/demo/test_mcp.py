@@ -9,7 +9,6 @@ import pytest
 
 from tests.support.effort import ALL_ROTATIONS
 from tests.support.running_app import RunningApp, eventually
-from tests.support.terminal_client import TerminalClient
 
 from .test_real_agents import PAIRS, last_number
 
@@ -54,12 +53,8 @@ def ask(app: RunningApp, agent: str, said: dict[str, str]) -> None:
     """Have an agent make all calls in one session."""
     with app.owner.terminal() as terminal:
         terminal.run("mkdir -p plain && cd plain")
-        said[agent] = run(terminal, agent)
-
-
-def run(terminal: TerminalClient, agent: str) -> str:
-    terminal.run(f"cat > question <<'END'\n{QUESTION}\nEND")
-    return terminal.run(ONCE[agent].format('"$(cat question)"'), 240)
+        (app.home / "projects" / "plain" / "question").write_text(QUESTION)
+        said[agent] = terminal.run(ONCE[agent].format('"$(cat question)"'), 240)
 
 
 def calls(app: RunningApp, since: int) -> Counter[tuple[str, int]]:
