@@ -24,6 +24,8 @@ You run in a terminal of a JupyterLab app on Databricks, as the Databricks user 
 - The Databricks SDK needs no credentials in code: `WorkspaceClient()` in Python (and the
   `databricks` command, where it is installed) authenticates through `~/.databrickscfg`. The token
   behind it changes every few minutes: never copy one into code, a file or a command.
+- The tools of the MCP servers `dbx-sql` and `dbx-genie`, where you have them, run SQL and answer
+  questions about the data of this workspace.
 - This machine is small. Run heavy data work on the workspace: Databricks Connect, SQL warehouses,
   jobs.
 - `jupyter dbx-agents status` shows the state of the token and the models; `jupyter dbx-agents
