@@ -44,6 +44,7 @@ def functions(app: RunningApp) -> Iterator[None]:
     assert (added["state"], added["tools"], added["read_only"]) == ("ready", 2, True)
     codex = app.home / ".codex" / "config.toml"
     eventually(lambda: "[mcp_servers.samples]" in codex.read_text(), 30, "the agents' files")
+    (app.home / "question").write_text(QUESTION)
     yield
     app.control.rule_mcp(held_tools=[])
     app.owner.json("DELETE", f"{MCP}/samples")
@@ -53,8 +54,7 @@ def ask(app: RunningApp, agent: str, said: dict[str, str]) -> None:
     """Have an agent make all calls in one session."""
     with app.owner.terminal() as terminal:
         terminal.run("mkdir -p plain && cd plain")
-        (app.home / "projects" / "plain" / "question").write_text(QUESTION)
-        said[agent] = terminal.run(ONCE[agent].format('"$(cat question)"'), 240)
+        said[agent] = terminal.run(ONCE[agent].format('"$(cat ~/question)"'), 240)
 
 
 def calls(app: RunningApp, since: int) -> Counter[tuple[str, int]]:
