@@ -46,7 +46,8 @@ class Broker(LoggingConfigurable):
     max_held_bytes = Integer(
         256 * 1024 * 1024,
         help="Most memory, in bytes, for the requests of all agents that wait for the beginning of "
-        "an answer; an agent whose request does not fit is told to retry. At least max_body_bytes.",
+        "an answer; an agent whose request does not fit is told to retry. At least max_body_bytes. "
+        "Each agent has a 64th of it beside what all share, so that its small calls always fit.",
     ).tag(config=True)
 
     mcp_stall_seconds = Float(

@@ -10,6 +10,8 @@ from http import HTTPStatus
 from typing import Any, TypedDict
 
 from ..agents import AgentRoster
+from ..agents.attention import Attention
+from ..agents.databricks.tools import DatabricksTools, ToolsStatus
 from ..agents.mcp.servers import McpServerModel, McpServers
 from ..agents.roster import AgentStatus
 from ..agents.tracing import SessionTracer
@@ -17,6 +19,8 @@ from ..errors import RequestError
 from ..git_sync import GitSync
 from ..local_channel.paths import (
     AGENTS_PATH,
+    ATTENTION_PATH,
+    DATABRICKS_PATH,
     MCP_PATH,
     PAT_PATH,
     PROJECTS_PATH,
@@ -44,7 +48,8 @@ class ErrorReply(TypedDict):
 class Services:
     """What the operations use.
 
-    ``status`` returns the model of the whole server; ``install`` starts an agent's installation.
+    ``status`` returns the model of the whole server; ``install`` starts an agent's installation,
+    ``update_tools`` that of Databricks' tools.
     """
 
     pats: PatRotator
@@ -53,8 +58,11 @@ class Services:
     mcp: McpServers
     git_sync: GitSync
     tracer: SessionTracer
+    attention: Attention
     status: Callable[[], Reply]
     install: Callable[[str], None]
+    databricks: DatabricksTools
+    update_tools: Callable[[], None]
 
 
 # Called with the services, the body, and what the path names.
@@ -179,6 +187,17 @@ async def post_mcp_check(services: Services, _body: Body, name: str) -> McpServe
     return await services.mcp.check(name)
 
 
+async def get_databricks(services: Services, _body: Body) -> ToolsStatus:
+    """Return the model of Databricks' own tools."""
+    return services.databricks.status()
+
+
+async def post_databricks(services: Services, _body: Body) -> ToolsStatus:
+    """Start to bring Databricks' own tools up to date."""
+    services.update_tools()
+    return services.databricks.status()
+
+
 async def get_projects(services: Services, _body: Body) -> Reply:
     """Return the models of all projects, and the names of those that can be restored."""
     projects, restorable = services.git_sync.status(), await services.git_sync.restorable()
@@ -210,6 +229,25 @@ async def post_trace(services: Services, body: Body) -> Reply:
     return {}
 
 
+async def get_attention(services: Services, _body: Body) -> Reply:
+    """Return what each agent is doing."""
+    return {"attention": services.attention.status()}
+
+
+async def post_report(services: Services, body: Body) -> Reply:
+    """Take what an agent's hook reports."""
+    agent = services.agents.agent(_text(body, "agent"))
+    services.attention.hooked(agent.name, body)
+    return {}
+
+
+async def post_seen(services: Services, body: Body) -> Reply:
+    """Take note that the owner looks at a session."""
+    revision = body.get("revision")
+    services.attention.see(_text(body, "id"), revision if isinstance(revision, int) else 0)
+    return {"attention": services.attention.status()}
+
+
 _AGENT = f"{AGENTS_PATH}/{{name}}"
 # A part of a path in braces is an argument of the operations.
 OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
@@ -226,7 +264,11 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     MCP_PATH: {"GET": get_mcp, "POST": post_mcp},
     f"{MCP_PATH}/{{name}}": {"PATCH": patch_mcp, "DELETE": delete_mcp},
     f"{MCP_PATH}/{{name}}/check": {"POST": post_mcp_check},
+    DATABRICKS_PATH: {"GET": get_databricks, "POST": post_databricks},
     TRACES_PATH: {"POST": post_trace},
+    ATTENTION_PATH: {"GET": get_attention},
+    f"{ATTENTION_PATH}/report": {"POST": post_report},
+    f"{ATTENTION_PATH}/seen": {"POST": post_seen},
     PROJECTS_PATH: {"GET": get_projects},
     f"{PROJECTS_PATH}/sync": {"POST": post_sync},
     f"{PROJECTS_PATH}/restore": {"POST": post_restore},

@@ -57,7 +57,7 @@ def ask(app: RunningApp, agent: str, said: dict[str, str]) -> None:
         said[agent] = terminal.run(ONCE[agent].format('"$(cat ~/question)"'), 240)
 
 
-def calls(app: RunningApp, since: int) -> Counter[tuple[str, int]]:
+def calls(app: RunningApp, since: int) -> Counter[tuple[str, int | None]]:
     """How many calls of each tool ended in each status."""
     found = app.control.requests(since=since, path="/api/2.0/mcp")
     found += app.control.requests(since=since, path="/ai-gateway/mcp-services")

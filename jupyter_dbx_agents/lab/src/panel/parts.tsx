@@ -25,10 +25,13 @@ function knownStates(trans: TranslationBundle): Record<string, Record<string, st
       active: trans.__('active'),
       done: trans.__('done'),
       ready: trans.__('ready'),
-      synced: trans.__('synced')
+      synced: trans.__('synced'),
+      working: trans.__('working')
     },
     warning: {
       adopting: trans.__('checking'),
+      permission: trans.__('asks for permission'),
+      question: trans.__('asks a question'),
       retrying: trans.__('retrying'),
       running: trans.__('running'),
       syncing: trans.__('syncing'),
@@ -47,6 +50,7 @@ function knownStates(trans: TranslationBundle): Record<string, Record<string, st
       missing: trans.__('not there'),
       off: trans.__('off'),
       unknown: trans.__('not asked yet'),
+      idle: trans.__('idle'),
       pending: trans.__('pending'),
       unfit: trans.__('not synced')
     }

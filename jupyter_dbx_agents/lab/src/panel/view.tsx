@@ -11,7 +11,16 @@ import { Models } from './models';
 import { Projects } from './projects';
 import { Memory, Sessions } from './sessions';
 
-const PARTS = { Credential, Startup, Agents, McpServers, Projects, Models, Sessions, Memory };
+const PARTS = {
+  Sessions,
+  Credential,
+  Startup,
+  Agents,
+  McpServers,
+  Projects,
+  Models,
+  Memory
+};
 
 /** Return the widget that follows the status. */
 export function createView(context: Context): ReactWidget {
