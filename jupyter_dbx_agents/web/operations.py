@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 from ..agents import AgentRoster
 from ..agents.attention import Attention
 from ..agents.databricks.tools import DatabricksTools, ToolsStatus
+from ..agents.mcp.servers import McpServerModel, McpServers
 from ..agents.roster import AgentStatus
 from ..agents.tracing import SessionTracer
 from ..errors import RequestError
@@ -20,6 +21,7 @@ from ..local_channel.paths import (
     AGENTS_PATH,
     ATTENTION_PATH,
     DATABRICKS_PATH,
+    MCP_PATH,
     PAT_PATH,
     PROJECTS_PATH,
     SIGN_IN_PATH,
@@ -53,6 +55,7 @@ class Services:
     pats: PatRotator
     sign_in: SignIn
     agents: AgentRoster
+    mcp: McpServers
     git_sync: GitSync
     tracer: SessionTracer
     attention: Attention
@@ -152,6 +155,38 @@ async def post_check(services: Services, _body: Body, name: str) -> Reply:
     return {"checks": [asdict(check) for check in await services.agents.check(name)]}
 
 
+async def get_mcp(services: Services, _body: Body) -> Reply:
+    """Return the models of the MCP servers that all agents are offered."""
+    return {"servers": services.mcp.status()}
+
+
+async def post_mcp(services: Services, body: Body) -> McpServerModel:
+    """Add a server: a path of the workspace, or a foreign one's URL or command."""
+    server = {key: value for key, value in body.items() if key != "name"}
+    return await services.mcp.add(_text(body, "name"), server)
+
+
+async def patch_mcp(services: Services, body: Body, name: str) -> McpServerModel:
+    """Switch a server on or off for all agents."""
+    is_on = body.get("enabled")
+    if not isinstance(is_on, bool) or set(body) != {"enabled"}:
+        raise RequestError(
+            "Only “enabled” can be changed.", 'Send {"enabled": false} or {"enabled": true}.'
+        )
+    return await services.mcp.switch(name, is_on=is_on)
+
+
+async def delete_mcp(services: Services, _body: Body, name: str) -> Reply:
+    """Remove a server that the owner added; return the models of those that are left."""
+    await services.mcp.remove(name)
+    return {"servers": services.mcp.status()}
+
+
+async def post_mcp_check(services: Services, _body: Body, name: str) -> McpServerModel:
+    """Ask a server for its tools now."""
+    return await services.mcp.check(name)
+
+
 async def get_databricks(services: Services, _body: Body) -> ToolsStatus:
     """Return the model of Databricks' own tools."""
     return services.databricks.status()
@@ -226,6 +261,9 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     _AGENT: {"GET": get_agent, "PATCH": patch_agent, "DELETE": delete_agent},
     f"{_AGENT}/install": {"POST": post_install},
     f"{_AGENT}/check": {"POST": post_check},
+    MCP_PATH: {"GET": get_mcp, "POST": post_mcp},
+    f"{MCP_PATH}/{{name}}": {"PATCH": patch_mcp, "DELETE": delete_mcp},
+    f"{MCP_PATH}/{{name}}/check": {"POST": post_mcp_check},
     DATABRICKS_PATH: {"GET": get_databricks, "POST": post_databricks},
     TRACES_PATH: {"POST": post_trace},
     ATTENTION_PATH: {"GET": get_attention},

@@ -493,6 +493,164 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dbx-agents/api/mcp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The MCP servers that all agents are offered */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: components["responses"]["McpServers"];
+            };
+        };
+        put?: never;
+        /**
+         * Add an MCP server for all agents
+         * @description A path (or the URL) of the workspace is reached with the current token, through the broker.
+         *     A foreign server is reached by each agent itself, with the headers or variables given here.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        name: string;
+                        /** @description Such as /api/2.0/mcp/genie/{space} */
+                        path?: string;
+                        url?: string;
+                        headers?: {
+                            [key: string]: string;
+                        };
+                        command?: string;
+                        args?: string[];
+                        env?: {
+                            [key: string]: string;
+                        };
+                    };
+                };
+            };
+            responses: {
+                200: components["responses"]["McpServer"];
+                400: components["responses"]["Error"];
+                409: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dbx-agents/api/mcp/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Such as dbx-sql */
+                name: components["parameters"]["McpServer"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove an MCP server that the owner added */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Such as dbx-sql */
+                    name: components["parameters"]["McpServer"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: components["responses"]["McpServers"];
+                404: components["responses"]["Error"];
+                409: components["responses"]["Error"];
+            };
+        };
+        options?: never;
+        head?: never;
+        /** Switch an MCP server on or off for all agents */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Such as dbx-sql */
+                    name: components["parameters"]["McpServer"];
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        enabled: boolean;
+                    };
+                };
+            };
+            responses: {
+                200: components["responses"]["McpServer"];
+                400: components["responses"]["Error"];
+                404: components["responses"]["Error"];
+                409: components["responses"]["Error"];
+            };
+        };
+        trace?: never;
+    };
+    "/dbx-agents/api/mcp/{name}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Such as dbx-sql */
+                name: components["parameters"]["McpServer"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask an MCP server for its tools now */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Such as dbx-sql */
+                    name: components["parameters"]["McpServer"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: components["responses"]["McpServer"];
+                404: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/dbx-agents/api/uploads": {
         parameters: {
             query?: never;
@@ -1096,6 +1254,29 @@ export interface components {
             /** @description Files of projects that name another provider or key, which it does not use */
             not_followed: string[];
         };
+        McpServer: {
+            name: string;
+            title: string;
+            /** @description A path of the workspace, a URL or a command */
+            address: string;
+            /** @description Whether each agent connects to it by itself */
+            is_foreign: boolean;
+            /** @description Whether the owner added it */
+            is_added: boolean;
+            enabled: boolean;
+            /** @description Whether all its tools say that they only read */
+            read_only: boolean;
+            /**
+             * @description missing: the workspace does not have it
+             * @enum {string}
+             */
+            state: "off" | "unknown" | "ready" | "missing" | "failed";
+            /** @description The number of its tools */
+            tools: number;
+            /** @description The last error, or why it is off, '' if there is none */
+            message: string;
+            hint: string;
+        };
         Checks: {
             checks: {
                 name: string;
@@ -1271,6 +1452,7 @@ export interface components {
                 message: string;
             };
             agents: components["schemas"]["Agent"][];
+            mcp: components["schemas"]["McpServer"][];
             databricks: components["schemas"]["DatabricksTools"];
             /** @description What needs the owner first, then the latest */
             attention: components["schemas"]["AgentSession"][];
@@ -1327,6 +1509,26 @@ export interface components {
                 "application/json": components["schemas"]["Agent"];
             };
         };
+        /** @description The server after the request */
+        McpServer: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["McpServer"];
+            };
+        };
+        /** @description All servers after the request */
+        McpServers: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": {
+                    servers: components["schemas"]["McpServer"][];
+                };
+            };
+        };
         /** @description Databricks' own tools */
         DatabricksTools: {
             headers: {
@@ -1358,6 +1560,8 @@ export interface components {
     parameters: {
         /** @description Such as claude-code */
         Agent: string;
+        /** @description Such as dbx-sql */
+        McpServer: string;
     };
     requestBodies: never;
     headers: never;
@@ -1370,6 +1574,7 @@ export type Restorable = components['schemas']['Restorable'];
 export type Restored = components['schemas']['Restored'];
 export type Error = components['schemas']['Error'];
 export type Agent = components['schemas']['Agent'];
+export type McpServer = components['schemas']['McpServer'];
 export type Checks = components['schemas']['Checks'];
 export type Instant = components['schemas']['Instant'];
 export type Pat = components['schemas']['Pat'];
@@ -1382,9 +1587,12 @@ export type DatabricksTools = components['schemas']['DatabricksTools'];
 export type Status = components['schemas']['Status'];
 export type ResponseAttention = components['responses']['Attention'];
 export type ResponseAgent = components['responses']['Agent'];
+export type ResponseMcpServer = components['responses']['McpServer'];
+export type ResponseMcpServers = components['responses']['McpServers'];
 export type ResponseDatabricksTools = components['responses']['DatabricksTools'];
 export type ResponsePat = components['responses']['Pat'];
 export type ResponseError = components['responses']['Error'];
 export type ParameterAgent = components['parameters']['Agent'];
+export type ParameterMcpServer = components['parameters']['McpServer'];
 export type $defs = Record<string, never>;
 export type operations = Record<string, never>;
