@@ -25,6 +25,7 @@ from .agents import AGENTS, AgentInstaller, AgentPaths, AgentRoster, InstallTask
 from .agents.attention import Attention, hook
 from .agents.attention.attention import SessionState
 from .agents.attention.processes import Processes
+from .agents.attention.webhook import Webhook
 from .agents.databricks.command import DatabricksCli
 from .agents.databricks.profile import DEFAULT_PROFILE, OWN_PROFILE, DatabricksProfile
 from .agents.databricks.tools import DatabricksTools, ToolsStatus
@@ -141,6 +142,7 @@ class DbxAgentsApp(ExtensionApp):
         McpServers,
         DatabricksCli,
         DatabricksTools,
+        Webhook,
         StartupTasks,
     ]
 
@@ -284,6 +286,8 @@ class DbxAgentsApp(ExtensionApp):
         attention = Attention(processes, titles, self.signals.places, parent=self)
         attention.on_change.append(lambda: self._emit("attention", attention.status()))
         self.signals.connect(attention)
+        self.webhook = Webhook({a.name: a.title for a in AGENTS}, attention.needs, parent=self)
+        attention.on_need.append(self.webhook.tell)
         return attention
 
     def _programs_changed(self) -> None:
@@ -367,6 +371,7 @@ class DbxAgentsApp(ExtensionApp):
         self.background.spawn(self.model_watch.run())
         self.background.spawn(self.broker.mcp.run())
         self.background.spawn(self.tracer.run())
+        self.background.spawn(self.webhook.run())
         if self.environment.is_databricks_app:
             self._set_up()
             if self.environment.token:
