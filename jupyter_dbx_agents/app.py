@@ -229,6 +229,8 @@ class DbxAgentsApp(ExtensionApp):
             self.tracer,
             self.status,
             self._install,
+            self.sessions.use_theme,
+            self.sessions.find_files,
         )
         self.channel: LocalChannel | None = None
         self._written_pat: object = None

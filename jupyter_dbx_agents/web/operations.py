@@ -16,17 +16,22 @@ from ..errors import RequestError
 from ..git_sync import GitSync
 from ..local_channel.paths import (
     AGENTS_PATH,
+    FILES_PATH,
     PAT_PATH,
     PROJECTS_PATH,
     SIGN_IN_PATH,
     STATUS_PATH,
+    THEME_PATH,
     TRACES_PATH,
 )
 from ..pat import PatRotator, SignIn, parse_pat
 from ..pat.rotator import PatStatus
 from ..pat.sign_in import SignInAttempt
+from ..terminals.answers.theme import Theme, parse_colour
 
 MOST_BODY_BYTES = 64 * 1024
+# Those of one line of a terminal; it has no more room.
+MOST_PATHS = 20
 Body = Mapping[str, Any]
 Reply = Mapping[str, Any]
 
@@ -42,7 +47,9 @@ class ErrorReply(TypedDict):
 class Services:
     """What the operations use.
 
-    ``status`` returns the model of the whole server; ``install`` starts an agent's installation.
+    ``status`` returns the model of the whole server; ``install`` starts an agent's installation;
+    ``use_theme`` is called with the theme of the owner's page; ``find_files`` returns which paths
+    are files where a terminal's program works.
     """
 
     pats: PatRotator
@@ -52,6 +59,8 @@ class Services:
     tracer: SessionTracer
     status: Callable[[], Reply]
     install: Callable[[str], None]
+    use_theme: Callable[[Theme], None]
+    find_files: Callable[[str, list[str]], Awaitable[dict[str, str]]]
 
 
 # Called with the services, the body, and what the path names.
@@ -175,6 +184,24 @@ async def post_trace(services: Services, body: Body) -> Reply:
     return {}
 
 
+async def post_theme(services: Services, body: Body) -> Reply:
+    """Use the colours of the owner's page, which programs in terminals may ask for."""
+    colours = [parse_colour(_text(body, key)) for key in ("foreground", "background")]
+    foreground, background = colours
+    if foreground is None or background is None:
+        raise RequestError("A colour is not of the form #rrggbb.", "Send one such as #ffffff.")
+    services.use_theme(Theme(foreground, background))
+    return {}
+
+
+async def post_files(services: Services, body: Body) -> Reply:
+    """Return which paths that a terminal shows are files, with their absolute paths."""
+    paths = body.get("paths")
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        raise RequestError("“paths” is not a list of strings.", 'Send {"paths": ["a.py"]}.')
+    return {"files": await services.find_files(_text(body, "terminal"), paths[:MOST_PATHS])}
+
+
 _AGENT = f"{AGENTS_PATH}/{{name}}"
 # A part of a path in braces is an argument of the operations.
 OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
@@ -189,6 +216,8 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     f"{_AGENT}/install": {"POST": post_install},
     f"{_AGENT}/check": {"POST": post_check},
     TRACES_PATH: {"POST": post_trace},
+    FILES_PATH: {"POST": post_files},
+    THEME_PATH: {"POST": post_theme},
     PROJECTS_PATH: {"GET": get_projects},
     f"{PROJECTS_PATH}/sync": {"POST": post_sync},
     f"{PROJECTS_PATH}/restore": {"POST": post_restore},
