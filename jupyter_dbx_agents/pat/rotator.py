@@ -87,6 +87,7 @@ class PatStatus(TypedDict):
     pasted: PastedStatus
     credential: CredentialKind
     is_signed_in: bool
+    is_logged_out: bool
 
 
 class PatRotator(LoggingConfigurable):
@@ -167,6 +168,7 @@ class PatRotator(LoggingConfigurable):
         self._exchanged: Revocable | None = None  # what the last adoption was made with
         self._pasted: PastedToken | None = None  # the last one
         self._state = PatState.NEEDED
+        self._is_logged_out = False
         self._message = (
             "Agents use your own Databricks account. Sign in, or paste a personal access token."
         )
@@ -315,6 +317,7 @@ class PatRotator(LoggingConfigurable):
         await self._interrupt()
         async with self._lock:
             # Before the first event without a PAT: what follows takes a while.
+            self._is_logged_out = True
             self._set(PatState.NEEDED, "You are logged out.", _PASTE_HINT)
             left = await self._revoke_all(LOG_OUT_OTHERS_SECONDS)
             self._pasted = None
@@ -388,6 +391,7 @@ class PatRotator(LoggingConfigurable):
             "pasted": (self._pasted.outcome if self._pasted else PastedOutcome()).status(),
             "credential": CredentialKind.NONE if pat is None else pat.kind,
             "is_signed_in": self.is_signed_in,
+            "is_logged_out": self._is_logged_out,
         }
 
     # ---- one operation at a time
@@ -684,6 +688,7 @@ class PatRotator(LoggingConfigurable):
 
     def _set(self, state: PatState, message: str, hint: str = "") -> None:
         self._state, self._message, self._hint = state, message, hint
+        self._is_logged_out = self._is_logged_out and state is PatState.NEEDED
         self._changed()
 
     def _changed(self) -> None:

@@ -15,6 +15,7 @@
  *   and `terminals/connection.ts` restores a lost connection.
  */
 
+import { files } from './files/plugin';
 import { launcher } from './launcher/plugin';
 import { panel } from './panel/plugin';
 import { connectionLost, status, statusItem } from './status/plugin';
@@ -23,4 +24,4 @@ import { token } from './token/plugin';
 
 export { IStatusStore } from './status/store';
 
-export default [status, statusItem, token, launcher, panel, terminals, connectionLost];
+export default [status, statusItem, token, launcher, panel, terminals, files, connectionLost];
