@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -45,7 +46,7 @@ print("background", answer[1:].decode())
 
 
 @pytest.fixture
-def far(tabs: Tabs, app: RunningApp, relay: Relay) -> LabPage:
+def far(tabs: Tabs, app: RunningApp, relay: Relay) -> Iterator[LabPage]:
     """JupyterLab, 200 ms from the server."""
     relay.mend()
     app.log_in()
@@ -53,7 +54,10 @@ def far(tabs: Tabs, app: RunningApp, relay: Relay) -> LabPage:
     lab = LabPage(tabs.new_context().new_page(), relay.url)
     lab.open()
     relay.be_far_away(FAR_SECONDS)
-    return lab
+    yield lab
+    app.owner.http.put(
+        "/lab/api/settings/@jupyterlab/apputils-extension:themes", json={"raw": "{}"}
+    )
 
 
 def weak(lab: LabPage) -> list[Run]:
@@ -118,9 +122,9 @@ def test_an_agents_screen_can_be_read_at_rest_at_work_and_after_a_change_of_them
     lab = far
     agent_store.install(app, agent)
     lab.open()  # once more, so that it knows
+    lab.use_theme(LIGHT if theme == DARK else DARK)
     with lab.page.expect_response("**/dbx-agents/api/theme?*"):
-        lab.use_theme(DARK)
-    lab.use_theme(theme)
+        lab.use_theme(theme)
     lab.command(f"dbx-agents:start-{agent}")
     lab.until_screen(READY[agent], 120)
     until_readable(lab, f"{agent} at rest in {theme}")
