@@ -20,10 +20,12 @@ from . import doctor
 from .agents import add_agents_command
 from .login import Way, is_usable, log_in
 from .projects import add_project_commands
+from .skills import add_skills_command
 
 if TYPE_CHECKING:
     from ..app import ServerStatus
     from ..lifecycle.startup import TaskStatus
+    from ..models import ModelReport
     from ..pat.rotator import PatStatus
 
 _DESCRIPTION = "Start the server or a demo, or control a running one."
@@ -82,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     add("rotate", _rotate, "renew the token now")
     add("status", _status, "show the connection, models and sessions")
     add_agents_command(commands, _print_lines)
+    add_skills_command(commands, _print_lines)
     add_project_commands(commands, _print_lines)
     add("doctor", _doctor, "check everything and suggest fixes")
     _add_deployment_commands(commands)
@@ -242,6 +245,16 @@ def status_lines(status: ServerStatus) -> list[str]:
         ),
         ("Pasted", pat["pasted"]["message"]),
         ("Models", f"{gateway['kind']}: {gateway['reason']}"),
+        *(("", f"{name}: {_abilities(report)}") for name, report in status["models"].items()),
+        *(
+            ("", f"{name} is not served; {model} is called instead.")
+            for name, model in status["stand_ins"].items()
+        ),
+        *(
+            ("Agents", f"{agent['title']} does not follow {path}, which names another provider.")
+            for agent in status["agents"]
+            for path in agent["not_followed"]
+        ),
         (
             "Sessions",
             f"{_count(sessions['terminals'], 'terminal')}, {_count(sessions['kernels'], 'kernel')}",
@@ -258,6 +271,15 @@ def status_lines(status: ServerStatus) -> list[str]:
         if project["message"]:
             rows.append(("", f"{project['name']}: {project['message']} {project['hint']}"))
     return [f"{name:11}{text.strip()}" for name, text in rows if text.strip()]
+
+
+def _abilities(report: ModelReport) -> str:
+    sight = "pictures" if report["sees_images"] else "no pictures"
+    efforts = f", efforts {' '.join(report['efforts'])}" if report["efforts"] else ""
+    return (
+        f"{report['model']}, window {report['context_tokens']:,}, output up to "
+        f"{report['output_tokens']:,}, {sight}{efforts}"
+    )
 
 
 def _connection(pat: PatStatus) -> str:

@@ -10,12 +10,16 @@ from http import HTTPStatus
 from typing import Any, TypedDict
 
 from ..agents import AgentRoster
+from ..agents.attention import Attention
+from ..agents.databricks.tools import DatabricksTools, ToolsStatus
 from ..agents.roster import AgentStatus
 from ..agents.tracing import SessionTracer
 from ..errors import RequestError
 from ..git_sync import GitSync
 from ..local_channel.paths import (
     AGENTS_PATH,
+    ATTENTION_PATH,
+    DATABRICKS_PATH,
     FILES_PATH,
     PAT_PATH,
     PROJECTS_PATH,
@@ -47,9 +51,9 @@ class ErrorReply(TypedDict):
 class Services:
     """What the operations use.
 
-    ``status`` returns the model of the whole server; ``install`` starts an agent's installation;
-    ``use_theme`` is called with the theme of the owner's page; ``find_files`` returns which paths
-    are files where a terminal's program works.
+    ``status`` returns the model of the whole server; ``install`` starts an agent's installation,
+    ``update_tools`` that of Databricks' tools; ``use_theme`` is called with the theme of the
+    owner's page; ``find_files`` returns which paths are files where a terminal's program works.
     """
 
     pats: PatRotator
@@ -57,10 +61,13 @@ class Services:
     agents: AgentRoster
     git_sync: GitSync
     tracer: SessionTracer
+    attention: Attention
     status: Callable[[], Reply]
     install: Callable[[str], None]
     use_theme: Callable[[Theme], None]
     find_files: Callable[[str, list[str]], Awaitable[dict[str, str]]]
+    databricks: DatabricksTools
+    update_tools: Callable[[], None]
 
 
 # Called with the services, the body, and what the path names.
@@ -153,6 +160,17 @@ async def post_check(services: Services, _body: Body, name: str) -> Reply:
     return {"checks": [asdict(check) for check in await services.agents.check(name)]}
 
 
+async def get_databricks(services: Services, _body: Body) -> ToolsStatus:
+    """Return the model of Databricks' own tools."""
+    return services.databricks.status()
+
+
+async def post_databricks(services: Services, _body: Body) -> ToolsStatus:
+    """Start to bring Databricks' own tools up to date."""
+    services.update_tools()
+    return services.databricks.status()
+
+
 async def get_projects(services: Services, _body: Body) -> Reply:
     """Return the models of all projects, and the names of those that can be restored."""
     projects, restorable = services.git_sync.status(), await services.git_sync.restorable()
@@ -202,6 +220,25 @@ async def post_files(services: Services, body: Body) -> Reply:
     return {"files": await services.find_files(_text(body, "terminal"), paths[:MOST_PATHS])}
 
 
+async def get_attention(services: Services, _body: Body) -> Reply:
+    """Return what each agent is doing."""
+    return {"attention": services.attention.status()}
+
+
+async def post_report(services: Services, body: Body) -> Reply:
+    """Take what an agent's hook reports."""
+    agent = services.agents.agent(_text(body, "agent"))
+    services.attention.hooked(agent.name, body)
+    return {}
+
+
+async def post_seen(services: Services, body: Body) -> Reply:
+    """Take note that the owner looks at a session."""
+    revision = body.get("revision")
+    services.attention.see(_text(body, "id"), revision if isinstance(revision, int) else 0)
+    return {"attention": services.attention.status()}
+
+
 _AGENT = f"{AGENTS_PATH}/{{name}}"
 # A part of a path in braces is an argument of the operations.
 OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
@@ -215,9 +252,13 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     _AGENT: {"GET": get_agent, "PATCH": patch_agent, "DELETE": delete_agent},
     f"{_AGENT}/install": {"POST": post_install},
     f"{_AGENT}/check": {"POST": post_check},
+    DATABRICKS_PATH: {"GET": get_databricks, "POST": post_databricks},
     TRACES_PATH: {"POST": post_trace},
     FILES_PATH: {"POST": post_files},
     THEME_PATH: {"POST": post_theme},
+    ATTENTION_PATH: {"GET": get_attention},
+    f"{ATTENTION_PATH}/report": {"POST": post_report},
+    f"{ATTENTION_PATH}/seen": {"POST": post_seen},
     PROJECTS_PATH: {"GET": get_projects},
     f"{PROJECTS_PATH}/sync": {"POST": post_sync},
     f"{PROJECTS_PATH}/restore": {"POST": post_restore},

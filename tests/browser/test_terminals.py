@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Dialog, expect
 
 from tests.support.agent_store import AgentStore
 from tests.support.lab_page import LabPage
@@ -364,7 +364,12 @@ def test_a_path_with_a_line_opens_the_editor_there(lab: LabPage, app: RunningApp
 
 def test_a_web_link_of_a_program_opens_without_alarm(lab: LabPage):
     alarms: list[str] = []
-    lab.page.on("dialog", lambda dialog: (alarms.append(dialog.message), dialog.dismiss()))
+
+    def refuse(dialog: Dialog) -> None:
+        alarms.append(dialog.message)
+        dialog.dismiss()
+
+    lab.page.on("dialog", refuse)
     lab.open_terminal()
     target = f"{lab.url}/dbx-agents/"
     lab.type(rf"clear; printf '\e]8;;{target}\e\\the site\e]8;;\e\\ \n'")
@@ -374,3 +379,20 @@ def test_a_web_link_of_a_program_opens_without_alarm(lab: LabPage):
     assert opened.value.url == target
     assert alarms == []
     opened.value.close()
+
+
+# Claude Code's for the background, its editor, a line's end and its stash; others of JupyterLab's.
+AGENTS_KEYS = {"b": 2, "g": 7, "j": 10, "s": 19, "p": 16, "h": 8, "k": 11, "f": 6}
+READS_KEYS = (
+    "import sys, tty; tty.setraw(0); print('re' + 'ady'); "
+    f"print(*sys.stdin.buffer.read({len(AGENTS_KEYS)}), sep='-')"
+)
+
+
+def test_the_keys_that_agents_use_reach_the_program_and_not_the_page(lab: LabPage):
+    lab.open_terminal()
+    lab.type(f'python3 -c "{READS_KEYS}"; stty sane')
+    lab.until_screen("ready")
+    for key in AGENTS_KEYS:
+        lab.page.keyboard.press(f"Control+{key}")
+    lab.until_screen("-".join(map(str, AGENTS_KEYS.values())))

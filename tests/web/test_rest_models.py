@@ -10,7 +10,10 @@ import pytest
 import yaml
 
 import jupyter_dbx_agents
+from jupyter_dbx_agents.agents.attention.attention import SessionState
+from jupyter_dbx_agents.agents.attention.states import State
 from jupyter_dbx_agents.agents.checks import Check
+from jupyter_dbx_agents.agents.databricks.tools import ToolsStatus
 from jupyter_dbx_agents.agents.roster import AgentStatus
 from jupyter_dbx_agents.app import ServerStatus
 from jupyter_dbx_agents.broker.ledger import UsageStatus
@@ -23,6 +26,8 @@ from jupyter_dbx_agents.web.operations import ErrorReply
 
 MODELS: dict[str, Any] = {
     "Agent": AgentStatus,
+    "DatabricksTools": ToolsStatus,
+    "AgentSession": SessionState,
     "Error": ErrorReply,
     "Instant": str | None,
     "ModelReport": ModelReport,
@@ -33,6 +38,7 @@ MODELS: dict[str, Any] = {
     "Restorable": Restorable,
     "Restored": Restored,
     "SignInAttempt": SignInAttempt,
+    "State": State,
     "Status": ServerStatus,
     "Usage": UsageStatus,
 }

@@ -10,7 +10,7 @@ const LEVELS = [
   ['server'],
   ['settings', 'status'],
   ['screen'],
-  ['files', 'launcher', 'terminals', 'token'],
+  ['attention', 'files', 'launcher', 'terminals', 'token'],
   ['panel'],
   ['index']
 ];

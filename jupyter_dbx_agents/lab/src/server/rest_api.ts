@@ -594,6 +594,173 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dbx-agents/api/databricks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Databricks' own tools: the CLI */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: components["responses"]["DatabricksTools"];
+            };
+        };
+        put?: never;
+        /** Start to bring them up to date */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: components["responses"]["DatabricksTools"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dbx-agents/api/attention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What each agent is doing */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: components["responses"]["Attention"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dbx-agents/api/attention/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report what an agent is doing
+         * @description Called by the agents' own hooks, over the local channel.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        agent: string;
+                        state: components["schemas"]["State"];
+                        /** @description One line of what */
+                        text?: string;
+                        /** @description A sub-agent's path, '' for the agent */
+                        id?: string;
+                        /** @description What JUPYTER_DBX_AGENTS_TERMINAL has there */
+                        terminal?: string;
+                        /** @description The process that runs the hook */
+                        pid?: number;
+                        /** @description When, in seconds; an earlier one is dropped */
+                        at?: number;
+                    };
+                };
+            };
+            responses: {
+                /** @description The report was taken */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": Record<string, never>;
+                    };
+                };
+                400: components["responses"]["Error"];
+                404: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dbx-agents/api/attention/seen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take note that the owner has seen what an agent needs
+         * @description What is done or has failed is then idle.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        id: string;
+                        /** @description The one that was seen */
+                        revision: number;
+                    };
+                };
+            };
+            responses: {
+                200: components["responses"]["Attention"];
+                400: components["responses"]["Error"];
+                404: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/dbx-agents/api/theme": {
         parameters: {
             query?: never;
@@ -960,6 +1127,15 @@ export interface components {
                 /** @description What was done to it, such as a deletion */
                 note: string;
             };
+            work: {
+                /** @description When what is not committed was kept, '' for nothing */
+                kept_at: string;
+                /** @description Whether something has changed since */
+                pending: boolean;
+                /** @description Why it is not kept, '' if it is */
+                message: string;
+                left_out: components["schemas"]["Remarks"];
+            };
         };
         /** @description Files that are not copied, or differ from those in git; at most 100 */
         Remarks: {
@@ -986,6 +1162,8 @@ export interface components {
             missing: string[];
             /** @description Why nothing was restored, '' if it was */
             problem: string;
+            /** @description What became of what was not committed, '' for nothing */
+            work: string;
         };
         Error: {
             message: string;
@@ -1018,6 +1196,8 @@ export interface components {
             /** @description A problem with its files, '' if there is none */
             message: string;
             hint: string;
+            /** @description Files of projects that name another provider or key, which it does not use */
+            not_followed: string[];
         };
         Checks: {
             checks: {
@@ -1092,6 +1272,33 @@ export interface components {
             pastes: boolean;
             expires_in_seconds: number;
         };
+        /**
+         * @description done and failed are news: idle once they have been seen
+         * @enum {string}
+         */
+        State: "permission" | "question" | "working" | "failed" | "done" | "idle";
+        /** @description What an agent, or another program that has signalled something, is doing */
+        AgentSession: {
+            id: string;
+            /** @description Null for one in the background */
+            terminal: string | null;
+            /** @description '' for another program */
+            agent: string;
+            program: string;
+            /** @description Where it was started, '' if that is not known */
+            folder: string;
+            state: components["schemas"]["State"];
+            /** Format: date-time */
+            since: string;
+            /** @description One line of what, as the program wrote it */
+            text: string;
+            /** @description Rises with each need, over all sessions */
+            revision: number;
+            /** @description Whether the owner has seen that need */
+            seen: boolean;
+            /** @description Whether a second has passed since then; many agents go on by themselves */
+            settled: boolean;
+        };
         ModelReport: {
             /** @description The model in use */
             model: string;
@@ -1102,6 +1309,13 @@ export interface components {
             alternatives: string[];
             /** @description A problem with it, '' if there is none */
             problem: string;
+            /** @description Its window */
+            context_tokens: number;
+            /** @description The most that a request may ask for */
+            output_tokens: number;
+            sees_images: boolean;
+            /** @description The default first */
+            efforts: string[];
         };
         Usage: {
             agent: string;
@@ -1114,6 +1328,19 @@ export interface components {
             output_tokens: number;
             mean_seconds: number;
             mean_first_byte_seconds: number;
+        };
+        DatabricksTools: {
+            /** @description While they are being brought up to date */
+            is_updating: boolean;
+            /** @description The Databricks CLI that terminals start */
+            cli: {
+                /** @description '' while there is none */
+                version: string;
+                program: string;
+                /** @description Why it cannot be had, '' if it can */
+                message: string;
+                hint: string;
+            };
         };
         Status: {
             version: string;
@@ -1133,6 +1360,10 @@ export interface components {
             models: {
                 [key: string]: components["schemas"]["ModelReport"];
             };
+            /** @description By a vendor's name that is not served, the model that is called instead */
+            stand_ins: {
+                [key: string]: string;
+            };
             /** @description Since the start of the server; means are over all calls */
             usage: components["schemas"]["Usage"][];
             tracing: {
@@ -1145,6 +1376,9 @@ export interface components {
                 message: string;
             };
             agents: components["schemas"]["Agent"][];
+            databricks: components["schemas"]["DatabricksTools"];
+            /** @description What needs the owner first, then the latest */
+            attention: components["schemas"]["AgentSession"][];
             projects: components["schemas"]["Project"][];
             startup: {
                 name: string;
@@ -1180,6 +1414,17 @@ export interface components {
         };
     };
     responses: {
+        /** @description What needs the owner first, then the latest */
+        Attention: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": {
+                    attention: components["schemas"]["AgentSession"][];
+                };
+            };
+        };
         /** @description The agent after the request */
         Agent: {
             headers: {
@@ -1187,6 +1432,15 @@ export interface components {
             };
             content: {
                 "application/json": components["schemas"]["Agent"];
+            };
+        };
+        /** @description Databricks' own tools */
+        DatabricksTools: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["DatabricksTools"];
             };
         };
         /** @description The credential after the request */
@@ -1227,10 +1481,15 @@ export type Checks = components['schemas']['Checks'];
 export type Instant = components['schemas']['Instant'];
 export type Pat = components['schemas']['Pat'];
 export type SignInAttempt = components['schemas']['SignInAttempt'];
+export type State = components['schemas']['State'];
+export type AgentSession = components['schemas']['AgentSession'];
 export type ModelReport = components['schemas']['ModelReport'];
 export type Usage = components['schemas']['Usage'];
+export type DatabricksTools = components['schemas']['DatabricksTools'];
 export type Status = components['schemas']['Status'];
+export type ResponseAttention = components['responses']['Attention'];
 export type ResponseAgent = components['responses']['Agent'];
+export type ResponseDatabricksTools = components['responses']['DatabricksTools'];
 export type ResponsePat = components['responses']['Pat'];
 export type ResponseError = components['responses']['Error'];
 export type ParameterAgent = components['parameters']['Agent'];

@@ -1,4 +1,4 @@
-"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{38(e,t,o){var r=o(36),n=o.n(r),a=o(37),i=(o.n(a))()(n());i.push([e.id,`/* The status bar centres the text of labels, but not of buttons. */
+"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{38(t,e,r){var o=r(36),a=r.n(o),n=r(37),i=(r.n(n))()(a());i.push([t.id,`/* The status bar centres the text of labels, but not of buttons. */
 .jp-DbxAgents-StatusItem {
   display: flex;
   align-items: center;
@@ -433,5 +433,40 @@
   color: var(--jp-ui-font-color0);
   background: color-mix(in srgb, var(--jp-error-color1) 22%, transparent);
 }
-`,""]),o.d(t,{},{A:i})},35(e,t,o){var r=o(36),n=o.n(r),a=o(37),i=o.n(a),p=o(38),s=i()(n());s.i(p.A),s.push([e.id,`
-`,""]),o.d(t,{},{A:s})},37(e){e.exports=function(e){var t=[];return t.toString=function(){return this.map(function(t){var o="",r=void 0!==t[5];return t[4]&&(o+="@supports (".concat(t[4],") {")),t[2]&&(o+="@media ".concat(t[2]," {")),r&&(o+="@layer".concat(t[5].length>0?" ".concat(t[5]):""," {")),o+=e(t),r&&(o+="}"),t[2]&&(o+="}"),t[4]&&(o+="}"),o}).join("")},t.i=function(e,o,r,n,a){"string"==typeof e&&(e=[[null,e,void 0]]);var i={};if(r)for(var p=0;p<this.length;p++){var s=this[p][0];null!=s&&(i[s]=!0)}for(var l=0;l<e.length;l++){var c=[].concat(e[l]);r&&i[c[0]]||(void 0!==a&&(void 0===c[5]||(c[1]="@layer".concat(c[5].length>0?" ".concat(c[5]):""," {").concat(c[1],"}")),c[5]=a),o&&(c[2]&&(c[1]="@media ".concat(c[2]," {").concat(c[1],"}")),c[2]=o),n&&(c[4]?(c[1]="@supports (".concat(c[4],") {").concat(c[1],"}"),c[4]=n):c[4]="".concat(n)),t.push(c))}},t}},36(e){e.exports=function(e){return e[1]}},28(e,t,o){o.r(t);var r=o(29),n=o.n(r),a=o(30),i=o.n(a),p=o(31),s=o.n(p),l=o(32),c=o.n(l),d=o(33),u=o.n(d),b=o(34),g=o.n(b),x=o(35),f={};f.styleTagTransform=g(),f.setAttributes=c(),f.insert=s().bind(null,"head"),f.domAPI=i(),f.insertStyleElement=u(),n()(x.A,f);let j=x.A&&x.A.locals?x.A.locals:void 0;o.d(t,{},{default:j})},29(e){var t=[];function o(e){for(var o=-1,r=0;r<t.length;r++)if(t[r].identifier===e){o=r;break}return o}function r(e,r){for(var n={},a=[],i=0;i<e.length;i++){var p=e[i],s=r.base?p[0]+r.base:p[0],l=n[s]||0,c="".concat(s," ").concat(l);n[s]=l+1;var d=o(c),u={css:p[1],media:p[2],sourceMap:p[3],supports:p[4],layer:p[5]};if(-1!==d)t[d].references++,t[d].updater(u);else{var b=function(e,t){var o=t.domAPI(t);return o.update(e),function(t){t?(t.css!==e.css||t.media!==e.media||t.sourceMap!==e.sourceMap||t.supports!==e.supports||t.layer!==e.layer)&&o.update(e=t):o.remove()}}(u,r);r.byIndex=i,t.splice(i,0,{identifier:c,updater:b,references:1})}a.push(c)}return a}e.exports=function(e,n){var a=r(e=e||[],n=n||{});return function(e){e=e||[];for(var i=0;i<a.length;i++){var p=o(a[i]);t[p].references--}for(var s=r(e,n),l=0;l<a.length;l++){var c=o(a[l]);0===t[c].references&&(t[c].updater(),t.splice(c,1))}a=s}}},31(e){var t={};e.exports=function(e,o){var r=function(e){if(void 0===t[e]){var o=document.querySelector(e);if(window.HTMLIFrameElement&&o instanceof window.HTMLIFrameElement)try{o=o.contentDocument.head}catch(e){o=null}t[e]=o}return t[e]}(e);if(!r)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");r.appendChild(o)}},33(e){e.exports=function(e){var t=document.createElement("style");return e.setAttributes(t,e.attributes),e.insert(t,e.options),t}},32(e,t,o){e.exports=function(e){var t=o.nc;t&&e.setAttribute("nonce",t)}},30(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var t=e.insertStyleElement(e);return{update:function(o){var r,n,a;r="",o.supports&&(r+="@supports (".concat(o.supports,") {")),o.media&&(r+="@media ".concat(o.media," {")),(n=void 0!==o.layer)&&(r+="@layer".concat(o.layer.length>0?" ".concat(o.layer):""," {")),r+=o.css,n&&(r+="}"),o.media&&(r+="}"),o.supports&&(r+="}"),(a=o.sourceMap)&&"u">typeof btoa&&(r+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),e.styleTagTransform(r,t,e.options)},remove:function(){var e;null===(e=t).parentNode||e.parentNode.removeChild(e)}}}},34(e){e.exports=function(e,t){if(t.styleSheet)t.styleSheet.cssText=e;else{for(;t.firstChild;)t.removeChild(t.firstChild);t.appendChild(document.createTextNode(e))}}}}]);
+
+/* What an agent does, on the tab of its terminal; the words are in the tab's caption. */
+.lm-TabBar-tab[data-dbx-agents-state] .lm-TabBar-tabLabel::after {
+  margin-left: 6px;
+  font-weight: bold;
+}
+
+.lm-TabBar-tab[data-dbx-agents-state="working"] .lm-TabBar-tabLabel::after {
+  content: "●";
+  color: var(--jp-success-color1);
+}
+
+.lm-TabBar-tab:is([data-dbx-agents-state="permission"], [data-dbx-agents-state="question"])
+  .lm-TabBar-tabLabel::after {
+  content: "!";
+  padding: 0 5px;
+  border-radius: 8px;
+  background: #b35900;
+  color: #fff;
+}
+
+.lm-TabBar-tab[data-dbx-agents-state="failed"] .lm-TabBar-tabLabel::after {
+  content: "✕";
+  color: var(--jp-error-color1);
+}
+
+.lm-TabBar-tab[data-dbx-agents-state="done"] .lm-TabBar-tabLabel::after {
+  content: "✓";
+  color: var(--jp-success-color1);
+}
+
+.jp-DbxAgents-line[data-needs-you] {
+  border-left: 3px solid #b35900;
+  padding-left: 6px;
+}
+`,""]),r.d(e,{},{A:i})},35(t,e,r){var o=r(36),a=r.n(o),n=r(37),i=r.n(n),s=r(38),p=i()(a());p.i(s.A),p.push([t.id,`
+`,""]),r.d(e,{},{A:p})},37(t){t.exports=function(t){var e=[];return e.toString=function(){return this.map(function(e){var r="",o=void 0!==e[5];return e[4]&&(r+="@supports (".concat(e[4],") {")),e[2]&&(r+="@media ".concat(e[2]," {")),o&&(r+="@layer".concat(e[5].length>0?" ".concat(e[5]):""," {")),r+=t(e),o&&(r+="}"),e[2]&&(r+="}"),e[4]&&(r+="}"),r}).join("")},e.i=function(t,r,o,a,n){"string"==typeof t&&(t=[[null,t,void 0]]);var i={};if(o)for(var s=0;s<this.length;s++){var p=this[s][0];null!=p&&(i[p]=!0)}for(var l=0;l<t.length;l++){var c=[].concat(t[l]);o&&i[c[0]]||(void 0!==n&&(void 0===c[5]||(c[1]="@layer".concat(c[5].length>0?" ".concat(c[5]):""," {").concat(c[1],"}")),c[5]=n),r&&(c[2]&&(c[1]="@media ".concat(c[2]," {").concat(c[1],"}")),c[2]=r),a&&(c[4]?(c[1]="@supports (".concat(c[4],") {").concat(c[1],"}"),c[4]=a):c[4]="".concat(a)),e.push(c))}},e}},36(t){t.exports=function(t){return t[1]}},28(t,e,r){r.r(e);var o=r(29),a=r.n(o),n=r(30),i=r.n(n),s=r(31),p=r.n(s),l=r(32),c=r.n(l),d=r(33),b=r.n(d),u=r(34),g=r.n(u),x=r(35),f={};f.styleTagTransform=g(),f.setAttributes=c(),f.insert=p().bind(null,"head"),f.domAPI=i(),f.insertStyleElement=b(),a()(x.A,f);let j=x.A&&x.A.locals?x.A.locals:void 0;r.d(e,{},{default:j})},29(t){var e=[];function r(t){for(var r=-1,o=0;o<e.length;o++)if(e[o].identifier===t){r=o;break}return r}function o(t,o){for(var a={},n=[],i=0;i<t.length;i++){var s=t[i],p=o.base?s[0]+o.base:s[0],l=a[p]||0,c="".concat(p," ").concat(l);a[p]=l+1;var d=r(c),b={css:s[1],media:s[2],sourceMap:s[3],supports:s[4],layer:s[5]};if(-1!==d)e[d].references++,e[d].updater(b);else{var u=function(t,e){var r=e.domAPI(e);return r.update(t),function(e){e?(e.css!==t.css||e.media!==t.media||e.sourceMap!==t.sourceMap||e.supports!==t.supports||e.layer!==t.layer)&&r.update(t=e):r.remove()}}(b,o);o.byIndex=i,e.splice(i,0,{identifier:c,updater:u,references:1})}n.push(c)}return n}t.exports=function(t,a){var n=o(t=t||[],a=a||{});return function(t){t=t||[];for(var i=0;i<n.length;i++){var s=r(n[i]);e[s].references--}for(var p=o(t,a),l=0;l<n.length;l++){var c=r(n[l]);0===e[c].references&&(e[c].updater(),e.splice(c,1))}n=p}}},31(t){var e={};t.exports=function(t,r){var o=function(t){if(void 0===e[t]){var r=document.querySelector(t);if(window.HTMLIFrameElement&&r instanceof window.HTMLIFrameElement)try{r=r.contentDocument.head}catch(t){r=null}e[t]=r}return e[t]}(t);if(!o)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");o.appendChild(r)}},33(t){t.exports=function(t){var e=document.createElement("style");return t.setAttributes(e,t.attributes),t.insert(e,t.options),e}},32(t,e,r){t.exports=function(t){var e=r.nc;e&&t.setAttribute("nonce",e)}},30(t){t.exports=function(t){if("u"<typeof document)return{update:function(){},remove:function(){}};var e=t.insertStyleElement(t);return{update:function(r){var o,a,n;o="",r.supports&&(o+="@supports (".concat(r.supports,") {")),r.media&&(o+="@media ".concat(r.media," {")),(a=void 0!==r.layer)&&(o+="@layer".concat(r.layer.length>0?" ".concat(r.layer):""," {")),o+=r.css,a&&(o+="}"),r.media&&(o+="}"),r.supports&&(o+="}"),(n=r.sourceMap)&&"u">typeof btoa&&(o+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(n))))," */")),t.styleTagTransform(o,e,t.options)},remove:function(){var t;null===(t=e).parentNode||t.parentNode.removeChild(t)}}}},34(t){t.exports=function(t,e){if(e.styleSheet)e.styleSheet.cssText=t;else{for(;e.firstChild;)e.removeChild(e.firstChild);e.appendChild(document.createTextNode(t))}}}}]);
