@@ -255,6 +255,8 @@ class DbxAgentsApp(ExtensionApp):
             self.attention,
             self.status,
             self._install,
+            self.sessions.use_theme,
+            self.sessions.find_files,
             self.databricks,
             self._update_tools,
         )
