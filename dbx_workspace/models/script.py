@@ -6,6 +6,7 @@ The last user message, without ``<system-reminder>`` blocks and the like, decide
   Several such lines run in turn.  ``just run: COMMAND`` is a call without a word.
 - ``stream: N chunks every M ms``: N numbered chunks, slowly, then ``end of stream``.
 - ``bulk: N tokens``: N words at full speed, then ``end of bulk``.
+- ``recall?``: ``recalled: `` and what lines ``remember: WORDS`` said earlier in the conversation.
 - anything else: ``echo: `` and the message.
 """
 
@@ -36,6 +37,8 @@ _QUOTED = re.compile(r'\A"([^"]*\n[^"]*)"\Z')
 _REPORT_HEAD = re.compile(r"\A.*?^Output:\s", re.DOTALL | re.MULTILINE)
 _REPORT_TAIL = re.compile(r"^(Process Group PGID:|</untrusted_context>).*", re.DOTALL | re.M)
 _STREAM = re.compile(r"^\s*stream:\s*(\d+)\s*chunks?\s*every\s*(\d+)\s*ms", re.MULTILINE)
+_RECALL = re.compile(r"^\s*\"?recall\?", re.MULTILINE)
+_REMEMBER = re.compile(r"^\s*\"?remember: *(.+?)\"?\s*$", re.MULTILINE)
 _BULK = re.compile(r"^\s*bulk:\s*(\d+)\s*tokens?", re.MULTILINE)
 # The names of the agents' shell tools; else any tool with a command parameter is used.
 _SHELL_TOOL_NAMES = (
@@ -142,7 +145,20 @@ def _decide(conversation: Conversation) -> _Decision:
         return said, ToolCall(tool.name, shell_arguments(tool, command)), 0.0, None
     if results:
         return _split_words(f"done: {_tool_output(results[-1])}"), None, 0.0, None
+    if _RECALL.search(prompt):
+        return (
+            _split_words(f"recalled: {', '.join(_remembered(conversation.turns))}"),
+            None,
+            0.0,
+            None,
+        )
     return _decide_text(prompt)
+
+
+def _remembered(turns: tuple[Turn, ...]) -> list[str]:
+    """Return what the user's messages asked to remember, in their order."""
+    texts = (_ADDED_BLOCKS.sub("", turn.text) for turn in turns if turn.role == "user")
+    return [words for text in texts for words in _REMEMBER.findall(text)]
 
 
 def _decide_text(prompt: str) -> _Decision:
