@@ -9,6 +9,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,8 @@ class Machine:
         """Start the app on an empty disk with the agents' programs, and paste a new token."""
         self.home.mkdir(exist_ok=True)
         self._store.put(self.home, [NAMES[each] for each in AGENTS])
-        enabled = [NAMES[each] for each in AGENTS]
-        self.server: Server = self._start(f"--AgentRoster.enabled_agents={enabled}")
+        enabled = [f"--AgentRoster.enabled_agents={NAMES[each]}" for each in AGENTS]
+        self.server: Server = self._start(*enabled)
         owner = self.server.until_open(OWNER)
         until_configured(owner)
         token = self.workspace.control.mint(OWNER).token_value
@@ -118,13 +119,13 @@ def status(owner: Browser) -> dict[str, Any]:
     return owner.json("GET", STATUS)
 
 
-def is_kept(owner: Browser) -> bool:
+def is_kept(owner: Browser, since: str) -> bool:
     now = status(owner)
     works = [project["work"] for project in now["projects"]]
     ours = now["continuity"]
     assert not ours["message"] and not any(work["message"] for work in works), now
     is_whole = all(work["kept_at"] and not work["pending"] for work in works)
-    return bool(works) and is_whole and bool(ours["kept_at"]) and not ours["pending"]
+    return bool(works) and is_whole and ours["kept_at"] > since
 
 
 def ask(terminal: TerminalClient, text: str, answer: str) -> None:
@@ -156,11 +157,12 @@ def test_after_a_kill_everything_is_as_it_was_and_the_agent_knows_what_was_said(
                 terminal.run("cd p")
                 terminal.type(f"{command}\r")
                 terminal.expect(READY[command], 120)
-                ask(terminal, f"remember: the mango of {command}", "the mango")
+                ask(terminal, f"remember: the mango of {command}", "echo: remember: the mango")
         states = [shell.run(f"git -C {projects / name} {STATE[4:]}") for name in ("p", "q")]
         assert "rebase" in shell.run(f"git -C {projects / 'q'} status")
         refs = [shell.run(f"git -C {projects / name} show-ref") for name in ("p", "q")]
-        eventually(lambda: is_kept(owner), 60, "kept")
+        said_at = datetime.now(UTC).isoformat(timespec="seconds")
+        eventually(lambda: is_kept(owner, said_at), 60, "kept")
         # At a random moment of further work: at most a minute of it is lost.
         shell.type("cd ../p; for i in $(seq 1000); do echo $i > /tmp/count; sleep 0.1; done\r")
         time.sleep(random.uniform(0, 3))

@@ -93,6 +93,14 @@ class OpenTerminals:
             self._ids[front.pid] = max(newest, key=lambda each: each.at).id
         return self._ids.get(front.pid, "")
 
+    def _known(self, record: TerminalRecord) -> str:
+        """Return a record's conversation if it is here: agents do not start with an unknown one."""
+        agent = next((each for each in AGENTS if each.name == record.agent), None)
+        if agent is None or agent.memory is None:
+            return ""
+        here = {each.id for each in agent.memory.conversations(self._home)}
+        return record.conversation if record.conversation in here else ""
+
     async def open(self, record: TerminalRecord) -> str:
         """Open a terminal as it was, and return its name.  Raises HTTPError."""
         manager = self._manager()
@@ -103,7 +111,8 @@ class OpenTerminals:
         wanted = {"name": record.name} if is_free else {}
         folder = record.folder if is_there else None
         name, terminal = manager.new_named_terminal(cwd=folder, **wanted)
-        if words := resume_words(record.agent, record.conversation):
+        conversation = await asyncio.to_thread(self._known, record)
+        if words := resume_words(record.agent, conversation):
             assert isinstance(terminal, Terminal)  # noqa: S101  # our manager makes no other
             await _until_prompt(terminal)
             terminal.type(f"{shlex.join(words)}\r")

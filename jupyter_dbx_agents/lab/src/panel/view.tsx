@@ -4,13 +4,14 @@ import { ReactWidget, UseSignal } from '@jupyterlab/apputils';
 import * as React from 'react';
 import { Agents, Startup } from './agents';
 import type { Context } from './context';
+import { Continuity } from './continuity';
 import { Credential } from './credential';
 import { ErrorBoundary } from './errors';
 import { Models } from './models';
 import { Projects } from './projects';
 import { Memory, Sessions } from './sessions';
 
-const PARTS = { Credential, Startup, Agents, Projects, Models, Sessions, Memory };
+const PARTS = { Credential, Startup, Agents, Continuity, Projects, Models, Sessions, Memory };
 
 /** Return the widget that follows the status. */
 export function createView(context: Context): ReactWidget {
