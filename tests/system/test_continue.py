@@ -162,6 +162,7 @@ def test_after_a_kill_everything_is_as_it_was_and_the_agent_knows_what_was_said(
         assert "rebase" in shell.run(f"git -C {projects / 'q'} status")
         refs = [shell.run(f"git -C {projects / name} show-ref") for name in ("p", "q")]
         said_at = datetime.now(UTC).isoformat(timespec="seconds")
+        shell.run("echo one more line of history")
         eventually(lambda: is_kept(owner, said_at), 60, "kept")
         # At a random moment of further work: at most a minute of it is lost.
         shell.type("cd ../p; for i in $(seq 1000); do echo $i > /tmp/count; sleep 0.1; done\r")
