@@ -57,6 +57,7 @@ class Machine:
         self.workspace = LocalWorkspaceProcess()
         self._starting = starting(self.workspace, self.home)
         self._start = self._starting.__enter__()
+        self._browsers: list[Browser] = []
 
     def boot(self) -> Browser:
         """Start the app on an empty disk with the agents' programs, and paste a new token."""
@@ -65,6 +66,7 @@ class Machine:
         enabled = [f"--AgentRoster.enabled_agents={NAMES[each]}" for each in AGENTS]
         self.server: Server = self._start(*enabled)
         owner = self.server.until_open(OWNER)
+        self._browsers.append(owner)
         until_configured(owner)
         token = self.workspace.control.mint(OWNER).token_value
         owner.json("POST", PAT, {"token": token})
@@ -90,6 +92,8 @@ class Machine:
         shutil.rmtree(self.home)
 
     def stop(self) -> None:
+        for browser in self._browsers:
+            browser.http.close()
         self._starting.__exit__(None, None, None)
         self.workspace.stop()
 
