@@ -18,7 +18,7 @@ Decided
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from ..errors import InstallError
 from ..models import Dialect
 from .base import Agent, AgentContext, instructions_file
 from .codex_catalog import build_catalog
+from .conversations import Conversation, Form, Kept, Memory, transcripts
+from .conversations.kept import as_mapping
 from .install.npm import LOCK_FOLDER, NpmPackage
 from .install.program import empty_home, run_program
 
@@ -68,9 +70,12 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
 
 
 def _server(given: Mapping[str, Any]) -> dict[str, Any]:
-    if "url" in given:
-        return {"url": given["url"], "http_headers": given.get("headers", {})}
-    return dict(given)
+    if "url" not in given:
+        return dict(given)
+    server = {"url": given["url"], "http_headers": given.get("headers", {})}
+    if "timeout_seconds" in given:
+        server["tool_timeout_sec"] = given["timeout_seconds"]  # else 60 s
+    return server
 
 
 def _provider(context: AgentContext) -> dict[str, object]:
@@ -165,6 +170,34 @@ def _sandbox_report(context: AgentContext) -> Path:
     return context.own_folder / "sandbox-fails"
 
 
+def _facts(line: transcripts.Line) -> transcripts.Facts:
+    payload = as_mapping(line.get("payload"))
+    if line.get("type") == "session_meta":
+        return transcripts.Facts(str(payload.get("id", "")), str(payload.get("cwd", "")))
+    role = payload.get("role")
+    if line.get("type") != "response_item" or role not in ("user", "assistant"):
+        return transcripts.Facts()
+    said = transcripts.text_of(payload.get("content"))
+    return transcripts.Facts(said=said, is_users=role == "user")
+
+
+def _conversations(home: Path) -> Iterator[Conversation]:
+    yield from transcripts.conversations(home, ".codex/sessions/*/*/*/*.jsonl", _facts)
+
+
+# It makes its databases again from the sessions.
+MEMORY = Memory(
+    kept=(
+        Kept(".codex/sessions/**/*.jsonl", Form.LOG, is_conversation=True),
+        Kept(".codex/session_index.jsonl", Form.LOG, is_history=True),
+        Kept(".codex/history.jsonl", Form.LOG, is_history=True),
+        Kept(".codex/memories/**/*"),
+        Kept(".codex/prompts/**/*.md"),
+    ),
+    resume=("resume", "{id}"),
+    conversations=_conversations,
+)
+
 CODEX = Agent(
     name="codex",
     title="Codex",
@@ -179,8 +212,10 @@ CODEX = Agent(
     dialect=Dialect.RESPONSES,
     default_model=lambda models: models.codex_model,
     config_files=config_files,
+    one_turn=frozenset({"exec", "e", "review"}),
     prepare=prepare,
     trusts_each_repository=True,
     # It does not take them from a project.
     project_settings={".codex/config.toml": r"(?m)^\s*\[?\s*model_provider"},
+    memory=MEMORY,
 )

@@ -15,6 +15,7 @@ from ..secret import Secret
 from .access import Capabilities, new_secret
 from .filters.learning import Lessons, Repeats
 from .ledger import AccessLog, UsageLedger
+from .mcp.service import McpService
 from .upstream import Upstream
 
 # How long an agent's call may wait for the check of a gateway through which it failed.
@@ -112,6 +113,7 @@ class Shared:
         self.access_log = AccessLog(self.log, self.usage)
         self.upstream = Upstream(self.pats)
         self.tasks = BackgroundTasks(self.log)
+        self.mcp = McpService(self.workspace_host, self.upstream, self.pats, self.tasks, self.log)
 
     async def finds_another_gateway(self, failed: Gateway) -> bool:
         """Have a gateway checked after a failed call; return whether another one is in force."""

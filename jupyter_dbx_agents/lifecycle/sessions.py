@@ -1,10 +1,14 @@
 """The server's open terminals and kernels: how many there are, and how they end."""
 
+import asyncio
+from collections.abc import Iterable
 from typing import TypedDict, cast
 
 from jupyter_core.utils import ensure_async
 from jupyter_server.serverapp import ServerApp
 
+from ..errors import RequestError
+from ..terminals.answers.theme import Theme
 from ..terminals.manager import DbxTerminalManager
 from ..terminals.memory import MemoryUse, memory_use
 
@@ -22,6 +26,7 @@ class TerminalStatus(TypedDict):
     name: str
     last_activity: str
     foreground: str
+    folder: str
     clients: int
 
 
@@ -53,7 +58,7 @@ class OpenSessions:
 
     def terminals(self) -> list[TerminalStatus]:
         """Return the REST models of the open terminals."""
-        manager = self._terminals()
+        manager = self.manager()
         if manager is None:
             return []
         models = [manager.get_terminal_model(name) for name in manager.terminals]
@@ -61,13 +66,29 @@ class OpenSessions:
 
     def announce(self, message: str) -> None:
         """Show a line in every terminal."""
-        terminals = self._terminals()
+        terminals = self.manager()
         if terminals is not None:
             terminals.announce(message)
 
+    def use_theme(self, theme: Theme) -> None:
+        """Report these colours to programs in terminals."""
+        terminals = self.manager()
+        if terminals is not None:
+            terminals.theme.change(theme)
+
+    async def find_files(self, terminal: str, paths: Iterable[str]) -> dict[str, str]:
+        """Return those paths that are files where a terminal's program works, with absolute ones.
+
+        Raises RequestError for an unknown terminal.
+        """
+        terminals = self.manager()
+        if terminals is None or terminal not in terminals.terminals:
+            raise RequestError(f"There is no terminal {terminal}.", "It has ended.", status=404)
+        return await asyncio.to_thread(terminals.find_files, terminal, list(paths))
+
     async def end_terminals(self) -> None:
         """End every terminal and the programs in it."""
-        terminals = self._terminals()
+        terminals = self.manager()
         if terminals is not None:
             await terminals.terminate_all()
 
@@ -76,13 +97,13 @@ class OpenSessions:
         await ensure_async(self._server.kernel_manager.shutdown_all())
 
     def _counts(self) -> SessionCounts:
-        terminals = self._terminals()
+        terminals = self.manager()
         return {
             "terminals": len(terminals.terminals) if terminals else 0,
             "kernels": len(self._server.kernel_manager.list_kernel_ids()),
         }
 
-    def _terminals(self) -> DbxTerminalManager | None:
-        """Return the manager, which Jupyter creates after we have built our parts."""
+    def manager(self) -> DbxTerminalManager | None:
+        """Return the terminals' manager, which Jupyter creates after we have built our parts."""
         manager = self._server.web_app.settings.get("terminal_manager")
         return manager if isinstance(manager, DbxTerminalManager) else None

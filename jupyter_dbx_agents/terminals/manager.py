@@ -3,7 +3,8 @@
 import asyncio
 import re
 import termios
-from collections.abc import Callable, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -15,14 +16,18 @@ from terminado.management import PtyWithClients, TermManagerBase
 from tornado import web
 from traitlets import Float, Integer
 
+from .answers.theme import CurrentTheme
 from .flow import FlowLimits, TypingMonitor
 from .front_programs import FrontPrograms
 from .memory import free_memory_bytes
 from .metrics import LagMeter
 from .screen.renderer import ScreenRenderer
+from .screen.signals import Signal
 from .terminal import Terminal
 
 HOST_SETTING = "dbx_agents_terminal_host"
+# By which a program, such as an agent's hook, names the terminal that it runs in.
+TERMINAL_VARIABLE = "JUPYTER_DBX_AGENTS_TERMINAL"
 MIB = 1024 * 1024
 # Names travel in the websocket's URL, whose pattern is ``\w+``; others could never be attached to.
 _NAME = re.compile(r"\w{1,64}")
@@ -34,8 +39,9 @@ class TerminalHost:
     """What the terminals need of the application.
 
     ``environment`` turns the server's environment into a child's; ``login_command`` is what to run
-    before the shell (empty when a PAT is at hand); ``opened`` is called for each new terminal, and
-    ``programs_changed`` when a foreground program has changed.
+    before the shell (empty when a PAT is at hand); ``opened`` is called for each new terminal,
+    ``programs_changed`` when a foreground program has changed, ``signalled`` when a program has
+    signalled something, and ``ended`` when a terminal has ended.
     """
 
     environment: Callable[[Mapping[str, str]], dict[str, str]]
@@ -43,6 +49,8 @@ class TerminalHost:
     opened: Callable[[], None]
     programs_changed: Callable[[], None]
     folder: Path | None
+    signalled: Callable[[Terminal, list[Signal]], None] = lambda *_: None
+    ended: Callable[[Terminal], None] = lambda _: None
 
 
 # Without the application, terminals start as terminado starts them.
@@ -62,6 +70,7 @@ class ResilientManager(TermManagerBase):
         super().__init__(*args, **kwargs)
         self._typing = TypingMonitor()
         self._renderer = ScreenRenderer()
+        self.theme = CurrentTheme()
 
     def flow_limits(self) -> FlowLimits:
         """Return the limits for a terminal that starts now."""
@@ -70,7 +79,8 @@ class ResilientManager(TermManagerBase):
     def new_terminal(self, **kwargs: Any) -> Terminal:
         """Start a terminal, as terminado does."""
         options = {**self.term_settings, "shell_command": self.shell_command, **kwargs}
-        environment = self.make_term_env(**options)
+        identity = uuid.uuid4().hex
+        environment = {**self.make_term_env(**options), TERMINAL_VARIABLE: identity}
         return Terminal(
             options["shell_command"],
             environment,
@@ -78,6 +88,8 @@ class ResilientManager(TermManagerBase):
             self.flow_limits(),
             typing=self._typing,
             renderer=self._renderer,
+            theme=self.theme,
+            identity=identity,
         )
 
     def start_reading(self, ptywclients: PtyWithClients) -> None:
@@ -158,7 +170,8 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
     def make_term_env(self, *args: Any, **kwargs: Any) -> dict[str, str]:
         """Return terminado's environment, cleaned of credentials, with the colours of xterm.js."""
         environment = self.host.environment(super().make_term_env(*args, **kwargs))
-        return {**environment, "COLORTERM": "truecolor"}
+        colours = {"COLORTERM": "truecolor", "COLORFGBG": self.theme.value.variable()}
+        return {**environment, **colours}
 
     def new_terminal(self, **kwargs: Any) -> Terminal:
         """Start a terminal in the projects' folder, behind the PAT prompt when one is needed.
@@ -177,6 +190,7 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
         if prompt:
             _switch_echo_off(terminal.ptyproc.fd)  # before anybody can paste a token into it
         terminal.last_activity = utcnow()
+        terminal.on_signals = host.signalled
         host.opened()
         return terminal
 
@@ -219,8 +233,22 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
         """Return Jupyter's REST model with the foreground program and the number of clients."""
         model: dict[str, Any] = super().get_terminal_model(name)
         terminal = cast(Terminal, self.terminals[name])
-        foreground = terminal.foreground_program()
-        return {**model, "foreground": foreground, "clients": len(terminal.clients)}
+        return {
+            **model,
+            "foreground": terminal.foreground_program(),
+            "folder": str(terminal.working_folder() or ""),
+            "clients": len(terminal.clients),
+        }
+
+    def find_files(self, name: str, paths: Iterable[str]) -> dict[str, str]:
+        """Return those paths that are files, seen from where a terminal's program works.
+
+        The values are absolute.  Blocking; raises HTTPError 404 for an unknown terminal.
+        """
+        self._check_terminal(name)
+        folder = cast(Terminal, self.terminals[name]).working_folder()
+        found = {path: (folder or Path("/")) / Path(path).expanduser() for path in paths}
+        return {path: str(file) for path, file in found.items() if _is_file(file)}
 
     def pre_pty_read_hook(self, ptywclients: PtyWithClients) -> None:
         """Record activity in a terminal."""
@@ -240,6 +268,7 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
     def on_eof(self, ptywclients: PtyWithClients) -> None:
         """Remove a terminal that has ended."""
         super().on_eof(ptywclients)
+        self.host.ended(cast(Terminal, ptywclients))
         self._front_programs.check_soon(cast(Terminal, ptywclients))
         RUNNING_TOTAL.set(len(self.terminals))
         if not self.terminals:
@@ -270,6 +299,13 @@ def _switch_echo_off(descriptor: int) -> None:
     modes = termios.tcgetattr(descriptor)
     modes[3] &= ~termios.ECHO  # 3: the local modes, see termios(3)
     termios.tcsetattr(descriptor, termios.TCSANOW, modes)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # no permission; a null byte
+        return False
 
 
 def _command(command: Any) -> list[str]:

@@ -15,7 +15,7 @@ import yaml
 
 from jupyter_dbx_agents.agents import AGENTS, Agent, AgentContext
 from jupyter_dbx_agents.agents.claude_code import CLAUDE_CODE
-from jupyter_dbx_agents.agents.databricks_profile import databrickscfg
+from jupyter_dbx_agents.agents.databricks.profile import databrickscfg
 from jupyter_dbx_agents.agents.gemini_cli import GEMINI_CLI
 from jupyter_dbx_agents.agents.hermes import HERMES
 from jupyter_dbx_agents.agents.opencode import OPENCODE
@@ -55,6 +55,7 @@ SETTINGS_AFTER = """{
     "command": "date"
   },
   "model": "databricks-claude-opus-4-7[1m]",
+  "theme": "auto",
   "skipWebFetchPreflight": true
 }
 """

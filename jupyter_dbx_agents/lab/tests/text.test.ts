@@ -1,16 +1,27 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  ageText,
   byteText,
   chartPoints,
   clock,
   countText,
+  filePlaces,
   fromBase64,
   initials,
   quoted,
   secondsUntil,
   tokenText
 } from '../src/text';
+
+test('an age has one unit, and an invalid instant none', () => {
+  const now = Date.parse('2030-01-01T02:30:00Z');
+  assert.equal(ageText('2030-01-01T02:29:20Z', now), '40 s');
+  assert.equal(ageText('2030-01-01T02:00:00Z', now), '30 min');
+  assert.equal(ageText('2030-01-01T00:00:00Z', now), '2 h');
+  assert.equal(ageText('2031-01-01T00:00:00Z', now), '0 s');
+  assert.equal(ageText('never', now), '');
+});
 
 test('a countdown ends at 0 and is null for an invalid instant', () => {
   const now = Date.parse('2030-01-01T00:00:00Z');
@@ -65,4 +76,28 @@ test('an icon has two letters, whatever the name', () => {
   assert.equal(initials('Codex'), 'Co');
   assert.equal(initials('<b>'), 'b');
   assert.equal(initials('Ω'), '?');
+});
+
+test('paths are found with their lines, and addresses of the web are not', () => {
+  const found = (text: string): unknown[] =>
+    filePlaces(text).map(({ path, line, column, start, end }) => [
+      path,
+      line,
+      column,
+      text.slice(start, end)
+    ]);
+  assert.deepEqual(found('at src/a.py:12:3, b.ts(4,5): no'), [
+    ['src/a.py', 12, 3, 'src/a.py:12:3'],
+    ['b.ts', 4, 5, 'b.ts(4,5)']
+  ]);
+  assert.deepEqual(found('  File "/home/x/y.py", line 7, in z'), [
+    ['/home/x/y.py', 7, 1, '/home/x/y.py", line 7']
+  ]);
+  assert.deepEqual(found('wrote ~/p/notes.md. And ../q/r.'), [
+    ['~/p/notes.md', 1, 1, '~/p/notes.md'],
+    ['../q/r', 1, 1, '../q/r']
+  ]);
+  assert.deepEqual(found('https://a.example/b/c:80 me@host plain 12:30 words'), [
+    ['12', 30, 1, '12:30']
+  ]);
 });

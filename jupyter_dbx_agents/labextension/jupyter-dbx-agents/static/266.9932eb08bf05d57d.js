@@ -1,4 +1,4 @@
-"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{37(e,t,n){var r=n(35),o=n.n(r),a=n(36),i=(n.n(a))()(o());i.push([e.id,`/* The status bar centres the text of labels, but not of buttons. */
+"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{38(t,e,r){var o=r(36),a=r.n(o),n=r(37),i=(r.n(n))()(a());i.push([t.id,`/* The status bar centres the text of labels, but not of buttons. */
 .jp-DbxAgents-StatusItem {
   display: flex;
   align-items: center;
@@ -333,8 +333,7 @@
   background: var(--jp-error-color1);
 }
 
-.jp-DbxAgents-banner,
-.jp-DbxAgents-hint {
+.jp-DbxAgents-banner {
   position: absolute;
   right: 24px;
   z-index: 10;
@@ -358,8 +357,21 @@
 }
 
 .jp-DbxAgents-hint {
-  top: 50%; /* shells begin above it, and agents have their prompt below */
-  transform: translateY(-50%);
+  border-bottom: 1px solid var(--jp-border-color1);
+  background: var(--jp-layout-color2);
+  color: var(--jp-ui-font-color1);
+  font-size: var(--jp-ui-font-size1);
+}
+
+.jp-DbxAgents-hint > div {
+  display: flex;
+  align-items: center;
+  gap: 12px;
+  padding: 4px 12px;
+}
+
+.jp-DbxAgents-hint > div > div {
+  flex: 1;
 }
 
 .jp-DbxAgents-hint p {
@@ -375,11 +387,6 @@
   color: var(--jp-ui-font-color1);
   font: inherit;
   cursor: pointer;
-}
-
-.jp-DbxAgents-hint button {
-  display: block;
-  margin-left: auto;
 }
 
 :is(.jp-DbxAgents-banner, .jp-DbxAgents-hint) button:focus-visible {
@@ -405,5 +412,61 @@
   .jp-Launcher-section:has([data-category="Other"]) {
   order: -1;
 }
-`,""]),n.d(t,{},{A:i})},34(e,t,n){var r=n(35),o=n.n(r),a=n(36),i=n.n(a),s=n(37),p=i()(o());p.i(s.A),p.push([e.id,`
-`,""]),n.d(t,{},{A:p})},36(e){e.exports=function(e){var t=[];return t.toString=function(){return this.map(function(t){var n="",r=void 0!==t[5];return t[4]&&(n+="@supports (".concat(t[4],") {")),t[2]&&(n+="@media ".concat(t[2]," {")),r&&(n+="@layer".concat(t[5].length>0?" ".concat(t[5]):""," {")),n+=e(t),r&&(n+="}"),t[2]&&(n+="}"),t[4]&&(n+="}"),n}).join("")},t.i=function(e,n,r,o,a){"string"==typeof e&&(e=[[null,e,void 0]]);var i={};if(r)for(var s=0;s<this.length;s++){var p=this[s][0];null!=p&&(i[p]=!0)}for(var l=0;l<e.length;l++){var c=[].concat(e[l]);r&&i[c[0]]||(void 0!==a&&(void 0===c[5]||(c[1]="@layer".concat(c[5].length>0?" ".concat(c[5]):""," {").concat(c[1],"}")),c[5]=a),n&&(c[2]&&(c[1]="@media ".concat(c[2]," {").concat(c[1],"}")),c[2]=n),o&&(c[4]?(c[1]="@supports (".concat(c[4],") {").concat(c[1],"}"),c[4]=o):c[4]="".concat(o)),t.push(c))}},t}},35(e){e.exports=function(e){return e[1]}},27(e,t,n){n.r(t);var r=n(28),o=n.n(r),a=n(29),i=n.n(a),s=n(30),p=n.n(s),l=n(31),c=n.n(l),d=n(32),u=n.n(d),b=n(33),g=n.n(b),x=n(34),f={};f.styleTagTransform=g(),f.setAttributes=c(),f.insert=p().bind(null,"head"),f.domAPI=i(),f.insertStyleElement=u(),o()(x.A,f);let j=x.A&&x.A.locals?x.A.locals:void 0;n.d(t,{},{default:j})},28(e){var t=[];function n(e){for(var n=-1,r=0;r<t.length;r++)if(t[r].identifier===e){n=r;break}return n}function r(e,r){for(var o={},a=[],i=0;i<e.length;i++){var s=e[i],p=r.base?s[0]+r.base:s[0],l=o[p]||0,c="".concat(p," ").concat(l);o[p]=l+1;var d=n(c),u={css:s[1],media:s[2],sourceMap:s[3],supports:s[4],layer:s[5]};if(-1!==d)t[d].references++,t[d].updater(u);else{var b=function(e,t){var n=t.domAPI(t);return n.update(e),function(t){t?(t.css!==e.css||t.media!==e.media||t.sourceMap!==e.sourceMap||t.supports!==e.supports||t.layer!==e.layer)&&n.update(e=t):n.remove()}}(u,r);r.byIndex=i,t.splice(i,0,{identifier:c,updater:b,references:1})}a.push(c)}return a}e.exports=function(e,o){var a=r(e=e||[],o=o||{});return function(e){e=e||[];for(var i=0;i<a.length;i++){var s=n(a[i]);t[s].references--}for(var p=r(e,o),l=0;l<a.length;l++){var c=n(a[l]);0===t[c].references&&(t[c].updater(),t.splice(c,1))}a=p}}},30(e){var t={};e.exports=function(e,n){var r=function(e){if(void 0===t[e]){var n=document.querySelector(e);if(window.HTMLIFrameElement&&n instanceof window.HTMLIFrameElement)try{n=n.contentDocument.head}catch(e){n=null}t[e]=n}return t[e]}(e);if(!r)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");r.appendChild(n)}},32(e){e.exports=function(e){var t=document.createElement("style");return e.setAttributes(t,e.attributes),e.insert(t,e.options),t}},31(e,t,n){e.exports=function(e){var t=n.nc;t&&e.setAttribute("nonce",t)}},29(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var t=e.insertStyleElement(e);return{update:function(n){var r,o,a;r="",n.supports&&(r+="@supports (".concat(n.supports,") {")),n.media&&(r+="@media ".concat(n.media," {")),(o=void 0!==n.layer)&&(r+="@layer".concat(n.layer.length>0?" ".concat(n.layer):""," {")),r+=n.css,o&&(r+="}"),n.media&&(r+="}"),n.supports&&(r+="}"),(a=n.sourceMap)&&"u">typeof btoa&&(r+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),e.styleTagTransform(r,t,e.options)},remove:function(){var e;null===(e=t).parentNode||e.parentNode.removeChild(e)}}}},33(e){e.exports=function(e,t){if(t.styleSheet)t.styleSheet.cssText=e;else{for(;t.firstChild;)t.removeChild(t.firstChild);t.appendChild(document.createTextNode(e))}}}}]);
+
+.jp-DbxAgents-diff {
+  max-height: 40vh;
+  margin: 4px 0;
+  padding: 4px 8px;
+  overflow: auto;
+  border: 1px solid var(--jp-border-color2);
+  background: var(--jp-layout-color0);
+  font-family: var(--jp-code-font-family);
+  font-size: var(--jp-code-font-size);
+}
+
+.jp-DbxAgents-diff [data-sign="+"] {
+  color: var(--jp-ui-font-color0);
+  background: color-mix(in srgb, var(--jp-success-color1) 22%, transparent);
+}
+
+.jp-DbxAgents-diff [data-sign="-"] {
+  color: var(--jp-ui-font-color0);
+  background: color-mix(in srgb, var(--jp-error-color1) 22%, transparent);
+}
+
+/* What an agent does, on the tab of its terminal; the words are in the tab's caption. */
+.lm-TabBar-tab[data-dbx-agents-state] .lm-TabBar-tabLabel::after {
+  margin-left: 6px;
+  font-weight: bold;
+}
+
+.lm-TabBar-tab[data-dbx-agents-state="working"] .lm-TabBar-tabLabel::after {
+  content: "●";
+  color: var(--jp-success-color1);
+}
+
+.lm-TabBar-tab:is([data-dbx-agents-state="permission"], [data-dbx-agents-state="question"])
+  .lm-TabBar-tabLabel::after {
+  content: "!";
+  padding: 0 5px;
+  border-radius: 8px;
+  background: #b35900;
+  color: #fff;
+}
+
+.lm-TabBar-tab[data-dbx-agents-state="failed"] .lm-TabBar-tabLabel::after {
+  content: "✕";
+  color: var(--jp-error-color1);
+}
+
+.lm-TabBar-tab[data-dbx-agents-state="done"] .lm-TabBar-tabLabel::after {
+  content: "✓";
+  color: var(--jp-success-color1);
+}
+
+.jp-DbxAgents-line[data-needs-you] {
+  border-left: 3px solid #b35900;
+  padding-left: 6px;
+}
+`,""]),r.d(e,{},{A:i})},35(t,e,r){var o=r(36),a=r.n(o),n=r(37),i=r.n(n),s=r(38),p=i()(a());p.i(s.A),p.push([t.id,`
+`,""]),r.d(e,{},{A:p})},37(t){t.exports=function(t){var e=[];return e.toString=function(){return this.map(function(e){var r="",o=void 0!==e[5];return e[4]&&(r+="@supports (".concat(e[4],") {")),e[2]&&(r+="@media ".concat(e[2]," {")),o&&(r+="@layer".concat(e[5].length>0?" ".concat(e[5]):""," {")),r+=t(e),o&&(r+="}"),e[2]&&(r+="}"),e[4]&&(r+="}"),r}).join("")},e.i=function(t,r,o,a,n){"string"==typeof t&&(t=[[null,t,void 0]]);var i={};if(o)for(var s=0;s<this.length;s++){var p=this[s][0];null!=p&&(i[p]=!0)}for(var l=0;l<t.length;l++){var c=[].concat(t[l]);o&&i[c[0]]||(void 0!==n&&(void 0===c[5]||(c[1]="@layer".concat(c[5].length>0?" ".concat(c[5]):""," {").concat(c[1],"}")),c[5]=n),r&&(c[2]&&(c[1]="@media ".concat(c[2]," {").concat(c[1],"}")),c[2]=r),a&&(c[4]?(c[1]="@supports (".concat(c[4],") {").concat(c[1],"}"),c[4]=a):c[4]="".concat(a)),e.push(c))}},e}},36(t){t.exports=function(t){return t[1]}},28(t,e,r){r.r(e);var o=r(29),a=r.n(o),n=r(30),i=r.n(n),s=r(31),p=r.n(s),l=r(32),c=r.n(l),d=r(33),b=r.n(d),u=r(34),g=r.n(u),x=r(35),f={};f.styleTagTransform=g(),f.setAttributes=c(),f.insert=p().bind(null,"head"),f.domAPI=i(),f.insertStyleElement=b(),a()(x.A,f);let j=x.A&&x.A.locals?x.A.locals:void 0;r.d(e,{},{default:j})},29(t){var e=[];function r(t){for(var r=-1,o=0;o<e.length;o++)if(e[o].identifier===t){r=o;break}return r}function o(t,o){for(var a={},n=[],i=0;i<t.length;i++){var s=t[i],p=o.base?s[0]+o.base:s[0],l=a[p]||0,c="".concat(p," ").concat(l);a[p]=l+1;var d=r(c),b={css:s[1],media:s[2],sourceMap:s[3],supports:s[4],layer:s[5]};if(-1!==d)e[d].references++,e[d].updater(b);else{var u=function(t,e){var r=e.domAPI(e);return r.update(t),function(e){e?(e.css!==t.css||e.media!==t.media||e.sourceMap!==t.sourceMap||e.supports!==t.supports||e.layer!==t.layer)&&r.update(t=e):r.remove()}}(b,o);o.byIndex=i,e.splice(i,0,{identifier:c,updater:u,references:1})}n.push(c)}return n}t.exports=function(t,a){var n=o(t=t||[],a=a||{});return function(t){t=t||[];for(var i=0;i<n.length;i++){var s=r(n[i]);e[s].references--}for(var p=o(t,a),l=0;l<n.length;l++){var c=r(n[l]);0===e[c].references&&(e[c].updater(),e.splice(c,1))}n=p}}},31(t){var e={};t.exports=function(t,r){var o=function(t){if(void 0===e[t]){var r=document.querySelector(t);if(window.HTMLIFrameElement&&r instanceof window.HTMLIFrameElement)try{r=r.contentDocument.head}catch(t){r=null}e[t]=r}return e[t]}(t);if(!o)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");o.appendChild(r)}},33(t){t.exports=function(t){var e=document.createElement("style");return t.setAttributes(e,t.attributes),t.insert(e,t.options),e}},32(t,e,r){t.exports=function(t){var e=r.nc;e&&t.setAttribute("nonce",e)}},30(t){t.exports=function(t){if("u"<typeof document)return{update:function(){},remove:function(){}};var e=t.insertStyleElement(t);return{update:function(r){var o,a,n;o="",r.supports&&(o+="@supports (".concat(r.supports,") {")),r.media&&(o+="@media ".concat(r.media," {")),(a=void 0!==r.layer)&&(o+="@layer".concat(r.layer.length>0?" ".concat(r.layer):""," {")),o+=r.css,a&&(o+="}"),r.media&&(o+="}"),r.supports&&(o+="}"),(n=r.sourceMap)&&"u">typeof btoa&&(o+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(n))))," */")),t.styleTagTransform(o,e,t.options)},remove:function(){var t;null===(t=e).parentNode||t.parentNode.removeChild(t)}}}},34(t){t.exports=function(t,e){if(e.styleSheet)e.styleSheet.cssText=t;else{for(;e.firstChild;)e.removeChild(e.firstChild);e.appendChild(document.createTextNode(t))}}}}]);
