@@ -315,9 +315,8 @@ def test_opencodes_last_model_is_kept_until_the_owner_chooses_another(home):
 @pytest.mark.parametrize("trusts", [False, True])
 def test_opencode_lets_a_project_choose_providers_only_if_the_owner_says_so(home, trusts):
     files = OPENCODE.config_files(context_of(home, OPENCODE, trusts_project_settings=trusts))
-    (overrides,) = [
-        f for f in files if str(f.path).startswith(OPENCODE_OVERRIDES.format(home=home))
-    ]
+    place = f"{OPENCODE_OVERRIDES.format(home=home)}/opencode.json"
+    (overrides,) = [f for f in files if str(f.path) == place]
     assert OPENCODE.environment["OPENCODE_CONFIG_DIR"] == OPENCODE_OVERRIDES
     hosts = {p["options"]["baseURL"] for p in overrides.keys.get("provider", {}).values()}
     assert bool(hosts) == (not trusts)
