@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 import signal
 import subprocess
@@ -184,6 +185,30 @@ async def test_what_the_owner_has_seen_in_time_is_not_told():
         assert attention.status()[0]["state"] is State.IDLE
         await asyncio.sleep(1.3 * module.SETTLE_SECONDS)
         assert told == []
+
+
+async def test_an_agent_without_a_terminal_is_listed_until_it_ends():
+    one_turn = Processes({"sleep": "claude-code"}, {"claude-code": {"61.7"}})
+    terminals = Terminals()
+    attention = Attention(one_turn, {}, lambda: terminals.places)
+    # Started by a shell, as those that this process starts are none either.
+    shell = await asyncio.create_subprocess_exec("bash", "-c", "sleep 61.7; true")
+    try:
+        async with asyncio.timeout(5):
+            while not attention.status():
+                attention.found(p for p in one_turn.outermost() if p.does_one_turn)
+                await asyncio.sleep(0.01)
+        (found,) = attention.status()
+        assert (found["terminal"], found["agent"]) == (None, "claude-code")
+        assert found["state"] is State.WORKING
+        os.kill(int(found["id"].removeprefix("process-")), signal.SIGKILL)
+        await until(attention, State.DONE)
+        attention.see(found["id"], attention.status()[0]["revision"])
+        assert attention.status() == []
+    finally:
+        terminals.stop()
+        await shell.wait()
+        await attention.stop()
 
 
 async def test_of_two_hooks_that_overtake_each_other_the_later_one_counts():
