@@ -36,6 +36,7 @@ _NOT_SHOWN = {
     *("ValueError", "TypeError", "RuntimeError", "KeyError", "OSError", "HTTPError"),
     *("AssertionError", "TraitError", "RemoteError", "GatewayGoneError", "WrongTypeError"),
     *("JsonError", "YamlError", "MarkerChangedError", "ArchiveTooLargeError", "StopAsyncIteration"),
+    *("MessageError", "CutError", "SilenceError", "SessionLostError"),
 }
 # The position of a Refusal's sentence among its arguments.
 _REFUSAL_TEXT = 2
@@ -47,6 +48,13 @@ ADVICE = {
     "Not synced, or not safe: ….": "jupyter dbx-agents sync says why for each project.",
     "Problems found: … with the server; with the agents: …": "Each line above says what to do.",
     "Problems found: ….": "Each line above says what to do.",
+    "The answer is larger than … MiB.": "Add a narrower server, and switch this one off.",
+    "The workspace refuses it: …": "The reason is the workspace's own.",
+    "The workspace …: …": "Try again; the reason is the workspace's own.",
+    "The workspace's MCP server begins no session.": "Check it: jupyter dbx-agents mcp check NAME",
+    "The workspace's MCP server loses its sessions.": "Try again in a moment.",
+    "… broke off (…).": "Try again; if it persists, check the workspace and the network.",
+    "… does not answer as an MCP server.": "Check its address: jupyter dbx-agents mcp",
     "The broker cannot answer this request.": "Try again; the app's log says more.",
     "The broker does not serve ….": "Use the paths that the agents are configured with.",
     "The trace storage does not answer (…).": "This trace is lost; the session continues.",
@@ -108,13 +116,7 @@ def _sources() -> Iterator[Path]:
 
 def _messages_of(path: Path) -> Iterator[Message]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    constants = {
-        target.id: node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
+    constants = _imported_constants(tree, path) | _constants(tree)
     name = path.relative_to(PACKAGE).as_posix()
     section = next(title for title, starts in _SECTIONS if name.startswith(starts))
     for node in ast.walk(tree):
@@ -122,6 +124,31 @@ def _messages_of(path: Path) -> Iterator[Message]:
         if texts is not None and re.search(r"[a-z]{3}", texts[0]):
             text, hint = texts
             yield Message(section, text, ADVICE.get(text, "") if hint in ("", "…") else hint)
+
+
+def _constants(tree: ast.Module) -> dict[str, ast.expr]:
+    """Return the values that a module gives to names."""
+    return {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _imported_constants(tree: ast.Module, path: Path) -> dict[str, ast.expr]:
+    """Return those that it imports from modules of the package, such as a hint of several."""
+    found: dict[str, ast.expr] = {}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.level and node.module:
+            place = path.parents[node.level - 1].joinpath(*node.module.split("."))
+            source = place.with_suffix(".py")
+            names = {alias.name for alias in node.names if alias.name.isupper()}
+            if names and source.is_file():
+                theirs = _constants(ast.parse(source.read_text(encoding="utf-8")))
+                found |= {name: theirs[name] for name in names & theirs.keys()}
+    return found
 
 
 def _texts_of(call: ast.Call, constants: dict[str, ast.expr]) -> tuple[str, str] | None:

@@ -29,6 +29,7 @@ from .agents.attention.webhook import Webhook
 from .agents.databricks.command import DatabricksCli
 from .agents.databricks.profile import DEFAULT_PROFILE, OWN_PROFILE, DatabricksProfile
 from .agents.databricks.tools import DatabricksTools, ToolsStatus
+from .agents.mcp.servers import McpServerModel, McpServers
 from .agents.roster import AgentStatus
 from .agents.tracing import SessionTracer
 from .agents.tracing.tracer import TracingStatus
@@ -113,6 +114,7 @@ class ServerStatus(SessionsStatus):
     usage: list[UsageStatus]
     tracing: TracingStatus
     agents: list[AgentStatus]
+    mcp: list[McpServerModel]
     databricks: ToolsStatus
     attention: list[SessionState]
     projects: list[ProjectStatus]
@@ -137,6 +139,7 @@ class DbxAgentsApp(ExtensionApp):
         GitSync,
         AgentRoster,
         AgentInstaller,
+        McpServers,
         DatabricksCli,
         DatabricksTools,
         Webhook,
@@ -231,7 +234,9 @@ class DbxAgentsApp(ExtensionApp):
             name=DEFAULT_PROFILE if environment.is_databricks_app else OWN_PROFILE,
         )
         self.git_sync = self._build_git_sync()
+        self.mcp = self._build_mcp()
         self.agents = self._build_agents()
+        self._rewrite_agents = Coalesced(self.agents.rewrite)
         self.databricks_cli = DatabricksCli(environment, parent=self)
         self.databricks = DatabricksTools(self.databricks_cli, parent=self)
         self.attention = self._build_attention()
@@ -244,11 +249,14 @@ class DbxAgentsApp(ExtensionApp):
             self.pats,
             self.sign_in,
             self.agents,
+            self.mcp,
             self.git_sync,
             self.tracer,
             self.attention,
             self.status,
             self._install,
+            self.sessions.use_theme,
+            self.sessions.find_files,
             self.databricks,
             self._update_tools,
         )
@@ -299,6 +307,15 @@ class DbxAgentsApp(ExtensionApp):
             ended=self.signals.ended,
         )
 
+    def _build_mcp(self) -> McpServers:
+        environment, broker = self.environment, self.broker
+        mcp = McpServers(
+            environment.home, environment.host, broker.mcp, lambda: broker.url, parent=self
+        )
+        mcp.on_change.append(lambda: self._emit("mcp", mcp.status()))
+        mcp.on_offer.append(self._mcp_offer_changed)
+        return mcp
+
     def _build_agents(self) -> AgentRoster:
         paths = AgentPaths(
             home=self.environment.home,
@@ -306,6 +323,7 @@ class DbxAgentsApp(ExtensionApp):
             broker_url=lambda: self.broker.url,
             capability=self.broker.capability,
             repositories=self.git_sync.folders,
+            mcp_servers=self.mcp.offered,
             after_turn=shlex.join(isolated_call("cli.trace_hook")) if self.tracer.enabled else "",
             reporter=REPORTER,
         )
@@ -353,6 +371,7 @@ class DbxAgentsApp(ExtensionApp):
             os._exit(1)
         self.credential_tasks.spawn(self.pats.run())
         self.background.spawn(self.model_watch.run())
+        self.background.spawn(self.broker.mcp.run())
         self.background.spawn(self.tracer.run())
         self.background.spawn(self.webhook.run())
         self.background.spawn(self.attention.run(lambda: self.broker.was_used_within(60)))
@@ -513,11 +532,16 @@ class DbxAgentsApp(ExtensionApp):
                 self._set_up()
             self.background.spawn(self._follow_pat())
             self.model_watch.token_changed()
+            self.broker.mcp.token_changed()
             self.git_sync.pat_changed()
 
     def _models_changed(self) -> None:
         if self._is_set_up:
             self.background.spawn(self._refresh_agents())
+
+    def _mcp_offer_changed(self) -> None:
+        if self._is_set_up:
+            self.background.spawn(self._rewrite_agents())
 
     async def _follow_pat(self) -> None:
         """Write the new token to ~/.databrickscfg, for tools that read it there."""
@@ -546,6 +570,7 @@ class DbxAgentsApp(ExtensionApp):
             "usage": self.broker.usage.to_json(),
             "tracing": self.tracer.status(),
             "agents": self.agents.status(),
+            "mcp": self.mcp.status(),
             "databricks": self.databricks.status(),
             "attention": self.attention.status(),
             "projects": self.git_sync.status(),

@@ -27,8 +27,10 @@ You run in a terminal of a JupyterLab app on Databricks, as the Databricks user 
 - The Databricks SDK needs no credentials in code: `WorkspaceClient()` in Python (and the
   `databricks` command, where it is installed) authenticates through `~/.databrickscfg`. The token
   behind it changes every few minutes: never copy one into code, a file or a command.
-- Below a `databricks.yml` that names another workspace, the `databricks` command refuses this
-  login: run it in another folder, or with a target of this workspace (`-t`).
+- Below a `databricks.yml` that names another workspace, `databricks` refuses this login: run it in
+  another folder, or with a target of this workspace (`-t`).
+- The tools of the MCP servers `dbx-sql` and `dbx-genie`, where you have them, run SQL and answer
+  questions about the data of this workspace.
 - This machine is small. Run heavy data work on the workspace: Databricks Connect, SQL warehouses,
   jobs.
 - `jupyter dbx-agents status` shows the state of the token and the models; `jupyter dbx-agents
@@ -86,8 +88,9 @@ class AgentContext:
 
     ``capability`` is the loopback secret by which the broker recognises this agent; ``git_roots``
     are the repositories below ``projects``, which some agents trust only one by one.  ``model`` is
-    the agent's main model.  ``mcp_servers`` are the user's own, by name, each with ``url`` and
-    ``headers`` or with ``command``, ``args`` and ``env``.  ``own_folder`` is for files that only we
+    the agent's main model.  ``mcp_servers`` are those of the workspace and the user's own, by name,
+    each with ``url`` and ``headers`` or with ``command``, ``args`` and ``env``; the workspace's
+    also have ``timeout_seconds``, for one call of a tool.  ``own_folder`` is for files that only we
     write.  ``after_turn`` is the command that an agent runs after each turn, '' for none.
     ``reporter`` is the command by which its hooks report what it is doing, without arguments; empty
     for no reports.

@@ -19,6 +19,7 @@ from ..local_channel.paths import PAT_PATH, STATUS_PATH
 from . import doctor
 from .agents import add_agents_command
 from .login import Way, is_usable, log_in
+from .mcp import add_mcp_command
 from .projects import add_project_commands
 from .skills import add_skills_command
 
@@ -86,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     add("rotate", _rotate, "renew the token now")
     add("status", _status, "show the connection, models and sessions")
     add_agents_command(commands, _print_lines)
+    add_mcp_command(commands, _print_lines)
     add_skills_command(commands, _print_lines)
     add_project_commands(commands, _print_lines)
     add("doctor", _doctor, "check everything and suggest fixes")

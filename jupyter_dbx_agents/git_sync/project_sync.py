@@ -50,6 +50,9 @@ from .remote.marker import Marker, Pending
 _FIXED = {objects.SYMLINK, objects.SUBMODULE, objects.UNSAFE, NOT_UTF8, CONTROL_CHARACTER}
 _FIXED |= {COLLIDES, CONVERTED}
 
+# So often a pass waits for the history of a HEAD that has moved meanwhile.
+_MOST_MOVES = 3
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -115,21 +118,21 @@ class ProjectSync:
     async def _run(self, *, takes_over: bool, audits: bool) -> Head | None:
         self._is_woken = False
         audits |= self.audits_next
-        if await self.repository.head() is None:
-            await self._keep_history(audits)  # of other branches
-            return None
-        if self.marker is None or takes_over:
+        head = await self.repository.head()
+        if head is not None and (self.marker is None or takes_over):
             await self._mirror.update()
             self._retries_left_out = True
             await self.ownership.claim(self.history, takes_over=takes_over)
-        await self._keep_history(audits)
-        # In this order: what the files are of is in this bundle, or newer than it.
-        self._bundle = self.history.newest_bundle
-        head = await self.repository.head()
-        if head is None:
+        for _ in range(_MOST_MOVES):
+            before = head
+            await self._keep_history(audits)
+            # In this order: the files are of a commit in this bundle, or newer than it.
+            self._bundle = self.history.newest_bundle
+            head = await self.repository.head()
+            if head == before:
+                break
+        if head is None:  # the history is of other branches
             return None
-        if await self._mirror.missing(head.commit):  # from now on, nothing can pull it away
-            await self._mirror.update()
         marker = await self.ownership.claim(self.history)
         if not await self.ownership.has(marker.tree):  # the mirror was made again
             self.ownership.marker = None

@@ -292,6 +292,33 @@ def test_a_body_is_let_go_once_its_answer_begins():
     asyncio.run(run())
 
 
+def test_a_body_is_held_once_while_its_answer_is_awaited():
+    """A second copy costs the event loop as much time as it does memory."""
+    size = 8 * 2**20
+    body = json.dumps({"model": "m", "messages": "x" * size}).encode()
+
+    async def run() -> None:
+        release = asyncio.Event()
+
+        async def answer(exchange: Exchange) -> None:
+            exchange.body = b""
+            await release.wait()
+            await answer_ok(exchange)
+
+        async with broker_for(answer) as site:
+            tracemalloc.start()
+            reader, writer = await begin_call(site, body)
+            await until(lambda: len(site.gateway.seen) == 1)
+            held, _ = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            assert size < held < 1.5 * size
+            release.set()
+            await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE_SECONDS)
+            writer.close()
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("path", ONE_PATH_PER_DIALECT)
 def test_the_requests_of_all_calls_are_bounded_and_the_next_agent_is_told_to_retry(path):
     body = json.dumps({"model": "m", "messages": "x" * 900}).encode()

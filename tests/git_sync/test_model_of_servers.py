@@ -17,7 +17,6 @@ from jupyter_dbx_agents.git_sync import GitSync
 from jupyter_dbx_agents.git_sync.local.mirror import Mirror
 from jupyter_dbx_agents.git_sync.local.projects import locate
 from jupyter_dbx_agents.git_sync.local.repository import Repository
-from tests.support.effort import IS_LONG
 
 from .conftest import Site, until
 from .random_history import RandomHistory
@@ -87,11 +86,8 @@ class Project:
         self.note()
 
 
-# One life in about thirty still ends with a ref that is not expected, at other times than before:
-# until that is found, this is no part of what every change must pass.
-@pytest.mark.skipif(not IS_LONG, reason="run by make test-long")
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("offset", range(max(1, SEQUENCES // 10)))
+@pytest.mark.parametrize("offset", range(max(1, SEQUENCES // 20)))
 async def test_a_killed_server_has_lost_nothing_of_several_repositories(
     site: Site, offset: int
 ) -> None:

@@ -307,17 +307,20 @@ async def test_files_that_are_newer_than_the_history_are_restored_as_they_are(
             return super().now(tz) - timedelta(hours=stepped_hours)
 
     folder = site.make("p", a="1", b="deleted later")
+    site.commit("p", {"d/x": "a folder, later a file", "f": "a file, later a folder"})
     with monkeypatch.context() as patched:
         patched.setattr(history, "datetime", Clock)
         await site.project_sync("p").run()
     (folder / "link").symlink_to("a")
-    files = {"a": b"1", "big": os.urandom(100_000)}
-    site.commit("p", {"b": None, "big": files["big"]})
+    site.git("p", "rm", "-q", "-r", "d", "f")
+    files = {"a": b"1", "big": os.urandom(100_000), "d": b"a file", "f/x": b"in a folder"}
+    site.commit("p", {"b": None, **{path: files[path] for path in ("big", "d", "f/x")}})
     await site.project_sync("p", most_history_bytes=50_000).run()
     lose_the_disk(site)
     restored = await site.restorer().restore("p")
     assert restored.has_history and not restored.missing
-    assert {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()} == files
+    found = {path: (folder / path).read_bytes() for path in site.git("p", "ls-files").split()}
+    assert found == files
     sync = site.project_sync("p")
     await sync.run()
     assert site.remote("p") == files

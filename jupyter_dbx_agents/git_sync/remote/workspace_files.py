@@ -64,8 +64,8 @@ class RemoteObject:
 class Pace:
     """The rate limit of all projects; the workspace's own limits are shared by all of its users.
 
-    Two slots are never taken by files: one for ``large_bundles``, one at a time, and one for what
-    makes a commit safe, which waits for neither.
+    Files leave two of three or more slots: one for ``large_bundles``, one at a time, and one for
+    what makes a commit safe, which waits for neither.
     """
 
     def __init__(self, requests_per_second: float, parallel: int) -> None:

@@ -29,7 +29,8 @@ from ...errors import (
 from ...secret import Secret
 from ..clock import Clock
 from ..mint import Mint
-from ..rotator import PatRotator, command_limit
+from ..rotation.operations import command_limit
+from ..rotator import PatRotator
 from ..source import Beginning
 from ..store import Pat
 from .answer import Answer, answer_of, parse_answer
