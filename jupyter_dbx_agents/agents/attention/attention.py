@@ -18,6 +18,7 @@ from .status_protocol import notification_text, status_report
 CHANGE_SECONDS = 0.1
 # An agent that goes on at once, such as after a step, has not needed anybody.
 SETTLE_SECONDS = 1.0
+BELL = "\a"  # among the marks of an agent
 # How often to look for agents in the background, while models are being called.
 LOOK_SECONDS = 5.0
 # Those of terminals are as many as the terminals.
@@ -98,7 +99,8 @@ class Session:
 class Attention(LoggingConfigurable):
     """The sessions and their states.
 
-    ``titles`` are the marks in the titles of agents, by their names, that say what they are doing.
+    ``titles`` are the marks in the titles of agents, by their names, that say what they are doing;
+    a bell is one, too.
     ``places`` returns the terminals that are open.  A report comes from an agent's own screen
     (``reported``), from its hook (``hooked``), or from any program (``notified`` and ``rang``).
     """
@@ -152,9 +154,21 @@ class Attention(LoggingConfigurable):
         if text := notification_text(content, has_title=has_title):
             self._noticed(place, text)
 
-    def rang(self, place: Place) -> None:
-        """Take a bell of any program."""
-        self._noticed(place, "")
+    def rang(self, place: Place, *, is_reply: bool) -> None:
+        """Take a bell of any program; ``is_reply`` if somebody has just typed there.
+
+        Some agents ring when a turn is over, however it ends.
+        """
+        known = self._sessions.get(place.id)
+        if (
+            known is not None
+            and known.process
+            and BELL in self._titles.get(known.process.agent, {})
+        ):
+            if known.state in LIVE:
+                self._take(known, Report(self._titles[known.process.agent][BELL]))
+        elif not is_reply:
+            self._noticed(place, "")
 
     def _noticed(self, place: Place, text: str) -> None:
         session = self._session_in(place)
