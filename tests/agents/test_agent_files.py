@@ -358,9 +358,8 @@ def strings(value: Any) -> Iterator[str]:
 @pytest.mark.parametrize("trusts", [False, True])
 def test_opencode_lets_a_project_choose_providers_only_if_the_owner_says_so(home, trusts):
     files = OPENCODE.config_files(context_of(home, OPENCODE, trusts_project_settings=trusts))
-    (overrides,) = [
-        f for f in files if str(f.path) == f"{OPENCODE_OVERRIDES.format(home=home)}/opencode.json"
-    ]
+    path = Path(OPENCODE_OVERRIDES.format(home=home)) / "opencode.json"
+    (overrides,) = [file for file in files if file.path == path]
     assert OPENCODE.environment["OPENCODE_CONFIG_DIR"] == OPENCODE_OVERRIDES
     hosts = {p["options"]["baseURL"] for p in overrides.keys.get("provider", {}).values()}
     assert bool(hosts) == (not trusts)

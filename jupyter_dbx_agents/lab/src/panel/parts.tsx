@@ -2,6 +2,7 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
+import type { Remark } from '../status/model';
 import { chartPoints } from '../text';
 
 const CHART = { width: 48, height: 14 };
@@ -124,4 +125,26 @@ export function useNow(): number {
     return () => window.clearInterval(timer);
   }, []);
   return now;
+}
+
+/** Files with a reason each, folded; nothing if there are none. */
+export function Remarks(props: {
+  title: string;
+  remarks: Remark[] | undefined;
+}): React.ReactElement | null {
+  if (!Array.isArray(props.remarks) || !props.remarks.length) {
+    return null;
+  }
+  return (
+    <details>
+      <summary>{props.title}</summary>
+      <ul>
+        {props.remarks.map(({ path, reason }) => (
+          <li key={path}>
+            <code>{path}</code> {reason}
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
 }

@@ -4,6 +4,7 @@ import { ReactWidget, UseSignal } from '@jupyterlab/apputils';
 import * as React from 'react';
 import { Agents, Startup } from './agents';
 import type { Context } from './context';
+import { Continuity } from './continuity';
 import { Credential } from './credential';
 import { ErrorBoundary } from './errors';
 import { McpServers } from './mcp';
@@ -17,6 +18,7 @@ const PARTS = {
   Startup,
   Agents,
   McpServers,
+  Continuity,
   Projects,
   Models,
   Memory
