@@ -12,6 +12,7 @@ from .apps.handlers import app_routes
 from .control import control_routes
 from .models.handlers import model_routes
 from .rest.accounts import account_routes
+from .rest.catalog_handlers import catalog_routes
 from .rest.file_handlers import file_routes
 from .rest.mlflow_handlers import mlflow_routes
 from .rest.oauth_handlers import oauth_routes
@@ -28,6 +29,7 @@ def workspace_routes(workspace: Workspace) -> list[Route]:
         *account_routes(workspace),
         *oauth_routes(workspace),
         *app_routes(workspace),
+        *catalog_routes(workspace),
         *file_routes(workspace),
         *model_routes(workspace),
         *mlflow_routes(workspace),

@@ -43,6 +43,7 @@ class AgentPaths:
 
     ``repositories`` returns the folders of all projects, which Codex trusts only by name.
     ``after_turn`` is the command that agents run after each turn, '' for none.
+    ``facts`` returns what agents are told of the workspace.
     """
 
     home: Path
@@ -51,6 +52,7 @@ class AgentPaths:
     capability: Callable[[str], Secret]
     repositories: Callable[[], tuple[Path, ...]] = tuple
     after_turn: str = ""
+    facts: Callable[[], str] = str
 
 
 class McpServerStatus(TypedDict, total=False):
@@ -224,6 +226,11 @@ class AgentRoster(LoggingConfigurable):
         with contextlib.suppress(DbxAgentsError):  # it is in the agent's REST model
             await self.write_files()
 
+    async def rewrite(self) -> None:
+        """Update the agents' files for facts of the workspace that have changed."""
+        with contextlib.suppress(DbxAgentsError):  # it is in the agent's REST model
+            await self.write_files(self.enabled())
+
     async def check_repositories(self) -> None:
         """Update the agents that trust each repository, if one is new or gone."""
         roots = self._paths.repositories()
@@ -320,6 +327,7 @@ class AgentRoster(LoggingConfigurable):
             mcp_servers=choice.mcp_servers,
             after_turn=self._paths.after_turn,
             trusts_project_settings=self.trusts_project_settings,
+            facts=self._paths.facts(),
         )
 
     # ---- programs
