@@ -10,6 +10,7 @@ from tornado.web import Application
 
 from .apps.handlers import app_routes
 from .control import control_routes
+from .lake.handlers import lake_routes
 from .models.handlers import model_routes
 from .rest.accounts import account_routes
 from .rest.catalog_handlers import catalog_routes
@@ -30,6 +31,7 @@ def workspace_routes(workspace: Workspace) -> list[Route]:
         *oauth_routes(workspace),
         *app_routes(workspace),
         *catalog_routes(workspace),
+        *lake_routes(workspace),
         *file_routes(workspace),
         *model_routes(workspace),
         *mlflow_routes(workspace),

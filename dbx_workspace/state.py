@@ -61,12 +61,14 @@ class Data:
     """The data and compute that the workspace has; none of its own.
 
     ``warehouses`` are records as the SQL Warehouses API returns them; ``chosen_catalog`` is the
-    default catalog that an administrator has set.
+    default catalog that an administrator has set.  ``lake`` is what has the data, if something
+    does (see ``lake``, which knows this module).
     """
 
     warehouses: list[dict[str, object]] = field(default_factory=list)
     default_catalog: str = ""
     chosen_catalog: str = ""
+    lake: object | None = None
 
 
 class Workspace:

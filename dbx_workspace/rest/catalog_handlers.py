@@ -1,18 +1,10 @@
-"""The operations that say which data and compute a workspace has.
-
-A workspace without an engine for SQL has no warehouse, and without a catalog no metastore.
-"""
+"""The operations that say which metastore and default catalog a workspace has."""
 
 from __future__ import annotations
 
 from ..platform_errors import PlatformError
 from ..state import Workspace
 from ..web import ApiHandler, Json, Route, routes
-
-
-def _warehouses(call: ApiHandler) -> Json:
-    """Return the SQL warehouses."""
-    return {"warehouses": call.workspace.data.warehouses}
 
 
 def _metastore_assignment(call: ApiHandler) -> Json:
@@ -39,11 +31,10 @@ def _default_namespace(call: ApiHandler) -> Json:
 
 
 def catalog_routes(workspace: Workspace) -> list[Route]:
-    """Return the routes of warehouses, the metastore and the default catalog."""
+    """Return the routes of the metastore and the default catalog."""
     assignment = r"/api/2\.1/unity-catalog/current-metastore-assignment"
     setting = r"/api/2\.0/settings/types/default_namespace_ws/names/default"
     return [
-        *routes(workspace, {r"/api/2\.0/sql/warehouses": {"GET": _warehouses}}, scope="sql"),
         *routes(workspace, {assignment: {"GET": _metastore_assignment}}, scope="unity-catalog"),
         *routes(workspace, {setting: {"GET": _default_namespace}}, scope="settings"),
     ]
