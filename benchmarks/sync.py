@@ -20,6 +20,7 @@ import asyncio
 import json
 import logging
 import re
+import resource
 import statistics
 import subprocess
 import sys
@@ -45,6 +46,8 @@ from jupyter_dbx_agents.git_sync.local.repository import Repository
 from jupyter_dbx_agents.git_sync.ownership import Ownership
 from jupyter_dbx_agents.git_sync.remote.marker import Destination, Marker
 from jupyter_dbx_agents.git_sync.remote.workspace_files import Pace, WorkspaceFiles
+from jupyter_dbx_agents.git_sync.work.survey import survey
+from jupyter_dbx_agents.git_sync.work.taking import Taker
 from jupyter_dbx_agents.pat import PatState, Promise
 from jupyter_dbx_agents.secret import Secret
 from jupyter_dbx_agents.workspace_api import WorkspaceApi
@@ -67,6 +70,9 @@ SAFE_PACE = 10.0
 COMMIT_AFTER_SECONDS = 0.5
 WATCHED_SECONDS = 30.0
 UNPACED = 1e6
+# Work in progress: files of the repository, and how often each is measured.
+WORK_SIZES = (100, 10_000)
+WORK_ROUNDS = 15
 MIB = 1024 * 1024
 
 
@@ -375,6 +381,44 @@ def _peak_mib(*, restart: bool = False) -> float:
     return int(found[1]) / 1024 if found else 0.0
 
 
+async def measure_work(home: Path, count: int, url: str, token: str) -> dict[str, Any]:
+    """Return milliseconds of a look at a work tree, of taking what changed, and of git's own time.
+
+    Ten files are changed, ten are staged and ten are new; each round changes one more.
+    """
+    repo = Repo(home, count)
+    await asyncio.to_thread(repo.git, "reset", "-q", "--hard")
+    files = WorkspaceFiles(WorkspaceApi(url), OnePat(token), Pace(UNPACED, 8), retry_seconds=0.5)
+    await _pretend_synced(repo, files, home)
+    location = locate(repo.folder)
+    assert location is not None
+    repository = Repository(location, git_environment(home))
+    environment = git_environment(home)
+    mirror = Mirror(home / FOLDER_BELOW_HOME.parent / MIRRORS_FOLDER, repository, environment)
+    for number in range(30):
+        name = f"new{number}" if number < 10 else _path(number * count // 30)
+        (repo.folder / name).write_text(f"changed {number}")
+        if number >= 20:
+            await asyncio.to_thread(repo.git, "add", name)
+    taker, looks, takes = Taker(mirror, repository), list[float](), list[float]()
+    before = _children_seconds()
+    for turn in range(WORK_ROUNDS):
+        (repo.folder / "new0").write_text(f"turn {turn}")
+        started = time.perf_counter()
+        found = await survey(repository)
+        looks.append(time.perf_counter() - started)
+        await taker.take(found)
+        takes.append(time.perf_counter() - started - looks[-1])
+    spent = (_children_seconds() - before) / WORK_ROUNDS
+    medians = {"look": statistics.median(looks) * 1e3, "take": statistics.median(takes) * 1e3}
+    return {**medians, "git": spent * 1e3}
+
+
+def _children_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 # ---- putting it together
 
 
@@ -410,6 +454,10 @@ def report(sizes: list[int]) -> None:
         row = _with_a_workspace("safe", count)
         about = "about " if row["is_estimate"] else ""
         print(f"{count:6}  {row['safe']:8.2f} s   {about}{row['visible']:.1f} s", flush=True)
+    print("\nwork in progress: files, ms of a look, ms of taking it, git's time")
+    for count in WORK_SIZES:
+        row = _with_a_workspace("work", count)
+        print(f"{count:6}  {row['look']:8.1f}  {row['take']:8.1f}  {row['git']:8.1f}", flush=True)
     first = _with_a_workspace("first", sizes[-1])
     print(f"\nfirst sync of {sizes[-1]} files, no pace: {first['rate']:.0f} files a second")
     print(f"  memory of the worker: +{first['memory_mib']:.0f} MiB", flush=True)
@@ -449,6 +497,8 @@ def main() -> None:
         measuring = measure_first(*where)
     elif kind == "safe":
         measuring = measure_safe(*where)
+    elif kind == "work":
+        measuring = measure_work(*where)
     else:
         measuring = measure_paced(*where, float(pace))
     print(json.dumps(asyncio.run(measuring)))

@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import os
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, cast
@@ -20,7 +21,10 @@ from traitlets import Bool, Unicode
 from traitlets.config import Config
 
 from ._version import __version__
-from .agents import AgentInstaller, AgentPaths, AgentRoster, InstallTasks
+from .agents import AGENTS, AgentInstaller, AgentPaths, AgentRoster, InstallTasks
+from .agents.attention import Attention, hook
+from .agents.attention.attention import SessionState
+from .agents.attention.processes import Processes
 from .agents.databricks.command import DatabricksCli
 from .agents.databricks.facts import FactsWatch
 from .agents.databricks.profile import DEFAULT_PROFILE, OWN_PROFILE, DatabricksProfile
@@ -53,6 +57,7 @@ from .environment import (
 from .errors import ConfigurationError, DbxAgentsError, PatError, WorkspaceError
 from .git_sync import GitSync
 from .git_sync.states import ProjectStatus
+from .lifecycle.attention import TerminalSignals
 from .lifecycle.home_traces import HomeTraces
 from .lifecycle.preferences import preferences
 from .lifecycle.process import fatal, tune_event_loop
@@ -85,6 +90,8 @@ FLUSH_SECONDS = 4.5
 # Between two attempts to adopt DATABRICKS_TOKEN: the first, and the longest.
 ADOPTION_PAUSES_SECONDS = (2.0, 60.0)
 UPLOADS_FOLDER = "uploads"
+# What agents' hooks run: without site packages it starts in half the time.
+REPORTER = (sys.executable, "-I", "-S", str(Path(hook.__file__)))
 
 
 class GatewayStatus(TypedDict):
@@ -103,10 +110,12 @@ class ServerStatus(SessionsStatus):
     pat: PatStatus
     gateway: GatewayStatus
     models: dict[str, ModelReport]
+    stand_ins: dict[str, str]
     usage: list[UsageStatus]
     tracing: TracingStatus
     agents: list[AgentStatus]
     databricks: ToolsStatus
+    attention: list[SessionState]
     projects: list[ProjectStatus]
     startup: list[TaskStatus]
 
@@ -235,6 +244,7 @@ class DbxAgentsApp(ExtensionApp):
         self.databricks_cli = DatabricksCli(environment, parent=self)
         self.skills = Skills(environment.home, self.api, self.pats.current, parent=self)
         self.databricks = DatabricksTools(self.databricks_cli, self.skills, parent=self)
+        self.attention = self._build_attention()
         self._search_projects = Coalesced(self.git_sync.install_hooks)
         self._refresh_agents = Coalesced(self.agents.refresh)
         self._rewrite_agents = Coalesced(self.agents.rewrite)
@@ -247,6 +257,7 @@ class DbxAgentsApp(ExtensionApp):
             self.agents,
             self.git_sync,
             self.tracer,
+            self.attention,
             self.status,
             self._install,
             self.databricks,
@@ -270,13 +281,31 @@ class DbxAgentsApp(ExtensionApp):
             parent=self,
         )
 
+    def _build_attention(self) -> Attention:
+        self.signals = TerminalSignals(self.sessions.manager)
+        programs = {a.command: a.name for a in AGENTS} | {
+            a.module: a.name for a in AGENTS if a.module
+        }
+        processes = Processes(programs, {agent.name: agent.one_turn for agent in AGENTS})
+        titles = {agent.name: agent.titles for agent in AGENTS}
+        attention = Attention(processes, titles, self.signals.places, parent=self)
+        attention.on_change.append(lambda: self._emit("attention", attention.status()))
+        self.signals.connect(attention)
+        return attention
+
+    def _programs_changed(self) -> None:
+        self.attention.follow()
+        self._emit("terminals", self.sessions.terminals())
+
     def _terminal_host(self) -> TerminalHost:
         return TerminalHost(
             environment=self._terminal_environment,
             login_command=self._login_command,
             opened=self._terminal_opened,
-            programs_changed=lambda: self._emit("terminals", self.sessions.terminals()),
+            programs_changed=self._programs_changed,
             folder=self.projects,
+            signalled=self.signals.signalled,
+            ended=self.signals.ended,
         )
 
     def _build_agents(self) -> AgentRoster:
@@ -288,6 +317,7 @@ class DbxAgentsApp(ExtensionApp):
             repositories=self.git_sync.folders,
             after_turn=shlex.join(isolated_call("cli.trace_hook")) if self.tracer.enabled else "",
             facts=lambda: self.facts.text,
+            reporter=REPORTER,
         )
         agents = AgentRoster(paths, self.models, self.files, parent=self)
         agents.on_change.append(lambda: self._emit("agents", agents.status()))
@@ -359,7 +389,7 @@ class DbxAgentsApp(ExtensionApp):
 
     def _last_stages(self) -> list[Stage]:
         """Return the stages of a stop; the sum of their times is below the platform's 15 s."""
-        closing = [self.broker.stop, self.api.close]
+        closing = [self.broker.stop, self.api.close, self.attention.stop]
         closing += [part.stop for part in (self.channel, self.resolver) if part is not None]
         sessions = [self.sessions.end_terminals, self.sessions.end_kernels, self.pats.settle]
         stages = [
@@ -528,10 +558,12 @@ class DbxAgentsApp(ExtensionApp):
             "pat": self.pats.status(),
             "gateway": {"kind": gateway.kind, "reason": gateway.reason},
             "models": self.agents.model_reports(),
+            "stand_ins": dict(self.models.stand_ins),
             "usage": self.broker.usage.to_json(),
             "tracing": self.tracer.status(),
             "agents": self.agents.status(),
             "databricks": self.databricks.status(),
+            "attention": self.attention.status(),
             "projects": self.git_sync.status(),
             "startup": self.startup.status(),
             **self.sessions.status(),

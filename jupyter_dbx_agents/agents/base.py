@@ -1,5 +1,6 @@
 """What an agent is, and what every agent is told about where it works: declarations only."""
 
+import shlex
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,8 @@ from ..config_files.text import SECTION
 from ..models import Dialect, ModelTable, family_of
 from ..models.names import stem_of
 from ..secret import Secret
+from .attention.states import State
+from .conversations import Memory
 
 # Codex, Gemini CLI and OpenCode read it by themselves; the others are pointed to it.
 SKILLS_FOLDER = Path(".agents") / "skills"
@@ -24,6 +27,8 @@ You run in a terminal of a JupyterLab app on Databricks, as the Databricks user 
 - The Databricks SDK and CLI need no credentials: `WorkspaceClient()` in Python and the `databricks`
   command authenticate through `~/.databrickscfg`. The token behind it changes every few minutes:
   never copy one into code, a file or a command.
+- Below a `databricks.yml` that names another workspace, `databricks` refuses this login: run it in
+  another folder, or with a target of this workspace (`-t`).
 - `jupyter dbx-agents status` shows the state of the token and the models; `jupyter dbx-agents
   doctor` finds out what is wrong.
 - Skills for all agents are folders with a `SKILL.md` in `~/{skills}`.
@@ -90,6 +95,8 @@ class AgentContext:
     the agent's main model.  ``mcp_servers`` are the user's own, by name, each with ``url`` and
     ``headers`` or with ``command``, ``args`` and ``env``.  ``own_folder`` is for files that only we
     write.  ``after_turn`` is the command that an agent runs after each turn, '' for none.
+    ``reporter`` is the command by which its hooks report what it is doing, without arguments; empty
+    for no reports.
     ``trusts_project_settings`` if a project's files may choose an agent's provider.
     ``model_is_new`` while the owner's choice of another model is being written.
     ``facts`` says what is known of the workspace, '' while nothing is.
@@ -105,9 +112,14 @@ class AgentContext:
     git_roots: tuple[Path, ...] = ()
     mcp_servers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     after_turn: str = ""
+    reporter: tuple[str, ...] = ()
     trusts_project_settings: bool = False
     model_is_new: bool = False
     facts: str = ""
+
+    def report(self, agent: str, state: State, *options: str) -> str:
+        """Return the command line of a hook that reports a state; see ``attention.hook``."""
+        return shlex.join((*self.reporter, agent, state, *options))
 
     def initial(self, value: Any) -> Any:
         """Return a value that follows the model, as one that the agent's own screen may change.
@@ -148,9 +160,13 @@ class Agent:
     that it can speak with other models.  ``environment`` is for the terminals; ``{home}`` in it is
     the home.  ``project_settings`` are the files of a project by which it could be told to send
     prompts elsewhere, each with a pattern of what is not followed there.  ``links`` are
-    symbolic links in the home, with their targets (both below it).  ``prepare`` gets what its files
-    need from the installed program, and raises InstallError.  ``trusts_each_repository`` if its
-    files name every repository.
+    symbolic links in the home, with their targets (both below it).  ``module`` is what its process
+    runs if that is a module of Python; ``one_turn`` are the words of its command line by which it
+    does one turn and ends; ``titles`` the marks in its terminal's title that say what it is doing.
+    ``depends_on`` returns what its files depend on in the home beside the context.
+    ``prepare`` gets what its files need from the installed program, and raises InstallError.
+    ``trusts_each_repository`` if its files name every repository.  ``memory`` is what of it
+    outlives the machine.
     """
 
     name: str
@@ -165,7 +181,12 @@ class Agent:
     links: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[AgentContext, Path, Mapping[str, str]], Awaitable[None]] | None = None
     trusts_each_repository: bool = False
+    depends_on: Callable[[Path], object] | None = None
+    module: str = ""
+    one_turn: frozenset[str] = frozenset()
+    titles: Mapping[str, State] = field(default_factory=dict)
     project_settings: Mapping[str, str] = field(default_factory=dict)
+    memory: Memory | None = None
 
     @property
     def install_command(self) -> str:

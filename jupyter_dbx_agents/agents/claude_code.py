@@ -22,12 +22,16 @@ Decided
   ``/v1/models``, CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY) lists names without their windows.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from ..config_files import ConfigFile, Format
 from ..models import Dialect, GatewayKind, family_of
 from .base import SKILLS_FOLDER, Agent, AgentContext, instructions_file
+from .conversations import Conversation, Form, Kept, Memory, transcripts
+from .conversations.kept import as_mapping
 from .install.npm import LOCK_FOLDER, NpmPackage
 
 GATEWAY = {
@@ -117,6 +121,46 @@ def _picker(context: AgentContext) -> list[dict[str, str]]:
     return [{"model": with_window(name), "label": name} for name in others]
 
 
+def _facts(line: transcripts.Line) -> transcripts.Facts:
+    kind, message = line.get("type"), as_mapping(line.get("message"))
+    if kind in ("custom-title", "ai-title", "summary"):
+        titles = (line.get(name) for name in ("customTitle", "aiTitle", "title", "summary"))
+        return transcripts.Facts(title=next((t for t in titles if isinstance(t, str)), ""))
+    if kind not in ("user", "assistant") or line.get("isMeta"):
+        return transcripts.Facts()
+    said, folder = transcripts.text_of(message.get("content")), str(line.get("cwd", ""))
+    return transcripts.Facts(folder=folder, said=said, is_users=kind == "user")
+
+
+def _conversations(home: Path) -> Iterator[Conversation]:
+    yield from transcripts.conversations(home, ".claude/projects/*/*.jsonl", _facts)
+
+
+def _running(home: Path, pid: int) -> str:
+    """Return the conversation of a process, which notes it in a file of its own while it runs."""
+    try:
+        note = json.loads((home / ".claude" / "sessions" / f"{pid}.json").read_bytes())
+    except (OSError, ValueError):
+        return ""
+    return str(as_mapping(note).get("sessionId", ""))
+
+
+MEMORY = Memory(
+    kept=(
+        Kept(".claude/projects/*/*.jsonl", Form.LOG, is_conversation=True),
+        Kept(".claude/projects/*/*/**/*.jsonl", Form.LOG, is_conversation=True),
+        Kept(".claude/projects/*/memory/**/*"),
+        Kept(".claude/history.jsonl", Form.LOG, is_history=True),
+        Kept(".claude/CLAUDE.md"),
+        Kept(".claude/agents/**/*.md"),
+        Kept(".claude/commands/**/*.md"),
+        Kept(".claude/plans/*.md"),
+    ),
+    resume=("--resume", "{id}"),
+    conversations=_conversations,
+    running=_running,
+)
+
 CLAUDE_CODE = Agent(
     name="claude-code",
     title="Claude Code",
@@ -135,6 +179,7 @@ CLAUDE_CODE = Agent(
     dialect=Dialect.ANTHROPIC,
     default_model=lambda models: models.anthropic_model,
     config_files=config_files,
+    one_turn=frozenset({"-p", "--print"}),
     # It asks for trust per repository; this answers for later ones, too.  It counts only in the
     # process environment, not in settings.json.
     environment={"CLAUDE_CODE_SANDBOXED": "1"},
@@ -144,4 +189,5 @@ CLAUDE_CODE = Agent(
         (".claude/settings.json", ".claude/settings.local.json"),
         r'"(?:ANTHROPIC_(?!MODEL|DEFAULT)\w+|CLAUDE_CODE_USE_\w+|apiKeyHelper)"',
     ),
+    memory=MEMORY,
 )

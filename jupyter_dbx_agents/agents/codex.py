@@ -18,7 +18,7 @@ Decided
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from ..errors import InstallError
 from ..models import Dialect
 from .base import Agent, AgentContext, instructions_file
 from .codex_catalog import build_catalog
+from .conversations import Conversation, Form, Kept, Memory, transcripts
+from .conversations.kept import as_mapping
 from .install.npm import LOCK_FOLDER, NpmPackage
 from .install.program import empty_home, run_program
 
@@ -165,6 +167,34 @@ def _sandbox_report(context: AgentContext) -> Path:
     return context.own_folder / "sandbox-fails"
 
 
+def _facts(line: transcripts.Line) -> transcripts.Facts:
+    payload = as_mapping(line.get("payload"))
+    if line.get("type") == "session_meta":
+        return transcripts.Facts(str(payload.get("id", "")), str(payload.get("cwd", "")))
+    role = payload.get("role")
+    if line.get("type") != "response_item" or role not in ("user", "assistant"):
+        return transcripts.Facts()
+    said = transcripts.text_of(payload.get("content"))
+    return transcripts.Facts(said=said, is_users=role == "user")
+
+
+def _conversations(home: Path) -> Iterator[Conversation]:
+    yield from transcripts.conversations(home, ".codex/sessions/*/*/*/*.jsonl", _facts)
+
+
+# It makes its databases again from the sessions.
+MEMORY = Memory(
+    kept=(
+        Kept(".codex/sessions/**/*.jsonl", Form.LOG, is_conversation=True),
+        Kept(".codex/session_index.jsonl", Form.LOG, is_history=True),
+        Kept(".codex/history.jsonl", Form.LOG, is_history=True),
+        Kept(".codex/memories/**/*"),
+        Kept(".codex/prompts/**/*.md"),
+    ),
+    resume=("resume", "{id}"),
+    conversations=_conversations,
+)
+
 CODEX = Agent(
     name="codex",
     title="Codex",
@@ -179,8 +209,10 @@ CODEX = Agent(
     dialect=Dialect.RESPONSES,
     default_model=lambda models: models.codex_model,
     config_files=config_files,
+    one_turn=frozenset({"exec", "e", "review"}),
     prepare=prepare,
     trusts_each_repository=True,
     # It does not take them from a project.
     project_settings={".codex/config.toml": r"(?m)^\s*\[?\s*model_provider"},
+    memory=MEMORY,
 )

@@ -14,12 +14,15 @@ Decided
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from ..config_files import ConfigFile, Format
 from ..models import Dialect
+from .attention.states import State
 from .base import Agent, AgentContext, instructions_file
+from .conversations import Conversation, Form, Kept, Memory, transcripts
 from .install.npm import LOCK_FOLDER, NpmPackage
 
 # Each model's name that the program uses by itself, by what its settings are based on and whether a
@@ -84,6 +87,28 @@ def _settings(context: AgentContext) -> dict[str, Any]:
         "context": {"fileName": ["GEMINI.md", "AGENTS.md"]},
         "modelConfigs": {"customAliases": aliases},
         "mcpServers": {name: _server(given) for name, given in context.mcp_servers.items()},
+        **_hooks(context),
+    }
+
+
+def _hooks(context: AgentContext) -> dict[str, Any]:
+    """Return the hooks that report what it is doing; their time limits are in milliseconds."""
+    if not context.reporter:
+        return {}
+
+    def hook(state: State, *options: str) -> list[dict[str, Any]]:
+        command = context.report("gemini-cli", state, *options)
+        return [{"hooks": [{"type": "command", "command": command, "timeout": 5000}]}]
+
+    asks = ("--if", '"ask_user"', State.QUESTION, "--says", "details.command")
+    # That is all that it says of a model's error; an interrupt before the first word is the same.
+    failed = ("--if", '"prompt_response":"[no response text]"', State.FAILED)
+    return {
+        "hooks": {
+            "BeforeAgent": hook(State.WORKING),
+            "Notification": hook(State.PERMISSION, *asks),
+            "AfterAgent": hook(State.DONE, *failed),
+        }
     }
 
 
@@ -104,6 +129,43 @@ def _server(given: Mapping[str, Any]) -> dict[str, Any]:
     return dict(given)
 
 
+def _facts(line: transcripts.Line) -> transcripts.Facts:
+    said, kind = transcripts.text_of(line.get("content")), line.get("type")
+    is_said = kind in ("user", "gemini")
+    return transcripts.Facts(
+        id=str(line.get("sessionId", "")),
+        said=said if is_said else "",
+        is_users=kind == "user",
+    )
+
+
+def _folder(transcript: Path) -> str:
+    try:
+        return (transcript.parents[1] / ".project_root").read_text("utf-8", "replace").strip()
+    except OSError:
+        return ""
+
+
+def _conversations(home: Path) -> Iterator[Conversation]:
+    pattern = ".gemini/tmp/*/chats/*.jsonl"
+    yield from transcripts.conversations(home, pattern, _facts, folder_of=_folder)
+
+
+MEMORY = Memory(
+    kept=(
+        Kept(".gemini/tmp/*/chats/*.jsonl", Form.LOG, is_conversation=True),
+        Kept(".gemini/tmp/*/logs.json"),
+        # Without these it gives the project's folder another short name, and finds nothing.
+        Kept(".gemini/tmp/*/.project_root"),
+        Kept(".gemini/history/*/.project_root"),
+        Kept(".gemini/projects.json"),
+        Kept(".gemini/memory.md"),
+        Kept(".gemini/commands/**/*.toml"),
+    ),
+    resume=("--resume", "{id}"),
+    conversations=_conversations,
+)
+
 GEMINI_CLI = Agent(
     name="gemini-cli",
     title="Gemini CLI",
@@ -119,9 +181,13 @@ GEMINI_CLI = Agent(
     dialect=Dialect.GEMINI,
     default_model=lambda models: models.gemini_model,
     config_files=config_files,
+    # No hook says that it goes on when it may.
+    titles={"✦": State.WORKING, "✋": State.PERMISSION, "◇": State.IDLE},
+    one_turn=frozenset({"-p", "--prompt"}),
     project_settings={
         ".env": _NAMES_HOSTS,
         ".gemini/.env": _NAMES_HOSTS,
         ".gemini/settings.json": r'"(?:selectedType|enforcedType|telemetry|ignoreLocalEnv)"',
     },
+    memory=MEMORY,
 )

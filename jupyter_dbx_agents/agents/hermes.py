@@ -16,13 +16,16 @@ Decided
   user's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..config_files import ConfigFile, Format
 from ..models import Dialect, family_of
+from .attention.states import State
 from .base import SKILLS_FOLDER, Agent, AgentContext, instructions
+from .conversations import Conversation, Form, Kept, Memory, databases
 from .install.python_package import LOCK_FOLDER, PythonPackage
 
 _MOST_OUTPUT_TOKENS = 32_000
@@ -66,8 +69,39 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
         "agent": {"environment_hint": instructions(context)},
         "skills": {"external_dirs": [str(context.home / SKILLS_FOLDER)]},
         "mcp_servers": {name: dict(given) for name, given in context.mcp_servers.items()},
+        **_hooks(context),
     }
     return (ConfigFile(context.home / ".hermes" / "config.yaml", Format.YAML, keys),)
+
+
+def _hooks(context: AgentContext) -> dict[str, Any]:
+    """Return the hooks that report what it is doing.
+
+    ``pre_llm_call`` is the only one at the start of each turn.  It is given the whole conversation,
+    which our hook does not read.
+    """
+    if not context.reporter:
+        return {}
+
+    def hook(state: State, *options: str, **more: str) -> list[dict[str, Any]]:
+        return [{"command": context.report("hermes", state, *options), "timeout": 5, **more}]
+
+    # A model is asked before its user is.
+    asks = ("--if", '"surface": "smart"', State.WORKING, "--says", "extra.command")
+    ended = ("--if", '"interrupted": true', State.IDLE, "--if", '"completed": false', State.FAILED)
+    return {
+        "hooks_auto_accept": True,  # it would ask about each hook
+        "hooks": {
+            "pre_llm_call": hook(State.WORKING),
+            "pre_approval_request": hook(State.PERMISSION, *asks),
+            "post_approval_response": hook(State.WORKING),
+            "pre_tool_call": hook(
+                State.QUESTION, "--says", "tool_input.question", matcher="clarify"
+            ),
+            "post_tool_call": hook(State.WORKING, matcher="clarify"),
+            "on_session_end": hook(State.DONE, *ended),
+        },
+    }
 
 
 def _dialect(context: AgentContext, model: str) -> Dialect:
@@ -96,6 +130,35 @@ def _described(model: str) -> dict[str, Any]:
     return {"context_length": family.context_tokens, "supports_vision": family.sees_images}
 
 
+_DATABASE = Path(".hermes") / "state.db"
+_QUERIES = databases.Queries(
+    """
+    SELECT s.id, coalesce(s.title, (SELECT m.content FROM messages m WHERE m.session_id = s.id
+               AND m.role = 'user' ORDER BY m.id LIMIT 1)), s.cwd,
+           coalesce((SELECT max(m.timestamp) FROM messages m WHERE m.session_id = s.id),
+               s.started_at)
+    FROM sessions s WHERE s.message_count > 0 AND s.parent_session_id IS NULL
+    """,
+    "SELECT content FROM messages WHERE session_id = ? AND role IN ('user', 'assistant')",
+)
+
+
+def _conversations(home: Path) -> Iterator[Conversation]:
+    yield from databases.conversations(home / _DATABASE, _QUERIES)
+
+
+MEMORY = Memory(
+    kept=(
+        Kept(str(_DATABASE), Form.DATABASE, is_conversation=True, counted="sessions"),
+        Kept(".hermes/memories/**/*"),
+        Kept(".hermes/SOUL.md"),
+        Kept(".hermes/skills/**/*"),
+        Kept(".hermes/.hermes_history", Form.LOG, is_history=True),
+    ),
+    resume=("--resume", "{id}"),
+    conversations=_conversations,
+)
+
 HERMES = Agent(
     name="hermes",
     title="Hermes",
@@ -112,4 +175,7 @@ HERMES = Agent(
     also_speaks=(Dialect.ANTHROPIC, Dialect.RESPONSES),
     default_model=lambda models: models.hermes_model,
     config_files=config_files,
+    memory=MEMORY,
+    module="hermes_cli.main",
+    one_turn=frozenset({"-q", "--query", "-z", "--oneshot"}),
 )

@@ -20,19 +20,24 @@ Decided
   its folder would keep it from reading the user's ``~/.claude/CLAUDE.md``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ..config_files import ConfigFile, Format
 from ..config_files.managed import STATE_FOLDER
 from ..models import Dialect, Family, ModelTable, family_of
 from .base import Agent, AgentContext, instructions_file
+from .conversations import Conversation, Form, Kept, Memory, databases
 from .install.npm import LOCK_FOLDER, NpmPackage
 
 _FOLDER = (".config", "opencode")
 _OVERRIDES = (*STATE_FOLDER.parts, "opencode")
 _HEADERS = {"x-databricks-use-coding-agent-mode": "true"}
+_PLUGIN_PACKAGE = "@opencode-ai/plugin"
+# By which it reports what it is doing.
+PLUGIN = Path(__file__).with_name("attention") / "opencode_plugin.mjs"
 # More at once than any answer of an agent has; what is asked for may be reserved beforehand.
 _MOST_OUTPUT_TOKENS = 32_000
 
@@ -79,6 +84,7 @@ DIALECTS = tuple(PROVIDERS)
 def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
     """Return ``opencode.json``, the instructions beside it, its overrides and the last models."""
     instructions = instructions_file(context, *_FOLDER, "jupyter_dbx_agents.md")
+    home = context.home
     providers = {
         provider.name: _provider(context, provider, models)
         for dialect, provider in PROVIDERS.items()
@@ -97,9 +103,9 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
         "provider": providers,
         "instructions": [str(instructions.path)],
         "mcp": {name: _server(given) for name, given in context.mcp_servers.items()},
+        **({"plugin": [PLUGIN.as_uri()]} if context.reporter and takes_plugins(home) else {}),
     }
     overrides: dict[str, Any] = {**firm, "provider": {n: _host(p) for n, p in providers.items()}}
-    home = context.home
     return (
         ConfigFile(home.joinpath(*_FOLDER, "opencode.json"), Format.JSONC, settings),
         instructions,
@@ -114,7 +120,28 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
             {"recent": context.initial(_recent(context))},
             mode=0o644,
         ),
+        *(ConfigFile(path, Format.JSON, keys) for path, keys in _no_packages(home).items()),
     )
+
+
+def takes_plugins(home: Path) -> bool:
+    """Whether a plug-in loads at once.
+
+    With any, the program waits at its start until npm has installed the package for plug-ins into
+    each of its folders, for minutes where there is no npm.  Without one it does not wait, and once
+    it has done it, there is nothing to wait for.
+    """
+    return home.joinpath(*_FOLDER, "node_modules", _PLUGIN_PACKAGE, "package.json").exists()
+
+
+def _no_packages(home: Path) -> dict[Path, dict[str, Any]]:
+    """Return what makes it install nothing into our own folder, where nobody has plug-ins."""
+    folder, wanted = home.joinpath(*_OVERRIDES), {"dependencies": {_PLUGIN_PACKAGE: "*"}}
+    return {
+        folder / "package.json": wanted,
+        folder / "package-lock.json": {"packages": {"": wanted}},
+        folder / "node_modules" / "package.json": {"private": True},
+    }
 
 
 def _recent(context: AgentContext) -> tuple[dict[str, str], ...]:
@@ -208,6 +235,34 @@ def _server(given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+_DATABASE = Path(".local/share/opencode/opencode.db")
+_QUERIES = databases.Queries(
+    "SELECT id, title, directory, time_updated / 1000.0 FROM session WHERE parent_id IS NULL",
+    "SELECT json_extract(data, '$.text') FROM part WHERE session_id = ?",
+)
+
+
+def _conversations(home: Path) -> Iterator[Conversation]:
+    yield from databases.conversations(home / _DATABASE, _QUERIES)
+
+
+MEMORY = Memory(
+    kept=(
+        Kept(
+            str(_DATABASE),
+            Form.DATABASE,
+            is_conversation=True,
+            emptied=("account", "account_state", "control_account", "credential"),
+            counted="session",
+        ),
+        Kept(".local/state/opencode/prompt-history.jsonl", Form.LOG, is_history=True),
+        Kept(".config/opencode/agent/**/*.md"),
+        Kept(".config/opencode/command/**/*.md"),
+    ),
+    resume=("-s", "{id}"),
+    conversations=_conversations,
+)
+
 OPENCODE = Agent(
     name="opencode",
     title="OpenCode",
@@ -226,6 +281,8 @@ OPENCODE = Agent(
     also_speaks=(Dialect.RESPONSES, Dialect.GEMINI, Dialect.CHAT),
     default_model=default_model,
     config_files=config_files,
+    depends_on=takes_plugins,
+    one_turn=frozenset({"run"}),
     # Its list of all vendors' models, from the vendor; ours are in the file.
     environment={
         "OPENCODE_DISABLE_MODELS_FETCH": "1",
@@ -235,4 +292,5 @@ OPENCODE = Agent(
         ("opencode.json", "opencode.jsonc", ".opencode/opencode.json", ".opencode/opencode.jsonc"),
         r'"(?:provider|model|small_model|enabled_providers)"',
     ),
+    memory=MEMORY,
 )

@@ -29,7 +29,8 @@ Security invariants; ``tests/broker`` has a test of nearly the same name for eac
   any of its answer.
 - An answer that anything cuts short, a fault of ours included, ends with a broken connection.
 - Memory is bounded: a body by ``max_body_bytes``, all bodies by ``max_held_bytes``, each until its
-  answer begins; an answer by what the agent reads.
+  answer begins; an answer by what the agent reads.  A small call of one agent fits whatever another
+  one holds.
 
 It is not a sandbox: agents run as the same operating-system user as the server.
 """

@@ -25,6 +25,7 @@ from .skills import add_skills_command
 if TYPE_CHECKING:
     from ..app import ServerStatus
     from ..lifecycle.startup import TaskStatus
+    from ..models import ModelReport
     from ..pat.rotator import PatStatus
 
 _DESCRIPTION = "Start the server or a demo, or control a running one."
@@ -246,6 +247,16 @@ def status_lines(status: ServerStatus) -> list[str]:
         ),
         ("Pasted", pat["pasted"]["message"]),
         ("Models", f"{gateway['kind']}: {gateway['reason']}"),
+        *(("", f"{name}: {_abilities(report)}") for name, report in status["models"].items()),
+        *(
+            ("", f"{name} is not served; {model} is called instead.")
+            for name, model in status["stand_ins"].items()
+        ),
+        *(
+            ("Agents", f"{agent['title']} does not follow {path}, which names another provider.")
+            for agent in status["agents"]
+            for path in agent["not_followed"]
+        ),
         (
             "Sessions",
             f"{_count(sessions['terminals'], 'terminal')}, {_count(sessions['kernels'], 'kernel')}",
@@ -262,6 +273,15 @@ def status_lines(status: ServerStatus) -> list[str]:
         if project["message"]:
             rows.append(("", f"{project['name']}: {project['message']} {project['hint']}"))
     return [f"{name:11}{text.strip()}" for name, text in rows if text.strip()]
+
+
+def _abilities(report: ModelReport) -> str:
+    sight = "pictures" if report["sees_images"] else "no pictures"
+    efforts = f", efforts {' '.join(report['efforts'])}" if report["efforts"] else ""
+    return (
+        f"{report['model']}, window {report['context_tokens']:,}, output up to "
+        f"{report['output_tokens']:,}, {sight}{efforts}"
+    )
 
 
 def _connection(pat: PatStatus) -> str:

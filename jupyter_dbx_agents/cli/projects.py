@@ -185,9 +185,14 @@ def _project_lines(project: ProjectStatus) -> Lines:
     history = project["history"]
     if history["safe_at"]:
         yield f"{'':24}safe at {history['safe_at']}: {history['commit'][:10]} and all refs"
+    work = project["work"]
+    if work["kept_at"]:
+        yield f"{'':24}work in progress: kept at {work['kept_at']}"
+    for file in work["left_out"]:
+        yield f"{'':24}not kept: {file['path']}: {file['reason']}"
     if project["count"]:
         yield f"{'':24}files: {project['done']} of {project['count']}"
-    for said in (history["message"], history["note"]):
+    for said in (history["message"], history["note"], work["message"]):
         if said:
             yield f"{'':24}{said}"
 
@@ -212,5 +217,7 @@ def _restored_project_lines(project: dict[str, Any]) -> Lines:
         return
     kind = "with its history" if project["has_history"] else "without its history"
     yield f"Restored {project['name']} {kind} ({project['commit'][:10]})."
+    if project["work"]:
+        yield f"  {project['work']}"
     for path in project["missing"]:
         yield f"  missing: {path}"

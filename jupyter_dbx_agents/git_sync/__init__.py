@@ -8,15 +8,16 @@ fetch into the repository's mirror (``local/mirror``), and a bundle of what is n
 (``local/objects``, from the mirror), the intent (``remote/marker``), the files in a safe order
 (``apply``, ``remote/workspace_files``), the marker again.  A first pass claims the folder
 (``ownership``); ``audit`` compares all of it on demand; ``restore`` and ``checkout`` go the other
-way.  ``ending`` is for projects that were deleted, renamed or forgotten; ``hooks/user_config`` sets
-up git.
+way.  ``work`` does the same for what is not committed, beside the history.  ``ending`` is for
+projects that were deleted, renamed or forgotten; ``hooks/user_config`` sets up git.
 
 Invariants; ``tests/git_sync`` shows them with random histories, faults and kills
 - Every ref that was reported safe is restored, whatever happens to the files.
 - The workspace ends with HEAD's tree, plus the files of others.
 - Nothing is overwritten or deleted that git sync did not write.
 - A kill between any two calls loses nothing: the next start continues.
-- What is synced is the committed tree, never the working tree.
+- What is visible is the committed tree, never the working tree; what is not committed is kept
+  beside the history, and nothing of the user's repository is written for that.
 - What cannot be synced is named, with the reason and the next step.
 - Nobody else's hook and no setting of the user is changed.
 """

@@ -22,6 +22,7 @@ from .local.repository import STASH_REFS, WORKTREE_REFS, Repository, kept_ref
 from .remote.bundles import BundleStore, Chain, State, read_state
 from .remote.marker import Destination, Marker
 from .remote.workspace_files import WorkspaceFiles
+from .work.giving_back import GivenBack, give_back
 
 _COMMITTER = ("-c", "user.name=jupyter_dbx_agents", "-c", "user.email=restored@localhost")
 _SCRATCH = ".restoring-"
@@ -30,13 +31,17 @@ _SEE_LIST = "See: jupyter dbx-agents restore --list"
 
 @dataclass(frozen=True)
 class Restored:
-    """What was restored; ``missing`` are files that were not, ``problem`` why nothing was."""
+    """What was restored; ``missing`` are files that were not, ``problem`` why nothing was.
+
+    ``work`` says what became of the work in progress, '' if there was none.
+    """
 
     name: str
     commit: str
     has_history: bool
     missing: tuple[str, ...] = ()
     problem: str = ""
+    work: str = ""
 
 
 @dataclass(frozen=True)
@@ -174,9 +179,11 @@ class _Attempt:
                 await self._renew_marker(has_history)
         if state is not None:
             await self._promise(state)
+        work = GivenBack() if self._is_bare else await give_back(repository, self.destination)
         head = await repository.head()
         commit = head.commit if head is not None else ""
-        return Restored(self.destination.project, commit, has_history, tuple(missing))
+        name = self.destination.project
+        return Restored(name, commit, has_history, tuple(missing), work=work.text)
 
     async def take(self) -> None:
         """Become the app that syncs it."""
@@ -266,19 +273,18 @@ class _Attempt:
         """Commit the files as the workspace has them, on its history; return the missing ones."""
         repository, marker = self.repository, self.marker
         missing, skipped = list[str](), marker.skipped if marker is not None else {}
-        listed, folder = set[str](), repository.location.folder
-        async for path, is_executable in self._listing():
-            listed.add(path)
+        listed, folder = dict([each async for each in self._listing()]), repository.location.folder
+        if has_history:
+            former = {each.path async for each in list_synced(repository, "HEAD")}
+            for path in former - listed.keys():  # deleted since then
+                (folder / path).unlink(missing_ok=True)
+        for path, is_executable in listed.items():
             is_wanted = is_safe(path) and path not in skipped
             data = await self.destination.read(path) if is_wanted else None
             if data is None:
                 missing.append(path)
             else:
                 await asyncio.to_thread(_write, folder, path, data, is_executable)
-        if has_history:
-            former = {each.path async for each in list_synced(repository, "HEAD")}
-            for path in former - listed:  # deleted since then
-                (folder / path).unlink(missing_ok=True)
         options = (*tree_of(repository), *_COMMITTER)
         await repository.output("add", "--all", "--force", options=options)
         message = f"Restored from the workspace, as of {marker.commit if marker else ''}"

@@ -153,6 +153,19 @@ class HistoryStatus(TypedDict):
     note: str
 
 
+class WorkStatus(TypedDict):
+    """Whether a project's work in progress is in the workspace.
+
+    ``kept_at`` is of when it is, '' if there is none there; ``pending`` is whether something has
+    changed since; ``left_out`` names what is never kept.
+    """
+
+    kept_at: str
+    pending: bool
+    message: str
+    left_out: list[Remark]
+
+
 class ProjectStatus(TypedDict):
     """A project's REST model."""
 
@@ -171,6 +184,7 @@ class ProjectStatus(TypedDict):
     skipped: list[Remark]
     notes: list[Remark]
     history: HistoryStatus
+    work: WorkStatus
 
 
 def bare_status(name: str, state: SyncState, message: str = "", hint: str = "") -> ProjectStatus:
@@ -191,4 +205,10 @@ def bare_status(name: str, state: SyncState, message: str = "", hint: str = "") 
         "skipped": [],
         "notes": [],
         "history": HistoryStatus(kept=False, bytes=0, safe_at="", commit="", message="", note=""),
+        "work": no_work(),
     }
+
+
+def no_work() -> WorkStatus:
+    """Return the model where nothing is known of work in progress."""
+    return {"kept_at": "", "pending": False, "message": "", "left_out": []}

@@ -5,7 +5,7 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from traitlets.config import LoggingConfigurable
 from ..background import BackgroundTasks, Listeners
 from ..errors import ConfigFileError, DbxAgentsError, DestinationError, GitSyncError
 from ..pat import PatSource
+from ..secret import Secret
 from ..workspace_api import WorkspaceApi
 from .ending import Endings, Forgotten, forget
 from .history import History
@@ -42,6 +43,7 @@ from .remote.marker import Destination
 from .remote.workspace_files import Pace, WorkspaceFiles
 from .restore import Restored, Restorer, remove_leftovers
 from .states import Cause, ProjectStatus, Waker, bare_status
+from .work.keeper import WorkKeepers
 from .worker import ProjectWorker
 
 _PROGRESS_SECONDS = 1.0
@@ -75,7 +77,9 @@ class GitSync(LoggingConfigurable):
         help="The rate limit for calls to the workspace. Its own limits (about 30 imports a "
         "second) are shared by all of its users.",
     ).tag(config=True)
-    most_parallel_requests = Integer(8, help="Concurrent calls to the workspace.").tag(config=True)
+    most_parallel_requests = Integer(
+        8, help="Concurrent calls to the workspace; from three on, two of them are not for files."
+    ).tag(config=True)
     trigger_seconds = Float(0.2, help="How often to check whether git hooks report a commit.").tag(
         config=True
     )
@@ -103,6 +107,12 @@ class GitSync(LoggingConfigurable):
         "included file that all of your own settings override.",
     ).tag(config=True)
 
+    keeps_work_in_progress = Bool(
+        True,
+        help="Whether what is not committed (staged, changed and new files that git does not "
+        "ignore) is kept in the workspace beside the history, for a restore.",
+    ).tag(config=True)
+
     def __init__(
         self,
         *,
@@ -112,6 +122,7 @@ class GitSync(LoggingConfigurable):
         api: WorkspaceApi,
         pats: PatSource,
         user: Callable[[], str],
+        secrets: Callable[[], Iterable[Secret]] = tuple,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -121,13 +132,12 @@ class GitSync(LoggingConfigurable):
         self._triggers = Triggers(home / FOLDER_BELOW_HOME)
         self._state = self._triggers.folder.parent
         self._state_note, self._temporary = "", Path()
-        self._mirrors: dict[Path, Mirror] = {}
-        self._ownerships: dict[str, Ownership] = {}
         self._histories: dict[Path, History] = {}
         self._config = UserConfig(home, self._triggers.folder, self._environment)
         pace = Pace(self.requests_per_second, self.most_parallel_requests)
         self._files = WorkspaceFiles(api, pats, pace, retry_seconds=self.request_retry_seconds)
         self._workers: dict[str, ProjectWorker] = {}
+        self._work = WorkKeepers(self._syncs, lambda: self._files.is_waiting, secrets, self.log)
         self._unfit: dict[str, Unfit] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._background = BackgroundTasks(self.log)
@@ -150,6 +160,8 @@ class GitSync(LoggingConfigurable):
         await self._attempt(self.install_hooks)
         self._background.spawn(self._watch(self._take_triggers, self.trigger_seconds))
         self._background.spawn(self._watch(self._look, self.look_seconds))
+        if self.keeps_work_in_progress:
+            self._background.spawn(self._work.run(self._changed))
         self.pat_changed()
 
     async def stop(self, flush_seconds: float = 0.0) -> None:
@@ -168,6 +180,8 @@ class GitSync(LoggingConfigurable):
         await self._endings.finish()
         while not all(worker.is_idle for worker in self._workers.values()):  # noqa: ASYNC110
             await asyncio.sleep(_FLUSH_POLL_SECONDS)  # at the very end only, and for seconds
+        if self.keeps_work_in_progress:
+            await self._work.flush()
 
     def pat_changed(self) -> None:
         """Continue at once if there is a PAT again; call this when the credential has changed."""
@@ -190,7 +204,8 @@ class GitSync(LoggingConfigurable):
         for name, (reason, hint) in self._unfit.items():
             models[name] = bare_status(name, Cause.UNFIT.state, reason, hint)
         models |= {name: worker.model() for name, worker in self._workers.items()}
-        for model in models.values():
+        for name, model in models.items():
+            model["work"] = self._work.model(name)
             model["history"]["note"] = model["history"]["note"] or self._state_note
         return [models[name] for name in sorted(models)]
 
@@ -265,7 +280,7 @@ class GitSync(LoggingConfigurable):
                 raise GitSyncError(f"The workspace has no project {name}.", "Check its name.")
             self._endings.forget(name)
             destination = Destination(self._files, self._root(), name)
-            forgotten = await forget(destination, self._environment, files=files)
+            forgotten = await forget(destination, self._environment, self._origin, files=files)
         self._changed()
         return forgotten
 
@@ -342,11 +357,8 @@ class GitSync(LoggingConfigurable):
     def _drop(self, name: str) -> None:
         """End a project's tasks; its copy in the workspace stays."""
         self._workers.pop(name, None)
-        self._ownerships.pop(name, None)
         self._endings.forget(name)
-        for common_dir, history in list(self._histories.items()):
-            if history.project == name:
-                del self._histories[common_dir], self._mirrors[common_dir]
+        self._histories = {d: h for d, h in self._histories.items() if h.project != name}
         if (task := self._tasks.pop(name, None)) is not None:
             task.cancel()
 
@@ -408,6 +420,9 @@ class GitSync(LoggingConfigurable):
 
     # ---- the parts of a sync
 
+    def _syncs(self) -> list[ProjectSync]:
+        return [worker.sync for worker in self._workers.values() if worker.sync is not None]
+
     def _root(self) -> str:
         user = self._user()
         return f"/Workspace/Users/{user}/projects" if user else ""
@@ -421,21 +436,20 @@ class GitSync(LoggingConfigurable):
         settings = Settings(
             most_file_bytes=self.most_file_bytes, parallel=self.most_parallel_requests
         )
-        ownership = self._ownership(root, name, location)
         history = self._history(root, name, location)
+        ownership = history.ownership
+        if history.project != name:
+            ownership = self._ownership(root, name, location, history.mirror)
         return ProjectSync(ownership, history, settings, log=self.log, progress=progress)
 
-    def _ownership(self, root: str, name: str, location: Location) -> Ownership:
-        if (known := self._ownerships.get(name)) is not None:
-            return known
-        self._ownerships[name] = ownership = Ownership(
+    def _ownership(self, root: str, name: str, location: Location, mirror: Mirror) -> Ownership:
+        return Ownership(
             Repository(location, self._environment),
-            self._mirror(location),
+            mirror,
             Destination(self._files, root, name),
             origin=self._origin,
             other_projects=lambda: list(self._workers),
         )
-        return ownership
 
     def _history(self, root: str, name: str, location: Location) -> History:
         """Return a repository's history, which is kept in the folder of its main project."""
@@ -445,9 +459,10 @@ class GitSync(LoggingConfigurable):
         for other, worker in self._workers.items():
             if worker.location.git_dir.resolve() == key:
                 name, location = other, worker.location
+        mirror = self._mirror(location)
         self._histories[key] = history = History(
-            self._mirror(location),
-            self._ownership(root, name, location),
+            mirror,
+            self._ownership(root, name, location, mirror),
             origin=self._origin,
             most_bytes=self.most_history_bytes,
             log=self.log,
@@ -456,11 +471,8 @@ class GitSync(LoggingConfigurable):
         return history
 
     def _mirror(self, location: Location) -> Mirror:
-        key = location.common_dir.resolve()
-        if key not in self._mirrors:
-            source = Repository(main_location(location), self._environment)
-            self._mirrors[key] = Mirror(self._mirrors_folder(), source, self._environment)
-        return self._mirrors[key]
+        source = Repository(main_location(location), self._environment)
+        return Mirror(self._mirrors_folder(), source, self._environment)
 
     def _mirrors_folder(self) -> Path:
         """Return where mirrors are: in our state folder, or else in a temporary one."""

@@ -53,7 +53,7 @@ class OpenSessions:
 
     def terminals(self) -> list[TerminalStatus]:
         """Return the REST models of the open terminals."""
-        manager = self._terminals()
+        manager = self.manager()
         if manager is None:
             return []
         models = [manager.get_terminal_model(name) for name in manager.terminals]
@@ -61,13 +61,13 @@ class OpenSessions:
 
     def announce(self, message: str) -> None:
         """Show a line in every terminal."""
-        terminals = self._terminals()
+        terminals = self.manager()
         if terminals is not None:
             terminals.announce(message)
 
     async def end_terminals(self) -> None:
         """End every terminal and the programs in it."""
-        terminals = self._terminals()
+        terminals = self.manager()
         if terminals is not None:
             await terminals.terminate_all()
 
@@ -76,13 +76,13 @@ class OpenSessions:
         await ensure_async(self._server.kernel_manager.shutdown_all())
 
     def _counts(self) -> SessionCounts:
-        terminals = self._terminals()
+        terminals = self.manager()
         return {
             "terminals": len(terminals.terminals) if terminals else 0,
             "kernels": len(self._server.kernel_manager.list_kernel_ids()),
         }
 
-    def _terminals(self) -> DbxTerminalManager | None:
-        """Return the manager, which Jupyter creates after we have built our parts."""
+    def manager(self) -> DbxTerminalManager | None:
+        """Return the terminals' manager, which Jupyter creates after we have built our parts."""
         manager = self._server.web_app.settings.get("terminal_manager")
         return manager if isinstance(manager, DbxTerminalManager) else None

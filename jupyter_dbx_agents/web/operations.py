@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any, TypedDict
 
 from ..agents import AgentRoster
+from ..agents.attention import Attention
 from ..agents.databricks.tools import DatabricksTools, ToolsStatus
 from ..agents.roster import AgentStatus
 from ..agents.tracing import SessionTracer
@@ -17,6 +18,7 @@ from ..errors import RequestError
 from ..git_sync import GitSync
 from ..local_channel.paths import (
     AGENTS_PATH,
+    ATTENTION_PATH,
     DATABRICKS_PATH,
     PAT_PATH,
     PROJECTS_PATH,
@@ -53,6 +55,7 @@ class Services:
     agents: AgentRoster
     git_sync: GitSync
     tracer: SessionTracer
+    attention: Attention
     status: Callable[[], Reply]
     install: Callable[[str], None]
     databricks: DatabricksTools
@@ -191,6 +194,25 @@ async def post_trace(services: Services, body: Body) -> Reply:
     return {}
 
 
+async def get_attention(services: Services, _body: Body) -> Reply:
+    """Return what each agent is doing."""
+    return {"attention": services.attention.status()}
+
+
+async def post_report(services: Services, body: Body) -> Reply:
+    """Take what an agent's hook reports."""
+    agent = services.agents.agent(_text(body, "agent"))
+    services.attention.hooked(agent.name, body)
+    return {}
+
+
+async def post_seen(services: Services, body: Body) -> Reply:
+    """Take note that the owner looks at a session."""
+    revision = body.get("revision")
+    services.attention.see(_text(body, "id"), revision if isinstance(revision, int) else 0)
+    return {"attention": services.attention.status()}
+
+
 _AGENT = f"{AGENTS_PATH}/{{name}}"
 # A part of a path in braces is an argument of the operations.
 OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
@@ -206,6 +228,9 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     f"{_AGENT}/check": {"POST": post_check},
     DATABRICKS_PATH: {"GET": get_databricks, "POST": post_databricks},
     TRACES_PATH: {"POST": post_trace},
+    ATTENTION_PATH: {"GET": get_attention},
+    f"{ATTENTION_PATH}/report": {"POST": post_report},
+    f"{ATTENTION_PATH}/seen": {"POST": post_seen},
     PROJECTS_PATH: {"GET": get_projects},
     f"{PROJECTS_PATH}/sync": {"POST": post_sync},
     f"{PROJECTS_PATH}/restore": {"POST": post_restore},

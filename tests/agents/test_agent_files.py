@@ -223,6 +223,13 @@ def has_secret(value: object) -> bool:
     return isinstance(value, Secret) or (isinstance(value, list) and any(map(has_secret, value)))
 
 
+def test_agents_are_told_about_bundles_of_other_workspaces(home):
+    for agent in AGENTS:
+        files = agent.config_files(context_of(home, agent))
+        said = [str(value) for file in files for value in file.keys.values()]
+        assert any("names another workspace" in text for text in said), agent.name
+
+
 def test_an_agent_declares_all_that_the_others_need_and_no_secret_in_its_environment():
     assert len({agent.name for agent in AGENTS}) == len({a.command for a in AGENTS}) == len(AGENTS)
     for agent in AGENTS:

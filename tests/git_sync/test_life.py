@@ -368,6 +368,20 @@ async def test_a_forgotten_project_is_gone_for_good(site: Site, files: bool) -> 
         await fresh.forget("team/p")
 
 
+async def test_a_project_that_another_app_syncs_is_not_forgotten_by_this_one(site: Site) -> None:
+    site.make("p", a="1")
+    await site.project_sync("p", origin="their app").run()
+    shutil.rmtree(site.projects / "p")
+    before = {node.path for node in site.workspace.files.all()}
+    sync = site.git_sync()
+    with pytest.raises(GitSyncError, match="synced by their app"):
+        await sync.forget("p", files=True)
+    assert {node.path for node in site.workspace.files.all()} == before
+    await sync.restore("p")  # as the hint says, if that app is gone
+    shutil.rmtree(site.projects / "p")
+    assert (await sync.forget("p", files=True)).left == ""
+
+
 @pytest.mark.parametrize("name", ["..", "../..", "", ".", "other/../p", "no such"])
 async def test_a_name_from_outside_deletes_nothing(site: Site, name: str) -> None:
     site.make("p", a="1")

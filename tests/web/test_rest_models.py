@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 import jupyter_dbx_agents
+from jupyter_dbx_agents.agents.attention.attention import SessionState
+from jupyter_dbx_agents.agents.attention.states import State
 from jupyter_dbx_agents.agents.checks import Check
 from jupyter_dbx_agents.agents.databricks.tools import ToolsStatus
 from jupyter_dbx_agents.agents.roster import AgentStatus
@@ -25,6 +27,7 @@ from jupyter_dbx_agents.web.operations import ErrorReply
 MODELS: dict[str, Any] = {
     "Agent": AgentStatus,
     "DatabricksTools": ToolsStatus,
+    "AgentSession": SessionState,
     "Error": ErrorReply,
     "Instant": str | None,
     "ModelReport": ModelReport,
@@ -35,6 +38,7 @@ MODELS: dict[str, Any] = {
     "Restorable": Restorable,
     "Restored": Restored,
     "SignInAttempt": SignInAttempt,
+    "State": State,
     "Status": ServerStatus,
     "Usage": UsageStatus,
 }

@@ -17,7 +17,7 @@ import secrets
 import shutil
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -134,6 +134,11 @@ class Mirror(Git):
         """Set refs of ours; an object id of '' deletes one."""
         async with self._turn, self.locked("update"):
             await self._set_refs({OWN_REFS + name: oid for name, oid in refs.items()})
+
+    async def take_commits(self, oids: Iterable[str]) -> None:
+        """Fetch commits that no ref names, such as those of a rebase; refs of ours hold them."""
+        async with self._turn, self.locked("update"):
+            await self._fetch({f"{OWN_REFS}taken/{oid}": oid for oid in oids})
 
     def with_objects_of(self, location: Location) -> Git:
         """Return a git that also reads what the mirror could not fetch from a repository.

@@ -27,7 +27,6 @@ from .workspace_files import RemoteObject
 
 STATE = f"{OWN_REFS}state"
 SCHEMA = 1
-_STATE_LINE = re.compile(rf"^([0-9a-f]+) {STATE}$".encode(), re.MULTILINE)
 # The workspace exports files of at most 10 MB.
 PART_BYTES = 8 * 1024 * 1024
 _NAME = re.compile(r"history-(\d{4})-(\d{6})-(\d{6})\.bundle(?:\.(\d{4})-(\d{4}))?")
@@ -272,7 +271,7 @@ class BundleStore:
     async def _fetch(self, bundle: Bundle, git: Git) -> str:
         """Add a bundle's objects to a repository; return its state's id, '' if it is damaged."""
         try:
-            return await _index(git, self._chunks(bundle.names()))
+            return await index_bundle(git, self._chunks(bundle.names()))
         except (DestinationError, GitError):
             return ""
 
@@ -286,7 +285,9 @@ class BundleStore:
     async def fetch_legacy(self, archive: LegacyArchive, git: Git) -> None:
         """Add the objects of an archive of version 0.1.0.  Raises DestinationError, GitError."""
         for number in range(len(archive.parts)):
-            await _index(git, self._chunks(archive.names(number)), archive.kind == "history")
+            await index_bundle(
+                git, self._chunks(archive.names(number)), has_header=archive.kind == "history"
+            )
 
     async def _chunks(self, names: list[str]) -> AsyncIterator[bytes]:
         for name in names:
@@ -313,8 +314,10 @@ async def read_state(git: Git, oid: str) -> State:
     return State.from_bytes(await git.output("cat-file", "blob", oid or "0"))
 
 
-async def _index(git: Git, chunks: AsyncIterator[bytes], has_header: bool = True) -> str:
-    """Add a bundle's or a pack's objects; return the id of the bundle's state, '' for none."""
+async def index_bundle(
+    git: Git, chunks: AsyncIterator[bytes], ref: str = STATE, has_header: bool = True
+) -> str:
+    """Add a bundle's or a pack's objects; return what a ref of the bundle names, '' for none."""
     header = b""
     async with git.running("index-pack", "--stdin", "--fix-thin") as indexing:
         with contextlib.suppress(ConnectionError):
@@ -328,5 +331,5 @@ async def _index(git: Git, chunks: AsyncIterator[bytes], has_header: bool = True
         indexing.stdin.close()
         await indexing.stdout.read()
         await indexing.succeed()
-    state = _STATE_LINE.search(header)
-    return state[1].decode() if state else ""
+    lines = (line.decode().partition(" ") for line in header.splitlines())
+    return next((oid for oid, _, name in lines if name == ref), "")

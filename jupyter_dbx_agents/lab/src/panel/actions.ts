@@ -1,11 +1,13 @@
 /** What the panel's buttons do; a failure is shown in a notification. */
 
 import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
+import type { ServiceManager } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
+import { doingOf, nameOf, sessionIn } from '../attention/needs';
 import { errorText, request } from '../server/requests';
 import { ENTER_TOKEN, startCommand } from '../status/commands';
-import type { Forgotten, Pat, Restorable, Restored } from '../status/model';
+import type { AgentSession, Forgotten, Pat, Restorable, Restored, Status } from '../status/model';
 import type { IStatusStore } from '../status/store';
 
 export class Actions {
@@ -35,6 +37,37 @@ export class Actions {
 
   openTerminal(name: string): void {
     void this._commands.execute('terminal:open', { name });
+  }
+
+  /** End a terminal and what runs in it, after a confirmation if an agent is at work there. */
+  endTerminal(name: string, terminals: ServiceManager.IManager['terminals']): void {
+    const session = sessionIn(this._store.status, name);
+    this._run(async () => {
+      const isBusy = session && !['idle', 'done', 'failed'].includes(session.state);
+      if (!isBusy || (await this._confirmsEnd(session))) {
+        await terminals.shutdown(name);
+      }
+    });
+  }
+
+  private async _confirmsEnd(session: AgentSession): Promise<boolean> {
+    const { status } = this._store;
+    const { button } = await showDialog({
+      title: this._trans.__('End %1?', nameOf(status, session, this._trans)),
+      body: this._trans.__(
+        'It %1; what it has not finished is lost.',
+        doingOf(session, this._trans)
+      ),
+      buttons: [Dialog.cancelButton(), Dialog.warnButton({ label: this._trans.__('End') })]
+    });
+    return button.accept;
+  }
+
+  /** Take note that the owner has seen what an agent in the background has done. */
+  dismiss({ id, revision }: AgentSession): void {
+    this._run(async () => {
+      this._store.put(await request<Status>('attention/seen', 'POST', { id, revision }));
+    });
   }
 
   rotate(): void {

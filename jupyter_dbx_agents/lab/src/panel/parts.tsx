@@ -24,10 +24,13 @@ function knownStates(trans: TranslationBundle): Record<string, Record<string, st
     good: {
       active: trans.__('active'),
       done: trans.__('done'),
-      synced: trans.__('synced')
+      synced: trans.__('synced'),
+      working: trans.__('working')
     },
     warning: {
       adopting: trans.__('checking'),
+      permission: trans.__('asks for permission'),
+      question: trans.__('asks a question'),
       retrying: trans.__('retrying'),
       running: trans.__('running'),
       syncing: trans.__('syncing'),
@@ -43,6 +46,7 @@ function knownStates(trans: TranslationBundle): Record<string, Record<string, st
     none: {
       empty: trans.__('empty'),
       gone: trans.__('deleted'),
+      idle: trans.__('idle'),
       pending: trans.__('pending'),
       unfit: trans.__('not synced')
     }

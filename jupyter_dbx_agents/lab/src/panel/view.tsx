@@ -10,7 +10,7 @@ import { Models } from './models';
 import { Projects } from './projects';
 import { Memory, Sessions } from './sessions';
 
-const PARTS = { Credential, Startup, Agents, Projects, Models, Sessions, Memory };
+const PARTS = { Sessions, Credential, Startup, Agents, Projects, Models, Memory };
 
 /** Return the widget that follows the status. */
 export function createView(context: Context): ReactWidget {

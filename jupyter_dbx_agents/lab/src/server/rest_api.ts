@@ -634,6 +634,133 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dbx-agents/api/attention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What each agent is doing */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: components["responses"]["Attention"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dbx-agents/api/attention/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report what an agent is doing
+         * @description Called by the agents' own hooks, over the local channel.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        agent: string;
+                        state: components["schemas"]["State"];
+                        /** @description One line of what */
+                        text?: string;
+                        /** @description A sub-agent's path, '' for the agent */
+                        id?: string;
+                        /** @description What JUPYTER_DBX_AGENTS_TERMINAL has there */
+                        terminal?: string;
+                        /** @description The process that runs the hook */
+                        pid?: number;
+                        /** @description When, in seconds; an earlier one is dropped */
+                        at?: number;
+                    };
+                };
+            };
+            responses: {
+                /** @description The report was taken */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": Record<string, never>;
+                    };
+                };
+                400: components["responses"]["Error"];
+                404: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dbx-agents/api/attention/seen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take note that the owner has seen what an agent needs
+         * @description What is done or has failed is then idle.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        id: string;
+                        /** @description The one that was seen */
+                        revision: number;
+                    };
+                };
+            };
+            responses: {
+                200: components["responses"]["Attention"];
+                400: components["responses"]["Error"];
+                404: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/dbx-agents/api/projects": {
         parameters: {
             query?: never;
@@ -897,6 +1024,15 @@ export interface components {
                 /** @description What was done to it, such as a deletion */
                 note: string;
             };
+            work: {
+                /** @description When what is not committed was kept, '' for nothing */
+                kept_at: string;
+                /** @description Whether something has changed since */
+                pending: boolean;
+                /** @description Why it is not kept, '' if it is */
+                message: string;
+                left_out: components["schemas"]["Remarks"];
+            };
         };
         /** @description Files that are not copied, or differ from those in git; at most 100 */
         Remarks: {
@@ -923,6 +1059,8 @@ export interface components {
             missing: string[];
             /** @description Why nothing was restored, '' if it was */
             problem: string;
+            /** @description What became of what was not committed, '' for nothing */
+            work: string;
         };
         Error: {
             message: string;
@@ -955,6 +1093,8 @@ export interface components {
             /** @description A problem with its files, '' if there is none */
             message: string;
             hint: string;
+            /** @description Files of projects that name another provider or key, which it does not use */
+            not_followed: string[];
         };
         Checks: {
             checks: {
@@ -1027,6 +1167,33 @@ export interface components {
             pastes: boolean;
             expires_in_seconds: number;
         };
+        /**
+         * @description done and failed are news: idle once they have been seen
+         * @enum {string}
+         */
+        State: "permission" | "question" | "working" | "failed" | "done" | "idle";
+        /** @description What an agent, or another program that has signalled something, is doing */
+        AgentSession: {
+            id: string;
+            /** @description Null for one in the background */
+            terminal: string | null;
+            /** @description '' for another program */
+            agent: string;
+            program: string;
+            /** @description Where it was started, '' if that is not known */
+            folder: string;
+            state: components["schemas"]["State"];
+            /** Format: date-time */
+            since: string;
+            /** @description One line of what, as the program wrote it */
+            text: string;
+            /** @description Rises with each need, over all sessions */
+            revision: number;
+            /** @description Whether the owner has seen that need */
+            seen: boolean;
+            /** @description Whether a second has passed since then; many agents go on by themselves */
+            settled: boolean;
+        };
         ModelReport: {
             /** @description The model in use */
             model: string;
@@ -1037,6 +1204,13 @@ export interface components {
             alternatives: string[];
             /** @description A problem with it, '' if there is none */
             problem: string;
+            /** @description Its window */
+            context_tokens: number;
+            /** @description The most that a request may ask for */
+            output_tokens: number;
+            sees_images: boolean;
+            /** @description The default first */
+            efforts: string[];
         };
         Usage: {
             agent: string;
@@ -1090,6 +1264,10 @@ export interface components {
             models: {
                 [key: string]: components["schemas"]["ModelReport"];
             };
+            /** @description By a vendor's name that is not served, the model that is called instead */
+            stand_ins: {
+                [key: string]: string;
+            };
             /** @description Since the start of the server; means are over all calls */
             usage: components["schemas"]["Usage"][];
             tracing: {
@@ -1103,6 +1281,8 @@ export interface components {
             };
             agents: components["schemas"]["Agent"][];
             databricks: components["schemas"]["DatabricksTools"];
+            /** @description What needs the owner first, then the latest */
+            attention: components["schemas"]["AgentSession"][];
             projects: components["schemas"]["Project"][];
             startup: {
                 name: string;
@@ -1136,6 +1316,17 @@ export interface components {
         };
     };
     responses: {
+        /** @description What needs the owner first, then the latest */
+        Attention: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": {
+                    attention: components["schemas"]["AgentSession"][];
+                };
+            };
+        };
         /** @description The agent after the request */
         Agent: {
             headers: {
@@ -1192,10 +1383,13 @@ export type Checks = components['schemas']['Checks'];
 export type Instant = components['schemas']['Instant'];
 export type Pat = components['schemas']['Pat'];
 export type SignInAttempt = components['schemas']['SignInAttempt'];
+export type State = components['schemas']['State'];
+export type AgentSession = components['schemas']['AgentSession'];
 export type ModelReport = components['schemas']['ModelReport'];
 export type Usage = components['schemas']['Usage'];
 export type DatabricksTools = components['schemas']['DatabricksTools'];
 export type Status = components['schemas']['Status'];
+export type ResponseAttention = components['responses']['Attention'];
 export type ResponseAgent = components['responses']['Agent'];
 export type ResponseDatabricksTools = components['responses']['DatabricksTools'];
 export type ResponsePat = components['responses']['Pat'];

@@ -1,0 +1,46 @@
+"""What is never uploaded beside commits: secrets by their file's name or content, and large files.
+
+Names and contents are checked both: a key may be anywhere, and not each secret has a known form.
+"""
+
+import re
+from collections.abc import Iterable
+
+from ...secret import Secret
+
+MOST_FILE_BYTES = 10 * 1024 * 1024
+SECRET_NAME = "It may hold secrets, by its name."  # noqa: S105
+SECRET_CONTENT = "It contains a token or a private key."  # noqa: S105
+TOO_LARGE = f"It is larger than {MOST_FILE_BYTES // 1024**2} MB."
+_NAMES = re.compile(
+    r"\.env(\..*|rc)?|id_[^.]*(\.pub)?|.*\.(pem|key|p12|pfx|jks|keystore)|\.databrickscfg.*"
+    r"|\.netrc|\.git-credentials|\.pypirc|\.pgpass|credentials(\.json)?",
+    re.IGNORECASE,
+)
+# Databricks' tokens, OAuth's refresh and service tokens of Databricks, and PEM (RFC 7468).
+TOKENS = re.compile(rb"\bd(?:api|kea|ose|oai)[0-9a-f]{32}(?:-\d+)?\b|\bdsapi[0-9a-f]{32}\b")
+PRIVATE_KEY = re.compile(
+    rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----(?:[A-Za-z0-9+/=\s]|\\[nr]){64,}"
+)
+
+
+def is_secret_name(path: str) -> bool:
+    """Whether a path ends with a name that files with secrets have."""
+    return _NAMES.fullmatch(path.rpartition("/")[2]) is not None
+
+
+def has_secret(data: bytes, secrets: Iterable[Secret]) -> bool:
+    """Whether a content has a token, a private key, or one of these secrets."""
+    if TOKENS.search(data) or PRIVATE_KEY.search(data):
+        return True
+    return any((value := each.reveal()) and value.encode() in data for each in secrets)
+
+
+def without_secrets(data: bytes, secrets: Iterable[Secret]) -> bytes:
+    """Return a content with its secrets overwritten; the length stays, for formats with offsets."""
+    for pattern in (TOKENS, PRIVATE_KEY):
+        data = pattern.sub(lambda found: b"*" * len(found[0]), data)
+    for each in secrets:
+        if value := each.reveal().encode():
+            data = data.replace(value, b"*" * len(value))
+    return data
