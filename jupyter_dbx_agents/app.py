@@ -25,11 +25,13 @@ from .agents import AGENTS, AgentInstaller, AgentPaths, AgentRoster, InstallTask
 from .agents.attention import Attention, hook
 from .agents.attention.attention import SessionState
 from .agents.attention.processes import Processes
+from .agents.attention.webhook import Webhook
 from .agents.databricks.command import DatabricksCli
 from .agents.databricks.facts import FactsWatch
 from .agents.databricks.profile import DEFAULT_PROFILE, OWN_PROFILE, DatabricksProfile
 from .agents.databricks.skills import Skills
 from .agents.databricks.tools import DatabricksTools, ToolsStatus
+from .agents.mcp.servers import McpServerModel, McpServers
 from .agents.roster import AgentStatus
 from .agents.tracing import SessionTracer
 from .agents.tracing.tracer import TracingStatus
@@ -114,6 +116,7 @@ class ServerStatus(SessionsStatus):
     usage: list[UsageStatus]
     tracing: TracingStatus
     agents: list[AgentStatus]
+    mcp: list[McpServerModel]
     databricks: ToolsStatus
     attention: list[SessionState]
     projects: list[ProjectStatus]
@@ -138,10 +141,12 @@ class DbxAgentsApp(ExtensionApp):
         GitSync,
         AgentRoster,
         AgentInstaller,
+        McpServers,
         DatabricksCli,
         Skills,
         DatabricksTools,
         FactsWatch,
+        Webhook,
         StartupTasks,
     ]
 
@@ -240,6 +245,7 @@ class DbxAgentsApp(ExtensionApp):
             self._facts_changed,
             parent=self,
         )
+        self.mcp = self._build_mcp()
         self.agents = self._build_agents()
         self.databricks_cli = DatabricksCli(environment, parent=self)
         self.skills = Skills(environment.home, self.api, self.pats.current, parent=self)
@@ -255,11 +261,14 @@ class DbxAgentsApp(ExtensionApp):
             self.pats,
             self.sign_in,
             self.agents,
+            self.mcp,
             self.git_sync,
             self.tracer,
             self.attention,
             self.status,
             self._install,
+            self.sessions.use_theme,
+            self.sessions.find_files,
             self.databricks,
             self._update_tools,
         )
@@ -291,6 +300,8 @@ class DbxAgentsApp(ExtensionApp):
         attention = Attention(processes, titles, self.signals.places, parent=self)
         attention.on_change.append(lambda: self._emit("attention", attention.status()))
         self.signals.connect(attention)
+        self.webhook = Webhook({a.name: a.title for a in AGENTS}, attention.needs, parent=self)
+        attention.on_need.append(self.webhook.tell)
         return attention
 
     def _programs_changed(self) -> None:
@@ -308,6 +319,15 @@ class DbxAgentsApp(ExtensionApp):
             ended=self.signals.ended,
         )
 
+    def _build_mcp(self) -> McpServers:
+        environment, broker = self.environment, self.broker
+        mcp = McpServers(
+            environment.home, environment.host, broker.mcp, lambda: broker.url, parent=self
+        )
+        mcp.on_change.append(lambda: self._emit("mcp", mcp.status()))
+        mcp.on_offer.append(self._mcp_offer_changed)
+        return mcp
+
     def _build_agents(self) -> AgentRoster:
         paths = AgentPaths(
             home=self.environment.home,
@@ -315,6 +335,7 @@ class DbxAgentsApp(ExtensionApp):
             broker_url=lambda: self.broker.url,
             capability=self.broker.capability,
             repositories=self.git_sync.folders,
+            mcp_servers=self.mcp.offered,
             after_turn=shlex.join(isolated_call("cli.trace_hook")) if self.tracer.enabled else "",
             facts=lambda: self.facts.text,
             reporter=REPORTER,
@@ -364,7 +385,9 @@ class DbxAgentsApp(ExtensionApp):
         self.credential_tasks.spawn(self.pats.run())
         self.background.spawn(self.model_watch.run())
         self.background.spawn(self.facts.run())
+        self.background.spawn(self.broker.mcp.run())
         self.background.spawn(self.tracer.run())
+        self.background.spawn(self.webhook.run())
         if self.environment.is_databricks_app:
             self._set_up()
             if self.environment.token:
@@ -525,6 +548,7 @@ class DbxAgentsApp(ExtensionApp):
             self.model_watch.token_changed()
             self.databricks.token_changed()
             self.facts.token_changed()
+            self.broker.mcp.token_changed()
             self.git_sync.pat_changed()
 
     def _facts_changed(self) -> None:
@@ -534,6 +558,10 @@ class DbxAgentsApp(ExtensionApp):
     def _models_changed(self) -> None:
         if self._is_set_up:
             self.background.spawn(self._refresh_agents())
+
+    def _mcp_offer_changed(self) -> None:
+        if self._is_set_up:
+            self.background.spawn(self._rewrite_agents())
 
     async def _follow_pat(self) -> None:
         """Write the new token to ~/.databrickscfg, for tools that read it there."""
@@ -562,6 +590,7 @@ class DbxAgentsApp(ExtensionApp):
             "usage": self.broker.usage.to_json(),
             "tracing": self.tracer.status(),
             "agents": self.agents.status(),
+            "mcp": self.mcp.status(),
             "databricks": self.databricks.status(),
             "attention": self.attention.status(),
             "projects": self.git_sync.status(),

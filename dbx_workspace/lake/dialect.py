@@ -70,6 +70,12 @@ def translate(statement: str, parameters: Sequence[Any], catalog: str, schema: s
     return _PIECE.sub(lambda piece: _value(piece, values), statement)
 
 
+def is_one_statement(statement: str) -> bool:
+    """Whether a text has one statement only, perhaps with a semicolon at its end."""
+    pieces = [piece[0] for piece in _PIECE.finditer(statement.strip())]
+    return ";" not in pieces[:-1]
+
+
 def _value(piece: re.Match[str], values: Mapping[str, Mapping[str, Any]]) -> str:
     name = piece["name"]
     if name is None:

@@ -11,6 +11,7 @@ import httpx
 from . import sample
 from .answers import Json, SqlError, corrected, failed, failure_of
 from .dialect import translate
+from .engine import LakeEngine
 from .process import LakeError, LakeProcess
 
 STATEMENTS_PATH = "/api/2.0/sql/statements"
@@ -31,13 +32,18 @@ class Lake:
         """The program's client."""
         return self._process.client
 
+    def engine(self) -> LakeEngine:
+        """Return an engine for the workspace's MCP servers."""
+        return LakeEngine(str(self.client.base_url), self.warehouse_id)
+
     async def fill(self) -> None:
         """Make a warehouse and the sample catalog.  Raises LakeError."""
         made = await self._ask("POST", "/api/2.0/sql/warehouses", sample.WAREHOUSE)
         self.warehouse_id = str(made["id"])
-        place = {"name": sample.SCHEMA, "catalog_name": sample.CATALOG}
         await self._ask("POST", "/api/2.1/unity-catalog/catalogs", {"name": sample.CATALOG})
-        await self._ask("POST", "/api/2.1/unity-catalog/schemas", place)
+        for schema in sample.SCHEMAS:
+            place = {"name": schema, "catalog_name": sample.CATALOG}
+            await self._ask("POST", "/api/2.1/unity-catalog/schemas", place)
         for statement in sample.STATEMENTS:
             await self.execute(statement)
 

@@ -35,8 +35,9 @@ You run in a terminal of a JupyterLab app on Databricks, as the Databricks user 
 
 {facts}# What to use
 
-- SQL and questions about data: the workspace's MCP tools if you have them, else a SQL warehouse
-  (`WorkspaceClient().statement_execution`). Read before you write; never guess a table's columns.
+- SQL and questions about data: the tools of the MCP servers `dbx-sql` and `dbx-genie`, where you
+  have them, else a SQL warehouse (`WorkspaceClient().statement_execution`). Read before you write;
+  never guess a table's columns.
 - Heavy work: this machine is small. Use Databricks Connect, or a job.
 - Apps, jobs and pipelines: a bundle (`databricks bundle init`, `validate`, `deploy`)."""
 _FACTS = "# The workspace\n\n{facts}\n\n"
@@ -92,8 +93,9 @@ class AgentContext:
 
     ``capability`` is the loopback secret by which the broker recognises this agent; ``git_roots``
     are the repositories below ``projects``, which some agents trust only one by one.  ``model`` is
-    the agent's main model.  ``mcp_servers`` are the user's own, by name, each with ``url`` and
-    ``headers`` or with ``command``, ``args`` and ``env``.  ``own_folder`` is for files that only we
+    the agent's main model.  ``mcp_servers`` are those of the workspace and the user's own, by name,
+    each with ``url`` and ``headers`` or with ``command``, ``args`` and ``env``; the workspace's
+    also have ``timeout_seconds``, for one call of a tool.  ``own_folder`` is for files that only we
     write.  ``after_turn`` is the command that an agent runs after each turn, '' for none.
     ``reporter`` is the command by which its hooks report what it is doing, without arguments; empty
     for no reports.

@@ -68,10 +68,17 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
         "security": {"tirith_enabled": False},
         "agent": {"environment_hint": instructions(context)},
         "skills": {"external_dirs": [str(context.home / SKILLS_FOLDER)]},
-        "mcp_servers": {name: dict(given) for name, given in context.mcp_servers.items()},
+        "mcp_servers": {name: _server(given) for name, given in context.mcp_servers.items()},
         **_hooks(context),
     }
     return (ConfigFile(context.home / ".hermes" / "config.yaml", Format.YAML, keys),)
+
+
+def _server(given: Mapping[str, Any]) -> dict[str, Any]:
+    server = {key: value for key, value in given.items() if key != "timeout_seconds"}
+    if "timeout_seconds" in given:
+        server["timeout"] = given["timeout_seconds"]  # else 120 s
+    return server
 
 
 def _hooks(context: AgentContext) -> dict[str, Any]:

@@ -152,10 +152,13 @@ async def _bring_data(local: LocalWorkspace, stack: contextlib.AsyncExitStack) -
         await process.start()
         lake = Lake(process)
         await lake.fill()
+        engine = lake.engine()
+        stack.callback(engine.close)
     except (DbxAgentsError, LakeError, OSError, httpx.HTTPError) as error:
         hint = getattr(error, "hint", "")
         _say("data", f"none, so SQL cannot be tried: {error} {hint}".rstrip())
         return
+    local.workspace.mcp.use(engine)
     local.workspace.data.lake, local.workspace.data.default_catalog = lake, CATALOG
     _say("data", f"SQL on the catalog “{CATALOG}”")
 

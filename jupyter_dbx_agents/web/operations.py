@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 from ..agents import AgentRoster
 from ..agents.attention import Attention
 from ..agents.databricks.tools import DatabricksTools, ToolsStatus
+from ..agents.mcp.servers import McpServerModel, McpServers
 from ..agents.roster import AgentStatus
 from ..agents.tracing import SessionTracer
 from ..errors import RequestError
@@ -20,17 +21,23 @@ from ..local_channel.paths import (
     AGENTS_PATH,
     ATTENTION_PATH,
     DATABRICKS_PATH,
+    FILES_PATH,
+    MCP_PATH,
     PAT_PATH,
     PROJECTS_PATH,
     SIGN_IN_PATH,
     STATUS_PATH,
+    THEME_PATH,
     TRACES_PATH,
 )
 from ..pat import PatRotator, SignIn, parse_pat
 from ..pat.rotator import PatStatus
 from ..pat.sign_in import SignInAttempt
+from ..terminals.answers.theme import Theme, parse_colour
 
 MOST_BODY_BYTES = 64 * 1024
+# Those of one line of a terminal; it has no more room.
+MOST_PATHS = 20
 Body = Mapping[str, Any]
 Reply = Mapping[str, Any]
 
@@ -47,17 +54,21 @@ class Services:
     """What the operations use.
 
     ``status`` returns the model of the whole server; ``install`` starts an agent's installation,
-    ``update_tools`` that of Databricks' tools.
+    ``update_tools`` that of Databricks' tools; ``use_theme`` is called with the theme of the
+    owner's page; ``find_files`` returns which paths are files where a terminal's program works.
     """
 
     pats: PatRotator
     sign_in: SignIn
     agents: AgentRoster
+    mcp: McpServers
     git_sync: GitSync
     tracer: SessionTracer
     attention: Attention
     status: Callable[[], Reply]
     install: Callable[[str], None]
+    use_theme: Callable[[Theme], None]
+    find_files: Callable[[str, list[str]], Awaitable[dict[str, str]]]
     databricks: DatabricksTools
     update_tools: Callable[[], None]
 
@@ -152,6 +163,38 @@ async def post_check(services: Services, _body: Body, name: str) -> Reply:
     return {"checks": [asdict(check) for check in await services.agents.check(name)]}
 
 
+async def get_mcp(services: Services, _body: Body) -> Reply:
+    """Return the models of the MCP servers that all agents are offered."""
+    return {"servers": services.mcp.status()}
+
+
+async def post_mcp(services: Services, body: Body) -> McpServerModel:
+    """Add a server: a path of the workspace, or a foreign one's URL or command."""
+    server = {key: value for key, value in body.items() if key != "name"}
+    return await services.mcp.add(_text(body, "name"), server)
+
+
+async def patch_mcp(services: Services, body: Body, name: str) -> McpServerModel:
+    """Switch a server on or off for all agents."""
+    is_on = body.get("enabled")
+    if not isinstance(is_on, bool) or set(body) != {"enabled"}:
+        raise RequestError(
+            "Only “enabled” can be changed.", 'Send {"enabled": false} or {"enabled": true}.'
+        )
+    return await services.mcp.switch(name, is_on=is_on)
+
+
+async def delete_mcp(services: Services, _body: Body, name: str) -> Reply:
+    """Remove a server that the owner added; return the models of those that are left."""
+    await services.mcp.remove(name)
+    return {"servers": services.mcp.status()}
+
+
+async def post_mcp_check(services: Services, _body: Body, name: str) -> McpServerModel:
+    """Ask a server for its tools now."""
+    return await services.mcp.check(name)
+
+
 async def get_databricks(services: Services, _body: Body) -> ToolsStatus:
     """Return the model of Databricks' own tools."""
     return services.databricks.status()
@@ -194,6 +237,24 @@ async def post_trace(services: Services, body: Body) -> Reply:
     return {}
 
 
+async def post_theme(services: Services, body: Body) -> Reply:
+    """Use the colours of the owner's page, which programs in terminals may ask for."""
+    colours = [parse_colour(_text(body, key)) for key in ("foreground", "background")]
+    foreground, background = colours
+    if foreground is None or background is None:
+        raise RequestError("A colour is not of the form #rrggbb.", "Send one such as #ffffff.")
+    services.use_theme(Theme(foreground, background))
+    return {}
+
+
+async def post_files(services: Services, body: Body) -> Reply:
+    """Return which paths that a terminal shows are files, with their absolute paths."""
+    paths = body.get("paths")
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        raise RequestError("“paths” is not a list of strings.", 'Send {"paths": ["a.py"]}.')
+    return {"files": await services.find_files(_text(body, "terminal"), paths[:MOST_PATHS])}
+
+
 async def get_attention(services: Services, _body: Body) -> Reply:
     """Return what each agent is doing."""
     return {"attention": services.attention.status()}
@@ -226,8 +287,13 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     _AGENT: {"GET": get_agent, "PATCH": patch_agent, "DELETE": delete_agent},
     f"{_AGENT}/install": {"POST": post_install},
     f"{_AGENT}/check": {"POST": post_check},
+    MCP_PATH: {"GET": get_mcp, "POST": post_mcp},
+    f"{MCP_PATH}/{{name}}": {"PATCH": patch_mcp, "DELETE": delete_mcp},
+    f"{MCP_PATH}/{{name}}/check": {"POST": post_mcp_check},
     DATABRICKS_PATH: {"GET": get_databricks, "POST": post_databricks},
     TRACES_PATH: {"POST": post_trace},
+    FILES_PATH: {"POST": post_files},
+    THEME_PATH: {"POST": post_theme},
     ATTENTION_PATH: {"GET": get_attention},
     f"{ATTENTION_PATH}/report": {"POST": post_report},
     f"{ATTENTION_PATH}/seen": {"POST": post_seen},

@@ -55,6 +55,7 @@ SETTINGS_AFTER = """{
     "command": "date"
   },
   "model": "databricks-claude-opus-4-7[1m]",
+  "theme": "auto",
   "skipWebFetchPreflight": true
 }
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dbx_workspace.lake.answers import SqlError
-from dbx_workspace.lake.dialect import translate
+from dbx_workspace.lake.dialect import is_one_statement, translate
 
 PLACE = "samples.bakery"
 
@@ -49,3 +49,11 @@ def test_a_parameter_without_a_value_and_one_of_a_strange_type_are_errors():
 )
 def test_show_is_a_query(statement: str, said: str):
     assert said in words(statement)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [("SELECT ';';", True), ("SELECT 1 -- ;", True), ("SELECT 1; SELECT 2", False), ("", True)],
+)
+def test_a_semicolon_ends_a_statement_where_it_is_one(text: str, is_one: bool):
+    assert is_one_statement(text) == is_one

@@ -99,6 +99,34 @@ def test_agents_are_told_of_the_warehouse_once_it_is_there(app: RunningApp):
     assert "`samples.default`" in rules.read_text()
 
 
+def test_the_mcp_servers_ask_the_same_data_and_a_reading_tool_cannot_write(app: RunningApp):
+    until_data(app)
+    token = app.control.mint(app.lines["owner"]).token_value
+    headers = {"Authorization": f"Bearer {token}", "Accept": "application/json, text/event-stream"}
+    address = f"{app.lines['workspace']}/api/2.0/mcp/sql"
+
+    def call(tool: str, query: str) -> str:
+        method = {"name": tool, "arguments": {"query": query}}
+        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": method}
+        with httpx.Client(headers=headers | session, trust_env=False) as client:
+            return client.post(address, json=body).text
+
+    begin = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t"}}
+    body = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": begin}
+    begun = httpx.post(address, json=body, headers=headers)
+    session = {"Mcp-Session-Id": begun.headers.get("Mcp-Session-Id", "")}
+    query = "SELECT count(*) AS orders_there FROM samples.bakery.orders"
+    assert "orders_there" in (said := call("execute_sql_read_only", query)) and "2000" in said
+    for writing in (
+        "DELETE FROM samples.bakery.orders",
+        "SELECT 1); DELETE FROM samples.bakery.orders; --",
+        "WITH a AS (SELECT 1) DELETE FROM samples.bakery.orders",
+    ):
+        assert "FAILED" in call("execute_sql_read_only", writing)
+    assert "2000" in call("execute_sql_read_only", query)
+    assert "SUCCEEDED" in call("execute_sql", "CREATE TABLE samples.bakery.made AS SELECT 1 AS a")
+
+
 def test_the_data_needs_the_owners_token_and_its_scope(app: RunningApp):
     until_data(app)
     address = f"{app.lines['workspace']}/api/2.0/sql/warehouses"

@@ -124,6 +124,13 @@ class Attention(LoggingConfigurable):
         latest = sorted(self._sessions.values(), key=lambda session: session.since, reverse=True)
         return [s.to_json() for s in sorted(latest, key=lambda s: list(State).index(s.state))]
 
+    def needs(self, need: SessionState) -> bool:
+        """Whether a need is still one that nobody has seen."""
+        session = self._sessions.get(need["id"])
+        if session is None or session.revision != need["revision"]:
+            return False
+        return session.state in NEEDS and session.seen < session.revision
+
     # ---- what comes from terminals
 
     def reported(self, place: Place, content: bytes) -> None:

@@ -9,7 +9,8 @@ const LEVELS = [
   ['text'],
   ['server'],
   ['settings', 'status'],
-  ['attention', 'launcher', 'terminals', 'token'],
+  ['screen'],
+  ['attention', 'files', 'launcher', 'terminals', 'token'],
   ['panel'],
   ['index']
 ];

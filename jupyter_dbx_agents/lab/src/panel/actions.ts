@@ -98,6 +98,33 @@ export class Actions {
     });
   }
 
+  /** Offer an MCP server to the agents, or not. */
+  switchMcp(name: string, enabled: boolean): void {
+    this._changeMcp(`/${encodeURIComponent(name)}`, 'PATCH', { enabled });
+  }
+
+  checkMcp(name: string): void {
+    this._changeMcp(`/${encodeURIComponent(name)}/check`, 'POST');
+  }
+
+  removeMcp(name: string): void {
+    this._changeMcp(`/${encodeURIComponent(name)}`, 'DELETE');
+  }
+
+  /** Add an MCP server by a path of the workspace or a URL; call `then` when it is there. */
+  addMcp(name: string, address: string, then: () => void): void {
+    const server = address.startsWith('/') ? { path: address } : { url: address };
+    this._changeMcp('', 'POST', { name, ...server }, then);
+  }
+
+  private _changeMcp(path: string, method: string, body?: object, then?: () => void): void {
+    this._run(async () => {
+      await request(`mcp${path}`, method, body);
+      await this._store.refresh();
+      then?.();
+    });
+  }
+
   sync(name: string): void {
     this._run(async () => {
       await request('projects/sync', 'POST', { name });

@@ -24,6 +24,7 @@ function knownStates(trans: TranslationBundle): Record<string, Record<string, st
     good: {
       active: trans.__('active'),
       done: trans.__('done'),
+      ready: trans.__('ready'),
       synced: trans.__('synced'),
       working: trans.__('working')
     },
@@ -46,6 +47,9 @@ function knownStates(trans: TranslationBundle): Record<string, Record<string, st
     none: {
       empty: trans.__('empty'),
       gone: trans.__('deleted'),
+      missing: trans.__('not there'),
+      off: trans.__('off'),
+      unknown: trans.__('not asked yet'),
       idle: trans.__('idle'),
       pending: trans.__('pending'),
       unfit: trans.__('not synced')

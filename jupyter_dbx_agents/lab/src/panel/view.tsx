@@ -6,11 +6,21 @@ import { Agents, Startup } from './agents';
 import type { Context } from './context';
 import { Credential } from './credential';
 import { ErrorBoundary } from './errors';
+import { McpServers } from './mcp';
 import { Models } from './models';
 import { Projects } from './projects';
 import { Memory, Sessions } from './sessions';
 
-const PARTS = { Sessions, Credential, Startup, Agents, Projects, Models, Memory };
+const PARTS = {
+  Sessions,
+  Credential,
+  Startup,
+  Agents,
+  McpServers,
+  Projects,
+  Models,
+  Memory
+};
 
 /** Return the widget that follows the status. */
 export function createView(context: Context): ReactWidget {

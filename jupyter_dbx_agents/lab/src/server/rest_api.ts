@@ -493,6 +493,164 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dbx-agents/api/mcp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The MCP servers that all agents are offered */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: components["responses"]["McpServers"];
+            };
+        };
+        put?: never;
+        /**
+         * Add an MCP server for all agents
+         * @description A path (or the URL) of the workspace is reached with the current token, through the broker.
+         *     A foreign server is reached by each agent itself, with the headers or variables given here.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        name: string;
+                        /** @description Such as /api/2.0/mcp/genie/{space} */
+                        path?: string;
+                        url?: string;
+                        headers?: {
+                            [key: string]: string;
+                        };
+                        command?: string;
+                        args?: string[];
+                        env?: {
+                            [key: string]: string;
+                        };
+                    };
+                };
+            };
+            responses: {
+                200: components["responses"]["McpServer"];
+                400: components["responses"]["Error"];
+                409: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dbx-agents/api/mcp/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Such as dbx-sql */
+                name: components["parameters"]["McpServer"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove an MCP server that the owner added */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Such as dbx-sql */
+                    name: components["parameters"]["McpServer"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: components["responses"]["McpServers"];
+                404: components["responses"]["Error"];
+                409: components["responses"]["Error"];
+            };
+        };
+        options?: never;
+        head?: never;
+        /** Switch an MCP server on or off for all agents */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Such as dbx-sql */
+                    name: components["parameters"]["McpServer"];
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        enabled: boolean;
+                    };
+                };
+            };
+            responses: {
+                200: components["responses"]["McpServer"];
+                400: components["responses"]["Error"];
+                404: components["responses"]["Error"];
+                409: components["responses"]["Error"];
+            };
+        };
+        trace?: never;
+    };
+    "/dbx-agents/api/mcp/{name}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Such as dbx-sql */
+                name: components["parameters"]["McpServer"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask an MCP server for its tools now */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Such as dbx-sql */
+                    name: components["parameters"]["McpServer"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: components["responses"]["McpServer"];
+                404: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/dbx-agents/api/uploads": {
         parameters: {
             query?: never;
@@ -751,6 +909,109 @@ export interface paths {
             };
             responses: {
                 200: components["responses"]["Attention"];
+                400: components["responses"]["Error"];
+                404: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dbx-agents/api/theme": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Use the colours of the owner's page
+         * @description Programs in terminals that ask for the terminal's colours are told these, at once.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @description The text's, as #rrggbb */
+                        foreground: string;
+                        /** @description As #rrggbb */
+                        background: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description They are used */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": Record<string, never>;
+                    };
+                };
+                400: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dbx-agents/api/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Which paths that a terminal shows are files
+         * @description Relative ones are looked for where the terminal's program works.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @description Its name */
+                        terminal: string;
+                        paths: string[];
+                    };
+                };
+            };
+            responses: {
+                /** @description The files */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            /** @description Absolute paths, by the given ones; what is not a file is left out */
+                            files: {
+                                [key: string]: string;
+                            };
+                        };
+                    };
+                };
                 400: components["responses"]["Error"];
                 404: components["responses"]["Error"];
             };
@@ -1096,6 +1357,29 @@ export interface components {
             /** @description Files of projects that name another provider or key, which it does not use */
             not_followed: string[];
         };
+        McpServer: {
+            name: string;
+            title: string;
+            /** @description A path of the workspace, a URL or a command */
+            address: string;
+            /** @description Whether each agent connects to it by itself */
+            is_foreign: boolean;
+            /** @description Whether the owner added it */
+            is_added: boolean;
+            enabled: boolean;
+            /** @description Whether all its tools say that they only read */
+            read_only: boolean;
+            /**
+             * @description missing: the workspace does not have it
+             * @enum {string}
+             */
+            state: "off" | "unknown" | "ready" | "missing" | "failed";
+            /** @description The number of its tools */
+            tools: number;
+            /** @description The last error, or why it is off, '' if there is none */
+            message: string;
+            hint: string;
+        };
         Checks: {
             checks: {
                 name: string;
@@ -1156,6 +1440,8 @@ export interface components {
             credential: "none" | "pat" | "oauth";
             /** @description Whether a sign-in gets a token whenever one is needed */
             is_signed_in: boolean;
+            /** @description Whether the owner has logged out on purpose */
+            is_logged_out: boolean;
         };
         /** @description A sign-in under way */
         SignInAttempt: {
@@ -1280,6 +1566,7 @@ export interface components {
                 message: string;
             };
             agents: components["schemas"]["Agent"][];
+            mcp: components["schemas"]["McpServer"][];
             databricks: components["schemas"]["DatabricksTools"];
             /** @description What needs the owner first, then the latest */
             attention: components["schemas"]["AgentSession"][];
@@ -1303,6 +1590,8 @@ export interface components {
                 last_activity: string;
                 /** @description The program in the foreground, '' if there is none */
                 foreground: string;
+                /** @description Where that program works, '' if it is unknown */
+                folder: string;
                 /** @description Browsers connected to it */
                 clients: number;
             }[];
@@ -1336,6 +1625,26 @@ export interface components {
                 "application/json": components["schemas"]["Agent"];
             };
         };
+        /** @description The server after the request */
+        McpServer: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["McpServer"];
+            };
+        };
+        /** @description All servers after the request */
+        McpServers: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": {
+                    servers: components["schemas"]["McpServer"][];
+                };
+            };
+        };
         /** @description Databricks' own tools */
         DatabricksTools: {
             headers: {
@@ -1367,6 +1676,8 @@ export interface components {
     parameters: {
         /** @description Such as claude-code */
         Agent: string;
+        /** @description Such as dbx-sql */
+        McpServer: string;
     };
     requestBodies: never;
     headers: never;
@@ -1379,6 +1690,7 @@ export type Restorable = components['schemas']['Restorable'];
 export type Restored = components['schemas']['Restored'];
 export type Error = components['schemas']['Error'];
 export type Agent = components['schemas']['Agent'];
+export type McpServer = components['schemas']['McpServer'];
 export type Checks = components['schemas']['Checks'];
 export type Instant = components['schemas']['Instant'];
 export type Pat = components['schemas']['Pat'];
@@ -1391,9 +1703,12 @@ export type DatabricksTools = components['schemas']['DatabricksTools'];
 export type Status = components['schemas']['Status'];
 export type ResponseAttention = components['responses']['Attention'];
 export type ResponseAgent = components['responses']['Agent'];
+export type ResponseMcpServer = components['responses']['McpServer'];
+export type ResponseMcpServers = components['responses']['McpServers'];
 export type ResponseDatabricksTools = components['responses']['DatabricksTools'];
 export type ResponsePat = components['responses']['Pat'];
 export type ResponseError = components['responses']['Error'];
 export type ParameterAgent = components['parameters']['Agent'];
+export type ParameterMcpServer = components['parameters']['McpServer'];
 export type $defs = Record<string, never>;
 export type operations = Record<string, never>;

@@ -10,6 +10,9 @@ import type * as Rest from '../server/rest_api';
 // A rotation takes a moment, and clocks differ.
 const OVERDUE_MILLISECONDS = 5000;
 
+/** The foreground program of a terminal whose prompt asks for a token. */
+export const LOGIN = 'login';
+
 /** Any text in place of the listed ones. */
 type AnyText<T> = T extends string ? string : T;
 
@@ -33,6 +36,7 @@ export type Pasted = Rest.Pat['pasted'];
 export type Candidate = Pasted['candidates'][number];
 export type Task = Sure<Rest.Status['startup'][number], 'name' | 'title' | 'state'>;
 export type Agent = Sure<Rest.Agent, 'name' | 'title' | 'command'>;
+export type McpServer = Sure<Rest.McpServer, 'name' | 'state'>;
 export type AgentSession = Sure<Rest.AgentSession, 'id' | 'terminal' | 'state' | 'revision'>;
 export type Usage = Sure<Rest.Usage, 'agent' | 'model' | 'calls'>;
 export type ModelReport = Sure<Rest.ModelReport, 'model' | 'served'>;
@@ -54,6 +58,7 @@ export interface Status
   pat?: Pat;
   startup?: Task[];
   agents?: Agent[];
+  mcp?: McpServer[];
   attention?: AgentSession[];
   models?: Record<string, ModelReport>;
   usage?: Usage[];
@@ -203,6 +208,7 @@ const PARTS: Record<string, Shape> = {
 const ITEMS: Record<string, Shape> = {
   startup: hasTexts('name', 'state'),
   agents: hasTexts('name', 'title', 'command'),
+  mcp: hasTexts('name', 'state'),
   attention: hasTexts('id', 'state'),
   usage: hasTexts('agent', 'model'),
   projects: hasTexts('name', 'state'),
