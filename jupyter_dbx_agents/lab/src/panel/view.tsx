@@ -10,7 +10,8 @@ import { Models } from './models';
 import { Projects } from './projects';
 import { Memory, Sessions } from './sessions';
 
-const PARTS = { Sessions, Credential, Startup, Agents, Projects, Models, Memory };
+// Work first, plumbing last.
+const PARTS = { Sessions, Projects, Startup, Agents, Models, Credential, Memory };
 
 /** Return the widget that follows the status. */
 export function createView(context: Context): ReactWidget {
