@@ -46,6 +46,22 @@ function Usage({ store, trans }: Pick<Context, 'store' | 'trans'>): React.ReactE
   if (!usage?.length) {
     return null;
   }
+  const calls = usage.reduce((sum, row) => sum + row.calls, 0);
+  return (
+    <details>
+      <summary>{trans._n('%1 call', '%1 calls', calls)}</summary>
+      <UsageTable usage={usage} recent={recent} store={store} trans={trans} />
+    </details>
+  );
+}
+
+function UsageTable(
+  props: { usage: UsageModel[]; recent: Record<string, number[]> } & Pick<
+    Context,
+    'store' | 'trans'
+  >
+): React.ReactElement {
+  const { usage, recent, store, trans } = props;
   return (
     <table>
       <thead>

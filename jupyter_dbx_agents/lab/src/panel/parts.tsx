@@ -46,6 +46,7 @@ function knownStates(trans: TranslationBundle): Record<string, Record<string, st
       retrying: trans.__('retrying'),
       running: trans.__('running'),
       syncing: trans.__('syncing'),
+      uncommitted: trans.__('not committed'),
       unsafe: trans.__('not safe'),
       waiting: trans.__('waiting')
     },

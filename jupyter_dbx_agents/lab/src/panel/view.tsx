@@ -12,15 +12,16 @@ import type { Context } from './parts';
 import { Projects } from './projects';
 import { Memory, Sessions } from './sessions';
 
+// Work first, plumbing last.
 const PARTS = {
   Sessions,
-  Credential,
+  Continuity,
+  Projects,
   Startup,
   Agents,
   McpServers,
-  Continuity,
-  Projects,
   Models,
+  Credential,
   Memory
 };
 

@@ -1519,6 +1519,8 @@ export interface components {
             work: {
                 /** @description When what is not committed was kept, '' for nothing */
                 kept_at: string;
+                /** @description How many files are not committed */
+                files: number;
                 /** @description Whether something has changed since */
                 pending: boolean;
                 /** @description Why it is not kept, '' if it is */
