@@ -4,6 +4,7 @@
 #   test-long, test-versions, coverage   before a release
 #   bench, screenshots, docs, lab, lock  figures, and files that are generated
 #   agents-update                        the newest release of each agent that passes
+#   matrix                               every agent with every family of models, recorded
 
 PYTHON ?= python3
 VENV := .venv
@@ -17,7 +18,7 @@ LAB := jupyter_dbx_agents/lab
 SOURCES := jupyter_dbx_agents dbx_workspace tests benchmarks docs
 
 .PHONY: demo check check-python check-lab test-fast test test-long coverage test-versions \
-	bench docs screenshots lock agents-update lab clean
+	bench docs screenshots lock agents-update matrix lab clean
 
 demo: $(VENV)/.installed
 	exec $(BIN)/python -m jupyter_dbx_agents demo $(DEMO_ARGS)
@@ -92,6 +93,12 @@ lock:
 # The newest release of each agent, against the real agents' tests; one that fails is put back.
 agents-update: $(VENV)/.installed-test
 	$(BIN)/python -m tests.support.agents_update
+
+# Each agent with each family of models, about an hour; what passes is in docs/models.md then.
+matrix: $(VENV)/.installed-test
+	echo '{}' > docs/tested-models.json
+	TEST_LONG=1 RECORD_MATRIX=1 $(BIN)/python -m pytest -q tests/demo/test_agent_matrix.py -k works_with; \
+		status=$$?; $(BIN)/python -m docs.generate && exit $$status
 
 AGENTS := jupyter_dbx_agents/agents/install
 

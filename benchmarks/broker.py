@@ -1,6 +1,6 @@
 """What the broker adds to a model call: the same calls direct and through it, turn about.
 
-Run: ``python -m benchmarks.broker [--calls N] [--stream-mib N]``; it takes less than a minute.
+Run: ``python -m benchmarks.broker [--calls N] [--stream-mib N]``; it takes about a minute.
 
 Upstream, broker and client are three processes on one machine, as agents, server and workspace are
 on three; connections are kept alive.  A call sends 50 KiB, about a conversation of some turns.  The
@@ -8,8 +8,10 @@ stream comes in events of 2 KiB.  "Added" is what the broker costs; a model take
 as long.
 
 A key of a terminal goes through the same event loop as the calls.  An echo on that loop stands for
-it: alone, and while another process sends one large request after the other.  Of those some need
-no correction, as most of Claude Code's, and some do, as OpenCode's.
+it: alone, and while another process sends one large request after the other, in turn for several
+rounds.  Of those requests some need no correction, as most of Claude Code's, and some do, as
+OpenCode's.  Their sender and the upstream need the machine, too: the rows "direct" have the same
+load without the broker, and the difference is what that costs.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import statistics
 import sys
 import time
@@ -41,7 +44,8 @@ WARM_UP_CALLS = 30
 STREAM_ROUNDS = 3
 MIB = 1024 * 1024
 LARGE_BYTES = 4 * MIB
-KEYS = 600
+KEYS = 200
+KEY_ROUNDS = 5
 SECONDS_BETWEEN_KEYS = 0.01
 AGENT = "claude-code"
 
@@ -158,18 +162,39 @@ async def key_seconds(port: int) -> list[float]:
     return took
 
 
-async def measure_keys(url: str, capability: str, port: int) -> None:
+async def measure_keys(upstream_url: str, url: str, capability: str, port: int) -> None:
     """Measure and print what large requests cost a key."""
-    print(f"{'':34}{'alone':>10}{'beside':>10}{'added':>9}  {'unit':6}{'ratio':>9}")
+    print(f"{'':34}{'idle':>10}{'beside':>10}{'added':>9}  {'unit':6}{'ratio':>9}")
     for kind in ("plain", "corrected"):
-        alone = await key_seconds(port)
-        sender, _ = await start("--send-large", url, capability, kind)
-        beside = await key_seconds(port)
-        sender.terminate()
-        await sender.wait()
-        for label, value in (("median", 50), ("p99", 99)):
-            in_ms = [percentile(seconds, value) * 1000 for seconds in (alone, beside)]
-            row(f"key beside 4 MiB, {kind}, {label}", in_ms[0], in_ms[1], "ms", added=True)
+        senders = {
+            "direct": (await start("--send-large", upstream_url, "none", kind))[0],
+            "brokered": (await start("--send-large", url, capability, kind))[0],
+        }
+        for sender in senders.values():
+            sender.send_signal(signal.SIGSTOP)
+        rounds = [await key_round(port, senders) for _ in range(KEY_ROUNDS)]
+        for sender in senders.values():
+            sender.kill()
+            await sender.wait()
+        for way in senders:
+            for label, value in (("median", 50), ("p99", 99)):
+                idle, beside = (
+                    statistics.median(percentile(each[name], value) * 1000 for each in rounds)
+                    for name in ("idle", way)
+                )
+                row(f"key, 4 MiB {kind}, {way}, {label}", idle, beside, "ms", added=True)
+
+
+async def key_round(
+    port: int, senders: dict[str, asyncio.subprocess.Process]
+) -> dict[str, list[float]]:
+    """Return the keys' times while nothing is sent, and beside each of the senders."""
+    took = {"idle": await key_seconds(port)}
+    for name, sender in senders.items():
+        sender.send_signal(signal.SIGCONT)
+        took[name] = await key_seconds(port)
+        sender.send_signal(signal.SIGSTOP)
+    return took
 
 
 class Client:
@@ -260,12 +285,14 @@ async def measure(direct: Client, brokered: Client, calls: int, stream_mib: int)
     row(f"stream of {stream_mib} MiB", rates[0], rates[1], "MiB/s", added=False)
 
 
-async def start(*arguments: str) -> tuple[asyncio.subprocess.Process, list[str]]:
-    """Start this file as a server; return it and the words it prints."""
+async def start(
+    *arguments: str, module: str = "benchmarks.broker"
+) -> tuple[asyncio.subprocess.Process, list[str]]:
+    """Start a file as a server; return it and the words it prints."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "benchmarks.broker",
+        module,
         *arguments,
         stdout=asyncio.subprocess.PIPE,
         cwd=ROOT,
@@ -284,7 +311,7 @@ async def compare(calls: int, stream_mib: int) -> None:
         await direct.connect()
         await brokered.connect()
         await measure(direct, brokered, calls, stream_mib)
-        await measure_keys(broker_url, capability, int(port))
+        await measure_keys(upstream_url, broker_url, capability, int(port))
     finally:
         for process in (broker_process, upstream_process):
             process.terminate()

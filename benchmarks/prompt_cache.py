@@ -1,9 +1,11 @@
 """What two hours of Claude Code cost in input tokens, with the settings for a gateway and without.
 
 Claude Code is real, and so are its requests: one conversation of 24 turns.  The other end is a stub
-that keeps Anthropic's rules of the prompt cache on a clock of its own, on which a turn comes every
-five and a half minutes: marked prefixes live for five minutes or an hour from their last use, and a
-prefix is found up to 20 blocks before a mark.  A token is four bytes.
+that keeps Anthropic's rules of the prompt cache on a clock of its own, on which turns come as a
+person asks who now and then reads, or is in a meeting: marked prefixes live for five minutes or an
+hour from their last use, and a prefix is found up to 20 blocks before a mark.  A token is four
+bytes; the price is in uncached tokens: a read costs a tenth, a write a quarter more, for an hour
+twice as much.
 https://docs.claude.com/en/docs/build-with-claude/prompt-caching
 """
 
@@ -23,7 +25,9 @@ from jupyter_dbx_agents.agents.claude_code import CLAUDE_CODE, GATEWAY, SERVING
 from jupyter_dbx_agents.environment import child_environment, current_environment
 
 MODEL = "databricks-claude-opus-4-7"
-TURNS, MINUTES_BETWEEN = 24, 5.5
+# Minutes before each turn: two hours.
+PAUSES = (0, 1, 2, 8, 1, 3, 15, 2, 1, 6, 4, 1, 16, 1, 2, 8, 1, 3, 15, 2, 1, 6, 4, 17)
+READ_PRICE, WRITE_PRICES = 0.1, {5.0: 1.25, 60.0: 2.0}
 LOOK_BACK_BLOCKS = 20
 BYTES_PER_TOKEN = 4
 # About what a turn adds: what a person asks, and what the agent says.
@@ -37,11 +41,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=Path.home()) as folder:
         home = Path(folder)
         program = _install(home)
-        print(f"{'thousands of tokens':22}{'input':>10}{'cache write':>13}{'cache read':>12}")
+        columns = f"{'input':>10}{'cache write':>13}{'cache read':>12}{'price':>10}"
+        print(f"{'thousands of tokens':22}{columns}")
         for name, settings in (("without a gateway", SERVING), ("on a gateway", GATEWAY)):
             counts = play(program, home / name.replace(" ", "-"), settings)
-            plain, written, read = (count / 1000 for count in counts)
-            print(f"{name:22}{plain:10.0f}{written:13.0f}{read:12.0f}")
+            plain, written, read, price = (count / 1000 for count in counts)
+            print(f"{name:22}{plain:10.0f}{written:13.0f}{read:12.0f}{price:10.0f}", flush=True)
 
 
 def _install(home: Path) -> Path:
@@ -52,8 +57,8 @@ def _install(home: Path) -> Path:
     return found.program
 
 
-def play(program: Path, home: Path, settings: Mapping[str, str]) -> tuple[float, float, float]:
-    """Return the tokens of a conversation: uncached, written to the cache, read from it."""
+def play(program: Path, home: Path, settings: Mapping[str, str]) -> tuple[float, ...]:
+    """Return the tokens of a conversation (uncached, written to the cache, read), and the price."""
     project = home / "project"
     project.mkdir(parents=True)
     cache = Cache()
@@ -67,8 +72,8 @@ def play(program: Path, home: Path, settings: Mapping[str, str]) -> tuple[float,
         **settings,
     }
     try:
-        for turn in range(TURNS):
-            cache.minutes = turn * MINUTES_BETWEEN
+        for turn, pause in enumerate(PAUSES):
+            cache.minutes += pause
             command = [str(program), "-p", *(["-c"] if turn else []), f"{turn}: {QUESTION}"]
             subprocess.run(
                 command, cwd=project, env=environment, stdin=subprocess.DEVNULL,
@@ -77,7 +82,7 @@ def play(program: Path, home: Path, settings: Mapping[str, str]) -> tuple[float,
     finally:
         server.shutdown()
         server.server_close()
-    return cache.plain, cache.written, cache.read
+    return cache.plain, cache.written, cache.read, cache.price
 
 
 class Cache:
@@ -85,7 +90,7 @@ class Cache:
 
     def __init__(self) -> None:
         self.minutes = 0.0
-        self.plain = self.written = self.read = 0.0
+        self.plain = self.written = self.read = self.price = 0.0
         self._until: dict[str, float] = {}
         self._ttl: dict[str, float] = {}
 
@@ -113,9 +118,12 @@ class Cache:
         for place in {*found, *(number for number, _ in marks)}:
             name = prefixes[place][0]
             self._until[name] = self.minutes + self._ttl[name]
-        self.read += read / BYTES_PER_TOKEN
-        self.written += max(0, last - read) / BYTES_PER_TOKEN
-        self.plain += (size - max(last, read)) / BYTES_PER_TOKEN
+        counts = (size - max(last, read), max(0, last - read), read)
+        plain, written, read_tokens = (count / BYTES_PER_TOKEN for count in counts)
+        self.plain, self.written = self.plain + plain, self.written + written
+        self.read += read_tokens
+        written_for = marks[-1][1] if marks else 5.0
+        self.price += plain + WRITE_PRICES[written_for] * written + READ_PRICE * read_tokens
 
 
 def _blocks(body: Json) -> Iterator[tuple[bytes, Json]]:

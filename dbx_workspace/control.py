@@ -8,7 +8,7 @@
 - ``POST /tokens/{id}/revoke`` → the token's history
 - ``GET /requests?since=N&path=PREFIX`` → ``{requests: [{number, at, method, path, query, status,
   outcome: open|answered|client_gone|dropped, token_id, principal, model, seconds, fault, rule,
-  pictures, cache_marks, …}]}``
+  pictures, cache_marks, tool, …}]}``
 - ``DELETE /requests`` → ``{}``
 - ``POST /faults {match, kind, method?, seconds?, status?, error_code?, message?, retry_after?,
   after_frames?, times?}`` → ``{fault_id}``; ``faults.Fault`` describes the kinds
@@ -21,6 +21,8 @@
 - ``POST /oauth-clients {client_id, redirect_urls}`` → ``{}``: register a public client
 - ``GET /model-rules``, ``PATCH /model-rules {name: on?, "*": on?}`` → ``{name: {on, source}}``:
   what is refused of model calls; a refused request has the rule's name in the log
+- ``GET /mcp``, ``PATCH /mcp {…}`` → the fields of ``mcp.state.McpSwitches``; ``DELETE /mcp`` →
+  ``{}``: restart the MCP servers, which forget their sessions
 - ``GET /app-rules``, ``PATCH /app-rules {…}`` → the fields of ``apps.service.AppRules``
 - ``GET /front-door``, ``PATCH /front-door {…}`` → the fields of ``rules.FrontDoorLimits``
 - ``POST /apps {name, creator}``, ``PATCH /apps/{name} {creator?, get_status?, description?}`` → the
@@ -216,6 +218,22 @@ def _set_model_rules(call: ControlHandler) -> Json:
     return call.workspace.model_rules.listing()
 
 
+def _mcp(call: ControlHandler) -> Json:
+    return asdict(call.workspace.mcp.switches)
+
+
+def _set_mcp(call: ControlHandler) -> Json:
+    """Set the given switches; an unknown name changes nothing."""
+    mcp = call.workspace.mcp
+    mcp.change(**call.json_body())
+    return _mcp(call)
+
+
+def _restart_mcp(call: ControlHandler) -> Json:
+    call.workspace.mcp.restart()
+    return {}
+
+
 def _app_rules(call: ControlHandler) -> Json:
     return asdict(call.workspace.app_service.rules)
 
@@ -304,6 +322,7 @@ OPERATIONS: Operations = {
     r"/sign-in": {"GET": _sign_in, "PATCH": _set_sign_in, "DELETE": _end_sign_ins},
     r"/oauth-clients": {"POST": _add_oauth_client},
     r"/model-rules": {"GET": _model_rules, "PATCH": _set_model_rules},
+    r"/mcp": {"GET": _mcp, "PATCH": _set_mcp, "DELETE": _restart_mcp},
     r"/app-rules": {"GET": _app_rules, "PATCH": _set_app_rules},
     r"/front-door": {"GET": _front_door, "PATCH": _set_front_door},
     r"/users": {"POST": _add_user},

@@ -133,6 +133,14 @@ class ControlClient(contextlib.AbstractContextManager["ControlClient"]):
         """Switch rules of ``models.rules`` on or off by name, all with ``*``; return all."""
         return self._call("PATCH", "/model-rules", changes or {})
 
+    def rule_mcp(self, **changes: Any) -> Json:
+        """Change the fields of ``mcp.state.McpSwitches``; return all of them."""
+        return self._call("PATCH", "/mcp", changes)
+
+    def restart_mcp(self) -> None:
+        """Have the MCP servers forget their sessions."""
+        self._call("DELETE", "/mcp")
+
     def limit_front_door(self, **changes: float) -> Json:
         """Change the fields of ``front_door.rules.FrontDoorLimits``; return all of them."""
         return self._call("PATCH", "/front-door", changes)

@@ -17,7 +17,8 @@ class LoggedRequest:
     """One request; ``status`` is None while it is open, ``seconds`` last to the response's end.
 
     Of a model call, ``rule`` is the rule of ``models.rules`` that refused it, ``pictures`` and
-    ``cache_marks`` are numbers of what its body has.
+    ``cache_marks`` are numbers of what its body has; those with one ``digest`` have one body.  Of a
+    message to an MCP server, ``tool`` is the tool that it calls, or its method.
     """
 
     number: int
@@ -36,6 +37,8 @@ class LoggedRequest:
     rule: str | None = None
     pictures: int | None = None
     cache_marks: int | None = None
+    digest: str | None = None
+    tool: str | None = None
 
     def as_json(self) -> dict[str, object]:
         """Return the entry as JSON data for the control API."""

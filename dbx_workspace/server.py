@@ -10,6 +10,7 @@ from tornado.web import Application
 
 from .apps.handlers import app_routes
 from .control import control_routes
+from .mcp.handlers import mcp_routes
 from .models.handlers import model_routes
 from .rest.accounts import account_routes
 from .rest.file_handlers import file_routes
@@ -31,6 +32,7 @@ def workspace_routes(workspace: Workspace) -> list[Route]:
         *file_routes(workspace),
         *model_routes(workspace),
         *mlflow_routes(workspace),
+        *mcp_routes(workspace),
         (r".*", NoSuchRoute, {"workspace": workspace}),
     ]
 

@@ -10,6 +10,7 @@ from .apps.service import AppService
 from .clock import AdjustableClock
 from .faults import FaultRegistry
 from .front_door.rules import FrontDoorLimits
+from .mcp.state import McpState
 from .models.catalog import ModelCatalog
 from .models.rules import OutputBudget, RuleBook
 from .request_log import RequestLog
@@ -74,6 +75,7 @@ class Workspace:
         self.model_rules = RuleBook()
         self.output_budget = OutputBudget(self.clock)
         self.traces = TraceStore()
+        self.mcp = McpState()
         self.faults = FaultRegistry()
         self.requests = RequestLog()
         self.switches = Switches()

@@ -1,13 +1,15 @@
 """Write what the documentation takes from the code: ``make docs``.
 
 The configuration reference comes from the traits and ``app.yaml.template``, the list of messages
-from the places where errors are raised, the families of models from their table.  Text above the
-marker of a page is written by hand.
+from the places where errors are raised, the families of models from their table, what was tried
+with real agents from ``tested-models.json``, which ``make matrix`` records.  Text above the marker
+of a page is written by hand.
 """
 
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from jupyter_dbx_agents.agents import AGENTS, Agent
 from jupyter_dbx_agents.app import DbxAgentsApp
 from jupyter_dbx_agents.auth import OwnerResolver
 from jupyter_dbx_agents.deployment import app_names, team_bundle
-from jupyter_dbx_agents.models import FAMILIES, UNKNOWN, Dialect, Family
+from jupyter_dbx_agents.models import FAMILIES, UNKNOWN, Dialect, Family, GatewayKind, family_of
 from jupyter_dbx_agents.terminals.manager import DbxTerminalManager
 
 DOCS = Path(__file__).resolve().parent
@@ -34,6 +36,7 @@ _NOT_SHOWN = {
     *("ValueError", "TypeError", "RuntimeError", "KeyError", "OSError", "HTTPError"),
     *("AssertionError", "TraitError", "RemoteError", "GatewayGoneError", "WrongTypeError"),
     *("JsonError", "YamlError", "MarkerChangedError", "ArchiveTooLargeError", "StopAsyncIteration"),
+    *("MessageError", "CutError", "SilenceError", "SessionLostError"),
 }
 # The position of a Refusal's sentence among its arguments.
 _REFUSAL_TEXT = 2
@@ -45,6 +48,13 @@ ADVICE = {
     "Not synced, or not safe: ….": "jupyter dbx-agents sync says why for each project.",
     "Problems found: … with the server; with the agents: …": "Each line above says what to do.",
     "Problems found: ….": "Each line above says what to do.",
+    "The answer is larger than … MiB.": "Add a narrower server, and switch this one off.",
+    "The workspace refuses it: …": "The reason is the workspace's own.",
+    "The workspace …: …": "Try again; the reason is the workspace's own.",
+    "The workspace's MCP server begins no session.": "Check it: jupyter dbx-agents mcp check NAME",
+    "The workspace's MCP server loses its sessions.": "Try again in a moment.",
+    "… broke off (…).": "Try again; if it persists, check the workspace and the network.",
+    "… does not answer as an MCP server.": "Check its address: jupyter dbx-agents mcp",
     "The broker cannot answer this request.": "Try again; the app's log says more.",
     "The broker does not serve ….": "Use the paths that the agents are configured with.",
     "The trace storage does not answer (…).": "This trace is lost; the session continues.",
@@ -59,6 +69,15 @@ ADVICE = {
     "… is not synced. …": "The message says why, and the status what to do.",
     "… … found.": "Each line above says what to do.",
 }
+_LAYOUTS = {
+    GatewayKind.WORKSPACE: "gateway",
+    GatewayKind.SERVING_ENDPOINTS: "endpoints",
+}
+_TRIED = """\
+Each agent was asked a question, asked for two tool calls in one turn, asked again in the same
+session, and shown a picture where the model sees; while the token was replaced every two seconds,
+on a local workspace that refuses whatever Databricks is reported to refuse. A cell says through
+what the models were called: no call was refused, and none was repeated."""
 # Which part of the package speaks in which section; the first that fits.
 _SECTIONS = (
     ("Deploying", ("deployment/",)),
@@ -97,13 +116,7 @@ def _sources() -> Iterator[Path]:
 
 def _messages_of(path: Path) -> Iterator[Message]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    constants = {
-        target.id: node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
+    constants = _imported_constants(tree, path) | _constants(tree)
     name = path.relative_to(PACKAGE).as_posix()
     section = next(title for title, starts in _SECTIONS if name.startswith(starts))
     for node in ast.walk(tree):
@@ -111,6 +124,31 @@ def _messages_of(path: Path) -> Iterator[Message]:
         if texts is not None and re.search(r"[a-z]{3}", texts[0]):
             text, hint = texts
             yield Message(section, text, ADVICE.get(text, "") if hint in ("", "…") else hint)
+
+
+def _constants(tree: ast.Module) -> dict[str, ast.expr]:
+    """Return the values that a module gives to names."""
+    return {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _imported_constants(tree: ast.Module, path: Path) -> dict[str, ast.expr]:
+    """Return those that it imports from modules of the package, such as a hint of several."""
+    found: dict[str, ast.expr] = {}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.level and node.module:
+            place = path.parents[node.level - 1].joinpath(*node.module.split("."))
+            source = place.with_suffix(".py")
+            names = {alias.name for alias in node.names if alias.name.isupper()}
+            if names and source.is_file():
+                theirs = _constants(ast.parse(source.read_text(encoding="utf-8")))
+                found |= {name: theirs[name] for name in names & theirs.keys()}
+    return found
 
 
 def _texts_of(call: ast.Call, constants: dict[str, ast.expr]) -> tuple[str, str] | None:
@@ -243,13 +281,48 @@ def models() -> str:
         lines.append(
             f"| {family.title} | {family.dialect} | {numbers} | {sight} | {efforts} | {words} |"
         )
-    lines += ["", "In which dialect an agent calls the models of a family:", ""]
-    lines += ["| family | " + " | ".join(agent.title for agent in AGENTS) + " |"]
-    lines += ["|---" * (len(AGENTS) + 1) + "|"]
-    for family in FAMILIES:
+    return "\n".join([*lines, *_dialects(), *_tested()]) + "\n"
+
+
+def _dialects() -> Iterator[str]:
+    yield from ("", "In which dialect an agent calls the models of a family:", "")
+    yield from _head("family", *(agent.title for agent in AGENTS))
+    for family in (*FAMILIES, UNKNOWN):
         cells = " | ".join(_dialect_of(agent, family) for agent in AGENTS)
-        lines.append(f"| {family.title} | {cells} |")
-    return "\n".join(lines) + "\n"
+        yield f"| {family.title} | {cells} |"
+
+
+def _head(*columns: str) -> Iterator[str]:
+    yield f"| {' | '.join(columns)} |"
+    yield "|---" * len(columns) + "|"
+
+
+def _tested() -> Iterator[str]:
+    """Yield what passed when the whole matrix ran last: agents' versions, by layout and model."""
+    cells = json.loads((DOCS / "tested-models.json").read_text(encoding="utf-8"))
+    yield from ("", "## What was tried with the real agents", "", *_TRIED.splitlines(), "")
+    tried = [one for by_model in cells.values() for one in by_model.values()]
+    yield from _head("family", "model", *(_with_versions(agent, tried) for agent in AGENTS))
+    models = sorted({model for by_model in cells.values() for model in by_model}, key=_rank)
+    for model in models:
+        by_layout = {layout: cells[layout].get(model, {}) for layout in cells}
+        shown = " | ".join(_where(agent, by_layout) for agent in AGENTS)
+        yield f"| {family_of(model).title} | `{model}` | {shown} |"
+
+
+def _with_versions(agent: Agent, tried: list[dict[str, str]]) -> str:
+    versions = sorted({one[agent.name] for one in tried if agent.name in one})
+    return " ".join([agent.title, ", ".join(versions)])
+
+
+def _where(agent: Agent, by_layout: dict[str, dict[str, str]]) -> str:
+    return ", ".join(
+        name for kind, name in _LAYOUTS.items() if agent.name in by_layout.get(kind, {})
+    )
+
+
+def _rank(model: str) -> int:
+    return [*FAMILIES, UNKNOWN].index(family_of(model))
 
 
 def team_example() -> str:

@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import os
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, cast
@@ -20,8 +21,15 @@ from traitlets import Bool, Unicode
 from traitlets.config import Config
 
 from ._version import __version__
-from .agents import AgentInstaller, AgentPaths, AgentRoster, InstallTasks
-from .agents.databricks_profile import DEFAULT_PROFILE, OWN_PROFILE, DatabricksProfile
+from .agents import AGENTS, AgentInstaller, AgentPaths, AgentRoster, InstallTasks
+from .agents.attention import Attention, hook
+from .agents.attention.attention import SessionState
+from .agents.attention.processes import Processes
+from .agents.attention.webhook import Webhook
+from .agents.databricks.command import DatabricksCli
+from .agents.databricks.profile import DEFAULT_PROFILE, OWN_PROFILE, DatabricksProfile
+from .agents.databricks.tools import DatabricksTools, ToolsStatus
+from .agents.mcp.servers import McpServerModel, McpServers
 from .agents.roster import AgentStatus
 from .agents.tracing import SessionTracer
 from .agents.tracing.tracer import TracingStatus
@@ -50,6 +58,7 @@ from .environment import (
 from .errors import ConfigurationError, DbxAgentsError, PatError, WorkspaceError
 from .git_sync import GitSync
 from .git_sync.states import ProjectStatus
+from .lifecycle.attention import TerminalSignals
 from .lifecycle.continuity import Continuity
 from .lifecycle.continuity.part import NOTHING, ContinuityStatus
 from .lifecycle.home_traces import HomeTraces
@@ -84,6 +93,8 @@ FLUSH_SECONDS = 4.5
 # Between two attempts to adopt DATABRICKS_TOKEN: the first, and the longest.
 ADOPTION_PAUSES_SECONDS = (2.0, 60.0)
 UPLOADS_FOLDER = "uploads"
+# What agents' hooks run: without site packages it starts in half the time.
+REPORTER = (sys.executable, "-I", "-S", str(Path(hook.__file__)))
 
 
 class GatewayStatus(TypedDict):
@@ -102,9 +113,13 @@ class ServerStatus(SessionsStatus):
     pat: PatStatus
     gateway: GatewayStatus
     models: dict[str, ModelReport]
+    stand_ins: dict[str, str]
     usage: list[UsageStatus]
     tracing: TracingStatus
     agents: list[AgentStatus]
+    mcp: list[McpServerModel]
+    databricks: ToolsStatus
+    attention: list[SessionState]
     projects: list[ProjectStatus]
     startup: list[TaskStatus]
     continuity: ContinuityStatus
@@ -128,6 +143,10 @@ class DbxAgentsApp(ExtensionApp):
         GitSync,
         AgentRoster,
         AgentInstaller,
+        McpServers,
+        DatabricksCli,
+        DatabricksTools,
+        Webhook,
         StartupTasks,
         Continuity,
     ]
@@ -220,7 +239,12 @@ class DbxAgentsApp(ExtensionApp):
             name=DEFAULT_PROFILE if environment.is_databricks_app else OWN_PROFILE,
         )
         self.git_sync = self._build_git_sync()
+        self.mcp = self._build_mcp()
         self.agents = self._build_agents()
+        self._rewrite_agents = Coalesced(self.agents.rewrite)
+        self.databricks_cli = DatabricksCli(environment, parent=self)
+        self.databricks = DatabricksTools(self.databricks_cli, parent=self)
+        self.attention = self._build_attention()
         self.continuity = self._build_continuity()
         self._search_projects = Coalesced(self.git_sync.install_hooks)
         self._refresh_agents = Coalesced(self.agents.refresh)
@@ -231,11 +255,15 @@ class DbxAgentsApp(ExtensionApp):
             self.pats,
             self.sign_in,
             self.agents,
+            self.mcp,
             self.git_sync,
             self.continuity,
             self.tracer,
+            self.attention,
             self.status,
             self._install,
+            self.databricks,
+            self._update_tools,
         )
         self.channel: LocalChannel | None = None
         self._written_pat: object = None
@@ -255,14 +283,43 @@ class DbxAgentsApp(ExtensionApp):
             parent=self,
         )
 
+    def _build_attention(self) -> Attention:
+        self.signals = TerminalSignals(self.sessions.manager)
+        programs = {a.command: a.name for a in AGENTS} | {
+            a.module: a.name for a in AGENTS if a.module
+        }
+        processes = Processes(programs, {agent.name: agent.one_turn for agent in AGENTS})
+        titles = {agent.name: agent.titles for agent in AGENTS}
+        attention = Attention(processes, titles, self.signals.places, parent=self)
+        attention.on_change.append(lambda: self._emit("attention", attention.status()))
+        self.signals.connect(attention)
+        self.webhook = Webhook({a.name: a.title for a in AGENTS}, attention.needs, parent=self)
+        attention.on_need.append(self.webhook.tell)
+        return attention
+
+    def _programs_changed(self) -> None:
+        self.attention.follow()
+        self._emit("terminals", self.sessions.terminals())
+
     def _terminal_host(self) -> TerminalHost:
         return TerminalHost(
             environment=self._terminal_environment,
             login_command=self._login_command,
             opened=self._terminal_opened,
-            programs_changed=lambda: self._emit("terminals", self.sessions.terminals()),
+            programs_changed=self._programs_changed,
             folder=self.projects,
+            signalled=self.signals.signalled,
+            ended=self.signals.ended,
         )
+
+    def _build_mcp(self) -> McpServers:
+        environment, broker = self.environment, self.broker
+        mcp = McpServers(
+            environment.home, environment.host, broker.mcp, lambda: broker.url, parent=self
+        )
+        mcp.on_change.append(lambda: self._emit("mcp", mcp.status()))
+        mcp.on_offer.append(self._mcp_offer_changed)
+        return mcp
 
     def _build_agents(self) -> AgentRoster:
         paths = AgentPaths(
@@ -271,7 +328,9 @@ class DbxAgentsApp(ExtensionApp):
             broker_url=lambda: self.broker.url,
             capability=self.broker.capability,
             repositories=self.git_sync.folders,
+            mcp_servers=self.mcp.offered,
             after_turn=shlex.join(isolated_call("cli.trace_hook")) if self.tracer.enabled else "",
+            reporter=REPORTER,
         )
         agents = AgentRoster(paths, self.models, self.files, parent=self)
         agents.on_change.append(lambda: self._emit("agents", agents.status()))
@@ -339,7 +398,9 @@ class DbxAgentsApp(ExtensionApp):
             os._exit(1)
         self.credential_tasks.spawn(self.pats.run())
         self.background.spawn(self.model_watch.run())
+        self.background.spawn(self.broker.mcp.run())
         self.background.spawn(self.tracer.run())
+        self.background.spawn(self.webhook.run())
         if self.environment.is_databricks_app:
             self._set_up()
             if self.environment.token:
@@ -365,7 +426,7 @@ class DbxAgentsApp(ExtensionApp):
 
     def _last_stages(self) -> list[Stage]:
         """Return the stages of a stop; the sum of their times is below the platform's 15 s."""
-        closing = [self.broker.stop, self.api.close]
+        closing = [self.broker.stop, self.api.close, self.attention.stop]
         closing += [part.stop for part in (self.channel, self.resolver) if part is not None]
         sessions = [self.sessions.end_terminals, self.sessions.end_kernels, self.pats.settle]
         flushes = [lambda: self.git_sync.stop(FLUSH_SECONDS), self.continuity.flush]
@@ -384,6 +445,7 @@ class DbxAgentsApp(ExtensionApp):
         """Leave the user's home as it was before they signed in."""
         if self._home_traces is not None:
             links = await asyncio.to_thread(self.agents.remove_links)
+            links.append(await asyncio.to_thread(self.databricks_cli.unlink))
             await asyncio.to_thread(self._home_traces.remove, links)
 
     async def _announce_stop(self) -> None:
@@ -419,6 +481,8 @@ class DbxAgentsApp(ExtensionApp):
         self.startup.add("configure", "Configure the agents", self._configure)
         self.startup.add("sync", "Watch projects", self._start_git_sync, after=("configure",))
         if self.install_agents:
+            title = "Install the Databricks CLI"
+            self.startup.add("databricks", title, self._start_tools, after=("configure",))
             self.installs.add_enabled()
 
     def _install(self, agent: str) -> None:
@@ -435,6 +499,13 @@ class DbxAgentsApp(ExtensionApp):
         await asyncio.to_thread(write_command, self.environment.home)
         await self.profile.follow(self._literal_token)
         await self.agents.write_files()
+
+    async def _start_tools(self, progress: Any) -> None:
+        await self.databricks.run(progress)
+        self.background.spawn(self.databricks.repeat())
+
+    def _update_tools(self) -> None:
+        self.background.spawn(self.databricks.run())
 
     async def _start_git_sync(self, _progress: Any = None) -> None:
         # Only in the deployed template itself, in whose folder the platform starts us.
@@ -491,11 +562,16 @@ class DbxAgentsApp(ExtensionApp):
                 self._set_up()
             self.background.spawn(self._follow_pat())
             self.model_watch.token_changed()
+            self.broker.mcp.token_changed()
             self.git_sync.pat_changed()
 
     def _models_changed(self) -> None:
         if self._is_set_up:
             self.background.spawn(self._refresh_agents())
+
+    def _mcp_offer_changed(self) -> None:
+        if self._is_set_up:
+            self.background.spawn(self._rewrite_agents())
 
     async def _follow_pat(self) -> None:
         """Write the new token to ~/.databrickscfg, for tools that read it there."""
@@ -520,9 +596,13 @@ class DbxAgentsApp(ExtensionApp):
             "pat": self.pats.status(),
             "gateway": {"kind": gateway.kind, "reason": gateway.reason},
             "models": self.agents.model_reports(),
+            "stand_ins": dict(self.models.stand_ins),
             "usage": self.broker.usage.to_json(),
             "tracing": self.tracer.status(),
             "agents": self.agents.status(),
+            "mcp": self.mcp.status(),
+            "databricks": self.databricks.status(),
+            "attention": self.attention.status(),
             "projects": self.git_sync.status(),
             "startup": self.startup.status(),
             "continuity": self.continuity.status(),

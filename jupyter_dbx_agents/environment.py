@@ -23,13 +23,14 @@ from .errors import ConfigurationError
 from .secret import Secret
 
 SECRET_VARIABLES = ("DATABRICKS_CLIENT_ID", "DATABRICKS_CLIENT_SECRET", "DATABRICKS_TOKEN")
-# Removed for children: with one of these set an agent would not read its own file.
+# Removed for children: with one of the first set an agent would not read its own file.
 SETTING_VARIABLES = (
     "ANTHROPIC_MODEL",
     "CODEX_MODEL",
     "GEMINI_MODEL",
     "HERMES_MODEL",
     "DATABRICKS_GATEWAY_HOST",
+    "DATABRICKS_CLI_RELEASES",
 )
 # What no program may send through a proxy: the broker, whose callers bear a secret and prompts.
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")

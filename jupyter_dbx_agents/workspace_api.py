@@ -178,8 +178,10 @@ class WorkspaceApi:
         async with self._total_limit():
             response = await self._request(method, address, **options)
         if response.status_code == HTTPStatus.UNAUTHORIZED:  # about the client, not about a token
-            message = read_error(response.content).message or response.reason_phrase
-            raise WorkspacePermissionError(message, status=response.status_code)
+            message, code = read_error(response.content)
+            raise WorkspacePermissionError(
+                message or response.reason_phrase, status=response.status_code, error_code=code
+            )
         _raise_for_error(response)
         return response
 
@@ -299,7 +301,10 @@ def _raise_for_error(response: httpx.Response) -> None:
 
 
 class ErrorBody(NamedTuple):
-    """The message and ``error_code`` of an error reply; each '' if the reply has none."""
+    """The message and the code of an error reply; each '' if the reply has none.
+
+    The code is the platform's ``error_code``, or the ``error`` of OAuth.
+    """
 
     message: str
     code: str
@@ -315,8 +320,10 @@ def read_error(body: bytes | str) -> ErrorBody:
         error = error["error"]
     if not isinstance(error, dict):
         return ErrorBody(error if isinstance(error, str) else "", "")
-    message = error.get("message") or error.get("error_description") or error.get("error")
-    return ErrorBody(str(message or ""), str(error.get("error_code", "")))
+    oauth_code = error.get("error", "")
+    message = error.get("message") or error.get("error_description") or oauth_code
+    code = error.get("error_code", oauth_code if isinstance(oauth_code, str) else "")
+    return ErrorBody(str(message or ""), str(code))
 
 
 def is_token_refusal(status: int, message: str) -> bool:

@@ -149,6 +149,14 @@ def test_every_kind_of_command_is_run_by_a_test():
             assert (ROOT / test).is_file()
 
 
+def test_every_report_from_the_field_has_a_test():
+    table = (ROOT / "tests" / "field-reports.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| .* \| `(\S+)::(test_\w+)` \|$", table, re.M)
+    assert len(rows) == table.count("\n| ") - 1
+    for path, name in rows:
+        assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), (path, name)
+
+
 def test_every_word_of_make_that_is_named_is_one():
     """`make test` is what runs this; `make demo` is what the system tests start."""
     words = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
@@ -89,6 +90,7 @@ async def _complete(
     _require_servable(call, dialect, name)
     request = ModelCall(dialect.api_type, name, body, call.is_gateway, call.request.body)
     call.log_entry.pictures, call.log_entry.cache_marks = request.pictures, request.cache_marks
+    call.log_entry.digest = hashlib.sha256(call.request.body).hexdigest()
     give_back = _admit(call, request)
     reply = replace(reply_to(dialect.parse(body)), quirks=_quirks(call, request))
     try:

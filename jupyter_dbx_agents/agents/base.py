@@ -1,5 +1,6 @@
 """What an agent is, and what every agent is told about where it works: declarations only."""
 
+import shlex
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from ..config_files.text import SECTION
 from ..models import Dialect, ModelTable, family_of
 from ..models.names import stem_of
 from ..secret import Secret
+from .attention.states import State
 from .conversations import Memory
 
 # Codex, Gemini CLI and OpenCode read it by themselves; the others are pointed to it.
@@ -25,6 +27,10 @@ You run in a terminal of a JupyterLab app on Databricks, as the Databricks user 
 - The Databricks SDK needs no credentials in code: `WorkspaceClient()` in Python (and the
   `databricks` command, where it is installed) authenticates through `~/.databrickscfg`. The token
   behind it changes every few minutes: never copy one into code, a file or a command.
+- Below a `databricks.yml` that names another workspace, `databricks` refuses this login: run it in
+  another folder, or with a target of this workspace (`-t`).
+- The tools of the MCP servers `dbx-sql` and `dbx-genie`, where you have them, run SQL and answer
+  questions about the data of this workspace.
 - This machine is small. Run heavy data work on the workspace: Databricks Connect, SQL warehouses,
   jobs.
 - `jupyter dbx-agents status` shows the state of the token and the models; `jupyter dbx-agents
@@ -52,15 +58,42 @@ class Recipe(Protocol):
         """
 
 
+class Installable(Protocol):
+    """A program that the installer puts on the PATH, such as an agent."""
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+
+    @property
+    def title(self) -> str:
+        """Its name for people."""
+
+    @property
+    def command(self) -> str:
+        """What is typed to start it."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """How it is installed."""
+
+    @property
+    def install_command(self) -> str:
+        """What is typed to install it again."""
+
+
 @dataclass(frozen=True)
 class AgentContext:
     """What an agent's files are made from.
 
     ``capability`` is the loopback secret by which the broker recognises this agent; ``git_roots``
     are the repositories below ``projects``, which some agents trust only one by one.  ``model`` is
-    the agent's main model.  ``mcp_servers`` are the user's own, by name, each with ``url`` and
-    ``headers`` or with ``command``, ``args`` and ``env``.  ``own_folder`` is for files that only we
+    the agent's main model.  ``mcp_servers`` are those of the workspace and the user's own, by name,
+    each with ``url`` and ``headers`` or with ``command``, ``args`` and ``env``; the workspace's
+    also have ``timeout_seconds``, for one call of a tool.  ``own_folder`` is for files that only we
     write.  ``after_turn`` is the command that an agent runs after each turn, '' for none.
+    ``reporter`` is the command by which its hooks report what it is doing, without arguments; empty
+    for no reports.
     ``trusts_project_settings`` if a project's files may choose an agent's provider.
     ``model_is_new`` while the owner's choice of another model is being written.
     """
@@ -75,8 +108,13 @@ class AgentContext:
     git_roots: tuple[Path, ...] = ()
     mcp_servers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     after_turn: str = ""
+    reporter: tuple[str, ...] = ()
     trusts_project_settings: bool = False
     model_is_new: bool = False
+
+    def report(self, agent: str, state: State, *options: str) -> str:
+        """Return the command line of a hook that reports a state; see ``attention.hook``."""
+        return shlex.join((*self.reporter, agent, state, *options))
 
     def initial(self, value: Any) -> Any:
         """Return a value that follows the model, as one that the agent's own screen may change.
@@ -117,9 +155,13 @@ class Agent:
     that it can speak with other models.  ``environment`` is for the terminals; ``{home}`` in it is
     the home.  ``project_settings`` are the files of a project by which it could be told to send
     prompts elsewhere, each with a pattern of what is not followed there.  ``links`` are
-    symbolic links in the home, with their targets (both below it).  ``prepare`` gets what its files
-    need from the installed program, and raises InstallError.  ``trusts_each_repository`` if its
-    files name every repository.  ``memory`` is what of it outlives the machine.
+    symbolic links in the home, with their targets (both below it).  ``module`` is what its process
+    runs if that is a module of Python; ``one_turn`` are the words of its command line by which it
+    does one turn and ends; ``titles`` the marks in its terminal's title that say what it is doing.
+    ``depends_on`` returns what its files depend on in the home beside the context.
+    ``prepare`` gets what its files need from the installed program, and raises InstallError.
+    ``trusts_each_repository`` if its files name every repository.  ``memory`` is what of it
+    outlives the machine.
     """
 
     name: str
@@ -134,8 +176,17 @@ class Agent:
     links: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[AgentContext, Path, Mapping[str, str]], Awaitable[None]] | None = None
     trusts_each_repository: bool = False
+    depends_on: Callable[[Path], object] | None = None
+    module: str = ""
+    one_turn: frozenset[str] = frozenset()
+    titles: Mapping[str, State] = field(default_factory=dict)
     project_settings: Mapping[str, str] = field(default_factory=dict)
     memory: Memory | None = None
+
+    @property
+    def install_command(self) -> str:
+        """What is typed to install it again."""
+        return f"jupyter dbx-agents agents install {self.name}"
 
 
 def instructions(context: AgentContext) -> str:

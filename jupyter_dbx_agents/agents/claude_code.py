@@ -84,7 +84,8 @@ def _hooks(after_turn: str) -> dict[str, Any]:
 
 
 def _server(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": "http" if "url" in given else "stdio", **given}
+    ours = {key: value for key, value in given.items() if key != "timeout_seconds"}
+    return {"type": "http" if "url" in given else "stdio", **ours}
 
 
 def _variables(context: AgentContext) -> dict[str, object]:
@@ -179,6 +180,7 @@ CLAUDE_CODE = Agent(
     dialect=Dialect.ANTHROPIC,
     default_model=lambda models: models.anthropic_model,
     config_files=config_files,
+    one_turn=frozenset({"-p", "--print"}),
     # It asks for trust per repository; this answers for later ones, too.  It counts only in the
     # process environment, not in settings.json.
     environment={"CLAUDE_CODE_SANDBOXED": "1"},

@@ -70,9 +70,12 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
 
 
 def _server(given: Mapping[str, Any]) -> dict[str, Any]:
-    if "url" in given:
-        return {"url": given["url"], "http_headers": given.get("headers", {})}
-    return dict(given)
+    if "url" not in given:
+        return dict(given)
+    server = {"url": given["url"], "http_headers": given.get("headers", {})}
+    if "timeout_seconds" in given:
+        server["tool_timeout_sec"] = given["timeout_seconds"]  # else 60 s
+    return server
 
 
 def _provider(context: AgentContext) -> dict[str, object]:
@@ -209,6 +212,7 @@ CODEX = Agent(
     dialect=Dialect.RESPONSES,
     default_model=lambda models: models.codex_model,
     config_files=config_files,
+    one_turn=frozenset({"exec", "e", "review"}),
     prepare=prepare,
     trusts_each_repository=True,
     # It does not take them from a project.

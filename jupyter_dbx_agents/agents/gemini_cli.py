@@ -20,6 +20,7 @@ from typing import Any
 
 from ..config_files import ConfigFile, Format
 from ..models import Dialect
+from .attention.states import State
 from .base import Agent, AgentContext, instructions_file
 from .conversations import Conversation, Form, Kept, Memory, transcripts
 from .install.npm import LOCK_FOLDER, NpmPackage
@@ -86,6 +87,28 @@ def _settings(context: AgentContext) -> dict[str, Any]:
         "context": {"fileName": ["GEMINI.md", "AGENTS.md"]},
         "modelConfigs": {"customAliases": aliases},
         "mcpServers": {name: _server(given) for name, given in context.mcp_servers.items()},
+        **_hooks(context),
+    }
+
+
+def _hooks(context: AgentContext) -> dict[str, Any]:
+    """Return the hooks that report what it is doing; their time limits are in milliseconds."""
+    if not context.reporter:
+        return {}
+
+    def hook(state: State, *options: str) -> list[dict[str, Any]]:
+        command = context.report("gemini-cli", state, *options)
+        return [{"hooks": [{"type": "command", "command": command, "timeout": 5000}]}]
+
+    asks = ("--if", '"ask_user"', State.QUESTION, "--says", "details.command")
+    # That is all that it says of a model's error; an interrupt before the first word is the same.
+    failed = ("--if", '"prompt_response":"[no response text]"', State.FAILED)
+    return {
+        "hooks": {
+            "BeforeAgent": hook(State.WORKING),
+            "Notification": hook(State.PERMISSION, *asks),
+            "AfterAgent": hook(State.DONE, *failed),
+        }
     }
 
 
@@ -101,7 +124,7 @@ def _version(name: str) -> tuple[int, ...]:
 
 
 def _server(given: Mapping[str, Any]) -> dict[str, Any]:
-    if "url" in given:
+    if "url" in given:  # a call may take ten minutes by default
         return {"httpUrl": given["url"], "headers": given.get("headers", {})}
     return dict(given)
 
@@ -158,6 +181,9 @@ GEMINI_CLI = Agent(
     dialect=Dialect.GEMINI,
     default_model=lambda models: models.gemini_model,
     config_files=config_files,
+    # No hook says that it goes on when it may.
+    titles={"✦": State.WORKING, "✋": State.PERMISSION, "◇": State.IDLE},
+    one_turn=frozenset({"-p", "--prompt"}),
     project_settings={
         ".env": _NAMES_HOSTS,
         ".gemini/.env": _NAMES_HOSTS,

@@ -23,6 +23,7 @@ from typing import Any
 
 from ..config_files import ConfigFile, Format
 from ..models import Dialect, family_of
+from .attention.states import State
 from .base import SKILLS_FOLDER, Agent, AgentContext, instructions
 from .conversations import Conversation, Form, Kept, Memory, databases
 from .install.python_package import LOCK_FOLDER, PythonPackage
@@ -67,9 +68,47 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
         "security": {"tirith_enabled": False},
         "agent": {"environment_hint": instructions(context)},
         "skills": {"external_dirs": [str(context.home / SKILLS_FOLDER)]},
-        "mcp_servers": {name: dict(given) for name, given in context.mcp_servers.items()},
+        "mcp_servers": {name: _server(given) for name, given in context.mcp_servers.items()},
+        **_hooks(context),
     }
     return (ConfigFile(context.home / ".hermes" / "config.yaml", Format.YAML, keys),)
+
+
+def _server(given: Mapping[str, Any]) -> dict[str, Any]:
+    server = {key: value for key, value in given.items() if key != "timeout_seconds"}
+    if "timeout_seconds" in given:
+        server["timeout"] = given["timeout_seconds"]  # else 120 s
+    return server
+
+
+def _hooks(context: AgentContext) -> dict[str, Any]:
+    """Return the hooks that report what it is doing.
+
+    ``pre_llm_call`` is the only one at the start of each turn.  It is given the whole conversation,
+    which our hook does not read.
+    """
+    if not context.reporter:
+        return {}
+
+    def hook(state: State, *options: str, **more: str) -> list[dict[str, Any]]:
+        return [{"command": context.report("hermes", state, *options), "timeout": 5, **more}]
+
+    # A model is asked before its user is.
+    asks = ("--if", '"surface": "smart"', State.WORKING, "--says", "extra.command")
+    ended = ("--if", '"interrupted": true', State.IDLE, "--if", '"completed": false', State.FAILED)
+    return {
+        "hooks_auto_accept": True,  # it would ask about each hook
+        "hooks": {
+            "pre_llm_call": hook(State.WORKING),
+            "pre_approval_request": hook(State.PERMISSION, *asks),
+            "post_approval_response": hook(State.WORKING),
+            "pre_tool_call": hook(
+                State.QUESTION, "--says", "tool_input.question", matcher="clarify"
+            ),
+            "post_tool_call": hook(State.WORKING, matcher="clarify"),
+            "on_session_end": hook(State.DONE, *ended),
+        },
+    }
 
 
 def _dialect(context: AgentContext, model: str) -> Dialect:
@@ -144,4 +183,6 @@ HERMES = Agent(
     default_model=lambda models: models.hermes_model,
     config_files=config_files,
     memory=MEMORY,
+    module="hermes_cli.main",
+    one_turn=frozenset({"-q", "--query", "-z", "--oneshot"}),
 )

@@ -35,6 +35,9 @@ from .install.npm import LOCK_FOLDER, NpmPackage
 _FOLDER = (".config", "opencode")
 _OVERRIDES = (*STATE_FOLDER.parts, "opencode")
 _HEADERS = {"x-databricks-use-coding-agent-mode": "true"}
+_PLUGIN_PACKAGE = "@opencode-ai/plugin"
+# By which it reports what it is doing.
+PLUGIN = Path(__file__).with_name("attention") / "opencode_plugin.mjs"
 # More at once than any answer of an agent has; what is asked for may be reserved beforehand.
 _MOST_OUTPUT_TOKENS = 32_000
 
@@ -81,6 +84,7 @@ DIALECTS = tuple(PROVIDERS)
 def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
     """Return ``opencode.json``, the instructions beside it, its overrides and the last models."""
     instructions = instructions_file(context, *_FOLDER, "jupyter_dbx_agents.md")
+    home = context.home
     providers = {
         provider.name: _provider(context, provider, models)
         for dialect, provider in PROVIDERS.items()
@@ -99,9 +103,9 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
         "provider": providers,
         "instructions": [str(instructions.path)],
         "mcp": {name: _server(given) for name, given in context.mcp_servers.items()},
+        **({"plugin": [PLUGIN.as_uri()]} if context.reporter and takes_plugins(home) else {}),
     }
     overrides: dict[str, Any] = {**firm, "provider": {n: _host(p) for n, p in providers.items()}}
-    home = context.home
     return (
         ConfigFile(home.joinpath(*_FOLDER, "opencode.json"), Format.JSONC, settings),
         instructions,
@@ -116,7 +120,28 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
             {"recent": context.initial(_recent(context))},
             mode=0o644,
         ),
+        *(ConfigFile(path, Format.JSON, keys) for path, keys in _no_packages(home).items()),
     )
+
+
+def takes_plugins(home: Path) -> bool:
+    """Whether a plug-in loads at once.
+
+    With any, the program waits at its start until npm has installed the package for plug-ins into
+    each of its folders, for minutes where there is no npm.  Without one it does not wait, and once
+    it has done it, there is nothing to wait for.
+    """
+    return home.joinpath(*_FOLDER, "node_modules", _PLUGIN_PACKAGE, "package.json").exists()
+
+
+def _no_packages(home: Path) -> dict[Path, dict[str, Any]]:
+    """Return what makes it install nothing into our own folder, where nobody has plug-ins."""
+    folder, wanted = home.joinpath(*_OVERRIDES), {"dependencies": {_PLUGIN_PACKAGE: "*"}}
+    return {
+        folder / "package.json": wanted,
+        folder / "package-lock.json": {"packages": {"": wanted}},
+        folder / "node_modules" / "package.json": {"private": True},
+    }
 
 
 def _recent(context: AgentContext) -> tuple[dict[str, str], ...]:
@@ -202,7 +227,9 @@ def _may_serve_claude(models: ModelTable) -> bool:
 
 def _server(given: Mapping[str, Any]) -> dict[str, Any]:
     if "url" in given:
-        return {"type": "remote", "url": given["url"], "headers": given.get("headers", {})}
+        server = {"type": "remote", "url": given["url"], "headers": given.get("headers", {})}
+        # The broker has no OAuth, which it would else look for.
+        return server | ({"oauth": False} if "timeout_seconds" in given else {})
     return {
         "type": "local",
         "command": (given["command"], *given.get("args", ())),
@@ -256,6 +283,8 @@ OPENCODE = Agent(
     also_speaks=(Dialect.RESPONSES, Dialect.GEMINI, Dialect.CHAT),
     default_model=default_model,
     config_files=config_files,
+    depends_on=takes_plugins,
+    one_turn=frozenset({"run"}),
     # Its list of all vendors' models, from the vendor; ours are in the file.
     environment={
         "OPENCODE_DISABLE_MODELS_FETCH": "1",

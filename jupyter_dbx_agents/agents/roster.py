@@ -42,7 +42,9 @@ class AgentPaths:
     """The folders, addresses and commands that agents use; the broker's is known once it listens.
 
     ``repositories`` returns the folders of all projects, which Codex trusts only by name.
-    ``after_turn`` is the command that agents run after each turn, '' for none.
+    ``after_turn`` is the command that agents run after each turn, '' for none; ``reporter`` the one
+    by which their hooks report what they are doing.  ``mcp_servers`` returns those that all agents
+    are offered, for one with this secret.
     """
 
     home: Path
@@ -51,6 +53,8 @@ class AgentPaths:
     capability: Callable[[str], Secret]
     repositories: Callable[[], tuple[Path, ...]] = tuple
     after_turn: str = ""
+    reporter: tuple[str, ...] = ()
+    mcp_servers: Callable[[Secret], Mapping[str, Mapping[str, Any]]] = lambda _capability: {}
 
 
 class McpServerStatus(TypedDict, total=False):
@@ -78,6 +82,7 @@ class AgentStatus(TypedDict):
     mcp_servers: dict[str, McpServerStatus]
     message: str
     hint: str
+    not_followed: list[str]
 
 
 class AgentRoster(LoggingConfigurable):
@@ -117,6 +122,8 @@ class AgentRoster(LoggingConfigurable):
         self._git_roots: tuple[Path, ...] = ()
         self._problems: dict[str, DbxAgentsError] = {}
         self._reported: set[Path] = set()
+        self._seen: dict[str, object] = {}
+        self._not_followed: dict[str, list[Path]] = {}  # files of projects, by agent
         self.on_change = Listeners("the agents", self.log)
 
     # ---- which agents
@@ -169,6 +176,7 @@ class AgentRoster(LoggingConfigurable):
             },
             "message": problem.message if problem else "",
             "hint": problem.hint if problem else "",
+            "not_followed": [str(path) for path in self._not_followed.get(name, ())],
         }
 
     def _model_problem(self, agent: Agent) -> DbxAgentsError | None:
@@ -224,6 +232,11 @@ class AgentRoster(LoggingConfigurable):
         with contextlib.suppress(DbxAgentsError):  # it is in the agent's REST model
             await self.write_files()
 
+    async def rewrite(self) -> None:
+        """Update the agents' files for what they are offered; a problem is in the REST models."""
+        with contextlib.suppress(DbxAgentsError):
+            await self.write_files()
+
     async def check_repositories(self) -> None:
         """Update the agents that trust each repository, if one is new or gone."""
         roots = self._paths.repositories()
@@ -231,28 +244,50 @@ class AgentRoster(LoggingConfigurable):
             with contextlib.suppress(DbxAgentsError):  # it is in the agent's REST model
                 await self.write_files(agent for agent in AGENTS if agent.trusts_each_repository)
         if not self.trusts_project_settings:
-            await asyncio.to_thread(self._report_project_settings, roots)
+            self._report(await asyncio.to_thread(self._project_settings, roots))
 
-    def _report_project_settings(self, roots: Iterable[Path]) -> None:
-        """Log once which files of a project name a provider that its agent does not use."""
-        for root in roots:
-            for agent in self.enabled():
-                for name, pattern in agent.project_settings.items():
-                    path = root / name
-                    if path not in self._reported and _contains(path, pattern):
-                        self._reported.add(path)
-                        self.log.warning(
-                            "%s names another provider or key, which %s does not use: its prompts "
-                            "stay in the workspace.",
-                            path,
-                            agent.title,
-                        )
+    def _project_settings(self, roots: Iterable[Path]) -> list[tuple[Agent, Path]]:
+        """Return which files of projects name a provider that their agent does not use."""
+        return [
+            (agent, root / name)
+            for root in roots
+            for agent in self.enabled()
+            for name, pattern in agent.project_settings.items()
+            if _contains(root / name, pattern)
+        ]
+
+    def _report(self, found: Iterable[tuple[Agent, Path]]) -> None:
+        """Log each of these files once, and show those that are there in the REST model."""
+        not_followed: dict[str, list[Path]] = {}
+        for agent, path in found:
+            not_followed.setdefault(agent.name, []).append(path)
+            if path not in self._reported:
+                self._reported.add(path)
+                self.log.warning(
+                    "%s names another provider or key, which %s does not use: its prompts stay in "
+                    "the workspace.",
+                    path,
+                    agent.title,
+                )
+        if not_followed != self._not_followed:
+            self._not_followed = not_followed
+            self.on_change.notify()
 
     async def run(self) -> None:
         """Check for new repositories periodically, until cancelled."""
         while True:
             await asyncio.sleep(self.look_interval_seconds)
             await self.check_repositories()
+            await self._check_home()
+
+    async def _check_home(self) -> None:
+        """Update the agents whose files depend on something in the home that has changed."""
+        for agent in self.enabled():
+            if agent.depends_on and agent.depends_on(self._paths.home) != self._seen.get(
+                agent.name
+            ):
+                with contextlib.suppress(DbxAgentsError):  # it is in the agent's REST model
+                    await self.write_files([agent])
 
     def remove_links(self) -> list[Path]:
         """Remove the agents' links and commands from the home, but not their programs.
@@ -271,6 +306,8 @@ class AgentRoster(LoggingConfigurable):
     def _write(self, agent: Agent, model_is_new: bool) -> None:
         """Write or remove one agent's keys and links; a problem is recorded in ``_problems``."""
         self._problems.pop(agent.name, None)
+        if agent.depends_on is not None:
+            self._seen[agent.name] = agent.depends_on(self._paths.home)
         context = replace(self._context(agent), model_is_new=model_is_new)
         for file in agent.config_files(context):
             with self._recording_problem(agent):
@@ -308,17 +345,19 @@ class AgentRoster(LoggingConfigurable):
 
     def _context(self, agent: Agent) -> AgentContext:
         choice = self._choices.of(agent.name)
+        capability = self._paths.capability(agent.name)
         return AgentContext(
             home=self._paths.home,
             broker_url=self._paths.broker_url(),
-            capability=self._paths.capability(agent.name),
+            capability=capability,
             models=self._models,
             model=choice.model or agent.default_model(self._models),
             projects=self._paths.projects,
             own_folder=self.installer.own_folder(agent),
             git_roots=self._git_roots,
-            mcp_servers=choice.mcp_servers,
+            mcp_servers={**self._paths.mcp_servers(capability), **choice.mcp_servers},
             after_turn=self._paths.after_turn,
+            reporter=self._paths.reporter,
             trusts_project_settings=self.trusts_project_settings,
         )
 

@@ -6,7 +6,7 @@ and it reports whether a call was sent on a connection that had been idle.  Meas
 our own in Python added 1.0 to 1.3 ms, at 73 MiB/s; httpx 2.2 to 2.5 ms, at 20 MiB/s.
 """
 
-import io
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
@@ -39,8 +39,9 @@ IDLE_SECONDS = 50.0
 MAX_HEAD_BYTES = 64 * 1024
 # How much is buffered for an agent that reads slowly; at twice this, reading pauses.
 BUFFER_BYTES = 128 * 1024
-# aiohttp sends a larger body in pieces, which does not block the event loop.
-WHOLE_BODY_BYTES = 1024 * 1024
+# A larger body is sent in pieces of this size, which does not block the event loop.  aiohttp's own
+# payload for that (of ``io.BytesIO``) copies the whole body first: 2 ms for 4 MiB.
+PIECE_BYTES = 128 * 1024
 # What aiohttp would add by itself; an agent's headers pass as they are.
 NOT_ADDED = (hdrs.USER_AGENT, hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.CONTENT_TYPE)
 NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError)
@@ -140,8 +141,8 @@ class GatewayClient:
             response = await session.request(
                 method,
                 URL(url, encoded=True),
-                headers=CIMultiDict(headers),
-                data=body if len(body) < WHOLE_BODY_BYTES else io.BytesIO(body),
+                headers=CIMultiDict([*headers, *_length(body)]),
+                data=_pieces(body) if _is_large(body) else body,
                 allow_redirects=False,
                 proxy=_proxy_for(url),
                 trace_request_ctx=sent,
@@ -157,6 +158,23 @@ class GatewayClient:
             response.close()
             raise GatewayGoneError("its headers are malformed")
         return Answer(response)
+
+
+def _is_large(body: bytes) -> bool:
+    return len(body) > PIECE_BYTES
+
+
+def _length(body: bytes) -> list[tuple[str, str]]:
+    """Return the header that aiohttp adds for a body in one piece only."""
+    return [("Content-Length", str(len(body)))] if _is_large(body) else []
+
+
+async def _pieces(body: bytes) -> AsyncIterator[memoryview]:
+    """Yield the pieces of a body, none of them copied; others have their turn between two."""
+    whole = memoryview(body)
+    for start in range(0, len(body), PIECE_BYTES):
+        yield whole[start : start + PIECE_BYTES]
+        await asyncio.sleep(0)
 
 
 def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:

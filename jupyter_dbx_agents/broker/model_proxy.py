@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Coroutine
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tornado import web
 from tornado.httputil import HTTPHeaders
@@ -20,6 +21,7 @@ from .filters.counting import count_of
 from .filters.endings import EndWatch
 from .filters.events import EventFilter, EventStream
 from .filters.learning import sentence_of
+from .filters.mends import is_lasting
 from .filters.request import ModelRequest, mended_request, read_request
 from .gateway_errors import GatewayGoneError
 from .ledger import printable_path
@@ -59,11 +61,14 @@ REFUSED_STATUSES = frozenset(
         HTTPStatus.NOT_FOUND,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         HTTPStatus.UNPROCESSABLE_ENTITY,
+        HTTPStatus.TOO_MANY_REQUESTS,
     }
 )
 TITLE = re.compile(r"<title[^>]*>\s*([^<]{1,100})", re.IGNORECASE)
 # How long an agent may leave a part of its answer unread; as long as the gateway may take for one.
 WRITE_SECONDS = 600.0
+# To copy that takes half a millisecond.  For more, ``join`` releases the interpreter's lock.
+JOINED_AT_ONCE_BYTES = 1024 * 1024
 
 
 @web.stream_request_body
@@ -119,16 +124,15 @@ class ModelProxyHandler(LoopbackHandler):
             return too_large(self.shared.max_body_bytes)
         more = size - self._held_bytes
         if more > 0:
-            if self.shared.held_bytes + more > self.shared.max_held_bytes:
+            if not self.shared.held.reserve(self.call.agent, more):
                 return too_many_bytes()
-            self.shared.held_bytes += more
             self._held_bytes = size
         return None
 
     def _let_go_of_body(self) -> None:
         """Free the body: it is not needed any more once an answer begins."""
         self._body.clear()
-        self.shared.held_bytes -= self._held_bytes
+        self.shared.held.free(self.call.agent, self._held_bytes)
         self._held_bytes = 0
 
     def is_use(self) -> bool:
@@ -140,7 +144,11 @@ class ModelProxyHandler(LoopbackHandler):
         if self._route is None:
             self.answer_head(HTTPStatus.OK, [("Content-Length", "0")])
             return
-        self._forwarding = asyncio.create_task(self._forward(self._route))
+        await self.run_while_client_is_there(self._forward(self._route))
+
+    async def run_while_client_is_there(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run what answers; it is cancelled when the client disconnects or the broker stops."""
+        self._forwarding = asyncio.create_task(work)
         self.shared.tasks.keep(self._forwarding)
         try:
             await self._forwarding
@@ -188,10 +196,9 @@ class ModelProxyHandler(LoopbackHandler):
         self, route: Route
     ) -> tuple[Answer | Refusal | bytes, EventFilter | None]:
         """Call the gateway; return its answer and what corrects that.  Then the body is free."""
-        body = b"".join(self._body)
-        self._body.clear()
         stand_in = partial(self.shared.models.stand_in, dialect=route.dialect)
         try:
+            body = await self._whole_body()
             request = await read_request(
                 self.call.agent, route, body, self.shared.lessons, stand_in
             )
@@ -202,6 +209,13 @@ class ModelProxyHandler(LoopbackHandler):
             return await self._answer_or_count(route, request), None
         finally:
             self._let_go_of_body()
+
+    async def _whole_body(self) -> bytes:
+        """Return the body in one piece; a large one is copied beside the event loop."""
+        pieces, self._body = self._body, []
+        if self._held_bytes <= JOINED_AT_ONCE_BYTES:
+            return b"".join(pieces)
+        return await asyncio.to_thread(b"".join, pieces)
 
     async def _answer_after_mending(self, route: Route, request: ModelRequest) -> Answer | Refusal:
         """Call the gateway; once more in the form that its refusal asks for."""
@@ -221,10 +235,11 @@ class ModelProxyHandler(LoopbackHandler):
                 sentence,
                 await self._answer_and_sentence(route, request),
             )
-            if sentence != refused_for and not isinstance(answer, Refusal):
+            is_cured = sentence != refused_for and not isinstance(answer, Refusal)
+            if is_cured and is_lasting(mend):
                 self.shared.lessons.add(route.dialect, request.model, mend)
                 self.shared.log.info("broker: learned %s (%s)", type(mend).__name__, route.dialect)
-        if sentence and not isinstance(answer, Refusal):
+        if sentence and not isinstance(answer, Refusal) and not _is_busy(answer):
             self.shared.repeats.refused(*caller, request.body, answer.status, sentence)
         return answer
 
@@ -353,6 +368,11 @@ def _is_of_a_dead_gateway(answer: Answer | Refusal) -> bool:
     if isinstance(answer, Refusal):
         return answer.code == UNREACHABLE
     return answer.status in DEAD_GATEWAY_STATUSES
+
+
+def _is_busy(answer: Answer) -> bool:
+    """Whether the same request may be answered later."""
+    return answer.status == HTTPStatus.TOO_MANY_REQUESTS
 
 
 def _broke_off(answer: Answer | Refusal) -> bool:

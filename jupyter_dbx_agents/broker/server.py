@@ -4,13 +4,15 @@ import sys
 from typing import Any
 
 from tornado import httpserver, netutil, web
-from traitlets import Integer, TraitError, validate
+from traitlets import Float, Integer, TraitError, validate
 from traitlets.config import LoggingConfigurable
 
 from ..models import Gateway, ModelTable
 from ..pat import PatSource
 from ..pat.clock import Clock, SystemClock
 from ..secret import Secret
+from .mcp.handler import McpHandler
+from .mcp.service import STALL_SECONDS, McpService
 from .metadata_service import MetadataServiceHandler
 from .model_proxy import ModelProxyHandler
 from .shared import GatewayFailed, Shared, Use
@@ -18,7 +20,11 @@ from .shared import GatewayFailed, Shared, Use
 LOOPBACK = "127.0.0.1"
 # An agent sends a request at once; the memory reserved for one that stalls is needed by others.
 BODY_SECONDS = 120.0
-URL_MAP = [(r"/metadata/.*", MetadataServiceHandler), (r".*", ModelProxyHandler)]
+URL_MAP = [
+    (r"/metadata/.*", MetadataServiceHandler),
+    (r"/mcp/.*", McpHandler),
+    (r".*", ModelProxyHandler),
+]
 
 
 async def _never_another(_failed: Gateway) -> bool:
@@ -40,7 +46,15 @@ class Broker(LoggingConfigurable):
     max_held_bytes = Integer(
         256 * 1024 * 1024,
         help="Most memory, in bytes, for the requests of all agents that wait for the beginning of "
-        "an answer; an agent whose request does not fit is told to retry. At least max_body_bytes.",
+        "an answer; an agent whose request does not fit is told to retry. At least max_body_bytes. "
+        "Each agent has a 64th of it beside what all share, so that its small calls always fit.",
+    ).tag(config=True)
+
+    mcp_stall_seconds = Float(
+        STALL_SECONDS,
+        min=0.1,
+        help="How long (seconds) an MCP server of the workspace may send nothing during a call; "
+        "then the agent gets an error.",
     ).tag(config=True)
 
     def __init__(
@@ -64,6 +78,7 @@ class Broker(LoggingConfigurable):
             Use(clock or SystemClock()),
             self.log,
         )
+        self.shared.mcp.stall_seconds = self.mcp_stall_seconds
         self.usage = self.shared.usage
         self._server: httpserver.HTTPServer | None = None
 
@@ -87,6 +102,11 @@ class Broker(LoggingConfigurable):
     def metadata_service_url(self) -> Secret:
         """Where SDKs get tokens, once the broker is started; whoever has it gets them."""
         return Secret(self.url + self.shared.metadata_path.reveal())
+
+    @property
+    def mcp(self) -> McpService:
+        """The workspace's MCP servers, as agents reach them."""
+        return self.shared.mcp
 
     def was_used_within(self, seconds: float) -> bool:
         """Whether a program calls a model now, or did so or took a token within the last seconds.

@@ -1,6 +1,7 @@
 """What the broker's handlers share: the token's source, the models, the upstream, the log."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,10 +15,14 @@ from ..secret import Secret
 from .access import Capabilities, new_secret
 from .filters.learning import Lessons, Repeats
 from .ledger import AccessLog, UsageLedger
+from .mcp.service import McpService
 from .upstream import Upstream
 
 # How long an agent's call may wait for the check of a gateway through which it failed.
 GATEWAY_CHECK_SECONDS = 3.0
+# The part of the memory for requests that each agent has beside what all share: with the default
+# limit 4 MiB, which is a conversation of a million tokens.
+OWN_PART = 1 / 64
 GatewayFailed = Callable[[Gateway], Coroutine[Any, Any, bool]]
 
 
@@ -45,11 +50,45 @@ class Use:
         return self._clock.now() - self._ended_at < timedelta(seconds=seconds)
 
 
+class HeldBodies:
+    """The memory of the requests that wait for the beginning of an answer.
+
+    Agents share ``most_bytes``.  Beside these each has ``OWN_PART`` of them for itself, so that one
+    with many large requests, or that stalls in the middle of one, keeps no small call of another
+    out.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._own_bytes = int(most_bytes * OWN_PART)
+        self._by_agent: Counter[str] = Counter()
+
+    @property
+    def bytes(self) -> int:
+        """The size of all of them."""
+        return self._by_agent.total()
+
+    def reserve(self, agent: str, size: int) -> bool:
+        """Reserve memory for so many bytes of an agent; return whether there is enough."""
+        own_left = max(0, self._own_bytes - self._by_agent[agent])
+        if max(0, size - own_left) > self._most_bytes - self._shared_bytes():
+            return False
+        self._by_agent[agent] += size
+        return True
+
+    def free(self, agent: str, size: int) -> None:
+        """Return what was reserved."""
+        self._by_agent[agent] -= size
+
+    def _shared_bytes(self) -> int:
+        """How much of what all share is reserved."""
+        return sum(max(0, held - self._own_bytes) for held in self._by_agent.values())
+
+
 @dataclass
 class Shared:
     """The state of one broker; ``port`` is 0 until it listens.
 
-    ``held_bytes`` is the size of all requests that wait for the beginning of an answer;
     ``uncounted`` has the addresses that count no tokens.
     """
 
@@ -62,7 +101,6 @@ class Shared:
     use: Use
     log: AnyLogger
     port: int = 0
-    held_bytes: int = 0
     capabilities: Capabilities = field(default_factory=Capabilities)
     usage: UsageLedger = field(default_factory=UsageLedger)
     lessons: Lessons = field(default_factory=Lessons)
@@ -71,9 +109,11 @@ class Shared:
 
     def __post_init__(self) -> None:
         self.metadata_path = Secret(f"/metadata/{new_secret().reveal()}")
+        self.held = HeldBodies(self.max_held_bytes)
         self.access_log = AccessLog(self.log, self.usage)
         self.upstream = Upstream(self.pats)
         self.tasks = BackgroundTasks(self.log)
+        self.mcp = McpService(self.workspace_host, self.upstream, self.pats, self.tasks, self.log)
 
     async def finds_another_gateway(self, failed: Gateway) -> bool:
         """Have a gateway checked after a failed call; return whether another one is in force."""

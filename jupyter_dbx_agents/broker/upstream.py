@@ -36,13 +36,18 @@ STALE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class ModelCall:
-    """An agent's request, with the gateway's URL for it, query included."""
+    """An agent's request, with the gateway's URL for it, query included.
 
-    dialect: Dialect
+    ``dialect`` is None for what is not a model's.  Without ``may_begin_twice`` it has a connection
+    of its own, and is repeated only where it is certain that it has not begun.
+    """
+
+    dialect: Dialect | None
     method: str
     url: str
     headers: list[tuple[str, str]]
     body: bytes
+    may_begin_twice: bool = True
 
     @property
     def host(self) -> str:
@@ -94,7 +99,7 @@ class Upstream:
     async def _attempt(self, call: ModelCall, token: Secret) -> Answer | Refusal:
         sent_at = time.monotonic()
         try:
-            answer = await self._request(call, token)
+            answer = await self._request(call, token, reuse=call.may_begin_twice)
         except GatewayGoneError as error:
             if not error.was_idle or time.monotonic() - sent_at > STALE_SECONDS:
                 raise

@@ -6,6 +6,7 @@ token there.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..agents.databricks_profile import DEFAULT_PROFILE, OWN_PROFILE
+from ..agents.databricks.profile import DEFAULT_PROFILE, OWN_PROFILE
 from ..config_files import Format, atomic
 from ..config_files.formats import parse
 from ..errors import ConfigFileError, DbxAgentsError
@@ -23,6 +24,7 @@ from ..local_channel.paths import STATUS_PATH
 from .agents import doctor_lines, line_of
 
 if TYPE_CHECKING:
+    from ..agents.databricks.tools import CliStatus
     from ..app import ServerStatus
     from ..git_sync.states import ProjectStatus
     from ..models import ModelReport
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 SDK_SECONDS = 60
 # The SDK's errors end with its whole configuration.
 SHOWN_CHARACTERS = 200
+_CLI_HINT = "The SDK does not need it. Try again: jupyter dbx-agents skills update"
 _SDK_PROGRAM = (
     "from databricks.sdk import WorkspaceClient as W, version; "
     "print(version.__version__, W().current_user.me().user_name)"
@@ -41,7 +44,7 @@ def lines() -> Iterator[str]:
     """Check everything.  Raises LocalChannelError without a server, DbxAgentsError for problems."""
     status = call("GET", STATUS_PATH)
     problems = 0
-    for name, check in [*_server_checks(status), *_client_checks()]:
+    for name, check in [*_server_checks(status), *_client_checks(status)]:
         problems += check["state"] == "problem"
         yield line_of(name, check)
     try:
@@ -141,12 +144,12 @@ def _git() -> dict[str, Any]:
     return _check("ok", f"{program}: {printed}; {hook}.")
 
 
-def _client_checks() -> Iterator[tuple[str, dict[str, Any]]]:
+def _client_checks(status: ServerStatus) -> Iterator[tuple[str, dict[str, Any]]]:
     profile = _profile()
     yield "profile", profile
     if profile["state"] == "ok":  # else the SDK may try another host for minutes
         yield "sdk", _sdk()
-    yield "databricks", _cli()
+    yield "databricks", _cli(status["databricks"]["cli"])
     yield "git", _git()
 
 
@@ -185,19 +188,36 @@ def _sdk() -> dict[str, Any]:
     return _check("ok", f"databricks-sdk {version} authenticates as {user}.")
 
 
-def _cli() -> dict[str, Any]:
-    """Check the Databricks CLI, which no package registry that we install from has."""
+def _cli(known: CliStatus) -> dict[str, Any]:
+    """Check the Databricks CLI that a terminal starts, by a call to the workspace."""
     program = shutil.which("databricks")
     if program is None:
-        hint = "The SDK does not need it. To install: https://docs.databricks.com/dev-tools/cli/install"
-        return _check("warning", "The Databricks CLI is not installed.", hint)
+        message = f"The Databricks CLI is not installed. {known['message']}"
+        return _check("warning", message.strip(), known["hint"] or _CLI_HINT)
     try:
-        ended = subprocess.run(
-            [program, "--version"], capture_output=True, text=True, timeout=SDK_SECONDS, check=True
-        )
+        version = _cli_prints(program, "--version")
+        said = _cli_prints(program, "current-user", "me", "--output", "json")
+        user = str(json.loads(said)["userName"])
     except (OSError, subprocess.SubprocessError) as error:
-        return _check("warning", f"{program} does not run: {error}", "Reinstall it.")
-    return _check("ok", f"{program}: {ended.stdout.strip()}; it uses ~/.databrickscfg.")
+        printed = str(getattr(error, "stderr", "") or error).strip().splitlines()
+        message = f"{program} does not work: {printed[-1][:SHOWN_CHARACTERS]}"
+        return _check("warning", message, f"Fix the token first, if it is listed. {_CLI_HINT}")
+    except (ValueError, KeyError, TypeError):
+        return _check("warning", f"{program} is not the Databricks CLI.", _CLI_HINT)
+    return _check("ok", f"{program}: {version}; authenticates as {user}.")
+
+
+def _cli_prints(*command: str) -> str:
+    """Return what a command prints; it may not ask anything.  Raises OSError, SubprocessError."""
+    ended = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=SDK_SECONDS,
+        check=True,
+    )
+    return ended.stdout.strip()
 
 
 def _check(state: str, message: str, hint: str = "") -> dict[str, Any]:

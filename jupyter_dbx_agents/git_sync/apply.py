@@ -156,10 +156,11 @@ class Applier:
 
         async def work() -> None:
             for item in queue:
-                self._is_over = self._is_over or await self.is_superseded()
-                if self._is_over:
-                    return
-                await action(item)
+                async with self.destination.files.pace.files:
+                    self._is_over = self._is_over or await self.is_superseded()
+                    if self._is_over:
+                        return
+                    await action(item)
 
         try:
             async with asyncio.TaskGroup() as group:

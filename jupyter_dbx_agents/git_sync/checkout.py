@@ -33,12 +33,14 @@ def tree_of(repository: Repository) -> tuple[str, str]:
 def make_room(folder: Path, path: str) -> Path:
     """Return the place of a file in a new working tree; blocking.
 
-    A symbolic link that is in its way is removed, not followed: it may lead out of the folder.
+    What is in its way is removed.  A symbolic link is not followed: it may lead out of the folder.
     """
     target = folder / path
     for place in (*reversed([folder / each for each in ancestors(path)]), target):
         if place.is_symlink() or (place.is_file() and place != target):
             place.unlink()
+    if target.is_dir():
+        shutil.rmtree(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     return target
 

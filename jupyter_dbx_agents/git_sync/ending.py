@@ -142,7 +142,7 @@ def _owner(marker: Marker) -> tuple[str, str, str]:
 
 
 async def forget(
-    destination: Destination, environment: Mapping[str, str], *, files: bool
+    destination: Destination, environment: Mapping[str, str], origin: str, *, files: bool
 ) -> Forgotten:
     """Delete a project's history and records, and on request the files that git sync wrote.
 
@@ -152,6 +152,13 @@ async def forget(
         marker = await destination.load()
     except DestinationError:  # it is damaged: the files are not known
         marker = None
+    if marker is not None and marker.origin != origin and not marker.gone_at:
+        name = shlex.quote(destination.project)
+        raise GitSyncError(
+            f"{destination.project} is synced by {marker.origin or 'another app'}.",
+            "Delete it there. If that app is gone: jupyter dbx-agents restore "
+            f"{name}, delete the folder, and run this again.",
+        )
     if marker is None or not files:
         await remove(destination, marker, None)
     else:

@@ -53,6 +53,8 @@ _SMALL_BYTES = 256 * 1024
 # time: else each amended commit would upload all of it.
 LARGE_BYTES = 32 * 1024 * 1024
 _RENEW_SECONDS = 900.0
+# Larger bundles wait for each other, so that the small ones of other repositories wait for none.
+_ONE_AT_A_TIME_BYTES = 1024 * 1024
 _REWRITTEN = "The history was rewritten at {}; the former commits were deleted in the workspace."
 _REWRITTEN_LATER = (
     "The history was rewritten; the former commits are deleted in the workspace within 20 minutes."
@@ -89,7 +91,7 @@ class History:
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self.mirror = mirror
-        self._ownership, self._destination = ownership, ownership.destination
+        self.ownership, self._destination = ownership, ownership.destination
         self._store = BundleStore(self._destination)
         self._origin, self._most_bytes, self._log = origin, most_bytes, log
         self._changed = changed
@@ -194,7 +196,7 @@ class History:
             if snapshot.left_out:
                 self._report_left_out(snapshot.left_out)
             return
-        await self._ownership.claim(self)
+        await self.ownership.claim(self)
         try:
             await self._keep(State(self.project, self.mirror.identity, self._origin, snapshot))
         except (MarkerChangedError, DestinationError, RefsMovedError):
@@ -263,8 +265,8 @@ class History:
 
         Raises DestinationError if a new clone cannot receive it.
         """
-        marker = self._ownership.marker
-        if marker is not None and not await self._ownership.has(marker.tree):
+        marker = self.ownership.marker
+        if marker is not None and not await self.ownership.has(marker.tree):
             await self.mirror.make_again()  # it is new, or a crash has damaged its objects
         self._chain = None
         chain = await self._load()
@@ -312,7 +314,7 @@ class History:
         own = {n: o for n, o in (await self.mirror.own_refs()).items() if n.startswith("history-")}
         chain = await self._store.chain()
         blobs: dict[str, str] = {}
-        if not self._ownership.starts_over and not chain.has_gap:
+        if not self.ownership.starts_over and not chain.has_gap:
             blobs, is_whole = await self._store.fetch_all(chain, self.mirror, own)
             if not is_whole:
                 blobs = {}  # all of it is uploaded again
@@ -400,15 +402,18 @@ class History:
             await self._create(stream, state, haves, most_bytes)
             is_usual = bool(kept) and bundle.first == bundle.last and stream.tell() <= PART_BYTES
             if self._bundles and not is_usual:
-                await self._ownership.require_unchanged()  # no fence has this name
+                await self.ownership.require_unchanged()  # no fence has this name
+            is_large = stream.tell() > _ONE_AT_A_TIME_BYTES
+            pace = self._destination.files.pace
             try:
-                return chain.with_bundle(await self._store.upload(stream, bundle))
+                async with pace.large_bundles if is_large else contextlib.nullcontext():
+                    return chain.with_bundle(await self._store.upload(stream, bundle))
             except WorkspaceError as error:
                 is_gone = error.status == HTTPStatus.NOT_FOUND
                 if not is_gone and not is_taken(error):
                     raise
         if not is_gone:
-            await self._ownership.require_unchanged()
+            await self.ownership.require_unchanged()
             # Ours, from an upload that was cut off, whose answer was lost, or of another server.
             there = await self._store.chain()
             await self._store.delete(n for n in there.leftovers if n.startswith(bundle.key))
@@ -477,7 +482,7 @@ class History:
 
     async def _tidy(self) -> None:
         """Delete what is superseded, unless the files in the workspace are of a commit in it."""
-        chain, newest, marker = self._chain, self._newest, self._ownership.marker
+        chain, newest, marker = self._chain, self._newest, self.ownership.marker
         if chain is None or newest is None or marker is None:
             return
         names = [name for name in chain.leftovers if name not in marker.preserved]

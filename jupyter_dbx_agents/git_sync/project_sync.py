@@ -50,6 +50,9 @@ from .remote.marker import Marker, Pending
 _FIXED = {objects.SYMLINK, objects.SUBMODULE, objects.UNSAFE, NOT_UTF8, CONTROL_CHARACTER}
 _FIXED |= {COLLIDES, CONVERTED}
 
+# So often a pass waits for the history of a HEAD that has moved meanwhile.
+_MOST_MOVES = 3
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -84,6 +87,8 @@ class ProjectSync:
         # The last pass found that somebody deleted something: there may be more.
         self.audits_next = False
         self._is_woken = False
+        # The newest when HEAD was read.
+        self._bundle = ""
         # When this server wrote each file, in milliseconds of the workspace's clock.
         self._written: dict[str, int] = {}
 
@@ -114,14 +119,20 @@ class ProjectSync:
         self._is_woken = False
         audits |= self.audits_next
         head = await self.repository.head()
-        if head is None:
-            await self._keep_history(audits)  # of other branches
-            return None
-        if self.marker is None or takes_over:
+        if head is not None and (self.marker is None or takes_over):
             await self._mirror.update()
             self._retries_left_out = True
             await self.ownership.claim(self.history, takes_over=takes_over)
-        await self._keep_history(audits)
+        for _ in range(_MOST_MOVES):
+            before = head
+            await self._keep_history(audits)
+            # In this order: the files are of a commit in this bundle, or newer than it.
+            self._bundle = self.history.newest_bundle
+            head = await self.repository.head()
+            if head == before:
+                break
+        if head is None:  # the history is of other branches
+            return None
         marker = await self.ownership.claim(self.history)
         if not await self.ownership.has(marker.tree):  # the mirror was made again
             self.ownership.marker = None
@@ -147,7 +158,6 @@ class ProjectSync:
             marker,
             worktree=str(location.folder.resolve()) if location.is_linked else "",
             history=self.history.project,
-            bundle=self.history.newest_bundle,
             legacy=None if self.history.is_kept else marker.legacy,
         )
         await self.destination.write(marker)
@@ -281,6 +291,7 @@ class ProjectSync:
             marker,
             commit=head.commit,
             tree=head.tree,
+            bundle=self._bundle,
             synced_at=datetime.now(UTC).isoformat(timespec="seconds"),
             pending=None,
             takes_over=False,

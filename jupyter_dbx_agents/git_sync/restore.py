@@ -274,19 +274,18 @@ class _Attempt:
         """Commit the files as the workspace has them, on its history; return the missing ones."""
         repository, marker = self.repository, self.marker
         missing, skipped = list[str](), marker.skipped if marker is not None else {}
-        listed, folder = set[str](), repository.location.folder
-        async for path, is_executable in self._listing():
-            listed.add(path)
+        listed, folder = dict([each async for each in self._listing()]), repository.location.folder
+        if has_history:
+            former = {each.path async for each in list_synced(repository, "HEAD")}
+            for path in former - listed.keys():  # deleted since then
+                (folder / path).unlink(missing_ok=True)
+        for path, is_executable in listed.items():
             is_wanted = is_safe(path) and path not in skipped
             data = await self.destination.read(path) if is_wanted else None
             if data is None:
                 missing.append(path)
             else:
                 await asyncio.to_thread(_write, folder, path, data, is_executable)
-        if has_history:
-            former = {each.path async for each in list_synced(repository, "HEAD")}
-            for path in former - listed:  # deleted since then
-                (folder / path).unlink(missing_ok=True)
         options = (*tree_of(repository), *_COMMITTER)
         await repository.output("add", "--all", "--force", options=options)
         message = f"Restored from the workspace, as of {marker.commit if marker else ''}"

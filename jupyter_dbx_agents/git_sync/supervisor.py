@@ -82,7 +82,9 @@ class GitSync(LoggingConfigurable):
         help="The rate limit for calls to the workspace. Its own limits (about 30 imports a "
         "second) are shared by all of its users.",
     ).tag(config=True)
-    most_parallel_requests = Integer(8, help="Concurrent calls to the workspace.").tag(config=True)
+    most_parallel_requests = Integer(
+        8, help="Concurrent calls to the workspace; from three on, two of them are not for files."
+    ).tag(config=True)
     trigger_seconds = Float(0.2, help="How often to check whether git hooks report a commit.").tag(
         config=True
     )
@@ -135,8 +137,6 @@ class GitSync(LoggingConfigurable):
         self._triggers = Triggers(home / FOLDER_BELOW_HOME)
         self._state = self._triggers.folder.parent
         self._state_note, self._temporary = "", Path()
-        self._mirrors: dict[Path, Mirror] = {}
-        self._ownerships: dict[str, Ownership] = {}
         self._histories: dict[Path, History] = {}
         self._config = UserConfig(home, self._triggers.folder, self._environment)
         pace = Pace(self.requests_per_second, self.most_parallel_requests)
@@ -303,7 +303,7 @@ class GitSync(LoggingConfigurable):
                 raise GitSyncError(f"The workspace has no project {name}.", "Check its name.")
             self._endings.forget(name)
             destination = Destination(self._files, self._root(), name)
-            forgotten = await forget(destination, self._environment, files=files)
+            forgotten = await forget(destination, self._environment, self._origin, files=files)
         self._changed()
         return forgotten
 
@@ -391,11 +391,8 @@ class GitSync(LoggingConfigurable):
     def _drop(self, name: str) -> None:
         """End a project's tasks; its copy in the workspace stays."""
         self._workers.pop(name, None)
-        self._ownerships.pop(name, None)
         self._endings.forget(name)
-        for common_dir, history in list(self._histories.items()):
-            if history.project == name:
-                del self._histories[common_dir], self._mirrors[common_dir]
+        self._histories = {d: h for d, h in self._histories.items() if h.project != name}
         if (task := self._tasks.pop(name, None)) is not None:
             task.cancel()
 
@@ -473,21 +470,20 @@ class GitSync(LoggingConfigurable):
         settings = Settings(
             most_file_bytes=self.most_file_bytes, parallel=self.most_parallel_requests
         )
-        ownership = self._ownership(root, name, location)
         history = self._history(root, name, location)
+        ownership = history.ownership
+        if history.project != name:
+            ownership = self._ownership(root, name, location, history.mirror)
         return ProjectSync(ownership, history, settings, log=self.log, progress=progress)
 
-    def _ownership(self, root: str, name: str, location: Location) -> Ownership:
-        if (known := self._ownerships.get(name)) is not None:
-            return known
-        self._ownerships[name] = ownership = Ownership(
+    def _ownership(self, root: str, name: str, location: Location, mirror: Mirror) -> Ownership:
+        return Ownership(
             Repository(location, self._environment),
-            self._mirror(location),
+            mirror,
             Destination(self._files, root, name),
             origin=self._origin,
             other_projects=lambda: list(self._workers),
         )
-        return ownership
 
     def _history(self, root: str, name: str, location: Location) -> History:
         """Return a repository's history, which is kept in the folder of its main project."""
@@ -497,9 +493,10 @@ class GitSync(LoggingConfigurable):
         for other, worker in self._workers.items():
             if worker.location.git_dir.resolve() == key:
                 name, location = other, worker.location
+        mirror = self._mirror(location)
         self._histories[key] = history = History(
-            self._mirror(location),
-            self._ownership(root, name, location),
+            mirror,
+            self._ownership(root, name, location, mirror),
             origin=self._origin,
             most_bytes=self.most_history_bytes,
             log=self.log,
@@ -508,11 +505,8 @@ class GitSync(LoggingConfigurable):
         return history
 
     def _mirror(self, location: Location) -> Mirror:
-        key = location.common_dir.resolve()
-        if key not in self._mirrors:
-            source = Repository(main_location(location), self._environment)
-            self._mirrors[key] = Mirror(self._mirrors_folder(), source, self._environment)
-        return self._mirrors[key]
+        source = Repository(main_location(location), self._environment)
+        return Mirror(self._mirrors_folder(), source, self._environment)
 
     def _mirrors_folder(self) -> Path:
         """Return where mirrors are: in our state folder, or else in a temporary one."""

@@ -83,6 +83,6 @@ class OpenSessions:
         }
 
     def manager(self) -> DbxTerminalManager | None:
-        """Return the manager, which Jupyter creates after we have built our parts."""
+        """Return the terminals' manager, which Jupyter creates after we have built our parts."""
         manager = self._server.web_app.settings.get("terminal_manager")
         return manager if isinstance(manager, DbxTerminalManager) else None

@@ -53,7 +53,8 @@ class ModelReport(TypedDict):
     """What is known of a model that an agent is to use: the REST model.
 
     ``model`` is in force, ``configured`` is what was requested; ``served`` is None while that is
-    unknown.  ``problem`` is '' if there is none.
+    unknown.  ``problem`` is '' if there is none.  What it takes is from the table of families;
+    ``efforts`` has the default first.
     """
 
     model: str
@@ -61,6 +62,10 @@ class ModelReport(TypedDict):
     served: bool | None
     alternatives: list[str]
     problem: str
+    context_tokens: int
+    output_tokens: int
+    sees_images: bool
+    efforts: list[str]
 
 
 class ModelTrait(Unicode[str, str | bytes]):
@@ -135,7 +140,7 @@ class ModelTable(LoggingConfigurable):
         )
         self.configured: Mapping[str, str] = {n: getattr(self, n) for n in self._model_traits}
         self._was_listed = False
-        self._replaced: set[str] = set()
+        self.stand_ins: dict[str, str] = {}  # by the vendor's name that was asked for
 
     @default("gateway_host")
     def _default_gateway_host(self) -> str | None:
@@ -247,8 +252,8 @@ class ModelTable(LoggingConfigurable):
         if not is_known or is_chosen or not is_vendors(plain):
             return plain
         near = nearest(plain, self.served.speaking(dialect))
-        if near and plain not in self._replaced and len(self._replaced) < MOST_NAMES:
-            self._replaced.add(plain)
+        if near and plain not in self.stand_ins and len(self.stand_ins) < MOST_NAMES:
+            self.stand_ins[plain] = near
             self.log.warning("The workspace does not serve %s; %s is called instead.", plain, near)
         return near or plain
 
@@ -281,12 +286,17 @@ class ModelTable(LoggingConfigurable):
         served = model in others
         near = alternatives(configured, others)[:MOST_ALTERNATIVES]
         is_sure = is_known and (served or not self.served.is_partial)
+        family = family_of(model)
         return {
             "model": model,
             "configured": configured,
             "served": served if is_sure else None,
             "alternatives": near if is_known else [],
             "problem": _problem(model, configured, served, near) if is_sure else "",
+            "context_tokens": family.context_tokens,
+            "output_tokens": family.output_tokens,
+            "sees_images": family.sees_images,
+            "efforts": list(family.efforts),
         }
 
     def _in_force(self, name: str) -> str:

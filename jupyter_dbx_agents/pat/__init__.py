@@ -1,11 +1,12 @@
 """The one credential: adopt, rotate, revoke.
 
-A pasted token's way: ``pasted.parse_pat`` (is it one?) → ``PatRotator.adopt`` → ``pasted.exchange``
-(whose is it, which scopes has it, ``mint`` a short-lived PAT with those) → ``store`` (the current
-PAT, and the promises made for it) → ``proof`` (which token is it?) → ``revocation`` (it goes) →
-``on_change``.  A rotation's way: ``PatRotator.run`` → ``plan.next_step`` (what is due by the
-``clock``) → ``source`` (gets the next token) → ``mint`` → ``store`` → ``revocation``, once the
-promises have passed → ``on_change``.  A sign-in\'s way is in ``sign_in``.
+A pasted token's way: ``pasted.parse_pat`` (is it one?) → ``PatRotator.adopt`` →
+``rotation.adoption`` → ``pasted.exchange`` (whose is it, which scopes has it, ``mint`` a
+short-lived PAT with those) → ``rotation.held`` and ``store`` (the current PAT, and the promises
+made for it) → ``proof`` (which token is it?) → ``revocation`` (it goes) → ``on_change``.
+A rotation's way: ``rotation.renewal`` → ``plan.next_step`` (what is due by the ``clock``) →
+``source`` (gets the next token) → ``mint`` → ``rotation.held`` → ``revocation``, once the promises
+have passed → ``on_change``.  A sign-in's way is in ``sign_in``.
 
 Security invariants
 - A PAT is in memory only; ``Secret`` keeps it out of logs, exceptions and status.

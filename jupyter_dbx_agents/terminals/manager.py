@@ -3,6 +3,7 @@
 import asyncio
 import re
 import termios
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +21,12 @@ from .front_programs import FrontPrograms
 from .memory import free_memory_bytes
 from .metrics import LagMeter
 from .screen.renderer import ScreenRenderer
+from .screen.signals import Signal
 from .terminal import Terminal
 
 HOST_SETTING = "dbx_agents_terminal_host"
+# By which a program, such as an agent's hook, names the terminal that it runs in.
+TERMINAL_VARIABLE = "JUPYTER_DBX_AGENTS_TERMINAL"
 MIB = 1024 * 1024
 # Names travel in the websocket's URL, whose pattern is ``\w+``; others could never be attached to.
 _NAME = re.compile(r"\w{1,64}")
@@ -34,8 +38,9 @@ class TerminalHost:
     """What the terminals need of the application.
 
     ``environment`` turns the server's environment into a child's; ``login_command`` is what to run
-    before the shell (empty when a PAT is at hand); ``opened`` is called for each new terminal, and
-    ``programs_changed`` when a foreground program has changed.
+    before the shell (empty when a PAT is at hand); ``opened`` is called for each new terminal,
+    ``programs_changed`` when a foreground program has changed, ``signalled`` when a program has
+    signalled something, and ``ended`` when a terminal has ended.
     """
 
     environment: Callable[[Mapping[str, str]], dict[str, str]]
@@ -43,6 +48,8 @@ class TerminalHost:
     opened: Callable[[], None]
     programs_changed: Callable[[], None]
     folder: Path | None
+    signalled: Callable[[Terminal, list[Signal]], None] = lambda *_: None
+    ended: Callable[[Terminal], None] = lambda _: None
 
 
 # Without the application, terminals start as terminado starts them.
@@ -70,7 +77,8 @@ class ResilientManager(TermManagerBase):
     def new_terminal(self, **kwargs: Any) -> Terminal:
         """Start a terminal, as terminado does."""
         options = {**self.term_settings, "shell_command": self.shell_command, **kwargs}
-        environment = self.make_term_env(**options)
+        identity = uuid.uuid4().hex
+        environment = {**self.make_term_env(**options), TERMINAL_VARIABLE: identity}
         return Terminal(
             options["shell_command"],
             environment,
@@ -78,6 +86,7 @@ class ResilientManager(TermManagerBase):
             self.flow_limits(),
             typing=self._typing,
             renderer=self._renderer,
+            identity=identity,
         )
 
     def start_reading(self, ptywclients: PtyWithClients) -> None:
@@ -177,6 +186,7 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
         if prompt:
             _switch_echo_off(terminal.ptyproc.fd)  # before anybody can paste a token into it
         terminal.last_activity = utcnow()
+        terminal.on_signals = host.signalled
         host.opened()
         return terminal
 
@@ -240,6 +250,7 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
     def on_eof(self, ptywclients: PtyWithClients) -> None:
         """Remove a terminal that has ended."""
         super().on_eof(ptywclients)
+        self.host.ended(cast(Terminal, ptywclients))
         self._front_programs.check_soon(cast(Terminal, ptywclients))
         RUNNING_TOTAL.set(len(self.terminals))
         if not self.terminals:

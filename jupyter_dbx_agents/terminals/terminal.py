@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable
@@ -33,6 +34,7 @@ from .output import MESSAGE_BYTES, SLICE_BYTES, OutputPump, stdout_message
 from .programs import Programs, foreground_program
 from .replay import Replay
 from .screen.renderer import ScreenRenderer
+from .screen.signals import PROGRAM_STATUS, STATUS_QUERY, Signal, SignalScanner
 
 ROWS, COLUMNS = 24, 80
 # RIS, a full reset: what follows is drawn as on a fresh terminal.
@@ -60,12 +62,16 @@ class Terminal(PtyWithClients):
         *,
         typing: TypingMonitor | None = None,
         renderer: ScreenRenderer | None = None,
+        identity: str = "",
     ) -> None:
         """Start a program.  Raises OSError if it cannot be started."""
         self.limits = limits or FlowLimits()
         self._typing = typing or TypingMonitor()
         # Unlike names, which are reused after a restart, this is unique.
-        self.identity = uuid.uuid4().hex
+        self.identity = identity or uuid.uuid4().hex
+        self.on_signals: Callable[[Terminal, list[Signal]], None] = lambda *_: None
+        self._signals = SignalScanner()
+        self._typed_at = 0.0
         self.clients: list[Any] = []
         self.term_name: str | None = None
         self.last_activity: datetime | None = None
@@ -161,6 +167,19 @@ class Terminal(PtyWithClients):
             self.regulate()
         self._fold()
         self._wait_for_replay()
+        if signals := self._signals.feed(data):
+            self._handle(signals)
+
+    def _handle(self, signals: list[Signal]) -> None:
+        """Report signals, and answer what asks whether a terminal understands them.
+
+        The server answers and no client does: an agent starts, and waits for the answer, while none
+        is connected, and two would answer twice.  What does not read its input is not answered.
+        """
+        if Signal(PROGRAM_STATUS, STATUS_QUERY) in signals and not self._input.waiting_bytes:
+            self._input.put(b"\x1b]%d;%b\x1b\\" % (PROGRAM_STATUS, STATUS_QUERY))
+            self._watch()
+        self.on_signals(self, signals)
 
     def _fold(self) -> None:
         """Fold the replay in the background if that is due or a client waits for it."""
@@ -265,6 +284,7 @@ class Terminal(PtyWithClients):
         data = text.encode(errors="replace")
         self._metrics.input_bytes.inc(len(data))
         self._typing.typed(self)
+        self._typed_at = time.monotonic()
         self._on_activity(self)
         if self.ptyproc.closed:
             return ""
@@ -315,6 +335,16 @@ class Terminal(PtyWithClients):
     def foreground_program(self) -> str:
         """Return the name of the foreground program; '' if there is none."""
         return "" if self.ptyproc.closed else foreground_program(self.ptyproc.fd)
+
+    def foreground_group(self) -> int:
+        """Return the process group in the foreground; 0 if there is none."""
+        with contextlib.suppress(OSError):
+            return 0 if self.ptyproc.closed else os.tcgetpgrp(self.ptyproc.fd)
+        return 0
+
+    def idle_seconds(self) -> float:
+        """Return how long ago somebody typed."""
+        return time.monotonic() - self._typed_at
 
     def is_at_rest(self) -> bool:
         """Whether no client is connected and the shell is in the foreground."""

@@ -10,6 +10,9 @@ from http import HTTPStatus
 from typing import Any, TypedDict
 
 from ..agents import AgentRoster
+from ..agents.attention import Attention
+from ..agents.databricks.tools import DatabricksTools, ToolsStatus
+from ..agents.mcp.servers import McpServerModel, McpServers
 from ..agents.roster import AgentStatus
 from ..agents.tracing import SessionTracer
 from ..errors import RequestError
@@ -17,8 +20,11 @@ from ..git_sync import GitSync
 from ..lifecycle.continuity import Continuity
 from ..local_channel.paths import (
     AGENTS_PATH,
+    ATTENTION_PATH,
     CONTINUITY_PATH,
     CONVERSATIONS_PATH,
+    DATABRICKS_PATH,
+    MCP_PATH,
     PAT_PATH,
     PROJECTS_PATH,
     SIGN_IN_PATH,
@@ -45,17 +51,22 @@ class ErrorReply(TypedDict):
 class Services:
     """What the operations use.
 
-    ``status`` returns the model of the whole server; ``install`` starts an agent's installation.
+    ``status`` returns the model of the whole server; ``install`` starts an agent's installation,
+    ``update_tools`` that of Databricks' tools.
     """
 
     pats: PatRotator
     sign_in: SignIn
     agents: AgentRoster
+    mcp: McpServers
     git_sync: GitSync
     continuity: Continuity
     tracer: SessionTracer
+    attention: Attention
     status: Callable[[], Reply]
     install: Callable[[str], None]
+    databricks: DatabricksTools
+    update_tools: Callable[[], None]
 
 
 # Called with the services, the body, and what the path names.
@@ -148,6 +159,49 @@ async def post_check(services: Services, _body: Body, name: str) -> Reply:
     return {"checks": [asdict(check) for check in await services.agents.check(name)]}
 
 
+async def get_mcp(services: Services, _body: Body) -> Reply:
+    """Return the models of the MCP servers that all agents are offered."""
+    return {"servers": services.mcp.status()}
+
+
+async def post_mcp(services: Services, body: Body) -> McpServerModel:
+    """Add a server: a path of the workspace, or a foreign one's URL or command."""
+    server = {key: value for key, value in body.items() if key != "name"}
+    return await services.mcp.add(_text(body, "name"), server)
+
+
+async def patch_mcp(services: Services, body: Body, name: str) -> McpServerModel:
+    """Switch a server on or off for all agents."""
+    is_on = body.get("enabled")
+    if not isinstance(is_on, bool) or set(body) != {"enabled"}:
+        raise RequestError(
+            "Only “enabled” can be changed.", 'Send {"enabled": false} or {"enabled": true}.'
+        )
+    return await services.mcp.switch(name, is_on=is_on)
+
+
+async def delete_mcp(services: Services, _body: Body, name: str) -> Reply:
+    """Remove a server that the owner added; return the models of those that are left."""
+    await services.mcp.remove(name)
+    return {"servers": services.mcp.status()}
+
+
+async def post_mcp_check(services: Services, _body: Body, name: str) -> McpServerModel:
+    """Ask a server for its tools now."""
+    return await services.mcp.check(name)
+
+
+async def get_databricks(services: Services, _body: Body) -> ToolsStatus:
+    """Return the model of Databricks' own tools."""
+    return services.databricks.status()
+
+
+async def post_databricks(services: Services, _body: Body) -> ToolsStatus:
+    """Start to bring Databricks' own tools up to date."""
+    services.update_tools()
+    return services.databricks.status()
+
+
 async def get_projects(services: Services, _body: Body) -> Reply:
     """Return the models of all projects, and the names of those that can be restored."""
     projects, restorable = services.git_sync.status(), await services.git_sync.restorable()
@@ -210,6 +264,25 @@ async def post_trace(services: Services, body: Body) -> Reply:
     return {}
 
 
+async def get_attention(services: Services, _body: Body) -> Reply:
+    """Return what each agent is doing."""
+    return {"attention": services.attention.status()}
+
+
+async def post_report(services: Services, body: Body) -> Reply:
+    """Take what an agent's hook reports."""
+    agent = services.agents.agent(_text(body, "agent"))
+    services.attention.hooked(agent.name, body)
+    return {}
+
+
+async def post_seen(services: Services, body: Body) -> Reply:
+    """Take note that the owner looks at a session."""
+    revision = body.get("revision")
+    services.attention.see(_text(body, "id"), revision if isinstance(revision, int) else 0)
+    return {"attention": services.attention.status()}
+
+
 _AGENT = f"{AGENTS_PATH}/{{name}}"
 # A part of a path in braces is an argument of the operations.
 OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
@@ -223,7 +296,14 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     _AGENT: {"GET": get_agent, "PATCH": patch_agent, "DELETE": delete_agent},
     f"{_AGENT}/install": {"POST": post_install},
     f"{_AGENT}/check": {"POST": post_check},
+    MCP_PATH: {"GET": get_mcp, "POST": post_mcp},
+    f"{MCP_PATH}/{{name}}": {"PATCH": patch_mcp, "DELETE": delete_mcp},
+    f"{MCP_PATH}/{{name}}/check": {"POST": post_mcp_check},
+    DATABRICKS_PATH: {"GET": get_databricks, "POST": post_databricks},
     TRACES_PATH: {"POST": post_trace},
+    ATTENTION_PATH: {"GET": get_attention},
+    f"{ATTENTION_PATH}/report": {"POST": post_report},
+    f"{ATTENTION_PATH}/seen": {"POST": post_seen},
     CONTINUITY_PATH: {"GET": get_continuity, "DELETE": delete_continuity},
     f"{CONTINUITY_PATH}/restore": {"POST": post_come_back},
     CONVERSATIONS_PATH: {"GET": get_conversations},

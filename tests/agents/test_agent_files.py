@@ -15,7 +15,7 @@ import yaml
 
 from jupyter_dbx_agents.agents import AGENTS, Agent, AgentContext
 from jupyter_dbx_agents.agents.claude_code import CLAUDE_CODE
-from jupyter_dbx_agents.agents.databricks_profile import databrickscfg
+from jupyter_dbx_agents.agents.databricks.profile import databrickscfg
 from jupyter_dbx_agents.agents.gemini_cli import GEMINI_CLI
 from jupyter_dbx_agents.agents.hermes import HERMES
 from jupyter_dbx_agents.agents.opencode import OPENCODE
@@ -221,6 +221,13 @@ def has_secret(value: object) -> bool:
     if isinstance(value, dict):
         value = list(value.values())
     return isinstance(value, Secret) or (isinstance(value, list) and any(map(has_secret, value)))
+
+
+def test_agents_are_told_about_bundles_of_other_workspaces(home):
+    for agent in AGENTS:
+        files = agent.config_files(context_of(home, agent))
+        said = [str(value) for file in files for value in file.keys.values()]
+        assert any("names another workspace" in text for text in said), agent.name
 
 
 def test_an_agent_declares_all_that_the_others_need_and_no_secret_in_its_environment():

@@ -7,6 +7,7 @@ import random
 import re
 import time
 import tracemalloc
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -279,7 +280,7 @@ def test_a_body_is_let_go_once_its_answer_begins():
             agents = [await begin_call(site, body) for _ in range(calls)]
             for reader, _ in agents:
                 await asyncio.wait_for(reader.readuntil(b"begun"), PATIENCE_SECONDS)
-            assert site.broker.shared.held_bytes == 0
+            assert site.broker.shared.held.bytes == 0
             held, _ = tracemalloc.get_traced_memory()
             tracemalloc.stop()
             assert held < size
@@ -287,6 +288,33 @@ def test_a_body_is_let_go_once_its_answer_begins():
             for reader, writer in agents:
                 await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), PATIENCE_SECONDS)
                 writer.close()
+
+    asyncio.run(run())
+
+
+def test_a_body_is_held_once_while_its_answer_is_awaited():
+    """A second copy costs the event loop as much time as it does memory."""
+    size = 8 * 2**20
+    body = json.dumps({"model": "m", "messages": "x" * size}).encode()
+
+    async def run() -> None:
+        release = asyncio.Event()
+
+        async def answer(exchange: Exchange) -> None:
+            exchange.body = b""
+            await release.wait()
+            await answer_ok(exchange)
+
+        async with broker_for(answer) as site:
+            tracemalloc.start()
+            reader, writer = await begin_call(site, body)
+            await until(lambda: len(site.gateway.seen) == 1)
+            held, _ = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            assert size < held < 1.5 * size
+            release.set()
+            await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE_SECONDS)
+            writer.close()
 
     asyncio.run(run())
 
@@ -321,6 +349,41 @@ def test_the_requests_of_all_calls_are_bounded_and_the_next_agent_is_told_to_ret
 
 
 @pytest.mark.parametrize("length", ["declared", "chunked"])
+def test_a_small_call_fits_however_much_another_agent_holds(length):
+    """An agent that declares large requests and stalls, say, or has many of them waiting."""
+    most, own = 64_000, 1000
+    small = json.dumps({"model": "m", "messages": "x" * 700}).encode()
+
+    async def run() -> None:
+        async with broker_for(answer_ok, max_body_bytes=most, max_held_bytes=most) as site:
+            held = site.broker.shared.held
+            stalling = [(await site.open())[1] for _ in range(2)]
+            for writer, size in zip(stalling, (most, own), strict=True):
+                writer.write(head_of(site, size))
+            await until(lambda: held.bytes == most + own)
+            other = {"Authorization": f"Bearer {site.broker.capability('codex').reveal()}"}
+
+            async def status_of(body: bytes, **options: Any) -> int:
+                content = body if length == "declared" else pieces_of(body)
+                return (await site.agent.post(MESSAGES, content=content, **options)).status_code
+
+            for _ in range(3):
+                assert await status_of(small, headers=other) == 200
+            assert await status_of(small) == 503
+            assert await status_of(small * 2, headers=other) == 503  # the limit is one for all
+            for writer in stalling:
+                writer.close()
+            await until(lambda: held.bytes == 0)
+
+    asyncio.run(run())
+
+
+async def pieces_of(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), 100):
+        yield body[start : start + 100]
+
+
+@pytest.mark.parametrize("length", ["declared", "chunked"])
 def test_an_agent_that_leaves_while_it_sends_frees_what_was_held_for_it(length):
     async def run() -> None:
         async with broker_for(answer_ok, max_body_bytes=1000) as site:
@@ -331,9 +394,9 @@ def test_an_agent_that_leaves_while_it_sends_frees_what_was_held_for_it(length):
                     head = head.replace(b"Content-Length: 900", b"Transfer-Encoding: chunked")
                     head += b"64\r\n" + b"x" * 100 + b"\r\n"
                 writer.write(head)
-                await until(lambda: site.broker.shared.held_bytes > 0)
+                await until(lambda: site.broker.shared.held.bytes > 0)
                 writer.close()
-                await until(lambda: site.broker.shared.held_bytes == 0)
+                await until(lambda: site.broker.shared.held.bytes == 0)
                 assert await reader.read() == b""
 
     asyncio.run(run())
@@ -357,6 +420,6 @@ def test_nothing_is_held_whatever_the_end_of_a_call():
                         await site.agent.post(path, content=content)
                     except httpx.RemoteProtocolError:
                         assert answer is break_off
-                await until(lambda: site.broker.shared.held_bytes == 0)
+                await until(lambda: site.broker.shared.held.bytes == 0)
 
     asyncio.run(run())

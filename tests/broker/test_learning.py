@@ -150,6 +150,25 @@ def test_a_mend_that_does_not_help_is_not_kept_and_the_agent_gets_the_gateways_w
     asyncio.run(run())
 
 
+def test_a_request_for_more_than_a_minutes_budget_asks_for_less_and_the_next_for_all_again():
+    async def run() -> None:
+        async with workspace_site() as site:
+            await site.control("switch", output_tokens_per_minute=20_000)
+            body = {"model": site.models.anthropic_model, "max_tokens": 64_000, "messages": SAY}
+            assert (await site.agent.post(MESSAGES, json=body)).status_code == 200
+            await site.control("switch", output_tokens_per_minute=100_000)
+            assert (await site.agent.post(MESSAGES, json=body)).status_code == 200
+            calls = await site.control("requests", path="/ai-gateway")
+            assert [call["status"] for call in calls] == [429, 200, 200]
+            await site.control("switch", output_tokens_per_minute=100)
+            for _ in range(MOST_REPEATS + 1):  # what waits for the next minute is no refusal
+                reply = await site.agent.post(MESSAGES, json=body)
+                assert reply.status_code == 429
+                assert "output tokens per minute" in reply.text
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("path", [MESSAGES, COMPLETIONS])
 def test_a_request_that_is_always_refused_is_answered_at_once_without_what_looks_like_a_status(
     path,

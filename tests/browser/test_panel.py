@@ -171,6 +171,8 @@ def test_a_model_is_chosen_and_an_agent_switched_off_and_on(
     lab.show_panel()
     picker = lab.section("Agents").get_by_label("Model of Claude Code")
     configured, other = picker.locator("option").all_inner_texts()[:2]
+    line = lab.section("Agents").get_by_role("listitem").filter(has_text="Claude Code")
+    expect(line).to_contain_text("window 1M, output up to 128k, pictures, efforts: high low")
     picker.select_option(other)
     eventually(lambda: app.status()["models"]["claude-code"]["model"] == other)
     picker.select_option("Default")
@@ -244,10 +246,16 @@ def test_where_model_calls_go_is_told_with_its_reason_and_their_latency_drawn(
 
     def change(status: dict[str, Any]) -> None:
         usage["calls"], usage["mean_seconds"] = next(calls, (4, 3.0))
-        status.update(usage=[usage])
+        status.update(usage=[usage], stand_ins={"gpt-5.5": "databricks-gpt-5-5"})
+        agents = {agent["name"]: agent for agent in status["agents"]}
+        agents["codex"]["not_followed"] = ["/p/.codex/config.toml"]
 
     show_changed(lab, change)
+    foreign = "Not followed: /p/.codex/config.toml names another provider or key"
+    expect(lab.section("Agents")).to_contain_text(foreign)
     section = lab.section("Model calls")
+    instead = "gpt-5.5 is not served; databricks-gpt-5-5 is called instead"
+    expect(section).to_contain_text(instead)
     expect(section).to_contain_text(app.status()["gateway"]["reason"])
     row = section.locator("tbody tr", has_text="Codex")
     expect(row).to_contain_text("1 failed")

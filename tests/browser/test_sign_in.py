@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from dbx_workspace.server import port_of, reserve_port
 from jupyter_dbx_agents.pat.sign_in import CALLBACK_PATH
+from tests.support.consent import answer as decide
 from tests.support.consent import query
 from tests.support.constants import NO_AGENTS, PAT
 from tests.support.lab_page import LabPage
@@ -109,6 +110,36 @@ def test_a_replayed_address_is_refused_in_words(asked: LabPage, app: RunningApp)
     expect(error(asked)).to_contain_text("the answer to an earlier sign-in")
     paste(asked, query(address)["code"])
     expect(error(asked)).to_contain_text("did not accept this answer")
+
+
+def test_a_strangers_code_is_refused_in_words_with_and_without_its_state(
+    asked: LabPage, app: RunningApp
+):
+    """Whoever gets the owner to paste it would connect this app to their own account."""
+    link = asked.dialog.get_by_role("link", name="Sign in to Databricks")
+    address = link.get_attribute("href") or ""
+    others = {"state": "a-strangers-state-0123456789", "code_challenge": "0" * 43}
+    theirs = decide(f"{address.partition('?')[0]}?{urlencode(query(address) | others)}")
+    paste(asked, theirs)
+    expect(error(asked)).to_contain_text("somebody else's")
+    paste(asked, query(theirs)["code"])
+    expect(error(asked)).to_contain_text("did not accept this answer")
+    assert app.pat()["expires_at"] is None
+    paste(asked, consent(asked.page))
+    expect(asked.dialog).to_have_count(0)
+
+
+def test_a_token_that_cannot_renew_itself_is_refused_by_name_and_leads_to_the_sign_in(
+    asked: LabPage, app: RunningApp
+):
+    narrow = app.control.mint(app.lines["owner"], scopes=["model-serving", "sql"]).token_value
+    paste(asked, narrow)
+    expect(error(asked)).to_contain_text("“authentication”")
+    expect(error(asked)).to_contain_text("Sign in instead")
+    assert app.pat()["expires_at"] is None
+    paste(asked, consent(asked.page))
+    expect(asked.dialog).to_have_count(0)
+    assert app.pat()["is_signed_in"]
 
 
 def test_another_users_sign_in_is_refused_in_words(asked: LabPage, app: RunningApp):

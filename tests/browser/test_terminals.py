@@ -310,3 +310,20 @@ def test_a_program_that_asks_is_told_that_frames_are_drawn_whole(lab: LabPage):
 def test_option_selects_on_a_mac_while_a_program_tracks_the_mouse(lab: LabPage):
     lab.open_terminal()
     assert lab.page.evaluate(f"() => {XTERM}.options.macOptionClickForcesSelection")
+
+
+# Claude Code's for the background, its editor, a line's end and its stash; others of JupyterLab's.
+AGENTS_KEYS = {"b": 2, "g": 7, "j": 10, "s": 19, "p": 16, "h": 8, "k": 11, "f": 6}
+READS_KEYS = (
+    "import sys, tty; tty.setraw(0); print('re' + 'ady'); "
+    f"print(*sys.stdin.buffer.read({len(AGENTS_KEYS)}), sep='-')"
+)
+
+
+def test_the_keys_that_agents_use_reach_the_program_and_not_the_page(lab: LabPage):
+    lab.open_terminal()
+    lab.type(f'python3 -c "{READS_KEYS}"; stty sane')
+    lab.until_screen("ready")
+    for key in AGENTS_KEYS:
+        lab.page.keyboard.press(f"Control+{key}")
+    lab.until_screen("-".join(map(str, AGENTS_KEYS.values())))

@@ -1,9 +1,11 @@
 """Whatever is pasted at the prompt, the shell behind it sees none of it."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
+from tests.support.consent import answer
 from tests.support.constants import PAT
 from tests.support.running_app import RunningApp, eventually
 from tests.support.terminal_client import TerminalClient
@@ -74,6 +76,31 @@ def test_enter_ctrl_c_and_ctrl_d_go_on_to_the_shell_without_a_token(
     prompt.until_shell()
     assert prompt.run("echo in a shell").strip() == "in a shell"
     assert app.pat()["state"] == "needed"
+
+
+def test_a_token_that_cannot_renew_itself_is_refused_by_name_and_leads_to_the_sign_in(
+    app: RunningApp, prompt: TerminalClient
+):
+    """At the prompt of a new terminal, and by the command."""
+    prompt.type("\n")
+    prompt.until_shell()
+    narrow = app.control.mint(app.lines["owner"], scopes=["model-serving", "sql"]).token_value
+    with app.owner.terminal() as other:
+        other.expect(PROMPT)
+        for terminal in (prompt, other):
+            if terminal is prompt:
+                terminal.type("jupyter dbx-agents login\n")
+                terminal.expect(PROMPT)
+            terminal.type(f"{narrow}\n")
+            terminal.expect("required scopes: authentication")
+            terminal.expect("Sign in instead")
+            terminal.expect(PROMPT)
+        address = re.findall(r"Sign in: (http\S+)", other.output)[-1]
+        other.type(f"{answer(address)}\n")
+        other.expect("Connected as")
+    prompt.expect("Connected from another window")
+    assert app.pat()["is_signed_in"]
+    check_that_nothing_of_it_is_left(app, prompt, narrow)
 
 
 def test_a_kernel_alone_keeps_the_pat_alive(app: RunningApp):

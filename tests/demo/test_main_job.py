@@ -48,6 +48,7 @@ def test_the_command_in_a_terminal_shows_the_status(app: RunningApp):
         shown = terminal.run("jupyter dbx-agents status")
     assert "Token      Connected as " in shown
     assert app.lines["owner"] in shown
+    assert "databricks-gemini-2-5-pro, window 1,048,576, output up to 65,535, pictures" in shown
 
 
 @pytest.mark.timeout(700)

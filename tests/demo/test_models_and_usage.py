@@ -86,6 +86,10 @@ def test_what_is_configured_but_not_served_is_in_the_status_with_alternatives(ow
         "served": False,
         "alternatives": ["databricks-gpt-5-4"],
         "problem": "The workspace does not serve databricks-gpt-9. It serves databricks-gpt-5-4.",
+        "context_tokens": 272_000,
+        "output_tokens": 128_000,
+        "sees_images": True,
+        "efforts": ["medium", "low", "high", "xhigh", "max"],
     }
     for agent in ("claude-code", "opencode", "claude-code/sonnet", "claude-code/small"):
         assert (models[agent]["model"], models[agent]["served"]) == (NEWEST, True), agent

@@ -7,16 +7,18 @@ import os
 import resource
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from jupyter_dbx_agents.git_sync.history import MOST_INCREMENTS
 from jupyter_dbx_agents.git_sync.remote.bundles import PART_BYTES, Bundle, Chain
 from jupyter_dbx_agents.git_sync.remote.workspace_files import RemoteObject
 
-from .conftest import ROOT, Killed, Site, until
+from .conftest import ROOT, Killed, MortalTransport, Site, until
 from .test_git_sync import model, synced
 
 
@@ -46,9 +48,9 @@ async def test_a_commit_during_a_long_first_pass_is_safe_at_once(site: Site) -> 
     await until(lambda: model(sync, "p")["done"] > 3, "the first files")
     precious = site.commit("p", {"precious": "work"})
     await until(lambda: is_safe(site, sync, "p"), "the commit is safe", 5)
-    ownership = sync._ownerships["p"]
+    files = sync._workers["p"].sync
     await until(
-        lambda: ownership.marker and ownership.marker.pending.commit == precious,
+        lambda: files.marker and files.marker.pending.commit == precious,
         "the files go on with the newest tree",
         15,
     )
@@ -58,6 +60,40 @@ async def test_a_commit_during_a_long_first_pass_is_safe_at_once(site: Site) -> 
     await site.restorer().restore("p")
     assert site.git("p", "rev-parse", "HEAD") == precious
     assert site.git("p", "status", "--porcelain") == ""
+
+
+class Slow(MortalTransport):
+    """A connection on which large uploads take until ``is_over`` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_over, self.waiting = asyncio.Event(), 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if int(request.headers.get("content-length", 0)) > 1024**2:
+            self.waiting += 1
+            await self.is_over.wait()
+        return await super().handle_async_request(request)
+
+
+async def test_a_small_commit_waits_for_no_large_upload_of_other_projects(site: Site) -> None:
+    site.make("files")
+    site.commit("files", {f"f{i}": bytes([i]) * 1_200_000 for i in range(4)})  # a small bundle
+    for number in range(4):
+        site.make(f"large{number}")
+        site.commit(f"large{number}", {"f": os.urandom(1_200_000)})
+    site.make("p", a="1")
+    site.api._client = httpx.AsyncClient(base_url=site.server.url, transport=(slow := Slow()))
+    site.clients.append(site.api._client)
+    sync = site.git_sync(most_parallel_requests=4)
+    await sync.start()
+    await until(lambda: is_safe(site, sync, "p") and slow.waiting == 3, "two files, one bundle")
+    site.commit("p", {"precious": "work"})
+    await until(lambda: is_safe(site, sync, "p"), "the commit is safe")
+    assert slow.waiting == 3
+    slow.is_over.set()
+    for number in range(4):
+        await synced(site, sync, f"large{number}")
 
 
 async def test_every_ref_is_noticed_and_comes_back(site: Site) -> None:
@@ -105,6 +141,23 @@ async def test_every_ref_is_noticed_and_comes_back(site: Site) -> None:
 
 def own_refs(site: Site) -> Any:
     return {n: o for n, o in refs(site, "p").items() if n.startswith("refs/")}.items()
+
+
+async def test_a_branch_that_stands_for_another_is_watched_and_comes_back(site: Site) -> None:
+    site.make("p", a="1")
+    site.git("p", "symbolic-ref", "refs/heads/alias", "refs/heads/main")
+    site.git("p", "symbolic-ref", "HEAD", "refs/heads/alias")
+    sync = site.git_sync(installs_hooks=False)
+    await sync.start()
+    await synced(site, sync, "p")
+    commit = site.commit("p", {"a": "2"})
+    await until(lambda: is_safe(site, sync, "p"), "the poll has seen it")
+    await synced(site, sync, "p")
+    await sync.stop()
+    lose_the_disk(site)
+    await site.restorer().restore("p")
+    for name in ("HEAD", "main", "alias"):
+        assert site.git("p", "rev-parse", name) == commit
 
 
 async def test_what_a_restore_sets_up(site: Site) -> None:
@@ -190,7 +243,20 @@ def rewrite(site: Site, name: str, old: bytes, new: bytes) -> None:
     site.git(name, "gc", "-q", "--prune=now")
 
 
-@pytest.mark.parametrize("how", ["amend", "rewrite"])
+def filter_repo(site: Site, name: str, old: str, new: str) -> None:
+    """Let the real ``git filter-repo`` replace a word."""
+    words = site.home / "words"
+    words.write_text(f"{old}==>{new}\n")
+    program = (sys.executable, "-m", "git_filter_repo", "--force", "--quiet")
+    subprocess.run(
+        [*program, "--replace-text", str(words)],
+        cwd=site.projects / name,
+        env=site.environment,
+        check=True,
+    )
+
+
+@pytest.mark.parametrize("how", ["amend", "rewrite", "filter-repo"])
 async def test_a_secret_that_was_taken_out_goes_there_too(
     site: Site, tmp_path: Path, how: str
 ) -> None:
@@ -199,18 +265,29 @@ async def test_a_secret_that_was_taken_out_goes_there_too(
     if how == "amend":
         await sync.run()
     site.commit("p", {"key": "secret"})
+    if how == "filter-repo":
+        site.git("p", "tag", "-a", "-m", "annotated", "v1")
+        site.git("p", "branch", "other")
+        site.git("p", "remote", "add", "origin", "https://example.com/p.git")
     await sync.run()
-    oid = site.git("p", "rev-parse", "HEAD:key")
+    oid, bundles = site.git("p", "rev-parse", "HEAD:key"), site.bundles("p")
     assert oid in everything_in_bundles(site, tmp_path / "before")
     if how == "amend":
         (folder / "key").write_text("public")
         site.git("p", "commit", "-q", "--amend", "-a", "-m", "amended")
+    elif how == "filter-repo":
+        filter_repo(site, "p", "secret", "public")
     else:
         rewrite(site, "p", b"secret", b"public")
     await sync.run()
     assert site.remote("p")["key"] == b"public"
     assert oid not in everything_in_bundles(site, tmp_path / "after")
     assert "rewritten" in sync.history.note
+    assert not {*bundles[1 if how == "amend" else 0 :]} & {*site.bundles("p")}
+    after = refs(site, "p")
+    lose_the_disk(site)
+    await site.restorer().restore("p")
+    assert refs(site, "p") == after
 
 
 def everything_in_bundles(site: Site, folder: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import resource
 import shutil
@@ -19,7 +20,7 @@ from jupyter_dbx_agents.errors import GitSyncError
 from jupyter_dbx_agents.git_sync import GitSync, Restorable, supervisor
 from jupyter_dbx_agents.git_sync.local import mirror
 from jupyter_dbx_agents.git_sync.local.projects import Location, fingerprint
-from jupyter_dbx_agents.git_sync.states import Cause, SyncState, Waker
+from jupyter_dbx_agents.git_sync.states import Cause, SyncState, Waker, explained
 
 from .conftest import ROOT, Site, until
 from .test_git_sync import model, synced
@@ -348,6 +349,23 @@ async def test_agents_worktrees_do_not_come_back_with_all(site: Site) -> None:
     assert site.git("p", "status", "--porcelain") == ""
 
 
+@pytest.mark.parametrize(
+    ("error", "message", "hint"),
+    [
+        (TimeoutError(), "No answer in time (TimeoutError).", "Sync retries."),
+        (ConnectionResetError(), "No answer in time (ConnectionResetError).", "Sync retries."),
+        (OSError(errno.ENOSPC, "No space", "f"), "No space. (f)", "Free some space."),
+        (PermissionError(errno.EACCES, "Denied"), "Denied.", "Check its permissions."),
+        (KeyError("x"), "KeyError: 'x'", "Sync retries."),
+    ],
+)
+def test_what_is_no_error_of_ours_is_said_in_words(
+    error: Exception, message: str, hint: str
+) -> None:
+    said = explained(error)
+    assert said.message.endswith(message) and said.hint == hint
+
+
 @pytest.mark.parametrize("files", [False, True])
 async def test_a_forgotten_project_is_gone_for_good(site: Site, files: bool) -> None:
     site.make("team/p")
@@ -366,6 +384,20 @@ async def test_a_forgotten_project_is_gone_for_good(site: Site, files: bool) -> 
     assert not [n for n in site.workspace.files.all() if "/.dbx-agents/team" in n.path]
     with pytest.raises(GitSyncError, match="no project"):
         await fresh.forget("team/p")
+
+
+async def test_a_project_that_another_app_syncs_is_not_forgotten_by_this_one(site: Site) -> None:
+    site.make("p", a="1")
+    await site.project_sync("p", origin="their app").run()
+    shutil.rmtree(site.projects / "p")
+    before = {node.path for node in site.workspace.files.all()}
+    sync = site.git_sync()
+    with pytest.raises(GitSyncError, match="synced by their app"):
+        await sync.forget("p", files=True)
+    assert {node.path for node in site.workspace.files.all()} == before
+    await sync.restore("p")  # as the hint says, if that app is gone
+    shutil.rmtree(site.projects / "p")
+    assert (await sync.forget("p", files=True)).left == ""
 
 
 @pytest.mark.parametrize("name", ["..", "../..", "", ".", "other/../p", "no such"])

@@ -13,7 +13,7 @@ import random
 import resource
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, tzinfo
 
 import pytest
@@ -69,6 +69,9 @@ class Sequence:
         # The refs that were reported safe last, and those of attempts after that.
         self.safe: list[dict[str, str]] = []
         self.is_safe = self.was_safe = False
+        # What happens at which call of the attempt that runs, and the refs after each such step.
+        self.at_calls: list[tuple[int, Callable[[], None]]] = []
+        self.during: list[dict[str, str]] = []
         # Commits that only the workspace had when the project was cloned again.
         self.kept: set[str] = set()
         self.log: list[str] = []
@@ -106,18 +109,23 @@ class Sequence:
                 match = self.random.choice(PLACES)
                 self.site.fault(kind, match, times=times, status=503)
         if self.random.random() < 0.1:
-            self.token_dies_at(transport.count + self.random.randint(1, 8))
+            self.at_call(transport.count + self.random.randint(1, 8), self.token_dies)
         now = self.history.refs()
         self.safe.append(now)
         self.is_safe = False
         is_full = self.random.random() < 0.1
+        has_two_servers = self.random.random() < 0.15
+        # On a full disk git would fail, too; a second server may look while it is half done.
+        if not is_full and not has_two_servers and self.random.random() < 0.4:
+            self.at_call(transport.count + self.random.randint(1, 8), self.step_during_the_pass)
         most_bytes = self.random.choice([0, 300, 3000]) if is_full else resource.RLIM_INFINITY
         try:
             with full_disk(most_bytes):
-                await self.run_servers(audits=self.random.random() < 0.1)
+                audits = self.random.random() < 0.1
+                await (self.run_two_servers() if has_two_servers else self.sync.run(audits=audits))
             self.log.append("synced")
             if self.sync.history.problem == "":
-                self.safe, self.is_safe, self.was_safe = [now], True, True
+                self.safe, self.is_safe, self.was_safe = [now, *self.during], True, True
         except Killed:
             self.log.append("killed")
             self.restart()
@@ -127,14 +135,13 @@ class Sequence:
             assert not isinstance(error, GitSyncError) or isinstance(error, expected), error
             assert is_full or not isinstance(error, OSError)
         faults.clear()
+        self.safe += [state for state in self.during if state not in self.safe]
+        self.during.clear()
         self.site.transport.dies_at = -1
-        self.site.transport.before_request = lambda _count: None
+        self.at_calls.clear()
 
-    async def run_servers(self, *, audits: bool) -> None:
-        """One server, and sometimes a second one at the same home."""
-        if self.random.random() < 0.85:
-            await self.sync.run(audits=audits)
-            return
+    async def run_two_servers(self) -> None:
+        """A second server at the same home."""
         self.log.append("two servers")
         other = self.site.project_sync(self.name)
         results = await asyncio.gather(self.sync.run(), other.run(), return_exceptions=True)
@@ -142,16 +149,27 @@ class Sequence:
             if isinstance(result, BaseException):
                 raise result
 
-    def token_dies_at(self, count: int) -> None:
+    def at_call(self, count: int, action: Callable[[], None]) -> None:
+        self.at_calls.append((count, action))
+
+        def act(now: int) -> None:
+            for at, planned in self.at_calls:
+                if at == now:
+                    planned()
+
+        self.site.transport.before_request = act
+
+    def token_dies(self) -> None:
         pats = self.site.pats
+        # One that died in an earlier pass, of which nothing was sent since, is still in use.
+        if self.site.is_live(pats.token):
+            pats.next_token = self.site.mint()
+            self.site.revoke(pats.token)
 
-        def die(now: int) -> None:
-            # One that died in an earlier pass, of which nothing was sent since, is still in use.
-            if now == count and self.site.is_live(pats.token):
-                pats.next_token = self.site.mint()
-                self.site.revoke(pats.token)
-
-        self.site.transport.before_request = die
+    def step_during_the_pass(self) -> None:
+        self.log.append(f"{self.history.step()} during the pass")
+        self.during.append(self.history.refs())
+        self.sync.wake()
 
     def restart(self) -> None:
         self.site.connect()
@@ -243,7 +261,7 @@ class Sequence:
 
     async def clone_again(self) -> None:
         """Somebody deletes the folder, and clones it as it was pushed: without most refs."""
-        if self.history.head is None or not self.is_safe:
+        if self.history.head is None or not self.is_safe or len(self.safe) > 1:
             return
         self.log.append("cloned again")
         remote = self.site.home / "remote.git"

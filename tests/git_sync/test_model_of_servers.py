@@ -17,7 +17,6 @@ from jupyter_dbx_agents.git_sync import GitSync
 from jupyter_dbx_agents.git_sync.local.mirror import Mirror
 from jupyter_dbx_agents.git_sync.local.projects import locate
 from jupyter_dbx_agents.git_sync.local.repository import Repository
-from tests.support.effort import IS_LONG
 
 from .conftest import Site, until
 from .random_history import RandomHistory
@@ -40,7 +39,7 @@ class Project:
         self.history.initialize()
         self.history.edit()
         self.allowed: dict[str, set[str | None]] = {}
-        self.was_safe = False
+        self.was_safe = self.is_safe = False
         self.note()
 
     def note(self, *, is_safe: bool = False, in_steps: bool = False) -> None:
@@ -50,6 +49,7 @@ class Project:
             before = set() if is_safe else self.allowed.get(name, {None})
             between: set[str | None] = {None} if in_steps else set()
             self.allowed[name] = {*before, *between, refs.get(name)}
+        self.is_safe = is_safe
         self.was_safe |= is_safe
 
     def step(self) -> None:
@@ -58,17 +58,27 @@ class Project:
 
     def look(self, sync: GitSync) -> None:
         """Note the refs as safe if that is what the status says of them."""
+        if self.is_called_safe(sync):
+            self.note(is_safe=True)
+            self.log.append("safe")
+
+    def is_called_safe(self, sync: GitSync) -> bool:
+        """Whether the status says that all refs, as they are, are safe."""
         known = sync._histories.get((self.history.folder / ".git").resolve())
         state = known._newest if known is not None and not known.problem else None
         refs = {name: oid for name, oid in self.history.refs().items() if name != "stashes"}
-        if state is not None and known is not None and known.safe_at == state.made_at:
-            kept = {n: o for n, o in state.snapshot.refs.items() if not n.startswith("refs/dbx/")}
-            if kept == refs and state.snapshot.head == f"refs/heads/{self.history.branch}":
-                self.note(is_safe=True)
-                self.log.append("safe")
+        if state is None or known is None or known.safe_at != state.made_at:
+            return False
+        kept = {n: o for n, o in state.snapshot.refs.items() if not n.startswith("refs/dbx/")}
+        return kept == refs and state.snapshot.head == f"refs/heads/{self.history.branch}"
 
     def check_restored(self) -> None:
         refs = self.history.refs()
+        if self.history.is_newer_than_its_history():
+            self.log.append("newer")
+            assert not self.is_safe
+            branch = self.history.git("symbolic-ref", "HEAD").decode().strip()
+            refs[branch] = self.history.git("rev-parse", "HEAD^").decode().strip()
         for name in {*self.allowed, *refs}:
             assert refs.get(name) in self.allowed.get(name, {None}), name
         self.history.reload()
@@ -76,11 +86,8 @@ class Project:
         self.note()
 
 
-# One life in about thirty still ends with a ref that is not expected, at other times than before:
-# until that is found, this is no part of what every change must pass.
-@pytest.mark.skipif(not IS_LONG, reason="run by make test-long")
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("offset", range(max(1, SEQUENCES // 10)))
+@pytest.mark.parametrize("offset", range(max(1, SEQUENCES // 20)))
 async def test_a_killed_server_has_lost_nothing_of_several_repositories(
     site: Site, offset: int
 ) -> None:
@@ -97,6 +104,7 @@ async def test_a_killed_server_has_lost_nothing_of_several_repositories(
         sync = site.git_sync()
         await sync.start()
         await until(lambda: all(is_synced(sync, each) for each in projects), "all are synced")
+        await until(lambda: all(each.is_called_safe(sync) for each in projects), "all refs")
         await sync.stop()
         for project in projects:
             assert site.remote(project.name) == project.history.files()

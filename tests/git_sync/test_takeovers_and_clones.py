@@ -14,9 +14,9 @@ from jupyter_dbx_agents.errors import DestinationError, GitError, WorkspaceUnava
 from jupyter_dbx_agents.git_sync import history
 from jupyter_dbx_agents.git_sync.local import mirror
 from jupyter_dbx_agents.git_sync.local.projects import find_projects
-from jupyter_dbx_agents.git_sync.local.repository import Snapshot, without_password
+from jupyter_dbx_agents.git_sync.local.repository import Head, Snapshot, without_password
 from jupyter_dbx_agents.git_sync.remote.bundles import State
-from jupyter_dbx_agents.git_sync.remote.marker import Destination
+from jupyter_dbx_agents.git_sync.remote.marker import Destination, Marker
 
 from .conftest import ROOT, Killed, Site, marker_of, until
 from .test_git_sync import model, synced
@@ -307,21 +307,59 @@ async def test_files_that_are_newer_than_the_history_are_restored_as_they_are(
             return super().now(tz) - timedelta(hours=stepped_hours)
 
     folder = site.make("p", a="1", b="deleted later")
+    site.commit("p", {"d/x": "a folder, later a file", "f": "a file, later a folder"})
     with monkeypatch.context() as patched:
         patched.setattr(history, "datetime", Clock)
         await site.project_sync("p").run()
     (folder / "link").symlink_to("a")
-    files = {"a": b"1", "big": os.urandom(100_000)}
-    site.commit("p", {"b": None, "big": files["big"]})
+    site.git("p", "rm", "-q", "-r", "d", "f")
+    files = {"a": b"1", "big": os.urandom(100_000), "d": b"a file", "f/x": b"in a folder"}
+    site.commit("p", {"b": None, **{path: files[path] for path in ("big", "d", "f/x")}})
     await site.project_sync("p", most_history_bytes=50_000).run()
     lose_the_disk(site)
     restored = await site.restorer().restore("p")
     assert restored.has_history and not restored.missing
-    assert {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()} == files
+    found = {path: (folder / path).read_bytes() for path in site.git("p", "ls-files").split()}
+    assert found == files
     sync = site.project_sync("p")
     await sync.run()
     assert site.remote("p") == files
     assert sync.history.safe_commit == restored.commit
+
+
+@pytest.mark.parametrize("moment", ["head is read", "the bundle is there", "files are written"])
+async def test_an_amended_commit_is_not_taken_for_older_than_the_files(
+    site: Site, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.make("p", a="1")
+    await site.project_sync("p").run()
+    site.commit("p", {"a": "2"})
+    sync, moments = site.project_sync("p"), ["head is read", "the bundle is there"]
+    read_head, write = sync.repository.head, sync.destination.write
+
+    def amend() -> None:
+        (site.projects / "p/a").write_text("3")
+        site.git("p", "commit", "-q", "-a", "--amend", "-m", "amended")
+
+    async def head_that_moves() -> Head | None:
+        found = await read_head()
+        if moments and moments.pop(0) == moment:
+            amend()
+        return found
+
+    async def write_after_a_bundle(marker: Marker) -> None:
+        monkeypatch.setattr(sync.destination, "write", write)
+        if moment == "files are written":
+            amend()
+            await sync.history.run()
+        await write(marker)
+
+    monkeypatch.setattr(sync.repository, "head", head_that_moves)
+    monkeypatch.setattr(sync.destination, "write", write_after_a_bundle)
+    await sync.run()
+    assert site.git("p", "log", "-1", "--format=%s") == "amended"
+    lose_the_disk(site)
+    assert (await site.restorer().restore("p")).commit == sync.history.safe_commit
 
 
 @pytest.mark.parametrize("name", ["HEAD", "packed-refs", "config", "objects"])

@@ -8,10 +8,14 @@ import pytest
 
 from dbx_workspace.faults import Fault
 from jupyter_dbx_agents.errors import PatError, WorkspaceUnavailableError
+from jupyter_dbx_agents.pat import SignIn
 from jupyter_dbx_agents.pat import clock as clocks
 from jupyter_dbx_agents.pat import rotator as rotators
 from jupyter_dbx_agents.pat.clock import SystemClock
+from jupyter_dbx_agents.pat.rotation import operations
 from tests.pat.conftest import scene as make_scene
+from tests.support import consent
+from tests.support.constants import OWNER
 
 ME = "/api/2.0/preview/scim"
 CREATE = "/api/2.0/token/create"
@@ -48,7 +52,7 @@ async def test_an_unexpected_failure_is_followed_by_a_pause_too(scene):
         attempts.append(1)
         raise ZeroDivisionError
 
-    scene.pats._source.next = fail
+    scene.pats._held.source.next = fail
     scene.clock.advance(600)
     await scene.until(lambda: bool(attempts))
     await asyncio.sleep(0.3)
@@ -160,12 +164,55 @@ async def test_a_log_out_does_not_wait_for_an_adoption_that_hangs(scene):
 
 
 async def test_an_adoption_ends_before_the_platform_gives_its_answer_up(scene, monkeypatch):
-    assert rotators.ADOPTION_SECONDS + rotators.EXCHANGED_SECONDS < 120
-    monkeypatch.setattr(rotators, "ADOPTION_SECONDS", 0.3)
+    assert operations.COMMAND_SECONDS + operations.EXCHANGED_SECONDS < 120
+    monkeypatch.setattr(operations, "COMMAND_SECONDS", 0.3)
     scene.workspace.faults.add(Fault(CREATE, "latency", seconds=600, times=1))
     with pytest.raises(WorkspaceUnavailableError, match="took longer"):
         await scene.pats.adopt(scene.sample())
     assert scene.pats.state == "needed"
+
+
+async def test_what_the_owner_waits_for_ends_in_time_behind_an_operation_that_hangs(
+    scene, monkeypatch
+):
+    await scene.pats.adopt(scene.sample())
+    hang = scene.workspace.faults.add(Fault(CREATE, "latency", seconds=600, times=1))
+    scene.clock.advance(600)
+    await scene.until(lambda: hang.used_count == 1)  # the rotation holds the lock
+    monkeypatch.setattr(operations, "COMMAND_SECONDS", 0.3)
+    sign_in = SignIn(scene.pats, scene.clock, expected_user=lambda: OWNER)
+    address = (await sign_in.begin())["address"]
+    signed_in = sign_in.answer(await asyncio.to_thread(consent.answer, address))
+    async with asyncio.timeout(20):
+        for command in (scene.pats.adopt(scene.sample()), scene.pats.rotate(), signed_in):
+            with pytest.raises(WorkspaceUnavailableError, match="took longer"):
+                await command
+    assert scene.pats.state == "active"
+    assert len(ours(scene)) == 1
+
+
+async def test_a_log_out_waits_for_nothing_that_waits_itself(scene):
+    await scene.pats.adopt(scene.sample())
+    scene.workspace.faults.add(Fault(ME, "latency", seconds=600))
+    hang = scene.workspace.faults.add(Fault(CREATE, "latency", seconds=600))
+    scene.clock.advance(600)
+    await scene.until(lambda: hang.used_count == 1)
+    adopting = asyncio.ensure_future(scene.pats.adopt(scene.sample()))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        await scene.pats.log_out()
+    with pytest.raises(PatError, match="logged out"):
+        await adopting
+    assert ours(scene) == []
+
+
+async def test_a_token_that_ran_out_while_the_machine_slept_is_not_called_valid(scene):
+    await scene.pats.adopt(scene.sample())
+    scene.clock.advance(3600)
+    await scene.until(lambda: scene.pats.state == "expired")
+    assert "the machine may have been asleep" in scene.pats.message
+    assert "valid" not in scene.pats.message
+    assert scene.pats.current() is None
 
 
 async def test_a_loop_of_rotations_leaves_the_users_quota_alone(scene):

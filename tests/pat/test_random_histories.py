@@ -17,7 +17,7 @@ from jupyter_dbx_agents.errors import DbxAgentsError
 from jupyter_dbx_agents.pat import PatRotator, SignIn
 from jupyter_dbx_agents.pat.mint import COMMENT_PREFIX, Abandoned
 from jupyter_dbx_agents.pat.revocation import ReplacedPat
-from jupyter_dbx_agents.pat.rotator import LOST_AGAIN
+from jupyter_dbx_agents.pat.rotation.held import LOST_AGAIN
 from jupyter_dbx_agents.secret import Secret
 from tests.pat.simulation import SimulatedClock, SimulatedWorkspace, WarpLoop
 from tests.support.constants import OWNER
@@ -193,7 +193,7 @@ class History:
 
     def check_known(self) -> None:
         """Each living token of ours is the current one, or remembered as one that must go."""
-        if self.pats._operation is not None:  # a rotation is under way
+        if self.pats._operations.is_running:  # a rotation is under way
             return
         waiting = self.pats._revocations.waiting()
         known = {w.pat.value for w in waiting if isinstance(w, ReplacedPat)}
@@ -230,12 +230,13 @@ class History:
 
     def watch_attempts(self) -> None:
         """Count what one attempt creates as one; a first loss may be renewed at once."""
-        rotate, renew_lost = self.pats._rotate, self.pats._renew_lost
+        rotate, renew_lost = self.pats._renewal.rotate, self.pats._held.renew_lost
 
         async def counted() -> None:
             self.has_counted = False
             await rotate()
-            if self.pats._rotate_at is not None and self.pats._rotate_at <= self.clock.now():
+            rotate_at = self.pats._schedule.rotate_at
+            if rotate_at is not None and rotate_at <= self.clock.now():
                 # An access token that the session has held for a while, published when PATs are
                 # forbidden at last, is due at once; the next one is new.
                 self.last_attempt_at = None
@@ -246,7 +247,8 @@ class History:
             self.lost_at = self.seconds()
             renew_lost(why)
 
-        self.pats._rotate, self.pats._renew_lost = counted, renewed  # type: ignore[method-assign]
+        self.pats._renewal.rotate = counted  # type: ignore[method-assign]
+        self.pats._held.renew_lost = renewed  # type: ignore[method-assign]
 
     def seconds(self) -> float:
         return asyncio.get_running_loop().time() + self.clock.slept_seconds

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
@@ -11,6 +12,7 @@ import pytest
 from databricks.sdk.oauth import OAuthClient, OidcEndpoints
 
 from dbx_workspace.faults import Fault, FaultKind
+from dbx_workspace.rest.oauth import _hash
 from jupyter_dbx_agents.cli.login import is_usable
 from jupyter_dbx_agents.errors import DbxAgentsError, PatForeignUserError, SignInError
 from jupyter_dbx_agents.pat import PatRotator, SignIn
@@ -191,11 +193,23 @@ async def test_a_refusal_is_said_in_the_workspaces_own_words(signing):
     assert "personal access token" in said
 
 
-async def test_an_answer_of_another_server_is_refused(signing):
-    address = await signing.answer()
-    other = address.replace("iss=http", "iss=https")
-    assert other != address
-    assert "another server" in await signing.refused(other)
+@pytest.mark.parametrize("decision", ["allow", "deny"])
+@pytest.mark.parametrize("names_issuer", [True, False])
+async def test_an_answer_must_name_its_server_where_the_workspace_says_that_all_do(
+    signing, names_issuer: bool, decision: Decision
+):
+    """RFC 9207 §2.4: otherwise another server's answer would only have to leave its name out."""
+    signing.server.rules.names_issuer = names_issuer
+    address = await signing.answer(decision)
+    assert ("iss" in query(address)) is names_issuer
+    bare = re.sub("iss=[^&]*&", "", address)
+    assert "another server" in await signing.refused(f"{bare}&iss=https://other.example/oidc")
+    if names_issuer:
+        assert "which server" in await signing.refused(bare)
+    if decision == "deny":
+        assert "access_denied" in await signing.refused(address)
+    else:
+        await signing.sign_in.answer(address)
 
 
 async def test_a_code_alone_needs_a_server_that_says_that_it_checks_pkce(signing):
@@ -254,14 +268,22 @@ async def test_a_redirect_of_the_token_endpoint_takes_nothing_to_another_host():
     assert stranger == []
 
 
-@pytest.mark.parametrize("kind", ["429", "status", "drop_before", "drop_after", "hang"])
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("429", 429),
+        ("status", 503),
+        ("status", 403),
+        *[(kind, 0) for kind in ("drop_before", "drop_after", "hang")],
+    ],
+)
 async def test_a_fault_of_the_token_endpoint_can_be_tried_again(
-    signing, kind: FaultKind, monkeypatch
+    signing, kind: FaultKind, status: int, monkeypatch
 ):
     monkeypatch.setattr("jupyter_dbx_agents.workspace_api.TOTAL_TIMEOUT_SECONDS", 0.5)
-    signing.scene.workspace.faults.add(Fault(TOKEN_PATH, kind, status=503, times=1))
+    signing.scene.workspace.faults.add(Fault(TOKEN_PATH, kind, status=status, times=1))
     address = await signing.answer()
-    await signing.refused(address, DbxAgentsError)
+    assert "not accept" not in await signing.refused(address, DbxAgentsError)
     if kind == "drop_after":  # the code is used up
         assert "already used" in await signing.refused(address)
         address = await signing.answer()
@@ -419,6 +441,22 @@ async def test_a_busy_server_is_asked_again_with_pauses_while_the_token_lives(si
     assert signing.pats.current() != token
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 407])
+async def test_only_the_servers_own_refusal_ends_a_session_and_no_proxys(signing, status: int):
+    """RFC 6749 §5.2: a refusal names its error in ``error``; a proxy or access list does not."""
+    signing.forbid_pats()
+    await signing.connect()
+    token = signing.pats.current()
+    signing.scene.workspace.faults.add(Fault(TOKEN_PATH, "status", status=status, times=3))
+    await signing.scene.pass_time_until(lambda: signing.pats.state == "retrying", 100)
+    assert f"HTTP {status}" in signing.pats.message
+    assert signing.pats.is_signed_in
+    await signing.scene.pass_time_until(lambda: signing.pats.state == "active", 5)
+    assert signing.pats.current() != token
+    assert signing.refreshes() == 4
+    assert not signing.server.sessions()[-1]["is_revoked"]
+
+
 @pytest.mark.parametrize("error", ["invalid_grant", "invalid_request"])
 async def test_after_a_refused_refresh_the_owner_can_sign_in_again_at_once(signing, error: str):
     signing.server.rules.invalid_refresh_error = error
@@ -527,6 +565,62 @@ async def test_a_stop_ends_the_session_too(signing):
     await signing.pats.stop()
     assert signing.server.sessions()[-1]["is_revoked"]
     assert signing.scene.living() == []
+
+
+@pytest.mark.parametrize("request_of", ["a refresh", "a code"])
+@pytest.mark.parametrize("end", ["log out", "stop"])
+async def test_what_a_request_brings_after_the_end_of_the_session_is_revoked(
+    signing, request_of: str, end: str
+):
+    """The refresh token that it was sent with is used up, and to revoke that may end nothing."""
+    rules = signing.server.rules
+    rules.offers_revocation = True
+    signing.server.revoke = only_newest(signing.server)
+    signing.forbid_pats()
+    late = Fault(TOKEN_PATH, "late", seconds=0.2, times=1)
+    if request_of == "a code":
+        address = await signing.answer()
+        signing.scene.workspace.faults.add(late)
+        running = asyncio.ensure_future(signing.sign_in.answer(address))
+    else:
+        await signing.connect()
+        signing.scene.workspace.faults.add(late)
+        running = asyncio.ensure_future(signing.pats.rotate())
+    await signing.scene.until(lambda: late.used_count == 1)
+    await (signing.pats.log_out() if end == "log out" else signing.pats.stop())
+    with pytest.raises(DbxAgentsError):
+        await running
+    await signing.scene.pass_time_until(lambda: signing.server.sessions()[-1]["is_revoked"], 1)
+    assert signing.pats.current() is None
+    assert not signing.pats.is_signed_in
+    assert signing.refreshes() <= 1
+
+
+async def test_a_request_that_outlasts_the_end_of_its_session_is_revoked_after_it(signing):
+    signing.server.rules.offers_revocation = True
+    signing.server.revoke = only_newest(signing.server)
+    signing.forbid_pats()
+    await signing.connect()
+    late = signing.scene.workspace.faults.add(Fault(TOKEN_PATH, "late", seconds=2, times=1))
+    rotating = asyncio.ensure_future(signing.pats.rotate())
+    await signing.scene.until(lambda: late.used_count == 1)
+    await signing.pats.log_out()
+    with pytest.raises(DbxAgentsError):
+        await rotating
+    await signing.scene.pass_time_until(lambda: signing.server.sessions()[-1]["is_revoked"], 1)
+    assert signing.refreshes() == 1
+
+
+def only_newest(server):
+    """The end of a session as servers may have it: not by a refresh token that was used."""
+    revoke = server.revoke
+
+    def revoke_if_newest(refresh_token: str) -> None:
+        entry = server._refresh_tokens.get(_hash(refresh_token))
+        if entry is not None and not entry.is_used:
+            revoke(refresh_token)
+
+    return revoke_if_newest
 
 
 async def test_a_pasted_token_replaces_a_session_and_the_other_way_round(signing):

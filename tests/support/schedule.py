@@ -41,6 +41,7 @@ TOGETHER = {
 # Begun in this order, before all others.
 LONGEST = (
     "tests/demo/test_real_agents.py",
+    "tests/demo/test_agent_matrix.py",
     "browser: terminals",
     "tests/runtime/test_runtime.py",
     "terminals",

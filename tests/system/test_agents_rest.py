@@ -124,6 +124,7 @@ def test_mcp_servers_are_merged_and_their_secrets_not_shown(owner, home):
         ("codex", {"enabled": "yes"}, (400, "must be true, false or null")),
         ("codex", {"model": "a b"}, (400, "not a model's name")),
         ("codex", {"model": "../../x"}, (400, "not a model's name")),
+        ("codex", {"model": "openai/gpt-5.5"}, (400, "not a model's name")),
         ("codex", {"mcp_servers": []}, (400, "not an object")),
         ("codex", {"mcp_servers": {"a b": {"url": "x"}}}, (400, "not a valid name")),
         ("codex", {"mcp_servers": {"a": {"args": []}}}, (400, "needs a url or a command")),

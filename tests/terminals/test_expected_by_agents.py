@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 
@@ -11,18 +12,24 @@ from tests.support.screens import Screens
 from .clients import Server
 
 BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"
-# Waits for a line, then draws frames in many writes; each write is one read of the server.
+# Waits for a line, then draws frames in many writes, each one read of the server, until a number
+# of them were drawn in time; says which.
 FRAMES = """
 import os, sys, time
 sys.stdin.readline()
-for frame in range(20):
+in_time, frame = [], 0
+while len(in_time) < 10:
+    began_at = time.monotonic()
     os.write(1, b"\\x1b[?25l\\x1b[?2026h\\x1b[H")
     for row in range(30):
         time.sleep(0.001)
         os.write(1, b"frame %d row %d\\r\\n" % (frame, row))
     os.write(1, b"\\x1b[?2026l")
+    if time.monotonic() - began_at < float(sys.argv[2]):
+        in_time.append(frame)
     time.sleep(float(sys.argv[1]))
-os.write(1, b"all frames")
+    frame += 1
+os.write(1, b"in time: %s." % repr(in_time).encode())
 sys.stdin.readline()
 """
 
@@ -34,10 +41,13 @@ def test_true_colour_is_announced(server: Server):
 
 def test_a_frame_is_sent_in_one_message(server: Server):
     for pause in ("0.02", "0"):
-        with server.client(server.new(sys.executable, "-c", FRAMES, pause)) as client:
+        program = (sys.executable, "-c", FRAMES, pause, str(FRAME_SECONDS / 2))
+        with server.client(server.new(*program)) as client:
             client.type("\r")
-            client.wait_for("all frames")
-            for number in range(20):
+            client.wait_for("in time: ")
+            client.wait_for("].")
+            numbers = re.findall(r"in time: \[([\d, ]+)\]", client.output)[-1].split(",")
+            for number in map(int, numbers):
                 (message,) = [m for m in client.messages if f"frame {number} row 0\r" in m]
                 assert message.count(f"frame {number} row ") == 30
                 assert message.count(BEGIN) == message.count(END)

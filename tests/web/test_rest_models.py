@@ -10,7 +10,11 @@ import pytest
 import yaml
 
 import jupyter_dbx_agents
+from jupyter_dbx_agents.agents.attention.attention import SessionState
+from jupyter_dbx_agents.agents.attention.states import State
 from jupyter_dbx_agents.agents.checks import Check
+from jupyter_dbx_agents.agents.databricks.tools import ToolsStatus
+from jupyter_dbx_agents.agents.mcp.servers import McpServerModel
 from jupyter_dbx_agents.agents.roster import AgentStatus
 from jupyter_dbx_agents.app import ServerStatus
 from jupyter_dbx_agents.broker.ledger import UsageStatus
@@ -23,8 +27,11 @@ from jupyter_dbx_agents.web.operations import ErrorReply
 
 MODELS: dict[str, Any] = {
     "Agent": AgentStatus,
+    "DatabricksTools": ToolsStatus,
+    "AgentSession": SessionState,
     "Error": ErrorReply,
     "Instant": str | None,
+    "McpServer": McpServerModel,
     "ModelReport": ModelReport,
     "Pat": PatStatus,
     "Project": ProjectStatus,
@@ -33,6 +40,7 @@ MODELS: dict[str, Any] = {
     "Restorable": Restorable,
     "Restored": Restored,
     "SignInAttempt": SignInAttempt,
+    "State": State,
     "Status": ServerStatus,
     "Usage": UsageStatus,
 }

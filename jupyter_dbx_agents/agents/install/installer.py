@@ -28,7 +28,7 @@ from traitlets.config import LoggingConfigurable
 
 from ...environment import child_environment, current_environment
 from ...errors import InstallError
-from ..base import Agent
+from ..base import Installable
 from .links import point_link, remove_link
 from .program import empty_home, run_program
 
@@ -66,7 +66,7 @@ class AgentInstaller(LoggingConfigurable):
         self._known: dict[str, Installation] = {}
         self._slots = asyncio.Semaphore(self.max_parallel)
 
-    def installed(self, agent: Agent) -> Installation | None:
+    def installed(self, agent: Installable) -> Installation | None:
         """Return the installation of the locked version, None if there is none."""
         known = self._known.get(agent.name)
         if known is not None and known.program.exists():
@@ -79,7 +79,9 @@ class AgentInstaller(LoggingConfigurable):
                     return self._known[agent.name]
         return None
 
-    async def install(self, agent: Agent, on_progress: Progress | None = None) -> Installation:
+    async def install(
+        self, agent: Installable, on_progress: Progress | None = None
+    ) -> Installation:
         """Install an agent unless it is installed, and link its command.
 
         ``on_progress`` gets a fraction from 0 to 1 (None: unknown) and a message.  Cancelling ends
@@ -96,7 +98,7 @@ class AgentInstaller(LoggingConfigurable):
         report(1.0, " ".join(filter(None, (f"{agent.title} {found.version}.", note))))
         return Installation(found.agent, found.version, found.program, note)
 
-    async def _build(self, agent: Agent, report: Progress) -> Installation:
+    async def _build(self, agent: Installable, report: Progress) -> Installation:
         partial = self._partial_folder(agent)
         progress = asyncio.create_task(_watch(partial, agent.recipe.installed_bytes, report))
         try:
@@ -107,7 +109,7 @@ class AgentInstaller(LoggingConfigurable):
         except TimeoutError:
             raise InstallError(
                 f"Installing {agent.title} took longer than {self.timeout_seconds:.0f} s.",
-                f"Run: jupyter dbx-agents agents install {agent.name}. Its downloads were kept.",
+                f"Run: {agent.install_command}. Its downloads were kept.",
                 is_temporary=True,
             ) from None
         except OSError as error:
@@ -116,7 +118,7 @@ class AgentInstaller(LoggingConfigurable):
             progress.cancel()
             await asyncio.to_thread(shutil.rmtree, partial, ignore_errors=True)
 
-    def _partial_folder(self, agent: Agent) -> Path:
+    def _partial_folder(self, agent: Installable) -> Path:
         """Make a folder to build in."""
         folder = self._folder(agent)
         try:
@@ -126,7 +128,9 @@ class AgentInstaller(LoggingConfigurable):
         except OSError as error:
             raise _disk_error(agent, error) from None
 
-    async def _working_program(self, agent: Agent, partial: Path, programs: tuple[str, ...]) -> str:
+    async def _working_program(
+        self, agent: Installable, partial: Path, programs: tuple[str, ...]
+    ) -> str:
         """Return which of the agent's programs runs here (its path below the prefix).
 
         Each is tried, since there are builds for glibc and for musl.
@@ -136,7 +140,7 @@ class AgentInstaller(LoggingConfigurable):
             raise InstallError(
                 f"{agent.title} was installed without a program for this machine ({machine}).",
                 "Look for settings of npm that leave packages out (npm config list), then run: "
-                f"jupyter dbx-agents agents install {agent.name}",
+                f"{agent.install_command}",
             )
         output: list[str] = []
         with empty_home(self._environment()) as environment:
@@ -150,11 +154,10 @@ class AgentInstaller(LoggingConfigurable):
                     return program
         raise InstallError(
             f"{agent.title} is installed but does not run on this machine ({machine}).",
-            f"Install it again: jupyter dbx-agents agents install {agent.name}. "
-            f"Its output: {' '.join(output)}",
+            f"Install it again: {agent.install_command}. Its output: {' '.join(output)}",
         )
 
-    def _finish(self, agent: Agent, partial: Path, program: str) -> Installation:
+    def _finish(self, agent: Installable, partial: Path, program: str) -> Installation:
         """Mark the folder as complete and rename it."""
         prefix = self._prefix(agent)
         marker = {"lock": agent.recipe.fingerprint(), "program": program}
@@ -166,7 +169,7 @@ class AgentInstaller(LoggingConfigurable):
         partial.rename(prefix)
         return _installation(agent, prefix / program)
 
-    def link(self, agent: Agent) -> str:
+    def link(self, agent: Installable) -> str:
         """Link ``~/.local/bin/<command>`` to the program, unless the user has a file there.
 
         Return a remark for the user, '' for none; raises InstallError.
@@ -186,25 +189,25 @@ class AgentInstaller(LoggingConfigurable):
         self.log.warning("%s", note)
         return note
 
-    def unlink(self, agent: Agent) -> None:
+    def unlink(self, agent: Installable) -> None:
         """Remove the command's link; the program stays on the disk."""
         remove_link(self._link_path(agent), self._root)
 
-    async def remove(self, agent: Agent) -> None:
+    async def remove(self, agent: Installable) -> None:
         """Remove the command's link, and the program unless it is running."""
         self.unlink(agent)
         if self._folder(agent).exists():
             async with self._exclusive(agent):
                 await asyncio.to_thread(self._delete_unused, agent, None)
 
-    def own_folder(self, agent: Agent) -> Path:
+    def own_folder(self, agent: Installable) -> Path:
         """Return the folder of this agent's version, for files that are deleted with it."""
         return self._prefix(agent)
 
-    def _link_path(self, agent: Agent) -> Path:
+    def _link_path(self, agent: Installable) -> Path:
         return self._home / ".local" / "bin" / agent.command
 
-    def _delete_unused(self, agent: Agent, wanted: Path | None) -> None:
+    def _delete_unused(self, agent: Installable, wanted: Path | None) -> None:
         """Delete leftovers and old versions; beside a wanted one, the newest other one stays.
 
         What a process runs from stays, too.  The command line of a script that was started by its
@@ -228,7 +231,7 @@ class AgentInstaller(LoggingConfigurable):
                 shutil.rmtree(folder, ignore_errors=True)
 
     @contextlib.asynccontextmanager
-    async def _exclusive(self, agent: Agent) -> AsyncIterator[None]:
+    async def _exclusive(self, agent: Installable) -> AsyncIterator[None]:
         """Hold the agent's lock against other servers of this user."""
         try:
             folder = self._folder(agent)
@@ -244,8 +247,7 @@ class AgentInstaller(LoggingConfigurable):
             except TimeoutError:
                 raise InstallError(
                     f"Another server of yours has held {folder} for {self.timeout_seconds:.0f} s.",
-                    "It is probably suspended. End it, then run: "
-                    f"jupyter dbx-agents agents install {agent.name}",
+                    f"It is probably suspended. End it, then run: {agent.install_command}",
                     is_temporary=True,
                 ) from None
             yield
@@ -255,10 +257,10 @@ class AgentInstaller(LoggingConfigurable):
     def _environment(self) -> dict[str, str]:
         return child_environment(current_environment(), self._home, {})
 
-    def _folder(self, agent: Agent) -> Path:
+    def _folder(self, agent: Installable) -> Path:
         return self._root / agent.name
 
-    def _prefix(self, agent: Agent) -> Path:
+    def _prefix(self, agent: Installable) -> Path:
         recipe = agent.recipe
         return self._folder(agent) / f"{recipe.version()}-{recipe.fingerprint()[:8]}"
 
@@ -291,7 +293,7 @@ def _marker(prefix: Path) -> Any:
         return None
 
 
-def _installation(agent: Agent, program: Path) -> Installation:
+def _installation(agent: Installable, program: Path) -> Installation:
     return Installation(agent.name, agent.recipe.version(), program)
 
 
@@ -314,11 +316,10 @@ def _try_lock(descriptor: int) -> bool:
     return True
 
 
-def _disk_error(agent: Agent, error: OSError) -> InstallError:
+def _disk_error(agent: Installable, error: OSError) -> InstallError:
     return InstallError(
         f"{agent.title} cannot be installed: {error.strerror} ({error.filename}).",
-        "Check the free space and the permissions of ~/.local, then run: "
-        f"jupyter dbx-agents agents install {agent.name}",
+        f"Check the free space and the permissions of ~/.local, then run: {agent.install_command}",
     )
 
 

@@ -61,6 +61,28 @@ class LowerCap:
 
 
 @dataclass(frozen=True)
+class SmallerReservation:
+    """Ask for less where a minute's output tokens are reserved before a request runs.
+
+    What was not used is given back, so a large request may never fit, however long it waits.
+    docs.databricks.com/aws/en/machine-learning/foundation-model-apis/limits
+    """
+
+    members: ClassVar[tuple[str, ...]] = LowerCap.members
+    _SENTENCE = re.compile(r"output tokens per minute", re.IGNORECASE)
+    _TOKENS = 8_192  # what the models with the lowest cap are asked for anyway
+
+    @classmethod
+    def read(cls, refused: Refused) -> Mend | None:
+        """Return it if the sentence names such a budget."""
+        return cls() if cls._SENTENCE.search(refused.sentence) else None
+
+    def apply(self, body: Json) -> Json:
+        """Lower what is asked for."""
+        return LowerCap(self._TOKENS).apply(body)
+
+
+@dataclass(frozen=True)
 class SmallerBudget:
     """Think with fewer tokens than the answer may have."""
 

@@ -12,6 +12,7 @@ from .fields import (
     OtherEffort,
     OtherThinking,
     SmallerBudget,
+    SmallerReservation,
     WithoutField,
     WithoutTool,
 )
@@ -25,6 +26,7 @@ class _Kind(Protocol):
 
 # The first that changes the refused request counts.
 KINDS: tuple[_Kind, ...] = (
+    SmallerReservation,
     SmallerBudget,
     LowerCap,
     OtherThinking,
@@ -36,6 +38,11 @@ KINDS: tuple[_Kind, ...] = (
     WithoutTool,
     WithoutField,
 )
+
+
+def is_lasting(mend: Mend) -> bool:
+    """Whether later requests need a mend, too: a budget is free again after a minute."""
+    return not isinstance(mend, SmallerReservation)
 
 
 def mend_for(refused: Refused) -> Mend | None:

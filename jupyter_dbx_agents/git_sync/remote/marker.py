@@ -82,8 +82,8 @@ class Marker:
     are paths of the commit that are left out, ``notes`` are paths with restrictions; both with the
     reason.  ``unfinished`` has the blobs that may be where a file could not be replaced or deleted.
     ``worktree`` is the path of a linked worktree, whose history is that of the project ``history``.
-    ``bundle`` was the newest then.  ``preserved`` are files of former histories that must stay.
-    ``gone_at`` is when its folder was deleted here.
+    ``bundle`` was the newest when ``commit`` was HEAD.  ``preserved`` are files of former histories
+    that must stay.  ``gone_at`` is when its folder was deleted here.
     """
 
     project: str

@@ -62,11 +62,17 @@ class RemoteObject:
 
 
 class Pace:
-    """The rate limit of all projects; the workspace's own limits are shared by all of its users."""
+    """The rate limit of all projects; the workspace's own limits are shared by all of its users.
+
+    Files leave two of three or more slots: one for ``large_bundles``, one at a time, and one for
+    what makes a commit safe, which waits for neither.
+    """
 
     def __init__(self, requests_per_second: float, parallel: int) -> None:
         self._interval_seconds = 1 / requests_per_second
         self._slots = asyncio.Semaphore(parallel)
+        self.files = asyncio.Semaphore(max(1, parallel - 2))
+        self.large_bundles = asyncio.Semaphore(1)
         self._next_at = self._paused_until = 0.0
 
     @contextlib.asynccontextmanager
@@ -103,7 +109,7 @@ class WorkspaceFiles:
     def __init__(
         self, api: WorkspaceApi, pats: PatSource, pace: Pace, *, retry_seconds: float
     ) -> None:
-        self._api, self._pats, self._pace = api, pats, pace
+        self._api, self._pats, self.pace = api, pats, pace
         self._retry_seconds = retry_seconds
         self._pat_changed = asyncio.Event()
         self.request_count = 0
@@ -214,7 +220,7 @@ class WorkspaceFiles:
             if body is not None:
                 options["content"] = body()
             try:
-                async with self._pace.turn():
+                async with self.pace.turn():
                     self.request_count += 1
                     reply = await self._api.call(method, url, token, **options)
                     _require_answer(reply, options)
@@ -225,7 +231,7 @@ class WorkspaceFiles:
                 if attempt + 1 == TRIES:
                     raise
             except WorkspaceUnavailableError as error:
-                self._pace.pause(error.retry_after_seconds)
+                self.pace.pause(error.retry_after_seconds)
                 if attempt + 1 == TRIES or error.retry_after_seconds > _LONGEST_WAIT_SECONDS:
                     raise
                 # Jitter, because a busy workspace has refused many at the same moment.

@@ -11,10 +11,13 @@
  *   request or executes a command of another plug-in.
  * - An agent: the command of its card, in `launcher/agents.ts`, creates a terminal on the server with
  *   the agent in its shell, and opens its tab.
+ * - A need: `attention/plugin.ts` puts each agent's state on its tab, counts those that need the
+ *   owner in the page's title, and tells of each once, through `attention/teller.ts`.
  * - A terminal: `terminals/plugin.ts` extends each new tab; input goes through `terminals/link.ts`,
  *   and `terminals/connection.ts` restores a lost connection.
  */
 
+import { attention } from './attention/plugin';
 import { launcher } from './launcher/plugin';
 import { panel } from './panel/plugin';
 import { connectionLost, status, statusItem } from './status/plugin';
@@ -23,4 +26,4 @@ import { token } from './token/plugin';
 
 export { IStatusStore } from './status/store';
 
-export default [status, statusItem, token, launcher, panel, terminals, connectionLost];
+export default [status, statusItem, token, launcher, panel, terminals, attention, connectionLost];

@@ -15,6 +15,11 @@ export class Settings {
   copyFromPrograms = true;
   uploadPasted = true;
   firstHint = true;
+  tellPermission = true;
+  tellQuestion = true;
+  tellFailed = true;
+  tellDone = true;
+  desktopNotifications = true;
   private _isHintShown = false;
   private _stored: ISettingRegistry.ISettings | null = null;
 

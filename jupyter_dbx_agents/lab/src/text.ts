@@ -14,6 +14,18 @@ export function clock(seconds: number): string {
   return hours ? `${hours}:${two(minutes)}:${rest}` : `${minutes}:${rest}`;
 }
 
+/** Return how long ago an instant was, such as 40 s, 5 min or 2 h; '' for an invalid one. */
+export function ageText(since: string, now: number): string {
+  const seconds = Math.max(0, Math.floor((now - Date.parse(since)) / 1000));
+  if (Number.isNaN(seconds)) {
+    return '';
+  }
+  if (seconds < 60) {
+    return `${seconds} s`;
+  }
+  return seconds < 3600 ? `${Math.floor(seconds / 60)} min` : `${Math.floor(seconds / 3600)} h`;
+}
+
 /** Return a number of bytes with a unit, such as 1.5 MB. */
 export function byteText(bytes: number): string {
   const units = ['B', 'KB', 'MB', 'GB', 'TB'];
@@ -31,6 +43,11 @@ export function countText(count: number): string {
     return String(count);
   }
   return count < 1e6 ? `${(count / 1e3).toFixed(1)}k` : `${(count / 1e6).toFixed(1)}M`;
+}
+
+/** Return a number of tokens as vendors write it, such as 128k or 1.05M. */
+export function tokenText(count: number): string {
+  return count < 1e6 ? `${Math.round(count / 1e3)}k` : `${Number((count / 1e6).toFixed(2))}M`;
 }
 
 // A terminal would act on these if they were typed: line ends, escape sequences, ^C.

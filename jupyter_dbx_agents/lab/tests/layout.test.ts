@@ -9,7 +9,7 @@ const LEVELS = [
   ['text'],
   ['server'],
   ['settings', 'status'],
-  ['launcher', 'terminals', 'token'],
+  ['attention', 'launcher', 'terminals', 'token'],
   ['panel'],
   ['index']
 ];

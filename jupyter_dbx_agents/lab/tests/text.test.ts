@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  ageText,
   byteText,
   chartPoints,
   clock,
@@ -8,8 +9,18 @@ import {
   fromBase64,
   initials,
   quoted,
-  secondsUntil
+  secondsUntil,
+  tokenText
 } from '../src/text';
+
+test('an age has one unit, and an invalid instant none', () => {
+  const now = Date.parse('2030-01-01T02:30:00Z');
+  assert.equal(ageText('2030-01-01T02:29:20Z', now), '40 s');
+  assert.equal(ageText('2030-01-01T02:00:00Z', now), '30 min');
+  assert.equal(ageText('2030-01-01T00:00:00Z', now), '2 h');
+  assert.equal(ageText('2031-01-01T00:00:00Z', now), '0 s');
+  assert.equal(ageText('never', now), '');
+});
 
 test('a countdown ends at 0 and is null for an invalid instant', () => {
   const now = Date.parse('2030-01-01T00:00:00Z');
@@ -33,6 +44,7 @@ test('bytes and counts are short', () => {
     '33 MB'
   ]);
   assert.deepEqual([7, 1234, 5.6e6].map(countText), ['7', '1.2k', '5.6M']);
+  assert.deepEqual([8192, 128_000, 1e6, 1_048_576].map(tokenText), ['8k', '128k', '1M', '1.05M']);
 });
 
 test('a path is quoted only if a shell would split or expand it', () => {

@@ -32,7 +32,8 @@ MOST_CHARACTERS = 500  # of the workspace's words that are shown
 class Answer:
     """The authorization server's answer: a code, or an error in its own words.
 
-    ``state`` and ``issuer`` are None where the answer does not name them.
+    ``state`` and ``issuer`` are None where the answer does not name them; a code alone, without the
+    address that it was in, names neither.
     """
 
     code: Secret | None
@@ -40,6 +41,7 @@ class Answer:
     issuer: str | None = None
     error: str = ""
     description: str = ""
+    is_code_alone: bool = False
 
 
 def parse_answer(text: str, redirect_url: str) -> Answer:
@@ -60,7 +62,7 @@ def parse_answer(text: str, redirect_url: str) -> Answer:
     if query is not None:
         return answer_of(_single_fields(query))
     if _CODE.fullmatch(bare):
-        return Answer(Secret(bare))
+        return Answer(Secret(bare), is_code_alone=True)
     raise SignInError(
         "This is neither the address where the sign-in ended nor a personal access token.",
         _HINT,

@@ -29,6 +29,7 @@ from ...errors import (
 from ...secret import Secret
 from ..clock import Clock
 from ..mint import Mint
+from ..rotation.operations import command_limit
 from ..rotator import PatRotator
 from ..source import Beginning
 from ..store import Pat
@@ -81,9 +82,10 @@ class SignedIn:
 
     def end(self) -> "EndedSession | None":
         """Forget the session; return what is left to be revoked in the workspace."""
-        refresh = self._session.end()
+        if not self._session.end():
+            return None
         until = self._clock.now() + timedelta(seconds=REVOKED_WITHIN_SECONDS)
-        return None if refresh is None else EndedSession(self._session, refresh, until)
+        return EndedSession(self._session, until)
 
     async def _from(self, tokens: UserTokens) -> Pat:
         try:
@@ -98,14 +100,16 @@ class SignedIn:
 class EndedSession:
     """A session that the owner has ended, and the workspace not yet."""
 
-    def __init__(self, session: UserSession, refresh: Secret, ends_at: datetime) -> None:
-        self._session, self._refresh = session, refresh
+    def __init__(self, session: UserSession, ends_at: datetime) -> None:
+        self._session = session
         self.ends_at: datetime | None = ends_at
 
     async def revoke(self, _current: Secret | None) -> bool:
-        """Revoke the refresh token.  Raises WorkspaceError."""
-        await self._session.revoke(self._refresh)
-        return True
+        """Revoke the refresh token; return False while it may be replaced.
+
+        Raises WorkspaceError.
+        """
+        return await self._session.revoke()
 
 
 class SignInAttempt(TypedDict):
@@ -171,7 +175,7 @@ class SignIn(LoggingConfigurable):
 
     async def begin(self) -> SignInAttempt:
         """Return the attempt under way, or a new one.  Raises SignInError or a WorkspaceError."""
-        async with self._lock:
+        async with command_limit(), self._lock:
             attempt = self._current()
             if attempt is None or attempt.age_seconds(self._clock.now()) > REUSED_FOR_SECONDS:
                 attempt = self._attempt = _Attempt(await self._server.ask(), self._clock.now())
@@ -198,7 +202,7 @@ class SignIn(LoggingConfigurable):
         await self._finish(answer_of(fields), needs_state=True)
 
     async def _finish(self, answer: Answer, *, needs_state: bool) -> None:
-        async with self._lock:
+        async with command_limit(), self._lock:
             attempt = self._current()
             if attempt is None:
                 raise SignInError(
@@ -215,10 +219,10 @@ class SignIn(LoggingConfigurable):
     async def _beginning(self, consent: Consent, code: Secret) -> Beginning:
         """Exchange a code; the session is ended again unless its user is the owner."""
         expected_user = self._expected_user()
-        tokens = await self._server.exchange(consent, code)
-        session = UserSession(self._server, consent.endpoints, tokens)
+        session = UserSession(self._server, consent, code)
         source = SignedIn(session, self._pats.mint, self._clock)
         try:
+            tokens = await session.access(self._clock.now())
             user = await self._owner(tokens.access, expected_user)
             return Beginning(user, await source.next(None), source)
         except BaseException:
@@ -268,12 +272,26 @@ def _checked(answer: Answer, consent: Consent, needs_state: bool) -> Secret:
             "This is the answer to an earlier sign-in, or to somebody else's.",
             "Open the sign-in page from here, and use the answer of that tab.",
         )
-    # Another server's answer could be meant to have its code sent to this one (RFC 9207).
-    if answer.issuer is not None and answer.issuer != consent.endpoints.issuer:
-        raise SignInError("This answer comes from another server than your workspace.", _AGAIN)
+    _check_issuer(answer, consent)
     if answer.code is None:
         raise SignInError(_refusal(answer), _AGAIN)
     return answer.code
+
+
+def _check_issuer(answer: Answer, consent: Consent) -> None:
+    """Refuse another server's answer, whose code could be meant to be sent to this one (RFC 9207).
+
+    Where the workspace names itself in its answers, one that names nobody is not its.  A code alone
+    names nobody and is bound by PKCE.  Raises SignInError.
+    """
+    if answer.issuer is None:
+        if consent.endpoints.names_issuer and not answer.is_code_alone:
+            raise SignInError(
+                "This answer does not say which server it comes from, as your workspace's do.",
+                "Paste the whole address, up to its end.",
+            )
+    elif answer.issuer != consent.endpoints.issuer:
+        raise SignInError("This answer comes from another server than your workspace.", _AGAIN)
 
 
 def _refusal(answer: Answer) -> str:

@@ -5,14 +5,15 @@ follow a redirect (307) with the refresh token to any other host, have no time l
 status, so that a refusal looks like an outage; and its import takes 1.4 s and 93 MiB in the server.
 The tests compare our requests with the SDK's.  See docs/decisions/0015-sign-in.md
 
-Sources: RFC 6749, 7636 (PKCE), 8414 (metadata), 7009 (revocation); client, redirect and scopes are
-those of the SDK's ``external-browser`` and of the Databricks CLI.
+Sources: RFC 6749, 7636 (PKCE), 8414 (metadata), 7009 (revocation), 9207 (issuer); client, redirect
+and scopes are those of the SDK's ``external-browser`` and of the Databricks CLI.
 """
 
 import asyncio
 import base64
 import hashlib
 import secrets
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,13 +23,26 @@ from ...errors import SignInError, WorkspaceError, WorkspaceUnavailableError
 from ...secret import Secret
 from ...workspace_api import WorkspaceApi
 from ..clock import Clock
+from .answer import MOST_CHARACTERS
 
 METADATA_PATH = "/oidc/.well-known/oauth-authorization-server"
 SCOPES = ("all-apis", "offline_access")
 # An access token is renewed before a call if it ends within this time (or a third of its life).
 ACCESS_MARGIN_SECONDS = 40.0
-# A refusal (RFC 6749 §5.2) in contrast to an outage, a busy server or a proxy's redirect.
-FINAL_STATUSES = frozenset({400, 401, 403})
+# How the token endpoint itself refuses (RFC 6749 §5.2).  Whatever else is answered, with whatever
+# status, is an outage, a busy server or a proxy on the way: a proxy's 403 must not end a session.
+REFUSALS = frozenset(
+    {
+        "invalid_request",
+        "invalid_client",
+        "invalid_grant",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "invalid_scope",
+    }
+)
+# How long the end of a session waits for a request that is under way; a stop has little more.
+SETTLE_SECONDS = 1.0
 DEFAULT_ACCESS_SECONDS = 3600  # where the reply does not say (RFC 6749 §5.1)
 
 
@@ -36,7 +50,8 @@ DEFAULT_ACCESS_SECONDS = 3600  # where the reply does not say (RFC 6749 §5.1)
 class Endpoints:
     """The authorization server's addresses, all of the workspace's own origin.
 
-    ``revocation`` is None where there is none.  ``binds_codes``: it says that it checks PKCE.
+    ``revocation`` is None where there is none.  ``binds_codes``: it says that it checks PKCE;
+    ``names_issuer``: that each of its answers names it (RFC 9207).
     """
 
     issuer: str
@@ -44,6 +59,7 @@ class Endpoints:
     token: str
     revocation: str | None
     binds_codes: bool
+    names_issuer: bool
 
 
 @dataclass(frozen=True)
@@ -131,6 +147,7 @@ class Authorization:
             token=self._own(found.get("token_endpoint")),
             revocation=None if revocation is None else self._own(revocation),
             binds_codes=isinstance(methods, list) and "S256" in methods,
+            names_issuer=found.get("authorization_response_iss_parameter_supported") is True,
         )
 
     def _own(self, address: Any) -> str:
@@ -149,7 +166,7 @@ class Authorization:
         self, endpoints: Endpoints, form: dict[str, str], refresh: Secret | None
     ) -> UserTokens:
         asked_at = self._clock.now()
-        body = await self._api.post_form(endpoints.token, form | {"client_id": self._client_id})
+        body = await self._reply(endpoints, form | {"client_id": self._client_id})
         access, fresh = body.get("access_token"), body.get("refresh_token")
         seconds = body.get("expires_in", DEFAULT_ACCESS_SECONDS)
         if not isinstance(access, str) or not access or not isinstance(seconds, (int, float, str)):
@@ -163,25 +180,48 @@ class Authorization:
             asked_at + timedelta(seconds=_whole_seconds(seconds)),
         )
 
+    async def _reply(self, endpoints: Endpoints, form: dict[str, str]) -> dict[str, Any]:
+        """Return the token endpoint's reply.
+
+        Raises WorkspaceUnavailableError, after which it can be tried again, for all but a refusal.
+        """
+        try:
+            return await self._api.post_form(endpoints.token, form)
+        except WorkspaceUnavailableError:
+            raise
+        except WorkspaceError as error:
+            if error.error_code in REFUSALS:
+                raise
+            raise WorkspaceUnavailableError(
+                f"The workspace's sign-in gave no answer of its own (HTTP {error.status}): "
+                f"{error.message[:MOST_CHARACTERS].rstrip('.')}.",
+                "Try again in a moment. If it stays so, ask whether a proxy or an access list "
+                "refuses the call.",
+                status=error.status,
+            ) from error
+
 
 class UserSession:
     """What the owner allowed us in the workspace: access tokens, renewed without them.
 
-    The refresh token is in memory only.  It may work only once, and a workspace ends the session at
-    its second use: one renewal at a time, which goes on if whoever waits for it is cancelled.
+    It begins with the exchange of a code.  The refresh token is in memory only.  It may work only
+    once, and a workspace ends the session at its second use: one request at a time, which goes on
+    if whoever waits for it is cancelled.  What such a request brings after the end of the session
+    is not used, and revoked.
     """
 
-    def __init__(self, server: Authorization, endpoints: Endpoints, tokens: UserTokens) -> None:
-        self._server, self._endpoints = server, endpoints
-        self._access: UserTokens | None = tokens
-        self._refresh = tokens.refresh
+    def __init__(self, server: Authorization, consent: Consent, code: Secret) -> None:
+        self._server, self._endpoints = server, consent.endpoints
+        self._access: UserTokens | None = None
+        self._refresh: Secret | None = None
+        self._is_ended = False
         self._why_ended = "The sign-in has ended: the workspace gave nothing to renew it with."
-        self._renewal: asyncio.Task[UserTokens] | None = None
+        self._request = self._begin(server.exchange(consent, code))
 
     @property
     def renews_itself(self) -> bool:
         """Whether there is a refresh token that the workspace has not refused."""
-        return self._refresh is not None
+        return self._refresh is not None and not self._is_ended
 
     async def access(self, now: datetime, other_than: Secret | None = None) -> UserTokens:
         """Return an access token that is valid for a while, and is not ``other_than``.
@@ -192,40 +232,66 @@ class UserSession:
         access = self._access
         if access and access.access != other_than and access.is_good_at(now):
             return access
-        if self._renewal is None or self._renewal.done():
-            self._renewal = asyncio.ensure_future(self._renew())
-            self._renewal.add_done_callback(_retrieve)
-        return await asyncio.shield(self._renewal)
+        if self._request.done():
+            self._request = self._begin(self._renew())
+        return await asyncio.shield(self._request)
 
-    def end(self) -> Secret | None:
-        """Forget the tokens; return the refresh token, to be revoked, if that is possible."""
-        refresh, self._refresh, self._access = self._refresh, None, None
-        return refresh if self._endpoints.revocation is not None else None
+    def end(self) -> bool:
+        """Forget the tokens; return whether ``revoke`` has something to revoke, or may have soon.
 
-    async def revoke(self, refresh: Secret) -> None:
-        """End the session in the workspace.  Raises a WorkspaceError."""
-        await self._server.revoke(self._endpoints, refresh)
+        The refresh token is kept for that alone.
+        """
+        self._is_ended, self._access = True, None
+        if self._endpoints.revocation is None:
+            self._refresh = None
+            return False
+        return self._refresh is not None or not self._request.done()
+
+    async def revoke(self) -> bool:
+        """End the session in the workspace.  Raises a WorkspaceError.
+
+        Returns False while a request is under way, which may bring another refresh token.
+        """
+        await asyncio.wait([self._request], timeout=SETTLE_SECONDS)
+        is_last, refresh = self._request.done(), self._refresh
+        if refresh is not None:
+            await self._server.revoke(self._endpoints, refresh)
+        if is_last:
+            self._refresh = None
+        return is_last
+
+    def _begin(self, request: Coroutine[Any, Any, UserTokens]) -> asyncio.Task[UserTokens]:
+        task = asyncio.ensure_future(self._take(request))
+        task.add_done_callback(_retrieve)
+        return task
+
+    async def _take(self, request: Coroutine[Any, Any, UserTokens]) -> UserTokens:
+        """Return the tokens of a request; those that come too late are kept to be revoked."""
+        tokens = await request
+        if not self._is_ended:
+            self._access, self._refresh = tokens, tokens.refresh
+            return tokens
+        if self._endpoints.revocation is not None:
+            self._refresh = tokens.refresh
+        raise SignInError("The sign-in was ended meanwhile.", "Sign in again.")
 
     async def _renew(self) -> UserTokens:
-        if self._refresh is None:
+        if self._refresh is None or self._is_ended:
             raise SignInError(self._why_ended, "Sign in again.")
         try:
-            tokens = await self._server.refresh(self._endpoints, self._refresh)
+            return await self._server.refresh(self._endpoints, self._refresh)
+        except WorkspaceUnavailableError:
+            raise
         except WorkspaceError as error:
-            if error.status not in FINAL_STATUSES:
-                raise
             self._refresh = None
             self._why_ended = f"The workspace ended your sign-in: {error.message.rstrip('.')}."
             raise SignInError(self._why_ended, "Sign in again.") from error
-        if self._refresh is not None:  # else the session was ended meanwhile
-            self._access, self._refresh = tokens, tokens.refresh
-        return tokens
 
 
-def _retrieve(renewal: asyncio.Task[UserTokens]) -> None:
-    """Look at a renewal's failure, which nobody may wait for any more."""
-    if not renewal.cancelled():
-        renewal.exception()
+def _retrieve(request: asyncio.Task[UserTokens]) -> None:
+    """Look at a request's failure, which nobody may wait for any more."""
+    if not request.cancelled():
+        request.exception()
 
 
 def _whole_seconds(seconds: float | str) -> int:

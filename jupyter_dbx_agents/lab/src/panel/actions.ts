@@ -1,11 +1,22 @@
 /** What the panel's buttons do; a failure is shown in a notification. */
 
 import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
+import type { ServiceManager } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
+import { doingOf, nameOf, sessionIn } from '../attention/needs';
 import { errorText, request } from '../server/requests';
 import { ENTER_TOKEN, startCommand } from '../status/commands';
-import type { Forgotten, Offer, Pat, Restorable, Restored, Step } from '../status/model';
+import type {
+  AgentSession,
+  Forgotten,
+  Offer,
+  Pat,
+  Restorable,
+  Restored,
+  Status,
+  Step
+} from '../status/model';
 import type { IStatusStore } from '../status/store';
 
 // Projects come back at the pace of the workspace's limits.
@@ -40,6 +51,37 @@ export class Actions {
     void this._commands.execute('terminal:open', { name });
   }
 
+  /** End a terminal and what runs in it, after a confirmation if an agent is at work there. */
+  endTerminal(name: string, terminals: ServiceManager.IManager['terminals']): void {
+    const session = sessionIn(this._store.status, name);
+    this._run(async () => {
+      const isBusy = session && !['idle', 'done', 'failed'].includes(session.state);
+      if (!isBusy || (await this._confirmsEnd(session))) {
+        await terminals.shutdown(name);
+      }
+    });
+  }
+
+  private async _confirmsEnd(session: AgentSession): Promise<boolean> {
+    const { status } = this._store;
+    const { button } = await showDialog({
+      title: this._trans.__('End %1?', nameOf(status, session, this._trans)),
+      body: this._trans.__(
+        'It %1; what it has not finished is lost.',
+        doingOf(session, this._trans)
+      ),
+      buttons: [Dialog.cancelButton(), Dialog.warnButton({ label: this._trans.__('End') })]
+    });
+    return button.accept;
+  }
+
+  /** Take note that the owner has seen what an agent in the background has done. */
+  dismiss({ id, revision }: AgentSession): void {
+    this._run(async () => {
+      this._store.put(await request<Status>('attention/seen', 'POST', { id, revision }));
+    });
+  }
+
   rotate(): void {
     this._run(async () => this._store.put({ pat: await request<Pat>('pat/rotate', 'POST') }));
   }
@@ -65,6 +107,33 @@ export class Actions {
   install(agent: string): void {
     this._run(async () => {
       await request(`agents/${encodeURIComponent(agent)}/install`, 'POST');
+    });
+  }
+
+  /** Offer an MCP server to the agents, or not. */
+  switchMcp(name: string, enabled: boolean): void {
+    this._changeMcp(`/${encodeURIComponent(name)}`, 'PATCH', { enabled });
+  }
+
+  checkMcp(name: string): void {
+    this._changeMcp(`/${encodeURIComponent(name)}/check`, 'POST');
+  }
+
+  removeMcp(name: string): void {
+    this._changeMcp(`/${encodeURIComponent(name)}`, 'DELETE');
+  }
+
+  /** Add an MCP server by a path of the workspace or a URL; call `then` when it is there. */
+  addMcp(name: string, address: string, then: () => void): void {
+    const server = address.startsWith('/') ? { path: address } : { url: address };
+    this._changeMcp('', 'POST', { name, ...server }, then);
+  }
+
+  private _changeMcp(path: string, method: string, body?: object, then?: () => void): void {
+    this._run(async () => {
+      await request(`mcp${path}`, method, body);
+      await this._store.refresh();
+      then?.();
     });
   }
 

@@ -1,5 +1,6 @@
 /** Start-up and install progress, and the agents with their switches. */
 
+import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { agentIcon } from '../launcher/icons';
 import {
@@ -11,6 +12,7 @@ import {
   modelProblems,
   type Task
 } from '../status/model';
+import { tokenText } from '../text';
 import type { Context } from './context';
 import { Button, Message, Section, State } from './parts';
 
@@ -118,12 +120,32 @@ function AgentLine(
         )}
       </div>
       {agent.enabled !== false && <Model {...{ agent, report, actions, trans }} />}
+      {agent.enabled !== false && report && (
+        <p className="jp-DbxAgents-quiet">{abilities(report, trans).join(', ')}</p>
+      )}
+      {agent.not_followed?.map(path => (
+        <p key={path} className="jp-DbxAgents-quiet">
+          {trans.__('Not followed: %1 names another provider or key', path)}
+        </p>
+      ))}
       {problems.map(problem => (
         <Message key={problem} message={problem} hint="" isBad={report?.served === false} />
       ))}
       <Message message={agent.message} hint={agent.hint} isBad />
     </li>
   );
+}
+
+/** Return what a model takes, in words. */
+function abilities(report: ModelReport, trans: TranslationBundle): string[] {
+  const { context_tokens, output_tokens, sees_images, efforts } = report;
+  return [
+    context_tokens && trans.__('window %1', tokenText(context_tokens)),
+    output_tokens && trans.__('output up to %1', tokenText(output_tokens)),
+    sees_images === false && trans.__('no pictures'),
+    sees_images && trans.__('pictures'),
+    efforts?.length && trans.__('efforts: %1', efforts.join(' '))
+  ].filter(words => typeof words === 'string');
 }
 
 function Model({ agent, report, actions, trans }: LineProps): React.ReactElement | null {

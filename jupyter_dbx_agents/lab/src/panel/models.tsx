@@ -18,6 +18,11 @@ export function Models({ store, trans }: Context): React.ReactElement | null {
     <Section title={trans.__('Model calls')}>
       <p>{gatewayText(gateway.kind, trans)}</p>
       <p className="jp-DbxAgents-quiet">{gateway.reason}</p>
+      {Object.entries(store.status.stand_ins ?? {}).map(([name, model]) => (
+        <p key={name} className="jp-DbxAgents-quiet">
+          {trans.__('%1 is not served; %2 is called instead', name, model)}
+        </p>
+      ))}
       <Usage store={store} trans={trans} />
       {tracing?.enabled && (
         <p>{trans.__('%1 traces in %2', tracing.traces ?? 0, tracing.experiment ?? '')}</p>

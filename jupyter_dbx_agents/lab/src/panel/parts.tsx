@@ -25,10 +25,14 @@ function knownStates(trans: TranslationBundle): Record<string, Record<string, st
     good: {
       active: trans.__('active'),
       done: trans.__('done'),
-      synced: trans.__('synced')
+      ready: trans.__('ready'),
+      synced: trans.__('synced'),
+      working: trans.__('working')
     },
     warning: {
       adopting: trans.__('checking'),
+      permission: trans.__('asks for permission'),
+      question: trans.__('asks a question'),
       retrying: trans.__('retrying'),
       running: trans.__('running'),
       syncing: trans.__('syncing'),
@@ -44,6 +48,10 @@ function knownStates(trans: TranslationBundle): Record<string, Record<string, st
     none: {
       empty: trans.__('empty'),
       gone: trans.__('deleted'),
+      missing: trans.__('not there'),
+      off: trans.__('off'),
+      unknown: trans.__('not asked yet'),
+      idle: trans.__('idle'),
       pending: trans.__('pending'),
       unfit: trans.__('not synced')
     }

@@ -1,39 +1,96 @@
-/** The terminals with their programs, the number of kernels, and the memory in use. */
+/** What runs in the terminals, first what needs the owner; the notebook kernels, and the memory. */
 
 import * as React from 'react';
-import { programIn } from '../status/model';
-import { byteText } from '../text';
+import { doingOf, nameOf, needsOf } from '../attention/needs';
+import { type AgentSession, programIn, type Status } from '../status/model';
+import { ageText, byteText } from '../text';
 import type { Context } from './context';
-import { Button, Section } from './parts';
+import { Button, Section, State, useNow } from './parts';
 
 // Above this the platform may soon end the container.
 const HIGH_SHARE = 0.85;
 
-export function Sessions({ store, actions, terminals, trans }: Context): React.ReactElement | null {
-  const running = [...terminals.running()];
-  const kernels = store.status.sessions?.kernels ?? 0;
-  if (!running.length && !kernels) {
+/** What a terminal without an agent shows. */
+function plainSession(status: Status, terminal: string): AgentSession {
+  const program = programIn(status, terminal);
+  return { id: terminal, terminal, state: '', revision: 0, program };
+}
+
+export function Sessions(context: Context): React.ReactElement | null {
+  const { store, terminals, trans } = context;
+  const { status } = store;
+  const running = new Set([...terminals.running()].map(({ name }) => name));
+  const kernels = status.sessions?.kernels ?? 0;
+  const sessions = (status.attention ?? []).filter(
+    ({ terminal }) => terminal === null || running.delete(terminal)
+  );
+  sessions.push(...[...running].map(name => plainSession(status, name)));
+  if (!sessions.length && !kernels) {
     return null;
   }
   return (
     <Section title={trans.__('Sessions')}>
       <ul>
-        {running.map(({ name }) => (
-          <li key={name} className="jp-DbxAgents-line">
-            <span className="jp-DbxAgents-grow">
-              {trans.__('Terminal %1', name)}{' '}
-              <span className="jp-DbxAgents-quiet">{programIn(store.status, name)}</span>
-            </span>
-            <Button
-              label={trans.__('Show')}
-              name={trans.__('Show terminal %1', name)}
-              onClick={() => actions.openTerminal(name)}
-            />
-          </li>
+        {sessions.map(session => (
+          <Row key={session.id} session={session} {...context} />
         ))}
       </ul>
       {kernels > 0 && <p>{trans._n('%1 notebook kernel', '%1 notebook kernels', kernels)}</p>}
     </Section>
+  );
+}
+
+function Row(props: Context & { session: AgentSession }): React.ReactElement {
+  const { session, store, trans } = props;
+  const now = useNow();
+  const isNeed = needsOf({ attention: [session] }).length > 0;
+  const age = session.since ? ageText(session.since, now) : '';
+  const state = `${doingOf(session, trans)} ${age}`;
+  return (
+    <li className="jp-DbxAgents-line" data-needs-you={isNeed || undefined}>
+      <span className="jp-DbxAgents-grow">
+        {titleOf(session, store.status, props)}{' '}
+        {session.state && <State state={session.state} text={state} trans={trans} />}
+        {session.text && <div className="jp-DbxAgents-quiet">{session.text}</div>}
+      </span>
+      <Buttons {...props} />
+    </li>
+  );
+}
+
+function titleOf(session: AgentSession, status: Status, { trans }: Context): React.ReactNode {
+  if (session.agent || session.terminal === null) {
+    return nameOf(status, session, trans);
+  }
+  return (
+    <>
+      {trans.__('Terminal %1', session.terminal)}{' '}
+      <span className="jp-DbxAgents-quiet">{programIn(status, session.terminal)}</span>
+    </>
+  );
+}
+
+function Buttons(props: Context & { session: AgentSession }): React.ReactElement | null {
+  const { session, actions, terminals, trans } = props;
+  const { terminal } = session;
+  if (terminal === null) {
+    return ['done', 'failed'].includes(session.state) ? (
+      <Button label={trans.__('Dismiss')} onClick={() => actions.dismiss(session)} />
+    ) : null;
+  }
+  return (
+    <>
+      <Button
+        label={trans.__('Show')}
+        name={trans.__('Show terminal %1', terminal)}
+        onClick={() => actions.openTerminal(terminal)}
+      />
+      <Button
+        label={trans.__('End')}
+        name={trans.__('End terminal %1', terminal)}
+        onClick={() => actions.endTerminal(terminal, terminals)}
+      />
+    </>
   );
 }
 

@@ -7,11 +7,22 @@ import type { Context } from './context';
 import { Continuity } from './continuity';
 import { Credential } from './credential';
 import { ErrorBoundary } from './errors';
+import { McpServers } from './mcp';
 import { Models } from './models';
 import { Projects } from './projects';
 import { Memory, Sessions } from './sessions';
 
-const PARTS = { Credential, Startup, Agents, Continuity, Projects, Models, Sessions, Memory };
+const PARTS = {
+  Sessions,
+  Credential,
+  Startup,
+  Agents,
+  McpServers,
+  Continuity,
+  Projects,
+  Models,
+  Memory
+};
 
 /** Return the widget that follows the status. */
 export function createView(context: Context): ReactWidget {

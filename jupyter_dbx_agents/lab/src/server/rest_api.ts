@@ -493,6 +493,164 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dbx-agents/api/mcp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The MCP servers that all agents are offered */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: components["responses"]["McpServers"];
+            };
+        };
+        put?: never;
+        /**
+         * Add an MCP server for all agents
+         * @description A path (or the URL) of the workspace is reached with the current token, through the broker.
+         *     A foreign server is reached by each agent itself, with the headers or variables given here.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        name: string;
+                        /** @description Such as /api/2.0/mcp/genie/{space} */
+                        path?: string;
+                        url?: string;
+                        headers?: {
+                            [key: string]: string;
+                        };
+                        command?: string;
+                        args?: string[];
+                        env?: {
+                            [key: string]: string;
+                        };
+                    };
+                };
+            };
+            responses: {
+                200: components["responses"]["McpServer"];
+                400: components["responses"]["Error"];
+                409: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dbx-agents/api/mcp/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Such as dbx-sql */
+                name: components["parameters"]["McpServer"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove an MCP server that the owner added */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Such as dbx-sql */
+                    name: components["parameters"]["McpServer"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: components["responses"]["McpServers"];
+                404: components["responses"]["Error"];
+                409: components["responses"]["Error"];
+            };
+        };
+        options?: never;
+        head?: never;
+        /** Switch an MCP server on or off for all agents */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Such as dbx-sql */
+                    name: components["parameters"]["McpServer"];
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        enabled: boolean;
+                    };
+                };
+            };
+            responses: {
+                200: components["responses"]["McpServer"];
+                400: components["responses"]["Error"];
+                404: components["responses"]["Error"];
+                409: components["responses"]["Error"];
+            };
+        };
+        trace?: never;
+    };
+    "/dbx-agents/api/mcp/{name}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Such as dbx-sql */
+                name: components["parameters"]["McpServer"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask an MCP server for its tools now */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Such as dbx-sql */
+                    name: components["parameters"]["McpServer"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: components["responses"]["McpServer"];
+                404: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/dbx-agents/api/uploads": {
         parameters: {
             query?: never;
@@ -586,6 +744,173 @@ export interface paths {
                 };
                 400: components["responses"]["Error"];
                 409: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dbx-agents/api/databricks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Databricks' own tools: the CLI */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: components["responses"]["DatabricksTools"];
+            };
+        };
+        put?: never;
+        /** Start to bring them up to date */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: components["responses"]["DatabricksTools"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dbx-agents/api/attention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What each agent is doing */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: components["responses"]["Attention"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dbx-agents/api/attention/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report what an agent is doing
+         * @description Called by the agents' own hooks, over the local channel.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        agent: string;
+                        state: components["schemas"]["State"];
+                        /** @description One line of what */
+                        text?: string;
+                        /** @description A sub-agent's path, '' for the agent */
+                        id?: string;
+                        /** @description What JUPYTER_DBX_AGENTS_TERMINAL has there */
+                        terminal?: string;
+                        /** @description The process that runs the hook */
+                        pid?: number;
+                        /** @description When, in seconds; an earlier one is dropped */
+                        at?: number;
+                    };
+                };
+            };
+            responses: {
+                /** @description The report was taken */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": Record<string, never>;
+                    };
+                };
+                400: components["responses"]["Error"];
+                404: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dbx-agents/api/attention/seen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take note that the owner has seen what an agent needs
+         * @description What is done or has failed is then idle.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        id: string;
+                        /** @description The one that was seen */
+                        revision: number;
+                    };
+                };
+            };
+            responses: {
+                200: components["responses"]["Attention"];
+                400: components["responses"]["Error"];
+                404: components["responses"]["Error"];
             };
         };
         delete?: never;
@@ -1218,6 +1543,31 @@ export interface components {
             /** @description A problem with its files, '' if there is none */
             message: string;
             hint: string;
+            /** @description Files of projects that name another provider or key, which it does not use */
+            not_followed: string[];
+        };
+        McpServer: {
+            name: string;
+            title: string;
+            /** @description A path of the workspace, a URL or a command */
+            address: string;
+            /** @description Whether each agent connects to it by itself */
+            is_foreign: boolean;
+            /** @description Whether the owner added it */
+            is_added: boolean;
+            enabled: boolean;
+            /** @description Whether all its tools say that they only read */
+            read_only: boolean;
+            /**
+             * @description missing: the workspace does not have it
+             * @enum {string}
+             */
+            state: "off" | "unknown" | "ready" | "missing" | "failed";
+            /** @description The number of its tools */
+            tools: number;
+            /** @description The last error, or why it is off, '' if there is none */
+            message: string;
+            hint: string;
         };
         Checks: {
             checks: {
@@ -1290,6 +1640,33 @@ export interface components {
             pastes: boolean;
             expires_in_seconds: number;
         };
+        /**
+         * @description done and failed are news: idle once they have been seen
+         * @enum {string}
+         */
+        State: "permission" | "question" | "working" | "failed" | "done" | "idle";
+        /** @description What an agent, or another program that has signalled something, is doing */
+        AgentSession: {
+            id: string;
+            /** @description Null for one in the background */
+            terminal: string | null;
+            /** @description '' for another program */
+            agent: string;
+            program: string;
+            /** @description Where it was started, '' if that is not known */
+            folder: string;
+            state: components["schemas"]["State"];
+            /** Format: date-time */
+            since: string;
+            /** @description One line of what, as the program wrote it */
+            text: string;
+            /** @description Rises with each need, over all sessions */
+            revision: number;
+            /** @description Whether the owner has seen that need */
+            seen: boolean;
+            /** @description Whether a second has passed since then; many agents go on by themselves */
+            settled: boolean;
+        };
         ModelReport: {
             /** @description The model in use */
             model: string;
@@ -1300,6 +1677,13 @@ export interface components {
             alternatives: string[];
             /** @description A problem with it, '' if there is none */
             problem: string;
+            /** @description Its window */
+            context_tokens: number;
+            /** @description The most that a request may ask for */
+            output_tokens: number;
+            sees_images: boolean;
+            /** @description The default first */
+            efforts: string[];
         };
         Usage: {
             agent: string;
@@ -1312,6 +1696,19 @@ export interface components {
             output_tokens: number;
             mean_seconds: number;
             mean_first_byte_seconds: number;
+        };
+        DatabricksTools: {
+            /** @description While they are being brought up to date */
+            is_updating: boolean;
+            /** @description The Databricks CLI that terminals start */
+            cli: {
+                /** @description '' while there is none */
+                version: string;
+                program: string;
+                /** @description Why it cannot be had, '' if it can */
+                message: string;
+                hint: string;
+            };
         };
         Status: {
             version: string;
@@ -1331,6 +1728,10 @@ export interface components {
             models: {
                 [key: string]: components["schemas"]["ModelReport"];
             };
+            /** @description By a vendor's name that is not served, the model that is called instead */
+            stand_ins: {
+                [key: string]: string;
+            };
             /** @description Since the start of the server; means are over all calls */
             usage: components["schemas"]["Usage"][];
             tracing: {
@@ -1343,6 +1744,10 @@ export interface components {
                 message: string;
             };
             agents: components["schemas"]["Agent"][];
+            mcp: components["schemas"]["McpServer"][];
+            databricks: components["schemas"]["DatabricksTools"];
+            /** @description What needs the owner first, then the latest */
+            attention: components["schemas"]["AgentSession"][];
             projects: components["schemas"]["Project"][];
             startup: {
                 name: string;
@@ -1377,6 +1782,17 @@ export interface components {
         };
     };
     responses: {
+        /** @description What needs the owner first, then the latest */
+        Attention: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": {
+                    attention: components["schemas"]["AgentSession"][];
+                };
+            };
+        };
         /** @description The agent after the request */
         Agent: {
             headers: {
@@ -1384,6 +1800,35 @@ export interface components {
             };
             content: {
                 "application/json": components["schemas"]["Agent"];
+            };
+        };
+        /** @description The server after the request */
+        McpServer: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["McpServer"];
+            };
+        };
+        /** @description All servers after the request */
+        McpServers: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": {
+                    servers: components["schemas"]["McpServer"][];
+                };
+            };
+        };
+        /** @description Databricks' own tools */
+        DatabricksTools: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["DatabricksTools"];
             };
         };
         /** @description The credential after the request */
@@ -1408,6 +1853,8 @@ export interface components {
     parameters: {
         /** @description Such as claude-code */
         Agent: string;
+        /** @description Such as dbx-sql */
+        McpServer: string;
     };
     requestBodies: never;
     headers: never;
@@ -1426,16 +1873,25 @@ export type Conversations = components['schemas']['Conversations'];
 export type Conversation = components['schemas']['Conversation'];
 export type Error = components['schemas']['Error'];
 export type Agent = components['schemas']['Agent'];
+export type McpServer = components['schemas']['McpServer'];
 export type Checks = components['schemas']['Checks'];
 export type Instant = components['schemas']['Instant'];
 export type Pat = components['schemas']['Pat'];
 export type SignInAttempt = components['schemas']['SignInAttempt'];
+export type State = components['schemas']['State'];
+export type AgentSession = components['schemas']['AgentSession'];
 export type ModelReport = components['schemas']['ModelReport'];
 export type Usage = components['schemas']['Usage'];
+export type DatabricksTools = components['schemas']['DatabricksTools'];
 export type Status = components['schemas']['Status'];
+export type ResponseAttention = components['responses']['Attention'];
 export type ResponseAgent = components['responses']['Agent'];
+export type ResponseMcpServer = components['responses']['McpServer'];
+export type ResponseMcpServers = components['responses']['McpServers'];
+export type ResponseDatabricksTools = components['responses']['DatabricksTools'];
 export type ResponsePat = components['responses']['Pat'];
 export type ResponseError = components['responses']['Error'];
 export type ParameterAgent = components['parameters']['Agent'];
+export type ParameterMcpServer = components['parameters']['McpServer'];
 export type $defs = Record<string, never>;
 export type operations = Record<string, never>;

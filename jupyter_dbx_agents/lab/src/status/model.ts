@@ -33,6 +33,8 @@ export type Pasted = Rest.Pat['pasted'];
 export type Candidate = Pasted['candidates'][number];
 export type Task = Sure<Rest.Status['startup'][number], 'name' | 'title' | 'state'>;
 export type Agent = Sure<Rest.Agent, 'name' | 'title' | 'command'>;
+export type McpServer = Sure<Rest.McpServer, 'name' | 'state'>;
+export type AgentSession = Sure<Rest.AgentSession, 'id' | 'terminal' | 'state' | 'revision'>;
 export type Usage = Sure<Rest.Usage, 'agent' | 'model' | 'calls'>;
 export type ModelReport = Sure<Rest.ModelReport, 'model' | 'served'>;
 export type Project = Sure<Rest.Project, 'name' | 'state'>;
@@ -47,11 +49,16 @@ type Terminal = Sure<Rest.Status['terminals'][number], 'name'>;
 
 export interface Status
   extends Partial<
-    Pick<Rest.Status, 'version' | 'workspace' | 'owner' | 'gateway' | 'sessions' | 'memory'>
+    Pick<
+      Rest.Status,
+      'version' | 'workspace' | 'owner' | 'gateway' | 'stand_ins' | 'sessions' | 'memory'
+    >
   > {
   pat?: Pat;
   startup?: Task[];
   agents?: Agent[];
+  mcp?: McpServer[];
+  attention?: AgentSession[];
   models?: Record<string, ModelReport>;
   usage?: Usage[];
   projects?: Project[];
@@ -201,6 +208,8 @@ const PARTS: Record<string, Shape> = {
 const ITEMS: Record<string, Shape> = {
   startup: hasTexts('name', 'state'),
   agents: hasTexts('name', 'title', 'command'),
+  mcp: hasTexts('name', 'state'),
+  attention: hasTexts('id', 'state'),
   usage: hasTexts('agent', 'model'),
   projects: hasTexts('name', 'state'),
   terminals: hasTexts('name')

@@ -1,4 +1,4 @@
-"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{38(e,t,n){var r=n(36),o=n.n(r),a=n(37),i=(n.n(a))()(o());i.push([e.id,`/* The status bar centres the text of labels, but not of buttons. */
+"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{39(t,e,r){var a=r(37),n=r.n(a),o=r(38),s=(r.n(o))()(n());s.push([t.id,`/* The status bar centres the text of labels, but not of buttons. */
 .jp-DbxAgents-StatusItem {
   display: flex;
   align-items: center;
@@ -405,5 +405,40 @@
   .jp-Launcher-section:has([data-category="Other"]) {
   order: -1;
 }
-`,""]),n.d(t,{},{A:i})},35(e,t,n){var r=n(36),o=n.n(r),a=n(37),i=n.n(a),s=n(38),p=i()(o());p.i(s.A),p.push([e.id,`
-`,""]),n.d(t,{},{A:p})},37(e){e.exports=function(e){var t=[];return t.toString=function(){return this.map(function(t){var n="",r=void 0!==t[5];return t[4]&&(n+="@supports (".concat(t[4],") {")),t[2]&&(n+="@media ".concat(t[2]," {")),r&&(n+="@layer".concat(t[5].length>0?" ".concat(t[5]):""," {")),n+=e(t),r&&(n+="}"),t[2]&&(n+="}"),t[4]&&(n+="}"),n}).join("")},t.i=function(e,n,r,o,a){"string"==typeof e&&(e=[[null,e,void 0]]);var i={};if(r)for(var s=0;s<this.length;s++){var p=this[s][0];null!=p&&(i[p]=!0)}for(var l=0;l<e.length;l++){var c=[].concat(e[l]);r&&i[c[0]]||(void 0!==a&&(void 0===c[5]||(c[1]="@layer".concat(c[5].length>0?" ".concat(c[5]):""," {").concat(c[1],"}")),c[5]=a),n&&(c[2]&&(c[1]="@media ".concat(c[2]," {").concat(c[1],"}")),c[2]=n),o&&(c[4]?(c[1]="@supports (".concat(c[4],") {").concat(c[1],"}"),c[4]=o):c[4]="".concat(o)),t.push(c))}},t}},36(e){e.exports=function(e){return e[1]}},28(e,t,n){n.r(t);var r=n(29),o=n.n(r),a=n(30),i=n.n(a),s=n(31),p=n.n(s),l=n(32),c=n.n(l),d=n(33),u=n.n(d),b=n(34),g=n.n(b),x=n(35),f={};f.styleTagTransform=g(),f.setAttributes=c(),f.insert=p().bind(null,"head"),f.domAPI=i(),f.insertStyleElement=u(),o()(x.A,f);let j=x.A&&x.A.locals?x.A.locals:void 0;n.d(t,{},{default:j})},29(e){var t=[];function n(e){for(var n=-1,r=0;r<t.length;r++)if(t[r].identifier===e){n=r;break}return n}function r(e,r){for(var o={},a=[],i=0;i<e.length;i++){var s=e[i],p=r.base?s[0]+r.base:s[0],l=o[p]||0,c="".concat(p," ").concat(l);o[p]=l+1;var d=n(c),u={css:s[1],media:s[2],sourceMap:s[3],supports:s[4],layer:s[5]};if(-1!==d)t[d].references++,t[d].updater(u);else{var b=function(e,t){var n=t.domAPI(t);return n.update(e),function(t){t?(t.css!==e.css||t.media!==e.media||t.sourceMap!==e.sourceMap||t.supports!==e.supports||t.layer!==e.layer)&&n.update(e=t):n.remove()}}(u,r);r.byIndex=i,t.splice(i,0,{identifier:c,updater:b,references:1})}a.push(c)}return a}e.exports=function(e,o){var a=r(e=e||[],o=o||{});return function(e){e=e||[];for(var i=0;i<a.length;i++){var s=n(a[i]);t[s].references--}for(var p=r(e,o),l=0;l<a.length;l++){var c=n(a[l]);0===t[c].references&&(t[c].updater(),t.splice(c,1))}a=p}}},31(e){var t={};e.exports=function(e,n){var r=function(e){if(void 0===t[e]){var n=document.querySelector(e);if(window.HTMLIFrameElement&&n instanceof window.HTMLIFrameElement)try{n=n.contentDocument.head}catch(e){n=null}t[e]=n}return t[e]}(e);if(!r)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");r.appendChild(n)}},33(e){e.exports=function(e){var t=document.createElement("style");return e.setAttributes(t,e.attributes),e.insert(t,e.options),t}},32(e,t,n){e.exports=function(e){var t=n.nc;t&&e.setAttribute("nonce",t)}},30(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var t=e.insertStyleElement(e);return{update:function(n){var r,o,a;r="",n.supports&&(r+="@supports (".concat(n.supports,") {")),n.media&&(r+="@media ".concat(n.media," {")),(o=void 0!==n.layer)&&(r+="@layer".concat(n.layer.length>0?" ".concat(n.layer):""," {")),r+=n.css,o&&(r+="}"),n.media&&(r+="}"),n.supports&&(r+="}"),(a=n.sourceMap)&&"u">typeof btoa&&(r+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),e.styleTagTransform(r,t,e.options)},remove:function(){var e;null===(e=t).parentNode||e.parentNode.removeChild(e)}}}},34(e){e.exports=function(e,t){if(t.styleSheet)t.styleSheet.cssText=e;else{for(;t.firstChild;)t.removeChild(t.firstChild);t.appendChild(document.createTextNode(e))}}}}]);
+
+/* What an agent does, on the tab of its terminal; the words are in the tab's caption. */
+.lm-TabBar-tab[data-dbx-agents-state] .lm-TabBar-tabLabel::after {
+  margin-left: 6px;
+  font-weight: bold;
+}
+
+.lm-TabBar-tab[data-dbx-agents-state="working"] .lm-TabBar-tabLabel::after {
+  content: "●";
+  color: var(--jp-success-color1);
+}
+
+.lm-TabBar-tab:is([data-dbx-agents-state="permission"], [data-dbx-agents-state="question"])
+  .lm-TabBar-tabLabel::after {
+  content: "!";
+  padding: 0 5px;
+  border-radius: 8px;
+  background: #b35900;
+  color: #fff;
+}
+
+.lm-TabBar-tab[data-dbx-agents-state="failed"] .lm-TabBar-tabLabel::after {
+  content: "✕";
+  color: var(--jp-error-color1);
+}
+
+.lm-TabBar-tab[data-dbx-agents-state="done"] .lm-TabBar-tabLabel::after {
+  content: "✓";
+  color: var(--jp-success-color1);
+}
+
+.jp-DbxAgents-line[data-needs-you] {
+  border-left: 3px solid #b35900;
+  padding-left: 6px;
+}
+`,""]),r.d(e,{},{A:s})},36(t,e,r){var a=r(37),n=r.n(a),o=r(38),s=r.n(o),i=r(39),p=s()(n());p.i(i.A),p.push([t.id,`
+`,""]),r.d(e,{},{A:p})},38(t){t.exports=function(t){var e=[];return e.toString=function(){return this.map(function(e){var r="",a=void 0!==e[5];return e[4]&&(r+="@supports (".concat(e[4],") {")),e[2]&&(r+="@media ".concat(e[2]," {")),a&&(r+="@layer".concat(e[5].length>0?" ".concat(e[5]):""," {")),r+=t(e),a&&(r+="}"),e[2]&&(r+="}"),e[4]&&(r+="}"),r}).join("")},e.i=function(t,r,a,n,o){"string"==typeof t&&(t=[[null,t,void 0]]);var s={};if(a)for(var i=0;i<this.length;i++){var p=this[i][0];null!=p&&(s[p]=!0)}for(var l=0;l<t.length;l++){var c=[].concat(t[l]);a&&s[c[0]]||(void 0!==o&&(void 0===c[5]||(c[1]="@layer".concat(c[5].length>0?" ".concat(c[5]):""," {").concat(c[1],"}")),c[5]=o),r&&(c[2]&&(c[1]="@media ".concat(c[2]," {").concat(c[1],"}")),c[2]=r),n&&(c[4]?(c[1]="@supports (".concat(c[4],") {").concat(c[1],"}"),c[4]=n):c[4]="".concat(n)),e.push(c))}},e}},37(t){t.exports=function(t){return t[1]}},29(t,e,r){r.r(e);var a=r(30),n=r.n(a),o=r(31),s=r.n(o),i=r(32),p=r.n(i),l=r(33),c=r.n(l),d=r(34),b=r.n(d),u=r(35),g=r.n(u),x=r(36),f={};f.styleTagTransform=g(),f.setAttributes=c(),f.insert=p().bind(null,"head"),f.domAPI=s(),f.insertStyleElement=b(),n()(x.A,f);let j=x.A&&x.A.locals?x.A.locals:void 0;r.d(e,{},{default:j})},30(t){var e=[];function r(t){for(var r=-1,a=0;a<e.length;a++)if(e[a].identifier===t){r=a;break}return r}function a(t,a){for(var n={},o=[],s=0;s<t.length;s++){var i=t[s],p=a.base?i[0]+a.base:i[0],l=n[p]||0,c="".concat(p," ").concat(l);n[p]=l+1;var d=r(c),b={css:i[1],media:i[2],sourceMap:i[3],supports:i[4],layer:i[5]};if(-1!==d)e[d].references++,e[d].updater(b);else{var u=function(t,e){var r=e.domAPI(e);return r.update(t),function(e){e?(e.css!==t.css||e.media!==t.media||e.sourceMap!==t.sourceMap||e.supports!==t.supports||e.layer!==t.layer)&&r.update(t=e):r.remove()}}(b,a);a.byIndex=s,e.splice(s,0,{identifier:c,updater:u,references:1})}o.push(c)}return o}t.exports=function(t,n){var o=a(t=t||[],n=n||{});return function(t){t=t||[];for(var s=0;s<o.length;s++){var i=r(o[s]);e[i].references--}for(var p=a(t,n),l=0;l<o.length;l++){var c=r(o[l]);0===e[c].references&&(e[c].updater(),e.splice(c,1))}o=p}}},32(t){var e={};t.exports=function(t,r){var a=function(t){if(void 0===e[t]){var r=document.querySelector(t);if(window.HTMLIFrameElement&&r instanceof window.HTMLIFrameElement)try{r=r.contentDocument.head}catch(t){r=null}e[t]=r}return e[t]}(t);if(!a)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");a.appendChild(r)}},34(t){t.exports=function(t){var e=document.createElement("style");return t.setAttributes(e,t.attributes),t.insert(e,t.options),e}},33(t,e,r){t.exports=function(t){var e=r.nc;e&&t.setAttribute("nonce",e)}},31(t){t.exports=function(t){if("u"<typeof document)return{update:function(){},remove:function(){}};var e=t.insertStyleElement(t);return{update:function(r){var a,n,o;a="",r.supports&&(a+="@supports (".concat(r.supports,") {")),r.media&&(a+="@media ".concat(r.media," {")),(n=void 0!==r.layer)&&(a+="@layer".concat(r.layer.length>0?" ".concat(r.layer):""," {")),a+=r.css,n&&(a+="}"),r.media&&(a+="}"),r.supports&&(a+="}"),(o=r.sourceMap)&&"u">typeof btoa&&(a+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(o))))," */")),t.styleTagTransform(a,e,t.options)},remove:function(){var t;null===(t=e).parentNode||t.parentNode.removeChild(t)}}}},35(t){t.exports=function(t,e){if(e.styleSheet)e.styleSheet.cssText=t;else{for(;e.firstChild;)e.removeChild(e.firstChild);e.appendChild(document.createTextNode(t))}}}}]);

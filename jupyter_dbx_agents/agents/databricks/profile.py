@@ -18,8 +18,8 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from ..config_files import ConfigFile, Format, ManagedFiles
-from ..secret import Secret
+from ...config_files import ConfigFile, Format, ManagedFiles
+from ...secret import Secret
 
 DEFAULT_PROFILE = "DEFAULT"
 OWN_PROFILE = "jupyter-dbx-agents"

@@ -1,0 +1,366 @@
+"""``Attention``: the state of every agent, and which of them needs the owner."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypedDict
+
+from traitlets.config import LoggingConfigurable
+
+from ...background import Listeners
+from ...errors import RequestError
+from .processes import AgentProcess, ProcessEnds, Processes, group_of
+from .states import LIVE, NEEDS, NEWS, Records, Report, State, one_line
+from .status_protocol import notification_text, status_report
+
+# Coalesces the changes of a program that reports all the time; nobody reads faster.
+CHANGE_SECONDS = 0.1
+# An agent that goes on at once, such as after a step, has not needed anybody.
+SETTLE_SECONDS = 1.0
+# Those of terminals are as many as the terminals.
+MOST_BACKGROUND = 50
+CRASHED = "It ended while it was working."
+
+
+class SessionState(TypedDict):
+    """The REST model of what an agent, or another program, is doing.
+
+    ``terminal`` is null for an agent in the background, and ``agent`` '' for another program.
+    ``revision`` rises with each need, over all sessions; ``seen`` whether somebody has looked at
+    it, and ``settled`` whether the agent has not gone on by itself.
+    """
+
+    id: str
+    terminal: str | None
+    agent: str
+    program: str
+    folder: str
+    state: State
+    since: str
+    text: str
+    revision: int
+    seen: bool
+    settled: bool
+
+
+@dataclass(frozen=True)
+class Place:
+    """A terminal: what it is known by for ever, its name, its shell, and its foreground group."""
+
+    id: str
+    terminal: str
+    leader: int
+    group: int
+
+
+@dataclass
+class Session:
+    """One terminal's agent, or one in the background."""
+
+    id: str
+    terminal: str | None
+    process: AgentProcess | None
+    folder: str = ""
+    group: int = 0
+    state: State = State.IDLE
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    text: str = ""
+    revision: int = 0
+    seen: int = 0
+    settled: int = 0
+    # Reports of its own are better than a bell.
+    reports: bool = False
+    last_at: float = 0.0
+    mark: str = ""
+    records: Records = field(default_factory=Records)
+    unwatch: Callable[[], None] = lambda: None
+
+    def to_json(self) -> SessionState:
+        """Return the REST model."""
+        return {
+            "id": self.id,
+            "terminal": self.terminal,
+            "agent": self.process.agent if self.process else "",
+            "program": self.process.program if self.process else "",
+            "folder": self.folder,
+            "state": self.state,
+            "since": self.since.isoformat(),
+            "text": self.text,
+            "revision": self.revision,
+            "seen": self.seen >= self.revision,
+            "settled": self.settled >= self.revision,
+        }
+
+
+class Attention(LoggingConfigurable):
+    """The sessions and their states.
+
+    ``titles`` are the marks in the titles of agents, by their names, that say what they are doing.
+    ``places`` returns the terminals that are open.  A report comes from an agent's own screen
+    (``reported``), from its hook (``hooked``), or from any program (``notified`` and ``rang``).
+    """
+
+    def __init__(
+        self,
+        processes: Processes,
+        titles: Mapping[str, Mapping[str, State]],
+        places: Callable[[], Mapping[str, Place]],
+        **kwargs: object,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._processes, self._titles, self._places = processes, titles, places
+        self._ends = ProcessEnds()
+        self._sessions: dict[str, Session] = {}
+        self._groups: dict[str, int] = {}  # those in front, when ``follow`` last looked
+        self._revision = 0
+        self._changing: asyncio.TimerHandle | None = None
+        self.on_change = Listeners("the agents' states", self.log)
+        # Called with each session that needs the owner, once it has not gone on by itself.
+        self.on_need: list[Callable[[SessionState], object]] = []
+
+    def status(self) -> list[SessionState]:
+        """Return the REST models: what needs the owner first, then the latest."""
+        latest = sorted(self._sessions.values(), key=lambda session: session.since, reverse=True)
+        return [s.to_json() for s in sorted(latest, key=lambda s: list(State).index(s.state))]
+
+    def needs(self, need: SessionState) -> bool:
+        """Whether a need is still one that nobody has seen."""
+        session = self._sessions.get(need["id"])
+        if session is None or session.revision != need["revision"]:
+            return False
+        return session.state in NEEDS and session.seen < session.revision
+
+    # ---- what comes from terminals
+
+    def reported(self, place: Place, content: bytes) -> None:
+        """Take an OSC 7501 of the program in the foreground."""
+        report = status_report(content)
+        if report is None:
+            return
+        session = self._session_in(place)
+        is_shell = place.group == place.leader and not (session.process and session.process.agent)
+        if is_shell and report.state in LIVE:
+            return  # the shell itself: it would never end
+        session.reports = True
+        self._take(session, report)
+
+    def notified(self, place: Place, content: bytes, *, has_title: bool) -> None:
+        """Take a notification of any program: an OSC 9 or, with a title, an OSC 777."""
+        if text := notification_text(content, has_title=has_title):
+            self._noticed(place, text)
+
+    def rang(self, place: Place) -> None:
+        """Take a bell of any program."""
+        self._noticed(place, "")
+
+    def _noticed(self, place: Place, text: str) -> None:
+        session = self._session_in(place)
+        if not session.reports:
+            self._take(session, Report(State.DONE, text))
+
+    def titled(self, place: Place, content: bytes) -> None:
+        """Take a terminal's title, of those agents that say there what they are doing."""
+        session = self._sessions.get(place.id)
+        marks = self._titles.get(session.process.agent, {}) if session and session.process else {}
+        title = content.decode(errors="replace")
+        mark = next((mark for mark in marks if mark in title), "")
+        if session is None or not mark or mark == session.mark:
+            return
+        session.mark = mark
+        state = marks[mark]
+        is_asking = session.state in LIVE & NEEDS
+        if state is State.IDLE and session.state in LIVE:
+            state = State.DONE
+        if not (state in NEEDS and is_asking and state in LIVE):  # a hook says more about it
+            self._take(session, Report(state))
+
+    def prompted(self, place: Place) -> None:
+        """Take a shell's prompt (OSC 133;A): no program runs in front of it."""
+        if (session := self._sessions.get(place.id)) is not None:
+            self._process_ended(session)
+
+    def follow(self) -> None:
+        """Find the agents in the foreground, which may not have reported anything yet."""
+        places = self._places()
+        for place in places.values():
+            if self._groups.get(place.id) != place.group and place.group != place.leader:
+                process = self._processes.in_group(place.group)
+                if process is not None and process.agent:
+                    self._session_in(place, process)
+        self._groups = {place.id: place.group for place in places.values()}
+
+    def terminal_ended(self, id: str) -> None:
+        """Forget the session of a terminal that has ended."""
+        if id in self._sessions:
+            self._forget(self._sessions[id])
+
+    # ---- what comes from hooks
+
+    def hooked(self, agent: str, given: Mapping[str, Any]) -> None:
+        """Take what an agent's hook reports; ``hook`` says what that has.
+
+        Raises RequestError for a state that there is not.
+        """
+        report, pid, at = _report(given), given.get("pid"), given.get("at")
+        process = self._processes.above(pid, agent) if isinstance(pid, int) else None
+        if process is None:
+            return  # it has ended meanwhile
+        place = self._places().get(str(given.get("terminal", "")))
+        if place is not None and place.group == group_of(process.pid):
+            session: Session | None = self._session_in(place, process)
+        else:
+            session = self.background(process)
+        moment = at if isinstance(at, float) else 0.0
+        if session is not None and moment >= session.last_at:  # two hooks may overtake each other
+            session.last_at, session.reports = moment, True
+            self._take(session, report)
+
+    def background(self, process: AgentProcess) -> Session | None:
+        """Return the session of an agent without a terminal; None for one too many."""
+        id = f"process-{process.pid}"
+        if id not in self._sessions:
+            if sum(s.terminal is None for s in self._sessions.values()) >= MOST_BACKGROUND:
+                return None
+            self._begin(Session(id, None, process))
+        return self._sessions[id]
+
+    # ---- what the owner does
+
+    def see(self, id: str, revision: int) -> None:
+        """Take note that the owner has seen a need; news are none any more.
+
+        Raises RequestError for an unknown session.
+        """
+        session = self._sessions.get(id)
+        if session is None:
+            raise RequestError(
+                f"There is no session “{id}”.", "It may have ended. Get the list again.", status=404
+            )
+        if revision >= session.revision > session.seen:
+            session.seen = session.revision
+            if session.state in NEWS:
+                self._end_news(session)
+            self._changed()
+
+    def _end_news(self, session: Session) -> None:
+        session.records = Records()
+        if session.process is None or session.unwatch is _nothing:
+            self._forget(session)
+        else:
+            self._become(session, Report(State.IDLE), is_seen=True)
+
+    # ---- sessions
+
+    def _session_in(self, place: Place, process: AgentProcess | None = None) -> Session:
+        """Return the session of the program in the foreground, begun if there is none."""
+        known = self._sessions.get(place.id)
+        if known is not None:
+            if known.group == place.group and process in (None, known.process):
+                return known
+            self._forget(known)
+        process = process or (self._processes.in_group(place.group) if place.group else None)
+        session = Session(place.id, place.terminal, process, group=place.group)
+        self._begin(session)
+        return session
+
+    def _begin(self, session: Session) -> None:
+        self._sessions[session.id] = session
+        process = session.process
+        if process is not None:
+            session.folder = process.folder()
+            session.unwatch = self._ends.watch(process.pid, lambda: self._process_ended(session))
+            if process.does_one_turn:
+                self._take(session, Report(State.WORKING))
+        self._changed()
+
+    def _process_ended(self, session: Session) -> None:
+        if self._sessions.get(session.id) is not session:
+            return
+        session.unwatch()
+        session.unwatch = _nothing
+        before = session.state
+        session.records.end()
+        if before is State.WORKING:
+            is_one_turn = session.process is not None and session.process.does_one_turn
+            ended = Report(State.DONE) if is_one_turn else Report(State.FAILED, CRASHED)
+            session.records = Records()
+            self._take(session, ended)
+        elif before not in NEWS:
+            self._forget(session)
+
+    def _forget(self, session: Session) -> None:
+        session.unwatch()
+        if self._sessions.get(session.id) is session:
+            del self._sessions[session.id]
+        self._changed()
+
+    def _take(self, session: Session, report: Report) -> None:
+        session.records.put(report)
+        self._become(session, session.records.main())
+
+    def _become(self, session: Session, report: Report, *, is_seen: bool = False) -> None:
+        """Change a session's state; news stay until they are seen."""
+        state = report.state or State.IDLE
+        is_news = session.state in NEWS
+        if state is State.IDLE and is_news and not is_seen:
+            return
+        asks_again = state in LIVE & NEEDS and report.text != session.text
+        if state is not session.state:
+            session.since = datetime.now(UTC)
+        elif report.text == session.text:
+            return
+        if state in NEEDS and (state is not session.state or asks_again):
+            self._revision += 1
+            session.revision = self._revision
+            self._tell_soon(session)
+        session.state, session.text = state, one_line(report.text)
+        self._changed()
+
+    # ---- telling
+
+    def _tell_soon(self, session: Session) -> None:
+        revision = session.revision
+        loop = asyncio.get_running_loop()
+        loop.call_later(SETTLE_SECONDS, lambda: self._tell(session, revision))
+
+    def _tell(self, session: Session, revision: int) -> None:
+        is_over = session.revision != revision or session.state not in NEEDS
+        if is_over or self._sessions.get(session.id) is not session:
+            return
+        session.settled = revision
+        self._changed()
+        if session.seen >= revision:
+            return
+        for listener in self.on_need:
+            listener(session.to_json())
+
+    def _changed(self) -> None:
+        if self._changing is None:
+            loop = asyncio.get_running_loop()
+            self._changing = loop.call_later(CHANGE_SECONDS, self._notify)
+
+    def _notify(self) -> None:
+        self._changing = None
+        self.on_change.notify()
+
+    async def stop(self) -> None:
+        """Watch nothing any more."""
+        self._ends.stop()
+        if self._changing is not None:
+            self._changing.cancel()
+
+
+def _report(given: Mapping[str, Any]) -> Report:
+    try:
+        state = State(given.get("state", ""))
+    except ValueError:
+        states = ", ".join(State)
+        raise RequestError(
+            f"There is no state “{given.get('state')}”.", f"Send one of {states}."
+        ) from None
+    return Report(state, one_line(str(given.get("text", ""))), one_line(str(given.get("id", ""))))
+
+
+def _nothing() -> None:
+    """What there is to cancel after the end of a process."""

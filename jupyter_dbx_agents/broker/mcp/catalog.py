@@ -1,0 +1,194 @@
+"""The workspace's MCP servers that are offered, and what is known of each, refreshed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
+from ..._version import __version__
+from ...background import AnyLogger, BackgroundTasks, Coalesced, Listeners
+from ...pat import PatSource
+from ..refusals import HAS_NO_TOKEN
+from ..upstream import Upstream
+from .messages import Json, Message
+from .upstream_session import SessionLostError, UpstreamError, UpstreamSession
+
+# An agent begins by asking for the tools and gives up a server that is slow to answer: Hermes after
+# 5 s, Claude Code after 12 s.
+KNOWN_SECONDS = 4.0
+MOST_PAGES = 100
+MOST_TOOLS = 5000
+REFRESH_SECONDS = 600.0
+CLIENT = {"clientInfo": {"name": "jupyter-dbx-agents", "version": __version__}}
+
+
+class ServerState(StrEnum):
+    """What is known of a server; FAILED may have been READY before, and its tools stay."""
+
+    UNKNOWN = "unknown"
+    READY = "ready"
+    MISSING = "missing"
+    FAILED = "failed"
+
+
+class Server:
+    """One MCP server: its tools and description as last seen, and the last problem."""
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        paths: tuple[str, ...],
+        upstream: Upstream,
+        pats: PatSource,
+    ) -> None:
+        self.name, self.paths, self.path = name, paths, paths[0]
+        self._base_url = base_url
+        self.state, self.problem = ServerState.UNKNOWN, ""
+        self.tools: list[Json] = []
+        self.described: Json = {}
+        self._upstream, self._pats = upstream, pats
+        self._is_known = asyncio.Event()
+        self.on_tools: list[Callable[[], object]] = []
+        self.on_change: Callable[[], object] = lambda: None
+        self.refresh = Coalesced(self._refresh)
+
+    def session(self, client: Mapping[str, Any], user_agent: str) -> UpstreamSession:
+        """Return a session at the workspace, not begun yet."""
+        return UpstreamSession(self._upstream, self._base_url + self.path, client, user_agent)
+
+    def may_begin_twice(self, message: Message) -> bool:
+        """Whether a message changes nothing: all but the call of a tool that is not read-only."""
+        if message.method != "tools/call":
+            return True
+        return any(is_read_only(t) for t in self.tools if t.get("name") == message.tool)
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether it has tools, and all of them say that they only read."""
+        return bool(self.tools) and all(map(is_read_only, self.tools))
+
+    async def known(self) -> None:
+        """Wait until something is known of the server, for ``KNOWN_SECONDS`` at most."""
+        if self._pats.state in HAS_NO_TOKEN:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(KNOWN_SECONDS):
+                await self._is_known.wait()
+
+    def note(self, state: ServerState, problem: str = "") -> None:
+        """Record how the last request ended."""
+        self._is_known.set()
+        if (state, problem) != (self.state, self.problem):
+            self.state, self.problem = state, problem
+            self.on_change()
+
+    async def _refresh(self) -> None:
+        """Ask for the tools again, at each path until there is a server at one."""
+        outcome = (ServerState.UNKNOWN, "")
+        paths = [self.path] if self.tools else dict.fromkeys((self.path, *self.paths))
+        for path in paths:
+            outcome = await self._look(path)
+            if outcome[0] is not ServerState.MISSING:
+                self.path = path
+                break
+        self.note(*outcome)
+
+    async def _look(self, path: str) -> tuple[ServerState, str]:
+        """Ask for the tools at a path; what was known stays where that fails."""
+        session = UpstreamSession(self._upstream, self._base_url + path, CLIENT)
+        try:
+            await session.open()
+            self._take(session.described, await self._all_tools(session))
+        except SessionLostError:
+            return ServerState.FAILED, "The workspace's MCP server loses its sessions."
+        except UpstreamError as error:
+            is_missing = error.is_absent and not self.tools
+            return (ServerState.MISSING if is_missing else ServerState.FAILED), str(error)
+        finally:
+            await session.close()
+        return ServerState.READY, ""
+
+    async def _all_tools(self, session: UpstreamSession) -> list[Json]:
+        if "tools" not in session.described.get("capabilities", {}):
+            return []
+        tools: list[Json] = []
+        params: Json = {}
+        for _page in range(MOST_PAGES):
+            page = await session.ask("tools/list", params)
+            tools += [tool for tool in page.get("tools") or [] if isinstance(tool, dict)]
+            cursor = page.get("nextCursor")
+            if not cursor or len(tools) >= MOST_TOOLS:
+                break
+            params = {"cursor": cursor}
+        return tools[:MOST_TOOLS]
+
+    def _take(self, described: Json, tools: list[Json]) -> None:
+        self.described = described
+        if tools == self.tools:
+            return
+        self.tools = tools
+        self.state, self.problem = ServerState.READY, ""
+        self._is_known.set()
+        self.on_change()
+        for listener in list(self.on_tools):
+            listener()
+
+
+def is_read_only(tool: Json) -> bool:
+    """Whether a tool says that it changes nothing."""
+    annotations = tool.get("annotations")
+    return isinstance(annotations, dict) and annotations.get("readOnlyHint") is True
+
+
+class Catalog:
+    """All servers that are offered, by name."""
+
+    def __init__(
+        self,
+        base_url: str,
+        upstream: Upstream,
+        pats: PatSource,
+        tasks: BackgroundTasks,
+        log: AnyLogger,
+    ) -> None:
+        self._base_url, self._upstream, self._pats = base_url, upstream, pats
+        self._tasks = tasks
+        self._servers: dict[str, Server] = {}
+        self.on_change = Listeners("the MCP servers", log)
+
+    def get(self, name: str) -> Server | None:
+        """Return a server that is offered."""
+        return self._servers.get(name)
+
+    def all(self) -> list[Server]:
+        """Return all servers that are offered."""
+        return list(self._servers.values())
+
+    def offer(self, paths: Mapping[str, tuple[str, ...]]) -> None:
+        """Offer exactly these paths, by the server's name; what is known of the others is lost."""
+        kept = {n: s for n, s in self._servers.items() if paths.get(n) == s.paths}
+        new = {n: self._server(n, each) for n, each in paths.items() if n not in kept}
+        self._servers = {name: (kept | new)[name] for name in paths}
+        for server in new.values():
+            self.refresh_soon(server)
+
+    def _server(self, name: str, paths: tuple[str, ...]) -> Server:
+        server = Server(name, self._base_url, paths, self._upstream, self._pats)
+        server.on_change = self.on_change.notify
+        return server
+
+    def refresh_soon(self, *servers: Server) -> None:
+        """Ask servers for their tools, if there is a token; do not wait."""
+        if self._pats.current() is not None:
+            for server in servers:
+                self._tasks.spawn(server.refresh())
+
+    async def run(self) -> None:
+        """Refresh what is known from time to time, until cancelled."""
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            self.refresh_soon(*self.all())

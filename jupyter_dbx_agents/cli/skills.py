@@ -1,0 +1,56 @@
+"""``jupyter dbx-agents skills …``: Databricks' CLI and skills, brought up to date."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from ..errors import RemoteError
+from ..local_channel.client import call
+from ..local_channel.paths import DATABRICKS_PATH
+
+if TYPE_CHECKING:
+    from ..agents.databricks.tools import CliStatus, ToolsStatus
+
+POLL_SECONDS = 0.3
+Lines = Iterator[str]
+
+
+def add_skills_command(commands: Any, run: Callable[[argparse.Namespace], int]) -> None:
+    """Add ``skills`` with its own commands; each sets ``lines``, which ``run`` prints."""
+    text = "show the Databricks CLI, or bring it up to date"
+    parser = commands.add_parser("skills", help=text, description=text)
+    parser.set_defaults(run=run, lines=list_lines, names=[])
+    ours = parser.add_subparsers(metavar="COMMAND")
+    for name, lines, help_text in (
+        ("list", list_lines, "show what there is"),
+        ("update", update_lines, "install the Databricks CLI if it is missing"),
+    ):
+        ours.add_parser(name, help=help_text, description=help_text).set_defaults(lines=lines)
+
+
+def list_lines(_names: list[str]) -> Lines:
+    """Show what there is."""
+    yield from _lines(call("GET", DATABRICKS_PATH))
+
+
+def update_lines(_names: list[str]) -> Lines:
+    """Bring everything up to date and show it.  Raises RemoteError for what cannot be had."""
+    call("POST", DATABRICKS_PATH)
+    while (status := call("GET", DATABRICKS_PATH))["is_updating"]:
+        time.sleep(POLL_SECONDS)
+    yield from _lines(status)
+    if status["cli"]["message"]:
+        raise RemoteError(status["cli"]["message"], status["cli"]["hint"])
+
+
+def _lines(status: ToolsStatus) -> Lines:
+    yield f"Databricks CLI  {_cli(status['cli'])}"
+
+
+def _cli(cli: CliStatus) -> str:
+    if cli["version"]:
+        return f"{cli['version']} ({cli['program']})"
+    return f"not installed. {cli['message']} {cli['hint']}".rstrip()

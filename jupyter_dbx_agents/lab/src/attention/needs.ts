@@ -1,0 +1,66 @@
+/** Which agents need their owner, and in what words: pure functions of the status. */
+
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { type AgentSession, type Status, titleOf } from '../status/model';
+
+const NEEDS = new Set(['permission', 'question', 'failed', 'done']);
+
+/** Return the sessions that need the owner, the most urgent first, as the server sorts them. */
+export function needsOf({ attention }: Status): AgentSession[] {
+  return (attention ?? []).filter(session => NEEDS.has(session.state));
+}
+
+/** Return what is known of the program in a terminal. */
+export function sessionIn({ attention }: Status, terminal: string): AgentSession | undefined {
+  return attention?.find(session => session.terminal === terminal);
+}
+
+/** Return the session after `current` among those that need the owner: the first after the last. */
+export function nextNeed(
+  needs: AgentSession[],
+  current: string | undefined
+): AgentSession | undefined {
+  const at = needs.findIndex(session => session.terminal === current);
+  return needs[(at + 1) % needs.length];
+}
+
+/** Return a session's name: the agent or program, and the folder it was started in. */
+export function nameOf(status: Status, session: AgentSession, trans: TranslationBundle): string {
+  const { agent, program, folder, terminal } = session;
+  const what =
+    (agent ? titleOf(status, agent) : program) || trans.__('Terminal %1', terminal ?? '');
+  const where = folder?.split('/').pop();
+  return where ? trans.__('%1 in %2', what, where) : what;
+}
+
+/** Return what a session does, as the end of a sentence that begins with its name. */
+export function doingOf({ state }: AgentSession, trans: TranslationBundle): string {
+  const words: Record<string, string> = {
+    permission: trans.__('asks for permission'),
+    question: trans.__('asks a question'),
+    failed: trans.__('has failed'),
+    done: trans.__('is done'),
+    working: trans.__('is working'),
+    idle: trans.__('is idle')
+  };
+  return words[state] ?? state;
+}
+
+/** Remembers what the owner has been told, so that each need is told once. */
+export class Told {
+  private _revisions: Map<string, number> | null = null;
+
+  /**
+   * Return the needs that are new and have settled, each once; of the first status none: a page
+   * that was reloaded tells nothing again.
+   */
+  news(status: Status): AgentSession[] {
+    const settled = needsOf(status).filter(session => session.settled !== false);
+    const known = this._revisions;
+    this._revisions = new Map(known ?? []);
+    for (const { id, revision } of known ? settled : needsOf(status)) {
+      this._revisions.set(id, revision);
+    }
+    return known ? settled.filter(({ id, revision }) => revision > (known.get(id) ?? 0)) : [];
+  }
+}

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { nameOf, needsOf, nextNeed, sessionIn, Told } from '../src/attention/needs';
+import type { AgentSession, Status } from '../src/status/model';
+
+const trans = {
+  __: (text: string, ...args: string[]) => args.reduce((s, a, i) => s.replace(`%${i + 1}`, a), text)
+};
+
+function session(id: string, state: string, revision = 0, more = {}): AgentSession {
+  return { id, terminal: id, state, revision, settled: true, ...more };
+}
+
+function status(...attention: AgentSession[]): Status {
+  return { attention };
+}
+
+test('what works or is idle needs nobody', () => {
+  const all = status(session('a', 'permission'), session('b', 'working'), session('c', 'idle'));
+  assert.deepEqual(
+    needsOf(all).map(({ id }) => id),
+    ['a']
+  );
+  assert.deepEqual(needsOf({}), []);
+  assert.equal(sessionIn(all, 'b')?.state, 'working');
+});
+
+test('the next need is the one after that in front, and the first after the last', () => {
+  const needs = [session('a', 'permission'), session('b', 'done')];
+  assert.equal(nextNeed(needs, undefined)?.id, 'a');
+  assert.equal(nextNeed(needs, 'a')?.id, 'b');
+  assert.equal(nextNeed(needs, 'b')?.id, 'a');
+  assert.equal(nextNeed([], 'b'), undefined);
+});
+
+test('each need is told once, none of those that a page finds, and none that has not settled', () => {
+  const told = new Told();
+  assert.deepEqual(told.news(status(session('a', 'done', 3))), []);
+  assert.deepEqual(told.news(status(session('a', 'done', 3))), []);
+  const unsettled = session('a', 'done', 4, { settled: false });
+  assert.deepEqual(told.news(status(unsettled)), []);
+  assert.equal(told.news(status(session('a', 'done', 4))).length, 1);
+  assert.deepEqual(told.news(status(session('a', 'done', 4))), []);
+  assert.deepEqual(told.news(status()), []);
+  assert.deepEqual(told.news(status(session('a', 'done', 4))), []);
+  // another server starts to count again, for sessions of its own
+  assert.equal(told.news(status(session('b', 'permission', 1))).length, 1);
+});
+
+test('a session is named by its agent and its folder', () => {
+  const named = { agents: [{ name: 'codex', title: 'Codex', command: 'codex' }] };
+  const one = session('1', 'done', 1, { agent: 'codex', folder: '/home/me/projects/hello' });
+  assert.equal(nameOf(named, one, trans as never), 'Codex in hello');
+  assert.equal(nameOf({}, session('1', 'done', 1, { program: 'make' }), trans as never), 'make');
+  assert.equal(nameOf({}, session('1', 'done'), trans as never), 'Terminal 1');
+});

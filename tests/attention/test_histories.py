@@ -1,0 +1,206 @@
+"""Whatever agents report and however they end, none is left working, and each need is told once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import signal
+import subprocess
+from collections.abc import AsyncIterator
+
+from jupyter_dbx_agents.agents.attention import Attention
+from jupyter_dbx_agents.agents.attention import attention as module
+from jupyter_dbx_agents.agents.attention.attention import Place, SessionState
+from jupyter_dbx_agents.agents.attention.processes import Processes
+from jupyter_dbx_agents.agents.attention.states import LIVE, State
+from jupyter_dbx_agents.errors import RequestError
+
+HISTORIES = 200
+STEPS = 25
+REPORTS = [
+    b"state=working",
+    b"state=working:id=sub",
+    b"state=working:id=sub/sub",
+    b"state=blocked:kind=permission",
+    b"state=blocked:kind=question:id=sub",
+    b"state=done",
+    b"state=error",
+    b"state=idle",
+    b"state=clear",
+    b"state=clear:id=sub",
+    b"state=nonsense",
+]
+
+
+class Terminals:
+    """Terminals with a shell and at most one agent each, without a pty."""
+
+    def __init__(self) -> None:
+        self.places: dict[str, Place] = {}
+        self.agents: dict[str, subprocess.Popen[bytes]] = {}
+
+    def open(self, id: str) -> None:
+        self.places[id] = Place(id, id, leader=1, group=1)
+
+    def start(self, id: str) -> None:
+        """Start an agent in the foreground, in a group of its own as a shell does it."""
+        agent = subprocess.Popen(["sleep", "60"], process_group=0)
+        self.agents[id] = agent
+        while not PROCESSES.identify(agent.pid).agent:
+            pass  # amid its start it has no command line
+        self.places[id] = Place(id, id, leader=1, group=agent.pid)
+
+    def kill(self, id: str) -> None:
+        """End the agent as nothing could handle; the shell is in front again."""
+        if (agent := self.agents.pop(id, None)) is not None:
+            agent.send_signal(signal.SIGKILL)
+            agent.wait()
+            self.places[id] = Place(id, id, leader=1, group=1)
+
+    def close(self, id: str) -> None:
+        self.kill(id)
+        del self.places[id]
+
+    def stop(self) -> None:
+        for id in list(self.agents):
+            self.kill(id)
+
+
+# A program that does nothing stands for an agent.
+PROCESSES = Processes({"sleep": "claude-code"}, {})
+
+
+@contextlib.asynccontextmanager
+async def running() -> AsyncIterator[tuple[Attention, Terminals]]:
+    terminals = Terminals()
+    attention = Attention(PROCESSES, {}, lambda: terminals.places)
+    try:
+        yield attention, terminals
+    finally:
+        terminals.stop()
+        await attention.stop()
+
+
+async def until(attention: Attention, state: State | None) -> None:
+    """Wait for the only session to have a state; None for no session."""
+    async with asyncio.timeout(5):
+        while [s["state"] for s in attention.status()] != ([state] if state else []):
+            await asyncio.sleep(0.005)
+
+
+def step(random_: random.Random, attention: Attention, terminals: Terminals, id: str) -> None:
+    """Do one thing that may happen to a terminal."""
+    match random_.randrange(10):
+        case 0:
+            terminals.kill(id)
+        case 1:
+            if id not in terminals.agents:
+                terminals.start(id)
+            attention.follow()
+        case 2:
+            with contextlib.suppress(RequestError):
+                attention.see(id, random_.randrange(50))
+        case 3:
+            place, given = terminals.places[id], random_.choice(list(State))
+            pid = terminals.agents[id].pid if id in terminals.agents else 1
+            body = {"state": given, "terminal": place.id, "pid": pid, "at": random_.random()}
+            attention.hooked("claude-code", body)
+        case 4:
+            attention.notified(terminals.places[id], b"a notification", has_title=False)
+        case 5:
+            attention.rang(terminals.places[id])
+        case _:
+            attention.reported(terminals.places[id], random_.choice(REPORTS))
+
+
+async def test_after_200_random_histories_nothing_is_left_working():
+    async with running() as (attention, terminals):
+        seen_working = 0
+        for number in range(HISTORIES):
+            random_, id = random.Random(number), f"t{number}"
+            terminals.open(id)
+            for _ in range(random_.randrange(STEPS)):
+                step(random_, attention, terminals, id)
+                await asyncio.sleep(0)
+            seen_working += any(s["state"] in LIVE for s in attention.status() if s["id"] == id)
+            if number % 2:
+                terminals.kill(id)
+            else:
+                attention.terminal_ended(id)
+                terminals.close(id)
+        async with asyncio.timeout(5):
+            while left := [s for s in attention.status() if s["state"] in LIVE]:
+                await asyncio.sleep(0.01)
+        assert not left
+        assert seen_working > HISTORIES / 10  # or the histories would show nothing
+
+
+async def test_a_killed_agent_has_failed_at_once_and_one_that_has_ended_in_peace_is_gone():
+    async with running() as (attention, terminals):
+        terminals.open("t")
+        terminals.start("t")
+        attention.reported(terminals.places["t"], b"state=working")
+        before = asyncio.get_running_loop().time()
+        terminals.kill("t")
+        await until(attention, State.FAILED)
+        assert asyncio.get_running_loop().time() - before < 1
+        attention.see("t", attention.status()[0]["revision"])
+        assert attention.status() == []
+        terminals.start("t")
+        attention.reported(terminals.places["t"], b"state=idle")
+        terminals.kill("t")
+        await until(attention, None)
+
+
+async def test_a_turn_of_thirty_steps_is_told_once_and_each_question_once():
+    told: list[SessionState] = []
+    async with running() as (attention, terminals):
+        attention.on_need.append(told.append)
+        terminals.open("t")
+        terminals.start("t")
+        place = terminals.places["t"]
+        for _ in range(30):
+            attention.reported(place, b"state=working")
+            attention.reported(place, b"state=done")
+        attention.reported(place, b"state=done")
+        await asyncio.sleep(1.3 * module.SETTLE_SECONDS)
+        assert [need["state"] for need in told] == [State.DONE]
+        for _ in range(3):
+            attention.reported(place, b"state=blocked:kind=permission:msg=cm0=")
+        await asyncio.sleep(1.3 * module.SETTLE_SECONDS)
+        assert [need["state"] for need in told[1:]] == [State.PERMISSION]
+
+
+async def test_what_the_owner_has_seen_in_time_is_not_told():
+    told: list[SessionState] = []
+    async with running() as (attention, terminals):
+        attention.on_need.append(told.append)
+        terminals.open("t")
+        terminals.start("t")
+        attention.reported(terminals.places["t"], b"state=done")
+        (need,) = attention.status()
+        attention.see("t", need["revision"])
+        assert attention.status()[0]["state"] is State.IDLE
+        await asyncio.sleep(1.3 * module.SETTLE_SECONDS)
+        assert told == []
+
+
+async def test_of_two_hooks_that_overtake_each_other_the_later_one_counts():
+    async with running() as (attention, terminals):
+        terminals.open("t")
+        terminals.start("t")
+        for state, at in ((State.WORKING, 1.0), (State.DONE, 3.0), (State.WORKING, 2.0)):
+            pid = terminals.agents["t"].pid
+            body = {"state": state, "terminal": "t", "pid": pid, "at": at}
+            attention.hooked("claude-code", body)
+        assert attention.status()[0]["state"] is State.DONE
+
+
+async def test_a_shell_that_says_it_works_is_not_believed_and_a_bell_is_news():
+    async with running() as (attention, terminals):
+        terminals.open("t")
+        attention.reported(terminals.places["t"], b"state=working")
+        assert [s["state"] for s in attention.status()] in ([], [State.IDLE])
+        attention.rang(terminals.places["t"])
+        assert attention.status()[0]["state"] is State.DONE

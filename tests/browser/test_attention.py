@@ -1,0 +1,106 @@
+"""An agent needs its owner: a sign, the title, the panel, one notification, and the way there."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.support import speaking_agent
+from tests.support.lab_page import LabPage
+from tests.support.running_app import RunningApp
+from tests.support.terminal_client import TerminalClient
+
+TITLE_COUNT = "() => document.title.match(/^\\((\\d+)\\) /)?.[1] ?? '0'"
+TOASTS = ".Toastify__toast"
+COUNT = iter(range(1000))
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """The program, under the name of Claude Code's."""
+    return Path(shutil.copy(speaking_agent.__file__, tmp_path / "claude"))
+
+
+@contextlib.contextmanager
+def agent_in_background(lab: LabPage, app: RunningApp, program: Path) -> Iterator[TerminalClient]:
+    """A terminal with the program, behind another one; whatever is typed into it is reported."""
+    name = f"asking{next(COUNT)}"
+    lab.open_terminal_named(name)
+    lab.type(f"python3 {program}")
+    lab.until_screen("ready")
+    lab.open_terminal_named(f"front{next(COUNT)}")
+    with app.owner.attached(name) as terminal:
+        yield terminal
+
+
+def test_an_agent_that_asks_behind_another_tab_is_told_once_and_a_click_goes_there(
+    lab: LabPage, app: RunningApp, program: Path
+):
+    lab.show_panel()
+    with agent_in_background(lab, app, program) as terminal:
+        terminal.type("permission rm -rf build\n")
+        sign = lab.page.locator('.lm-TabBar-tab[data-dbx-agents-state="permission"]')
+        expect(sign).to_have_count(1)
+        expect(sign).to_have_attribute(
+            "title", "Claude Code in projects asks for permission: rm -rf build"
+        )
+        toast = lab.toast("Claude Code in projects asks for permission: rm -rf build")
+        expect(toast).to_have_count(1)
+        assert lab.page.evaluate(TITLE_COUNT) == "1"
+        expect(lab.page.locator("link.jp-DbxAgents-favicon")).to_have_count(1)
+        first = lab.section("Sessions").get_by_role("listitem").first
+        expect(first).to_contain_text("Claude Code in projects")
+        expect(first).to_contain_text("asks for permission")
+        for _ in range(30):
+            terminal.type("permission rm -rf build\n")
+        terminal.expect("said permission")
+        expect(lab.page.locator(TOASTS)).to_have_count(1)
+        toast.get_by_role("button", name="Show").click()
+        lab.until_screen("said permission rm -rf build")
+        lab.type("working")
+        expect(sign).to_have_count(0)
+        expect(lab.page.locator(TOASTS)).to_have_count(0)
+        lab.until("() => !document.title.startsWith('(')")
+        expect(lab.page.locator("link.jp-DbxAgents-favicon")).to_have_count(0)
+        lab.type("done")  # in view: seen at once
+        lab.until_screen("said done")
+        expect(lab.tab()).to_have_attribute("data-dbx-agents-state", "idle")
+        expect(lab.page.locator(TOASTS)).to_have_count(0)
+
+
+def test_what_is_done_is_told_and_a_reload_tells_nothing_again(
+    lab: LabPage, app: RunningApp, program: Path
+):
+    with agent_in_background(lab, app, program) as terminal:
+        terminal.type("working\ndone all tests pass\n")
+        expect(lab.toast("Claude Code in projects is done: all tests pass")).to_have_count(1)
+        lab.reload()
+        sign = lab.page.locator('.lm-TabBar-tab[data-dbx-agents-state="done"]')
+        expect(sign).to_have_count(1)
+        assert lab.page.evaluate(TITLE_COUNT) == "1"
+        expect(lab.page.locator(TOASTS)).to_have_count(0)
+        lab.command("dbx-agents:next-need")
+        lab.until_screen("said done all tests pass")
+        lab.until("() => !document.title.startsWith('(')")
+        expect(lab.page.locator('.lm-TabBar-tab[data-dbx-agents-state="idle"]')).to_have_count(1)
+
+
+def test_a_kind_that_is_switched_off_is_shown_and_not_told(
+    lab: LabPage, app: RunningApp, program: Path
+):
+    lab.set_setting("tellDone", False)
+    try:
+        with agent_in_background(lab, app, program) as terminal:
+            terminal.type("working\ndone\n")
+            done = lab.page.locator('.lm-TabBar-tab[data-dbx-agents-state="done"]')
+            expect(done).to_have_count(1)
+            terminal.type("question Which one?\n")  # later, so the other would have been told
+            expect(lab.toast("asks a question: Which one?")).to_have_count(1)
+            expect(lab.page.locator(TOASTS)).to_have_count(1)
+    finally:
+        lab.set_setting("tellDone", True)
