@@ -9,7 +9,8 @@ const LEVELS = [
   ['text'],
   ['server'],
   ['settings', 'status'],
-  ['attention', 'launcher', 'terminals', 'token'],
+  ['widgets'],
+  ['attention', 'continuity', 'launcher', 'terminals', 'token'],
   ['panel'],
   ['index']
 ];

@@ -13,8 +13,8 @@ import {
   type Task
 } from '../status/model';
 import { tokenText } from '../text';
+import { Button, Message, Section, State } from '../widgets/parts';
 import type { Context } from './context';
-import { Button, Message, Section, State } from './parts';
 
 const INSTALL = 'install-';
 

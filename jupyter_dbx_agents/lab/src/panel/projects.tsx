@@ -2,8 +2,8 @@
 
 import * as React from 'react';
 import { nextTryOf, type Project, progressOf, type Restorable } from '../status/model';
+import { Button, Message, Remarks, Section, State } from '../widgets/parts';
 import type { Context } from './context';
-import { Button, Message, Remarks, Section, State } from './parts';
 
 type Part = Pick<Context, 'actions' | 'trans'>;
 
