@@ -262,6 +262,8 @@ class DbxAgentsApp(ExtensionApp):
             self.attention,
             self.status,
             self._install,
+            self.sessions.use_theme,
+            self.sessions.find_files,
             self.databricks,
             self._update_tools,
         )
@@ -401,6 +403,7 @@ class DbxAgentsApp(ExtensionApp):
         self.background.spawn(self.broker.mcp.run())
         self.background.spawn(self.tracer.run())
         self.background.spawn(self.webhook.run())
+        self.background.spawn(self.attention.run(lambda: self.broker.was_used_within(60)))
         if self.environment.is_databricks_app:
             self._set_up()
             if self.environment.token:

@@ -157,12 +157,6 @@ def _decide(conversation: Conversation) -> _Decision:
     return _decide_text(prompt, conversation.turns)
 
 
-def _remembered(turns: tuple[Turn, ...]) -> list[str]:
-    """Return what the user's messages asked to remember, in their order."""
-    texts = (_ADDED_BLOCKS.sub("", turn.text) for turn in turns if turn.role == "user")
-    return [words for text in texts for words in _REMEMBER.findall(text)]
-
-
 def _tool_call(prompt: str, results: list[str], tools: tuple[Tool, ...]) -> _Decision | None:
     """Return the next call that the prompt names; None if there is none left."""
     wanted = [(match[1], match[2] or "{}") for match in _TOOL.finditer(prompt)]
@@ -192,10 +186,15 @@ def _plain(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
+def _remembered(turns: tuple[Turn, ...]) -> list[str]:
+    """Return what the user's messages asked to remember, in their order."""
+    texts = (_ADDED_BLOCKS.sub("", turn.text) for turn in turns if turn.role == "user")
+    return [words for text in texts for words in _REMEMBER.findall(text)]
+
+
 def _decide_text(prompt: str, turns: tuple[Turn, ...]) -> _Decision:
     if _RECALL.search(prompt):
-        remembered = ", ".join(_remembered(turns))
-        return _split_words(f"recalled: {remembered}"), None, 0.0, None
+        return _split_words(f"recalled: {', '.join(_remembered(turns))}"), None, 0.0, None
     if match := _STREAM.search(prompt):
         count, milliseconds = min(int(match[1]), _MAX_CHUNKS), int(match[2])
         chunks = (*(f"chunk {i} " for i in range(1, count + 1)), "end of stream")

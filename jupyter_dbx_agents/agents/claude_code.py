@@ -27,7 +27,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..config_files import ConfigFile, Format
+from ..config_files import ConfigFile, Format, Initial
 from ..models import Dialect, GatewayKind, family_of
 from .base import SKILLS_FOLDER, Agent, AgentContext, instructions_file
 from .conversations import Conversation, Form, Kept, Memory, transcripts
@@ -52,6 +52,8 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
             Format.JSON,
             {
                 "model": context.initial(with_window(context.model)),
+                # As the terminal reports it, and not dark by default.
+                "theme": Initial("auto"),
                 "env": _variables(context),
                 "modelPicker": {"options": _picker(context)},
                 # Else it asks its vendor about each domain that it fetches a page from.

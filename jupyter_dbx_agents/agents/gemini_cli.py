@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..config_files import ConfigFile, Format
+from ..config_files import ConfigFile, Format, Initial
 from ..models import Dialect
 from .attention.states import State
 from .base import Agent, AgentContext, instructions_file
@@ -43,6 +43,8 @@ HELPER_MODELS: Mapping[tuple[str, bool], str] = {
         loop-detection-double-check chat-compression-3-pro chat-compression-2.5-pro
         chat-compression-default""",
 }
+# How soon it follows a change of JupyterLab's theme.
+POLLING_SECONDS = 10
 _NAMES_HOSTS = r"(?m)^\s*(?:export\s+)?(?:GEMINI|GOOGLE_(?:API|GEMINI|GENAI|VERTEX))_\w+\s*="
 
 
@@ -76,6 +78,8 @@ def _settings(context: AgentContext) -> dict[str, Any]:
     return {
         # The version is the lock file's.
         "general": {"enableAutoUpdate": False, "enableAutoUpdateNotification": False},
+        # It asks the terminal for its background, and changes between its light and its dark theme.
+        "ui": {"terminalBackgroundPollingInterval": Initial(POLLING_SECONDS)},
         "privacy": {"usageStatisticsEnabled": False},
         "telemetry": {"enabled": False},
         "security": {

@@ -38,6 +38,9 @@ def preferences(serverapp: ServerApp, environment: Environment) -> Config:
     # A kernel that does not end on request is killed after this, within the time of a stop.
     if "shutdown_wait_time" not in serverapp.config.KernelManager:
         config.KernelManager.shutdown_wait_time = KERNEL_STOP_SECONDS
+    # Agents write such files all the time (.env, .gitignore, .claude); "View" shows and hides them.
+    if "allow_hidden" not in serverapp.config.ContentsManager:
+        config.ContentsManager.allow_hidden = True
     # The default runs npm, half a second of a core at each start, to find what is not there anyway.
     if "node_roots" not in serverapp.config.LanguageServerManager:
         prefix = Path(sys.prefix)

@@ -1,10 +1,14 @@
 """The server's open terminals and kernels: how many there are, and how they end."""
 
+import asyncio
+from collections.abc import Iterable
 from typing import TypedDict, cast
 
 from jupyter_core.utils import ensure_async
 from jupyter_server.serverapp import ServerApp
 
+from ..errors import RequestError
+from ..terminals.answers.theme import Theme
 from ..terminals.manager import DbxTerminalManager
 from ..terminals.memory import MemoryUse, memory_use
 
@@ -22,6 +26,7 @@ class TerminalStatus(TypedDict):
     name: str
     last_activity: str
     foreground: str
+    folder: str
     clients: int
 
 
@@ -64,6 +69,22 @@ class OpenSessions:
         terminals = self.manager()
         if terminals is not None:
             terminals.announce(message)
+
+    def use_theme(self, theme: Theme) -> None:
+        """Report these colours to programs in terminals."""
+        terminals = self.manager()
+        if terminals is not None:
+            terminals.theme.change(theme)
+
+    async def find_files(self, terminal: str, paths: Iterable[str]) -> dict[str, str]:
+        """Return those paths that are files where a terminal's program works, with absolute ones.
+
+        Raises RequestError for an unknown terminal.
+        """
+        terminals = self.manager()
+        if terminals is None or terminal not in terminals.terminals:
+            raise RequestError(f"There is no terminal {terminal}.", "It has ended.", status=404)
+        return await asyncio.to_thread(terminals.find_files, terminal, list(paths))
 
     async def end_terminals(self) -> None:
         """End every terminal and the programs in it."""

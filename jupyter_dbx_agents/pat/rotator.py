@@ -285,6 +285,7 @@ class PatRotator(LoggingConfigurable):
         """Revoke and forget every PAT of ours, whatever was promised."""
         async with self._operations.ended_by_log_out():
             # Before the first event without a PAT: what follows takes a while.
+            self._shown.is_logged_out = True
             self._shown.set(PatState.NEEDED, "You are logged out.", PASTE_HINT)
             left = await self._held.revoke_all(LOG_OUT_OTHERS_SECONDS)
             self._adoption.pasted = None
@@ -355,6 +356,7 @@ class PatRotator(LoggingConfigurable):
             "pasted": (pasted.outcome if pasted else PastedOutcome()).status(),
             "credential": CredentialKind.NONE if pat is None else pat.kind,
             "is_signed_in": self.is_signed_in,
+            "is_logged_out": self._shown.is_logged_out,
         }
 
     def _is_in_use(self) -> bool:

@@ -8,6 +8,8 @@ The way of a keystroke and its echo, and of a reconnect:
 4. ``terminal`` appends it to the ``replay``, and the socket sends it; ``flow`` counts what arrived.
 5. A client that reconnects gets the ``replay``: older output as drawn by ``screen``, then the rest.
 
+Questions of programs about colours are answered on the way by ``answers``.
+
 ``manager`` starts terminals, ``programs`` ends them; ``front_programs``, ``memory`` and ``metrics``
 report on them.
 """

@@ -4,7 +4,7 @@ import asyncio
 import re
 import termios
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +16,7 @@ from terminado.management import PtyWithClients, TermManagerBase
 from tornado import web
 from traitlets import Float, Integer
 
+from .answers.theme import CurrentTheme
 from .flow import FlowLimits, TypingMonitor
 from .front_programs import FrontPrograms
 from .memory import free_memory_bytes
@@ -69,6 +70,7 @@ class ResilientManager(TermManagerBase):
         super().__init__(*args, **kwargs)
         self._typing = TypingMonitor()
         self._renderer = ScreenRenderer()
+        self.theme = CurrentTheme()
 
     def flow_limits(self) -> FlowLimits:
         """Return the limits for a terminal that starts now."""
@@ -86,6 +88,7 @@ class ResilientManager(TermManagerBase):
             self.flow_limits(),
             typing=self._typing,
             renderer=self._renderer,
+            theme=self.theme,
             identity=identity,
         )
 
@@ -167,7 +170,8 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
     def make_term_env(self, *args: Any, **kwargs: Any) -> dict[str, str]:
         """Return terminado's environment, cleaned of credentials, with the colours of xterm.js."""
         environment = self.host.environment(super().make_term_env(*args, **kwargs))
-        return {**environment, "COLORTERM": "truecolor"}
+        colours = {"COLORTERM": "truecolor", "COLORFGBG": self.theme.value.variable()}
+        return {**environment, **colours}
 
     def new_terminal(self, **kwargs: Any) -> Terminal:
         """Start a terminal in the projects' folder, behind the PAT prompt when one is needed.
@@ -229,8 +233,22 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
         """Return Jupyter's REST model with the foreground program and the number of clients."""
         model: dict[str, Any] = super().get_terminal_model(name)
         terminal = cast(Terminal, self.terminals[name])
-        foreground = terminal.foreground_program()
-        return {**model, "foreground": foreground, "clients": len(terminal.clients)}
+        return {
+            **model,
+            "foreground": terminal.foreground_program(),
+            "folder": str(terminal.working_folder() or ""),
+            "clients": len(terminal.clients),
+        }
+
+    def find_files(self, name: str, paths: Iterable[str]) -> dict[str, str]:
+        """Return those paths that are files, seen from where a terminal's program works.
+
+        The values are absolute.  Blocking; raises HTTPError 404 for an unknown terminal.
+        """
+        self._check_terminal(name)
+        folder = cast(Terminal, self.terminals[name]).working_folder()
+        found = {path: (folder or Path("/")) / Path(path).expanduser() for path in paths}
+        return {path: str(file) for path, file in found.items() if _is_file(file)}
 
     def pre_pty_read_hook(self, ptywclients: PtyWithClients) -> None:
         """Record activity in a terminal."""
@@ -281,6 +299,13 @@ def _switch_echo_off(descriptor: int) -> None:
     modes = termios.tcgetattr(descriptor)
     modes[3] &= ~termios.ECHO  # 3: the local modes, see termios(3)
     termios.tcsetattr(descriptor, termios.TCSANOW, modes)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # no permission; a null byte
+        return False
 
 
 def _command(command: Any) -> list[str]:

@@ -126,6 +126,14 @@ def foreground_program(pty: int) -> str:
     return name
 
 
+def working_folder(pty: int) -> Path | None:
+    """Return where a pty's foreground program works, by its master; None if that is unknown."""
+    try:
+        return Path("/proc", str(os.tcgetpgrp(pty)), "cwd").readlink()
+    except OSError:
+        return None
+
+
 def _script(arguments: list[str]) -> str:
     """Return the name of the script in an interpreter's arguments; '' if there is none."""
     for argument in arguments:

@@ -21,17 +21,21 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from ptyprocess import PtyProcessUnicode
 from terminado.management import PtyWithClients
 from tornado.ioloop import IOLoop
 
+from .answers.colours import ColourQueries, without_reports
+from .answers.late import LateAnswers
+from .answers.theme import CurrentTheme
 from .flow import FlowLimits, TypingMonitor
 from .input_queue import InputQueue
 from .metrics import terminal_metrics
 from .output import MESSAGE_BYTES, SLICE_BYTES, OutputPump, stdout_message
-from .programs import Programs, foreground_program
+from .programs import Programs, foreground_program, working_folder
 from .replay import Replay
 from .screen.renderer import ScreenRenderer
 from .screen.signals import PROGRAM_STATUS, STATUS_QUERY, Signal, SignalScanner
@@ -62,6 +66,7 @@ class Terminal(PtyWithClients):
         *,
         typing: TypingMonitor | None = None,
         renderer: ScreenRenderer | None = None,
+        theme: CurrentTheme | None = None,
         identity: str = "",
     ) -> None:
         """Start a program.  Raises OSError if it cannot be started."""
@@ -86,6 +91,10 @@ class Terminal(PtyWithClients):
         self._metrics = terminal_metrics()
         self._input = InputQueue(self.ptyproc.fd, self.limits.input_bytes)
         self._output = OutputPump(self.ptyproc.fd, self._deliver)
+        self._theme = theme or CurrentTheme()
+        self._theme.follow(self)
+        self._colours = ColourQueries(self._theme, self._answer, self.foreground_group)
+        self._late = LateAnswers(self.foreground_group)
         self._replay = Replay(self.limits.replay_bytes, ROWS, COLUMNS, renderer or ScreenRenderer())
         self._watched = 0
         self._on_end: Callable[[Terminal], None] | None = None
@@ -157,9 +166,14 @@ class Terminal(PtyWithClients):
 
     def _deliver(self, data: bytes) -> None:
         self.has_output = True
-        self._replay.append(data)
         self._metrics.output_bytes.inc(len(data))
         self._on_activity(self)
+        if data := self._colours.take(data):
+            self._send(data)
+
+    def _send(self, data: bytes) -> None:
+        self._late.note(data)
+        self._replay.append(data)
         if followers := [client for client in self.clients if client.follows]:
             message = stdout_message(data)
             for client in followers:
@@ -281,7 +295,9 @@ class Terminal(PtyWithClients):
     def type(self, text: str) -> str:
         """Pass input on; return a report for its sender, '' if all of it was accepted."""
         # A lone surrogate, which a browser can send, cannot be encoded.
-        data = text.encode(errors="replace")
+        data = without_reports(text.encode(errors="replace"))
+        if not data or self._late.is_one(data):
+            return ""
         self._metrics.input_bytes.inc(len(data))
         self._typing.typed(self)
         self._typed_at = time.monotonic()
@@ -297,6 +313,16 @@ class Terminal(PtyWithClients):
             report = _lost(len(data), f"were not taken: {why}")
         self._watch()
         return report
+
+    def theme_changed(self) -> None:
+        """Report the theme to a program that has asked for that."""
+        self._colours.theme_changed()
+
+    def _answer(self, data: bytes) -> None:
+        """Type an answer of the terminal itself; one that finds no room is dropped."""
+        if not self.ptyproc.closed:
+            self._input.put(data)
+            self._watch()
 
     # ---- size
 
@@ -335,6 +361,10 @@ class Terminal(PtyWithClients):
     def foreground_program(self) -> str:
         """Return the name of the foreground program; '' if there is none."""
         return "" if self.ptyproc.closed else foreground_program(self.ptyproc.fd)
+
+    def working_folder(self) -> Path | None:
+        """Return the folder of the foreground program; None if it is unknown."""
+        return None if self.ptyproc.closed else working_folder(self.ptyproc.fd)
 
     def foreground_group(self) -> int:
         """Return the process group in the foreground; 0 if there is none."""

@@ -24,18 +24,23 @@ from ..local_channel.paths import (
     CONTINUITY_PATH,
     CONVERSATIONS_PATH,
     DATABRICKS_PATH,
+    FILES_PATH,
     MCP_PATH,
     PAT_PATH,
     PROJECTS_PATH,
     SIGN_IN_PATH,
     STATUS_PATH,
+    THEME_PATH,
     TRACES_PATH,
 )
 from ..pat import PatRotator, SignIn, parse_pat
 from ..pat.rotator import PatStatus
 from ..pat.sign_in import SignInAttempt
+from ..terminals.answers.theme import Theme, parse_colour
 
 MOST_BODY_BYTES = 64 * 1024
+# Those of one line of a terminal; it has no more room.
+MOST_PATHS = 20
 Body = Mapping[str, Any]
 Reply = Mapping[str, Any]
 
@@ -52,7 +57,8 @@ class Services:
     """What the operations use.
 
     ``status`` returns the model of the whole server; ``install`` starts an agent's installation,
-    ``update_tools`` that of Databricks' tools.
+    ``update_tools`` that of Databricks' tools; ``use_theme`` is called with the theme of the
+    owner's page; ``find_files`` returns which paths are files where a terminal's program works.
     """
 
     pats: PatRotator
@@ -65,6 +71,8 @@ class Services:
     attention: Attention
     status: Callable[[], Reply]
     install: Callable[[str], None]
+    use_theme: Callable[[Theme], None]
+    find_files: Callable[[str, list[str]], Awaitable[dict[str, str]]]
     databricks: DatabricksTools
     update_tools: Callable[[], None]
 
@@ -264,6 +272,24 @@ async def post_trace(services: Services, body: Body) -> Reply:
     return {}
 
 
+async def post_theme(services: Services, body: Body) -> Reply:
+    """Use the colours of the owner's page, which programs in terminals may ask for."""
+    colours = [parse_colour(_text(body, key)) for key in ("foreground", "background")]
+    foreground, background = colours
+    if foreground is None or background is None:
+        raise RequestError("A colour is not of the form #rrggbb.", "Send one such as #ffffff.")
+    services.use_theme(Theme(foreground, background))
+    return {}
+
+
+async def post_files(services: Services, body: Body) -> Reply:
+    """Return which paths that a terminal shows are files, with their absolute paths."""
+    paths = body.get("paths")
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        raise RequestError("“paths” is not a list of strings.", 'Send {"paths": ["a.py"]}.')
+    return {"files": await services.find_files(_text(body, "terminal"), paths[:MOST_PATHS])}
+
+
 async def get_attention(services: Services, _body: Body) -> Reply:
     """Return what each agent is doing."""
     return {"attention": services.attention.status()}
@@ -301,6 +327,8 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     f"{MCP_PATH}/{{name}}/check": {"POST": post_mcp_check},
     DATABRICKS_PATH: {"GET": get_databricks, "POST": post_databricks},
     TRACES_PATH: {"POST": post_trace},
+    FILES_PATH: {"POST": post_files},
+    THEME_PATH: {"POST": post_theme},
     ATTENTION_PATH: {"GET": get_attention},
     f"{ATTENTION_PATH}/report": {"POST": post_report},
     f"{ATTENTION_PATH}/seen": {"POST": post_seen},

@@ -108,9 +108,9 @@ def lab(tabs: Tabs) -> LabPage:
 
 @pytest.fixture
 def asked(lab: LabPage, app: RunningApp) -> LabPage:
-    """JupyterLab that has just come to need a token and asks for one."""
+    """JupyterLab without a token, with the dialog that asks for one."""
     app.owner.json("DELETE", "/dbx-agents/api/pat")
-    expect(lab.dialog.locator("input")).to_be_focused()
+    lab.ask_for_token()
     return lab
 
 

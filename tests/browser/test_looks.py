@@ -85,7 +85,7 @@ def test_dialog_launcher_and_panel_are_pictured_and_accessible(
     expect(lab.section("Agents").get_by_role("button", name="Start Claude Code")).to_be_enabled()
     lab.command("filebrowser:activate")
     app.owner.json("DELETE", "/dbx-agents/api/pat")
-    expect(lab.dialog.locator("input")).to_be_focused()
+    lab.ask_for_token()
     shoot(lab.page, f"dialog-{name}")
     lab.give_token("dapi" + "0" * 32)
     expect(lab.dialog.locator(".jp-DbxAgents-error")).to_contain_text("Create a new one")

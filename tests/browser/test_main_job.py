@@ -1,6 +1,8 @@
 """The job in the browser: open, paste, start an agent, commit, see the rotation, log out."""
 
 import re
+import sys
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,6 +16,7 @@ from tests.support.tabs import Tabs
 BAD_TOKEN = "dapi" + "0" * 32
 STATE = ".jp-DbxAgents-state"
 COLOUR = "state => getComputedStyle(state, '::before').backgroundColor"
+ROOT = Path(__file__).resolve().parents[2]
 GIT = "-c user.email=a@example.com -c user.name=A"
 
 
@@ -113,18 +116,41 @@ def test_the_dialog_goes_when_the_token_is_given_in_another_tab_or_at_the_prompt
         expect(page.status).to_contain_text(app.lines["owner"])
 
 
-def test_a_terminal_without_a_token_asks_in_a_dialog_that_hands_the_keyboard_back(
-    asked: LabPage, app: RunningApp
-):
+def test_one_prompt_at_a_time_and_the_one_in_use_stays_in_use(asked: LabPage, app: RunningApp):
     lab = asked
-    lab.page.keyboard.press("Escape")
-    expect(lab.dialog).to_have_count(0)
+    lab.dialog.get_by_role("button", name="Not now").click()
     lab.open_launcher()
     lab.terminal_card().click()
-    expect(lab.dialog).to_be_visible()
-    expect(lab.tab()).to_have_text(re.compile(r"^login \(\d+\)$"))  # and not “python”
+    lab.until_screen("Paste address or token")
+    expect(lab.tab()).to_have_text("Sign in")  # and not “python”
+    lab.type(BAD_TOKEN)
+    lab.until_screen("The workspace rejected this token")
+    expect(lab.status).to_have_text("Databricks: token needed")
+    expect(lab.dialog).to_have_count(0)
+    lab.type(app.control.mint(app.lines["owner"]).token_value)
+    text = lab.until_screen(r"Connected as [^$#]*[$#]$")
+    assert "another window" not in text
+    expect(lab.dialog).to_have_count(0)
+
+    # Nor does it come when the owner logs out on purpose, wherever they do it.
+    lab.type(f"cd {ROOT}; {sys.executable} -m jupyter_dbx_agents logout")
+    expect(lab.status).to_have_text("Databricks: token needed")
+    lab.until_screen(r"(?i)logged out[^$#]*[$#]$")
+    expect(lab.dialog).to_have_count(0)
+    # It comes when they ask, and then hands the keyboard back.
+    lab.ask_for_token()
     lab.give_token(app.control.mint(app.lines["owner"]).token_value)
     expect(lab.dialog).to_have_count(0)
-    lab.until_screen(r"Connected from another window\. Continuing\.\n.*[$#]$")
     lab.type("echo the keyboard is ba''ck")
     lab.until_screen("(?m)^the keyboard is back$")
+
+
+def test_a_prompt_that_a_page_finds_is_the_only_one(asked: LabPage, app: RunningApp):
+    lab = asked
+    lab.page.keyboard.press("Escape")
+    lab.command("terminal:create-new", name="prompting")
+    lab.until_screen("Paste address or token")
+    lab.reload()
+    lab.until_screen("Paste address or token")
+    expect(lab.status).to_have_text("Databricks: token needed")
+    expect(lab.dialog).to_have_count(0)

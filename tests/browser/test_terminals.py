@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Dialog, expect
 
 from tests.support.agent_store import AgentStore
 from tests.support.lab_page import LabPage
@@ -16,6 +16,24 @@ from tests.support.running_app import RunningApp, eventually
 
 MIB = 1024 * 1024
 CLOSE_TAB = ".lm-TabBar-tabCloseIcon"
+
+# The middle of a text's first cells on the page; the terminal draws on a canvas.
+CELL = """text => {
+  const {_term: terminal, node} = window.jupyterapp.shell.currentWidget.content;
+  const box = node.querySelector('.xterm-screen').getBoundingClientRect();
+  const buffer = terminal.buffer.active;
+  for (let y = terminal.rows - 1; y >= 0; y--) {
+    const x = buffer.getLine(buffer.viewportY + y).translateToString().indexOf(text);
+    if (x >= 0) {
+      const [width, height] = [box.width / terminal.cols, box.height / terminal.rows];
+      return [box.left + (x + 2.5) * width, box.top + (y + 0.5) * height];
+    }
+  }
+}"""
+CURSOR = """() => {
+  const {line, column} = window.jupyterapp.shell.currentWidget.content.editor.getCursorPosition();
+  return [line, column];
+}"""
 
 
 def png(width: int = 64) -> bytes:
@@ -310,6 +328,57 @@ def test_a_program_that_asks_is_told_that_frames_are_drawn_whole(lab: LabPage):
 def test_option_selects_on_a_mac_while_a_program_tracks_the_mouse(lab: LabPage):
     lab.open_terminal()
     assert lab.page.evaluate(f"() => {XTERM}.options.macOptionClickForcesSelection")
+
+
+def cell_of(lab: LabPage, text: str) -> tuple[float, float]:
+    """Where the terminal in front shows a text last, on the page."""
+    place: list[float] = lab.page.evaluate(CELL, text)
+    return place[0], place[1]
+
+
+def click_link(lab: LabPage, text: str) -> None:
+    """Move to a text until it is shown as a link, and click."""
+    x, y = cell_of(lab, text)
+    lab.page.mouse.move(x - 30, y - 40)
+    lab.page.mouse.move(x, y, steps=3)
+    expect(lab.page.locator(".jp-Terminal:visible .xterm-cursor-pointer").first).to_be_visible()
+    lab.page.mouse.click(x, y)
+
+
+def test_a_path_with_a_line_opens_the_editor_there(lab: LabPage, app: RunningApp):
+    folder = app.home / "projects" / "linked"
+    folder.mkdir()
+    (folder / "long.py").write_text("".join(f"line_{n} = {n}\n" for n in range(1, 200)))
+    lab.open_terminal()
+    lab.type("cd linked; clear; echo '  File \"./long.py\", line 150, in x; none.py:3 long.py:7:4'")
+    lab.until_screen(r"long\.py:7:4\n")
+    click_link(lab, "./long.py")
+    expect(lab.tab()).to_have_text("long.py")
+    eventually(lambda: lab.page.evaluate(CURSOR) == [149, 0], 20, "the place")
+    expect(lab.page.locator(".cm-line", has_text="line_150 = 150")).to_be_visible()
+    lab.page.locator(".lm-TabBar-tab", has_text="Terminal").click()
+    click_link(lab, "long.py:7:4")
+    expect(lab.tab()).to_have_text("long.py")
+    eventually(lambda: lab.page.evaluate(CURSOR) == [6, 3], 20, "the place")
+
+
+def test_a_web_link_of_a_program_opens_without_alarm(lab: LabPage):
+    alarms: list[str] = []
+
+    def refuse(dialog: Dialog) -> None:
+        alarms.append(dialog.message)
+        dialog.dismiss()
+
+    lab.page.on("dialog", refuse)
+    lab.open_terminal()
+    target = f"{lab.url}/dbx-agents/"
+    lab.type(rf"clear; printf '\e]8;;{target}\e\\the site\e]8;;\e\\ \n'")
+    lab.until_screen("(?m)^the site")
+    with lab.page.context.expect_page() as opened:
+        click_link(lab, "the site")
+    assert opened.value.url == target
+    assert alarms == []
+    opened.value.close()
 
 
 # Claude Code's for the background, its editor, a line's end and its stash; others of JupyterLab's.

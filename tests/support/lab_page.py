@@ -97,6 +97,12 @@ class LabPage:
         """Wait for the status bar to say something."""
         expect(self.status).not_to_have_text("Databricks…", timeout=START_MILLISECONDS)
 
+    def ask_for_token(self) -> None:
+        """Open the dialog, by its command."""
+        self.until("() => jupyterapp.commands.isEnabled('dbx-agents:enter-token')")
+        self.page.evaluate("() => { void jupyterapp.commands.execute('dbx-agents:enter-token'); }")
+        expect(self.dialog.locator("input")).to_be_focused()
+
     def give_token(self, token: str) -> None:
         """Type into the dialog, as somebody who sees it, and press Enter."""
         expect(self.dialog.locator("input")).to_be_focused(timeout=START_MILLISECONDS)

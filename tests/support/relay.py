@@ -32,6 +32,11 @@ class Relay:
         self._held_bytes: int | None = None
         self._answer, self._answered_path = b"", b""
         self._swallowed_path: bytes | None = None
+        self._delay_seconds = 0.0
+
+    def be_far_away(self, seconds: float) -> None:
+        """Carry everything that comes from now on so much later, each way."""
+        self._delay_seconds = seconds
 
     def cut(self) -> None:
         """End all connections and refuse new ones."""
@@ -146,8 +151,12 @@ class Relay:
                 while self._has_sent(browser, self._held_bytes):
                     await asyncio.sleep(0.02)
             if browser not in self._lost:
-                sink.write(data)
+                if self._delay_seconds:
+                    self._loop.call_later(self._delay_seconds, sink.write, data)
+                else:
+                    sink.write(data)
                 await sink.drain()
+        await asyncio.sleep(2 * self._delay_seconds)  # what is under way arrives
 
     def _has_sent(self, browser: asyncio.StreamWriter, most_bytes: int | None) -> bool:
         return most_bytes is not None and self._sent_bytes[browser] > most_bytes

@@ -18,6 +18,7 @@
  */
 
 import { attention } from './attention/plugin';
+import { files } from './files/plugin';
 import { launcher } from './launcher/plugin';
 import { panel } from './panel/plugin';
 import { connectionLost, status, statusItem } from './status/plugin';
@@ -26,4 +27,14 @@ import { token } from './token/plugin';
 
 export { IStatusStore } from './status/store';
 
-export default [status, statusItem, token, launcher, panel, terminals, attention, connectionLost];
+export default [
+  status,
+  statusItem,
+  token,
+  launcher,
+  panel,
+  terminals,
+  files,
+  attention,
+  connectionLost
+];

@@ -94,3 +94,50 @@ export function initials(title: string): string {
   const [first = '?', second] = title.match(/[A-Za-z0-9]+/g) ?? [];
   return second ? first.charAt(0) + second.charAt(0) : first.slice(0, 2);
 }
+
+/** Return a colour of CSS as #rrggbb; null if it is none.  Only in a page, which knows the names. */
+export function hexColour(css: string): string | null {
+  const context = document.createElement('canvas').getContext('2d');
+  if (!context || !CSS.supports('color', css.trim())) {
+    return null;
+  }
+  context.fillStyle = css.trim();
+  context.fillRect(0, 0, 1, 1);
+  const [red = 0, green = 0, blue = 0] = context.getImageData(0, 0, 1, 1).data;
+  return `#${[red, green, blue].map(part => part.toString(16).padStart(2, '0')).join('')}`;
+}
+
+/** A path in a line of text, with the line and column in the file that it names, from 1. */
+export interface FilePlace {
+  path: string;
+  line: number;
+  column: number;
+  /** Where it is in the text. */
+  start: number;
+  end: number;
+}
+
+// `a/b.py:12:3`, `a.py(12,3)`, `"a.py", line 12`; a path alone counts if it has a slash.
+const PLACE =
+  /(?<![\w:/.@-])((?:~|\.{1,2})?\/?[\w@+.-]+(?:\/[\w@+.-]+)*)(?:(?::|\(|", line )(\d{1,7})(?:[:,] ?(\d{1,5}))?\)?)?/g;
+
+/** Return what may be files in a line of a terminal; addresses of the web are not. */
+export function filePlaces(text: string, most = 20): FilePlace[] {
+  const places = [];
+  for (const match of text.matchAll(PLACE)) {
+    const [whole, path = '', line, column] = match;
+    if (!line && !path.includes('/')) {
+      continue;
+    }
+    const trimmed = line ? path : path.replace(/\.+$/, '');
+    const end = match.index + (line ? whole.length : trimmed.length);
+    places.push({
+      path: trimmed,
+      line: Number(line ?? 1),
+      column: Number(column ?? 1),
+      start: match.index,
+      end
+    });
+  }
+  return places.slice(0, most);
+}

@@ -9,8 +9,8 @@ const LEVELS = [
   ['text'],
   ['server'],
   ['settings', 'status'],
-  ['widgets'],
-  ['attention', 'continuity', 'launcher', 'terminals', 'token'],
+  ['screen', 'widgets'],
+  ['attention', 'continuity', 'files', 'launcher', 'terminals', 'token'],
   ['panel'],
   ['index']
 ];

@@ -6,6 +6,7 @@ import {
   chartPoints,
   clock,
   countText,
+  filePlaces,
   fromBase64,
   initials,
   quoted,
@@ -75,4 +76,28 @@ test('an icon has two letters, whatever the name', () => {
   assert.equal(initials('Codex'), 'Co');
   assert.equal(initials('<b>'), 'b');
   assert.equal(initials('Ω'), '?');
+});
+
+test('paths are found with their lines, and addresses of the web are not', () => {
+  const found = (text: string): unknown[] =>
+    filePlaces(text).map(({ path, line, column, start, end }) => [
+      path,
+      line,
+      column,
+      text.slice(start, end)
+    ]);
+  assert.deepEqual(found('at src/a.py:12:3, b.ts(4,5): no'), [
+    ['src/a.py', 12, 3, 'src/a.py:12:3'],
+    ['b.ts', 4, 5, 'b.ts(4,5)']
+  ]);
+  assert.deepEqual(found('  File "/home/x/y.py", line 7, in z'), [
+    ['/home/x/y.py', 7, 1, '/home/x/y.py", line 7']
+  ]);
+  assert.deepEqual(found('wrote ~/p/notes.md. And ../q/r.'), [
+    ['~/p/notes.md', 1, 1, '~/p/notes.md'],
+    ['../q/r', 1, 1, '../q/r']
+  ]);
+  assert.deepEqual(found('https://a.example/b/c:80 me@host plain 12:30 words'), [
+    ['12', 30, 1, '12:30']
+  ]);
 });

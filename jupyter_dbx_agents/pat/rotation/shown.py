@@ -32,6 +32,7 @@ class PatStatus(TypedDict):
     pasted: PastedStatus
     credential: CredentialKind
     is_signed_in: bool
+    is_logged_out: bool
 
 
 class Shown:
@@ -47,11 +48,13 @@ class Shown:
             "Agents use your own Databricks account. Sign in, or paste a personal access token."
         )
         self.hint = PASTE_HINT
+        self.is_logged_out = False  # on purpose, and nothing has been tried since
         self.revision = 0
 
     def set(self, state: PatState, message: str, hint: str = "") -> None:
         """Change the state."""
         self.state, self.message, self.hint = state, message, hint
+        self.is_logged_out = self.is_logged_out and state is PatState.NEEDED
         self.changed()
 
     def changed(self) -> None:

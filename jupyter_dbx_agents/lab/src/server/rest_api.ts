@@ -919,6 +919,109 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dbx-agents/api/theme": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Use the colours of the owner's page
+         * @description Programs in terminals that ask for the terminal's colours are told these, at once.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @description The text's, as #rrggbb */
+                        foreground: string;
+                        /** @description As #rrggbb */
+                        background: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description They are used */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": Record<string, never>;
+                    };
+                };
+                400: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dbx-agents/api/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Which paths that a terminal shows are files
+         * @description Relative ones are looked for where the terminal's program works.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @description Its name */
+                        terminal: string;
+                        paths: string[];
+                    };
+                };
+            };
+            responses: {
+                /** @description The files */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            /** @description Absolute paths, by the given ones; what is not a file is left out */
+                            files: {
+                                [key: string]: string;
+                            };
+                        };
+                    };
+                };
+                400: components["responses"]["Error"];
+                404: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/dbx-agents/api/projects": {
         parameters: {
             query?: never;
@@ -1629,6 +1732,8 @@ export interface components {
             credential: "none" | "pat" | "oauth";
             /** @description Whether a sign-in gets a token whenever one is needed */
             is_signed_in: boolean;
+            /** @description Whether the owner has logged out on purpose */
+            is_logged_out: boolean;
         };
         /** @description A sign-in under way */
         SignInAttempt: {
@@ -1769,6 +1874,8 @@ export interface components {
                 last_activity: string;
                 /** @description The program in the foreground, '' if there is none */
                 foreground: string;
+                /** @description Where that program works, '' if it is unknown */
+                folder: string;
                 /** @description Browsers connected to it */
                 clients: number;
             }[];

@@ -10,6 +10,9 @@ import type * as Rest from '../server/rest_api';
 // A rotation takes a moment, and clocks differ.
 const OVERDUE_MILLISECONDS = 5000;
 
+/** The foreground program of a terminal whose prompt asks for a token. */
+export const LOGIN = 'login';
+
 /** Any text in place of the listed ones. */
 type AnyText<T> = T extends string ? string : T;
 

@@ -28,8 +28,6 @@ export interface IStatusStore {
   readonly isConnected: boolean;
   /** Whether the front door answers instead of the server, and requires a sign-in. */
   readonly isSignedOut: boolean;
-  /** Whether `logOut` waits for its reply. */
-  readonly isLoggingOut: boolean;
   /** Resolved when the server has answered for the first time. */
   readonly known: Promise<void>;
   /** Emitted after each change of the status or the connection. */
@@ -52,7 +50,6 @@ export class StatusStore implements IStatusStore {
   private _isKnown = false;
   private _isConnected = false;
   private _isSignedOut = false;
-  private _isLoggingOut = false;
   private _changed = new Signal<this, void>(this);
   private _backoff = new Backoff(...RETRY_MILLISECONDS);
   private _timer = 0;
@@ -85,10 +82,6 @@ export class StatusStore implements IStatusStore {
     return this._isSignedOut;
   }
 
-  get isLoggingOut(): boolean {
-    return this._isLoggingOut;
-  }
-
   /** Follow the server for the life of the page. */
   start(): void {
     this._connect();
@@ -110,12 +103,7 @@ export class StatusStore implements IStatusStore {
   }
 
   async logOut(): Promise<void> {
-    this._isLoggingOut = true; // the event of it may come before the reply
-    try {
-      this.put({ pat: await request<Pat>('pat', 'DELETE') });
-    } finally {
-      this._isLoggingOut = false;
-    }
+    this.put({ pat: await request<Pat>('pat', 'DELETE') });
   }
 
   /** Request the status, even while another request runs: only the last reply counts. */

@@ -1,6 +1,8 @@
-/** What is shown over a terminal: a banner about its state, and a hint in the first one. */
+/** What a terminal's tab shows beside it: a banner about its state over it, and a hint in the first one. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
+import type { Message } from '@lumino/messaging';
+import { type BoxPanel, Widget } from '@lumino/widgets';
 
 /** A line over a terminal, with a button if there is something to do. */
 export class Banner {
@@ -33,41 +35,73 @@ export class Banner {
   }
 }
 
-/** Show what can be done here over a terminal until the user closes it. */
+/** Show what can be done here, above a terminal's output, until the user closes it. */
 export function showHint(
-  host: HTMLElement,
+  host: BoxPanel,
   commands: string[],
   trans: TranslationBundle,
   onClose: () => void
 ): void {
-  const node = document.createElement('div');
-  node.className = 'jp-DbxAgents-hint';
-  node.setAttribute('role', 'note');
   const agents = trans.__(
     'Agents: %1. Type a name here, or click a card in the launcher (+).',
     commands.join(', ')
   );
-  const lines = [
-    ...(commands.length ? [agents] : []),
-    trans.__('Paste or drop files here: they are uploaded and their paths inserted.'),
-    trans.__(
-      'What you commit under ~/projects is copied to your workspace. For everything else, click the Databricks item in the status bar.'
-    )
-  ];
-  node.append(
-    ...lines.map(line => {
+  const hint = new Hint(
+    [
+      ...(commands.length ? [agents] : []),
+      trans.__('Paste or drop files here: they are uploaded and their paths inserted.'),
+      trans.__(
+        'What you commit under ~/projects is copied to your workspace. For everything else, click the Databricks item in the status bar.'
+      )
+    ],
+    trans.__('Got it'),
+    () => {
+      hint.dispose();
+      onClose();
+    }
+  );
+  host.addWidget(hint);
+}
+
+/** Some lines with a button, as high as they are. */
+class Hint extends Widget {
+  private _content = document.createElement('div');
+
+  constructor(lines: string[], label: string, onClick: () => void) {
+    super();
+    this.addClass('jp-DbxAgents-hint');
+    this.node.setAttribute('role', 'note');
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.textContent = label;
+    button.onclick = onClick;
+    const texts = lines.map(line => {
       const p = document.createElement('p');
       p.textContent = line;
       return p;
-    })
-  );
-  const button = document.createElement('button');
-  button.type = 'button';
-  button.textContent = trans.__('Got it');
-  button.onclick = () => {
-    node.remove();
-    onClose();
-  };
-  node.append(button);
-  host.append(node);
+    });
+    const text = document.createElement('div');
+    text.append(...texts);
+    this._content.append(text, button);
+    this.node.append(this._content);
+  }
+
+  protected override onAfterAttach(msg: Message): void {
+    super.onAfterAttach(msg);
+    this._fit();
+  }
+
+  protected override onResize(msg: Widget.ResizeMessage): void {
+    super.onResize(msg);
+    this._fit();
+  }
+
+  /** Lumino's layout asks for the least height in the style, not for the content's. */
+  private _fit(): void {
+    const height = `${this._content.offsetHeight}px`;
+    if (this.node.style.minHeight !== height) {
+      this.node.style.minHeight = height;
+      this.parent?.fit();
+    }
+  }
 }

@@ -10,6 +10,7 @@
 
 import type { ITerminal } from '@jupyterlab/terminal';
 import type { TranslationBundle } from '@jupyterlab/translation';
+import type { XTerm } from '../screen/xterm';
 import { errorText, isSignedOut } from '../server/requests';
 import { onWake } from '../server/wake';
 import { isStopping } from '../status/model';
@@ -18,7 +19,6 @@ import { Banner } from './banner';
 import type { TerminalLink } from './link';
 import { Reconnector } from './reconnector';
 import type { RunningPoll } from './running_poll';
-import type { XTerm } from './xterm';
 
 const BANNER_AFTER_MILLISECONDS = 400;
 

@@ -7,7 +7,7 @@
  */
 
 import type { Terminal } from '@jupyterlab/services';
-import type { XTerm } from './xterm';
+import type { XTerm } from '../screen/xterm';
 
 const MOST_UNACKNOWLEDGED = 16;
 

@@ -1,40 +1,45 @@
 /** The plug-in that adds reconnection, uploads, copying and names to each terminal that opens. */
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import type { MainAreaWidget } from '@jupyterlab/apputils';
+import { IThemeManager, type MainAreaWidget } from '@jupyterlab/apputils';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { type ITerminal, ITerminalTracker } from '@jupyterlab/terminal';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
+import { addCopyKey, allowCopy } from '../screen/clipboard';
+import { addLinks } from '../screen/links';
+import { reportTheme } from '../screen/theme';
+import { meetAgents, xtermOf } from '../screen/xterm';
 import { absolute } from '../server/paths';
 import { Settings } from '../settings';
 import { IStatusStore } from '../status/store';
 import { showHint } from './banner';
-import { addCopyKey, allowCopy } from './clipboard';
 import { Connection } from './connection';
 import { acceptFiles, acceptPaths } from './files';
 import { acknowledge } from './flow';
 import { TerminalLink } from './link';
 import { RunningPoll } from './running_poll';
 import { TabName } from './tab_name';
-import { meetAgents, xtermOf } from './xterm';
 
 export const terminals: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-dbx-agents:terminals',
   description: 'Adds reconnection, uploads, copying by programs and names to terminals.',
   autoStart: true,
   requires: [IStatusStore],
-  optional: [ITerminalTracker, ISettingRegistry, ITranslator],
+  optional: [ITerminalTracker, ISettingRegistry, IThemeManager, ITranslator],
   activate: (
     app: JupyterFrontEnd,
     store: IStatusStore,
     terminals: ITerminalTracker | null,
     registry: ISettingRegistry | null,
+    themes: IThemeManager | null,
     translator: ITranslator | null
   ) => {
     const { commands, serviceManager } = app;
     const settings = new Settings();
     void settings.follow(registry);
+    void app.started.then(() => reportTheme(themes, registry, store));
     const page: Page = {
+      app,
       store,
       settings,
       trans: (translator ?? nullTranslator).load('jupyter_dbx_agents'),
@@ -51,6 +56,7 @@ export const terminals: JupyterFrontEndPlugin<void> = {
 
 /** What the terminals of this page share. */
 interface Page {
+  app: JupyterFrontEnd;
   store: IStatusStore;
   settings: Settings;
   trans: TranslationBundle;
@@ -61,14 +67,14 @@ interface Page {
 
 /** Add everything to a terminal's tab. */
 async function enhance(
-  { content, node }: MainAreaWidget<ITerminal.ITerminal>,
-  { store, settings, trans, running, openAnother, pathOf }: Page
+  { content, contentHeader, node }: MainAreaWidget<ITerminal.ITerminal>,
+  { app, store, settings, trans, running, openAnother, pathOf }: Page
 ): Promise<void> {
   const ready = xtermOf(content);
   void ready.then(xterm => xterm && meetAgents(xterm));
   const link = new TerminalLink(content.session);
   acknowledge(content.session, ready);
-  new TabName(content, store, () => settings.followProgram);
+  new TabName(content, store, () => settings.followProgram, trans);
   acceptFiles(content, node, () => settings.uploadPasted, trans);
   acceptPaths(content, node, pathOf);
   const xterm = await ready;
@@ -77,6 +83,7 @@ async function enhance(
   }
   const connection = new Connection(content, xterm, link, store, trans, node, openAnother, running);
   if (xterm) {
+    addLinks(xterm, app, () => content.session.name, trans);
     allowCopy(xterm, () => settings.copyFromPrograms && !connection.isReplaying, trans);
   }
   if (settings.firstHint) {
@@ -84,7 +91,7 @@ async function enhance(
     await store.known;
     const agents = store.status.agents ?? [];
     const commands = agents.filter(agent => agent.enabled !== false).map(agent => agent.command);
-    showHint(node, commands, trans, () => {
+    showHint(contentHeader, commands, trans, () => {
       settings.markHintRead();
       content.activate();
     });

@@ -1,7 +1,8 @@
 /** Names a terminal's tab after its foreground program, unless the program sets a title itself. */
 
 import type { ITerminal } from '@jupyterlab/terminal';
-import { programIn } from '../status/model';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { LOGIN, programIn } from '../status/model';
 import type { IStatusStore } from '../status/store';
 
 const SHELLS = new Set(['bash', 'sh', 'zsh', 'fish', 'dash']);
@@ -13,7 +14,8 @@ export class TabName {
   constructor(
     private _terminal: ITerminal.ITerminal,
     private _store: IStatusStore,
-    private _isEnabled: () => boolean
+    private _isEnabled: () => boolean,
+    private _trans: TranslationBundle
   ) {
     _store.changed.connect(this._follow, this);
     const stop = () => _store.changed.disconnect(this._follow, this);
@@ -30,6 +32,13 @@ export class TabName {
     }
   }
 
+  private _label(program: string, plain: string): string {
+    if (program === LOGIN) {
+      return this._trans.__('Sign in');
+    }
+    return plain || `${program} (${this._terminal.session.name})`;
+  }
+
   private _name(program: string): void {
     const { session, title } = this._terminal;
     const plain = `Terminal ${session.name}`;
@@ -37,7 +46,7 @@ export class TabName {
     const hasOwnTitle = ![this._ours, plain, 'Terminal', ''].includes(title.label);
     this._program = program;
     if (isShell || !hasOwnTitle) {
-      this._ours = isShell || !program ? plain : `${program} (${session.name})`;
+      this._ours = this._label(program, isShell || !program ? plain : '');
       title.label = this._ours;
     }
   }

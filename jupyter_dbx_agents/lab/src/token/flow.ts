@@ -1,9 +1,11 @@
 /**
  * When the dialog for signing in or a token opens and closes.
  *
- * It opens when the server begins to need a token, and with each terminal that opens while it does; it
- * closes by itself when the user has connected elsewhere: in another tab, at a terminal's prompt, or by
- * a sign-in that comes back to the app.
+ * It opens by itself when the server begins to need a token, once: who has closed it, or has logged
+ * out on purpose, opens it when they want to.  It does not open beside a terminal that asks for the
+ * same, nor when such a prompt has refused what was pasted.  It closes by itself when the user has
+ * connected elsewhere: in another tab, at a terminal's prompt, or by a sign-in that comes back to the
+ * app.
  */
 
 import { Dialog, Notification, ReactWidget } from '@jupyterlab/apputils';
@@ -18,10 +20,13 @@ import { type Pasted as Entered, PatDialog } from './dialog';
 
 export class PatFlow {
   private _dialog: PatDialog | null = null;
-  private _wasNeeded = false;
+  private _wasNeeded: boolean | null = null; // null until the first status
   private _isAdopting = false;
 
-  /** `returnFocus` is called when a dialog has closed. */
+  /**
+   * `isEnabled` says whether the dialog may open by itself; `returnFocus` is called when a dialog has
+   * closed.
+   */
   constructor(
     private _store: IStatusStore,
     private _trans: TranslationBundle,
@@ -51,13 +56,6 @@ export class PatFlow {
     await this._offerCandidates();
   }
 
-  /** Open the dialog unless the setting is off. */
-  offerIfEnabled(): void {
-    if (this._isEnabled()) {
-      void this.offer();
-    }
-  }
-
   /** An event reports the new token before the reply says whether the pasted one was revoked. */
   private async _connect(pasted: Entered): Promise<void> {
     const path = 'token' in pasted ? 'pat' : 'pat/sign-in/answer';
@@ -71,11 +69,16 @@ export class PatFlow {
   }
 
   private _follow(): void {
-    const needed = isNeeded(this._store.status);
-    if (needed && !this._wasNeeded && !this._store.isLoggingOut) {
-      this.offerIfEnabled();
+    const { pat } = this._store.status;
+    if (!pat || pat.state === 'adopting') {
+      return; // what comes of it may be that a token is needed as before
     }
-    if (isUsable(this._store.status.pat) && !needed && !this._isAdopting) {
+    const needed = isNeeded(this._store.status);
+    const isOnPurpose = pat.is_logged_out === true && this._wasNeeded !== null;
+    if (needed && !this._wasNeeded && !isOnPurpose && this._isEnabled()) {
+      void this.offer();
+    }
+    if (isUsable(pat) && !needed && !this._isAdopting) {
       this._dialog?.reject();
     }
     this._wasNeeded = needed;

@@ -7,7 +7,7 @@ import { ITerminalTracker } from '@jupyterlab/terminal';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { Settings } from '../settings';
 import { ENTER_TOKEN } from '../status/commands';
-import { isNeeded } from '../status/model';
+import { isNeeded, LOGIN, programIn } from '../status/model';
 import { IStatusStore } from '../status/store';
 import { PatFlow } from './flow';
 
@@ -30,7 +30,7 @@ export const token: JupyterFrontEndPlugin<void> = {
     const flow = new PatFlow(
       store,
       trans,
-      () => settings.askForToken,
+      () => settings.askForToken && !asksIn(terminals, store),
       () => focus(terminals)
     );
     commands.addCommand(ENTER_TOKEN, {
@@ -40,12 +40,16 @@ export const token: JupyterFrontEndPlugin<void> = {
     });
     store.changed.connect(() => commands.notifyCommandChanged(ENTER_TOKEN));
     palette?.addItem({ command: ENTER_TOKEN, category: trans.__('Agents') });
-    void settings.follow(registry).then(() => {
-      flow.start();
-      terminals?.widgetAdded.connect(() => flow.offerIfEnabled());
-    });
+    void settings.follow(registry).then(() => flow.start());
   }
 };
+
+/** Whether one of this page's terminals asks for a token. */
+function asksIn(terminals: ITerminalTracker | null, { status }: IStatusStore): boolean {
+  return Boolean(
+    terminals?.find(({ content }) => programIn(status, content.session.name) === LOGIN)
+  );
+}
 
 /** Return the focus to the terminal in front, if there is one. */
 function focus(terminals: ITerminalTracker | null): void {

@@ -1,4 +1,4 @@
-"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{39(t,e,r){var a=r(37),n=r.n(a),o=r(38),s=(r.n(o))()(n());s.push([t.id,`/* The status bar centres the text of labels, but not of buttons. */
+"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{39(t,e,r){var o=r(37),a=r.n(o),n=r(38),i=(r.n(n))()(a());i.push([t.id,`/* The status bar centres the text of labels, but not of buttons. */
 .jp-DbxAgents-StatusItem {
   display: flex;
   align-items: center;
@@ -333,8 +333,7 @@
   background: var(--jp-error-color1);
 }
 
-.jp-DbxAgents-banner,
-.jp-DbxAgents-hint {
+.jp-DbxAgents-banner {
   position: absolute;
   right: 24px;
   z-index: 10;
@@ -358,8 +357,21 @@
 }
 
 .jp-DbxAgents-hint {
-  top: 50%; /* shells begin above it, and agents have their prompt below */
-  transform: translateY(-50%);
+  border-bottom: 1px solid var(--jp-border-color1);
+  background: var(--jp-layout-color2);
+  color: var(--jp-ui-font-color1);
+  font-size: var(--jp-ui-font-size1);
+}
+
+.jp-DbxAgents-hint > div {
+  display: flex;
+  align-items: center;
+  gap: 12px;
+  padding: 4px 12px;
+}
+
+.jp-DbxAgents-hint > div > div {
+  flex: 1;
 }
 
 .jp-DbxAgents-hint p {
@@ -375,11 +387,6 @@
   color: var(--jp-ui-font-color1);
   font: inherit;
   cursor: pointer;
-}
-
-.jp-DbxAgents-hint button {
-  display: block;
-  margin-left: auto;
 }
 
 :is(.jp-DbxAgents-banner, .jp-DbxAgents-hint) button:focus-visible {
@@ -404,6 +411,27 @@
 .jp-Launcher-content:has([data-category="Agents"])
   .jp-Launcher-section:has([data-category="Other"]) {
   order: -1;
+}
+
+.jp-DbxAgents-diff {
+  max-height: 40vh;
+  margin: 4px 0;
+  padding: 4px 8px;
+  overflow: auto;
+  border: 1px solid var(--jp-border-color2);
+  background: var(--jp-layout-color0);
+  font-family: var(--jp-code-font-family);
+  font-size: var(--jp-code-font-size);
+}
+
+.jp-DbxAgents-diff [data-sign="+"] {
+  color: var(--jp-ui-font-color0);
+  background: color-mix(in srgb, var(--jp-success-color1) 22%, transparent);
+}
+
+.jp-DbxAgents-diff [data-sign="-"] {
+  color: var(--jp-ui-font-color0);
+  background: color-mix(in srgb, var(--jp-error-color1) 22%, transparent);
 }
 
 /* What an agent does, on the tab of its terminal; the words are in the tab's caption. */
@@ -440,5 +468,5 @@
   border-left: 3px solid #b35900;
   padding-left: 6px;
 }
-`,""]),r.d(e,{},{A:s})},36(t,e,r){var a=r(37),n=r.n(a),o=r(38),s=r.n(o),i=r(39),p=s()(n());p.i(i.A),p.push([t.id,`
-`,""]),r.d(e,{},{A:p})},38(t){t.exports=function(t){var e=[];return e.toString=function(){return this.map(function(e){var r="",a=void 0!==e[5];return e[4]&&(r+="@supports (".concat(e[4],") {")),e[2]&&(r+="@media ".concat(e[2]," {")),a&&(r+="@layer".concat(e[5].length>0?" ".concat(e[5]):""," {")),r+=t(e),a&&(r+="}"),e[2]&&(r+="}"),e[4]&&(r+="}"),r}).join("")},e.i=function(t,r,a,n,o){"string"==typeof t&&(t=[[null,t,void 0]]);var s={};if(a)for(var i=0;i<this.length;i++){var p=this[i][0];null!=p&&(s[p]=!0)}for(var l=0;l<t.length;l++){var c=[].concat(t[l]);a&&s[c[0]]||(void 0!==o&&(void 0===c[5]||(c[1]="@layer".concat(c[5].length>0?" ".concat(c[5]):""," {").concat(c[1],"}")),c[5]=o),r&&(c[2]&&(c[1]="@media ".concat(c[2]," {").concat(c[1],"}")),c[2]=r),n&&(c[4]?(c[1]="@supports (".concat(c[4],") {").concat(c[1],"}"),c[4]=n):c[4]="".concat(n)),e.push(c))}},e}},37(t){t.exports=function(t){return t[1]}},29(t,e,r){r.r(e);var a=r(30),n=r.n(a),o=r(31),s=r.n(o),i=r(32),p=r.n(i),l=r(33),c=r.n(l),d=r(34),b=r.n(d),u=r(35),g=r.n(u),x=r(36),f={};f.styleTagTransform=g(),f.setAttributes=c(),f.insert=p().bind(null,"head"),f.domAPI=s(),f.insertStyleElement=b(),n()(x.A,f);let j=x.A&&x.A.locals?x.A.locals:void 0;r.d(e,{},{default:j})},30(t){var e=[];function r(t){for(var r=-1,a=0;a<e.length;a++)if(e[a].identifier===t){r=a;break}return r}function a(t,a){for(var n={},o=[],s=0;s<t.length;s++){var i=t[s],p=a.base?i[0]+a.base:i[0],l=n[p]||0,c="".concat(p," ").concat(l);n[p]=l+1;var d=r(c),b={css:i[1],media:i[2],sourceMap:i[3],supports:i[4],layer:i[5]};if(-1!==d)e[d].references++,e[d].updater(b);else{var u=function(t,e){var r=e.domAPI(e);return r.update(t),function(e){e?(e.css!==t.css||e.media!==t.media||e.sourceMap!==t.sourceMap||e.supports!==t.supports||e.layer!==t.layer)&&r.update(t=e):r.remove()}}(b,a);a.byIndex=s,e.splice(s,0,{identifier:c,updater:u,references:1})}o.push(c)}return o}t.exports=function(t,n){var o=a(t=t||[],n=n||{});return function(t){t=t||[];for(var s=0;s<o.length;s++){var i=r(o[s]);e[i].references--}for(var p=a(t,n),l=0;l<o.length;l++){var c=r(o[l]);0===e[c].references&&(e[c].updater(),e.splice(c,1))}o=p}}},32(t){var e={};t.exports=function(t,r){var a=function(t){if(void 0===e[t]){var r=document.querySelector(t);if(window.HTMLIFrameElement&&r instanceof window.HTMLIFrameElement)try{r=r.contentDocument.head}catch(t){r=null}e[t]=r}return e[t]}(t);if(!a)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");a.appendChild(r)}},34(t){t.exports=function(t){var e=document.createElement("style");return t.setAttributes(e,t.attributes),t.insert(e,t.options),e}},33(t,e,r){t.exports=function(t){var e=r.nc;e&&t.setAttribute("nonce",e)}},31(t){t.exports=function(t){if("u"<typeof document)return{update:function(){},remove:function(){}};var e=t.insertStyleElement(t);return{update:function(r){var a,n,o;a="",r.supports&&(a+="@supports (".concat(r.supports,") {")),r.media&&(a+="@media ".concat(r.media," {")),(n=void 0!==r.layer)&&(a+="@layer".concat(r.layer.length>0?" ".concat(r.layer):""," {")),a+=r.css,n&&(a+="}"),r.media&&(a+="}"),r.supports&&(a+="}"),(o=r.sourceMap)&&"u">typeof btoa&&(a+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(o))))," */")),t.styleTagTransform(a,e,t.options)},remove:function(){var t;null===(t=e).parentNode||t.parentNode.removeChild(t)}}}},35(t){t.exports=function(t,e){if(e.styleSheet)e.styleSheet.cssText=t;else{for(;e.firstChild;)e.removeChild(e.firstChild);e.appendChild(document.createTextNode(t))}}}}]);
+`,""]),r.d(e,{},{A:i})},36(t,e,r){var o=r(37),a=r.n(o),n=r(38),i=r.n(n),s=r(39),p=i()(a());p.i(s.A),p.push([t.id,`
+`,""]),r.d(e,{},{A:p})},38(t){t.exports=function(t){var e=[];return e.toString=function(){return this.map(function(e){var r="",o=void 0!==e[5];return e[4]&&(r+="@supports (".concat(e[4],") {")),e[2]&&(r+="@media ".concat(e[2]," {")),o&&(r+="@layer".concat(e[5].length>0?" ".concat(e[5]):""," {")),r+=t(e),o&&(r+="}"),e[2]&&(r+="}"),e[4]&&(r+="}"),r}).join("")},e.i=function(t,r,o,a,n){"string"==typeof t&&(t=[[null,t,void 0]]);var i={};if(o)for(var s=0;s<this.length;s++){var p=this[s][0];null!=p&&(i[p]=!0)}for(var l=0;l<t.length;l++){var c=[].concat(t[l]);o&&i[c[0]]||(void 0!==n&&(void 0===c[5]||(c[1]="@layer".concat(c[5].length>0?" ".concat(c[5]):""," {").concat(c[1],"}")),c[5]=n),r&&(c[2]&&(c[1]="@media ".concat(c[2]," {").concat(c[1],"}")),c[2]=r),a&&(c[4]?(c[1]="@supports (".concat(c[4],") {").concat(c[1],"}"),c[4]=a):c[4]="".concat(a)),e.push(c))}},e}},37(t){t.exports=function(t){return t[1]}},29(t,e,r){r.r(e);var o=r(30),a=r.n(o),n=r(31),i=r.n(n),s=r(32),p=r.n(s),l=r(33),c=r.n(l),d=r(34),b=r.n(d),u=r(35),g=r.n(u),x=r(36),f={};f.styleTagTransform=g(),f.setAttributes=c(),f.insert=p().bind(null,"head"),f.domAPI=i(),f.insertStyleElement=b(),a()(x.A,f);let j=x.A&&x.A.locals?x.A.locals:void 0;r.d(e,{},{default:j})},30(t){var e=[];function r(t){for(var r=-1,o=0;o<e.length;o++)if(e[o].identifier===t){r=o;break}return r}function o(t,o){for(var a={},n=[],i=0;i<t.length;i++){var s=t[i],p=o.base?s[0]+o.base:s[0],l=a[p]||0,c="".concat(p," ").concat(l);a[p]=l+1;var d=r(c),b={css:s[1],media:s[2],sourceMap:s[3],supports:s[4],layer:s[5]};if(-1!==d)e[d].references++,e[d].updater(b);else{var u=function(t,e){var r=e.domAPI(e);return r.update(t),function(e){e?(e.css!==t.css||e.media!==t.media||e.sourceMap!==t.sourceMap||e.supports!==t.supports||e.layer!==t.layer)&&r.update(t=e):r.remove()}}(b,o);o.byIndex=i,e.splice(i,0,{identifier:c,updater:u,references:1})}n.push(c)}return n}t.exports=function(t,a){var n=o(t=t||[],a=a||{});return function(t){t=t||[];for(var i=0;i<n.length;i++){var s=r(n[i]);e[s].references--}for(var p=o(t,a),l=0;l<n.length;l++){var c=r(n[l]);0===e[c].references&&(e[c].updater(),e.splice(c,1))}n=p}}},32(t){var e={};t.exports=function(t,r){var o=function(t){if(void 0===e[t]){var r=document.querySelector(t);if(window.HTMLIFrameElement&&r instanceof window.HTMLIFrameElement)try{r=r.contentDocument.head}catch(t){r=null}e[t]=r}return e[t]}(t);if(!o)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");o.appendChild(r)}},34(t){t.exports=function(t){var e=document.createElement("style");return t.setAttributes(e,t.attributes),t.insert(e,t.options),e}},33(t,e,r){t.exports=function(t){var e=r.nc;e&&t.setAttribute("nonce",e)}},31(t){t.exports=function(t){if("u"<typeof document)return{update:function(){},remove:function(){}};var e=t.insertStyleElement(t);return{update:function(r){var o,a,n;o="",r.supports&&(o+="@supports (".concat(r.supports,") {")),r.media&&(o+="@media ".concat(r.media," {")),(a=void 0!==r.layer)&&(o+="@layer".concat(r.layer.length>0?" ".concat(r.layer):""," {")),o+=r.css,a&&(o+="}"),r.media&&(o+="}"),r.supports&&(o+="}"),(n=r.sourceMap)&&"u">typeof btoa&&(o+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(n))))," */")),t.styleTagTransform(o,e,t.options)},remove:function(){var t;null===(t=e).parentNode||t.parentNode.removeChild(t)}}}},35(t){t.exports=function(t,e){if(e.styleSheet)e.styleSheet.cssText=t;else{for(;e.firstChild;)e.removeChild(e.firstChild);e.appendChild(document.createTextNode(t))}}}}]);

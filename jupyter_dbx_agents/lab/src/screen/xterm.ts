@@ -8,8 +8,17 @@
 
 import type { ITerminal } from '@jupyterlab/terminal';
 import { Unicode11Addon } from '@xterm/addon-unicode11';
+import { keepDimReadable } from './dim';
 
 const SYNCHRONIZED_OUTPUT = 2026;
+const LEAST_CONTRAST = 4.5;
+
+/** A link in xterm's buffer: rows and columns count from 1, the end is the last cell. */
+export interface XTermLink {
+  text: string;
+  range: { start: { x: number; y: number }; end: { x: number; y: number } };
+  activate(): void;
+}
 
 /** The part of xterm's API that is used here. */
 export interface XTerm {
@@ -17,10 +26,28 @@ export interface XTerm {
   reset(): void;
   rows: number;
   cols: number;
-  buffer: { active: { type: string } };
-  options: { allowProposedApi?: boolean; macOptionClickForcesSelection?: boolean };
+  buffer: {
+    active: {
+      type: string;
+      getLine(
+        y: number
+      ): { isWrapped: boolean; getCell(x: number): { getChars(): string } | undefined } | undefined;
+    };
+  };
+  options: {
+    allowProposedApi?: boolean;
+    macOptionClickForcesSelection?: boolean;
+    minimumContrastRatio?: number;
+    linkHandler?: {
+      activate(event: MouseEvent, uri: string): void;
+      allowNonHttpProtocols: boolean;
+    };
+  };
   unicode: { activeVersion: string };
   loadAddon(addon: Unicode11Addon): void;
+  registerLinkProvider(provider: {
+    provideLinks(row: number, provide: (links: XTermLink[] | undefined) => void): void;
+  }): unknown;
   input(data: string, wasUserInput?: boolean): void;
   parser: {
     registerOscHandler(code: number, handler: (data: string) => boolean): unknown;
@@ -50,6 +77,9 @@ export function meetAgents(xterm: XTerm): void {
   // As wide as programs count emoji, and as in the server's screens.
   xterm.loadAddon(new Unicode11Addon());
   xterm.unicode.activeVersion = '11';
+  // WCAG's for text: programs choose colours for one theme, and are shown in another.
+  xterm.options.minimumContrastRatio = LEAST_CONTRAST;
+  keepDimReadable(xterm);
   // Otherwise nothing can be selected on a Mac while a program tracks the mouse.
   xterm.options.macOptionClickForcesSelection = true;
   // The server sends a frame whole; programs ask (DECRQM) whether it does.
