@@ -13,7 +13,8 @@ import {
   type Task
 } from '../status/model';
 import { tokenText } from '../text';
-import { Button, type Context, Message, Section, State } from './parts';
+import { Button, Message, Section, State } from '../widgets/parts';
+import type { Context } from './context';
 
 const INSTALL = 'install-';
 

@@ -2,7 +2,8 @@
 
 import * as React from 'react';
 import type { McpServer } from '../status/model';
-import { Button, type Context, Message, Section, State } from './parts';
+import { Button, Message, Section, State } from '../widgets/parts';
+import type { Context } from './context';
 
 type Part = Pick<Context, 'actions' | 'trans'>;
 

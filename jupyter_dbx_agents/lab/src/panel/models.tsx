@@ -4,7 +4,8 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { latencies, titleOf, type Usage as UsageModel, usageKey } from '../status/model';
 import { countText } from '../text';
-import { Chart, type Context, Message, Section } from './parts';
+import { Chart, Message, Section } from '../widgets/parts';
+import type { Context } from './context';
 
 const MOST_POINTS = 30;
 

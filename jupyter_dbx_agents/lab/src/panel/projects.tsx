@@ -2,7 +2,8 @@
 
 import * as React from 'react';
 import { nextTryOf, type Project, progressOf, type Restorable } from '../status/model';
-import { Button, type Context, Message, Remarks, Section, State } from './parts';
+import { Button, Message, Remarks, Section, State } from '../widgets/parts';
+import type { Context } from './context';
 
 type Part = Pick<Context, 'actions' | 'trans'>;
 

@@ -2,13 +2,13 @@
 
 import { ReactWidget, UseSignal } from '@jupyterlab/apputils';
 import * as React from 'react';
+import { Continuity } from '../continuity/section';
+import { ErrorBoundary } from '../widgets/errors';
 import { Agents, Startup } from './agents';
-import { Continuity } from './continuity';
+import type { Context } from './context';
 import { Credential } from './credential';
-import { ErrorBoundary } from './errors';
 import { McpServers } from './mcp';
 import { Models } from './models';
-import type { Context } from './parts';
 import { Projects } from './projects';
 import { Memory, Sessions } from './sessions';
 
