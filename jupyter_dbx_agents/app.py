@@ -46,6 +46,7 @@ from .background import BackgroundTasks, Coalesced, Stage, backoff_seconds, run_
 from .broker import Broker
 from .broker.ledger import UsageStatus
 from .config_files import ManagedFiles
+from .config_files.managed import STATE_FOLDER
 from .environment import (
     Environment,
     child_environment,
@@ -60,6 +61,8 @@ from .errors import ConfigurationError, DbxAgentsError, PatError, WorkspaceError
 from .git_sync import GitSync
 from .git_sync.states import ProjectStatus
 from .lifecycle.attention import TerminalSignals
+from .lifecycle.continuity import Continuity
+from .lifecycle.continuity.part import NOTHING, ContinuityStatus
 from .lifecycle.home_traces import HomeTraces
 from .lifecycle.preferences import preferences
 from .lifecycle.process import fatal, tune_event_loop
@@ -121,6 +124,7 @@ class ServerStatus(SessionsStatus):
     attention: list[SessionState]
     projects: list[ProjectStatus]
     startup: list[TaskStatus]
+    continuity: ContinuityStatus
 
 
 class DbxAgentsApp(ExtensionApp):
@@ -148,6 +152,7 @@ class DbxAgentsApp(ExtensionApp):
         FactsWatch,
         Webhook,
         StartupTasks,
+        Continuity,
     ]
 
     projects_folder = Unicode(
@@ -251,6 +256,7 @@ class DbxAgentsApp(ExtensionApp):
         self.skills = Skills(environment.home, self.api, self.pats.current, parent=self)
         self.databricks = DatabricksTools(self.databricks_cli, self.skills, parent=self)
         self.attention = self._build_attention()
+        self.continuity = self._build_continuity()
         self._search_projects = Coalesced(self.git_sync.install_hooks)
         self._refresh_agents = Coalesced(self.agents.refresh)
         self._rewrite_agents = Coalesced(self.agents.rewrite)
@@ -263,6 +269,7 @@ class DbxAgentsApp(ExtensionApp):
             self.agents,
             self.mcp,
             self.git_sync,
+            self.continuity,
             self.tracer,
             self.attention,
             self.status,
@@ -354,11 +361,33 @@ class DbxAgentsApp(ExtensionApp):
             api=self.api,
             pats=self.pats,
             user=lambda: self.pats.user,
+            secrets=self._secrets,
             parent=self,
         )
         sync.on_change.append(lambda: self._emit("projects", sync.status()))
         sync.on_change.append(lambda: self.background.spawn(self.agents.check_repositories()))
         return sync
+
+    def _build_continuity(self) -> Continuity:
+        continuity = Continuity(
+            home=self.environment.home,
+            state_folder=self.environment.home / STATE_FOLDER,
+            origin=self.environment.app_name,
+            is_databricks_app=self.environment.is_databricks_app,
+            git_sync=self.git_sync,
+            secrets=self._secrets,
+            manager=self.sessions.manager,
+            parent=self,
+        )
+        if continuity.keeps == NOTHING:
+            self.git_sync.keeps_work_in_progress = False
+        continuity.on_change.append(lambda: self._emit("continuity", continuity.status()))
+        return continuity
+
+    def _secrets(self) -> list[Secret]:
+        """Return what no upload may contain, though an agent may have printed it."""
+        current = self.pats.current()
+        return [*self.broker.secrets(), *([current] if current is not None else [])]
 
     @fatal
     def initialize_handlers(self) -> None:
@@ -388,6 +417,7 @@ class DbxAgentsApp(ExtensionApp):
         self.background.spawn(self.broker.mcp.run())
         self.background.spawn(self.tracer.run())
         self.background.spawn(self.webhook.run())
+        self.background.spawn(self.attention.run(lambda: self.broker.was_used_within(60)))
         if self.environment.is_databricks_app:
             self._set_up()
             if self.environment.token:
@@ -404,6 +434,7 @@ class DbxAgentsApp(ExtensionApp):
         prepare_children(self.environment.home, self.agents.environment())
         self._add_startup_tasks()
         self.background.spawn(self.agents.run())
+        self.background.spawn(self.continuity.run())
         self.background.spawn(self.startup.run())
 
     async def stop_extension(self) -> None:
@@ -415,10 +446,11 @@ class DbxAgentsApp(ExtensionApp):
         closing = [self.broker.stop, self.api.close, self.attention.stop]
         closing += [part.stop for part in (self.channel, self.resolver) if part is not None]
         sessions = [self.sessions.end_terminals, self.sessions.end_kernels, self.pats.settle]
+        flushes = [lambda: self.git_sync.stop(FLUSH_SECONDS), self.continuity.flush]
         stages = [
             Stage("notifying the clients", 0.2, [self._announce_stop]),
             Stage("background work", 1.0, [self.background.stop]),
-            Stage("sessions and sync", 4.7, [*sessions, lambda: self.git_sync.stop(FLUSH_SECONDS)]),
+            Stage("sessions and sync", 4.7, [*sessions, *flushes]),
             Stage("revoking the tokens", 3.1, [self.credential_tasks.stop, self.pats.stop]),
             Stage("files and connections", 0.8, [self.profile.leave, *closing]),
         ]
@@ -435,6 +467,7 @@ class DbxAgentsApp(ExtensionApp):
             await asyncio.to_thread(self._home_traces.remove, links)
 
     async def _announce_stop(self) -> None:
+        self.continuity.freeze()
         self._emit("server", {"state": "stopping", "message": STOPPING_MESSAGE})
         self.sessions.announce(STOPPING_MESSAGE)
 
@@ -522,7 +555,8 @@ class DbxAgentsApp(ExtensionApp):
     def _terminal_environment(self, base: Mapping[str, str]) -> dict[str, str]:
         if not self._is_set_up:
             return dict(base)
-        return child_environment(base, self.environment.home, self.agents.environment())
+        extra = {**self.agents.environment(), **self.continuity.terminal_environment(base)}
+        return child_environment(base, self.environment.home, extra)
 
     def _terminal_opened(self) -> None:
         self.pats.session_opened()
@@ -595,5 +629,6 @@ class DbxAgentsApp(ExtensionApp):
             "attention": self.attention.status(),
             "projects": self.git_sync.status(),
             "startup": self.startup.status(),
+            "continuity": self.continuity.status(),
             **self.sessions.status(),
         }

@@ -8,6 +8,7 @@ The last user message, without ``<system-reminder>`` blocks and the like, decide
   RESULT``; several such lines are called in turn.  Without such a tool: ``no tool: NAME``.
 - ``stream: N chunks every M ms``: N numbered chunks, slowly, then ``end of stream``.
 - ``bulk: N tokens``: N words at full speed, then ``end of bulk``.
+- ``recall?``: ``recalled: `` and what lines ``remember: WORDS`` said earlier in the conversation.
 - anything else: ``echo: `` and the message.
 """
 
@@ -42,6 +43,8 @@ _TOOL = re.compile(r"^[ \t]*\"?tool:[ \t]*(\S+)[ \t]*(\{.*\})?[ \t]*\"?$", re.MU
 # Claude Code offers the tools of MCP servers only after they were searched for.
 _SEARCH, _FOUND = "ToolSearch", "Tool loaded."
 _STREAM = re.compile(r"^\s*stream:\s*(\d+)\s*chunks?\s*every\s*(\d+)\s*ms", re.MULTILINE)
+_RECALL = re.compile(r"^\s*\"?recall\?", re.MULTILINE)
+_REMEMBER = re.compile(r"^\s*\"?remember: *(.+?)\"?\s*$", re.MULTILINE)
 _BULK = re.compile(r"^\s*bulk:\s*(\d+)\s*tokens?", re.MULTILINE)
 # The names of the agents' shell tools; else any tool with a command parameter is used.
 _SHELL_TOOL_NAMES = (
@@ -151,7 +154,7 @@ def _decide(conversation: Conversation) -> _Decision:
         return called
     if results:
         return _split_words(f"done: {_tool_output(results[-1])}"), None, 0.0, None
-    return _decide_text(prompt)
+    return _decide_text(prompt, conversation.turns)
 
 
 def _tool_call(prompt: str, results: list[str], tools: tuple[Tool, ...]) -> _Decision | None:
@@ -183,7 +186,15 @@ def _plain(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
-def _decide_text(prompt: str) -> _Decision:
+def _remembered(turns: tuple[Turn, ...]) -> list[str]:
+    """Return what the user's messages asked to remember, in their order."""
+    texts = (_ADDED_BLOCKS.sub("", turn.text) for turn in turns if turn.role == "user")
+    return [words for text in texts for words in _REMEMBER.findall(text)]
+
+
+def _decide_text(prompt: str, turns: tuple[Turn, ...]) -> _Decision:
+    if _RECALL.search(prompt):
+        return _split_words(f"recalled: {', '.join(_remembered(turns))}"), None, 0.0, None
     if match := _STREAM.search(prompt):
         count, milliseconds = min(int(match[1]), _MAX_CHUNKS), int(match[2])
         chunks = (*(f"chunk {i} " for i in range(1, count + 1)), "end of stream")

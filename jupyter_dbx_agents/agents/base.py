@@ -164,7 +164,8 @@ class Agent:
     prompts elsewhere, each with a pattern of what is not followed there.  ``links`` are
     symbolic links in the home, with their targets (both below it).  ``module`` is what its process
     runs if that is a module of Python; ``one_turn`` are the words of its command line by which it
-    does one turn and ends; ``titles`` the marks in its terminal's title that say what it is doing.
+    does one turn and ends; ``titles`` the marks in its terminal's title, or a bell, that say
+    what it is doing.
     ``depends_on`` returns what its files depend on in the home beside the context.
     ``prepare`` gets what its files need from the installed program, and raises InstallError.
     ``trusts_each_repository`` if its files name every repository.  ``memory`` is what of it

@@ -18,6 +18,7 @@ from ..local_channel.client import call
 from ..local_channel.paths import PAT_PATH, STATUS_PATH
 from . import doctor
 from .agents import add_agents_command
+from .conversations import add_conversations_command
 from .login import Way, is_usable, log_in
 from .mcp import add_mcp_command
 from .projects import add_project_commands
@@ -91,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     add_mcp_command(commands, _print_lines)
     add_skills_command(commands, _print_lines)
     add_project_commands(commands, _print_lines)
+    add_conversations_command(commands, _print_lines)
     add("doctor", _doctor, "check everything and suggest fixes")
     _add_deployment_commands(commands)
     return parser
@@ -278,6 +280,9 @@ def status_lines(status: ServerStatus) -> list[str]:
     for project in status["projects"]:
         if project["message"]:
             rows.append(("", f"{project['name']}: {project['message']} {project['hint']}"))
+    continuity = status["continuity"]
+    kept = f"kept at {continuity['kept_at']}" if continuity["kept_at"] else ""
+    rows.append(("Home", continuity["message"] or kept))
     return [f"{name:11}{text.strip()}" for name, text in rows if text.strip()]
 
 

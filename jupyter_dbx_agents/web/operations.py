@@ -17,9 +17,12 @@ from ..agents.roster import AgentStatus
 from ..agents.tracing import SessionTracer
 from ..errors import RequestError
 from ..git_sync import GitSync
+from ..lifecycle.continuity import Continuity
 from ..local_channel.paths import (
     AGENTS_PATH,
     ATTENTION_PATH,
+    CONTINUITY_PATH,
+    CONVERSATIONS_PATH,
     DATABRICKS_PATH,
     FILES_PATH,
     MCP_PATH,
@@ -63,6 +66,7 @@ class Services:
     agents: AgentRoster
     mcp: McpServers
     git_sync: GitSync
+    continuity: Continuity
     tracer: SessionTracer
     attention: Attention
     status: Callable[[], Reply]
@@ -231,6 +235,37 @@ async def post_forget(services: Services, body: Body) -> Reply:
     return asdict(await services.git_sync.forget(_text(body, "name"), files=files))
 
 
+async def get_continuity(services: Services, _body: Body) -> Reply:
+    """Return what is kept for the next start, and what of former starts could come back."""
+    offer = await services.continuity.offer()
+    return {"status": services.continuity.status(), "offer": offer}
+
+
+async def delete_continuity(services: Services, _body: Body) -> Reply:
+    """Delete what is kept beside the projects' commits."""
+    return await services.continuity.forget()
+
+
+async def post_come_back(services: Services, _body: Body) -> Reply:
+    """Bring everything back: projects, conversations, history, terminals."""
+    return {"steps": await services.continuity.restore()}
+
+
+async def get_conversations(services: Services, _body: Body) -> Reply:
+    """Return the agents' conversations, newest first."""
+    return {"conversations": await services.continuity.conversations()}
+
+
+async def post_search(services: Services, body: Body) -> Reply:
+    """Return the conversations in which a text was said."""
+    return {"conversations": await services.continuity.conversations(_text(body, "text"))}
+
+
+async def post_resume(services: Services, body: Body) -> Reply:
+    """Resume a conversation in a new terminal."""
+    return {"terminal": await services.continuity.resume(_text(body, "id"))}
+
+
 async def post_trace(services: Services, body: Body) -> Reply:
     """Queue a turn of Claude Code to be written to MLflow."""
     services.tracer.take(body)
@@ -297,6 +332,11 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     ATTENTION_PATH: {"GET": get_attention},
     f"{ATTENTION_PATH}/report": {"POST": post_report},
     f"{ATTENTION_PATH}/seen": {"POST": post_seen},
+    CONTINUITY_PATH: {"GET": get_continuity, "DELETE": delete_continuity},
+    f"{CONTINUITY_PATH}/restore": {"POST": post_come_back},
+    CONVERSATIONS_PATH: {"GET": get_conversations},
+    f"{CONVERSATIONS_PATH}/search": {"POST": post_search},
+    f"{CONVERSATIONS_PATH}/resume": {"POST": post_resume},
     PROJECTS_PATH: {"GET": get_projects},
     f"{PROJECTS_PATH}/sync": {"POST": post_sync},
     f"{PROJECTS_PATH}/restore": {"POST": post_restore},

@@ -1207,6 +1207,237 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dbx-agents/api/continuity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is kept for the next start, and what of former starts can come back */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The status, and the offer */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            status: components["schemas"]["Continuity"];
+                            offer: components["schemas"]["Offer"];
+                        };
+                    };
+                };
+                400: components["responses"]["Error"];
+                409: components["responses"]["Error"];
+                503: components["responses"]["Error"];
+            };
+        };
+        put?: never;
+        post?: never;
+        /** Delete what is kept beside commits, and keep nothing more until the next start */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description What was deleted */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ForgottenHome"];
+                    };
+                };
+                400: components["responses"]["Error"];
+                409: components["responses"]["Error"];
+                503: components["responses"]["Error"];
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dbx-agents/api/continuity/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Bring everything back that is not here - projects, conversations, history, terminals */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description What became of each part; progress is in the status meanwhile */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            steps: components["schemas"]["Step"][];
+                        };
+                    };
+                };
+                400: components["responses"]["Error"];
+                409: components["responses"]["Error"];
+                503: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dbx-agents/api/conversations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The agents' conversations that are here, newest first, at most 500 */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The conversations */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Conversations"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dbx-agents/api/conversations/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The conversations in which a text was said */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        text: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description The conversations, newest first */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Conversations"];
+                    };
+                };
+                400: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dbx-agents/api/conversations/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Resume a conversation by its agent, in a new terminal */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        id: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description The terminal */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            terminal: string;
+                        };
+                    };
+                };
+                400: components["responses"]["Error"];
+                404: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/dbx-agents/healthz": {
         parameters: {
             query?: never;
@@ -1309,6 +1540,8 @@ export interface components {
             name: string;
             /** @description Why it is not restored with all others, '' if it is */
             note: string;
+            /** @description When its files were last complete there, '' if not known */
+            at: string;
         };
         Restored: {
             name: string;
@@ -1322,6 +1555,65 @@ export interface components {
             problem: string;
             /** @description What became of what was not committed, '' for nothing */
             work: string;
+        };
+        /** @description What of the home is kept beside the projects */
+        Continuity: {
+            /** @enum {string} */
+            keeps: "all" | "projects" | "nothing";
+            /** @description When it was last sent, '' for not yet */
+            kept_at: string;
+            /** @description Whether something has changed since */
+            pending: boolean;
+            /** @description Why it is not kept, '' if it is */
+            message: string;
+            left_out: components["schemas"]["Remarks"];
+            steps: components["schemas"]["Step"][];
+        };
+        /** @description A part of the way back */
+        Step: {
+            /** @enum {string} */
+            kind: "home" | "project" | "terminal";
+            name: string;
+            /** @enum {string} */
+            state: "waiting" | "done" | "failed";
+            /** @description What came back, or why it did not */
+            message: string;
+        };
+        /** @description What is kept of former starts and is not here */
+        Offer: {
+            /** @description The newest first */
+            projects: string[];
+            terminals: string[];
+            /** @description Files of the home */
+            files: number;
+            /** @description Their size in the workspace */
+            bytes: number;
+            /** @description When they were last sent, '' if there are none */
+            at: string;
+            /** @description Why some of it cannot be read, '' if all can */
+            message: string;
+        };
+        ForgottenHome: {
+            /** @description Where it was */
+            folder: string;
+            files: number;
+            bytes: number;
+            /** @description Whose work in progress was there */
+            projects: string[];
+        };
+        Conversations: {
+            conversations: components["schemas"]["Conversation"][];
+        };
+        Conversation: {
+            /** @description Such as claude-code */
+            agent: string;
+            id: string;
+            /** @description Its title or first words */
+            title: string;
+            /** @description Where it was held */
+            folder: string;
+            /** @description When it was last changed */
+            at: string;
         };
         Error: {
             message: string;
@@ -1580,6 +1872,7 @@ export interface components {
                 message: string;
                 hint: string;
             }[];
+            continuity: components["schemas"]["Continuity"];
             sessions: {
                 terminals: number;
                 kernels: number;
@@ -1688,6 +1981,12 @@ export type Remarks = components['schemas']['Remarks'];
 export type Forgotten = components['schemas']['Forgotten'];
 export type Restorable = components['schemas']['Restorable'];
 export type Restored = components['schemas']['Restored'];
+export type Continuity = components['schemas']['Continuity'];
+export type Step = components['schemas']['Step'];
+export type Offer = components['schemas']['Offer'];
+export type ForgottenHome = components['schemas']['ForgottenHome'];
+export type Conversations = components['schemas']['Conversations'];
+export type Conversation = components['schemas']['Conversation'];
 export type Error = components['schemas']['Error'];
 export type Agent = components['schemas']['Agent'];
 export type McpServer = components['schemas']['McpServer'];

@@ -43,6 +43,8 @@ export type ModelReport = Sure<Rest.ModelReport, 'model' | 'served'>;
 export type Project = Sure<Rest.Project, 'name' | 'state'>;
 /** A file that was not copied, or not quite as it is in git, and why. */
 export type Remark = Rest.Remarks[number];
+export type Offer = Sure<Rest.Offer, 'projects'>;
+export type Step = Sure<Rest.Step, 'kind' | 'name' | 'state'>;
 export type Restored = Sure<Rest.Restored, 'name'>;
 export type Restorable = Sure<Rest.Restorable, 'name'>;
 export type Forgotten = Sure<Rest.Forgotten, 'name'>;
@@ -64,6 +66,7 @@ export interface Status
   usage?: Usage[];
   projects?: Project[];
   terminals?: Terminal[];
+  continuity?: Omit<Sure<Rest.Continuity, 'keeps'>, 'steps'> & { steps?: Step[] };
   tracing?: Partial<Rest.Status['tracing']>;
   /** Not in the REST reply: an event brings it while the server stops. */
   server?: { state: string; message?: string };
