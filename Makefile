@@ -37,7 +37,7 @@ check-lab: $(LAB)/node_modules/.installed
 SLOW := tests/browser tests/demo tests/runtime tests/system tests/deployment \
 	tests/auth/test_lockdown.py tests/git_sync/test_guests.py tests/git_sync/test_model.py \
 	tests/git_sync/test_model_of_servers.py tests/git_sync/test_safety.py \
-	tests/terminals/test_upstream_suites.py
+	tests/pat/test_background_claude.py tests/terminals/test_upstream_suites.py
 test-fast: check-python
 	$(PYTEST) $(SLOW:%=--ignore=%) $(TEST_ARGS)
 

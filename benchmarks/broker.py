@@ -285,12 +285,14 @@ async def measure(direct: Client, brokered: Client, calls: int, stream_mib: int)
     row(f"stream of {stream_mib} MiB", rates[0], rates[1], "MiB/s", added=False)
 
 
-async def start(*arguments: str) -> tuple[asyncio.subprocess.Process, list[str]]:
-    """Start this file as a server; return it and the words it prints."""
+async def start(
+    *arguments: str, module: str = "benchmarks.broker"
+) -> tuple[asyncio.subprocess.Process, list[str]]:
+    """Start a file as a server; return it and the words it prints."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "benchmarks.broker",
+        module,
         *arguments,
         stdout=asyncio.subprocess.PIPE,
         cwd=ROOT,

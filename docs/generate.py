@@ -36,6 +36,7 @@ _NOT_SHOWN = {
     *("ValueError", "TypeError", "RuntimeError", "KeyError", "OSError", "HTTPError"),
     *("AssertionError", "TraitError", "RemoteError", "GatewayGoneError", "WrongTypeError"),
     *("JsonError", "YamlError", "MarkerChangedError", "ArchiveTooLargeError", "StopAsyncIteration"),
+    *("MessageError", "CutError", "SilenceError", "SessionLostError"),
 }
 # The position of a Refusal's sentence among its arguments.
 _REFUSAL_TEXT = 2
@@ -47,6 +48,13 @@ ADVICE = {
     "Not synced, or not safe: ….": "jupyter dbx-agents sync says why for each project.",
     "Problems found: … with the server; with the agents: …": "Each line above says what to do.",
     "Problems found: ….": "Each line above says what to do.",
+    "The answer is larger than … MiB.": "Add a narrower server, and switch this one off.",
+    "The workspace refuses it: …": "The reason is the workspace's own.",
+    "The workspace …: …": "Try again; the reason is the workspace's own.",
+    "The workspace's MCP server begins no session.": "Check it: jupyter dbx-agents mcp check NAME",
+    "The workspace's MCP server loses its sessions.": "Try again in a moment.",
+    "… broke off (…).": "Try again; if it persists, check the workspace and the network.",
+    "… does not answer as an MCP server.": "Check its address: jupyter dbx-agents mcp",
     "The broker cannot answer this request.": "Try again; the app's log says more.",
     "The broker does not serve ….": "Use the paths that the agents are configured with.",
     "The trace storage does not answer (…).": "This trace is lost; the session continues.",

@@ -25,9 +25,11 @@ from .agents import AGENTS, AgentInstaller, AgentPaths, AgentRoster, InstallTask
 from .agents.attention import Attention, hook
 from .agents.attention.attention import SessionState
 from .agents.attention.processes import Processes
+from .agents.attention.webhook import Webhook
 from .agents.databricks.command import DatabricksCli
 from .agents.databricks.profile import DEFAULT_PROFILE, OWN_PROFILE, DatabricksProfile
 from .agents.databricks.tools import DatabricksTools, ToolsStatus
+from .agents.mcp.servers import McpServerModel, McpServers
 from .agents.roster import AgentStatus
 from .agents.tracing import SessionTracer
 from .agents.tracing.tracer import TracingStatus
@@ -42,6 +44,7 @@ from .background import BackgroundTasks, Coalesced, Stage, backoff_seconds, run_
 from .broker import Broker
 from .broker.ledger import UsageStatus
 from .config_files import ManagedFiles
+from .config_files.managed import STATE_FOLDER
 from .environment import (
     Environment,
     child_environment,
@@ -56,6 +59,8 @@ from .errors import ConfigurationError, DbxAgentsError, PatError, WorkspaceError
 from .git_sync import GitSync
 from .git_sync.states import ProjectStatus
 from .lifecycle.attention import TerminalSignals
+from .lifecycle.continuity import Continuity
+from .lifecycle.continuity.part import NOTHING, ContinuityStatus
 from .lifecycle.home_traces import HomeTraces
 from .lifecycle.preferences import preferences
 from .lifecycle.process import fatal, tune_event_loop
@@ -112,10 +117,12 @@ class ServerStatus(SessionsStatus):
     usage: list[UsageStatus]
     tracing: TracingStatus
     agents: list[AgentStatus]
+    mcp: list[McpServerModel]
     databricks: ToolsStatus
     attention: list[SessionState]
     projects: list[ProjectStatus]
     startup: list[TaskStatus]
+    continuity: ContinuityStatus
 
 
 class DbxAgentsApp(ExtensionApp):
@@ -136,9 +143,12 @@ class DbxAgentsApp(ExtensionApp):
         GitSync,
         AgentRoster,
         AgentInstaller,
+        McpServers,
         DatabricksCli,
         DatabricksTools,
+        Webhook,
         StartupTasks,
+        Continuity,
     ]
 
     projects_folder = Unicode(
@@ -229,10 +239,13 @@ class DbxAgentsApp(ExtensionApp):
             name=DEFAULT_PROFILE if environment.is_databricks_app else OWN_PROFILE,
         )
         self.git_sync = self._build_git_sync()
+        self.mcp = self._build_mcp()
         self.agents = self._build_agents()
+        self._rewrite_agents = Coalesced(self.agents.rewrite)
         self.databricks_cli = DatabricksCli(environment, parent=self)
         self.databricks = DatabricksTools(self.databricks_cli, parent=self)
         self.attention = self._build_attention()
+        self.continuity = self._build_continuity()
         self._search_projects = Coalesced(self.git_sync.install_hooks)
         self._refresh_agents = Coalesced(self.agents.refresh)
         self.startup = StartupTasks(parent=self)
@@ -242,7 +255,9 @@ class DbxAgentsApp(ExtensionApp):
             self.pats,
             self.sign_in,
             self.agents,
+            self.mcp,
             self.git_sync,
+            self.continuity,
             self.tracer,
             self.attention,
             self.status,
@@ -280,6 +295,8 @@ class DbxAgentsApp(ExtensionApp):
         attention = Attention(processes, titles, self.signals.places, parent=self)
         attention.on_change.append(lambda: self._emit("attention", attention.status()))
         self.signals.connect(attention)
+        self.webhook = Webhook({a.name: a.title for a in AGENTS}, attention.needs, parent=self)
+        attention.on_need.append(self.webhook.tell)
         return attention
 
     def _programs_changed(self) -> None:
@@ -297,6 +314,15 @@ class DbxAgentsApp(ExtensionApp):
             ended=self.signals.ended,
         )
 
+    def _build_mcp(self) -> McpServers:
+        environment, broker = self.environment, self.broker
+        mcp = McpServers(
+            environment.home, environment.host, broker.mcp, lambda: broker.url, parent=self
+        )
+        mcp.on_change.append(lambda: self._emit("mcp", mcp.status()))
+        mcp.on_offer.append(self._mcp_offer_changed)
+        return mcp
+
     def _build_agents(self) -> AgentRoster:
         paths = AgentPaths(
             home=self.environment.home,
@@ -304,6 +330,7 @@ class DbxAgentsApp(ExtensionApp):
             broker_url=lambda: self.broker.url,
             capability=self.broker.capability,
             repositories=self.git_sync.folders,
+            mcp_servers=self.mcp.offered,
             after_turn=shlex.join(isolated_call("cli.trace_hook")) if self.tracer.enabled else "",
             reporter=REPORTER,
         )
@@ -321,11 +348,33 @@ class DbxAgentsApp(ExtensionApp):
             api=self.api,
             pats=self.pats,
             user=lambda: self.pats.user,
+            secrets=self._secrets,
             parent=self,
         )
         sync.on_change.append(lambda: self._emit("projects", sync.status()))
         sync.on_change.append(lambda: self.background.spawn(self.agents.check_repositories()))
         return sync
+
+    def _build_continuity(self) -> Continuity:
+        continuity = Continuity(
+            home=self.environment.home,
+            state_folder=self.environment.home / STATE_FOLDER,
+            origin=self.environment.app_name,
+            is_databricks_app=self.environment.is_databricks_app,
+            git_sync=self.git_sync,
+            secrets=self._secrets,
+            manager=self.sessions.manager,
+            parent=self,
+        )
+        if continuity.keeps == NOTHING:
+            self.git_sync.keeps_work_in_progress = False
+        continuity.on_change.append(lambda: self._emit("continuity", continuity.status()))
+        return continuity
+
+    def _secrets(self) -> list[Secret]:
+        """Return what no upload may contain, though an agent may have printed it."""
+        current = self.pats.current()
+        return [*self.broker.secrets(), *([current] if current is not None else [])]
 
     @fatal
     def initialize_handlers(self) -> None:
@@ -351,7 +400,10 @@ class DbxAgentsApp(ExtensionApp):
             os._exit(1)
         self.credential_tasks.spawn(self.pats.run())
         self.background.spawn(self.model_watch.run())
+        self.background.spawn(self.broker.mcp.run())
         self.background.spawn(self.tracer.run())
+        self.background.spawn(self.webhook.run())
+        self.background.spawn(self.attention.run(lambda: self.broker.was_used_within(60)))
         if self.environment.is_databricks_app:
             self._set_up()
             if self.environment.token:
@@ -368,6 +420,7 @@ class DbxAgentsApp(ExtensionApp):
         prepare_children(self.environment.home, self.agents.environment())
         self._add_startup_tasks()
         self.background.spawn(self.agents.run())
+        self.background.spawn(self.continuity.run())
         self.background.spawn(self.startup.run())
 
     async def stop_extension(self) -> None:
@@ -379,10 +432,11 @@ class DbxAgentsApp(ExtensionApp):
         closing = [self.broker.stop, self.api.close, self.attention.stop]
         closing += [part.stop for part in (self.channel, self.resolver) if part is not None]
         sessions = [self.sessions.end_terminals, self.sessions.end_kernels, self.pats.settle]
+        flushes = [lambda: self.git_sync.stop(FLUSH_SECONDS), self.continuity.flush]
         stages = [
             Stage("notifying the clients", 0.2, [self._announce_stop]),
             Stage("background work", 1.0, [self.background.stop]),
-            Stage("sessions and sync", 4.7, [*sessions, lambda: self.git_sync.stop(FLUSH_SECONDS)]),
+            Stage("sessions and sync", 4.7, [*sessions, *flushes]),
             Stage("revoking the tokens", 3.1, [self.credential_tasks.stop, self.pats.stop]),
             Stage("files and connections", 0.8, [self.profile.leave, *closing]),
         ]
@@ -398,6 +452,7 @@ class DbxAgentsApp(ExtensionApp):
             await asyncio.to_thread(self._home_traces.remove, links)
 
     async def _announce_stop(self) -> None:
+        self.continuity.freeze()
         self._emit("server", {"state": "stopping", "message": STOPPING_MESSAGE})
         self.sessions.announce(STOPPING_MESSAGE)
 
@@ -485,7 +540,8 @@ class DbxAgentsApp(ExtensionApp):
     def _terminal_environment(self, base: Mapping[str, str]) -> dict[str, str]:
         if not self._is_set_up:
             return dict(base)
-        return child_environment(base, self.environment.home, self.agents.environment())
+        extra = {**self.agents.environment(), **self.continuity.terminal_environment(base)}
+        return child_environment(base, self.environment.home, extra)
 
     def _terminal_opened(self) -> None:
         self.pats.session_opened()
@@ -509,11 +565,16 @@ class DbxAgentsApp(ExtensionApp):
                 self._set_up()
             self.background.spawn(self._follow_pat())
             self.model_watch.token_changed()
+            self.broker.mcp.token_changed()
             self.git_sync.pat_changed()
 
     def _models_changed(self) -> None:
         if self._is_set_up:
             self.background.spawn(self._refresh_agents())
+
+    def _mcp_offer_changed(self) -> None:
+        if self._is_set_up:
+            self.background.spawn(self._rewrite_agents())
 
     async def _follow_pat(self) -> None:
         """Write the new token to ~/.databrickscfg, for tools that read it there."""
@@ -542,9 +603,11 @@ class DbxAgentsApp(ExtensionApp):
             "usage": self.broker.usage.to_json(),
             "tracing": self.tracer.status(),
             "agents": self.agents.status(),
+            "mcp": self.mcp.status(),
             "databricks": self.databricks.status(),
             "attention": self.attention.status(),
             "projects": self.git_sync.status(),
             "startup": self.startup.status(),
+            "continuity": self.continuity.status(),
             **self.sessions.status(),
         }

@@ -27,6 +27,7 @@
     │   ├── ArchiveTooLargeError      … with its history; the files are synced
     │   ├── MarkerChangedError        … now: another app writes to the same folder
     │   └── RestoreError              … back: nothing here was changed
+    ├── ContinuityError               something of the home cannot be kept, or come back
     ├── UploadError                   a dropped file cannot be stored
     ├── LocalChannelError             no running server answers the command
     ├── RemoteError                   the running server's own error, received by a command
@@ -175,6 +176,10 @@ class MarkerChangedError(GitSyncError):
 
 class RestoreError(GitSyncError):
     """A project cannot be restored; nothing here was changed."""
+
+
+class ContinuityError(DbxAgentsError):
+    """Something of the home cannot be kept for the next start, or cannot come back."""
 
 
 class UploadError(DbxAgentsError):

@@ -21,7 +21,8 @@ LEVELS = (
     {"workspace_api", "background"},
     {"pat", "models", "config_files"},
     {"auth", "terminals", "git_sync", "broker", "agents", "local_channel", "deployment"},
-    {"lifecycle", "web"},
+    {"lifecycle"},
+    {"web"},
     {"app"},
     {"cli"},
 )

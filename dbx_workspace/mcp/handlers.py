@@ -17,6 +17,7 @@ from .tools import Json, ToolServer
 VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26")
 SESSION_HEADER = "Mcp-Session-Id"
 PAGE = 100
+HELD_PAUSE_SECONDS = 0.05
 
 
 class McpHandler(WorkspaceHandler):
@@ -104,13 +105,20 @@ class McpHandler(WorkspaceHandler):
         switches = self.workspace.mcp.switches
         reply = _result_message(message, content)
         if switches.answers_json:
-            await self.pause(switches.stall_seconds)
+            await self._stall(message)
             self.write_json(reply)
             return
         self.set_header("Content-Type", "text/event-stream")
         await self.flush()
-        await self.pause(switches.stall_seconds)
+        await self._stall(message)
         self.write(f"event: message\ndata: {json.dumps(reply)}\n\n")
+
+    async def _stall(self, message: Json) -> None:
+        """Wait as the switches say, which may be changed meanwhile."""
+        mcp = self.workspace.mcp
+        await self.pause(mcp.switches.stall_seconds)
+        while (message.get("params") or {}).get("name") in mcp.switches.held_tools:
+            await self.pause(HELD_PAUSE_SECONDS)
 
     async def get(self) -> None:
         """Send the server's own messages of a session as they come."""

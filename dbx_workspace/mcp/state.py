@@ -30,6 +30,7 @@ class McpSwitches:
     - answers_json: answers are JSON instead of streams of events.
     - extra_tools: so many more tools of the SQL server, which do nothing.
     - stall_seconds: an answer begins, and its content comes so much later.
+    - held_tools: calls of these tools are not answered before they are taken from the list.
     - pending_polls: how often a statement is not ready yet.
     - has_sql, has_genie, has_web_search: whether these servers exist.
     """
@@ -38,6 +39,7 @@ class McpSwitches:
     answers_json: bool = False
     extra_tools: int = 0
     stall_seconds: float = 0.0
+    held_tools: tuple[str, ...] = ()
     pending_polls: int = 0
     has_sql: bool = True
     has_genie: bool = True

@@ -4,8 +4,11 @@ The last user message, without ``<system-reminder>`` blocks and the like, decide
 
 - ``run: COMMAND`` on its own line: a call of the agent's shell tool, then ``done: OUTPUT``.
   Several such lines run in turn.  ``just run: COMMAND`` is a call without a word.
+- ``tool: NAME {JSON}`` on its own line: a call of the offered tool whose name ends so, then ``done:
+  RESULT``; several such lines are called in turn.  Without such a tool: ``no tool: NAME``.
 - ``stream: N chunks every M ms``: N numbered chunks, slowly, then ``end of stream``.
 - ``bulk: N tokens``: N words at full speed, then ``end of bulk``.
+- ``recall?``: ``recalled: `` and what lines ``remember: WORDS`` said earlier in the conversation.
 - anything else: ``echo: `` and the message.
 """
 
@@ -35,7 +38,13 @@ _QUOTED = re.compile(r'\A"([^"]*\n[^"]*)"\Z')
 # Codex and Gemini CLI put a report before a command's output, Gemini CLI also one after it.
 _REPORT_HEAD = re.compile(r"\A.*?^Output:\s", re.DOTALL | re.MULTILINE)
 _REPORT_TAIL = re.compile(r"^(Process Group PGID:|</untrusted_context>).*", re.DOTALL | re.M)
+# Agents put the name of an MCP server before that of its tool, each in its own way.
+_TOOL = re.compile(r"^[ \t]*\"?tool:[ \t]*(\S+)[ \t]*(\{.*\})?[ \t]*\"?$", re.MULTILINE)
+# Claude Code offers the tools of MCP servers only after they were searched for.
+_SEARCH, _FOUND = "ToolSearch", "Tool loaded."
 _STREAM = re.compile(r"^\s*stream:\s*(\d+)\s*chunks?\s*every\s*(\d+)\s*ms", re.MULTILINE)
+_RECALL = re.compile(r"^\s*\"?recall\?", re.MULTILINE)
+_REMEMBER = re.compile(r"^\s*\"?remember: *(.+?)\"?\s*$", re.MULTILINE)
 _BULK = re.compile(r"^\s*bulk:\s*(\d+)\s*tokens?", re.MULTILINE)
 # The names of the agents' shell tools; else any tool with a command parameter is used.
 _SHELL_TOOL_NAMES = (
@@ -140,12 +149,52 @@ def _decide(conversation: Conversation) -> _Decision:
         command, is_silent = commands[len(results)]
         said = () if is_silent else ("Running it. ",)
         return said, ToolCall(tool.name, shell_arguments(tool, command)), 0.0, None
+    called = _tool_call(prompt, results, conversation.tools)
+    if called is not None:
+        return called
     if results:
         return _split_words(f"done: {_tool_output(results[-1])}"), None, 0.0, None
-    return _decide_text(prompt)
+    return _decide_text(prompt, conversation.turns)
 
 
-def _decide_text(prompt: str) -> _Decision:
+def _tool_call(prompt: str, results: list[str], tools: tuple[Tool, ...]) -> _Decision | None:
+    """Return the next call that the prompt names; None if there is none left."""
+    wanted = [(match[1], match[2] or "{}") for match in _TOOL.finditer(prompt)]
+    done = len([result for result in results if result])  # a search has no text
+    if done >= len(wanted):
+        return None
+    name, arguments = wanted[done]
+    tool = next((each for each in tools if _plain(each.name).endswith(_plain(name))), None)
+    was_searched = bool(results) and not results[-1]
+    if tool is None and not was_searched and any(t.name == _SEARCH for t in tools):
+        return (), ToolCall(_SEARCH, {"query": name, "max_results": 5}), 0.0, None
+    if tool is None:
+        return _split_words(f"no tool: {name} " + " ".join(t.name for t in tools)), None, 0.0, None
+    return (), ToolCall(tool.name, _arguments(arguments)), 0.0, None
+
+
+def _arguments(text: str) -> dict[str, Any]:
+    """Return a call's arguments; ``opencode run`` escapes the quotation marks of a prompt."""
+    try:
+        return dict(json.loads(text))
+    except ValueError:
+        return dict(json.loads(text.replace('\\"', '"')))
+
+
+def _plain(name: str) -> str:
+    """Return a tool's name without what agents change in it."""
+    return name.lower().replace("-", "_")
+
+
+def _remembered(turns: tuple[Turn, ...]) -> list[str]:
+    """Return what the user's messages asked to remember, in their order."""
+    texts = (_ADDED_BLOCKS.sub("", turn.text) for turn in turns if turn.role == "user")
+    return [words for text in texts for words in _REMEMBER.findall(text)]
+
+
+def _decide_text(prompt: str, turns: tuple[Turn, ...]) -> _Decision:
+    if _RECALL.search(prompt):
+        return _split_words(f"recalled: {', '.join(_remembered(turns))}"), None, 0.0, None
     if match := _STREAM.search(prompt):
         count, milliseconds = min(int(match[1]), _MAX_CHUNKS), int(match[2])
         chunks = (*(f"chunk {i} " for i in range(1, count + 1)), "end of stream")
@@ -163,7 +212,7 @@ def _prompt_and_results(turns: tuple[Turn, ...]) -> tuple[str, list[str]]:
         text = _ADDED_BLOCKS.sub("", turn.text).strip()
         if turn.role == "tool":
             results.insert(0, turn.text)
-        elif turn.role == "user" and text:
+        elif turn.role == "user" and text and text != _FOUND:
             return text, results
     return "", results
 

@@ -29,6 +29,8 @@ You run in a terminal of a JupyterLab app on Databricks, as the Databricks user 
   behind it changes every few minutes: never copy one into code, a file or a command.
 - Below a `databricks.yml` that names another workspace, `databricks` refuses this login: run it in
   another folder, or with a target of this workspace (`-t`).
+- The tools of the MCP servers `dbx-sql` and `dbx-genie`, where you have them, run SQL and answer
+  questions about the data of this workspace.
 - This machine is small. Run heavy data work on the workspace: Databricks Connect, SQL warehouses,
   jobs.
 - `jupyter dbx-agents status` shows the state of the token and the models; `jupyter dbx-agents
@@ -86,8 +88,9 @@ class AgentContext:
 
     ``capability`` is the loopback secret by which the broker recognises this agent; ``git_roots``
     are the repositories below ``projects``, which some agents trust only one by one.  ``model`` is
-    the agent's main model.  ``mcp_servers`` are the user's own, by name, each with ``url`` and
-    ``headers`` or with ``command``, ``args`` and ``env``.  ``own_folder`` is for files that only we
+    the agent's main model.  ``mcp_servers`` are those of the workspace and the user's own, by name,
+    each with ``url`` and ``headers`` or with ``command``, ``args`` and ``env``; the workspace's
+    also have ``timeout_seconds``, for one call of a tool.  ``own_folder`` is for files that only we
     write.  ``after_turn`` is the command that an agent runs after each turn, '' for none.
     ``reporter`` is the command by which its hooks report what it is doing, without arguments; empty
     for no reports.
@@ -154,7 +157,8 @@ class Agent:
     prompts elsewhere, each with a pattern of what is not followed there.  ``links`` are
     symbolic links in the home, with their targets (both below it).  ``module`` is what its process
     runs if that is a module of Python; ``one_turn`` are the words of its command line by which it
-    does one turn and ends; ``titles`` the marks in its terminal's title that say what it is doing.
+    does one turn and ends; ``titles`` the marks in its terminal's title, or a bell, that say
+    what it is doing.
     ``depends_on`` returns what its files depend on in the home beside the context.
     ``prepare`` gets what its files need from the installed program, and raises InstallError.
     ``trusts_each_repository`` if its files name every repository.  ``memory`` is what of it

@@ -70,7 +70,9 @@ def checked(values: Mapping[str, Any]) -> Choice:
     servers = values.get("mcp_servers", {})
     if not isinstance(servers, Mapping):
         raise RequestError("“mcp_servers” is not an object.", _SERVER_HINT)
-    return Choice(enabled, model, {name: _server(name, one) for name, one in servers.items()})
+    return Choice(
+        enabled, model, {name: checked_server(name, one) for name, one in servers.items()}
+    )
 
 
 class Choices:
@@ -112,7 +114,8 @@ class Choices:
         self._by_agent = everything
 
 
-def _server(name: str, server: Any) -> dict[str, Any]:
+def checked_server(name: str, server: Any) -> dict[str, Any]:
+    """Return a user's MCP server, as it is kept.  Raises RequestError."""
     if not _SERVER_NAME.fullmatch(name):
         raise RequestError(
             f"“{name}” is not a valid name of an MCP server.",

@@ -86,7 +86,8 @@ def _hooks(after_turn: str) -> dict[str, Any]:
 
 
 def _server(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": "http" if "url" in given else "stdio", **given}
+    ours = {key: value for key, value in given.items() if key != "timeout_seconds"}
+    return {"type": "http" if "url" in given else "stdio", **ours}
 
 
 def _variables(context: AgentContext) -> dict[str, object]:

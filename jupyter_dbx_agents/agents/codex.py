@@ -70,9 +70,12 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
 
 
 def _server(given: Mapping[str, Any]) -> dict[str, Any]:
-    if "url" in given:
-        return {"url": given["url"], "http_headers": given.get("headers", {})}
-    return dict(given)
+    if "url" not in given:
+        return dict(given)
+    server = {"url": given["url"], "http_headers": given.get("headers", {})}
+    if "timeout_seconds" in given:
+        server["tool_timeout_sec"] = given["timeout_seconds"]  # else 60 s
+    return server
 
 
 def _provider(context: AgentContext) -> dict[str, object]:

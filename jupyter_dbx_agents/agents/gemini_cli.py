@@ -128,7 +128,7 @@ def _version(name: str) -> tuple[int, ...]:
 
 
 def _server(given: Mapping[str, Any]) -> dict[str, Any]:
-    if "url" in given:
+    if "url" in given:  # a call may take ten minutes by default
         return {"httpUrl": given["url"], "headers": given.get("headers", {})}
     return dict(given)
 

@@ -68,10 +68,17 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
         "security": {"tirith_enabled": False},
         "agent": {"environment_hint": instructions(context)},
         "skills": {"external_dirs": [str(context.home / SKILLS_FOLDER)]},
-        "mcp_servers": {name: dict(given) for name, given in context.mcp_servers.items()},
+        "mcp_servers": {name: _server(given) for name, given in context.mcp_servers.items()},
         **_hooks(context),
     }
     return (ConfigFile(context.home / ".hermes" / "config.yaml", Format.YAML, keys),)
+
+
+def _server(given: Mapping[str, Any]) -> dict[str, Any]:
+    server = {key: value for key, value in given.items() if key != "timeout_seconds"}
+    if "timeout_seconds" in given:
+        server["timeout"] = given["timeout_seconds"]  # else 120 s
+    return server
 
 
 def _hooks(context: AgentContext) -> dict[str, Any]:
@@ -90,6 +97,8 @@ def _hooks(context: AgentContext) -> dict[str, Any]:
     asks = ("--if", '"surface": "smart"', State.WORKING, "--says", "extra.command")
     ended = ("--if", '"interrupted": true', State.IDLE, "--if", '"completed": false', State.FAILED)
     return {
+        # No hook runs at the end of a turn that its model has refused for good.
+        "display": {"bell_on_complete": True},
         "hooks_auto_accept": True,  # it would ask about each hook
         "hooks": {
             "pre_llm_call": hook(State.WORKING),
@@ -99,6 +108,7 @@ def _hooks(context: AgentContext) -> dict[str, Any]:
                 State.QUESTION, "--says", "tool_input.question", matcher="clarify"
             ),
             "post_tool_call": hook(State.WORKING, matcher="clarify"),
+            "api_request_error": hook(State.WORKING, "--if", '"retryable": false', State.FAILED),
             "on_session_end": hook(State.DONE, *ended),
         },
     }
@@ -177,5 +187,6 @@ HERMES = Agent(
     config_files=config_files,
     memory=MEMORY,
     module="hermes_cli.main",
+    titles={"\a": State.DONE},
     one_turn=frozenset({"-q", "--query", "-z", "--oneshot"}),
 )

@@ -227,7 +227,9 @@ def _may_serve_claude(models: ModelTable) -> bool:
 
 def _server(given: Mapping[str, Any]) -> dict[str, Any]:
     if "url" in given:
-        return {"type": "remote", "url": given["url"], "headers": given.get("headers", {})}
+        server = {"type": "remote", "url": given["url"], "headers": given.get("headers", {})}
+        # The broker has no OAuth, which it would else look for.
+        return server | ({"oauth": False} if "timeout_seconds" in given else {})
     return {
         "type": "local",
         "command": (given["command"], *given.get("args", ())),

@@ -43,7 +43,8 @@ class AgentPaths:
 
     ``repositories`` returns the folders of all projects, which Codex trusts only by name.
     ``after_turn`` is the command that agents run after each turn, '' for none; ``reporter`` the one
-    by which their hooks report what they are doing.
+    by which their hooks report what they are doing.  ``mcp_servers`` returns those that all agents
+    are offered, for one with this secret.
     """
 
     home: Path
@@ -53,6 +54,7 @@ class AgentPaths:
     repositories: Callable[[], tuple[Path, ...]] = tuple
     after_turn: str = ""
     reporter: tuple[str, ...] = ()
+    mcp_servers: Callable[[Secret], Mapping[str, Mapping[str, Any]]] = lambda _capability: {}
 
 
 class McpServerStatus(TypedDict, total=False):
@@ -230,6 +232,11 @@ class AgentRoster(LoggingConfigurable):
         with contextlib.suppress(DbxAgentsError):  # it is in the agent's REST model
             await self.write_files()
 
+    async def rewrite(self) -> None:
+        """Update the agents' files for what they are offered; a problem is in the REST models."""
+        with contextlib.suppress(DbxAgentsError):
+            await self.write_files()
+
     async def check_repositories(self) -> None:
         """Update the agents that trust each repository, if one is new or gone."""
         roots = self._paths.repositories()
@@ -338,16 +345,17 @@ class AgentRoster(LoggingConfigurable):
 
     def _context(self, agent: Agent) -> AgentContext:
         choice = self._choices.of(agent.name)
+        capability = self._paths.capability(agent.name)
         return AgentContext(
             home=self._paths.home,
             broker_url=self._paths.broker_url(),
-            capability=self._paths.capability(agent.name),
+            capability=capability,
             models=self._models,
             model=choice.model or agent.default_model(self._models),
             projects=self._paths.projects,
             own_folder=self.installer.own_folder(agent),
             git_roots=self._git_roots,
-            mcp_servers=choice.mcp_servers,
+            mcp_servers={**self._paths.mcp_servers(capability), **choice.mcp_servers},
             after_turn=self._paths.after_turn,
             reporter=self._paths.reporter,
             trusts_project_settings=self.trusts_project_settings,

@@ -1,4 +1,4 @@
-"""The broker: a loopback server that puts the current PAT into model calls, and hands it to SDKs.
+"""The broker: a loopback server that puts the current PAT into calls, and hands it to SDKs.
 
 It depends on a PAT source and a model table, not on Jupyter.  Agents and SDKs hold secrets that are
 valid for this process only; so a rotation changes no file of theirs and interrupts no program.
@@ -12,6 +12,7 @@ its tokens, and ``ledger`` records it.  A refusal that teaches a mend is not the
 goes that way once more.
 An SDK call's way: ``loopback_handler``, ``access``, then ``metadata_service`` with the token that
 the PAT source promises.  ``refusals`` has what either gets instead, ``shared`` what both use.
+A call of an MCP server's way is in ``mcp``.
 
 Security invariants; ``tests/broker`` has a test of nearly the same name for each
 - The broker listens on 127.0.0.1 only.
@@ -19,8 +20,8 @@ Security invariants; ``tests/broker`` has a test of nearly the same name for eac
   count.
 - A request whose Host is not the broker's own is refused (DNS rebinding).
 - A request from a web page is refused (a site that the user visits while the broker runs).
-- Only known paths are forwarded, and only to the gateway's own base URLs; redirects are not
-  followed, since they would carry the PAT to where they point.
+- Only known paths are forwarded, and only to the gateway's own base URLs and to the workspace's
+  host for MCP; redirects are not followed, since they would carry the PAT to where they point.
 - Capabilities, other credentials, cookies and forwarding headers never leave; the PAT never comes
   back: no header set by an agent reaches the gateway as a credential, and no cookie returns.
 - The metadata service answers its secret path, to a client of this workspace, only.

@@ -105,6 +105,10 @@ class Capabilities:
             self._by_agent[agent] = new_secret()
         return self._by_agent[agent]
 
+    def all(self) -> list[Secret]:
+        """Return every capability."""
+        return [*self._by_agent.values()]
+
     def holder(self, headers: HTTPHeaders) -> str | None:
         """Return the agent whose capability a request bears in any of the three headers.
 

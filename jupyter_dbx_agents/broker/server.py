@@ -119,6 +119,10 @@ class Broker(LoggingConfigurable):
         """Return the secret with which an agent calls; it lives as long as this process."""
         return self.shared.capabilities.of(agent)
 
+    def secrets(self) -> list[Secret]:
+        """Return all that programs of this machine hold, for what must not contain any."""
+        return [*self.shared.capabilities.all(), self.shared.metadata_path]
+
     async def start(self) -> None:
         """Listen on a free port of the loopback interface."""
         (socket,) = netutil.bind_sockets(0, LOOPBACK)

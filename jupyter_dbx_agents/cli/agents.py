@@ -1,4 +1,7 @@
-"""``jupyter dbx-agents agents …``: list the agents, switch, install, remove and check them."""
+"""``jupyter dbx-agents agents …``: list the agents, switch, install, remove and check them.
+
+An agent is named by its name or by its command, and each has a model that can be chosen.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +42,28 @@ def add_agents_command(commands: Any, run: Callable[[argparse.Namespace], int]) 
         if name != "list":
             needs_names = name in {"enable", "disable", "remove"}
             command.add_argument("names", nargs="+" if needs_names else "*", metavar="AGENT")
+    text = "show an agent's model, or choose another one"
+    model = ours.add_parser("model", help=text, description=text)
+    model.add_argument(
+        "names", nargs="+", metavar="AGENT [MODEL]", help="“default” for MODEL: as configured"
+    )
+    model.set_defaults(lines=model_lines)
+
+
+def model_lines(words: list[str]) -> Lines:
+    """Show or choose an agent's model.  Raises DbxAgentsError for too many words."""
+    (name,), (model, *_) = _named(words[:1]), (*words[1:], "")
+    if len(words) > 2:  # noqa: PLR2004  # an agent and a model
+        raise DbxAgentsError("A model's name is one word.", f"Unexpected: {' '.join(words[2:])}")
+    path = f"{AGENTS_PATH}/{name}"
+    if not model:
+        agent = call("GET", path)
+        yield f"{agent['title']} uses {agent['model']}."
+        return
+    agent = call("PATCH", path, {"model": None if model == "default" else model})
+    yield f"New sessions of {agent['title']} use {agent['model']}."
+    if agent["message"]:
+        yield f"{agent['message']} {agent['hint']}"
 
 
 def list_lines(_names: list[str]) -> Lines:
@@ -56,7 +81,7 @@ def list_lines(_names: list[str]) -> Lines:
 
 def install_lines(names: list[str]) -> Lines:
     """Install agents and follow their progress.  Raises RemoteError when one fails."""
-    wanted = names or [agent["name"] for agent in _agents() if agent["enabled"]]
+    wanted = _named(names) or [agent["name"] for agent in _agents() if agent["enabled"]]
     for name in wanted:
         call("POST", f"{AGENTS_PATH}/{name}/install")
     failed = []
@@ -71,21 +96,21 @@ def install_lines(names: list[str]) -> Lines:
 
 def enable_lines(names: list[str]) -> Lines:
     """Switch agents on."""
-    for name in names:
+    for name in _named(names):
         call("PATCH", f"{AGENTS_PATH}/{name}", {"enabled": True})
         yield f"Enabled {name}."
 
 
 def disable_lines(names: list[str]) -> Lines:
     """Switch agents off."""
-    for name in names:
+    for name in _named(names):
         call("PATCH", f"{AGENTS_PATH}/{name}", {"enabled": False})
         yield f"Disabled {name} and removed our settings from its files."
 
 
 def remove_lines(names: list[str]) -> Lines:
     """Switch agents off and delete their programs."""
-    for name in names:
+    for name in _named(names):
         call("DELETE", f"{AGENTS_PATH}/{name}")
         yield f"Removed {name}, and our settings from its files."
 
@@ -93,7 +118,7 @@ def remove_lines(names: list[str]) -> Lines:
 def doctor_lines(names: list[str]) -> Lines:
     """Check agents.  Raises DbxAgentsError when there is a problem."""
     problems = 0
-    for name in names or [agent["name"] for agent in _agents() if agent["enabled"]]:
+    for name in _named(names) or [agent["name"] for agent in _agents() if agent["enabled"]]:
         for check in call("POST", f"{AGENTS_PATH}/{name}/check")["checks"]:
             problems += check["state"] == "problem"
             yield line_of(f"{name}: {check['name']}", check)
@@ -105,6 +130,12 @@ def line_of(what: str, check: dict[str, Any]) -> str:
     """Return a check as a line; its hint only where there is something to do."""
     hint = check["hint"] if check["state"] != "ok" else ""
     return f"{_SIGNS[check['state']]}{what:24}{check['message']} {hint}".rstrip()
+
+
+def _named(words: list[str]) -> list[str]:
+    """Return agents' names, of which each may be given by its command; others as they are."""
+    names = {agent["command"]: agent["name"] for agent in _agents()} if words else {}
+    return [names.get(word, word) for word in words]
 
 
 def _agents() -> list[AgentStatus]:

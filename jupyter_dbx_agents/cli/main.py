@@ -18,12 +18,16 @@ from ..local_channel.client import call
 from ..local_channel.paths import PAT_PATH, STATUS_PATH
 from . import doctor
 from .agents import add_agents_command
+from .conversations import add_conversations_command
 from .login import Way, is_usable, log_in
+from .mcp import add_mcp_command
 from .projects import add_project_commands
 from .skills import add_skills_command
 
 if TYPE_CHECKING:
+    from ..agents.attention.attention import SessionState
     from ..app import ServerStatus
+    from ..broker.ledger import UsageStatus
     from ..lifecycle.startup import TaskStatus
     from ..models import ModelReport
     from ..pat.rotator import PatStatus
@@ -84,8 +88,10 @@ def _parser() -> argparse.ArgumentParser:
     add("rotate", _rotate, "renew the token now")
     add("status", _status, "show the connection, models and sessions")
     add_agents_command(commands, _print_lines)
+    add_mcp_command(commands, _print_lines)
     add_skills_command(commands, _print_lines)
     add_project_commands(commands, _print_lines)
+    add_conversations_command(commands, _print_lines)
     add("doctor", _doctor, "check everything and suggest fixes")
     _add_deployment_commands(commands)
     return parser
@@ -259,6 +265,8 @@ def status_lines(status: ServerStatus) -> list[str]:
             "Sessions",
             f"{_count(sessions['terminals'], 'terminal')}, {_count(sessions['kernels'], 'kernel')}",
         ),
+        *(("", _doing(session, status)) for session in status["attention"]),
+        *(("Calls" if n == 0 else "", _calls(used)) for n, used in enumerate(status["usage"])),
         ("Start-up", f"done: {', '.join(done)}" if done else ""),
     ]
     for task in startup:
@@ -270,7 +278,31 @@ def status_lines(status: ServerStatus) -> list[str]:
     for project in status["projects"]:
         if project["message"]:
             rows.append(("", f"{project['name']}: {project['message']} {project['hint']}"))
+    continuity = status["continuity"]
+    kept = f"kept at {continuity['kept_at']}" if continuity["kept_at"] else ""
+    rows.append(("Home", continuity["message"] or kept))
     return [f"{name:11}{text.strip()}" for name, text in rows if text.strip()]
+
+
+def _doing(session: SessionState, status: ServerStatus) -> str:
+    """Return what an agent, or another program, is doing."""
+    from ..agents.attention.states import DOING  # noqa: PLC0415 no other command needs the agents
+
+    titles = {agent["name"]: agent["title"] for agent in status["agents"]}
+    who = titles.get(session["agent"], session["program"] or "a program")
+    place = f"terminal {session['terminal']}" if session["terminal"] else "the background"
+    folder = f" in {session['folder']}" if session["folder"] else ""
+    text = f": {session['text']}" if session["text"] else ""
+    since = _clock_time(session["since"])
+    return f"{who}{folder}, {place}, {DOING[session['state']]} since {since}{text}"
+
+
+def _calls(used: UsageStatus) -> str:
+    errors = f", {_count(used['errors'], 'error')}" if used["errors"] else ""
+    return (
+        f"{used['agent']}, {used['model'] or 'no model'}: {_count(used['calls'], 'call')}{errors}, "
+        f"{used['input_tokens']:,} tokens in, {used['output_tokens']:,} out"
+    )
 
 
 def _abilities(report: ModelReport) -> str:

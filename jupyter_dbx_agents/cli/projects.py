@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..environment import variable
 from ..errors import DbxAgentsError, RequestError
 from ..local_channel.client import call
-from ..local_channel.paths import PROJECTS_PATH, STATUS_PATH
+from ..local_channel.paths import CONTINUITY_PATH, PROJECTS_PATH, STATUS_PATH
 
 if TYPE_CHECKING:
     from ..git_sync.states import ProjectStatus
@@ -41,14 +41,26 @@ def add_project_commands(commands: Any, run: Callable[[argparse.Namespace], int]
     restore.add_argument("names", nargs="*", metavar="NAME", help="project to restore")
     how = restore.add_mutually_exclusive_group()
     _add_choice(how, "--list", restorable_lines, "list the projects that can be restored")
-    _add_choice(how, "--all", restore_all_lines, "restore all of them")
+    _add_choice(
+        how,
+        "--all",
+        restore_all_lines,
+        "restore all of them, the agents' conversations, history and the terminals",
+    )
     restore.set_defaults(run=run, lines=restore_lines)
     text = (
         "delete the history of projects that were deleted here; their files stay in the workspace"
     )
     forget = commands.add_parser("forget", help=text, description=text)
-    forget.add_argument("names", nargs="+", metavar="NAME", help="project to forget")
-    _add_choice(forget, "--files", forget_files_lines, "also delete the files that were copied")
+    forget.add_argument("names", nargs="*", metavar="NAME", help="project to forget")
+    how = forget.add_mutually_exclusive_group()
+    _add_choice(how, "--files", forget_files_lines, "also delete the files that were copied")
+    _add_choice(
+        how,
+        "--all",
+        forget_all_lines,
+        "delete all that is kept beside commits: conversations, history, work in progress",
+    )
     forget.set_defaults(run=run, lines=forget_lines)
     text = "remove the git hook of this app for good, or install it again"
     hooks = commands.add_parser("hooks", help=text, description=text)
@@ -120,13 +132,32 @@ def restorable_lines(_names: list[str]) -> Lines:
 
 
 def restore_all_lines(_names: list[str]) -> Lines:
-    """Restore all projects that are neither here nor were deleted here."""
-    yield from _restored_lines([{}])
+    """Bring everything back.  Raises RequestError, in the end, if a part failed."""
+    steps = call("POST", f"{CONTINUITY_PATH}/restore", {}, _WORK_SECONDS)["steps"]
+    if not any(step["kind"] == "project" for step in steps):
+        yield "No project to restore."
+    for step in steps:
+        sign = "" if step["state"] == "done" else "not back: "
+        yield f"{step['kind']} {step['name']}: {sign}{step['message']}"
+    if failed := [step["name"] for step in steps if step["state"] == "failed"]:
+        raise RequestError(f"Not restored: {', '.join(failed)}.")
 
 
 def forget_lines(names: list[str]) -> Lines:
     """End projects that were deleted here; their files stay in the workspace."""
     yield from _forgotten_lines(names, files=False)
+
+
+def forget_all_lines(names: list[str]) -> Lines:
+    """Delete what is kept beside commits, and say what it was."""
+    if names:
+        raise RequestError("--all takes no names.", "Forget projects and all else separately.")
+    gone = call("DELETE", CONTINUITY_PATH, {}, _WORK_SECONDS)
+    yield f"Deleted {gone['files']} files ({gone['bytes']:,} bytes) in {gone['folder']}."
+    for name in gone["projects"]:
+        yield f"Deleted the work in progress of {name}; its commits stay."
+    yield "Nothing more of this is kept until the app's next start."
+    yield "To keep less from then on, set Continuity.keeps to projects or nothing."
 
 
 def forget_files_lines(names: list[str]) -> Lines:
@@ -135,6 +166,8 @@ def forget_files_lines(names: list[str]) -> Lines:
 
 
 def _forgotten_lines(names: list[str], *, files: bool) -> Lines:
+    if not names:
+        raise RequestError("Name the projects to forget.", _SEE_STATUS)
     for name in names:
         body = {"name": name, "files": files}
         left = call("POST", f"{PROJECTS_PATH}/forget", body, _WORK_SECONDS)["left"]

@@ -20,7 +20,7 @@ from .local.objects import EXECUTABLE_MODE, is_safe, list_synced, list_tree
 from .local.projects import RECORDS_FOLDER, locate, readable
 from .local.repository import STASH_REFS, WORKTREE_REFS, Repository, kept_ref
 from .remote.bundles import BundleStore, Chain, State, read_state
-from .remote.marker import Destination, Marker
+from .remote.marker import Destination, Marker, folder_name
 from .remote.workspace_files import WorkspaceFiles
 from .work.giving_back import GivenBack, give_back
 
@@ -58,7 +58,8 @@ class Restorer:
     async def available(self) -> list[str]:
         """Return the names of the projects in the workspace."""
         folders = await self.files.children(f"{self.root}/{RECORDS_FOLDER}") or []
-        return sorted(unquote(each.name) for each in folders if each.kind == "DIRECTORY")
+        names = (each.name for each in folders if each.kind == "DIRECTORY")
+        return sorted(unquote(name) for name in names if folder_name(unquote(name)) == name)
 
     async def restore(self, name: str) -> Restored:
         """Restore one project; raises RestoreError if there is none, or its folder is in use."""

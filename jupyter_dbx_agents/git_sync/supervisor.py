@@ -44,6 +44,7 @@ from .remote.workspace_files import Pace, WorkspaceFiles
 from .restore import Restored, Restorer, remove_leftovers
 from .states import Cause, ProjectStatus, Waker, bare_status
 from .work.keeper import WorkKeepers
+from .work.store import WorkStore
 from .worker import ProjectWorker
 
 _PROGRESS_SECONDS = 1.0
@@ -52,10 +53,14 @@ _FLUSH_POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Restorable:
-    """A project that is only in the workspace; ``note`` is why it does not come back with all."""
+    """A project that is only in the workspace; ``note`` is why it does not come back with all.
+
+    ``at`` is when its files were last complete there, '' if that is not known.
+    """
 
     name: str
     note: str
+    at: str = ""
 
 
 class GitSync(LoggingConfigurable):
@@ -196,6 +201,21 @@ class GitSync(LoggingConfigurable):
             self._identity_of = user
             self._background.spawn(self._set_identity(user))
 
+    @property
+    def projects_folder(self) -> Path:
+        """Where projects are."""
+        return self._projects
+
+    def remote(self) -> tuple[WorkspaceFiles, str] | None:
+        """Return the workspace's files and the folder of all projects; None without a token."""
+        root = self._root()
+        return None if self._files.is_waiting or not root else (self._files, root)
+
+    @property
+    def is_catching_up(self) -> bool:
+        """Whether a commit is not safe yet."""
+        return any(not worker.is_safe for worker in self._workers.values())
+
     # ---- requests of users
 
     def status(self) -> list[ProjectStatus]:
@@ -236,17 +256,20 @@ class GitSync(LoggingConfigurable):
         restorer = self._restorer()
         await self._search()
         names = [name for name in await restorer.available() if name not in self._workers]
-        notes = await asyncio.gather(*map(self._note, names))
-        return [Restorable(*each) for each in zip(names, notes, strict=True)]
+        return list(await asyncio.gather(*map(self._restorable, names)))
 
-    async def _note(self, name: str) -> str:
+    async def _restorable(self, name: str) -> Restorable:
         if AGENTS_WORKTREES in name:
-            return "It is an agent's worktree; its commits are in its repository."
+            note = "It is an agent's worktree; its commits are in its repository."
+            return Restorable(name, note)
         with contextlib.suppress(DestinationError):  # a damaged record says so at the restore
             marker = await Destination(self._files, self._root(), name).load()
             if marker is not None and marker.gone_at:
-                return f"It was deleted or renamed in the app at {marker.gone_at}."
-        return ""
+                note = f"It was deleted or renamed in the app at {marker.gone_at}."
+                return Restorable(name, note, marker.synced_at)
+            if marker is not None:
+                return Restorable(name, "", marker.synced_at)
+        return Restorable(name, "")
 
     async def restore(self, name: str | None = None) -> list[Restored]:
         """Restore one project, or all that are neither here nor were deleted.
@@ -283,6 +306,17 @@ class GitSync(LoggingConfigurable):
             forgotten = await forget(destination, self._environment, self._origin, files=files)
         self._changed()
         return forgotten
+
+    async def forget_work(self) -> list[str]:
+        """Delete the work in progress of all projects, and keep no more of it until a restart.
+
+        Returns the projects that had any.  Raises GitSyncError without a token, WorkspaceError.
+        """
+        restorer = self._restorer()
+        self._work.is_off = True
+        names = await restorer.available()
+        stores = [WorkStore(Destination(self._files, self._root(), name)) for name in names]
+        return [n for n, store in zip(names, stores, strict=True) if await store.clear()]
 
     async def install_hooks(self) -> None:
         """Search for projects and install their hooks; call this when a terminal opens."""

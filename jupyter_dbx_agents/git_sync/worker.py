@@ -30,23 +30,23 @@ class _Loop:
         self._attempt = attempt
         self._first_seconds, self._most_seconds = seconds
         self._failures = 0
-        self._is_busy = False
+        self.is_busy = False
         self.woken = asyncio.Event()
         self.next_at: datetime | None = None
 
     @property
     def is_idle(self) -> bool:
         """Whether there is nothing that could be done now."""
-        return not (self.woken.is_set() or self._is_busy or self._failures)
+        return not (self.woken.is_set() or self.is_busy or self._failures)
 
     async def run(self, paused: Callable[[], None]) -> None:
         """Work until cancelled; call ``paused`` when the time of the next attempt is known."""
         while True:
             await self.woken.wait()
             self.woken.clear()
-            self._is_busy = True
+            self.is_busy = True
             cause, asked_seconds = await self._attempt()
-            self._is_busy = False
+            self.is_busy = False
             seconds = self._pause_seconds(cause, asked_seconds)
             if seconds is None:
                 continue
@@ -103,6 +103,11 @@ class ProjectWorker:
     def is_idle(self) -> bool:
         """Whether there is nothing that could be done now."""
         return self._safety.is_idle and self._files.is_idle
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether there is no commit that could be made safe now."""
+        return not (self._safety.is_busy or self._safety.woken.is_set())
 
     def wake(self) -> None:
         """Request a pass, since HEAD, another ref or what stopped the last one has changed."""

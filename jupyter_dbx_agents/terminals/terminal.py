@@ -108,6 +108,8 @@ class Terminal(PtyWithClients):
         self._resizing: asyncio.TimerHandle | None = None
         self._ending: asyncio.Task[bool] | None = None
         self._is_reaped = False
+        # Whether its program has written anything yet.
+        self.has_output = False
 
     # ---- the pty in the event loop
 
@@ -163,6 +165,7 @@ class Terminal(PtyWithClients):
     # ---- output
 
     def _deliver(self, data: bytes) -> None:
+        self.has_output = True
         self._metrics.output_bytes.inc(len(data))
         self._on_activity(self)
         if data := self._colours.take(data):

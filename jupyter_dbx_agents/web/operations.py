@@ -12,15 +12,20 @@ from typing import Any, TypedDict
 from ..agents import AgentRoster
 from ..agents.attention import Attention
 from ..agents.databricks.tools import DatabricksTools, ToolsStatus
+from ..agents.mcp.servers import McpServerModel, McpServers
 from ..agents.roster import AgentStatus
 from ..agents.tracing import SessionTracer
 from ..errors import RequestError
 from ..git_sync import GitSync
+from ..lifecycle.continuity import Continuity
 from ..local_channel.paths import (
     AGENTS_PATH,
     ATTENTION_PATH,
+    CONTINUITY_PATH,
+    CONVERSATIONS_PATH,
     DATABRICKS_PATH,
     FILES_PATH,
+    MCP_PATH,
     PAT_PATH,
     PROJECTS_PATH,
     SIGN_IN_PATH,
@@ -59,7 +64,9 @@ class Services:
     pats: PatRotator
     sign_in: SignIn
     agents: AgentRoster
+    mcp: McpServers
     git_sync: GitSync
+    continuity: Continuity
     tracer: SessionTracer
     attention: Attention
     status: Callable[[], Reply]
@@ -160,6 +167,38 @@ async def post_check(services: Services, _body: Body, name: str) -> Reply:
     return {"checks": [asdict(check) for check in await services.agents.check(name)]}
 
 
+async def get_mcp(services: Services, _body: Body) -> Reply:
+    """Return the models of the MCP servers that all agents are offered."""
+    return {"servers": services.mcp.status()}
+
+
+async def post_mcp(services: Services, body: Body) -> McpServerModel:
+    """Add a server: a path of the workspace, or a foreign one's URL or command."""
+    server = {key: value for key, value in body.items() if key != "name"}
+    return await services.mcp.add(_text(body, "name"), server)
+
+
+async def patch_mcp(services: Services, body: Body, name: str) -> McpServerModel:
+    """Switch a server on or off for all agents."""
+    is_on = body.get("enabled")
+    if not isinstance(is_on, bool) or set(body) != {"enabled"}:
+        raise RequestError(
+            "Only “enabled” can be changed.", 'Send {"enabled": false} or {"enabled": true}.'
+        )
+    return await services.mcp.switch(name, is_on=is_on)
+
+
+async def delete_mcp(services: Services, _body: Body, name: str) -> Reply:
+    """Remove a server that the owner added; return the models of those that are left."""
+    await services.mcp.remove(name)
+    return {"servers": services.mcp.status()}
+
+
+async def post_mcp_check(services: Services, _body: Body, name: str) -> McpServerModel:
+    """Ask a server for its tools now."""
+    return await services.mcp.check(name)
+
+
 async def get_databricks(services: Services, _body: Body) -> ToolsStatus:
     """Return the model of Databricks' own tools."""
     return services.databricks.status()
@@ -194,6 +233,37 @@ async def post_forget(services: Services, body: Body) -> Reply:
     """End a project that is not here any more, and delete its copy."""
     files = body.get("files") is True
     return asdict(await services.git_sync.forget(_text(body, "name"), files=files))
+
+
+async def get_continuity(services: Services, _body: Body) -> Reply:
+    """Return what is kept for the next start, and what of former starts could come back."""
+    offer = await services.continuity.offer()
+    return {"status": services.continuity.status(), "offer": offer}
+
+
+async def delete_continuity(services: Services, _body: Body) -> Reply:
+    """Delete what is kept beside the projects' commits."""
+    return await services.continuity.forget()
+
+
+async def post_come_back(services: Services, _body: Body) -> Reply:
+    """Bring everything back: projects, conversations, history, terminals."""
+    return {"steps": await services.continuity.restore()}
+
+
+async def get_conversations(services: Services, _body: Body) -> Reply:
+    """Return the agents' conversations, newest first."""
+    return {"conversations": await services.continuity.conversations()}
+
+
+async def post_search(services: Services, body: Body) -> Reply:
+    """Return the conversations in which a text was said."""
+    return {"conversations": await services.continuity.conversations(_text(body, "text"))}
+
+
+async def post_resume(services: Services, body: Body) -> Reply:
+    """Resume a conversation in a new terminal."""
+    return {"terminal": await services.continuity.resume(_text(body, "id"))}
 
 
 async def post_trace(services: Services, body: Body) -> Reply:
@@ -252,6 +322,9 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     _AGENT: {"GET": get_agent, "PATCH": patch_agent, "DELETE": delete_agent},
     f"{_AGENT}/install": {"POST": post_install},
     f"{_AGENT}/check": {"POST": post_check},
+    MCP_PATH: {"GET": get_mcp, "POST": post_mcp},
+    f"{MCP_PATH}/{{name}}": {"PATCH": patch_mcp, "DELETE": delete_mcp},
+    f"{MCP_PATH}/{{name}}/check": {"POST": post_mcp_check},
     DATABRICKS_PATH: {"GET": get_databricks, "POST": post_databricks},
     TRACES_PATH: {"POST": post_trace},
     FILES_PATH: {"POST": post_files},
@@ -259,6 +332,11 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     ATTENTION_PATH: {"GET": get_attention},
     f"{ATTENTION_PATH}/report": {"POST": post_report},
     f"{ATTENTION_PATH}/seen": {"POST": post_seen},
+    CONTINUITY_PATH: {"GET": get_continuity, "DELETE": delete_continuity},
+    f"{CONTINUITY_PATH}/restore": {"POST": post_come_back},
+    CONVERSATIONS_PATH: {"GET": get_conversations},
+    f"{CONVERSATIONS_PATH}/search": {"POST": post_search},
+    f"{CONVERSATIONS_PATH}/resume": {"POST": post_resume},
     PROJECTS_PATH: {"GET": get_projects},
     f"{PROJECTS_PATH}/sync": {"POST": post_sync},
     f"{PROJECTS_PATH}/restore": {"POST": post_restore},

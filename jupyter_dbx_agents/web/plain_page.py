@@ -12,6 +12,8 @@ from typing import Any
 
 import jinja2
 
+from ..agents.attention.states import DOING
+
 STYLE_FILE = Path(__file__).with_name("page.css")
 TEMPLATE_FILE = Path(__file__).with_name("page.html")
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -61,6 +63,8 @@ def render_page(
         attempt=attempt,
         problem=problem,
         gateways=_GATEWAYS,
+        titles={agent["name"]: agent["title"] for agent in status.get("agents", ())},
+        doing=DOING,
     )
 
 

@@ -92,7 +92,7 @@ def test_a_token_that_cannot_renew_itself_is_refused_by_name_and_leads_to_the_si
                 terminal.type("jupyter dbx-agents login\n")
                 terminal.expect(PROMPT)
             terminal.type(f"{narrow}\n")
-            terminal.expect("“authentication”")
+            terminal.expect("required scopes: authentication")
             terminal.expect("Sign in instead")
             terminal.expect(PROMPT)
         address = re.findall(r"Sign in: (http\S+)", other.output)[-1]

@@ -18,7 +18,7 @@ PAT = re.compile(rb"dapi[0-9a-f]{32}")
 OAUTH = re.compile(rb"eyJraWQiOiAi[\w-]+\.[\w-]+\.[\w-]+|doau[0-9a-f]{48}")
 WORD = re.compile(rb"(?<![\w-])[\w-]{43,128}(?![\w-])")
 PROGRAM = "'from databricks.sdk import WorkspaceClient as W; W().current_user.me()'"
-CAPABILITY_FILES = {".claude/settings.json", ".codex/config.toml"}
+CAPABILITY_FILES = {".claude.json", ".claude/settings.json", ".codex/config.toml"}
 
 
 def family(pid: int) -> list[Path]:

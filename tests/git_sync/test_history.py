@@ -143,6 +143,23 @@ def own_refs(site: Site) -> Any:
     return {n: o for n, o in refs(site, "p").items() if n.startswith("refs/")}.items()
 
 
+async def test_a_branch_that_stands_for_another_is_watched_and_comes_back(site: Site) -> None:
+    site.make("p", a="1")
+    site.git("p", "symbolic-ref", "refs/heads/alias", "refs/heads/main")
+    site.git("p", "symbolic-ref", "HEAD", "refs/heads/alias")
+    sync = site.git_sync(installs_hooks=False)
+    await sync.start()
+    await synced(site, sync, "p")
+    commit = site.commit("p", {"a": "2"})
+    await until(lambda: is_safe(site, sync, "p"), "the poll has seen it")
+    await synced(site, sync, "p")
+    await sync.stop()
+    lose_the_disk(site)
+    await site.restorer().restore("p")
+    for name in ("HEAD", "main", "alias"):
+        assert site.git("p", "rev-parse", name) == commit
+
+
 async def test_what_a_restore_sets_up(site: Site) -> None:
     site.make("origin", a="1")
     site.git(site.projects, "clone", "-q", "origin", "p")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import resource
 import shutil
@@ -19,7 +20,7 @@ from jupyter_dbx_agents.errors import GitSyncError
 from jupyter_dbx_agents.git_sync import GitSync, Restorable, supervisor
 from jupyter_dbx_agents.git_sync.local import mirror
 from jupyter_dbx_agents.git_sync.local.projects import Location, fingerprint
-from jupyter_dbx_agents.git_sync.states import Cause, SyncState, Waker
+from jupyter_dbx_agents.git_sync.states import Cause, SyncState, Waker, explained
 
 from .conftest import ROOT, Site, until
 from .test_git_sync import model, synced
@@ -346,6 +347,23 @@ async def test_agents_worktrees_do_not_come_back_with_all(site: Site) -> None:
     assert [each.name for each in await fresh.restore()] == ["p"]
     assert site.git("p", "branch", "--format=%(refname:short)").split() == ["agent", "main"]
     assert site.git("p", "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "hint"),
+    [
+        (TimeoutError(), "No answer in time (TimeoutError).", "Sync retries."),
+        (ConnectionResetError(), "No answer in time (ConnectionResetError).", "Sync retries."),
+        (OSError(errno.ENOSPC, "No space", "f"), "No space. (f)", "Free some space."),
+        (PermissionError(errno.EACCES, "Denied"), "Denied.", "Check its permissions."),
+        (KeyError("x"), "KeyError: 'x'", "Sync retries."),
+    ],
+)
+def test_what_is_no_error_of_ours_is_said_in_words(
+    error: Exception, message: str, hint: str
+) -> None:
+    said = explained(error)
+    assert said.message.endswith(message) and said.hint == hint
 
 
 @pytest.mark.parametrize("files", [False, True])

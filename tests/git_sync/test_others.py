@@ -71,6 +71,13 @@ async def test_another_app_is_refused_and_a_new_one_may_take_over(site: Site) ->
     assert site.remote("p") == {"a": b"2"}
 
 
+async def test_an_app_without_a_name_is_called_another_app(site: Site) -> None:
+    site.make("p", a="1")
+    await site.project_sync("p", origin="").run()
+    with pytest.raises(DestinationError, match="the same project in another app"):
+        await site.project_sync("p").run()
+
+
 async def test_foreign_files_are_neither_overwritten_nor_deleted(site: Site) -> None:
     site.make("p", a="1")
     sync = site.project_sync("p")

@@ -56,7 +56,7 @@ def snapshot(folder: Path) -> dict[str, object]:
 async def comes_back(site: Site, name: str = "p") -> None:
     """Keep, destroy, restore: status, files and differences are what they were."""
     folder = site.projects / name
-    status = site.git(name, *STATUS)
+    status, words = site.git(name, *STATUS), site.git(name, "status")
     staged, changed = site.git(name, "diff", "--cached"), site.git(name, "diff", "--binary")
     before = snapshot(folder)
     keeper = await keep(site, name)
@@ -66,6 +66,7 @@ async def comes_back(site: Site, name: str = "p") -> None:
     restored = await site.restorer().restore(name)
     assert restored.problem == "" and "did not" not in restored.work, restored
     assert site.git(name, *STATUS) == status
+    assert site.git(name, "status") == words, "also of a rebase or merge in progress"
     assert site.git(name, "diff", "--cached") == staged
     assert site.git(name, "diff", "--binary") == changed
     files = {p: c for p, c in before.items() if "/.git/" not in p}

@@ -105,6 +105,8 @@ async def test_what_is_missing_is_shown_everywhere_with_the_feature_that_needs_i
         "models": {},
         "stand_ins": {},
         "agents": [],
+        "attention": [],
+        "usage": [],
         "projects": [],
         "startup": [],
         "sessions": {"terminals": 0, "kernels": 0},

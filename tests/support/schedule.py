@@ -49,6 +49,7 @@ LONGEST = (
     "browser: all else",
     "tests/system/test_lifecycle.py",
     "tests/demo/test_main_job.py",
+    "tests/pat/test_background_claude.py",
     "tests/system/test_stopping.py",
     "tests/system/test_bad_start.py",
     "tests/terminals/test_upstream_suites.py",

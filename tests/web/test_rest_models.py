@@ -14,6 +14,7 @@ from jupyter_dbx_agents.agents.attention.attention import SessionState
 from jupyter_dbx_agents.agents.attention.states import State
 from jupyter_dbx_agents.agents.checks import Check
 from jupyter_dbx_agents.agents.databricks.tools import ToolsStatus
+from jupyter_dbx_agents.agents.mcp.servers import McpServerModel
 from jupyter_dbx_agents.agents.roster import AgentStatus
 from jupyter_dbx_agents.app import ServerStatus
 from jupyter_dbx_agents.broker.ledger import UsageStatus
@@ -30,6 +31,7 @@ MODELS: dict[str, Any] = {
     "AgentSession": SessionState,
     "Error": ErrorReply,
     "Instant": str | None,
+    "McpServer": McpServerModel,
     "ModelReport": ModelReport,
     "Pat": PatStatus,
     "Project": ProjectStatus,

@@ -1,7 +1,7 @@
 """``Attention``: the state of every agent, and which of them needs the owner."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypedDict
@@ -18,6 +18,9 @@ from .status_protocol import notification_text, status_report
 CHANGE_SECONDS = 0.1
 # An agent that goes on at once, such as after a step, has not needed anybody.
 SETTLE_SECONDS = 1.0
+BELL = "\a"  # among the marks of an agent
+# How often to look for agents in the background, while models are being called.
+LOOK_SECONDS = 5.0
 # Those of terminals are as many as the terminals.
 MOST_BACKGROUND = 50
 CRASHED = "It ended while it was working."
@@ -96,7 +99,8 @@ class Session:
 class Attention(LoggingConfigurable):
     """The sessions and their states.
 
-    ``titles`` are the marks in the titles of agents, by their names, that say what they are doing.
+    ``titles`` are the marks in the titles of agents, by their names, that say what they are doing;
+    a bell is one, too.
     ``places`` returns the terminals that are open.  A report comes from an agent's own screen
     (``reported``), from its hook (``hooked``), or from any program (``notified`` and ``rang``).
     """
@@ -124,6 +128,13 @@ class Attention(LoggingConfigurable):
         latest = sorted(self._sessions.values(), key=lambda session: session.since, reverse=True)
         return [s.to_json() for s in sorted(latest, key=lambda s: list(State).index(s.state))]
 
+    def needs(self, need: SessionState) -> bool:
+        """Whether a need is still one that nobody has seen."""
+        session = self._sessions.get(need["id"])
+        if session is None or session.revision != need["revision"]:
+            return False
+        return session.state in NEEDS and session.seen < session.revision
+
     # ---- what comes from terminals
 
     def reported(self, place: Place, content: bytes) -> None:
@@ -143,9 +154,21 @@ class Attention(LoggingConfigurable):
         if text := notification_text(content, has_title=has_title):
             self._noticed(place, text)
 
-    def rang(self, place: Place) -> None:
-        """Take a bell of any program."""
-        self._noticed(place, "")
+    def rang(self, place: Place, *, is_reply: bool) -> None:
+        """Take a bell of any program; ``is_reply`` if somebody has just typed there.
+
+        Some agents ring when a turn is over, however it ends.
+        """
+        known = self._sessions.get(place.id)
+        if (
+            known is not None
+            and known.process
+            and BELL in self._titles.get(known.process.agent, {})
+        ):
+            if known.state in LIVE:
+                self._take(known, Report(self._titles[known.process.agent][BELL]))
+        elif not is_reply:
+            self._noticed(place, "")
 
     def _noticed(self, place: Place, text: str) -> None:
         session = self._session_in(place)
@@ -183,6 +206,23 @@ class Attention(LoggingConfigurable):
                     self._session_in(place, process)
         self._groups = {place.id: place.group for place in places.values()}
 
+    async def run(self, is_worth: Callable[[], bool]) -> None:
+        """Look for agents without a terminal now and then, if it is worth it, until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if is_worth():
+                self.found(await asyncio.to_thread(self._processes.outermost))
+
+    def found(self, processes: Iterable[AgentProcess]) -> None:
+        """Take all agents that there are; those that no terminal shows are in the background."""
+        groups = {place.group for place in self._places().values()}
+        for process in processes:
+            session = self._sessions.get(_background_id(process))
+            if group_of(process.pid) not in groups:
+                self.background(process)
+            elif session is not None:
+                self._forget(session)
+
     def terminal_ended(self, id: str) -> None:
         """Forget the session of a terminal that has ended."""
         if id in self._sessions:
@@ -211,7 +251,7 @@ class Attention(LoggingConfigurable):
 
     def background(self, process: AgentProcess) -> Session | None:
         """Return the session of an agent without a terminal; None for one too many."""
-        id = f"process-{process.pid}"
+        id = _background_id(process)
         if id not in self._sessions:
             if sum(s.terminal is None for s in self._sessions.values()) >= MOST_BACKGROUND:
                 return None
@@ -353,6 +393,10 @@ def _report(given: Mapping[str, Any]) -> Report:
             f"There is no state “{given.get('state')}”.", f"Send one of {states}."
         ) from None
     return Report(state, one_line(str(given.get("text", ""))), one_line(str(given.get("id", ""))))
+
+
+def _background_id(process: AgentProcess) -> str:
+    return f"process-{process.pid}"
 
 
 def _nothing() -> None:

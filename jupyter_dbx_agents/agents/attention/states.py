@@ -1,7 +1,7 @@
 """The states of one agent's process, from reports of itself and of its sub-agents: a pure core."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -24,6 +24,15 @@ class State(StrEnum):
     IDLE = "idle"
 
 
+# As the end of a sentence.
+DOING: Mapping[State, str] = {
+    State.PERMISSION: "asks for permission",
+    State.QUESTION: "asks a question",
+    State.WORKING: "is working",
+    State.FAILED: "has failed",
+    State.DONE: "is done",
+    State.IDLE: "is idle",
+}
 NEEDS = frozenset({State.PERMISSION, State.QUESTION, State.FAILED, State.DONE})
 # These need nobody any more once somebody has seen them.
 NEWS = frozenset({State.FAILED, State.DONE})

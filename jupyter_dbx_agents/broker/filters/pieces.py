@@ -17,7 +17,7 @@ from .json_steps import Json
 
 # An agent's requests begin with their model; only the SDK for Python puts the messages before it.
 HEAD_BYTES = 16 * 1024
-BLOCK_BYTES = 256 * 1024  # searched in 0.3 ms
+BLOCK_BYTES = 64 * 1024  # searched in 0.1 ms
 ENCODING, ERRORS = "utf-8", "surrogatepass"  # as in json.loads of bytes
 # A letter or "_" that is written as an escape.  No agent does that; but then a key or a value
 # cannot be found by its bytes.

@@ -37,8 +37,16 @@ class ServerState(StrEnum):
 class Server:
     """One MCP server: its tools and description as last seen, and the last problem."""
 
-    def __init__(self, name: str, url: str, upstream: Upstream, pats: PatSource) -> None:
-        self.name, self.url = name, url
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        paths: tuple[str, ...],
+        upstream: Upstream,
+        pats: PatSource,
+    ) -> None:
+        self.name, self.paths, self.path = name, paths, paths[0]
+        self._base_url = base_url
         self.state, self.problem = ServerState.UNKNOWN, ""
         self.tools: list[Json] = []
         self.described: Json = {}
@@ -50,7 +58,7 @@ class Server:
 
     def session(self, client: Mapping[str, Any], user_agent: str) -> UpstreamSession:
         """Return a session at the workspace, not begun yet."""
-        return UpstreamSession(self._upstream, self.url, client, user_agent)
+        return UpstreamSession(self._upstream, self._base_url + self.path, client, user_agent)
 
     def may_begin_twice(self, message: Message) -> bool:
         """Whether a message changes nothing: all but the call of a tool that is not read-only."""
@@ -79,20 +87,30 @@ class Server:
             self.on_change()
 
     async def _refresh(self) -> None:
-        """Ask for the tools again; what was known stays where that fails."""
-        session = self.session(CLIENT, "")
+        """Ask for the tools again, at each path until there is a server at one."""
+        outcome = (ServerState.UNKNOWN, "")
+        paths = [self.path] if self.tools else dict.fromkeys((self.path, *self.paths))
+        for path in paths:
+            outcome = await self._look(path)
+            if outcome[0] is not ServerState.MISSING:
+                self.path = path
+                break
+        self.note(*outcome)
+
+    async def _look(self, path: str) -> tuple[ServerState, str]:
+        """Ask for the tools at a path; what was known stays where that fails."""
+        session = UpstreamSession(self._upstream, self._base_url + path, CLIENT)
         try:
             await session.open()
-            tools = await self._all_tools(session)
+            self._take(session.described, await self._all_tools(session))
         except SessionLostError:
-            self.note(ServerState.FAILED, "The workspace's MCP server loses its sessions.")
+            return ServerState.FAILED, "The workspace's MCP server loses its sessions."
         except UpstreamError as error:
             is_missing = error.is_absent and not self.tools
-            self.note(ServerState.MISSING if is_missing else ServerState.FAILED, str(error))
-        else:
-            self._take(session.described, tools)
+            return (ServerState.MISSING if is_missing else ServerState.FAILED), str(error)
         finally:
             await session.close()
+        return ServerState.READY, ""
 
     async def _all_tools(self, session: UpstreamSession) -> list[Json]:
         if "tools" not in session.described.get("capabilities", {}):
@@ -109,14 +127,15 @@ class Server:
         return tools[:MOST_TOOLS]
 
     def _take(self, described: Json, tools: list[Json]) -> None:
-        is_new = tools != self.tools
-        self.described, self.tools = described, tools
-        if is_new:
-            self.on_change()
-        self.note(ServerState.READY)
-        if is_new:
-            for listener in list(self.on_tools):
-                listener()
+        self.described = described
+        if tools == self.tools:
+            return
+        self.tools = tools
+        self.state, self.problem = ServerState.READY, ""
+        self._is_known.set()
+        self.on_change()
+        for listener in list(self.on_tools):
+            listener()
 
 
 def is_read_only(tool: Json) -> bool:
@@ -149,19 +168,16 @@ class Catalog:
         """Return all servers that are offered."""
         return list(self._servers.values())
 
-    def offer(self, paths: Mapping[str, str]) -> None:
+    def offer(self, paths: Mapping[str, tuple[str, ...]]) -> None:
         """Offer exactly these paths, by the server's name; what is known of the others is lost."""
-        kept = {n: s for n, s in self._servers.items() if paths.get(n) == self._path(s)}
-        new = {n: self._server(n, path) for n, path in paths.items() if n not in kept}
+        kept = {n: s for n, s in self._servers.items() if paths.get(n) == s.paths}
+        new = {n: self._server(n, each) for n, each in paths.items() if n not in kept}
         self._servers = {name: (kept | new)[name] for name in paths}
         for server in new.values():
             self.refresh_soon(server)
 
-    def _path(self, server: Server) -> str:
-        return server.url.removeprefix(self._base_url)
-
-    def _server(self, name: str, path: str) -> Server:
-        server = Server(name, self._base_url + path, self._upstream, self._pats)
+    def _server(self, name: str, paths: tuple[str, ...]) -> Server:
+        server = Server(name, self._base_url, paths, self._upstream, self._pats)
         server.on_change = self.on_change.notify
         return server
 

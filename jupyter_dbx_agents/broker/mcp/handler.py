@@ -30,6 +30,7 @@ PATH = re.compile(r"/mcp/(?P<name>[A-Za-z0-9][A-Za-z0-9_-]{0,63})")
 METHODS = frozenset({"POST", "GET", "DELETE"})
 # Below the time after which a client takes a silent stream for a dead one.
 KEEP_ALIVE_SECONDS = 15.0
+HEAD_SECONDS = 0.05
 SESSION_HEADER, VERSION_HEADER = "Mcp-Session-Id", "MCP-Protocol-Version"
 NO_SESSION = "Begin a session with initialize."
 NO_RESUMPTION = "The answer cannot be continued: the workspace does not have it any more."
@@ -199,8 +200,13 @@ class McpHandler(ModelProxyHandler):
         self.set_status(status)
 
     async def _pass_on_all(self, parts: AsyncIterator[bytes]) -> None:
+        first = asyncio.ensure_future(anext(parts, b""))
         try:
-            await self._flush()
+            # A short answer is sent in one piece; of a long one the head comes at once.
+            await asyncio.wait({first}, timeout=HEAD_SECONDS)
+            if not first.done():
+                await self._flush()
+            await self._pass_on(await first)
             async for part in parts:
                 await self._pass_on(part)
         except (CutError, GatewayGoneError) as cut:
@@ -212,6 +218,8 @@ class McpHandler(ModelProxyHandler):
         except Exception:  # tornado would end the answer as if it were complete
             self._abort(BROKER_FAILED)
             raise
+        finally:
+            first.cancel()
 
 
 def _headers(content_type: str) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from ...background import AnyLogger, BackgroundTasks, Listeners
 from ...pat import PatSource
 from ..upstream import Upstream
-from .catalog import Catalog, ServerState
+from .catalog import Catalog, Server, ServerState
 from .paths import is_listed
 from .sessions import Sessions
 
@@ -40,10 +40,18 @@ class McpService:
         """Whether a path of the workspace may be offered."""
         return is_listed(path)
 
-    def offer(self, paths: Mapping[str, str]) -> None:
-        """Offer exactly these servers, each a path that ``is_listed``."""
-        assert all(map(is_listed, paths.values()))  # noqa: S101 redundant on purpose
+    def offer(self, paths: Mapping[str, tuple[str, ...]]) -> None:
+        """Offer exactly these servers, each at the first of its paths at which there is one.
+
+        Raises ValueError for a path that is not listed: redundant on purpose.
+        """
+        if unlisted := [path for each in paths.values() for path in each if not is_listed(path)]:
+            raise ValueError(f"{unlisted[0]} is no path of an MCP server")
         self.catalog.offer(paths)
+
+    def seen(self, name: str) -> Server | None:
+        """Return what is known of a server that is offered."""
+        return self.catalog.get(name)
 
     def token_changed(self) -> None:
         """Ask what is not ready for its tools, after each new token."""

@@ -153,7 +153,7 @@ class UpstreamSession:
             f"The workspace {'fails' if is_broken else 'refuses it'}: {said}",
             may_have_begun=is_broken,
             is_passing=is_busy or is_broken,
-            is_absent=answer.status == HTTPStatus.NOT_FOUND,
+            is_absent=answer.status == HTTPStatus.NOT_FOUND or "suspended" in said,
             retry_after_seconds=_seconds(answer.header("retry-after")),
         )
 

@@ -175,12 +175,14 @@ class WorkKeepers:
         self._syncs, self._is_waiting, self._secrets, self._log = syncs, is_waiting, secrets, log
         self._keepers: dict[str, WorkKeeper] = {}
         self.looks = 0
+        # The owner has deleted what was kept.
+        self.is_off = False
 
     async def run(self, changed: Callable[[], None]) -> None:
         """Look until cancelled; call ``changed`` when a model may have changed."""
         while True:
             started = time.monotonic()
-            if not self._is_waiting():
+            if not (self._is_waiting() or self.is_off):
                 for keeper in self._current():
                     before = keeper.files
                     if await keeper.look() or keeper.files != before:
@@ -191,7 +193,7 @@ class WorkKeepers:
 
     async def flush(self) -> None:
         """Upload what has changed now, what changed last first."""
-        if self._is_waiting():
+        if self._is_waiting() or self.is_off:
             return
         keepers = sorted(self._current(), key=lambda each: -each.changed_at)
         await asyncio.gather(*(keeper.look(at_once=True) for keeper in keepers))

@@ -17,10 +17,12 @@ _NAMES = re.compile(
     r"|\.netrc|\.git-credentials|\.pypirc|\.pgpass|credentials(\.json)?",
     re.IGNORECASE,
 )
-# Databricks' tokens, OAuth's refresh and service tokens of Databricks, and PEM (RFC 7468).
-TOKENS = re.compile(rb"\bd(?:api|kea|ose|oai)[0-9a-f]{32}(?:-\d+)?\b|\bdsapi[0-9a-f]{32}\b")
+# Tokens of Databricks (of users, OAuth and services), wherever they are: a database has no spaces
+# between its columns.  Private keys in PEM (RFC 7468), also inside strings of JSON in others.
+TOKENS = re.compile(rb"d(?:api|kea|ose|oai|sapi)[0-9a-f]{32}(?:-\d+)?")
 PRIVATE_KEY = re.compile(
-    rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----(?:[A-Za-z0-9+/=\s]|\\[nr]){64,}"
+    rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----"
+    rb"(?:(?s:.{64,16384}?)-----END [A-Z0-9 ]*PRIVATE KEY-----|(?:[A-Za-z0-9+/=\s]|\\+[nr]){64,})"
 )
 
 

@@ -75,15 +75,17 @@ class WorkStore:
         await self.clear(but=bundle)
         return bundle
 
-    async def clear(self, but: WorkBundle | None = None) -> None:
-        """Delete all bundles but one."""
+    async def clear(self, but: WorkBundle | None = None) -> bool:
+        """Delete all bundles but one; return whether there were others."""
         if self._names is None:
             await self.newest()
         kept = set(but.names()) if but is not None else set[str]()
-        for name in sorted((self._names or set()) - kept):
+        others = sorted((self._names or set()) - kept)
+        for name in others:
             await self._destination.files.delete(f"{self._destination.records}/{name}")
             self._names = (self._names or set()) - {name}
         self._names = kept | (self._names or set())
+        return bool(others)
 
     async def _put(self, name: str, data: bytes) -> None:
         try:

@@ -198,7 +198,7 @@ async def mcp_site(
     models = ModelTable(environment(server.url, server.url))
     broker = Broker(pats=pats, models=models, workspace_host=server.url, **options)
     await broker.start()
-    broker.mcp.offer({NAME: SQL_PATH})
+    broker.mcp.offer({NAME: (SQL_PATH,)})
     try:
         yield McpSite(broker, server, pats)
     finally:

@@ -1,5 +1,7 @@
 """Who may call an MCP server through the broker, and which paths are reached."""
 
+import logging
+
 import pytest
 
 from jupyter_dbx_agents.broker.mcp.paths import is_listed
@@ -136,6 +138,9 @@ async def test_only_calls_of_tools_are_use_of_the_credential():
         assert agent.site.broker.was_used_within(60)
 
 
+CLIENT = {"httpx", "httpcore"}  # the test's own
+
+
 def key(site: Site) -> str:
     return f"x-api-key: {site.capability}"
 
@@ -143,3 +148,15 @@ def key(site: Site) -> str:
 async def raw(site: Site, path: str, *headers: str, host: str = "", method: str = "POST") -> bytes:
     lines = [f"{method} {path} HTTP/1.1", f"Host: {host or site.authority}", *headers]
     return await site.raw("\n".join([*lines, "Connection: close", "Content-Length: 0", "", ""]))
+
+
+async def test_no_secret_header_or_body_is_logged(caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.DEBUG)
+    async with agent_of() as agent:
+        body = request("tools/call", {"name": "read", "arguments": {"query": "a-secret-query"}})
+        assert (await agent.post(body)).status_code == 200
+        await agent.call("read")
+        known = [FIRST_PAT, agent.site.capability, "a-secret-query", agent.session]
+        ours = [r.getMessage() for r in caplog.records if r.name.split(".")[0] not in CLIENT]
+        assert [line for line in ours if "mcp POST" in line]
+        assert not [line for line in ours for secret in known if secret in line]

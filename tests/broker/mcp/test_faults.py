@@ -108,7 +108,7 @@ async def agent_of(
 ) -> AsyncIterator[Agent]:
     workspace = Workspace(on_call, **options)
     async with broker_for(workspace, pats, mcp_stall_seconds=STALL_SECONDS) as site:
-        site.broker.mcp.offer({NAME: PATH})
+        site.broker.mcp.offer({NAME: (PATH,)})
         reply = await site.agent.post(f"/mcp/{NAME}", json=request("initialize", {}))
         yield Agent(site, workspace, reply.headers["mcp-session-id"])
 

@@ -2,6 +2,7 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
+import type { Remark } from '../status/model';
 import { chartPoints } from '../text';
 
 const CHART = { width: 48, height: 14 };
@@ -24,6 +25,7 @@ function knownStates(trans: TranslationBundle): Record<string, Record<string, st
     good: {
       active: trans.__('active'),
       done: trans.__('done'),
+      ready: trans.__('ready'),
       synced: trans.__('synced'),
       working: trans.__('working')
     },
@@ -47,6 +49,9 @@ function knownStates(trans: TranslationBundle): Record<string, Record<string, st
     none: {
       empty: trans.__('empty'),
       gone: trans.__('deleted'),
+      missing: trans.__('not there'),
+      off: trans.__('off'),
+      unknown: trans.__('not asked yet'),
       idle: trans.__('idle'),
       pending: trans.__('pending'),
       unfit: trans.__('not synced')
@@ -121,4 +126,26 @@ export function useNow(): number {
     return () => window.clearInterval(timer);
   }, []);
   return now;
+}
+
+/** Files with a reason each, folded; nothing if there are none. */
+export function Remarks(props: {
+  title: string;
+  remarks: Remark[] | undefined;
+}): React.ReactElement | null {
+  if (!Array.isArray(props.remarks) || !props.remarks.length) {
+    return null;
+  }
+  return (
+    <details>
+      <summary>{props.title}</summary>
+      <ul>
+        {props.remarks.map(({ path, reason }) => (
+          <li key={path}>
+            <code>{path}</code> {reason}
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
 }

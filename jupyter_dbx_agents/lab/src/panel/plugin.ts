@@ -10,6 +10,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { OPEN_PANEL } from '../status/commands';
 import { IStatusStore } from '../status/store';
 import { Actions } from './actions';
+import { offerOnce } from './offer';
 import { StatusPanel } from './panel';
 
 export const panel: JupyterFrontEndPlugin<void> = {
@@ -34,6 +35,7 @@ export const panel: JupyterFrontEndPlugin<void> = {
       label: trans.__('Databricks: Show Panel'),
       execute: () => shell.activateById(panel.id)
     });
+    offerOnce(store, actions, () => shell.activateById(panel.id), trans);
     palette?.addItem({ command: OPEN_PANEL, category: trans.__('Agents') });
   }
 };

@@ -1,9 +1,9 @@
 /** The projects: the state of their sync, files that are not copied, and what can be restored. */
 
 import * as React from 'react';
-import { nextTryOf, type Project, progressOf, type Remark, type Restorable } from '../status/model';
+import { nextTryOf, type Project, progressOf, type Restorable } from '../status/model';
 import type { Context } from './context';
-import { Button, Message, Section, State } from './parts';
+import { Button, Message, Remarks, Section, State } from './parts';
 
 type Part = Pick<Context, 'actions' | 'trans'>;
 
@@ -72,6 +72,7 @@ function ProjectLine({ project, actions, trans }: { project: Project } & Part): 
       <Message message={project.message} hint={project.hint} isBad={state === 'refused'} />
       <Message message={history?.message} hint="" />
       <Message message={history?.note} hint="" />
+      <Message message={project.work?.message} hint="" />
       {nextTry && (
         <p className="jp-DbxAgents-quiet">
           {trans.__('Next try at %1', nextTry.toLocaleTimeString([], { timeStyle: 'short' }))}
@@ -86,6 +87,10 @@ function ProjectLine({ project, actions, trans }: { project: Project } & Part): 
         remarks={project.skipped}
       />
       <Remarks title={trans.__('Differs from git')} remarks={project.notes} />
+      <Remarks
+        title={trans.__('Not kept until it is committed')}
+        remarks={project.work?.left_out}
+      />
     </li>
   );
 }
@@ -97,28 +102,6 @@ function Name(props: { name: string; destination?: string | undefined }): React.
     <span className="jp-DbxAgents-name" title={title}>
       {props.name}
     </span>
-  );
-}
-
-/** Files with a reason each, folded; nothing if there are none. */
-function Remarks(props: {
-  title: string;
-  remarks: Remark[] | undefined;
-}): React.ReactElement | null {
-  if (!Array.isArray(props.remarks) || !props.remarks.length) {
-    return null;
-  }
-  return (
-    <details>
-      <summary>{props.title}</summary>
-      <ul>
-        {props.remarks.map(({ path, reason }) => (
-          <li key={path}>
-            <code>{path}</code> {reason}
-          </li>
-        ))}
-      </ul>
-    </details>
   );
 }
 

@@ -4,14 +4,26 @@ import { ReactWidget, UseSignal } from '@jupyterlab/apputils';
 import * as React from 'react';
 import { Agents, Startup } from './agents';
 import type { Context } from './context';
+import { Continuity } from './continuity';
 import { Credential } from './credential';
 import { ErrorBoundary } from './errors';
+import { McpServers } from './mcp';
 import { Models } from './models';
 import { Projects } from './projects';
 import { Memory, Sessions } from './sessions';
 
 // Work first, plumbing last.
-const PARTS = { Sessions, Projects, Startup, Agents, Models, Credential, Memory };
+const PARTS = {
+  Sessions,
+  Projects,
+  Continuity,
+  Startup,
+  Agents,
+  McpServers,
+  Models,
+  Credential,
+  Memory
+};
 
 /** Return the widget that follows the status. */
 export function createView(context: Context): ReactWidget {

@@ -493,6 +493,164 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dbx-agents/api/mcp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The MCP servers that all agents are offered */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: components["responses"]["McpServers"];
+            };
+        };
+        put?: never;
+        /**
+         * Add an MCP server for all agents
+         * @description A path (or the URL) of the workspace is reached with the current token, through the broker.
+         *     A foreign server is reached by each agent itself, with the headers or variables given here.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        name: string;
+                        /** @description Such as /api/2.0/mcp/genie/{space} */
+                        path?: string;
+                        url?: string;
+                        headers?: {
+                            [key: string]: string;
+                        };
+                        command?: string;
+                        args?: string[];
+                        env?: {
+                            [key: string]: string;
+                        };
+                    };
+                };
+            };
+            responses: {
+                200: components["responses"]["McpServer"];
+                400: components["responses"]["Error"];
+                409: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dbx-agents/api/mcp/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Such as dbx-sql */
+                name: components["parameters"]["McpServer"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove an MCP server that the owner added */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Such as dbx-sql */
+                    name: components["parameters"]["McpServer"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: components["responses"]["McpServers"];
+                404: components["responses"]["Error"];
+                409: components["responses"]["Error"];
+            };
+        };
+        options?: never;
+        head?: never;
+        /** Switch an MCP server on or off for all agents */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Such as dbx-sql */
+                    name: components["parameters"]["McpServer"];
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        enabled: boolean;
+                    };
+                };
+            };
+            responses: {
+                200: components["responses"]["McpServer"];
+                400: components["responses"]["Error"];
+                404: components["responses"]["Error"];
+                409: components["responses"]["Error"];
+            };
+        };
+        trace?: never;
+    };
+    "/dbx-agents/api/mcp/{name}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Such as dbx-sql */
+                name: components["parameters"]["McpServer"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask an MCP server for its tools now */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Such as dbx-sql */
+                    name: components["parameters"]["McpServer"];
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: components["responses"]["McpServer"];
+                404: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/dbx-agents/api/uploads": {
         parameters: {
             query?: never;
@@ -1049,6 +1207,237 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dbx-agents/api/continuity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is kept for the next start, and what of former starts can come back */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The status, and the offer */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            status: components["schemas"]["Continuity"];
+                            offer: components["schemas"]["Offer"];
+                        };
+                    };
+                };
+                400: components["responses"]["Error"];
+                409: components["responses"]["Error"];
+                503: components["responses"]["Error"];
+            };
+        };
+        put?: never;
+        post?: never;
+        /** Delete what is kept beside commits, and keep nothing more until the next start */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description What was deleted */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ForgottenHome"];
+                    };
+                };
+                400: components["responses"]["Error"];
+                409: components["responses"]["Error"];
+                503: components["responses"]["Error"];
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dbx-agents/api/continuity/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Bring everything back that is not here - projects, conversations, history, terminals */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description What became of each part; progress is in the status meanwhile */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            steps: components["schemas"]["Step"][];
+                        };
+                    };
+                };
+                400: components["responses"]["Error"];
+                409: components["responses"]["Error"];
+                503: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dbx-agents/api/conversations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The agents' conversations that are here, newest first, at most 500 */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The conversations */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Conversations"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dbx-agents/api/conversations/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The conversations in which a text was said */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        text: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description The conversations, newest first */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Conversations"];
+                    };
+                };
+                400: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dbx-agents/api/conversations/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Resume a conversation by its agent, in a new terminal */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        id: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description The terminal */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            terminal: string;
+                        };
+                    };
+                };
+                400: components["responses"]["Error"];
+                404: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/dbx-agents/healthz": {
         parameters: {
             query?: never;
@@ -1153,6 +1542,8 @@ export interface components {
             name: string;
             /** @description Why it is not restored with all others, '' if it is */
             note: string;
+            /** @description When its files were last complete there, '' if not known */
+            at: string;
         };
         Restored: {
             name: string;
@@ -1166,6 +1557,65 @@ export interface components {
             problem: string;
             /** @description What became of what was not committed, '' for nothing */
             work: string;
+        };
+        /** @description What of the home is kept beside the projects */
+        Continuity: {
+            /** @enum {string} */
+            keeps: "all" | "projects" | "nothing";
+            /** @description When it was last sent, '' for not yet */
+            kept_at: string;
+            /** @description Whether something has changed since */
+            pending: boolean;
+            /** @description Why it is not kept, '' if it is */
+            message: string;
+            left_out: components["schemas"]["Remarks"];
+            steps: components["schemas"]["Step"][];
+        };
+        /** @description A part of the way back */
+        Step: {
+            /** @enum {string} */
+            kind: "home" | "project" | "terminal";
+            name: string;
+            /** @enum {string} */
+            state: "waiting" | "done" | "failed";
+            /** @description What came back, or why it did not */
+            message: string;
+        };
+        /** @description What is kept of former starts and is not here */
+        Offer: {
+            /** @description The newest first */
+            projects: string[];
+            terminals: string[];
+            /** @description Files of the home */
+            files: number;
+            /** @description Their size in the workspace */
+            bytes: number;
+            /** @description When they were last sent, '' if there are none */
+            at: string;
+            /** @description Why some of it cannot be read, '' if all can */
+            message: string;
+        };
+        ForgottenHome: {
+            /** @description Where it was */
+            folder: string;
+            files: number;
+            bytes: number;
+            /** @description Whose work in progress was there */
+            projects: string[];
+        };
+        Conversations: {
+            conversations: components["schemas"]["Conversation"][];
+        };
+        Conversation: {
+            /** @description Such as claude-code */
+            agent: string;
+            id: string;
+            /** @description Its title or first words */
+            title: string;
+            /** @description Where it was held */
+            folder: string;
+            /** @description When it was last changed */
+            at: string;
         };
         Error: {
             message: string;
@@ -1200,6 +1650,29 @@ export interface components {
             hint: string;
             /** @description Files of projects that name another provider or key, which it does not use */
             not_followed: string[];
+        };
+        McpServer: {
+            name: string;
+            title: string;
+            /** @description A path of the workspace, a URL or a command */
+            address: string;
+            /** @description Whether each agent connects to it by itself */
+            is_foreign: boolean;
+            /** @description Whether the owner added it */
+            is_added: boolean;
+            enabled: boolean;
+            /** @description Whether all its tools say that they only read */
+            read_only: boolean;
+            /**
+             * @description missing: the workspace does not have it
+             * @enum {string}
+             */
+            state: "off" | "unknown" | "ready" | "missing" | "failed";
+            /** @description The number of its tools */
+            tools: number;
+            /** @description The last error, or why it is off, '' if there is none */
+            message: string;
+            hint: string;
         };
         Checks: {
             checks: {
@@ -1378,6 +1851,7 @@ export interface components {
                 message: string;
             };
             agents: components["schemas"]["Agent"][];
+            mcp: components["schemas"]["McpServer"][];
             databricks: components["schemas"]["DatabricksTools"];
             /** @description What needs the owner first, then the latest */
             attention: components["schemas"]["AgentSession"][];
@@ -1391,6 +1865,7 @@ export interface components {
                 message: string;
                 hint: string;
             }[];
+            continuity: components["schemas"]["Continuity"];
             sessions: {
                 terminals: number;
                 kernels: number;
@@ -1436,6 +1911,26 @@ export interface components {
                 "application/json": components["schemas"]["Agent"];
             };
         };
+        /** @description The server after the request */
+        McpServer: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["McpServer"];
+            };
+        };
+        /** @description All servers after the request */
+        McpServers: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": {
+                    servers: components["schemas"]["McpServer"][];
+                };
+            };
+        };
         /** @description Databricks' own tools */
         DatabricksTools: {
             headers: {
@@ -1467,6 +1962,8 @@ export interface components {
     parameters: {
         /** @description Such as claude-code */
         Agent: string;
+        /** @description Such as dbx-sql */
+        McpServer: string;
     };
     requestBodies: never;
     headers: never;
@@ -1477,8 +1974,15 @@ export type Remarks = components['schemas']['Remarks'];
 export type Forgotten = components['schemas']['Forgotten'];
 export type Restorable = components['schemas']['Restorable'];
 export type Restored = components['schemas']['Restored'];
+export type Continuity = components['schemas']['Continuity'];
+export type Step = components['schemas']['Step'];
+export type Offer = components['schemas']['Offer'];
+export type ForgottenHome = components['schemas']['ForgottenHome'];
+export type Conversations = components['schemas']['Conversations'];
+export type Conversation = components['schemas']['Conversation'];
 export type Error = components['schemas']['Error'];
 export type Agent = components['schemas']['Agent'];
+export type McpServer = components['schemas']['McpServer'];
 export type Checks = components['schemas']['Checks'];
 export type Instant = components['schemas']['Instant'];
 export type Pat = components['schemas']['Pat'];
@@ -1491,9 +1995,12 @@ export type DatabricksTools = components['schemas']['DatabricksTools'];
 export type Status = components['schemas']['Status'];
 export type ResponseAttention = components['responses']['Attention'];
 export type ResponseAgent = components['responses']['Agent'];
+export type ResponseMcpServer = components['responses']['McpServer'];
+export type ResponseMcpServers = components['responses']['McpServers'];
 export type ResponseDatabricksTools = components['responses']['DatabricksTools'];
 export type ResponsePat = components['responses']['Pat'];
 export type ResponseError = components['responses']['Error'];
 export type ParameterAgent = components['parameters']['Agent'];
+export type ParameterMcpServer = components['parameters']['McpServer'];
 export type $defs = Record<string, never>;
 export type operations = Record<string, never>;

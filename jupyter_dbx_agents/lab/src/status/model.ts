@@ -36,12 +36,15 @@ export type Pasted = Rest.Pat['pasted'];
 export type Candidate = Pasted['candidates'][number];
 export type Task = Sure<Rest.Status['startup'][number], 'name' | 'title' | 'state'>;
 export type Agent = Sure<Rest.Agent, 'name' | 'title' | 'command'>;
+export type McpServer = Sure<Rest.McpServer, 'name' | 'state'>;
 export type AgentSession = Sure<Rest.AgentSession, 'id' | 'terminal' | 'state' | 'revision'>;
 export type Usage = Sure<Rest.Usage, 'agent' | 'model' | 'calls'>;
 export type ModelReport = Sure<Rest.ModelReport, 'model' | 'served'>;
 export type Project = Sure<Rest.Project, 'name' | 'state'>;
 /** A file that was not copied, or not quite as it is in git, and why. */
 export type Remark = Rest.Remarks[number];
+export type Offer = Sure<Rest.Offer, 'projects'>;
+export type Step = Sure<Rest.Step, 'kind' | 'name' | 'state'>;
 export type Restored = Sure<Rest.Restored, 'name'>;
 export type Restorable = Sure<Rest.Restorable, 'name'>;
 export type Forgotten = Sure<Rest.Forgotten, 'name'>;
@@ -57,11 +60,13 @@ export interface Status
   pat?: Pat;
   startup?: Task[];
   agents?: Agent[];
+  mcp?: McpServer[];
   attention?: AgentSession[];
   models?: Record<string, ModelReport>;
   usage?: Usage[];
   projects?: Project[];
   terminals?: Terminal[];
+  continuity?: Omit<Sure<Rest.Continuity, 'keeps'>, 'steps'> & { steps?: Step[] };
   tracing?: Partial<Rest.Status['tracing']>;
   /** Not in the REST reply: an event brings it while the server stops. */
   server?: { state: string; message?: string };
@@ -206,6 +211,7 @@ const PARTS: Record<string, Shape> = {
 const ITEMS: Record<string, Shape> = {
   startup: hasTexts('name', 'state'),
   agents: hasTexts('name', 'title', 'command'),
+  mcp: hasTexts('name', 'state'),
   attention: hasTexts('id', 'state'),
   usage: hasTexts('agent', 'model'),
   projects: hasTexts('name', 'state'),

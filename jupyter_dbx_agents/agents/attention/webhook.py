@@ -1,0 +1,116 @@
+"""Sends each need to a webhook of the owner's: the agent, the project and the kind, and no more.
+
+What a program wrote is never sent: it may be a piece of the conversation.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
+
+import httpx
+from traitlets import Enum, Float, Unicode
+from traitlets.config import LoggingConfigurable
+
+from ...background import backoff_seconds
+from .attention import SessionState
+from .states import DOING
+
+# More needs than that at a time are not worth a message each.
+MOST_WAITING = 20
+ATTEMPTS = 4
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0
+TIMEOUT_SECONDS = 10.0
+_TOO_MANY, _SERVER_ERROR = 429, 500
+
+
+class Webhook(LoggingConfigurable):
+    """Posts to a URL; to be run while the server is.  ``titles`` are those of the agents."""
+
+    url = Unicode(
+        help="Where to post when an agent needs you: an address of Slack, Teams, ntfy or another "
+        "service. Sent are the agent, the project and the kind of need. Off while it is empty."
+    ).tag(config=True)
+    shape = Enum(
+        ["slack", "teams", "ntfy", "json"],
+        "json",
+        help="The form of the message: slack and teams for their incoming webhooks, ntfy for plain "
+        "text, json for an object with agent, project, kind and text.",
+    ).tag(config=True)
+    delay_seconds = Float(
+        5.0, min=0.0, help="How long (seconds) you have to see it before it is sent."
+    ).tag(config=True)
+
+    def __init__(
+        self,
+        titles: Mapping[str, str],
+        is_needed: Callable[[SessionState], bool],
+        **kwargs: object,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._titles, self._is_needed = titles, is_needed
+        self._waiting: asyncio.Queue[SessionState] = asyncio.Queue(MOST_WAITING)
+
+    def tell(self, session: SessionState) -> None:
+        """Queue a need; one too many is dropped."""
+        if self.url and not self._waiting.full():
+            self._waiting.put_nowait(session)
+
+    async def run(self) -> None:
+        """Send what is queued, until cancelled."""
+        while True:
+            session = await self._waiting.get()
+            await asyncio.sleep(self.delay_seconds)
+            if self._is_needed(session):
+                await self._send(session)
+
+    async def _send(self, session: SessionState) -> None:
+        """Post it, again after a failure that may pass; the URL, a secret, is never logged."""
+        content, kind = render(self.shape, session, self._titles)
+        problem = ""
+        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
+            for attempt in range(ATTEMPTS):
+                if attempt:
+                    pause = (attempt - 1, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+                    await asyncio.sleep(backoff_seconds(*pause))
+                try:
+                    answer = await client.post(
+                        self.url, content=content, headers={"Content-Type": kind}
+                    )
+                except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+                    problem = type(error).__name__
+                    continue
+                if answer.is_success:
+                    return
+                problem = f"HTTP {answer.status_code}"
+                if answer.status_code != _TOO_MANY and answer.status_code < _SERVER_ERROR:
+                    break
+        self.log.warning("The webhook was not called: %s. Check Webhook.url.", problem)
+
+
+def render(shape: str, session: SessionState, titles: Mapping[str, str]) -> tuple[bytes, str]:
+    """Return the body of a message and its content type."""
+    agent = titles.get(session["agent"], "A program")
+    project = PurePosixPath(session["folder"]).name
+    place = f" in {project}" if project else ""
+    text = f"{agent}{place} {DOING[session['state']]}."
+    if shape == "ntfy":
+        return text.encode(), "text/plain; charset=utf-8"
+    body: dict[str, object] = {"text": text}
+    if shape == "teams":
+        body = {"type": "message", "attachments": [_card(text)]}
+    elif shape == "json":
+        body |= {"agent": session["agent"], "project": project, "kind": session["state"]}
+    return json.dumps(body).encode(), "application/json"
+
+
+def _card(text: str) -> dict[str, object]:
+    """Return an adaptive card, which is all that the newer webhooks of Teams take."""
+    return {
+        "contentType": "application/vnd.microsoft.card.adaptive",
+        "content": {
+            "type": "AdaptiveCard",
+            "version": "1.2",
+            "body": [{"type": "TextBlock", "text": text, "wrap": True}],
+        },
+    }

@@ -1,0 +1,71 @@
+/** Continue where you were: what is kept of former starts, on its way back, and of this one. */
+
+import * as React from 'react';
+import { isUsable, type Offer, type Step } from '../status/model';
+import type { Context } from './context';
+import { kept } from './kept';
+import { Button, Message, Remarks, Section, State } from './parts';
+
+export function Continuity({ store, actions, trans }: Context): React.ReactElement | null {
+  const [offer, setOffer] = React.useState<Offer | null>(null);
+  const { continuity, pat } = store.status;
+  const isConnected = isUsable(pat);
+  React.useEffect(() => {
+    if (isConnected) {
+      actions.findOffer(setOffer);
+    }
+  }, [isConnected, actions]);
+  if (!continuity) {
+    return null;
+  }
+  const { steps = [], kept_at } = continuity;
+  const isComingBack = steps.some(step => step.state === 'waiting');
+  const text = offer && kept(offer, trans);
+  return (
+    <Section title={trans.__('Continue where you were')}>
+      {steps.length > 0 && <Steps steps={steps} trans={trans} />}
+      {!isComingBack && text && (
+        <>
+          <p>{text}</p>
+          <div className="jp-DbxAgents-buttons">
+            <Button
+              label={trans.__('Continue')}
+              name={trans.__('Continue where you were')}
+              onClick={() => actions.comeBack(() => actions.findOffer(setOffer))}
+            />
+          </div>
+        </>
+      )}
+      <Message message={offer?.message} hint="" />
+      <Message message={continuity.message} hint="" isBad />
+      {kept_at && (
+        <p className="jp-DbxAgents-quiet">
+          {trans.__('Conversations and history are kept: %1', new Date(kept_at).toLocaleString())}
+        </p>
+      )}
+      <Remarks title={trans.__('Not kept')} remarks={continuity.left_out} />
+      {kept_at && (
+        <Button
+          label={trans.__('Forget what is kept…')}
+          onClick={() => actions.forgetKept(() => actions.findOffer(setOffer))}
+        />
+      )}
+    </Section>
+  );
+}
+
+function Steps({ steps, trans }: { steps: Step[] } & Pick<Context, 'trans'>): React.ReactElement {
+  return (
+    <ul>
+      {steps.map(({ kind, name, state, message }) => (
+        <li key={`${kind} ${name}`}>
+          <div className="jp-DbxAgents-line">
+            <span className="jp-DbxAgents-name">{name}</span>
+            <State state={state} trans={trans} />
+          </div>
+          <Message message={message} hint="" isBad={state === 'failed'} />
+        </li>
+      ))}
+    </ul>
+  );
+}

@@ -1,0 +1,228 @@
+"""Sees what has changed in the home, and uploads the blocks that differ.
+
+The last segment of a set, its *tail*, is replaced by each upload until it is large: it has all that
+has changed since the segments before it.  So one pass is one call, however many files an agent
+writes, and the number of segments grows with what is written and not with time.
+"""
+
+import asyncio
+import json
+import secrets as random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ...agents.conversations import Kept
+from ...background import backoff_seconds
+from ...errors import ContinuityError
+from ...secret import Secret
+from .contents import Blocks, blocks_of, differing, read
+from .segments import Manifest, Piece, TerminalRecord, build, split
+from .selection import Selection, select
+from .store import Store, origin_key
+
+# Between two uploads; longer after a large one.
+LEAST_SECONDS = 10.0
+_BYTES_PER_SECOND = 100_000
+_TAIL_BYTES = 1024 * 1024
+# Then all is sent again as a new set, and the old one is deleted.
+MOST_SEGMENTS = 40
+_FIRST_RETRY_SECONDS, _MOST_RETRY_SECONDS = 10.0, 300.0
+# Sets of former homes that were never brought back here.
+MOST_FORMER_SETS = 5
+
+
+@dataclass
+class Known:
+    """What was read of a file: its state then, its size and its blocks."""
+
+    state: tuple[int, ...]
+    size_bytes: int
+    modified_at: float
+    blocks: Blocks
+
+
+class HomeKeeper:
+    """Keeps one home; ``record`` is a file in our state folder."""
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        record: Path,
+        origin: str,
+        kept: Callable[[], Sequence[Kept]],
+        secrets: Callable[[], Iterable[Secret]],
+        terminals: Callable[[], Sequence[TerminalRecord]],
+    ) -> None:
+        self._home, self._record, self._origin = home, record, origin
+        self._kept, self._secrets, self._terminals = kept, secrets, terminals
+        self._set, self._serial = _new_set(origin), 0
+        # What was read last, and the blocks that the segments before the tail have.
+        self._known: dict[str, Known] = {}
+        self._base: dict[str, Blocks] = {}
+        # The blocks that all segments have.
+        self._uploaded: dict[str, Blocks] = {}
+        self._unread = set[str]()
+        self._sent: object = None
+        self._tail_bytes = 0
+        self._failures, self._next_at = 0, 0.0
+        self._turn = asyncio.Lock()
+        self.former = _read_record(record)
+        self.kept_at, self.message, self.size_bytes = "", "", 0
+        self.left_out: dict[str, str] = {}
+        self.is_pending = False
+
+    @property
+    def set_id(self) -> str:
+        """The set that is written now."""
+        return self._set
+
+    def adopt(self, sets: Iterable[str]) -> None:
+        """Take over sets that were brought back: they are deleted when ours has it all."""
+        self.former = tuple(dict.fromkeys([*self.former, *sets]))
+        _write_record(self._record, (*self.former, self._set))
+
+    def forget(self) -> None:
+        """Begin anew: what was kept is gone."""
+        self._set, self._serial, self._tail_bytes = _new_set(self._origin), 0, 0
+        self._base, self._sent, self.former = {}, None, ()
+        self.kept_at, self.size_bytes = "", 0
+
+    async def look(self, store: Store, *, at_once: bool = False) -> bool:
+        """Upload what has changed, if it is time; return whether it was.
+
+        Raises a WorkspaceError or OSError: the next look tries again, after a pause.
+        """
+        async with self._turn:
+            selection = await asyncio.to_thread(select, self._home, self._kept())
+            terminals = tuple(self._terminals())
+            now = {path: wanted.state for path, wanted in selection.files.items()}, terminals
+            self.is_pending = now != self._sent
+            self.left_out = {**selection.left_out}
+            if not (selection.files or terminals) and self._sent is None:
+                self.is_pending = False  # a home that nobody has used
+            if not self.is_pending or (time.monotonic() < self._next_at and not at_once):
+                return False
+            try:
+                await self._keep(store, selection, terminals)
+            except BaseException:
+                self._failures += 1
+                pause = backoff_seconds(
+                    self._failures - 1, _FIRST_RETRY_SECONDS, _MOST_RETRY_SECONDS
+                )
+                self._next_at = time.monotonic() + pause
+                raise
+            self._sent, self.is_pending, self._failures, self.message = now, False, 0, ""
+            self.kept_at = datetime.now(UTC).isoformat(timespec="seconds")
+            return True
+
+    async def _keep(
+        self, store: Store, selection: Selection, terminals: tuple[TerminalRecord, ...]
+    ) -> None:
+        if self._serial >= MOST_SEGMENTS:
+            self._begin_again()
+        if self._tail_bytes > _TAIL_BYTES:
+            self._freeze()
+        pieces = await asyncio.to_thread(self._pieces, selection)
+        groups = split(pieces)
+        # The tail must not be replaced by a half, or by one without what cannot be read again.
+        if self._tail_bytes and (len(groups) > 1 or self._is_tail_needed()):
+            self._freeze()
+            groups = split(await asyncio.to_thread(self._pieces, selection))
+        first, sent = self._serial, 0
+        for number, group in enumerate(groups):
+            is_last = number == len(groups) - 1
+            manifest = self._manifest(terminals, is_complete=is_last)
+            data = await asyncio.to_thread(build, manifest, group)
+            if first == 0 and number == 0:
+                _write_record(self._record, (*self.former, self._set))
+            await store.write(self._set, first + number, data)
+            sent += len(data)
+            self._next_at = time.monotonic() + max(LEAST_SECONDS, sent / _BYTES_PER_SECOND)
+        self._serial, self._tail_bytes = first + len(groups) - 1, len(data)
+        self._uploaded = {path: known.blocks for path, known in self._known.items()}
+        if len(groups) > 1:
+            self._freeze()
+        await self._drop_former(store)
+
+    def _manifest(self, terminals: tuple[TerminalRecord, ...], *, is_complete: bool) -> Manifest:
+        return Manifest(
+            self._set,
+            self._origin,
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            is_complete,
+            self.former,
+            {path: (known.size_bytes, known.modified_at) for path, known in self._known.items()},
+            terminals,
+        )
+
+    def _is_tail_needed(self) -> bool:
+        known = {path: self._known[path] for path in self._unread & self._known.keys()}
+        return any(each.blocks != self._base.get(path, ()) for path, each in known.items())
+
+    def _freeze(self) -> None:
+        """Begin another tail."""
+        self._base = self._uploaded
+        self._serial, self._tail_bytes = self._serial + 1, 0
+
+    def _begin_again(self) -> None:
+        self.former = tuple(dict.fromkeys([*self.former, self._set]))
+        self._set, self._serial, self._tail_bytes, self._base = _new_set(self._origin), 0, 0, {}
+
+    async def _drop_former(self, store: Store) -> None:
+        """Delete the sets that ours replaces, and those of long ago that nobody wanted back."""
+        if not self.former and self.size_bytes:
+            return
+        there = await store.sets()
+        self.size_bytes = sum(each.size_bytes for each in there if each.id == self._set)
+        others = [each for each in there if each.id != self._set]
+        gone = [each for each in others if each.id in self.former]
+        ours = [each for each in others if each.is_of(self._origin)]
+        left = [each for each in ours if each.id not in self.former]
+        await store.delete([*gone, *left[:-MOST_FORMER_SETS]])
+        self.former = ()
+        _write_record(self._record, (self._set,))
+
+    def _pieces(self, selection: Selection) -> list[Piece]:
+        """Read what has changed; return the blocks that the tail must have; blocking."""
+        secrets, pieces = tuple(self._secrets()), list[Piece]()
+        self._unread = set[str]()
+        for path in self._known.keys() - selection.files.keys():
+            del self._known[path]
+        for path, wanted in selection.files.items():
+            known, base = self._known.get(path), self._base.get(path, ())
+            if known is not None and known.state == wanted.state and known.blocks == base:
+                continue
+            try:
+                data = read(self._home / path, wanted.kept, secrets)
+            except ContinuityError as error:
+                self.left_out[path] = error.message
+                self._unread.add(path)
+                continue  # what was kept of it before stays
+            self._known[path] = Known(
+                wanted.state, len(data), wanted.modified_at, blocks := blocks_of(data)
+            )
+            pieces += [Piece(path, at, block) for at, block in differing(data, blocks, base)]
+        return pieces
+
+
+def _new_set(origin: str) -> str:
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{origin_key(origin)}{random.token_hex(2)}"
+
+
+def _read_record(path: Path) -> tuple[str, ...]:
+    """Return the sets that the last server of this home has written."""
+    try:
+        return tuple(str(each) for each in json.loads(path.read_bytes())["sets"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return ()
+
+
+def _write_record(path: Path, sets: Iterable[str]) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    scratch = path.with_name(f"{path.name}.new")
+    scratch.write_text(json.dumps({"sets": list(dict.fromkeys(sets))}))
+    scratch.replace(path)

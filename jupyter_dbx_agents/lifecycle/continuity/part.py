@@ -1,0 +1,269 @@
+"""What the app uses of continuity: its settings, its loop, its status, and the owner's requests."""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any, TypedDict
+
+from tornado.web import HTTPError
+from traitlets import Bool, Enum, List, TraitError, Unicode, default, validate
+from traitlets.config import LoggingConfigurable
+
+from ...agents import AGENTS
+from ...agents.conversations import Conversation, Kept
+from ...background import Listeners
+from ...errors import DbxAgentsError, RequestError
+from ...git_sync import GitSync
+from ...git_sync.local.objects import is_safe
+from ...git_sync.states import Remark
+from ...git_sync.work import never
+from ...secret import Secret
+from ...terminals.manager import DbxTerminalManager
+from .coming_back import ComingBack, Offer, Step
+from .keeper import HomeKeeper
+from .segments import TerminalRecord
+from .selection import HOME_FILES
+from .store import Store
+from .terminals import OpenTerminals, all_conversations
+
+ALL, PROJECTS, NOTHING = "all", "projects", "nothing"
+_RECORD = "continuity.json"
+_FORGOTTEN = "What was kept is forgotten; nothing more is kept until the next start."
+_MOST_LISTED = 100
+_MOST_CONVERSATIONS = 500
+
+
+class ConversationModel(TypedDict):
+    """A conversation's REST model; ``at`` is the time of its last change."""
+
+    agent: str
+    id: str
+    title: str
+    folder: str
+    at: str
+
+
+class ContinuityStatus(TypedDict):
+    """What of the home is kept, and what is coming back."""
+
+    keeps: str
+    kept_at: str
+    pending: bool
+    message: str
+    left_out: list[Remark]
+    steps: list[Step]
+
+
+class Continuity(LoggingConfigurable):
+    """Keeps what a restart would destroy beside the projects, and brings all of it back."""
+
+    keeps = Enum(
+        (ALL, PROJECTS, NOTHING),
+        help="What is kept in the workspace for the next start: all (conversations and memory of "
+        "the agents, shell history, the list of open terminals, and the projects with what is not "
+        "committed), only the projects, or nothing but commits. On a Databricks App the default "
+        "is all, elsewhere projects.",
+    ).tag(config=True)
+    dotfiles = List(
+        Unicode(),
+        help="More files to keep, relative to the home folder, such as .vimrc; none with secrets.",
+    ).tag(config=True)
+    restores_by_itself = Bool(
+        False,
+        help="Whether all that is kept comes back without a question, when there is a token and "
+        "no project here.",
+    ).tag(config=True)
+    look_seconds = 5.0
+
+    @default("keeps")
+    def _default_keeps(self) -> str:
+        return ALL if self._is_databricks_app else PROJECTS
+
+    @validate("dotfiles")
+    def _check_dotfiles(self, proposal: Any) -> list[str]:
+        for name in proposal["value"]:
+            if not is_safe(name) or PurePosixPath(name).is_absolute() or set(name) & set("*?["):
+                raise TraitError(f"Continuity.dotfiles: {name!r} is not a file below the home.")
+            if never.is_secret_name(name):
+                raise TraitError(f"Continuity.dotfiles: {name!r} may hold secrets.")
+        return list(proposal["value"])
+
+    def __init__(
+        self,
+        *,
+        home: Path,
+        state_folder: Path,
+        origin: str,
+        is_databricks_app: bool,
+        git_sync: GitSync,
+        secrets: Callable[[], Iterable[Secret]],
+        manager: Callable[[], DbxTerminalManager | None],
+        **kwargs: Any,
+    ) -> None:
+        self._is_databricks_app = is_databricks_app
+        super().__init__(**kwargs)
+        self.on_change = Listeners("continuity", self.log)
+        self._home, self._git_sync = home, git_sync
+        self._terminals = OpenTerminals(home, manager)
+        self._keeper = HomeKeeper(
+            home,
+            record=state_folder / _RECORD,
+            origin=origin,
+            kept=self._kept,
+            secrets=secrets,
+            terminals=self._terminals.records,
+        )
+        self._back = ComingBack(
+            home,
+            origin=origin,
+            git_sync=git_sync,
+            keeper=self._keeper,
+            terminals=self._terminals,
+            kept=self._kept,
+            changed=self.on_change.notify,
+        )
+        self._is_asked = self._is_forgotten = False
+
+    def _kept(self) -> Sequence[Kept]:
+        memories = [agent.memory for agent in AGENTS if agent.memory is not None]
+        theirs = [kept for memory in memories for kept in memory.kept]
+        return [*HOME_FILES, *(Kept(name) for name in self.dotfiles), *theirs]
+
+    # ---- life
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await asyncio.sleep(self.look_seconds)
+            await self._look()
+            await self._restore_by_itself()
+
+    async def _look(self, *, at_once: bool = False) -> None:
+        remote = self._git_sync.remote()
+        is_early = self._git_sync.is_catching_up and not at_once  # a commit is worth more
+        if self.keeps != ALL or remote is None or is_early or self._is_forgotten:
+            return
+        try:
+            if await self._keeper.look(Store(*remote), at_once=at_once):
+                self.on_change.notify()
+        except Exception as error:  # whatever is odd about a file: the loop must live
+            message = f"{error} {getattr(error, 'hint', '')}".strip()
+            if message != self._keeper.message:
+                self.log.warning("What is in the home is not kept: %s", message)
+                self.log.debug("Keeping the home failed", exc_info=True)
+            self._keeper.message = message
+            self.on_change.notify()
+
+    async def _restore_by_itself(self) -> None:
+        if not self.restores_by_itself or self._is_asked or self._git_sync.remote() is None:
+            return
+        self._is_asked = True
+        if self._git_sync.folders():
+            return
+        try:
+            await self._back.run()
+        except DbxAgentsError as error:
+            self.log.warning("What is kept did not come back: %s %s", error.message, error.hint)
+
+    def freeze(self) -> None:
+        """Remember the open terminals: they end now."""
+        self._terminals.freeze()
+
+    async def flush(self) -> None:
+        """Upload what has changed, at a stop."""
+        await self._look(at_once=True)
+
+    def terminal_environment(self, base: Mapping[str, str]) -> dict[str, str]:
+        """Return what lets bash write each line of its history at once, not when it ends."""
+        if self.keeps != ALL or "PROMPT_COMMAND" in base:
+            return {}
+        return {"PROMPT_COMMAND": "history -a"}
+
+    # ---- requests of users
+
+    def status(self) -> ContinuityStatus:
+        """Return the REST model."""
+        keeper = self._keeper
+        listed = [*keeper.left_out.items()][:_MOST_LISTED]
+        return {
+            "keeps": self.keeps,
+            "kept_at": keeper.kept_at,
+            "pending": keeper.is_pending,
+            "message": _FORGOTTEN if self._is_forgotten else keeper.message,
+            "left_out": [Remark(path=path, reason=reason) for path, reason in listed],
+            "steps": self._back.steps,
+        }
+
+    async def offer(self) -> Offer:
+        """Return what could come back.  Raises RequestError or GitSyncError without a token."""
+        return await self._back.offer()
+
+    async def restore(self) -> list[Step]:
+        """Bring it all back.  Raises RequestError, GitSyncError or WorkspaceError."""
+        return await self._back.run()
+
+    async def forget(self) -> dict[str, Any]:
+        """Delete what is kept of homes and of work in progress, and keep no more until a restart.
+
+        Returns what it was.  Raises RequestError without a token, and WorkspaceError.
+        """
+        remote = self._git_sync.remote()
+        if remote is None:
+            raise RequestError("There is no token to forget with.", "Sign in or paste one.")
+        store = Store(*remote)
+        sets = await store.sets()
+        await store.delete(sets)
+        await store.delete_folder()
+        works = await self._git_sync.forget_work()
+        self._keeper.forget()
+        self._is_forgotten = True
+        self.on_change.notify()
+        count = sum(len(each.serials) for each in sets)
+        return {
+            "folder": store.folder,
+            "files": count,
+            "bytes": sum(each.size_bytes for each in sets),
+            "projects": works,
+        }
+
+    async def conversations(self, text: str = "") -> list[ConversationModel]:
+        """Return the agents' conversations here, newest first; with a text, those that have it."""
+        return await asyncio.to_thread(self._conversations, text.casefold())
+
+    def _conversations(self, text: str) -> list[ConversationModel]:
+        found = list[ConversationModel]()
+        for agent, each in all_conversations(self._home):
+            if not _has_text(each, text):
+                continue
+            at = datetime.fromtimestamp(each.at, UTC).isoformat(timespec="seconds")
+            model = ConversationModel(
+                agent=agent.name, id=each.id, title=each.title, folder=each.folder, at=at
+            )
+            found.append(model)
+            if len(found) >= _MOST_CONVERSATIONS:
+                break
+        return found
+
+    async def resume(self, conversation: str) -> str:
+        """Resume a conversation in a new terminal; return its name.  Raises RequestError."""
+        here = await self.conversations()
+        found = next((each for each in here if each["id"] == conversation), None)
+        if found is None:
+            raise RequestError(
+                f"There is no conversation {conversation}.",
+                "List them: jupyter dbx-agents conversations",
+                status=404,
+            )
+        record = TerminalRecord("", found["folder"], found["agent"], found["id"])
+        try:
+            return await self._terminals.open(record)
+        except HTTPError as error:
+            raise RequestError(str(error.log_message), "Close a terminal.") from error
+
+
+def _has_text(conversation: Conversation, text: str) -> bool:
+    """Whether a text, in lower case, is in a conversation or its title."""
+    first = (conversation.title, conversation.folder, conversation.id)
+    return any(text in part.casefold() for part in itertools.chain(first, conversation.texts()))

@@ -1,0 +1,93 @@
+"""Which files of a home are kept: an allow-list, bounded in size, the newest first."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...agents.conversations import Form, Kept
+from ...git_sync.work import never
+
+MOST_FILE_BYTES = never.MOST_FILE_BYTES
+# A conversation grows over weeks, and is sent in blocks; without its end it is of no use.
+MOST_CONVERSATION_BYTES = 64 * 1024 * 1024
+MOST_BYTES = 1024**3
+# Of the home itself; the agents' modules have the others.
+HOME_FILES = (
+    Kept(".bash_history", Form.LOG, is_history=True),
+    Kept(".zsh_history", Form.LOG, is_history=True),
+    Kept(".python_history", Form.LOG, is_history=True),
+    Kept(".gitconfig"),
+)
+DROPPED = "It is older than what fits into 1 GB."
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file to keep; ``state`` changes whenever it does."""
+
+    path: str
+    kept: Kept
+    size_bytes: int
+    modified_at: float
+    state: tuple[int, ...]
+
+
+@dataclass
+class Selection:
+    """What is kept, by path, and what is not, with the reason."""
+
+    files: dict[str, Wanted] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+def select(home: Path, kept: Iterable[Kept], *, most_bytes: int = MOST_BYTES) -> Selection:
+    """Return the files of an allow-list; blocking.  No symbolic link is followed."""
+    found = Selection()
+    for each in kept:
+        for path in home.glob(each.pattern):
+            name = path.relative_to(home).as_posix()
+            if name not in found.files and (wanted := _wanted(home, path, name, each)) is not None:
+                _judge(wanted, found)
+    _bound(found, most_bytes)
+    return found
+
+
+def _wanted(home: Path, path: Path, name: str, kept: Kept) -> Wanted | None:
+    try:
+        if path.is_symlink() or not path.is_file() or not _is_inside(home, path):
+            return None
+        status = path.stat()
+        state: tuple[int, ...] = (status.st_size, status.st_mtime_ns, status.st_ino)
+        if kept.form is Form.DATABASE:  # what is new is in its log first
+            log = path.with_name(f"{path.name}-wal")
+            state += (log.stat().st_size, log.stat().st_mtime_ns) if log.exists() else ()
+    except OSError:
+        return None
+    modified_at = max(status.st_mtime, *(ns / 1e9 for ns in state[4:5]), 0.0)
+    return Wanted(name, kept, status.st_size, modified_at, state)
+
+
+def _is_inside(home: Path, path: Path) -> bool:
+    return os.path.realpath(path).startswith(os.path.realpath(home) + os.sep)
+
+
+def _judge(wanted: Wanted, found: Selection) -> None:
+    most = MOST_CONVERSATION_BYTES if wanted.kept.is_conversation else MOST_FILE_BYTES
+    if never.is_secret_name(wanted.path):
+        found.left_out[wanted.path] = never.SECRET_NAME
+    elif wanted.size_bytes > most:
+        found.left_out[wanted.path] = f"It is larger than {most // 1024**2} MB."
+    else:
+        found.files[wanted.path] = wanted
+
+
+def _bound(found: Selection, most_bytes: int) -> None:
+    """Leave out the oldest conversations beyond a size of all."""
+    order = sorted(found.files.values(), key=lambda w: (w.kept.is_conversation, -w.modified_at))
+    size = 0
+    for wanted in order:
+        size += wanted.size_bytes
+        if size > most_bytes:
+            found.left_out[wanted.path] = DROPPED
+            del found.files[wanted.path]

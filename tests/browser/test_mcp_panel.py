@@ -1,0 +1,50 @@
+"""The panel's MCP servers: their state and tools, a server added, switched off, its error shown."""
+
+from playwright.sync_api import expect
+
+from tests.support.lab_page import LabPage
+from tests.support.running_app import RunningApp, eventually
+
+MCP = "/dbx-agents/api/mcp"
+FUNCTIONS = "/api/2.0/mcp/functions/samples/tools"
+
+
+def server(app: RunningApp, name: str) -> dict:
+    """The server's REST model; empty without one."""
+    return next((each for each in app.status()["mcp"] if each["name"] == name), {})
+
+
+def test_a_server_is_added_switched_off_and_removed_and_its_error_is_shown(
+    lab: LabPage, app: RunningApp
+):
+    eventually(lambda: server(app, "dbx-sql")["state"] == "ready", 60, "the SQL server")
+    lab.show_panel()
+    section = lab.panel.get_by_role("region", name="Tools of the workspace (MCP)")
+    sql = section.get_by_role("listitem").filter(has_text="Databricks SQL")
+    expect(sql).to_contain_text("3 tools")
+    expect(sql).to_contain_text("ready")
+    expect(section).to_contain_text("This workspace does not have it.")
+
+    section.get_by_role("button", name="Add a server…").click()
+    section.get_by_label("Name of the server").fill("tools")
+    section.get_by_label("Address of the server").fill("/api/2.0/token/list")
+    section.get_by_role("button", name="Add", exact=True).click()
+    expect(lab.page.locator(".Toastify__toast")).to_contain_text("not an MCP server")
+    section.get_by_label("Address of the server").fill(FUNCTIONS)
+    section.get_by_role("button", name="Add", exact=True).click()
+    tools = section.get_by_role("listitem").filter(has_text="read-only")
+    expect(tools).to_contain_text("2 tools")
+
+    switch = section.get_by_label("Offer tools to the agents")
+    switch.click()
+    eventually(lambda: server(app, "tools")["state"] == "off", 30, "off")
+    expect(section.get_by_role("listitem").filter(has_text="tools").last).to_contain_text("off")
+    section.get_by_role("button", name="Remove tools").click()
+    expect(section.get_by_label("Offer tools to the agents")).to_have_count(0)
+
+    fault = app.control.add_fault("/api/2.0/mcp/sql", "status", status=500, message="broken")
+    app.owner.json("POST", f"{MCP}/dbx-sql/check")
+    expect(sql).to_contain_text("broken")
+    app.control.clear_faults(fault)
+    section.get_by_role("button", name="Check dbx-sql").click()
+    expect(sql).to_contain_text("ready")

@@ -1,0 +1,151 @@
+"""Real agents in real terminals: each state within a second of its cause, and none left working."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.effort import IS_LONG
+from tests.support.running_app import RunningApp, eventually
+from tests.support.terminal_client import TerminalClient
+
+from .test_real_agents import ONCE, READY, command_of, put
+
+API = "/dbx-agents/api/attention"
+# One that reports in its terminal, and one with hooks; the others differ from these in their files.
+AGENTS = ["claude-code", "hermes", *(["codex", "gemini-cli", "opencode"] if IS_LONG else [])]
+STREAM = "stream: 300 chunks every 100 ms"
+DANGEROUS = "run: rm -rf made && touch made"
+INTERRUPT = {"hermes": "\x03"}
+# What an agent that asks has on its screen when it takes an answer.
+ASKS = {
+    "claude-code": r"Do\s*you\s*want",
+    "codex": r"Would\s*you\s*like|Yes,\s*proceed",
+    "gemini-cli": r"Allow\s*once",
+    "opencode": r"Allow\s*once",
+    "hermes": r"Allow\s*once|once",
+}
+
+
+def session(app: RunningApp, terminal: TerminalClient) -> dict[str, Any]:
+    """What is known of the agent in a terminal; empty if nothing is."""
+    sessions = app.owner.json("GET", API)["attention"]
+    return next((one for one in sessions if one["terminal"] == terminal.name), {})
+
+
+def until(app: RunningApp, terminal: TerminalClient, *states: str, seconds: float = 60) -> None:
+    eventually(
+        lambda: session(app, terminal).get("state") in states,
+        seconds,
+        f"{states}: {session(app, terminal)}\n{terminal.unmatched()[-2000:]}",
+    )
+
+
+def ask(app: RunningApp, terminal: TerminalClient, agent: str, question: str) -> None:
+    """Type a question until its call has arrived at the workspace."""
+    before = len(calls(app, agent))
+    put(terminal, question, lambda: len(calls(app, agent)) > before)
+
+
+def calls(app: RunningApp, agent: str) -> list[dict[str, Any]]:
+    return app.control.requests(path=f"/ai-gateway{ONCE[agent][1]}")
+
+
+@contextlib.contextmanager
+def screen(app: RunningApp, agent: str) -> Iterator[TerminalClient]:
+    """An agent's screen that takes a question."""
+    app.until_installed()
+    app.log_in()
+    if agent == "opencode":
+        prepare_plugins(app)
+    with app.owner.terminal() as terminal:
+        terminal.run("mkdir -p plain && cd plain")
+        terminal.type(command_of(agent) + "\n")
+        terminal.expect(READY[agent], 120)
+        until(app, terminal, "idle", "done", seconds=10)
+        yield terminal
+
+
+def prepare_plugins(app: RunningApp) -> None:
+    """Make the folder what OpenCode makes of it at its first start, where it reaches npm."""
+    folder, name = app.home / ".config" / "opencode", "@opencode-ai/plugin"
+    wanted = {"dependencies": {name: "*"}}
+    for path, content in {
+        folder / "node_modules" / name / "package.json": {"name": name, "version": "0.0.0"},
+        folder / "package.json": wanted,
+        folder / "package-lock.json": {"packages": {"": wanted}},
+    }.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content))
+    eventually(lambda: "attention" in (folder / "opencode.json").read_text(), 30, "the plug-in")
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("agent", AGENTS)
+def test_each_state_of_an_agent_is_known_within_a_second(app: RunningApp, agent: str):
+    with screen(app, agent) as terminal:
+        ask(app, terminal, agent, STREAM)
+        until(app, terminal, "working", seconds=1)
+        terminal.type(INTERRUPT.get(agent, "\x1b"))
+        if agent in {"gemini-cli", "opencode"}:  # the second means it
+            terminal.type("\x1b")
+        eventually(lambda: not is_open(app, agent), 20, "the call is given up")
+        until(app, terminal, "idle", "done", "failed", seconds=2)
+
+        with model_that_refuses(app):
+            ask(app, terminal, agent, "fail")
+            if agent != "hermes":  # it tries again and again
+                until(app, terminal, "failed")
+        until(app, terminal, "failed", "done", seconds=120)
+        ask(app, terminal, agent, "hello")
+        until(app, terminal, "done")
+
+        if agent != "opencode":  # it asks for nothing unless it is told to
+            ask(app, terminal, agent, DANGEROUS)
+            until(app, terminal, "permission")
+            terminal.expect(ASKS[agent], 30)
+            time.sleep(
+                1
+            )  # some take no key in their first moment, lest one was meant for the prompt
+            terminal.type("\r")
+            until(app, terminal, "working", "done", seconds=10)
+            until(app, terminal, "done")
+
+        ask(app, terminal, agent, STREAM)
+        until(app, terminal, "working", seconds=1)
+        os.kill(process_of(session(app, terminal)["id"], agent), signal.SIGKILL)
+        until(app, terminal, "failed", seconds=1)
+
+
+def is_open(app: RunningApp, agent: str) -> bool:
+    return any(call["outcome"] == "open" for call in calls(app, agent))
+
+
+@contextlib.contextmanager
+def model_that_refuses(app: RunningApp) -> Iterator[None]:
+    fault = app.control.add_fault("/ai-gateway", "status", status=400, message="No such luck.")
+    try:
+        yield
+    finally:
+        app.control.clear_faults(fault)
+
+
+def process_of(identity: str, agent: str) -> int:
+    """The process of an agent in a terminal, the last of those that it consists of."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdecimal() and identity.encode() in (entry / "environ").read_bytes():
+                words = (entry / "cmdline").read_bytes().decode().split("\0")
+                if any(re.search(rf"/agents/{agent}/|{command_of(agent)}$", w) for w in words[:4]):
+                    found.append(int(entry.name))
+    return max(found)

@@ -1,0 +1,478 @@
+"""What a restart would destroy beside the projects is kept, and comes back in an empty home."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import sqlite3
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from traitlets import TraitError
+
+from jupyter_dbx_agents.agents import AGENTS
+from jupyter_dbx_agents.lifecycle.continuity import Continuity, keeper, segments, selection
+from jupyter_dbx_agents.lifecycle.continuity.store import origin_key
+from jupyter_dbx_agents.secret import Secret
+from tests.git_sync.conftest import ROOT, Killed, Site
+
+TOKEN = "dapi" + "0123456789abcdef" * 2
+CAPABILITY = Secret("loopback-0a1b2c3d4e5f")
+PEM = f"-----BEGIN RSA PRIVATE KEY-----\n{'B' * 70}\n-----END RSA PRIVATE KEY-----"
+FOLDER = f"/Users/{ROOT.split('/')[3]}/projects/.dbx-agents/%home/"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path / "home")
+
+
+def continuity(site: Site, origin: str = "app", **traits: Any) -> Continuity:
+    """The part, as an app of this name has it, without terminals."""
+    settings = {"keeps": "all", **traits}
+    return Continuity(
+        home=site.home,
+        state_folder=site.home / ".local/state/jupyter_dbx_agents",
+        origin=origin,
+        is_databricks_app=True,
+        git_sync=site.git_sync(),
+        secrets=lambda: [CAPABILITY],
+        manager=lambda: None,
+        **settings,
+    )
+
+
+async def keep(part: Continuity) -> None:
+    await part.flush()
+    assert part.status()["message"] == "" and not part.status()["pending"]
+
+
+def put(site: Site, name: str, content: str | bytes) -> Path:
+    path = site.home / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def said(*prompts: str, folder: str = "/home/projects/p") -> str:
+    """A transcript of Claude Code."""
+    lines = [
+        {"type": "user", "cwd": folder, "message": {"role": "user", "content": prompt}}
+        for prompt in prompts
+    ]
+    return "".join(f"{json.dumps(line)}\n" for line in lines)
+
+
+@contextlib.contextmanager
+def database(path: Path, *rows: str) -> Iterator[sqlite3.Connection]:
+    """A database in WAL mode that stays open, as an agent's does while it runs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.closing(sqlite3.connect(path)) as opened:
+        opened.execute("PRAGMA journal_mode = WAL")
+        opened.execute("PRAGMA wal_autocheckpoint = 0")
+        opened.execute(
+            "CREATE TABLE IF NOT EXISTS session (id, title, directory, time_updated, parent_id)"
+        )
+        opened.execute("CREATE TABLE IF NOT EXISTS credential (value)")
+        opened.execute("CREATE TABLE IF NOT EXISTS part (session_id, data)")
+        for row in rows:
+            opened.execute(
+                "INSERT INTO session VALUES (?, ?, '/p', 1000, NULL)", (row, f"about {row}")
+            )
+        opened.commit()
+        yield opened
+
+
+OPENCODE = ".local/share/opencode/opencode.db"
+CLAUDE = ".claude/projects/-home-projects-p/one.jsonl"
+
+
+def empty_home(site: Site) -> None:
+    """What the platform does with an app's machine."""
+    shutil.rmtree(site.home)
+    site.projects.mkdir(parents=True)
+
+
+def segments_of(site: Site) -> dict[str, bytes]:
+    nodes = [n for n in site.workspace.files.all() if n.path.startswith(FOLDER)]
+    return {n.path.removeprefix(FOLDER): n.content for n in nodes if n.kind != "DIRECTORY"}
+
+
+def unpacked(site: Site) -> bytes:
+    """All that is in the segments."""
+    found = list[bytes]()
+    for content in segments_of(site).values():
+        with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+            found += [tar.extractfile(member).read() for member in tar]
+    return b"\n".join(found)
+
+
+async def test_conversations_memory_and_history_come_back_in_an_empty_home(site: Site) -> None:
+    kept = {
+        CLAUDE: said("hello", "and more"),
+        ".claude/projects/-home-projects-p/memory/notes.md": "likes tea",
+        ".claude/history.jsonl": '{"display": "hello"}\n',
+        ".codex/sessions/2026/11/30/rollout-1.jsonl": '{"type": "session_meta"}\n',
+        ".gemini/tmp/p/chats/session-1.jsonl": '{"sessionId": "g"}\n',
+        ".gemini/tmp/p/.project_root": "/home/projects/p",
+        ".hermes/memories/user.md": "m",
+        ".bash_history": "ls\ncd p\n",
+        ".gitconfig": "[alias]\n\tst = status\n",
+        ".vimrc": "set number\n",
+    }
+    for name, content in kept.items():
+        put(site, name, content)
+    others = [".claude/settings.json", ".claude.json", ".codex/config.toml", ".databrickscfg"]
+    for name in [*others, ".hermes/auth.json", ".gemini/.env", ".ssh/id_rsa", "private.txt"]:
+        put(site, name, "not kept")
+    with database(site.home / OPENCODE, "first", "second"):
+        await keep(continuity(site, dotfiles=[".vimrc"]))
+    assert b"not kept" not in unpacked(site)
+    empty_home(site)
+    part = continuity(site, dotfiles=[".vimrc"])
+    offer = await part.offer()
+    assert offer["files"] == len(kept) + 1 and offer["bytes"] > 0 and offer["at"]
+    [step] = await part.restore()
+    assert step["state"] == "done" and step["message"] == f"{len(kept) + 1} files are back."
+    assert {name: (site.home / name).read_text() for name in kept} == kept
+    titles = [each["title"] for each in await part.conversations()]
+    assert sorted(titles) == ["about first", "about second", "hello"]
+    assert [each["id"] for each in await part.conversations("AND MORE")] == ["one"]
+    assert oct((site.home / CLAUDE).stat().st_mode)[-3:] == "600"
+
+
+def test_every_agent_says_what_outlives_the_machine_and_how_it_is_resumed():
+    for agent in AGENTS:
+        assert agent.memory is not None and agent.memory.kept, agent.name
+        assert "7" in agent.memory.words("7"), agent.name
+
+
+async def test_nothing_secret_is_ever_sent_whatever_file_it_is_in(site: Site) -> None:
+    spill = f"token {TOKEN} key {json.dumps(PEM)} secret {CAPABILITY.reveal()}"
+    for name in (CLAUDE, ".codex/sessions/2026/11/30/rollout-1.jsonl", ".claude/history.jsonl"):
+        put(site, name, said(spill))
+    put(site, ".claude/projects/-home-projects-p/memory/notes.md", spill)
+    put(site, ".bash_history", f"export T={TOKEN}\n")
+    put(site, ".gitconfig", '[url "https://me:planted-9@example.com/"]\n\tinsteadOf = gh:\n')
+    put(site, ".hermes/skills/x/.env", "planted-9")
+    put(site, ".hermes/skills/x/id_rsa", "planted-9")
+    with database(site.home / OPENCODE, f"about {TOKEN}") as opened:
+        opened.execute("INSERT INTO credential VALUES ('planted-9')")
+        opened.execute("INSERT INTO part VALUES ('x', ?)", (f'{{"text": "{spill!r}"}}',))
+        opened.commit()
+        part = continuity(site)
+        await keep(part)
+    everything = unpacked(site)
+    for word in (TOKEN, CAPABILITY.reveal(), "BBBBBBBB", "planted-9"):
+        assert word.encode() not in everything, word
+    named = {each["path"] for each in part.status()["left_out"]}
+    assert named == {".gitconfig", ".hermes/skills/x/.env", ".hermes/skills/x/id_rsa"}
+    empty_home(site)
+    await continuity(site).restore()
+    assert "token ****" in (site.home / CLAUDE).read_text()
+    with contextlib.closing(sqlite3.connect(site.home / OPENCODE)) as opened:
+        assert opened.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert opened.execute("SELECT count(*) FROM credential").fetchone() == (0,)
+
+
+async def test_an_idle_home_makes_no_call_and_a_busy_one_a_call_a_look(site: Site) -> None:
+    transcript = put(site, CLAUDE, said("hello" * 2000))
+    part = continuity(site)
+    await keep(part)
+    site.connect()
+    part._git_sync._files = site.files
+    for _ in range(5):
+        await part._look()
+    assert site.transport.count == 0
+    for turn in range(10):
+        with transcript.open("a") as file:
+            file.write(said(f"turn {turn}" * 100))
+        await part._look()
+        assert site.transport.count == 0, "not within ten seconds"
+        await keep(part)
+        assert site.transport.count == 1
+        site.transport.count = 0
+    assert len(segments_of(site)) == 1
+    empty_home(site)
+    await continuity(site).restore()
+    assert transcript.read_text().count("\n") == 11
+
+
+async def test_what_is_appended_is_sent_and_not_all_of_it(site: Site) -> None:
+    transcript = put(site, CLAUDE, said(*(os.urandom(50_000).hex() for _ in range(40))))
+    part = continuity(site)
+    await keep(part)
+    before = sum(map(len, segments_of(site).values()))
+    for _ in range(3):
+        with transcript.open("a") as file:
+            file.write(said(os.urandom(1000).hex()))
+        await keep(part)
+    added = sum(map(len, segments_of(site).values())) - before
+    assert added < 4 * 64 * 1024 < before
+    text = transcript.read_text()
+    empty_home(site)
+    await continuity(site).restore()
+    assert transcript.read_text() == text
+
+
+async def test_a_line_that_is_being_written_is_left_for_the_next_time(site: Site) -> None:
+    transcript = put(site, CLAUDE, said("whole") + '{"type": "user", "mess')
+    await keep(continuity(site))
+    empty_home(site)
+    await continuity(site).restore()
+    assert transcript.read_text() == said("whole")
+
+
+async def test_a_broken_or_locked_database_stops_nothing_and_keeps_its_last_copy(
+    site: Site,
+) -> None:
+    with database(site.home / OPENCODE, "first"):
+        part = continuity(site)
+        await keep(part)
+    put(site, OPENCODE, b"SQLite format 3\0" + os.urandom(5000))
+    put(site, CLAUDE, said("hello"))
+    await keep(part)
+    [left_out] = part.status()["left_out"]
+    assert left_out["path"] == OPENCODE and "cannot be read" in left_out["reason"]
+    empty_home(site)
+    back = continuity(site)
+    await back.restore()
+    assert {each["id"] for each in await back.conversations()} == {"first", "one"}
+
+
+async def test_nothing_that_exists_is_overwritten(site: Site) -> None:
+    put(site, CLAUDE, said("former"))
+    put(site, ".gitconfig", "[alias]\n\tst = status\n")
+    put(site, ".bash_history", "former\n")
+    with database(site.home / OPENCODE, "former"):
+        await keep(continuity(site))
+    empty_home(site)
+    put(site, CLAUDE, said("now"))
+    put(site, ".gitconfig", "[alias]\n\tco = checkout\n")
+    put(site, ".bash_history", "now\n")
+    with database(site.home / OPENCODE):
+        pass  # it was started, and has no conversation yet
+    part = continuity(site)
+    [step] = await part.restore()
+    assert step["message"] == f"2 files are back. Left as they are here: {CLAUDE}, .gitconfig."
+    assert (site.home / CLAUDE).read_text() == said("now")
+    assert (site.home / ".bash_history").read_text() == "former\nnow\n"
+    assert "former" in {each["id"] for each in await part.conversations()}
+    [again] = await part.restore()
+    assert again["message"] == "Nothing of a former start is kept."
+
+
+async def test_a_database_with_conversations_is_not_replaced(site: Site) -> None:
+    with database(site.home / OPENCODE, "former"):
+        await keep(continuity(site))
+    empty_home(site)
+    with database(site.home / OPENCODE, "now"):
+        part = continuity(site)
+        [step] = await part.restore()
+    assert OPENCODE in step["message"]
+    assert [each["id"] for each in await part.conversations()] == ["now"]
+
+
+def reset(site: Site, segments: dict[str, bytes]) -> None:
+    """Let the workspace have these segments and no others."""
+    for name in segments_of(site):
+        site.delete_foreign(f".dbx-agents/%home/{name}")
+    for name, content in segments.items():
+        site.put_foreign(f".dbx-agents/%home/{name}", content)
+
+
+async def test_each_kill_leaves_what_was_complete(site: Site, monkeypatch) -> None:
+    monkeypatch.setattr(segments, "MOST_SEGMENT_BYTES", 100_000)
+    monkeypatch.setattr(segments.split, "__defaults__", (100_000,))
+    first = said(os.urandom(20_000).hex())
+    second = first + said(*(os.urandom(50_000).hex() for _ in range(3)))
+    ends = []
+    for dies_at in range(1, 20):
+        for is_after in (False, True):
+            reset(site, {})
+            empty_home(site)
+            transcript = put(site, CLAUDE, first)
+            part = continuity(site)
+            await keep(part)
+            put(site, CLAUDE, second)
+            site.connect()
+            part._git_sync._files = site.files
+            site.transport.dies_at, site.transport.dies_after_effect = dies_at, is_after
+            with contextlib.suppress(Killed):
+                await part.flush()
+            ends.append(site.transport.is_dead)
+            site.connect()
+            empty_home(site)
+            await continuity(site).restore()
+            assert transcript.read_text() in (first, second), (dies_at, is_after)
+        if not ends[-1]:
+            break
+    assert ends[:6] == [True] * 6 and not ends[-1]
+    assert transcript.read_text() == second
+
+
+async def test_a_set_becomes_a_new_one_before_it_has_too_many_segments(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "MOST_SEGMENTS", 4)
+    monkeypatch.setattr(keeper, "_TAIL_BYTES", 1000)
+    transcript = put(site, CLAUDE, said("hello"))
+    part = continuity(site)
+    for _ in range(12):
+        with transcript.open("a") as file:
+            file.write(said(os.urandom(2000).hex()))
+        await keep(part)
+        assert len(segments_of(site)) <= 5
+    assert len({name.rpartition("-")[0] for name in segments_of(site)}) == 1
+    text = transcript.read_text()
+    empty_home(site)
+    await continuity(site).restore()
+    assert transcript.read_text() == text
+
+
+async def test_a_former_home_is_kept_until_it_is_brought_back(site: Site) -> None:
+    put(site, CLAUDE, said("former"))
+    await keep(continuity(site))
+    empty_home(site)
+    other = ".claude/projects/-home-projects-p/two.jsonl"
+    put(site, other, said("between"))
+    await keep(continuity(site))  # “Not now”
+    empty_home(site)
+    part = continuity(site)
+    put(site, ".bash_history", "ls\n")
+    await keep(part)
+    assert (await part.offer())["files"] == 2
+    await part.restore()
+    await keep(part)
+    assert {each["id"] for each in await part.conversations()} == {"one", "two"}
+    assert len({name.rpartition("-")[0] for name in segments_of(site)}) == 1
+    assert (await part.offer())["files"] == 0
+
+
+async def test_two_apps_of_one_owner_leave_each_other_alone(site: Site) -> None:
+    put(site, CLAUDE, said("of the first"))
+    await keep(continuity(site, "first"))
+    empty_home(site)
+    put(site, CLAUDE, said("of the second"))
+    second = continuity(site, "second")
+    assert (await second.offer())["files"] == 0
+    await keep(second)
+    empty_home(site)
+    await continuity(site, "first").restore()
+    assert (site.home / CLAUDE).read_text() == said("of the first")
+
+
+async def test_what_a_newer_version_wrote_is_left_there_and_said(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(site, CLAUDE, said("newer"))
+    with monkeypatch.context() as newer:
+        newer.setattr(segments, "SCHEMA", 2)
+        await keep(continuity(site))
+    empty_home(site)
+    part = continuity(site)
+    assert "Update the app." in (await part.offer())["message"]
+    [step] = await part.restore()
+    assert step["state"] == "done" and "Update the app." in step["message"]
+    assert len(segments_of(site)) == 1
+
+
+async def test_a_damaged_segment_costs_only_what_came_after_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "_TAIL_BYTES", 10)
+    put(site, CLAUDE, said("one"))
+    part = continuity(site)
+    await keep(part)
+    put(site, CLAUDE, said("one", "two"))
+    await keep(part)
+    nodes = [n for n in site.workspace.files.all() if n.path.startswith(FOLDER)]
+    max(nodes, key=lambda each: each.path).content = b"no archive"
+    empty_home(site)
+    [step] = await continuity(site).restore()
+    assert "damaged" in step["message"]
+
+
+async def test_the_oldest_conversations_are_left_out_beyond_the_bound(site: Site) -> None:
+    for number in range(4):
+        path = put(site, f".claude/projects/p/{number}.jsonl", "x" * 1000)
+        os.utime(path, (number, number))
+    put(site, ".bash_history", "x" * 1000)
+    kept = [kept for agent in AGENTS for kept in agent.memory.kept]
+    found = selection.select(site.home, [*selection.HOME_FILES, *kept], most_bytes=3500)
+    assert sorted(found.files) == [
+        ".bash_history",
+        ".claude/projects/p/2.jsonl",
+        ".claude/projects/p/3.jsonl",
+    ]
+    assert found.left_out == {
+        f".claude/projects/p/{number}.jsonl": selection.DROPPED for number in (0, 1)
+    }
+
+
+async def test_no_link_is_followed_out_of_the_home(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/secret.md").write_text("outside")
+    (site.home / ".hermes").mkdir()
+    (site.home / ".hermes/memories").symlink_to(tmp_path / "outside")
+    (site.home / ".bash_history").symlink_to(tmp_path / "outside/secret.md")
+    kept = [kept for agent in AGENTS for kept in agent.memory.kept]
+    assert selection.select(site.home, [*selection.HOME_FILES, *kept]).files == {}
+
+
+async def test_what_an_archive_names_is_not_written_outside_the_allow_list(site: Site) -> None:
+    names = ("../outside", "/tmp/outside", ".bashrc", ".claude/settings.json", ".bash_history")
+    manifest = segments.Manifest(
+        f"20260101T000000Z-{origin_key('app')}0000",
+        "app",
+        "",
+        True,
+        files=dict.fromkeys(names, (2, 1.0)),
+    )
+    data = segments.build(manifest, [segments.Piece(name, 0, b"x\n") for name in names])
+    site.put_foreign(f".dbx-agents/%home/{manifest.set}-000000.tgz", data)
+    await continuity(site).restore()
+    written = {p.relative_to(site.home).as_posix() for p in site.home.rglob("*") if p.is_file()}
+    assert {name for name in written if not name.startswith(".local")} == {".bash_history"}
+
+
+async def test_forgetting_deletes_all_of_it_and_says_what_it_was(site: Site) -> None:
+    put(site, CLAUDE, said("hello"))
+    part = continuity(site)
+    await keep(part)
+    gone = await part.forget()
+    assert gone["files"] == 1 and gone["bytes"] > 0 and gone["folder"].endswith("%home")
+    assert segments_of(site) == {}
+    put(site, CLAUDE, said("hello", "again"))
+    await part.flush()
+    assert segments_of(site) == {} and "forgotten" in part.status()["message"]
+
+
+@pytest.mark.parametrize("keeps", ["projects", "nothing"])
+async def test_the_owner_may_keep_less(site: Site, keeps: str) -> None:
+    put(site, CLAUDE, said("hello"))
+    await continuity(site, keeps=keeps).flush()
+    assert segments_of(site) == {}
+
+
+async def test_a_dotfile_with_secrets_or_outside_the_home_is_refused(site: Site) -> None:
+    for name in (".env", ".ssh/id_rsa", "../x", "/etc/passwd", ".config/*"):
+        with pytest.raises(TraitError, match=r"Continuity\.dotfiles"):
+            continuity(site, dotfiles=[name])
+
+
+async def test_a_workspace_in_trouble_is_tried_again_with_pauses(site: Site) -> None:
+    put(site, CLAUDE, said("hello"))
+    part = continuity(site)
+    site.fault("status", status=400, times=1)
+    await part.flush()
+    assert part.status()["message"] and part.status()["pending"]
+    await part._look()
+    assert part.status()["pending"], "a pause comes first"
+    await keep(part)

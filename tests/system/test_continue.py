@@ -1,0 +1,197 @@
+"""Continue where you were: the machine goes in the middle of the work, and all of it comes back."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.agent_store import AgentStore
+from tests.support.constants import OWNER, PAT, STATUS
+from tests.support.effort import IS_LONG
+from tests.support.running_app import (
+    Browser,
+    LocalWorkspaceProcess,
+    Server,
+    eventually,
+    starting,
+    until_configured,
+)
+from tests.support.terminal_client import TerminalClient
+
+API = "/dbx-agents/api"
+GIT = "git -c user.name=n -c user.email=e@example.com"
+STATE = "git status --porcelain=v2 --branch --untracked-files=all"
+# What the screen of each shows when it takes a question; all of them with TEST_LONG.
+READY = {
+    "claude": r"for\s*agents|for\s*shortcuts",
+    "codex": r"Ask\s*Codex\s*to\s*do",
+    "gemini": r"Type\s*your\s*message",
+    "hermes": "\u276f",
+    "opencode": r"Ask\s*anything",
+}
+NAMES = {
+    "claude": "claude-code",
+    "codex": "codex",
+    "gemini": "gemini-cli",
+    "hermes": "hermes",
+    "opencode": "opencode",
+}
+AGENTS = tuple(READY) if IS_LONG else ("claude",)
+
+
+class Machine:
+    """An app whose machine can be lost; the workspace outlives it."""
+
+    def __init__(self, folder: Path, store: AgentStore) -> None:
+        self.home, self._store = folder / "home", store
+        self.workspace = LocalWorkspaceProcess()
+        self._starting = starting(self.workspace, self.home)
+        self._start = self._starting.__enter__()
+        self._browsers: list[Browser] = []
+
+    def boot(self) -> Browser:
+        """Start the app on an empty disk with the agents' programs, and paste a new token."""
+        self.home.mkdir(exist_ok=True)
+        self._store.put(self.home, [NAMES[each] for each in AGENTS])
+        enabled = [f"--AgentRoster.enabled_agents={NAMES[each]}" for each in AGENTS]
+        self.server: Server = self._start(*enabled)
+        owner = self.server.until_open(OWNER)
+        self._browsers.append(owner)
+        until_configured(owner)
+        token = self.workspace.control.mint(OWNER).token_value
+        owner.json("POST", PAT, {"token": token})
+
+        def is_installed() -> bool:
+            tasks = owner.json("GET", STATUS)["startup"]
+            assert not [task for task in tasks if task["state"] == "failed"], tasks
+            return all(task["state"] == "done" for task in tasks)
+
+        eventually(is_installed, 300, "the agents")
+        return owner
+
+    def lose(self) -> None:
+        """End every process of the app by SIGKILL, and empty the disk."""
+        pids = descendants(self.server.process.pid)
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        self.server.process.wait()
+        eventually(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in pids), 30)
+        shutil.rmtree(self.home)
+
+    def stop(self) -> None:
+        for browser in self._browsers:
+            browser.http.close()
+        self._starting.__exit__(None, None, None)
+        self.workspace.stop()
+
+
+def descendants(pid: int) -> list[int]:
+    """A process and all below it."""
+    found = [pid]
+    for each in found:  # it grows
+        for task in Path(f"/proc/{each}/task").glob("*/children"):
+            try:
+                found += [int(word) for word in task.read_text().split()]
+            except OSError:
+                continue
+    return found
+
+
+@pytest.fixture
+def machine(tmp_path: Path, agent_store: AgentStore) -> Iterator[Machine]:
+    made = Machine(tmp_path, agent_store)
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+def status(owner: Browser) -> dict[str, Any]:
+    return owner.json("GET", STATUS)
+
+
+def is_kept(owner: Browser, since: str) -> bool:
+    now = status(owner)
+    works = [project["work"] for project in now["projects"]]
+    ours = now["continuity"]
+    assert not ours["message"] and not any(work["message"] for work in works), now
+    is_whole = all(work["kept_at"] and not work["pending"] for work in works)
+    return bool(works) and is_whole and ours["kept_at"] > since
+
+
+def ask(terminal: TerminalClient, text: str, answer: str) -> None:
+    """Type a question into an agent's screen, and wait for the answer."""
+    terminal.type(text)
+    terminal.until_quiet(0.5)
+    terminal.type("\r")
+    terminal.expect(re.sub(r"\s+", r"[\\s│|]*", answer), 120)
+
+
+@pytest.mark.timeout(900)
+def test_after_a_kill_everything_is_as_it_was_and_the_agent_knows_what_was_said(
+    machine: Machine,
+):
+    owner = machine.boot()
+    projects = machine.home / "projects"
+    terminals = [owner.json("POST", "/api/terminals", {"name": f"work_{a}"}) for a in AGENTS]
+    with owner.terminal(name="shell") as shell:
+        shell.run("git init -q p && cd p && seq 9 > a && seq 9 > b && git add .")
+        shell.run(f"{GIT} commit -qm 1")
+        shell.run("echo staged >> a && git add a && echo changed >> b && echo new > new")
+        shell.run("git init -q ../q && cd ../q && seq 9 > a && git add .")
+        shell.run(f"{GIT} commit -qm 1 && git checkout -qb other && echo theirs >> a")
+        shell.run(f"{GIT} commit -qam theirs && git checkout -q - && echo ours >> a")
+        shell.run(f"{GIT} commit -qam ours; {GIT} rebase -q other; true")
+        shell.run("echo a-line-of-history")
+        for command, model in zip(AGENTS, terminals, strict=True):
+            with owner.attached(model["name"]) as terminal:
+                terminal.run("cd p")
+                terminal.type(f"{command}\r")
+                terminal.expect(READY[command], 120)
+                ask(terminal, f"remember: the mango of {command}", "echo: remember: the mango")
+        states = [shell.run(f"git -C {projects / name} {STATE[4:]}") for name in ("p", "q")]
+        assert "rebase" in shell.run(f"git -C {projects / 'q'} status")
+        refs = [shell.run(f"git -C {projects / name} show-ref") for name in ("p", "q")]
+        said_at = datetime.now(UTC).isoformat(timespec="seconds")
+        shell.run("echo one more line of history")
+        eventually(lambda: is_kept(owner, said_at), 60, "kept")
+        # At a random moment of further work: at most a minute of it is lost.
+        shell.type("cd ../p; for i in $(seq 1000); do echo $i > /tmp/count; sleep 0.1; done\r")
+        time.sleep(random.uniform(0, 3))
+        machine.lose()
+
+    owner = machine.boot()
+    offer = owner.json("GET", f"{API}/continuity")["offer"]
+    assert sorted(offer["projects"]) == ["p", "q"] and offer["at"] and offer["bytes"] > 0
+    assert len(offer["terminals"]) == len(AGENTS) + 1
+    began = time.monotonic()
+    steps = owner.json("POST", f"{API}/continuity/restore")["steps"]
+    print(f"everything back after {time.monotonic() - began:.1f} s")
+    assert [step for step in steps if step["state"] != "done"] == []
+    with owner.terminal() as shell:
+        for name, state, its_refs in zip(("p", "q"), states, refs, strict=True):
+            assert shell.run(f"git -C {projects / name} {STATE[4:]}") == state
+            assert shell.run(f"git -C {projects / name} show-ref") == its_refs
+        assert "rebase" in shell.run(f"git -C {projects / 'q'} status")
+        assert "a-line-of-history" in shell.run("cat ~/.bash_history")
+    names = {model["name"] for model in status(owner)["terminals"]}
+    assert names >= {f"work_{command}" for command in AGENTS} | {"shell"}
+    for command in AGENTS:
+        with owner.attached(f"work_{command}") as terminal:
+            terminal.expect(READY[command], 120)
+            ask(terminal, "recall?", f"recalled: the mango of {command}")
+    found = owner.json("POST", f"{API}/conversations/search", {"text": "THE MANGO"})
+    assert {each["agent"] for each in found["conversations"]} == {NAMES[each] for each in AGENTS}
