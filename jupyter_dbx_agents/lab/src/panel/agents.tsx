@@ -13,8 +13,7 @@ import {
   type Task
 } from '../status/model';
 import { tokenText } from '../text';
-import type { Context } from './context';
-import { Button, Message, Section, State } from './parts';
+import { Button, type Context, Message, Section, State } from './parts';
 
 const INSTALL = 'install-';
 

@@ -4,8 +4,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { latencies, titleOf, type Usage as UsageModel, usageKey } from '../status/model';
 import { countText } from '../text';
-import type { Context } from './context';
-import { Chart, Message, Section } from './parts';
+import { Chart, type Context, Message, Section } from './parts';
 
 const MOST_POINTS = 30;
 

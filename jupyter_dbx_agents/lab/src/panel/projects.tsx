@@ -2,8 +2,7 @@
 
 import * as React from 'react';
 import { nextTryOf, type Project, progressOf, type Restorable } from '../status/model';
-import type { Context } from './context';
-import { Button, Message, Remarks, Section, State } from './parts';
+import { Button, type Context, Message, Remarks, Section, State } from './parts';
 
 type Part = Pick<Context, 'actions' | 'trans'>;
 

@@ -3,20 +3,20 @@
 import { ReactWidget, UseSignal } from '@jupyterlab/apputils';
 import * as React from 'react';
 import { Agents, Startup } from './agents';
-import type { Context } from './context';
 import { Continuity } from './continuity';
 import { Credential } from './credential';
 import { ErrorBoundary } from './errors';
 import { McpServers } from './mcp';
 import { Models } from './models';
+import type { Context } from './parts';
 import { Projects } from './projects';
 import { Memory, Sessions } from './sessions';
 
 // Work first, plumbing last.
 const PARTS = {
   Sessions,
-  Projects,
   Continuity,
+  Projects,
   Startup,
   Agents,
   McpServers,
