@@ -173,8 +173,8 @@ def test_a_model_is_chosen_and_an_agent_switched_off_and_on(
     picker = lab.section("Agents").get_by_label("Model of Claude Code")
     options = picker.locator("option").all()
     configured, other = [option.get_attribute("value") or "" for option in options[:2]]
-    taken = "window 1M\noutput up to 128k\npictures\nefforts: high low"
-    expect(picker).to_have_attribute("title", re.compile(f"^{configured}\n{taken}"))
+    about = "window 1M\noutput up to 128k\npictures\nefforts: high low"
+    expect(picker).to_have_attribute("title", re.compile(f"^{configured}\n{about}"))
     picker.select_option(other)
     eventually(lambda: app.status()["models"]["claude-code"]["model"] == other)
     picker.select_option("Default")
