@@ -146,14 +146,27 @@ def test_a_second_tab_learns_too_that_its_terminal_is_a_new_shell(
         expect(lab.notice).to_have_count(0)
 
 
-def test_after_an_orderly_restart_the_output_stays_and_a_button_opens_another_terminal(
+def test_an_orderly_stop_is_no_restart_and_one_bar_speaks_for_all_tabs(
     used: LabPage, platform: Platform
 ):
-    platform.restart()
-    expect(used.notice).to_contain_text("The server restarted")
+    bar = used.page.locator("#jp-DbxAgents-ended")
+    used.type(r"printf '\033]0;a name of its own\a'")
+    expect(used.tab()).to_have_text("a name of its own")
+    used.command("terminal:create-new")
+    used.until_screen("[$#]$")
+    platform.browser.http.close()
+    platform.server.stop()
+    expect(bar).to_contain_text("The server has stopped. Waiting for it")
+    expect(bar.get_by_role("button")).to_have_count(0)
+    expect(used.notice).to_have_count(0)
+    used.page.locator(".lm-TabBar-tab", has_text="a name of its own").click()
     assert "before the end" in used.screen()["text"]
+    platform.start()
+    expect(bar).to_contain_text("The server restarted, so 2 sessions ended.")
     platform.log_in()
-    used.notice.get_by_role("button", name="New terminal").click()
+    bar.get_by_role("button", name="New terminal").click()
     used.until_screen(r"^\S+[$#]$")
-    expect(used.notice).to_contain_text("The server restarted")  # in the tab that was left
-    expect(used.notice.get_by_role("button", name="New terminal")).to_have_count(0)
+    expect(used.page.locator(".lm-TabBar-tab.jp-DbxAgents-ended")).to_have_count(2)
+    bar.get_by_role("button", name="Close their tabs").click()
+    expect(bar).to_have_count(0)
+    expect(used.page.locator(".jp-Terminal")).to_have_count(1)

@@ -2,9 +2,8 @@
 
 import * as React from 'react';
 import { isUsable, type Offer, type Step } from '../status/model';
-import type { Context } from './context';
 import { kept } from './kept';
-import { Button, Message, Remarks, Section, State } from './parts';
+import { Button, type Context, Message, Remarks, Section, State } from './parts';
 
 export function Continuity({ store, actions, trans }: Context): React.ReactElement | null {
   const [offer, setOffer] = React.useState<Offer | null>(null);

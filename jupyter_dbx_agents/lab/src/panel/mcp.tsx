@@ -2,8 +2,7 @@
 
 import * as React from 'react';
 import type { McpServer } from '../status/model';
-import type { Context } from './context';
-import { Button, Message, Section, State } from './parts';
+import { Button, type Context, Message, Section, State } from './parts';
 
 type Part = Pick<Context, 'actions' | 'trans'>;
 

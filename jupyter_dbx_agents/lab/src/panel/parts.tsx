@@ -1,12 +1,22 @@
-/** The small parts that the panel's sections are made of. */
+/** What the panel's sections work with, and the small parts that they are made of. */
 
+import type { ServiceManager } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import type { Remark } from '../status/model';
+import type { IStatusStore } from '../status/store';
 import { chartPoints } from '../text';
+import type { Actions } from './actions';
 
 const CHART = { width: 48, height: 14 };
 const TICK_MILLISECONDS = 1000;
+
+export interface Context {
+  store: IStatusStore;
+  actions: Actions;
+  terminals: ServiceManager.IManager['terminals'];
+  trans: TranslationBundle;
+}
 
 /** A heading with its content. */
 export function Section(props: { title: string; children: React.ReactNode }): React.ReactElement {
@@ -36,6 +46,7 @@ function knownStates(trans: TranslationBundle): Record<string, Record<string, st
       retrying: trans.__('retrying'),
       running: trans.__('running'),
       syncing: trans.__('syncing'),
+      uncommitted: trans.__('not committed'),
       unsafe: trans.__('not safe'),
       waiting: trans.__('waiting')
     },

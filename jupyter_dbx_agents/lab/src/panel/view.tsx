@@ -3,24 +3,25 @@
 import { ReactWidget, UseSignal } from '@jupyterlab/apputils';
 import * as React from 'react';
 import { Agents, Startup } from './agents';
-import type { Context } from './context';
 import { Continuity } from './continuity';
 import { Credential } from './credential';
 import { ErrorBoundary } from './errors';
 import { McpServers } from './mcp';
 import { Models } from './models';
+import type { Context } from './parts';
 import { Projects } from './projects';
 import { Memory, Sessions } from './sessions';
 
+// Work first, plumbing last.
 const PARTS = {
   Sessions,
-  Credential,
+  Continuity,
+  Projects,
   Startup,
   Agents,
   McpServers,
-  Continuity,
-  Projects,
   Models,
+  Credential,
   Memory
 };
 
