@@ -175,7 +175,19 @@ def test_without_a_workspace_nothing_is_offered(tmp_path: Path):
     assert servers.status() == []
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"servers": 1}', '{"servers": {"x": {"a": 1}}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        '{"servers": 1}',
+        '{"servers": {"x": {"a": 1}}}',
+        '{"servers": {"x": {"path": "/api/2.0/token/create"}}}',
+        '{"servers": {"x": {"path": 3}}}',
+        '{"servers": {"x": "path"}}',
+        '{"servers": {"a b": {"path": "/api/2.0/mcp/sql"}}}',
+    ],
+)
 async def test_a_broken_file_is_left_and_said(tmp_path: Path, content: str):
     path = tmp_path / STATE_FOLDER / "mcp.json"
     path.parent.mkdir(parents=True)
