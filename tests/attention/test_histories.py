@@ -10,6 +10,8 @@ import signal
 import subprocess
 from collections.abc import AsyncIterator
 
+import pytest
+
 from jupyter_dbx_agents.agents.attention import Attention
 from jupyter_dbx_agents.agents.attention import attention as module
 from jupyter_dbx_agents.agents.attention.attention import Place, SessionState
@@ -44,9 +46,9 @@ class Terminals:
     def open(self, id: str) -> None:
         self.places[id] = Place(id, id, leader=1, group=1)
 
-    def start(self, id: str) -> None:
+    def start(self, id: str, folder: str | None = None) -> None:
         """Start an agent in the foreground, in a group of its own as a shell does it."""
-        agent = subprocess.Popen(["sleep", "60"], process_group=0)
+        agent = subprocess.Popen(["sleep", "60"], process_group=0, cwd=folder)
         self.agents[id] = agent
         while not PROCESSES.identify(agent.pid).agent:
             pass  # amid its start it has no command line
@@ -240,6 +242,18 @@ async def test_of_two_hooks_that_overtake_each_other_the_later_one_counts():
         for state, at in ((State.WORKING, 1.0), (State.DONE, 3.0), (State.WORKING, 2.0)):
             pid = terminals.agents["t"].pid
             body = {"state": state, "terminal": "t", "pid": pid, "at": at}
+            attention.hooked("claude-code", body)
+        assert attention.status()[0]["state"] is State.DONE
+
+
+@pytest.mark.parametrize("at", [1_000_000, 1_000_000 - 3600.0])
+async def test_no_report_is_lost_in_a_whole_second_or_after_the_clock_was_set_back(at: float):
+    async with running() as (attention, terminals):
+        terminals.open("t")
+        terminals.start("t")
+        for state, moment in ((State.WORKING, 999_999.9), (State.DONE, at)):
+            pid = terminals.agents["t"].pid
+            body = {"state": state, "terminal": "t", "pid": pid, "at": moment}
             attention.hooked("claude-code", body)
         assert attention.status()[0]["state"] is State.DONE
 

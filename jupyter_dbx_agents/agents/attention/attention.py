@@ -23,6 +23,9 @@ BELL = "\a"  # among the marks of an agent
 LOOK_SECONDS = 5.0
 # Those of terminals are as many as the terminals.
 MOST_BACKGROUND = 50
+# Two hooks that run at the same time may overtake each other, by less than this; what is older was
+# reported after the clock had been set back.
+OVERTAKING_SECONDS = 5.0
 CRASHED = "It ended while it was working."
 
 
@@ -244,8 +247,8 @@ class Attention(LoggingConfigurable):
             session: Session | None = self._session_in(place, process)
         else:
             session = self.background(process)
-        moment = at if isinstance(at, float) else 0.0
-        if session is not None and moment >= session.last_at:  # two hooks may overtake each other
+        moment = at if isinstance(at, int | float) else 0.0  # a whole second is an int in JSON
+        if session is not None and not 0 < session.last_at - moment < OVERTAKING_SECONDS:
             session.last_at, session.reports = moment, True
             self._take(session, report)
 
