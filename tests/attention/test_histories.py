@@ -258,6 +258,22 @@ async def test_no_report_is_lost_in_a_whole_second_or_after_the_clock_was_set_ba
         assert attention.status()[0]["state"] is State.DONE
 
 
+async def test_an_agent_in_the_background_takes_the_place_of_one_that_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(module, "MOST_BACKGROUND", 1)
+    async with running() as (attention, terminals):
+        for id in ("first", "second"):
+            terminals.open(id)
+            terminals.start(id)
+            body = {"state": State.WORKING, "pid": terminals.agents[id].pid, "at": 1.0}
+            attention.hooked("claude-code", body)
+            (session,) = attention.status()
+            assert session["id"] == f"process-{terminals.agents[id].pid}"
+            terminals.kill(id)
+            await until(attention, State.FAILED)
+
+
 async def test_a_shell_that_says_it_works_is_not_believed_and_a_bell_is_news():
     async with running() as (attention, terminals):
         terminals.open("t")

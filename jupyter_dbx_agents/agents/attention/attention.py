@@ -256,10 +256,20 @@ class Attention(LoggingConfigurable):
         """Return the session of an agent without a terminal; None for one too many."""
         id = _background_id(process)
         if id not in self._sessions:
-            if sum(s.terminal is None for s in self._sessions.values()) >= MOST_BACKGROUND:
+            if not self._has_room():
                 return None
             self._begin(Session(id, None, process))
         return self._sessions[id]
+
+    def _has_room(self) -> bool:
+        """Whether one more fits in the background; the oldest that has ended gives its place."""
+        background = [s for s in self._sessions.values() if s.terminal is None]
+        if len(background) < MOST_BACKGROUND:
+            return True
+        ended = [session for session in background if session.unwatch is _nothing]
+        if ended:
+            self._forget(min(ended, key=lambda session: session.since))
+        return bool(ended)
 
     # ---- what the owner does
 
