@@ -9,6 +9,7 @@ import random
 import signal
 import subprocess
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -272,6 +273,18 @@ async def test_an_agent_in_the_background_takes_the_place_of_one_that_has_ended(
             assert session["id"] == f"process-{terminals.agents[id].pid}"
             terminals.kill(id)
             await until(attention, State.FAILED)
+
+
+async def test_names_of_folders_and_programs_are_shown_without_controls(tmp_path: Path):
+    folder = os.fsdecode(os.fsencode(tmp_path) + b"/a\x1b[31m\xffb")
+    Path(folder).mkdir()
+    async with running() as (attention, terminals):
+        terminals.open("t")
+        terminals.start("t", folder)
+        attention.follow()
+        (session,) = attention.status()
+        assert session["folder"].endswith("/a\ufffd[31m\ufffdb")
+        assert session["folder"].encode()
 
 
 async def test_a_shell_that_says_it_works_is_not_believed_and_a_bell_is_news():

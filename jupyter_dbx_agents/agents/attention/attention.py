@@ -11,7 +11,7 @@ from traitlets.config import LoggingConfigurable
 from ...background import Listeners
 from ...errors import RequestError
 from .processes import AgentProcess, ProcessEnds, Processes, group_of
-from .states import LIVE, NEEDS, NEWS, Records, Report, State, one_line
+from .states import LIVE, NEEDS, NEWS, Records, Report, State, one_line, printable
 from .status_protocol import notification_text, status_report
 
 # Coalesces the changes of a program that reports all the time; nobody reads faster.
@@ -88,8 +88,8 @@ class Session:
             "id": self.id,
             "terminal": self.terminal,
             "agent": self.process.agent if self.process else "",
-            "program": self.process.program if self.process else "",
-            "folder": self.folder,
+            "program": printable(self.process.program) if self.process else "",
+            "folder": printable(self.folder),
             "state": self.state,
             "since": self.since.isoformat(),
             "text": self.text,
