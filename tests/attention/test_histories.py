@@ -9,6 +9,9 @@ import random
 import signal
 import subprocess
 from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
 
 from jupyter_dbx_agents.agents.attention import Attention
 from jupyter_dbx_agents.agents.attention import attention as module
@@ -44,9 +47,9 @@ class Terminals:
     def open(self, id: str) -> None:
         self.places[id] = Place(id, id, leader=1, group=1)
 
-    def start(self, id: str) -> None:
+    def start(self, id: str, folder: str | None = None) -> None:
         """Start an agent in the foreground, in a group of its own as a shell does it."""
-        agent = subprocess.Popen(["sleep", "60"], process_group=0)
+        agent = subprocess.Popen(["sleep", "60"], process_group=0, cwd=folder)
         self.agents[id] = agent
         while not PROCESSES.identify(agent.pid).agent:
             pass  # amid its start it has no command line
@@ -242,6 +245,46 @@ async def test_of_two_hooks_that_overtake_each_other_the_later_one_counts():
             body = {"state": state, "terminal": "t", "pid": pid, "at": at}
             attention.hooked("claude-code", body)
         assert attention.status()[0]["state"] is State.DONE
+
+
+@pytest.mark.parametrize("at", [1_000_000, 1_000_000 - 3600.0])
+async def test_no_report_is_lost_in_a_whole_second_or_after_the_clock_was_set_back(at: float):
+    async with running() as (attention, terminals):
+        terminals.open("t")
+        terminals.start("t")
+        for state, moment in ((State.WORKING, 999_999.9), (State.DONE, at)):
+            pid = terminals.agents["t"].pid
+            body = {"state": state, "terminal": "t", "pid": pid, "at": moment}
+            attention.hooked("claude-code", body)
+        assert attention.status()[0]["state"] is State.DONE
+
+
+async def test_an_agent_in_the_background_takes_the_place_of_one_that_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(module, "MOST_BACKGROUND", 1)
+    async with running() as (attention, terminals):
+        for id in ("first", "second"):
+            terminals.open(id)
+            terminals.start(id)
+            body = {"state": State.WORKING, "pid": terminals.agents[id].pid, "at": 1.0}
+            attention.hooked("claude-code", body)
+            (session,) = attention.status()
+            assert session["id"] == f"process-{terminals.agents[id].pid}"
+            terminals.kill(id)
+            await until(attention, State.FAILED)
+
+
+async def test_names_of_folders_and_programs_are_shown_without_controls(tmp_path: Path):
+    folder = os.fsdecode(os.fsencode(tmp_path) + b"/a\x1b[31m\xffb")
+    Path(folder).mkdir()
+    async with running() as (attention, terminals):
+        terminals.open("t")
+        terminals.start("t", folder)
+        attention.follow()
+        (session,) = attention.status()
+        assert session["folder"].endswith("/a\ufffd[31m\ufffdb")
+        assert session["folder"].encode()
 
 
 async def test_a_shell_that_says_it_works_is_not_believed_and_a_bell_is_news():

@@ -11,7 +11,7 @@ from traitlets.config import LoggingConfigurable
 from ...background import Listeners
 from ...errors import RequestError
 from .processes import AgentProcess, ProcessEnds, Processes, group_of
-from .states import LIVE, NEEDS, NEWS, Records, Report, State, one_line
+from .states import LIVE, NEEDS, NEWS, Records, Report, State, one_line, printable
 from .status_protocol import notification_text, status_report
 
 # Coalesces the changes of a program that reports all the time; nobody reads faster.
@@ -23,6 +23,9 @@ BELL = "\a"  # among the marks of an agent
 LOOK_SECONDS = 5.0
 # Those of terminals are as many as the terminals.
 MOST_BACKGROUND = 50
+# Two hooks that run at the same time may overtake each other, by less than this; what is older was
+# reported after the clock had been set back.
+OVERTAKING_SECONDS = 5.0
 CRASHED = "It ended while it was working."
 
 
@@ -85,8 +88,8 @@ class Session:
             "id": self.id,
             "terminal": self.terminal,
             "agent": self.process.agent if self.process else "",
-            "program": self.process.program if self.process else "",
-            "folder": self.folder,
+            "program": printable(self.process.program) if self.process else "",
+            "folder": printable(self.folder),
             "state": self.state,
             "since": self.since.isoformat(),
             "text": self.text,
@@ -244,8 +247,8 @@ class Attention(LoggingConfigurable):
             session: Session | None = self._session_in(place, process)
         else:
             session = self.background(process)
-        moment = at if isinstance(at, float) else 0.0
-        if session is not None and moment >= session.last_at:  # two hooks may overtake each other
+        moment = at if isinstance(at, int | float) else 0.0  # a whole second is an int in JSON
+        if session is not None and not 0 < session.last_at - moment < OVERTAKING_SECONDS:
             session.last_at, session.reports = moment, True
             self._take(session, report)
 
@@ -253,10 +256,20 @@ class Attention(LoggingConfigurable):
         """Return the session of an agent without a terminal; None for one too many."""
         id = _background_id(process)
         if id not in self._sessions:
-            if sum(s.terminal is None for s in self._sessions.values()) >= MOST_BACKGROUND:
+            if not self._has_room():
                 return None
             self._begin(Session(id, None, process))
         return self._sessions[id]
+
+    def _has_room(self) -> bool:
+        """Whether one more fits in the background; the oldest that has ended gives its place."""
+        background = [s for s in self._sessions.values() if s.terminal is None]
+        if len(background) < MOST_BACKGROUND:
+            return True
+        ended = [session for session in background if session.unwatch is _nothing]
+        if ended:
+            self._forget(min(ended, key=lambda session: session.since))
+        return bool(ended)
 
     # ---- what the owner does
 
