@@ -23,7 +23,8 @@ You run in a terminal of a JupyterLab app on Databricks, as the Databricks user 
 
 - Projects are the folders in `{projects}`. Work in one of them; make a new one a git repository.
 - Each commit in a project is copied to `/Workspace/Users/<user>/projects/<project>/` within
-  seconds. What is not committed is lost when the app restarts: commit often.
+  seconds. What is not committed may come back after a restart as it was half a minute before:
+  commit often.
 - The Databricks SDK and CLI need no credentials: `WorkspaceClient()` in Python and the `databricks`
   command authenticate through `~/.databrickscfg`. The token behind it changes every few minutes:
   never copy one into code, a file or a command.
