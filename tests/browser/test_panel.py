@@ -4,6 +4,7 @@ import functools
 import itertools
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -406,3 +407,32 @@ def test_safe_and_visible_are_told_apart(lab: LabPage):
     expect(section).to_contain_text("Safe at ")
     expect(section).to_contain_text("Files: 3 of 20000")
     expect(section).to_contain_text("Rewritten.")
+
+
+def test_a_conversation_is_found_by_what_was_said_and_resumed_in_a_terminal(
+    lab: LabPage, app: RunningApp
+):
+    folder = app.home / ".claude/projects/-panel"
+    folder.mkdir(parents=True)
+    for name, prompt, reply in (("one", "Peel a mango", "With a knife."), ("two", "Hi", "Hello.")):
+        lines = [
+            {"type": role, "cwd": "/projects/fruit", "message": {"role": role, "content": text}}
+            for role, text in (("user", prompt), ("assistant", reply))
+        ]
+        (folder / f"{name}.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    try:
+        lab.show_panel()
+        section = lab.section("Conversations")
+        section.get_by_role("button", name="Show conversations").click()
+        expect(section.get_by_role("button", name="Resume Hi")).to_be_visible()
+        section.get_by_role("searchbox").fill("A KNIFE")
+        section.get_by_role("searchbox").press("Enter")
+        expect(section.get_by_role("button", name="Resume Hi")).to_have_count(0)
+        expect(section.get_by_role("listitem")).to_contain_text("Claude Code · fruit · ")
+        section.get_by_role("button", name="Resume Peel a mango").click()
+        lab.until_screen("claude --resume one")
+        section.get_by_role("searchbox").fill("nobody said this")
+        section.get_by_role("button", name="Search").click()
+        expect(section).to_contain_text("No conversation.")
+    finally:
+        shutil.rmtree(folder)

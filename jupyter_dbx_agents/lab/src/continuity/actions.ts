@@ -2,16 +2,22 @@
 
 import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
+import type { CommandRegistry } from '@lumino/commands';
 import { errorText, request } from '../server/requests';
-import type { Offer, Step } from '../status/model';
+import type { Conversation, Offer, Step } from '../status/model';
 import type { IStatusStore } from '../status/store';
 
 // Projects come back at the pace of the workspace's limits.
 const LONGEST_MILLISECONDS = 24 * 3600 * 1000;
 
+interface Found {
+  conversations?: Conversation[];
+}
+
 export class KeptActions {
   constructor(
     private _store: IStatusStore,
+    private _commands: CommandRegistry,
     private _trans: TranslationBundle
   ) {}
 
@@ -54,6 +60,25 @@ export class KeptActions {
         await this._store.refresh();
         then();
       }
+    });
+  }
+
+  /** Call `then` with the conversations here, newest first; with a text, those that have it. */
+  findConversations(text: string, then: (found: Conversation[]) => void): void {
+    this._run(async () => {
+      const reply = text
+        ? await request<Found>('conversations/search', 'POST', { text })
+        : await request<Found>('conversations');
+      then(reply.conversations ?? []);
+    });
+  }
+
+  /** Open a terminal in which a conversation goes on. */
+  resume({ id }: Conversation): void {
+    this._run(async () => {
+      const path = 'conversations/resume';
+      const { terminal } = await request<{ terminal: string }>(path, 'POST', { id });
+      await this._commands.execute('terminal:open', { name: terminal });
     });
   }
 

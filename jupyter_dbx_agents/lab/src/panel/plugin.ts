@@ -29,7 +29,7 @@ export const panel: JupyterFrontEndPlugin<void> = {
   ) => {
     const trans = (translator ?? nullTranslator).load('jupyter_dbx_agents');
     const actions = new Actions(store, commands, trans);
-    const kept = new KeptActions(store, trans);
+    const kept = new KeptActions(store, commands, trans);
     const terminals = serviceManager.terminals;
     const panel = new StatusPanel({ store, actions, kept, terminals, trans });
     shell.add(panel, 'left', { rank: 250 });

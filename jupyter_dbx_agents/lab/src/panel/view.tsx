@@ -2,6 +2,7 @@
 
 import { ReactWidget, UseSignal } from '@jupyterlab/apputils';
 import * as React from 'react';
+import { Conversations } from '../continuity/conversations';
 import { Continuity } from '../continuity/section';
 import { ErrorBoundary } from '../widgets/errors';
 import { Agents, Startup } from './agents';
@@ -17,6 +18,7 @@ const PARTS = {
   Sessions,
   Continuity,
   Projects,
+  Conversations,
   Startup,
   Agents,
   McpServers,

@@ -44,6 +44,7 @@ export type Project = Sure<Rest.Project, 'name' | 'state'>;
 /** A file that was not copied, or not quite as it is in git, and why. */
 export type Remark = Rest.Remarks[number];
 export type Offer = Sure<Rest.Offer, 'projects'>;
+export type Conversation = Sure<Rest.Conversation, 'agent' | 'id'>;
 export type Step = Sure<Rest.Step, 'kind' | 'name' | 'state'>;
 export type Restored = Sure<Rest.Restored, 'name'>;
 export type Restorable = Sure<Rest.Restorable, 'name'>;
