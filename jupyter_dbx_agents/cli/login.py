@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..errors import DbxAgentsError, RemoteError
 from ..local_channel.client import call
-from ..local_channel.paths import PAT_PATH, SIGN_IN_PATH
+from ..local_channel.paths import CONTINUITY_PATH, PAT_PATH, SIGN_IN_PATH
 
 
 class Way(enum.Flag):
@@ -29,6 +29,8 @@ class Way(enum.Flag):
 POLL_SECONDS = 1.5
 # The lines of one paste arrive together; after Enter alone, nothing arrives for this long.
 PASTE_SECONDS = 0.15
+# The panel and the status have it, too.
+_OFFER_SECONDS = 3.0
 # Long enough for any token; a longer line must not fill memory.
 MOST_LINE_BYTES = 16 * 1024
 # xterm's bracketed paste markers, in case a program before us left the mode on.
@@ -135,7 +137,16 @@ def _send(line: str, *, signs_in: bool) -> bool:
         return False
     pasted = pat["pasted"]["message"] if not is_answer else ""
     _print(f"\x1b[32mConnected as {pat['user']}.\x1b[0m {pasted}")
+    _print_offer()
     return True
+
+
+def _print_offer() -> None:
+    """Print what of former starts can come back; the shell does not wait long for it."""
+    with contextlib.suppress(DbxAgentsError):
+        kept = call("GET", CONTINUITY_PATH, timeout_seconds=_OFFER_SECONDS)
+        if offered := kept["status"]["offered"]:
+            _print(offered)
 
 
 def _read_hidden(prompt: str) -> str | None:

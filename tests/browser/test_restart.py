@@ -20,6 +20,7 @@ from .conftest import EXPOSED
 
 MOUSE = "window.jupyterapp.shell.currentWidget.content._term.modes.mouseTrackingMode"
 PROMPT = r"Paste address or token; it stays hidden \(or press Enter to skip\):$"
+KEPT = r"Kept of an earlier start: projects "
 
 
 class Platform:
@@ -56,10 +57,13 @@ class Platform:
         shutil.rmtree(self.home)
         self.start()
 
+    def new_token(self) -> str:
+        """Return a token of the owner, as they would paste it."""
+        return self._app.control.mint(self._owner).token_value
+
     def log_in(self) -> None:
         """Paste a token over REST."""
-        token = self._app.control.mint(self._owner).token_value
-        self.browser.json("POST", "/dbx-agents/api/pat", {"token": token})
+        self.browser.json("POST", "/dbx-agents/api/pat", {"token": self.new_token()})
 
     def stop(self) -> None:
         """Stop everything."""
@@ -196,7 +200,13 @@ def test_the_page_offers_to_continue_on_an_empty_machine_and_everything_is_back(
     used.page.context.close()
     platform.lose_the_machine()
     forget_sessions(platform.browser)
-    platform.log_in()
+    with platform.browser.terminal() as terminal:
+        terminal.expect("Paste address or token")
+        terminal.type(f"{platform.new_token()}\n")
+        terminal.expect(f"{KEPT}[^;]*back")
+        terminal.until_shell()
+        assert re.search(KEPT, terminal.run("jupyter dbx-agents status"))
+    assert re.search(KEPT, platform.browser.http.get("/dbx-agents/").text)
     lab = LabPage(tabs.new_context().new_page(), platform.door.url)
     lab.open()
     offer = lab.toast("Kept of an earlier start")
@@ -208,3 +218,4 @@ def test_the_page_offers_to_continue_on_an_empty_machine_and_everything_is_back(
     eventually((platform.home / "projects/back/new").exists, 60)
     names = {each["name"] for each in platform.browser.json("GET", STATUS)["terminals"]}
     assert names, "the terminal is open again"
+    assert platform.browser.json("GET", STATUS)["continuity"]["offered"] == ""

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import sqlite3
 import tarfile
@@ -244,6 +245,33 @@ async def test_a_broken_or_locked_database_stops_nothing_and_keeps_its_last_copy
     back = continuity(site)
     await back.restore()
     assert {each["id"] for each in await back.conversations()} == {"first", "one"}
+
+
+async def test_the_status_offers_what_is_kept_until_it_is_back(site: Site) -> None:
+    put(site, CLAUDE, said("hello"))
+    await keep(continuity(site))
+    empty_home(site)
+    part = continuity(site)
+    site.fault("status", status=500, times=100)
+    await part._find_offer()
+    assert part.status()["offered"] == ""
+    site.workspace.faults.clear()
+    await part._find_offer()
+    assert part.status()["offered"] == "", "a pause comes first"
+    part._next_offer_at = 0.0
+    await part._find_offer()
+    offered = part.status()["offered"]
+    when = r"20\d\d-\d\d-\d\d \d\d:\d\d UTC"
+    assert re.search(f": 1 file of conversations and history, {when} ", offered)
+    assert "jupyter dbx-agents restore --all" in offered
+    site.connect()
+    part._git_sync._files = site.files
+    await part._find_offer()
+    assert site.transport.count == 0, "once"
+    await part.restore()
+    assert part.status()["offered"] == ""
+    await part.offer()
+    assert part.status()["offered"] == ""
 
 
 async def test_nothing_that_exists_is_overwritten(site: Site) -> None:

@@ -56,6 +56,27 @@ class Offer(TypedDict):
     message: str
 
 
+def offer_text(offer: Offer) -> str:
+    """Return what an offer has and how it comes back, in words; '' if it has nothing."""
+    projects, files = offer["projects"], offer["files"]
+    if not projects and not files:
+        return ""
+    parts = [f"projects {_listed(projects)}"] if projects else []
+    if offer["terminals"]:
+        parts.append(f"terminals {_listed(offer['terminals'])}")
+    if files:
+        count = f"{files} file{'s' if files > 1 else ''} of conversations and history"
+        at = offer["at"][:16].replace("T", " ")
+        parts.append(f"{count}, {at} UTC ({offer['bytes'] / 1e6:.1f} MB)")
+    what = "; ".join(parts)
+    return f"Kept of an earlier start: {what}. Bring it back: jupyter dbx-agents restore --all"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
+
+
 @dataclass
 class KeptHome:
     """What the sets of former homes have together: sizes and times by path, and terminals."""

@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import math
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -21,7 +23,7 @@ from ...git_sync.states import Remark
 from ...git_sync.work import never
 from ...secret import Secret
 from ...terminals.manager import DbxTerminalManager
-from .coming_back import ComingBack, Offer, Step
+from .coming_back import ComingBack, Offer, Step, offer_text
 from .keeper import HomeKeeper
 from .segments import TerminalRecord
 from .selection import HOME_FILES
@@ -35,6 +37,8 @@ NOTHING: Keeps = "nothing"
 _RECORD = "continuity.json"
 _FORGOTTEN = "What was kept is forgotten; nothing more is kept until the next start."
 _MOST_LISTED = 100
+# A workspace that did not answer is asked again for what is kept.
+_OFFER_RETRY_SECONDS = 60.0
 _MOST_CONVERSATIONS = 500
 
 
@@ -64,13 +68,17 @@ class ForgottenHome(TypedDict):
 
 
 class ContinuityStatus(TypedDict):
-    """What of the home is kept, and what is coming back."""
+    """What of the home is kept, and what is coming back.
+
+    ``offered`` says what of former starts can come back, '' for nothing.
+    """
 
     keeps: Keeps
     kept_at: str
     pending: bool
     message: str
     left_out: list[Remark]
+    offered: str
     steps: list[Step]
 
 
@@ -143,6 +151,7 @@ class Continuity(LoggingConfigurable):
             changed=self.on_change.notify,
         )
         self._is_asked = self._is_forgotten = False
+        self._offered, self._next_offer_at = "", 0.0
 
     def _kept(self) -> Sequence[Kept]:
         memories = [agent.memory for agent in AGENTS if agent.memory is not None]
@@ -157,6 +166,7 @@ class Continuity(LoggingConfigurable):
             await asyncio.sleep(self.look_seconds)
             await self._look()
             await self._restore_by_itself()
+            await self._find_offer()
 
     async def _look(self, *, at_once: bool = False) -> None:
         remote = self._git_sync.remote()
@@ -185,6 +195,20 @@ class Continuity(LoggingConfigurable):
         except DbxAgentsError as error:
             self.log.warning("What is kept did not come back: %s %s", error.message, error.hint)
 
+    async def _find_offer(self) -> None:
+        """Find once, on a machine without projects, what the status offers to bring back."""
+        is_early = time.monotonic() < self._next_offer_at or self._git_sync.remote() is None
+        if is_early or self.restores_by_itself:
+            return
+        self._next_offer_at = math.inf
+        if self._git_sync.folders() or self._back.steps:
+            return
+        try:
+            await self.offer()
+        except DbxAgentsError as error:
+            self.log.debug("What is kept is not known: %s %s", error.message, error.hint)
+            self._next_offer_at = time.monotonic() + _OFFER_RETRY_SECONDS
+
     def freeze(self) -> None:
         """Remember the open terminals: they end now."""
         self._terminals.freeze()
@@ -211,16 +235,31 @@ class Continuity(LoggingConfigurable):
             "pending": keeper.is_pending,
             "message": _FORGOTTEN if self._is_forgotten else keeper.message,
             "left_out": [Remark(path=path, reason=reason) for path, reason in listed],
+            "offered": self._offered,
             "steps": self._back.steps,
         }
 
     async def offer(self) -> Offer:
         """Return what could come back.  Raises RequestError or GitSyncError without a token."""
-        return await self._back.offer()
+        found = await self._back.offer()
+        is_used = self._git_sync.folders() or self._back.steps
+        self._set_offered("" if is_used else offer_text(found))
+        return found
+
+    def _set_offered(self, text: str) -> None:
+        if text != self._offered:
+            self._offered = text
+            self.on_change.notify()
 
     async def restore(self) -> list[Step]:
         """Bring it all back.  Raises RequestError, GitSyncError or WorkspaceError."""
-        return await self._back.run()
+        offered = self._offered
+        self._set_offered("")
+        try:
+            return await self._back.run()
+        except DbxAgentsError:
+            self._set_offered(offered)
+            raise
 
     async def forget(self) -> ForgottenHome:
         """Delete what is kept of homes and of work in progress, and keep no more until a restart.
@@ -236,7 +275,7 @@ class Continuity(LoggingConfigurable):
         await store.delete_folder()
         works = await self._git_sync.forget_work()
         self._keeper.forget()
-        self._is_forgotten = True
+        self._is_forgotten, self._offered = True, ""
         self.on_change.notify()
         count = sum(len(each.serials) for each in sets)
         return {

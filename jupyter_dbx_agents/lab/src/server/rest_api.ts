@@ -1569,6 +1569,8 @@ export interface components {
             /** @description Why it is not kept, '' if it is */
             message: string;
             left_out: components["schemas"]["Remarks"];
+            /** @description What of former starts can come back to a machine without projects, '' for nothing */
+            offered: string;
             steps: components["schemas"]["Step"][];
         };
         /** @description A part of the way back */
