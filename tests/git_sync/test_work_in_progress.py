@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 import resource
 import shutil
@@ -14,9 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_dbx_agents.errors import MarkerChangedError
 from jupyter_dbx_agents.git_sync.project_sync import ProjectSync
 from jupyter_dbx_agents.git_sync.work import never
 from jupyter_dbx_agents.git_sync.work.keeper import WorkKeeper
+from jupyter_dbx_agents.git_sync.work.store import WorkStore
 from jupyter_dbx_agents.secret import Secret
 from tests.support.effort import IS_LONG
 
@@ -387,6 +390,24 @@ async def test_two_servers_do_not_mix_their_work(site: Site) -> None:
     shutil.rmtree(folder)
     await site.restorer().restore("p")
     assert (folder / "a").read_text() == "second 2"
+
+
+async def test_a_bundle_that_another_server_has_written_is_never_replaced(site: Site) -> None:
+    folder = site.make("p", a="1")
+    keeper = await keep(site)
+    ours = keeper._store
+    assert await ours.newest() is None
+    theirs = WorkStore(keeper.sync.destination)
+    await theirs.write(io.BytesIO(b"theirs"))
+    with pytest.raises(MarkerChangedError, match="Another server"):
+        await ours.write(io.BytesIO(b"ours"))
+    [node] = [n for n in site.workspace.files.all() if "/work-" in n.path]
+    assert node.content == b"theirs"
+    write(folder, a="2")
+    await keeper.look(at_once=True)  # listed again: with the next number
+    assert keeper.message == ""
+    [node] = [n for n in site.workspace.files.all() if "/work-" in n.path]
+    assert node.path.endswith("/work-000002.bundle")
 
 
 async def test_work_that_is_damaged_or_newer_does_not_stop_the_restore(site: Site) -> None:
