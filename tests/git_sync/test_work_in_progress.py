@@ -18,7 +18,7 @@ import pytest
 from jupyter_dbx_agents.errors import MarkerChangedError
 from jupyter_dbx_agents.git_sync.project_sync import ProjectSync
 from jupyter_dbx_agents.git_sync.work import never
-from jupyter_dbx_agents.git_sync.work.keeper import WorkKeeper
+from jupyter_dbx_agents.git_sync.work.keeper import WorkKeeper, WorkKeepers
 from jupyter_dbx_agents.git_sync.work.store import WorkStore
 from jupyter_dbx_agents.secret import Secret
 from tests.support.effort import IS_LONG
@@ -478,6 +478,24 @@ async def test_a_stop_sends_what_has_just_changed(site: Site) -> None:
     shutil.rmtree(folder)
     await site.git_sync().restore()
     assert (folder / "a").read_text() == "3" and site.git("p", "show", "HEAD:a") == "2"
+
+
+async def test_at_a_stop_what_changed_last_is_sent_first(site: Site) -> None:
+    names = ["c", "e", "a", "d", "b", "f"]
+    syncs = [site.project_sync(site.make(name, file="1").name) for name in sorted(names)]
+    for sync in syncs:
+        await sync.run()
+    keepers = WorkKeepers(lambda: syncs, lambda: False, lambda: [], LOG)
+    for name in names:
+        write(site.projects / name, file="2")
+        [keeper] = [k for k in keepers._current() if k.sync.destination.project == name]
+        await keeper.look()
+    assert keepers.pending() == sorted(names)
+    await keepers.flush()
+    nodes = [n for n in site.workspace.files.all() if "/work-" in n.path]
+    sent = [n.path.split("/")[-2] for n in sorted(nodes, key=lambda node: node.modified_at)]
+    # Two at a time: what is sent in the same moment may be swapped.
+    assert "f" in sent[:3] and "c" in sent[3:], sent
 
 
 async def test_a_full_disk_is_said_and_ends(site: Site) -> None:

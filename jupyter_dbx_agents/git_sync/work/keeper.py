@@ -31,6 +31,8 @@ _LOOK_SECONDS = 1.0
 _IDLE_RATIO = 20
 _FIRST_RETRY_SECONDS, _MOST_RETRY_SECONDS = 5.0, 300.0
 _COLLECT_EACH = 50
+# All at the same time would end at the same time, perhaps too late; one may be slow.
+_AT_A_STOP = 2
 _MOST_LISTED = 100
 REF = "refs/dbx/work"
 # The sparse walk finds by paths what both sides have; ours are below “index” and “work”.
@@ -192,11 +194,17 @@ class WorkKeepers:
             await asyncio.sleep(max(_LOOK_SECONDS, _IDLE_RATIO * spent))
 
     async def flush(self) -> None:
-        """Upload what has changed now, what changed last first."""
+        """Upload what has changed now, what changed last first: the time may not do for all."""
         if self._is_waiting() or self.is_off:
             return
         keepers = sorted(self._current(), key=lambda each: -each.changed_at)
-        await asyncio.gather(*(keeper.look(at_once=True) for keeper in keepers))
+        turns = asyncio.Semaphore(_AT_A_STOP)
+
+        async def look(keeper: WorkKeeper) -> None:
+            async with turns:
+                await keeper.look(at_once=True)
+
+        await asyncio.gather(*(look(keeper) for keeper in keepers))
 
     def model(self, name: str) -> WorkStatus:
         """Return a project's REST model."""
