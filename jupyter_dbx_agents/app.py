@@ -451,6 +451,7 @@ class DbxAgentsApp(ExtensionApp):
             Stage("notifying the clients", 0.2, [self._announce_stop]),
             Stage("background work", 1.0, [self.background.stop]),
             Stage("sessions and sync", 4.7, [*sessions, *flushes]),
+            Stage("what was not sent", 0.6, [self.continuity.note_unsent]),
             Stage("revoking the tokens", 3.1, [self.credential_tasks.stop, self.pats.stop]),
             Stage("files and connections", 0.8, [self.profile.leave, *closing]),
         ]

@@ -283,7 +283,7 @@ def status_lines(status: ServerStatus) -> list[str]:
     continuity = status["continuity"]
     kept = f"kept at {continuity['kept_at']}" if continuity["kept_at"] else ""
     rows.append(("Home", continuity["message"] or kept))
-    rows.append(("", continuity["offered"]))
+    rows += [("", continuity["unsent"]), ("", continuity["offered"])]
     return [f"{name:11}{text.strip()}" for name, text in rows if text.strip()]
 
 

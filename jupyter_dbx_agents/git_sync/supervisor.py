@@ -216,6 +216,19 @@ class GitSync(LoggingConfigurable):
         """Whether a commit is not safe yet."""
         return any(not worker.is_safe for worker in self._workers.values())
 
+    def unsent(self) -> list[str]:
+        """Return what is not in the workspace, in words."""
+        commits = [
+            name
+            for name, worker in self._workers.items()
+            if not worker.is_safe or worker.model()["history"]["message"]
+        ]
+        works = self._work.pending() if self.keeps_work_in_progress else []
+        return [
+            *(f"commits of {name}" for name in sorted(commits)),
+            *(f"work in progress of {name}" for name in works),
+        ]
+
     # ---- requests of users
 
     def status(self) -> list[ProjectStatus]:

@@ -253,25 +253,47 @@ async def test_the_status_offers_what_is_kept_until_it_is_back(site: Site) -> No
     empty_home(site)
     part = continuity(site)
     site.fault("status", status=500, times=100)
-    await part._find_offer()
+    await part._look_back()
     assert part.status()["offered"] == ""
     site.workspace.faults.clear()
-    await part._find_offer()
+    await part._look_back()
     assert part.status()["offered"] == "", "a pause comes first"
-    part._next_offer_at = 0.0
-    await part._find_offer()
+    part._next_look_back_at = 0.0
+    await part._look_back()
     offered = part.status()["offered"]
     when = r"20\d\d-\d\d-\d\d \d\d:\d\d UTC"
     assert re.search(f": 1 file of conversations and history, {when} ", offered)
     assert "jupyter dbx-agents restore --all" in offered
     site.connect()
     part._git_sync._files = site.files
-    await part._find_offer()
+    await part._look_back()
     assert site.transport.count == 0, "once"
     await part.restore()
     assert part.status()["offered"] == ""
     await part.offer()
     assert part.status()["offered"] == ""
+
+
+async def test_what_a_stop_could_not_send_is_said_at_the_next_start(site: Site) -> None:
+    put(site, CLAUDE, said("hello"))
+    part = continuity(site)
+    await keep(part)
+    put(site, CLAUDE, said("hello", "the last words"))
+    site.fault("status", match="/api/2.0/workspace/import", status=400, times=1)
+    await part.flush()
+    await part.note_unsent()
+    empty_home(site)
+    after = continuity(site)
+    await after._look_back()
+    said_then = after.status()["unsent"]
+    assert re.match(r"Not sent when the app stopped, 20\S+ \S+ UTC: conversations and", said_then)
+    other = continuity(site, origin="another app")
+    await other._look_back()
+    assert other.status()["unsent"] == ""
+    await after.note_unsent()  # this time nothing is left
+    later = continuity(site)
+    await later._look_back()
+    assert later.status()["unsent"] == ""
 
 
 async def test_nothing_that_exists_is_overwritten(site: Site) -> None:

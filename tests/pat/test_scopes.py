@@ -108,7 +108,7 @@ async def test_what_is_missing_is_shown_everywhere_with_the_feature_that_needs_i
         "attention": [],
         "usage": [],
         "projects": [],
-        "continuity": {"message": "", "kept_at": "", "offered": ""},
+        "continuity": {"message": "", "kept_at": "", "offered": "", "unsent": ""},
         "startup": [],
         "sessions": {"terminals": 0, "kernels": 0},
     }

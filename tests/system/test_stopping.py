@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from websockets.sync.client import connect
 
-from tests.support.constants import OWNER, PAT
+from tests.support.constants import OWNER, PAT, STATUS
 from tests.support.running_app import (
     Browser,
     LocalWorkspaceProcess,
@@ -59,6 +59,10 @@ def stop(server: Server) -> float:
     server.process.terminate()
     assert server.process.wait(60) == 0, server.log.read_text()
     return time.monotonic() - began
+
+
+def continuity(browser: Browser) -> dict[str, str]:
+    return browser.json("GET", STATUS)["continuity"]
 
 
 def repository(path: Path, files: int = 3) -> None:
@@ -166,7 +170,9 @@ def test_a_sync_that_an_outage_stops_goes_on_after_the_next_start(workspace, sta
     server = start()
     browser = server.until_open(OWNER)
     log_in(workspace, browser)
-    workspace.control.add_fault("/api/2.0/workspace", "status", status=503)
+    (server.home / ".bash_history").write_text("ls\n")
+    eventually(lambda: continuity(browser)["kept_at"], 60, "the folder of what is kept is there")
+    workspace.control.add_fault("/api/2.0/workspace/mkdirs", "status", status=503)
     repository(server.home / "projects" / "later", files=20)
     stop(server)
     browser.http.close()
@@ -177,6 +183,7 @@ def test_a_sync_that_an_outage_stops_goes_on_after_the_next_start(workspace, sta
     log_in(workspace, browser)
     path = f"/Users/{OWNER}/projects/later/7.txt"
     eventually(lambda: workspace.control.files(path), 60, path)
+    eventually(lambda: "commits of later" in continuity(browser)["unsent"], 60, "it is said")
     browser.http.close()
 
 

@@ -23,6 +23,7 @@ from ...git_sync.states import Remark
 from ...git_sync.work import never
 from ...secret import Secret
 from ...terminals.manager import DbxTerminalManager
+from . import unsent
 from .coming_back import ComingBack, Offer, Step, offer_text
 from .keeper import HomeKeeper
 from .segments import TerminalRecord
@@ -38,7 +39,7 @@ _RECORD = "continuity.json"
 _FORGOTTEN = "What was kept is forgotten; nothing more is kept until the next start."
 _MOST_LISTED = 100
 # A workspace that did not answer is asked again for what is kept.
-_OFFER_RETRY_SECONDS = 60.0
+_LOOK_BACK_RETRY_SECONDS = 60.0
 _MOST_CONVERSATIONS = 500
 
 
@@ -70,7 +71,8 @@ class ForgottenHome(TypedDict):
 class ContinuityStatus(TypedDict):
     """What of the home is kept, and what is coming back.
 
-    ``offered`` says what of former starts can come back, '' for nothing.
+    ``offered`` says what of former starts can come back, and ``unsent`` what the last stop did not
+    send; '' for nothing.
     """
 
     keeps: Keeps
@@ -79,6 +81,7 @@ class ContinuityStatus(TypedDict):
     message: str
     left_out: list[Remark]
     offered: str
+    unsent: str
     steps: list[Step]
 
 
@@ -151,7 +154,8 @@ class Continuity(LoggingConfigurable):
             changed=self.on_change.notify,
         )
         self._is_asked = self._is_forgotten = False
-        self._offered, self._next_offer_at = "", 0.0
+        self._origin, self._offered, self._unsent = origin, "", ""
+        self._next_look_back_at = 0.0
 
     def _kept(self) -> Sequence[Kept]:
         memories = [agent.memory for agent in AGENTS if agent.memory is not None]
@@ -166,7 +170,7 @@ class Continuity(LoggingConfigurable):
             await asyncio.sleep(self.look_seconds)
             await self._look()
             await self._restore_by_itself()
-            await self._find_offer()
+            await self._look_back()
 
     async def _look(self, *, at_once: bool = False) -> None:
         remote = self._git_sync.remote()
@@ -195,19 +199,23 @@ class Continuity(LoggingConfigurable):
         except DbxAgentsError as error:
             self.log.warning("What is kept did not come back: %s %s", error.message, error.hint)
 
-    async def _find_offer(self) -> None:
-        """Find once, on a machine without projects, what the status offers to bring back."""
-        is_early = time.monotonic() < self._next_offer_at or self._git_sync.remote() is None
-        if is_early or self.restores_by_itself:
+    async def _look_back(self) -> None:
+        """Find once what of former starts the status shows: what is lost, and what can come back.
+
+        The latter is offered on a machine without projects.
+        """
+        remote = self._git_sync.remote()
+        if remote is None or time.monotonic() < self._next_look_back_at:
             return
-        self._next_offer_at = math.inf
-        if self._git_sync.folders() or self._back.steps:
-            return
+        self._next_look_back_at = math.inf
         try:
-            await self.offer()
+            self._unsent = await unsent.read(Store(*remote), self._origin)
+            if not (self.restores_by_itself or self._git_sync.folders() or self._back.steps):
+                await self.offer()
         except DbxAgentsError as error:
             self.log.debug("What is kept is not known: %s %s", error.message, error.hint)
-            self._next_offer_at = time.monotonic() + _OFFER_RETRY_SECONDS
+            self._next_look_back_at = time.monotonic() + _LOOK_BACK_RETRY_SECONDS
+        self.on_change.notify()
 
     def freeze(self) -> None:
         """Remember the open terminals: they end now."""
@@ -216,6 +224,24 @@ class Continuity(LoggingConfigurable):
     async def flush(self) -> None:
         """Upload what has changed, at a stop."""
         await self._look(at_once=True)
+
+    async def note_unsent(self) -> None:
+        """Record what could not be sent, at the very end of a stop; never raises."""
+        remote, things = self._git_sync.remote(), self._unsent_things()
+        if things:
+            self.log.warning("Not sent to the workspace: %s", ", ".join(things))
+        try:
+            if remote is not None and things:
+                await unsent.write(Store(*remote), self._origin, things)
+            elif remote is not None and self._unsent:
+                await Store(*remote).delete_unsent(self._origin)
+        except DbxAgentsError as error:
+            self.log.debug("There is no record of it: %s %s", error.message, error.hint)
+
+    def _unsent_things(self) -> list[str]:
+        is_kept = self.keeps == ALL and not self._is_forgotten
+        ours = ["conversations and history"] if is_kept and self._keeper.is_pending else []
+        return [*self._git_sync.unsent(), *ours]
 
     def terminal_environment(self, base: Mapping[str, str]) -> dict[str, str]:
         """Return what lets bash write each line of its history at once, not when it ends."""
@@ -236,6 +262,7 @@ class Continuity(LoggingConfigurable):
             "message": _FORGOTTEN if self._is_forgotten else keeper.message,
             "left_out": [Remark(path=path, reason=reason) for path, reason in listed],
             "offered": self._offered,
+            "unsent": self._unsent,
             "steps": self._back.steps,
         }
 
@@ -272,10 +299,11 @@ class Continuity(LoggingConfigurable):
         store = Store(*remote)
         sets = await store.sets()
         await store.delete(sets)
+        await store.delete_unsent(self._origin)
         await store.delete_folder()
         works = await self._git_sync.forget_work()
         self._keeper.forget()
-        self._is_forgotten, self._offered = True, ""
+        self._is_forgotten, self._offered, self._unsent = True, "", ""
         self.on_change.notify()
         count = sum(len(each.serials) for each in sets)
         return {

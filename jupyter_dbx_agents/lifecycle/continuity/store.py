@@ -67,7 +67,9 @@ class Store:
 
     async def write(self, set_id: str, serial: int, data: bytes) -> None:
         """Write or replace a segment; makes the folder if it is missing."""
-        path = self._path(set_id, serial)
+        await self._put(self._path(set_id, serial), data)
+
+    async def _put(self, path: str, data: bytes) -> None:
         try:
             await self._files.put(path, in_memory(data), overwrite=True)
         except WorkspaceError as error:
@@ -85,6 +87,21 @@ class Store:
         for each in sets:
             for serial in reversed(each.serials):
                 await self._files.delete(self._path(each.id, serial))
+
+    async def write_unsent(self, origin: str, data: bytes) -> None:
+        """Write or replace an app's record of what a stop did not send."""
+        await self._put(self._unsent(origin), data)
+
+    async def read_unsent(self, origin: str) -> bytes | None:
+        """Return that record, None if there is none."""
+        return await self._files.read(self._unsent(origin))
+
+    async def delete_unsent(self, origin: str) -> None:
+        """Delete that record."""
+        await self._files.delete(self._unsent(origin))
+
+    def _unsent(self, origin: str) -> str:
+        return f"{self.folder}/unsent-{origin_key(origin)}.json"
 
     async def delete_folder(self) -> None:
         """Delete the folder, if it is empty."""

@@ -46,6 +46,7 @@ export function Continuity({ store, kept: actions, trans }: Props): React.ReactE
       )}
       <Message message={offer?.message} hint="" />
       <Message message={continuity.message} hint="" isBad />
+      <Message message={continuity.unsent} hint="" isBad />
       {kept_at && (
         <p className="jp-DbxAgents-quiet">
           {trans.__('Conversations and history are kept: %1', new Date(kept_at).toLocaleString())}

@@ -1571,6 +1571,8 @@ export interface components {
             left_out: components["schemas"]["Remarks"];
             /** @description What of former starts can come back to a machine without projects, '' for nothing */
             offered: string;
+            /** @description What the last stop did not send, '' for nothing */
+            unsent: string;
             steps: components["schemas"]["Step"][];
         };
         /** @description A part of the way back */
