@@ -185,4 +185,6 @@ HERMES = Agent(
     memory=MEMORY,
     module="hermes_cli.main",
     one_turn=frozenset({"-q", "--query", "-z", "--oneshot"}),
+    # Esc does nothing there.
+    denies="\x03",
 )
