@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,7 @@ import httpx
 import pytest
 
 from jupyter_dbx_agents.agents.claude_code import CLAUDE_CODE
-from jupyter_dbx_agents.agents.install.installer import MARKER
+from tests.support.as_installed import as_installed
 from tests.support.constants import OWNER, PAT
 from tests.support.running_app import Browser, LocalWorkspaceProcess, Server, eventually
 from tests.support.terminal_client import TerminalClient
@@ -244,26 +243,16 @@ def test_nobody_else_and_no_other_site_types(
 @pytest.fixture
 def claude(owner: Browser, home: Path) -> Iterator[Path]:
     """A program in the place of Claude Code's, which writes down its command line."""
-    link = home / ".local" / "bin" / CLAUDE_CODE.command
-    recipe = CLAUDE_CODE.recipe
-    folder = home / ".local" / "share" / "jupyter_dbx_agents" / "agents" / CLAUDE_CODE.name
-    prefix = folder / f"{recipe.version()}-{recipe.fingerprint()[:8]}"
-    prefix.mkdir(parents=True)
     said = home / "said.json"
-    link.parent.mkdir(parents=True, exist_ok=True)
-    link.write_text(
-        f"#!{sys.executable}\nimport json, os, sys\n"
+    script = (
+        "import json, os, sys\n"
         f"with open({str(said)!r}, 'a') as file:\n"
         "    file.write(json.dumps([os.getcwd(), *sys.argv[1:]]) + chr(10))\n"
         "print('ready', flush=True)\nsys.stdin.read()\n"
     )
-    link.chmod(0o755)
-    (prefix / "claude").symlink_to(link)
-    (prefix / MARKER).write_text(json.dumps({"lock": recipe.fingerprint(), "program": "claude"}))
-    yield said
+    with as_installed(home, CLAUDE_CODE, script):
+        yield said
     said.unlink(missing_ok=True)
-    link.unlink()
-    shutil.rmtree(prefix)
 
 
 def start(owner: Browser, **fields: str) -> httpx.Response:

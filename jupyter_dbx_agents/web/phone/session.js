@@ -13,6 +13,7 @@ const MOST_FATES = 4;
 
 const $ = id => document.getElementById(id);
 const form = document.querySelector('form');
+const address = form.getAttribute('action'); // form.action is its buttons, by their name
 const fates = $('fates');
 const screen = $('screen');
 let { key, revision } = Object.fromEntries(new FormData(form));
@@ -61,7 +62,7 @@ function show(model) {
 async function refresh() {
   clearTimeout(timer);
   try {
-    const found = await request(`${form.action}/screen`, { headers: etag ? { 'If-None-Match': etag } : {} });
+    const found = await request(`${address}/screen`, { headers: etag ? { 'If-None-Match': etag } : {} });
     if (found.status === 200) {
       etag = found.etag;
       show(found.model);
@@ -101,7 +102,7 @@ async function send(body, what, line, text) {
   const begin = Date.now();
   for (let attempt = 0; Date.now() - begin < PATIENCE_MS; attempt++) {
     try {
-      const { status, model } = await request(form.action, { method: 'POST', body, headers: { Accept: 'application/json' } });
+      const { status, model } = await request(address, { method: 'POST', body, headers: { Accept: 'application/json' } });
       const isDone = status === 200;
       settle(line, isDone ? 'done' : 'refused', isDone ? model.message : `${what}: ${model.message} ${model.hint ?? ''}`);
       if (!isDone && text && !$('text').value) $('text').value = text;
