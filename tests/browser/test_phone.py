@@ -77,6 +77,8 @@ def test_an_agent_is_started_followed_and_answered_on_a_bad_line(
     expect(screen).to_contain_text("> remove what was built")
     expect(phone.locator("#doing")).to_have_text("asks for permission")
     expect(phone.locator("#what")).to_have_text("rm -rf build")
+    expect(phone.get_by_role("button", name="Allow")).to_be_enabled()
+    print(f"all of both pages: {sum(sizes):,} bytes")
     assert sum(sizes) <= MOST_BYTES, sizes
     assert is_as_wide_as_the_phone(phone)
     assert violations(phone, axe, None) == []

@@ -122,11 +122,10 @@ def test_an_action_is_done_once_however_often_it_arrives(owner: Browser, reader:
     with ThreadPoolExecutor(4) as repeated:
         fates = set(repeated.map(press, range(8)))
     assert fates == {(200, "Typed 4 characters.")}
+    reader.expect("got b'once'")
     assert act(owner, id, "2").is_success
     reader.expect("got b'2'")
-    assert (
-        reader.unmatched().count("got b'once'") + screen(owner, id)["screen"].count("'once'") == 1
-    )
+    assert screen(owner, id)["screen"].count("once") == 1
     other = act(owner, id, "type", text="other", key=key)
     assert (other.status_code, "another action" in other.json()["message"]) == (409, True)
 
@@ -139,8 +138,9 @@ def test_keys_and_text_arrive_as_typed_and_enter_comes_apart_from_the_text(
     for action, typed in keys.items():
         assert act(owner, id, action).is_success
         reader.expect(re.escape(f"got {typed!r}"))
-    sent = act(owner, id, "send", text="Grüße 🙂").json()["message"]
-    assert sent == "Sent 7 characters and Enter."
+    for _attempt in range(3):  # a busy machine may read both at once
+        sent = act(owner, id, "send", text="Grüße 🙂").json()["message"]
+        assert sent == "Sent 7 characters and Enter."
     reader.expect(re.escape(f"got {'Grüße 🙂'.encode()!r}"))
     reader.expect(re.escape("got b'\\r'"))
     assert act(owner, id, "type", text="a\r\nb").is_success
@@ -170,9 +170,10 @@ def test_without_the_script_a_form_leads_back_to_the_page_with_its_fate(
     fates = [owner.http.post(f"{SESSIONS}/{id}", data=fields) for _repeated in range(2)]
     assert {fate.status_code for fate in fates} == {303}
     assert "Pressed Esc." in owner.http.get(fates[0].headers["Location"]).text
+    reader.expect(re.escape("got b'\\x1b'"))
     reader.type("end")
     reader.expect("got b'end'")
-    assert screen(owner, id)["screen"].count("got b'\\x1b'") == 1
+    assert screen(owner, id)["screen"].count("got ") == 2
 
 
 @pytest.mark.parametrize(
