@@ -97,6 +97,8 @@ def _hooks(context: AgentContext) -> dict[str, Any]:
     asks = ("--if", '"surface": "smart"', State.WORKING, "--says", "extra.command")
     ended = ("--if", '"interrupted": true', State.IDLE, "--if", '"completed": false', State.FAILED)
     return {
+        # No hook runs at the end of a turn that its model has refused for good.
+        "display": {"bell_on_complete": True},
         "hooks_auto_accept": True,  # it would ask about each hook
         "hooks": {
             "pre_llm_call": hook(State.WORKING),
@@ -106,6 +108,7 @@ def _hooks(context: AgentContext) -> dict[str, Any]:
                 State.QUESTION, "--says", "tool_input.question", matcher="clarify"
             ),
             "post_tool_call": hook(State.WORKING, matcher="clarify"),
+            "api_request_error": hook(State.WORKING, "--if", '"retryable": false', State.FAILED),
             "on_session_end": hook(State.DONE, *ended),
         },
     }
@@ -184,6 +187,7 @@ HERMES = Agent(
     config_files=config_files,
     memory=MEMORY,
     module="hermes_cli.main",
+    titles={"\a": State.DONE},
     one_turn=frozenset({"-q", "--query", "-z", "--oneshot"}),
     # Esc does nothing there.
     denies="\x03",

@@ -52,8 +52,9 @@ class TerminalSignals:
                 self._attention.titled(place, signal.content)
             elif signal.code == PROMPT and signal.content.startswith(b"A"):
                 self._attention.prompted(place)
-            elif signal.code == BELL and terminal.idle_seconds() > TYPING_SECONDS:
-                self._attention.rang(place)
+            elif signal.code == BELL:
+                is_reply = terminal.idle_seconds() < TYPING_SECONDS
+                self._attention.rang(place, is_reply=is_reply)
 
     def ended(self, terminal: Terminal) -> None:
         """Hand on that a terminal has ended."""

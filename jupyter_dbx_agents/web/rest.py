@@ -131,7 +131,7 @@ def _routes(services: Services, handler: type[web.RequestHandler]) -> list[Route
     """Return a route for each path; a name in braces becomes an argument."""
     return [
         (
-            re.sub(r"\{(\w+)\}", r"(?P<\1>[a-z0-9-]+)", path),
+            re.sub(r"\{(\w+)\}", r"(?P<\1>[A-Za-z0-9_-]+)", path),
             handler,
             {"services": services, "operations": operations},
         )

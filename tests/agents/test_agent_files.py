@@ -2,9 +2,11 @@
 
 import configparser
 import json
+import shlex
 import threading
 import time
 import tomllib
+from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 import yaml
 
 from jupyter_dbx_agents.agents import AGENTS, Agent, AgentContext
+from jupyter_dbx_agents.agents.attention.states import State
 from jupyter_dbx_agents.agents.claude_code import CLAUDE_CODE
 from jupyter_dbx_agents.agents.databricks.profile import databrickscfg
 from jupyter_dbx_agents.agents.gemini_cli import GEMINI_CLI
@@ -310,6 +313,46 @@ def test_opencodes_last_model_is_kept_until_the_owner_chooses_another(home):
     assert json.loads(path.read_text())["recent"] == [chosen, first]
     configure(home, model_is_new=True)
     assert json.loads(path.read_text()) == {"recent": [first], "favorite": [], "variant": {}}
+
+
+REPORTER = ("python3", "/a folder/hook.py")
+
+
+def test_opencode_gets_our_plugin_only_where_it_need_not_wait_for_npm(home):
+    def plugins() -> Any:
+        (settings, *_) = OPENCODE.config_files(context_of(home, OPENCODE, reporter=REPORTER))
+        return settings.keys.get("plugin")
+
+    assert plugins() is None
+    assert OPENCODE.depends_on is not None
+    before = OPENCODE.depends_on(home)
+    package = home / ".config/opencode/node_modules/@opencode-ai/plugin/package.json"
+    package.parent.mkdir(parents=True)
+    package.write_text("{}")
+    assert OPENCODE.depends_on(home) != before
+    (plugin,) = plugins()
+    assert Path(plugin.removeprefix("file://")).is_file()
+
+
+@pytest.mark.parametrize("agent", [HERMES, GEMINI_CLI], ids=lambda agent: agent.name)
+def test_hooks_report_the_states_of_an_agent_by_its_own_name(home, agent):
+    for reporter in ((), REPORTER):
+        (settings, *_) = agent.config_files(context_of(home, agent, reporter=reporter))
+        commands = [word for word in strings(settings.keys.get("hooks", {})) if "hook.py" in word]
+        assert bool(commands) == bool(reporter)
+        for command in commands:
+            program, script, name, state, *_ = shlex.split(command)
+            assert (program, script, name) == (*REPORTER, agent.name)
+            assert state in set(State)
+
+
+def strings(value: Any) -> Iterator[str]:
+    """All texts in a nested value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from strings(part)
 
 
 @pytest.mark.parametrize("trusts", [False, True])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -16,7 +17,10 @@ from jupyter_dbx_agents.background import Listeners
 from jupyter_dbx_agents.broker.mcp.paths import is_listed
 from jupyter_dbx_agents.config_files.managed import STATE_FOLDER
 from jupyter_dbx_agents.errors import RequestError
+from jupyter_dbx_agents.local_channel.paths import MCP_PATH
 from jupyter_dbx_agents.secret import Secret
+from jupyter_dbx_agents.web.operations import Services
+from jupyter_dbx_agents.web.rest import rest_routes
 from tests.support.agent_context import context_of
 
 HOST = "https://ws.example.com"
@@ -133,6 +137,14 @@ async def test_bad_input_is_refused_with_what_to_do(
     assert error.value.hint
 
 
+@pytest.mark.parametrize("name", ["sales", "Sales", "my_server", "2-a"])
+async def test_what_can_be_added_has_an_address_in_the_rest_api(tmp_path: Path, name: str):
+    await list_of(tmp_path).add(name, {"path": SPACE})
+    routes = rest_routes(cast(Services, None))
+    found = [route for route, *_ in routes if re.fullmatch(route, f"{MCP_PATH}/{name}")]
+    assert len(found) == 2  # its own, and that of unknown paths, which comes last
+
+
 async def test_unknown_and_built_in_servers_are_not_removed(tmp_path: Path):
     servers = list_of(tmp_path)
     with pytest.raises(RequestError, match="no MCP server"):
@@ -163,7 +175,19 @@ def test_without_a_workspace_nothing_is_offered(tmp_path: Path):
     assert servers.status() == []
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"servers": 1}', '{"servers": {"x": {"a": 1}}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        '{"servers": 1}',
+        '{"servers": {"x": {"a": 1}}}',
+        '{"servers": {"x": {"path": "/api/2.0/token/create"}}}',
+        '{"servers": {"x": {"path": 3}}}',
+        '{"servers": {"x": "path"}}',
+        '{"servers": {"a b": {"path": "/api/2.0/mcp/sql"}}}',
+    ],
+)
 async def test_a_broken_file_is_left_and_said(tmp_path: Path, content: str):
     path = tmp_path / STATE_FOLDER / "mcp.json"
     path.parent.mkdir(parents=True)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 import signal
 import subprocess
 from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
 
 from jupyter_dbx_agents.agents.attention import Attention
 from jupyter_dbx_agents.agents.attention import attention as module
@@ -43,9 +47,9 @@ class Terminals:
     def open(self, id: str) -> None:
         self.places[id] = Place(id, id, leader=1, group=1)
 
-    def start(self, id: str) -> None:
+    def start(self, id: str, folder: str | None = None) -> None:
         """Start an agent in the foreground, in a group of its own as a shell does it."""
-        agent = subprocess.Popen(["sleep", "60"], process_group=0)
+        agent = subprocess.Popen(["sleep", "60"], process_group=0, cwd=folder)
         self.agents[id] = agent
         while not PROCESSES.identify(agent.pid).agent:
             pass  # amid its start it has no command line
@@ -109,7 +113,7 @@ def step(random_: random.Random, attention: Attention, terminals: Terminals, id:
         case 4:
             attention.notified(terminals.places[id], b"a notification", has_title=False)
         case 5:
-            attention.rang(terminals.places[id])
+            attention.rang(terminals.places[id], is_reply=False)
         case _:
             attention.reported(terminals.places[id], random_.choice(REPORTS))
 
@@ -186,6 +190,52 @@ async def test_what_the_owner_has_seen_in_time_is_not_told():
         assert told == []
 
 
+async def test_an_agent_without_a_terminal_is_listed_until_it_ends():
+    one_turn = Processes({"sleep": "claude-code"}, {"claude-code": {"61.7"}})
+    terminals = Terminals()
+    attention = Attention(one_turn, {}, lambda: terminals.places)
+    # Started by a shell, as those that this process starts are none either.
+    shell = await asyncio.create_subprocess_exec("bash", "-c", "sleep 61.7; true")
+    try:
+        async with asyncio.timeout(5):
+            while not attention.status():
+                attention.found(p for p in one_turn.outermost() if p.does_one_turn)
+                await asyncio.sleep(0.01)
+        (found,) = attention.status()
+        assert (found["terminal"], found["agent"]) == (None, "claude-code")
+        assert found["state"] is State.WORKING
+        os.kill(int(found["id"].removeprefix("process-")), signal.SIGKILL)
+        await until(attention, State.DONE)
+        attention.see(found["id"], attention.status()[0]["revision"])
+        assert attention.status() == []
+    finally:
+        terminals.stop()
+        await shell.wait()
+        await attention.stop()
+
+
+async def test_a_bell_ends_the_turn_of_an_agent_that_rings_then_and_is_nothing_new_after_it():
+    terminals = Terminals()
+    marks = {"claude-code": {"\a": State.DONE, "+": State.WORKING}}
+    attention = Attention(PROCESSES, marks, lambda: terminals.places)
+    terminals.open("t")
+    terminals.start("t")
+    place = terminals.places["t"]
+    try:
+        attention.follow()
+        attention.titled(place, b"+ at work")
+        assert attention.status()[0]["state"] is State.WORKING
+        attention.rang(place, is_reply=True)
+        (done,) = attention.status()
+        assert done["state"] is State.DONE
+        attention.see(done["id"], done["revision"])
+        attention.rang(place, is_reply=False)
+        assert attention.status()[0]["state"] is State.IDLE
+    finally:
+        terminals.stop()
+        await attention.stop()
+
+
 async def test_of_two_hooks_that_overtake_each_other_the_later_one_counts():
     async with running() as (attention, terminals):
         terminals.open("t")
@@ -197,10 +247,50 @@ async def test_of_two_hooks_that_overtake_each_other_the_later_one_counts():
         assert attention.status()[0]["state"] is State.DONE
 
 
+@pytest.mark.parametrize("at", [1_000_000, 1_000_000 - 3600.0])
+async def test_no_report_is_lost_in_a_whole_second_or_after_the_clock_was_set_back(at: float):
+    async with running() as (attention, terminals):
+        terminals.open("t")
+        terminals.start("t")
+        for state, moment in ((State.WORKING, 999_999.9), (State.DONE, at)):
+            pid = terminals.agents["t"].pid
+            body = {"state": state, "terminal": "t", "pid": pid, "at": moment}
+            attention.hooked("claude-code", body)
+        assert attention.status()[0]["state"] is State.DONE
+
+
+async def test_an_agent_in_the_background_takes_the_place_of_one_that_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(module, "MOST_BACKGROUND", 1)
+    async with running() as (attention, terminals):
+        for id in ("first", "second"):
+            terminals.open(id)
+            terminals.start(id)
+            body = {"state": State.WORKING, "pid": terminals.agents[id].pid, "at": 1.0}
+            attention.hooked("claude-code", body)
+            (session,) = attention.status()
+            assert session["id"] == f"process-{terminals.agents[id].pid}"
+            terminals.kill(id)
+            await until(attention, State.FAILED)
+
+
+async def test_names_of_folders_and_programs_are_shown_without_controls(tmp_path: Path):
+    folder = os.fsdecode(os.fsencode(tmp_path) + b"/a\x1b[31m\xffb")
+    Path(folder).mkdir()
+    async with running() as (attention, terminals):
+        terminals.open("t")
+        terminals.start("t", folder)
+        attention.follow()
+        (session,) = attention.status()
+        assert session["folder"].endswith("/a\ufffd[31m\ufffdb")
+        assert session["folder"].encode()
+
+
 async def test_a_shell_that_says_it_works_is_not_believed_and_a_bell_is_news():
     async with running() as (attention, terminals):
         terminals.open("t")
         attention.reported(terminals.places["t"], b"state=working")
         assert [s["state"] for s in attention.status()] in ([], [State.IDLE])
-        attention.rang(terminals.places["t"])
+        attention.rang(terminals.places["t"], is_reply=False)
         assert attention.status()[0]["state"] is State.DONE

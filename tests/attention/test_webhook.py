@@ -96,6 +96,11 @@ def test_each_shape_says_agent_project_and_kind_and_nothing_of_the_conversation(
         assert json.loads(body)
 
 
+def test_a_folders_name_notifies_nobody_else_in_slack():
+    body, _ = render("slack", {**NEED, "folder": "/projects/<!channel>"}, TITLES)
+    assert json.loads(body)["text"] == "Codex in &lt;!channel&gt; asks for permission."
+
+
 async def test_a_failure_that_may_pass_is_retried_and_the_message_comes_once(
     monkeypatch: pytest.MonkeyPatch,
 ):

@@ -30,6 +30,7 @@ from .matrix import (
     MODELS,
     ROWS,
     record,
+    recorded,
     served,
 )
 
@@ -76,6 +77,16 @@ def test_every_family_of_the_table_has_a_model_here_and_a_row_in_each_run():
     assert {model for _, model, _ in ROWS} == set(MODELS.values())
     assert set(ROWS) <= set(EVERY)
     assert {layout for *_, layout in ROWS} == set(LAYOUTS)
+
+
+def test_the_record_has_the_whole_matrix():
+    cells = recorded()
+    assert {
+        (agent, model, layout)
+        for layout, models in cells.items()
+        for model, agents in models.items()
+        for agent in agents
+    } == set(EVERY)
 
 
 class Apps:

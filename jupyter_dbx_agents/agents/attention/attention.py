@@ -1,7 +1,7 @@
 """``Attention``: the state of every agent, and which of them needs the owner."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypedDict
@@ -11,15 +11,21 @@ from traitlets.config import LoggingConfigurable
 from ...background import Listeners
 from ...errors import RequestError
 from .processes import AgentProcess, ProcessEnds, Processes, group_of
-from .states import LIVE, NEEDS, NEWS, Records, Report, State, one_line
+from .states import LIVE, NEEDS, NEWS, Records, Report, State, one_line, printable
 from .status_protocol import notification_text, status_report
 
 # Coalesces the changes of a program that reports all the time; nobody reads faster.
 CHANGE_SECONDS = 0.1
 # An agent that goes on at once, such as after a step, has not needed anybody.
 SETTLE_SECONDS = 1.0
+BELL = "\a"  # among the marks of an agent
+# How often to look for agents in the background, while models are being called.
+LOOK_SECONDS = 5.0
 # Those of terminals are as many as the terminals.
 MOST_BACKGROUND = 50
+# Two hooks that run at the same time may overtake each other, by less than this; what is older was
+# reported after the clock had been set back.
+OVERTAKING_SECONDS = 5.0
 CRASHED = "It ended while it was working."
 
 
@@ -82,8 +88,8 @@ class Session:
             "id": self.id,
             "terminal": self.terminal,
             "agent": self.process.agent if self.process else "",
-            "program": self.process.program if self.process else "",
-            "folder": self.folder,
+            "program": printable(self.process.program) if self.process else "",
+            "folder": printable(self.folder),
             "state": self.state,
             "since": self.since.isoformat(),
             "text": self.text,
@@ -96,7 +102,8 @@ class Session:
 class Attention(LoggingConfigurable):
     """The sessions and their states.
 
-    ``titles`` are the marks in the titles of agents, by their names, that say what they are doing.
+    ``titles`` are the marks in the titles of agents, by their names, that say what they are doing;
+    a bell is one, too.
     ``places`` returns the terminals that are open.  A report comes from an agent's own screen
     (``reported``), from its hook (``hooked``), or from any program (``notified`` and ``rang``).
     """
@@ -150,9 +157,21 @@ class Attention(LoggingConfigurable):
         if text := notification_text(content, has_title=has_title):
             self._noticed(place, text)
 
-    def rang(self, place: Place) -> None:
-        """Take a bell of any program."""
-        self._noticed(place, "")
+    def rang(self, place: Place, *, is_reply: bool) -> None:
+        """Take a bell of any program; ``is_reply`` if somebody has just typed there.
+
+        Some agents ring when a turn is over, however it ends.
+        """
+        known = self._sessions.get(place.id)
+        if (
+            known is not None
+            and known.process
+            and BELL in self._titles.get(known.process.agent, {})
+        ):
+            if known.state in LIVE:
+                self._take(known, Report(self._titles[known.process.agent][BELL]))
+        elif not is_reply:
+            self._noticed(place, "")
 
     def _noticed(self, place: Place, text: str) -> None:
         session = self._session_in(place)
@@ -190,6 +209,23 @@ class Attention(LoggingConfigurable):
                     self._session_in(place, process)
         self._groups = {place.id: place.group for place in places.values()}
 
+    async def run(self, is_worth: Callable[[], bool]) -> None:
+        """Look for agents without a terminal now and then, if it is worth it, until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if is_worth():
+                self.found(await asyncio.to_thread(self._processes.outermost))
+
+    def found(self, processes: Iterable[AgentProcess]) -> None:
+        """Take all agents that there are; those that no terminal shows are in the background."""
+        groups = {place.group for place in self._places().values()}
+        for process in processes:
+            session = self._sessions.get(_background_id(process))
+            if group_of(process.pid) not in groups:
+                self.background(process)
+            elif session is not None:
+                self._forget(session)
+
     def terminal_ended(self, id: str) -> None:
         """Forget the session of a terminal that has ended."""
         if id in self._sessions:
@@ -211,19 +247,29 @@ class Attention(LoggingConfigurable):
             session: Session | None = self._session_in(place, process)
         else:
             session = self.background(process)
-        moment = at if isinstance(at, float) else 0.0
-        if session is not None and moment >= session.last_at:  # two hooks may overtake each other
+        moment = at if isinstance(at, int | float) else 0.0  # a whole second is an int in JSON
+        if session is not None and not 0 < session.last_at - moment < OVERTAKING_SECONDS:
             session.last_at, session.reports = moment, True
             self._take(session, report)
 
     def background(self, process: AgentProcess) -> Session | None:
         """Return the session of an agent without a terminal; None for one too many."""
-        id = f"process-{process.pid}"
+        id = _background_id(process)
         if id not in self._sessions:
-            if sum(s.terminal is None for s in self._sessions.values()) >= MOST_BACKGROUND:
+            if not self._has_room():
                 return None
             self._begin(Session(id, None, process))
         return self._sessions[id]
+
+    def _has_room(self) -> bool:
+        """Whether one more fits in the background; the oldest that has ended gives its place."""
+        background = [s for s in self._sessions.values() if s.terminal is None]
+        if len(background) < MOST_BACKGROUND:
+            return True
+        ended = [session for session in background if session.unwatch is _nothing]
+        if ended:
+            self._forget(min(ended, key=lambda session: session.since))
+        return bool(ended)
 
     # ---- what the owner does
 
@@ -360,6 +406,10 @@ def _report(given: Mapping[str, Any]) -> Report:
             f"There is no state “{given.get('state')}”.", f"Send one of {states}."
         ) from None
     return Report(state, one_line(str(given.get("text", ""))), one_line(str(given.get("id", ""))))
+
+
+def _background_id(process: AgentProcess) -> str:
+    return f"process-{process.pid}"
 
 
 def _nothing() -> None:

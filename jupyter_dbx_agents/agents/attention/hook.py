@@ -55,7 +55,10 @@ def _value(given: bytes, path: str) -> str:
     """Return a text of a JSON object; '' if it has none there."""
     import json  # noqa: PLC0415 it takes longer than all else, and few hooks need it
 
-    value = json.loads(given)
+    try:
+        value = json.loads(given)
+    except (ValueError, RecursionError):  # of a large input only the beginning was read
+        return ""
     for key in path.split("."):
         value = value.get(key) if isinstance(value, dict) else None
     return value[:MOST_TEXT_CHARACTERS] if isinstance(value, str) else ""

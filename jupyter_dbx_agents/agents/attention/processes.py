@@ -71,6 +71,22 @@ class Processes:
         others = map(self.identify, _members(group))
         return next((process for process in others if process.agent), None)
 
+    def outermost(self) -> list[AgentProcess]:
+        """Return the agents that no other agent, and not this process, has started.  Blocking."""
+        found = {pid: self.identify(pid) for pid in _pids()}
+        agents = {pid: process for pid, process in found.items() if process.agent}
+        return [process for pid, process in agents.items() if self._is_outermost(pid, agents)]
+
+    def _is_outermost(self, pid: int, agents: Mapping[int, AgentProcess]) -> bool:
+        parent = _parent(pid)
+        if parent == os.getpid():  # it is being installed or checked
+            return False
+        while parent > 1:
+            if parent in agents:
+                return False
+            parent = _parent(parent)
+        return True
+
     def above(self, pid: int, agent: str) -> AgentProcess | None:
         """Return the process of an agent that a process is or that has started it, if any."""
         for _ in range(_MOST_ANCESTORS):
@@ -191,5 +207,12 @@ def _stat(pid: int, index: int) -> int:
 
 def _members(group: int) -> list[int]:
     """Return the processes of a group."""
-    pids = (int(entry.name) for entry in os.scandir("/proc") if entry.name.isdecimal())
-    return [pid for pid in pids if group_of(pid) == group]
+    return [pid for pid in _pids() if group_of(pid) == group]
+
+
+def _pids() -> list[int]:
+    """Return all processes; none where there is no /proc."""
+    try:
+        return [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdecimal()]
+    except OSError:
+        return []

@@ -98,5 +98,13 @@ def one_line(text: str) -> str:
     return line if len(line) <= MOST_TEXT_CHARACTERS else f"{line[: MOST_TEXT_CHARACTERS - 1]}…"
 
 
+def printable(text: str) -> str:
+    """Return the name of a program or a folder, which may have any character, fit to be shown.
+
+    Also without what is no character at all: half of a name's bytes cannot be encoded.
+    """
+    return "".join("\ufffd" if _is_control(character) else character for character in text)
+
+
 def _is_control(character: str) -> bool:
     return unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}

@@ -6,6 +6,7 @@ What a program wrote is never sent: it may be a piece of the conversation.
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from html import escape
 from pathlib import PurePosixPath
 
 import httpx
@@ -96,6 +97,8 @@ def render(shape: str, session: SessionState, titles: Mapping[str, str]) -> tupl
     text = f"{agent}{place} {DOING[session['state']]}."
     if shape == "ntfy":
         return text.encode(), "text/plain; charset=utf-8"
+    if shape == "slack":
+        text = escape(text, quote=False)  # or a folder named <!channel> would notify everybody
     body: dict[str, object] = {"text": text}
     if shape == "teams":
         body = {"type": "message", "attachments": [_card(text)]}

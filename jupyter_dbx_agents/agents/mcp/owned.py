@@ -1,7 +1,7 @@
 """The MCP servers that the owner added, and which are on; kept in a file of ours."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,6 @@ from typing import Any
 from ...config_files import atomic
 from ...config_files.managed import STATE_FOLDER
 from ...errors import ConfigFileError, RequestError
-from ..choices import checked_server
 
 
 @dataclass(frozen=True)
@@ -37,16 +36,19 @@ class Owned:
 
 
 class OwnedFile:
-    """The file; read once, and left as it is if it cannot be read (``problem`` says why)."""
+    """The file; read once, and left as it is if it cannot be read (``problem`` says why).
 
-    def __init__(self, home: Path) -> None:
+    ``checked`` returns a server as it is kept, and raises RequestError.
+    """
+
+    def __init__(self, home: Path, checked: Callable[[str, Any], dict[str, Any]]) -> None:
         self._path = home / STATE_FOLDER / "mcp.json"
         self.content = Owned()
         self.problem: ConfigFileError | None = None
         try:
             content = json.loads(atomic.read(self._path).content or b"{}")
             servers = {
-                str(name): one if "path" in one else checked_server(str(name), one)
+                str(name): checked(str(name), one)
                 for name, one in content.get("servers", {}).items()
             }
             enabled = {str(name): bool(on) for name, on in content.get("enabled", {}).items()}

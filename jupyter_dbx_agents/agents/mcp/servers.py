@@ -131,14 +131,13 @@ class McpServers(LoggingConfigurable):
     ) -> None:
         super().__init__(**kwargs)
         self._host, self._workspace, self._broker_url = normalise_host(host), workspace, broker_url
-        self._file = OwnedFile(home)
+        self._file = OwnedFile(home, self._checked)
         if self._file.problem is not None:
             self.log.warning("%s %s", self._file.problem.message, self._file.problem.hint)
         self._changing = asyncio.Lock()
         self.on_change = Listeners("the MCP servers", self.log)
         self.on_offer = Listeners("the offered MCP servers", self.log)
-        owned = [(n, s["path"]) for n, s in self._owned.servers.items() if "path" in s]
-        for name, path in [*self.servers.items(), *owned]:
+        for name, path in self.servers.items():
             self._check_path(name, path)
         self._offer()
         self._offered = self._offered_names()

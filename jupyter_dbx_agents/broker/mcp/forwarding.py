@@ -93,10 +93,7 @@ class Forwarding:
         was_lost = False
         for attempt in itertools.count():
             try:
-                self._upstream = await self._session.upstream()
-                return await self._upstream.send(
-                    self._message.body, may_begin_twice=self._may_begin_twice
-                )
+                return await self._attempt()
             except SessionLostError:
                 self._lose_session()
                 if was_lost:
@@ -109,6 +106,23 @@ class Forwarding:
                     raise
                 await asyncio.sleep(pause)
         raise AssertionError  # the loop has no end
+
+    async def _attempt(self) -> Answer:
+        """Send it once; what answers in one piece is silent until it has finished.
+
+        Raises UpstreamError and SessionLostError.
+        """
+        is_sent = False
+        try:
+            async with asyncio.timeout(self._stall_seconds):
+                self._upstream = await self._session.upstream()
+                is_sent = True
+                return await self._upstream.send(
+                    self._message.body, may_begin_twice=self._may_begin_twice
+                )
+        except TimeoutError:
+            said = STALLED.format(self._stall_seconds)
+            raise UpstreamError(said, may_have_begun=is_sent) from None
 
     def _lose_session(self) -> None:
         """Forget the session; a server that was restarted may have other tools."""

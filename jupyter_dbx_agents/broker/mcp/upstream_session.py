@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 EVENT_STREAM, JSON_TYPE = "text/event-stream", "application/json"
 # The lists of thousands of tools with their schemas are some MiB.
 MOST_LIST_BYTES = 32 * 1024 * 1024
+# How long a server may take to begin a session, or to list its tools: one that is started for it
+# takes half a minute.
+ASK_SECONDS = 60.0
 # What passes by itself: the call was not begun, so that it may be sent again.
 PASSING = frozenset({UNREACHABLE, TOKEN_ON_ITS_WAY.code, "token_not_yet_known"})
 
@@ -66,20 +71,24 @@ class UpstreamSession:
 
     async def open(self) -> None:
         """Begin.  Raises UpstreamError, which never ``may_have_begun``."""
-        params = {"protocolVersion": VERSIONS[0], "capabilities": {}, **self._client}
         try:
-            answer = await self._send(json.dumps(request("initialize", "0", params)).encode())
-            described = await self._result(answer, "0")
-            self._id = answer.header("mcp-session-id")
-            self.described = described
-            self._version = str(described.get("protocolVersion", ""))
-            initialized = json.dumps(notification("notifications/initialized")).encode()
-            (await self._send(initialized)).close()
+            async with self._in_time():
+                await self._open()
         except SessionLostError:
             raise UpstreamError("The workspace's MCP server begins no session.") from None
         except UpstreamError as error:
             error.may_have_begun = False
             raise
+
+    async def _open(self) -> None:
+        params = {"protocolVersion": VERSIONS[0], "capabilities": {}, **self._client}
+        answer = await self._send(json.dumps(request("initialize", "0", params)).encode())
+        described = await self._result(answer, "0")
+        self._id = answer.header("mcp-session-id")
+        self.described = described
+        self._version = str(described.get("protocolVersion", ""))
+        initialized = json.dumps(notification("notifications/initialized")).encode()
+        (await self._send(initialized)).close()
 
     async def send(self, body: bytes, *, may_begin_twice: bool) -> Answer:
         """Send a message; return an answer of status 200 or 202, to be closed.
@@ -92,8 +101,19 @@ class UpstreamSession:
         """Return the result of a request of ours.  Raises UpstreamError and SessionLostError."""
         self._count += 1
         number = str(self._count)
-        answer = await self._send(json.dumps(request(method, number, params)).encode())
-        return await self._result(answer, number)
+        async with self._in_time():
+            answer = await self._send(json.dumps(request(method, number, params)).encode())
+            return await self._result(answer, number)
+
+    @contextlib.asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        """Raise UpstreamError for what takes longer than ``ASK_SECONDS``."""
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                yield
+        except TimeoutError:
+            said = f"{self._host} has not answered within {ASK_SECONDS:.0f} s."
+            raise UpstreamError(said) from None
 
     async def listen(self, last_event_id: str = "") -> Answer | None:
         """Return the stream of the server's own messages, to be closed; None if it has none.
@@ -112,9 +132,11 @@ class UpstreamSession:
     async def close(self) -> None:
         """End it, if there is an id by which it can be ended; a failure does not matter."""
         if self._id:
-            answer = await self._upstream.send(self._call("DELETE", b"", "*/*", {}))
-            if not isinstance(answer, Refusal):
-                answer.close()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ASK_SECONDS):
+                    answer = await self._upstream.send(self._call("DELETE", b"", "*/*", {}))
+                    if not isinstance(answer, Refusal):
+                        answer.close()
 
     async def _send(self, body: bytes, *, may_begin_twice: bool = True) -> Answer:
         call = self._call(

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from jupyter_dbx_agents.broker.mcp import forwarding
+from jupyter_dbx_agents.broker.mcp import catalog, forwarding, upstream_session
 from jupyter_dbx_agents.pat import PatState
 
 from ..scripted_gateway import PASTE, Exchange, Pats, Site, broker_for, until
@@ -241,6 +241,37 @@ async def test_a_stream_that_stalls_ends_in_an_error():
         assert "has sent nothing" in await agent.message(READ)
 
 
+async def silent(exchange: Exchange, _message: dict[str, Any]) -> None:
+    await exchange.reader.read()
+
+
+@pytest.mark.parametrize("tool", [READ, WRITE])
+async def test_a_call_to_which_nothing_is_answered_ends_in_an_error(tool: str):
+    async with agent_of(silent) as agent, asyncio.timeout(10):
+        said = await agent.message(tool)
+        assert "has sent nothing" in said
+        assert (UNCERTAIN in said) is (tool == WRITE)
+        assert len(agent.workspace.calls) == 1
+
+
+async def test_a_workspace_that_never_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(upstream_session, "ASK_SECONDS", 0.2)
+    monkeypatch.setattr(catalog, "KNOWN_SECONDS", 0.2)
+
+    async def workspace(exchange: Exchange) -> None:
+        await silent(exchange, {})
+
+    async with asyncio.timeout(10), broker_for(workspace, mcp_stall_seconds=5) as site:
+        site.broker.mcp.offer({NAME: (PATH,)})
+        await site.broker.mcp.check(NAME)
+        server = site.broker.mcp.seen(NAME)
+        assert server is not None
+        assert "has not answered" in server.problem
+        begun = await site.agent.post(f"/mcp/{NAME}", json=request("initialize", {}))
+        agent = Agent(site, Workspace(done), begun.headers["mcp-session-id"])
+        assert "has not answered" in await agent.message(WRITE)
+
+
 async def test_an_answer_that_is_cut_inside_an_event_is_completed_by_an_error():
     async with agent_of(cut_stream) as agent:
         assert "broke off" in await agent.message(READ)
@@ -353,3 +384,12 @@ async def test_a_session_of_before_is_refused_so_that_the_agent_begins_another()
     async with agent_of() as agent:
         reply = await agent.post(request("tools/list", {}), **{"Mcp-Session-Id": "old"})
         assert reply.status_code == 404
+
+
+async def test_a_large_message_is_handed_on_whole():
+    async with agent_of() as agent:
+        text = "x" * 3_000_000
+        call = request("tools/call", {"name": WRITE, "arguments": {"text": text}})
+        assert (await agent.post(call)).json()["result"]
+        assert agent.workspace.calls[-1]["params"]["arguments"]["text"] == text
+        assert agent.site.broker.shared.held.bytes == 0
