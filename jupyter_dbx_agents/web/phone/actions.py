@@ -147,11 +147,13 @@ def _answer(services: Services, terminal: Terminal, action: str, revision: str) 
     session = session_of(services, terminal.identity)
     if session is None or session["state"] != State.PERMISSION:
         raise RequestError(
-            "Nothing asks for permission any more. Nothing was typed.", "Refresh.", status=409
+            "Nothing asks for permission any more. Nothing was typed.",
+            "Refresh the page.",
+            status=409,
         )
     if str(session["revision"]) != revision:
         raise RequestError(
-            "It asks for something else by now. Nothing was typed.", "Refresh.", status=409
+            "It asks for something else by now. Nothing was typed.", "Refresh the page.", status=409
         )
     _type(terminal, ENTER if action == "allow" else _denies(services, session["agent"]))
     services.attention.see(session["id"], session["revision"])
