@@ -26,6 +26,8 @@ MOST_SESSIONS = 1000
 MOST_WAITING_EVENTS = 256
 LIST_CHANGED = "notifications/tools/list_changed"
 PAUSES_SECONDS = (1.0, 60.0)
+# A server without a stream of its own messages has none later, unless it is another release.
+NO_STREAM_SECONDS = 3600.0
 _TOOLS_CHANGED = json.dumps(notification(LIST_CHANGED)).encode()
 MOST_EVENT_IDS = 256
 
@@ -117,7 +119,9 @@ class Session:
             answer = await upstream.listen(last_event_id) if upstream is not None else None
             if answer is None:
                 last_event_id = ""
-                await asyncio.sleep(backoff_seconds(attempt, *PAUSES_SECONDS))
+                has_none = upstream is not None and not upstream.has_stream
+                pause = backoff_seconds(attempt, *PAUSES_SECONDS)
+                await asyncio.sleep(NO_STREAM_SECONDS if has_none else pause)
                 attempt += 1
                 continue
             attempt = 0

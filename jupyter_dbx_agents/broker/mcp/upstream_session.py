@@ -68,6 +68,8 @@ class UpstreamSession:
         self._id = self._version = ""
         self._count = 0
         self.described: Json = {}
+        # Until it refuses it: what has none is not asked for it again.
+        self.has_stream = True
 
     async def open(self) -> None:
         """Begin.  Raises UpstreamError, which never ``may_have_begun``."""
@@ -126,6 +128,7 @@ class UpstreamSession:
             return None
         if answer.status == HTTPStatus.OK and is_stream(answer):
             return answer
+        self.has_stream = answer.status != HTTPStatus.METHOD_NOT_ALLOWED
         answer.close()
         return None
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from jupyter_dbx_agents.broker.mcp import catalog, forwarding, upstream_session
+from jupyter_dbx_agents.broker.mcp import catalog, forwarding, sessions, upstream_session
 from jupyter_dbx_agents.pat import PatState
 
 from ..scripted_gateway import PASTE, Exchange, Pats, Site, broker_for, until
@@ -36,6 +36,7 @@ class Workspace:
     tools: list[dict[str, Any]] = field(default_factory=lambda: TOOLS)
     calls: list[dict[str, Any]] = field(default_factory=list)
     begun: int = 0
+    listened: int = 0
     known: set[str] = field(default_factory=set)
 
     async def __call__(self, exchange: Exchange) -> None:
@@ -54,6 +55,7 @@ class Workspace:
             self.calls.append(message)
             await self.on_call(exchange, message)
         elif exchange.method == "GET":
+            self.listened += 1
             await exchange.reply(405, b"")
         else:
             await exchange.reply(202, b"")
@@ -234,6 +236,20 @@ async def test_a_lasting_fault_ends_in_an_error_within_a_bounded_time(
     monkeypatch.setattr(forwarding, "HOLD_SECONDS", 0.5)
     async with agent_of(status(code)) as agent, asyncio.timeout(5):
         assert await agent.message(READ)
+
+
+async def test_a_server_without_a_stream_of_its_own_is_asked_for_it_once(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(sessions, "PAUSES_SECONDS", (0.01, 0.01))
+    async with agent_of() as agent:
+        await agent.call(READ)
+        headers = {"Mcp-Session-Id": agent.session}
+        async with agent.site.agent.stream("GET", f"/mcp/{NAME}", headers=headers):
+            await until(lambda: agent.workspace.listened > 0)
+            for _ in range(20):
+                await agent.call(READ)
+        assert agent.workspace.listened == 1
 
 
 async def test_a_stream_that_stalls_ends_in_an_error():
