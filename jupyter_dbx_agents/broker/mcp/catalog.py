@@ -22,6 +22,27 @@ KNOWN_SECONDS = 4.0
 MOST_PAGES = 100
 MOST_TOOLS = 5000
 REFRESH_SECONDS = 600.0
+# The requests of clients in the specification of 2025-11-25, but for the call of a tool.
+REPEATABLE = frozenset(
+    {
+        "initialize",
+        "ping",
+        "tools/list",
+        "resources/list",
+        "resources/read",
+        "resources/templates/list",
+        "resources/subscribe",
+        "resources/unsubscribe",
+        "prompts/list",
+        "prompts/get",
+        "completion/complete",
+        "logging/setLevel",
+        "tasks/get",
+        "tasks/result",
+        "tasks/list",
+        "tasks/cancel",
+    }
+)
 CLIENT = {"clientInfo": {"name": "jupyter-dbx-agents", "version": __version__}}
 
 
@@ -61,9 +82,12 @@ class Server:
         return UpstreamSession(self._upstream, self._base_url + self.path, client, user_agent)
 
     def may_begin_twice(self, message: Message) -> bool:
-        """Whether a message changes nothing: all but the call of a tool that is not read-only."""
+        """Whether a message changes nothing, or the same when it is sent twice.
+
+        A tool does not unless it says that it only reads, nor what the protocol does not have.
+        """
         if message.method != "tools/call":
-            return True
+            return message.method in REPEATABLE
         return any(is_read_only(t) for t in self.tools if t.get("name") == message.tool)
 
     @property

@@ -186,6 +186,29 @@ async def test_a_call_that_may_change_something_is_never_sent_twice(fault: Answe
         assert len(agent.workspace.calls) == 1
 
 
+@pytest.mark.parametrize(("method", "times"), [("vendor/run", 1), ("resources/read", 2)])
+async def test_a_request_that_the_protocol_does_not_have_is_never_sent_twice(
+    method: str, times: int
+):
+    got: list[bytes] = []
+
+    async def workspace(exchange: Exchange) -> None:
+        if method.encode() not in exchange.body:
+            await server(exchange)
+            return
+        got.append(exchange.body)
+        exchange.drop()
+
+    server = Workspace(done)
+    async with broker_for(workspace, mcp_stall_seconds=STALL_SECONDS) as site:
+        site.broker.mcp.offer({NAME: (PATH,)})
+        begun = await site.agent.post(f"/mcp/{NAME}", json=request("initialize", {}))
+        agent = Agent(site, server, begun.headers["mcp-session-id"])
+        await agent.post(request(method, {}))
+        assert len(got) >= times
+        assert (len(got) == 1) is (times == 1)
+
+
 async def test_no_kept_connection_is_used_for_a_call_that_may_change_something():
     """One that the workspace has closed meanwhile would leave open whether the call began."""
     async with agent_of() as agent:
