@@ -45,7 +45,7 @@ class Session:
         self._client = {**client, "protocolVersion": self.version}
         self._user_agent = user_agent
         self._upstream: UpstreamSession | None = None
-        self._opening = asyncio.Lock()
+        self._opening, self._relaying = asyncio.Lock(), asyncio.Lock()
         self._opened = asyncio.Event()
         self._listeners: list[asyncio.Queue[bytes]] = []
         # Of the answers to calls: what an agent continues that lost its connection.
@@ -95,11 +95,6 @@ class Session:
         finally:
             self._listeners.remove(queue)
 
-    @property
-    def is_first_listener(self) -> bool:
-        """Whether one GET stream is open, and no more: it gets the workspace's own messages."""
-        return len(self._listeners) == 1
-
     def _tools_changed(self) -> None:
         event = as_event(_TOOLS_CHANGED)
         for queue in self._listeners:
@@ -111,7 +106,14 @@ class Session:
         return await self._upstream.listen(last_event_id) if self._upstream is not None else None
 
     async def relay(self, queue: asyncio.Queue[bytes]) -> None:
-        """Hand on the workspace's own messages, over all its sessions, until cancelled."""
+        """Hand on the workspace's own messages, over all its sessions, until cancelled.
+
+        To one GET stream at a time: the next one has its turn when that ends.
+        """
+        async with self._relaying:
+            await self._relay(queue)
+
+    async def _relay(self, queue: asyncio.Queue[bytes]) -> None:
         attempt, last_event_id = 0, ""
         while True:
             await self._opened.wait()

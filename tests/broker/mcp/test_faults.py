@@ -275,6 +275,35 @@ async def test_a_server_without_a_stream_of_its_own_is_asked_for_it_once(
         assert agent.workspace.listened == 1
 
 
+async def test_an_agent_that_connects_again_gets_the_servers_own_messages():
+    async def workspace(exchange: Exchange) -> None:
+        if exchange.method != "GET":
+            await server(exchange)
+            return
+        await exchange.head(200, content_type="text/event-stream")
+        await exchange.chunk(b'data: {"jsonrpc":"2.0","method":"notifications/message"}\n\n')
+        await exchange.reader.read()
+
+    async def read_until(lines: AsyncIterator[str], wanted: str) -> None:
+        while wanted not in await anext(lines):
+            pass
+
+    server = Workspace(done)
+    async with broker_for(workspace) as site, asyncio.timeout(20):
+        site.broker.mcp.offer({NAME: (PATH,)})
+        begun = await site.agent.post(f"/mcp/{NAME}", json=request("initialize", {}))
+        agent = Agent(site, server, begun.headers["mcp-session-id"])
+        await agent.call(READ)
+        headers = {"Mcp-Session-Id": agent.session}
+        async with contextlib.AsyncExitStack() as second:
+            async with site.agent.stream("GET", f"/mcp/{NAME}", headers=headers) as first:
+                await read_until(first.aiter_lines(), "notifications/message")
+                stream = site.agent.stream("GET", f"/mcp/{NAME}", headers=headers)
+                lines = (await second.enter_async_context(stream)).aiter_lines()
+                await read_until(lines, "open")
+            await read_until(lines, "notifications/message")
+
+
 async def test_a_stream_that_stalls_ends_in_an_error():
     async with agent_of(stalled) as agent, asyncio.timeout(5):
         assert "has sent nothing" in await agent.message(READ)
