@@ -133,7 +133,7 @@ class Session:
                     for piece in splitter.feed(chunk):
                         last_event_id = piece.event_id or last_event_id
                         if piece.method == LIST_CHANGED:
-                            await self.server.refresh()
+                            self.server.renew_soon()
                         else:
                             await queue.put(piece.raw)
             except GatewayGoneError:

@@ -87,6 +87,8 @@ class UpstreamSession:
         answer = await self._send(json.dumps(request("initialize", "0", params)).encode())
         described = await self._result(answer, "0")
         self._id = answer.header("mcp-session-id")
+        if not isinstance(described.get("capabilities", {}), dict):
+            raise UpstreamError(f"{self._host} does not answer as an MCP server.")
         self.described = described
         self._version = str(described.get("protocolVersion", ""))
         initialized = json.dumps(notification("notifications/initialized")).encode()

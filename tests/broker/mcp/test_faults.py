@@ -304,6 +304,61 @@ async def test_an_agent_that_connects_again_gets_the_servers_own_messages():
             await read_until(lines, "notifications/message")
 
 
+async def test_a_server_that_says_at_each_look_that_its_tools_have_changed_is_asked_seldom(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(catalog, "RENEWAL_PAUSES_SECONDS", (1000.0, 1000.0))
+    looks, listening = [], []
+
+    async def workspace(exchange: Exchange) -> None:
+        if exchange.method == "GET":
+            await exchange.head(200, content_type="text/event-stream")
+            listening.append(exchange)
+            await exchange.reader.read()
+            return
+        await server(exchange)
+        if b"tools/list" in exchange.body:
+            looks.append(1)
+            for each in listening:
+                event = b'data: {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}'
+                await each.chunk(event + b"\n\n")
+
+    server = Workspace(done)
+    async with broker_for(workspace) as site, asyncio.timeout(20):
+        site.broker.mcp.offer({NAME: (PATH,)})
+        begun = await site.agent.post(f"/mcp/{NAME}", json=request("initialize", {}))
+        agent = Agent(site, server, begun.headers["mcp-session-id"])
+        await agent.call(READ)
+        headers = {"Mcp-Session-Id": agent.session}
+        async with site.agent.stream("GET", f"/mcp/{NAME}", headers=headers):
+            await until(lambda: listening)
+            await site.broker.mcp.check(NAME)
+            for _ in range(20):
+                await agent.call(READ)
+        assert 2 <= len(looks) <= 4
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "tools"), [([], []), (None, []), ({"tools": {}}, 5), ({"tools": {}}, [5])]
+)
+async def test_a_server_that_describes_itself_badly_breaks_nothing(capabilities: Any, tools: Any):
+    async def workspace(exchange: Exchange) -> None:
+        message = json.loads(exchange.body or b"{}")
+        content = {"capabilities": capabilities, "tools": tools}
+        if "id" in message:
+            await answer_json(exchange, message, content, mcp_session_id="s")
+        else:
+            await exchange.reply(202, b"")
+
+    async with broker_for(workspace) as site:
+        site.broker.mcp.offer({NAME: (PATH,)})
+        begun = await site.agent.post(f"/mcp/{NAME}", json=request("initialize", {}))
+        assert begun.status_code == 200
+        server = site.broker.mcp.seen(NAME)
+        assert server is not None
+        assert (server.state, server.tools) in (("failed", []), ("ready", []))
+
+
 async def test_a_stream_that_stalls_ends_in_an_error():
     async with agent_of(stalled) as agent, asyncio.timeout(5):
         assert "has sent nothing" in await agent.message(READ)
