@@ -86,6 +86,7 @@ docs: $(VENV)/.installed
 lock:
 	uv pip compile pyproject.toml $(LOCK_OPTIONS) -o requirements.txt
 	uv pip compile pyproject.toml --extra test $(LOCK_OPTIONS) -o requirements-test.txt
+	uv pip compile dbx_workspace/lake/minilake.in $(LOCK_OPTIONS) -o requirements-demo.txt
 	uv pip compile $(AGENTS)/python/hermes.in $(LOCK_OPTIONS) -o $(AGENTS)/python/hermes.txt
 	for folder in $(AGENTS)/npm/*/; do (cd $$folder && npm install --package-lock-only --ignore-scripts \
 		--no-audit --no-fund --omit-lockfile-registry-resolved && node ../drop_absent.mjs) || exit 1; done

@@ -2,7 +2,8 @@
 
 Itinerary of a request: a browser's enters at ``front_door/door``, which signs its user in (headers
 and limits: ``front_door/rules``) and forwards it to the app; the app, or a test, then calls
-→ ``server``, which maps the path to an operation of ``apps``, ``mcp``, ``models`` or ``rest``
+→ ``server``, which maps the path to an operation of ``apps``, ``mcp``, ``models`` or ``rest``, or
+to ``lake``, which hands it to the program that has the data
 → ``web`` logs the request, applies the faults, authenticates the token (``rest/tokens``)
 → the operation works on ``state`` and returns JSON, or raises one of ``platform_errors``.
 

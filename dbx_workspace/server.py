@@ -10,9 +10,11 @@ from tornado.web import Application
 
 from .apps.handlers import app_routes
 from .control import control_routes
+from .lake.handlers import lake_routes
 from .mcp.handlers import mcp_routes
 from .models.handlers import model_routes
 from .rest.accounts import account_routes
+from .rest.catalog_handlers import catalog_routes
 from .rest.file_handlers import file_routes
 from .rest.mlflow_handlers import mlflow_routes
 from .rest.oauth_handlers import oauth_routes
@@ -29,6 +31,8 @@ def workspace_routes(workspace: Workspace) -> list[Route]:
         *account_routes(workspace),
         *oauth_routes(workspace),
         *app_routes(workspace),
+        *catalog_routes(workspace),
+        *lake_routes(workspace),
         *file_routes(workspace),
         *model_routes(workspace),
         *mlflow_routes(workspace),

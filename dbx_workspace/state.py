@@ -57,6 +57,21 @@ class Switches:
     largest_page: int = 100
 
 
+@dataclass
+class Data:
+    """The data and compute that the workspace has; none of its own.
+
+    ``warehouses`` are records as the SQL Warehouses API returns them; ``chosen_catalog`` is the
+    default catalog that an administrator has set.  ``lake`` is what has the data, if something
+    does (see ``lake``, which knows this module).
+    """
+
+    warehouses: list[dict[str, object]] = field(default_factory=list)
+    default_catalog: str = ""
+    chosen_catalog: str = ""
+    lake: object | None = None
+
+
 class Workspace:
     """One workspace: users, tokens, apps, files, models, faults and the request log."""
 
@@ -79,6 +94,7 @@ class Workspace:
         self.faults = FaultRegistry()
         self.requests = RequestLog()
         self.switches = Switches()
+        self.data = Data()
         self.front_door = FrontDoorLimits()
 
     def add_user(self, user_name: str, display_name: str = "", *, is_active: bool = True) -> User:

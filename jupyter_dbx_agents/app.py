@@ -27,7 +27,9 @@ from .agents.attention.attention import SessionState
 from .agents.attention.processes import Processes
 from .agents.attention.webhook import Webhook
 from .agents.databricks.command import DatabricksCli
+from .agents.databricks.facts import FactsWatch
 from .agents.databricks.profile import DEFAULT_PROFILE, OWN_PROFILE, DatabricksProfile
+from .agents.databricks.skills import Skills
 from .agents.databricks.tools import DatabricksTools, ToolsStatus
 from .agents.mcp.servers import McpServerModel, McpServers
 from .agents.roster import AgentStatus
@@ -145,7 +147,9 @@ class DbxAgentsApp(ExtensionApp):
         AgentInstaller,
         McpServers,
         DatabricksCli,
+        Skills,
         DatabricksTools,
+        FactsWatch,
         Webhook,
         StartupTasks,
         Continuity,
@@ -239,15 +243,23 @@ class DbxAgentsApp(ExtensionApp):
             name=DEFAULT_PROFILE if environment.is_databricks_app else OWN_PROFILE,
         )
         self.git_sync = self._build_git_sync()
+        self.facts = FactsWatch(
+            self.api,
+            self.pats.current,
+            lambda: (str(self.pats.status()["user"] or ""), self.pats.scopes),
+            self._facts_changed,
+            parent=self,
+        )
         self.mcp = self._build_mcp()
         self.agents = self._build_agents()
-        self._rewrite_agents = Coalesced(self.agents.rewrite)
         self.databricks_cli = DatabricksCli(environment, parent=self)
-        self.databricks = DatabricksTools(self.databricks_cli, parent=self)
+        self.skills = Skills(environment.home, self.api, self.pats.current, parent=self)
+        self.databricks = DatabricksTools(self.databricks_cli, self.skills, parent=self)
         self.attention = self._build_attention()
         self.continuity = self._build_continuity()
         self._search_projects = Coalesced(self.git_sync.install_hooks)
         self._refresh_agents = Coalesced(self.agents.refresh)
+        self._rewrite_agents = Coalesced(self.agents.rewrite)
         self.startup = StartupTasks(parent=self)
         self.startup.on_change.append(lambda: self._emit("startup", self.startup.status()))
         self.installs = InstallTasks(self.agents, self.startup, after=("configure",))
@@ -332,6 +344,7 @@ class DbxAgentsApp(ExtensionApp):
             repositories=self.git_sync.folders,
             mcp_servers=self.mcp.offered,
             after_turn=shlex.join(isolated_call("cli.trace_hook")) if self.tracer.enabled else "",
+            facts=lambda: self.facts.text,
             reporter=REPORTER,
         )
         agents = AgentRoster(paths, self.models, self.files, parent=self)
@@ -400,6 +413,7 @@ class DbxAgentsApp(ExtensionApp):
             os._exit(1)
         self.credential_tasks.spawn(self.pats.run())
         self.background.spawn(self.model_watch.run())
+        self.background.spawn(self.facts.run())
         self.background.spawn(self.broker.mcp.run())
         self.background.spawn(self.tracer.run())
         self.background.spawn(self.webhook.run())
@@ -449,6 +463,7 @@ class DbxAgentsApp(ExtensionApp):
         if self._home_traces is not None:
             links = await asyncio.to_thread(self.agents.remove_links)
             links.append(await asyncio.to_thread(self.databricks_cli.unlink))
+            links += await asyncio.to_thread(self.skills.remove_links)
             await asyncio.to_thread(self._home_traces.remove, links)
 
     async def _announce_stop(self) -> None:
@@ -483,9 +498,9 @@ class DbxAgentsApp(ExtensionApp):
     def _add_startup_tasks(self) -> None:
         self.startup.add("configure", "Configure the agents", self._configure)
         self.startup.add("sync", "Watch projects", self._start_git_sync, after=("configure",))
+        title = "Get the Databricks CLI and skills"
+        self.startup.add("databricks", title, self._start_tools, after=("configure",))
         if self.install_agents:
-            title = "Install the Databricks CLI"
-            self.startup.add("databricks", title, self._start_tools, after=("configure",))
             self.installs.add_enabled()
 
     def _install(self, agent: str) -> None:
@@ -504,8 +519,8 @@ class DbxAgentsApp(ExtensionApp):
         await self.agents.write_files()
 
     async def _start_tools(self, progress: Any) -> None:
-        await self.databricks.run(progress)
-        self.background.spawn(self.databricks.repeat())
+        await self.databricks.run(progress, installs=self.install_agents)
+        self.background.spawn(self.databricks.keep(installs=self.install_agents))
 
     def _update_tools(self) -> None:
         self.background.spawn(self.databricks.run())
@@ -565,8 +580,14 @@ class DbxAgentsApp(ExtensionApp):
                 self._set_up()
             self.background.spawn(self._follow_pat())
             self.model_watch.token_changed()
+            self.databricks.token_changed()
+            self.facts.token_changed()
             self.broker.mcp.token_changed()
             self.git_sync.pat_changed()
+
+    def _facts_changed(self) -> None:
+        if self._is_set_up:
+            self.background.spawn(self._rewrite_agents())
 
     def _models_changed(self) -> None:
         if self._is_set_up:

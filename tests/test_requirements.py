@@ -19,6 +19,7 @@ from jupyter_dbx_agents import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+LOCKS = ("requirements.txt", "requirements-test.txt", "requirements-demo.txt")
 # Any of 3.11, since the platform does not say which; Ubuntu 22.04 has the first.
 PLATFORM = [
     {
@@ -48,7 +49,7 @@ def locked(name: str) -> list[tuple[Requirement, int]]:
     ]
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-test.txt"])
+@pytest.mark.parametrize("name", LOCKS)
 def test_every_requirement_is_pinned_and_hashed_and_none_is_from_elsewhere(name: str):
     for requirement, hashes in locked(name):
         assert [specifier.operator for specifier in requirement.specifier] == ["=="], requirement
@@ -73,8 +74,15 @@ def test_the_tests_run_with_what_is_deployed():
     assert deployed <= {str(requirement) for requirement, _ in locked("requirements-test.txt")}
 
 
+def test_the_demos_data_is_none_of_the_apps_requirements():
+    deployed = {
+        canonicalize_name(requirement.name) for requirement, _ in locked("requirements.txt")
+    }
+    assert not deployed & {"minilake", "duckdb", "pyarrow"}
+
+
 def test_no_lock_says_where_packages_come_from():
-    for name in ("requirements.txt", "requirements-test.txt"):
+    for name in LOCKS:
         assert "://" not in (ROOT / name).read_text(encoding="utf-8"), name
 
 

@@ -23,19 +23,25 @@ You run in a terminal of a JupyterLab app on Databricks, as the Databricks user 
 
 - Projects are the folders in `{projects}`. Work in one of them; make a new one a git repository.
 - Each commit in a project is copied to `/Workspace/Users/<user>/projects/<project>/` within
-  seconds. What is not committed is lost when the app restarts: commit often.
-- The Databricks SDK needs no credentials in code: `WorkspaceClient()` in Python (and the
-  `databricks` command, where it is installed) authenticates through `~/.databrickscfg`. The token
-  behind it changes every few minutes: never copy one into code, a file or a command.
+  seconds. What is not committed may come back after a restart as it was half a minute before:
+  commit often.
+- The Databricks SDK and CLI need no credentials: `WorkspaceClient()` in Python and the `databricks`
+  command authenticate through `~/.databrickscfg`. The token behind it changes every few minutes:
+  never copy one into code, a file or a command.
 - Below a `databricks.yml` that names another workspace, `databricks` refuses this login: run it in
   another folder, or with a target of this workspace (`-t`).
-- The tools of the MCP servers `dbx-sql` and `dbx-genie`, where you have them, run SQL and answer
-  questions about the data of this workspace.
-- This machine is small. Run heavy data work on the workspace: Databricks Connect, SQL warehouses,
-  jobs.
 - `jupyter dbx-agents status` shows the state of the token and the models; `jupyter dbx-agents
   doctor` finds out what is wrong.
-- Skills for all agents are folders with a `SKILL.md` in `~/{skills}`."""
+- Skills for all agents are folders with a `SKILL.md` in `~/{skills}`.
+
+{facts}# What to use
+
+- SQL and questions about data: the tools of the MCP servers `dbx-sql` and `dbx-genie`, where you
+  have them, else a SQL warehouse (`WorkspaceClient().statement_execution`). Read before you write;
+  never guess a table's columns.
+- Heavy work: this machine is small. Use Databricks Connect, or a job.
+- Apps, jobs and pipelines: a bundle (`databricks bundle init`, `validate`, `deploy`)."""
+_FACTS = "# The workspace\n\n{facts}\n\n"
 
 
 class Recipe(Protocol):
@@ -96,6 +102,7 @@ class AgentContext:
     for no reports.
     ``trusts_project_settings`` if a project's files may choose an agent's provider.
     ``model_is_new`` while the owner's choice of another model is being written.
+    ``facts`` says what is known of the workspace, '' while nothing is.
     """
 
     home: Path
@@ -111,6 +118,7 @@ class AgentContext:
     reporter: tuple[str, ...] = ()
     trusts_project_settings: bool = False
     model_is_new: bool = False
+    facts: str = ""
 
     def report(self, agent: str, state: State, *options: str) -> str:
         """Return the command line of a hook that reports a state; see ``attention.hook``."""
@@ -192,7 +200,8 @@ class Agent:
 
 def instructions(context: AgentContext) -> str:
     """Return the text."""
-    return _TEXT.format(projects=context.projects, skills=SKILLS_FOLDER)
+    facts = _FACTS.format(facts=context.facts) if context.facts else ""
+    return _TEXT.format(projects=context.projects, skills=SKILLS_FOLDER, facts=facts)
 
 
 def instructions_file(context: AgentContext, *path: str) -> ConfigFile:

@@ -43,8 +43,8 @@ class AgentPaths:
 
     ``repositories`` returns the folders of all projects, which Codex trusts only by name.
     ``after_turn`` is the command that agents run after each turn, '' for none; ``reporter`` the one
-    by which their hooks report what they are doing.  ``mcp_servers`` returns those that all agents
-    are offered, for one with this secret.
+    by which their hooks report what they are doing.  ``facts`` returns what agents are told of the
+    workspace.  ``mcp_servers`` returns those that all agents are offered, for one with this secret.
     """
 
     home: Path
@@ -53,6 +53,7 @@ class AgentPaths:
     capability: Callable[[str], Secret]
     repositories: Callable[[], tuple[Path, ...]] = tuple
     after_turn: str = ""
+    facts: Callable[[], str] = str
     reporter: tuple[str, ...] = ()
     mcp_servers: Callable[[Secret], Mapping[str, Mapping[str, Any]]] = lambda _capability: {}
 
@@ -233,7 +234,7 @@ class AgentRoster(LoggingConfigurable):
             await self.write_files()
 
     async def rewrite(self) -> None:
-        """Update the agents' files for what they are offered; a problem is in the REST models."""
+        """Update the agents' files for what they are offered, and told of the workspace."""
         with contextlib.suppress(DbxAgentsError):
             await self.write_files()
 
@@ -359,6 +360,7 @@ class AgentRoster(LoggingConfigurable):
             after_turn=self._paths.after_turn,
             reporter=self._paths.reporter,
             trusts_project_settings=self.trusts_project_settings,
+            facts=self._paths.facts(),
         )
 
     # ---- programs

@@ -18,17 +18,25 @@ import httpx
 
 from dbx_workspace.apps.records import App
 from dbx_workspace.front_door.door import FrontDoor
+from dbx_workspace.lake.lake import Lake
+from dbx_workspace.lake.process import LakeError, LakeProcess
+from dbx_workspace.lake.sample import CATALOG
 from dbx_workspace.server import LocalWorkspace, port_of, reserve_port
 from dbx_workspace.state import Workspace
 
+from ..agents.install.python_package import PythonPackage
 from ..environment import child_environment, current_environment
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, DbxAgentsError, InstallError
+from ..local_channel.command import PACKAGE_ROOT
 from ..local_channel.paths import STATUS_PATH
 
 APP_NAME = "dbx-agents-demo"
 STRANGER = "stranger@example.com"
 DEMO_FOLDER = Path(".demo")  # ignored by git
 START_SECONDS = 60.0
+DEMO_LOCK = PACKAGE_ROOT / "requirements-demo.txt"
+FACTS_SECONDS = 20
+LAKE_BYTES = 310_000_000
 # What the platform allows between SIGTERM and SIGKILL.
 STOP_SECONDS = 15.0
 
@@ -39,14 +47,24 @@ def run_demo(
     home: str | None,
     owner: str,
     opens_browser: bool,
+    has_data: bool = True,
     server_arguments: Sequence[str],
 ) -> int:
     """Run until Ctrl-C or SIGTERM; return the exit code.  ``port`` is the owner's front door.
 
+    With ``has_data`` the workspace gets SQL and a sample catalog, after the server is ready.
     Raises ConfigurationError for a port or home that cannot be used, and if the server fails.
     """
     with _home(home) as folder:
-        return asyncio.run(_demo(port, folder, owner, opens_browser, server_arguments))
+        running = _demo(
+            port,
+            folder,
+            owner,
+            server_arguments,
+            opens_browser=opens_browser,
+            has_data=has_data,
+        )
+        return asyncio.run(running)
 
 
 @contextlib.contextmanager
@@ -72,7 +90,13 @@ def _home(given: str | None) -> Iterator[Path]:
 
 
 async def _demo(
-    port: int, home: Path, owner: str, opens_browser: bool, server_arguments: Sequence[str]
+    port: int,
+    home: Path,
+    owner: str,
+    server_arguments: Sequence[str],
+    *,
+    opens_browser: bool,
+    has_data: bool,
 ) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -101,7 +125,67 @@ async def _demo(
         print("ready", flush=True)
         if opens_browser and not stop.is_set():
             webbrowser.open(doors[0].url)
+        if has_data:
+            await stack.enter_async_context(_bringing_data(local))
         return await _until_stopped(server, stop)
+
+
+@contextlib.asynccontextmanager
+async def _bringing_data(local: LocalWorkspace) -> AsyncIterator[None]:
+    """Give the workspace its data in the background; what is missing is said."""
+    async with contextlib.AsyncExitStack() as stack:
+        bringing = asyncio.create_task(_bring_data(local, stack))
+        try:
+            yield
+        finally:
+            bringing.cancel()
+            await asyncio.wait([bringing])
+
+
+async def _bring_data(local: LocalWorkspace, stack: contextlib.AsyncExitStack) -> None:
+    try:
+        program = await _lake_program()
+        port = port_of(stack.enter_context(reserve_port()))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dbx-agents-data-")))
+        process = LakeProcess((str(program),), folder, port)
+        stack.push_async_callback(process.stop)
+        await process.start()
+        lake = Lake(process)
+        await lake.fill()
+        engine = lake.engine()
+        stack.callback(engine.close)
+    except (DbxAgentsError, LakeError, OSError, httpx.HTTPError) as error:
+        hint = getattr(error, "hint", "")
+        _say("data", f"none, so SQL cannot be tried: {error} {hint}".rstrip())
+        return
+    local.workspace.mcp.use(engine)
+    local.workspace.data.lake, local.workspace.data.default_catalog = lake, CATALOG
+    _say("data", f"SQL on the catalog “{CATALOG}”")
+
+
+async def _lake_program() -> Path:
+    """Return the program that has the data, in an environment of its own that is kept.
+
+    Raises InstallError and OSError.
+    """
+    if not DEMO_LOCK.exists():
+        raise InstallError(f"{DEMO_LOCK.name} is not here.", "Run the demo in a clone.")
+    recipe = PythonPackage("minilake", DEMO_LOCK, "minilake", "minilake", LAKE_BYTES)
+    place = _own_folder(f"minilake-{recipe.version()}-{recipe.fingerprint()[:8]}")
+    if not await asyncio.to_thread(place.exists):
+        with tempfile.TemporaryDirectory(prefix="minilake-", dir=place.parent) as fresh:
+            built = Path(fresh) / "built"
+            await asyncio.to_thread(built.mkdir)
+            await recipe.build(built, current_environment())
+            with contextlib.suppress(OSError):  # another demo was faster
+                await asyncio.to_thread(built.rename, place)
+    return place / "bin" / "minilake"
+
+
+def _own_folder(name: str) -> Path:
+    """Return the path of something that demos share."""
+    DEMO_FOLDER.mkdir(exist_ok=True)
+    return DEMO_FOLDER.resolve() / name
 
 
 def _workspace(owner: str) -> Workspace:
@@ -144,6 +228,8 @@ async def _server(
     root = [] if os.geteuid() else ["--allow-root"]
     # The current folder may be somebody's clone, whose history and remotes must stay.
     options = ["--ServerApp.ip=127.0.0.1", "--DbxAgentsApp.detach_template=False", *root]
+    # The data comes after the server: agents are told of it soon.
+    options.append(f"--FactsWatch.interval_seconds={FACTS_SECONDS}")
     command = ["serve", *options, *arguments]
     process = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--home", help="home folder to use (default: a new one in .demo/)")
     demo.add_argument("--no-browser", action="store_true", help="do not open a browser")
+    demo.add_argument("--no-data", action="store_true", help="a workspace without SQL and tables")
     demo.add_argument(
         "--owner", default="owner@example.com", help="e-mail address of the owner (%(default)s)"
     )
@@ -154,6 +155,7 @@ def _demo(options: argparse.Namespace) -> int:
         home=options.home,
         owner=options.owner,
         opens_browser=not options.no_browser,
+        has_data=not options.no_data,
         server_arguments=options.server_arguments,
     )
 

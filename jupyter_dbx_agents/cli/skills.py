@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -15,18 +16,21 @@ if TYPE_CHECKING:
     from ..agents.databricks.tools import CliStatus, ToolsStatus
 
 POLL_SECONDS = 0.3
+SHOWN_CHARACTERS = 80
+# Whose a skill is.
+SOURCES = {"databricks": "Databricks", "company": "company", "yours": "yours", "app": "this app"}
 Lines = Iterator[str]
 
 
 def add_skills_command(commands: Any, run: Callable[[argparse.Namespace], int]) -> None:
     """Add ``skills`` with its own commands; each sets ``lines``, which ``run`` prints."""
-    text = "show the Databricks CLI, or bring it up to date"
+    text = "list the skills that agents have, or bring them and the Databricks CLI up to date"
     parser = commands.add_parser("skills", help=text, description=text)
     parser.set_defaults(run=run, lines=list_lines, names=[])
     ours = parser.add_subparsers(metavar="COMMAND")
     for name, lines, help_text in (
-        ("list", list_lines, "show what there is"),
-        ("update", update_lines, "install the Databricks CLI if it is missing"),
+        ("list", list_lines, "list the Databricks CLI and the skills"),
+        ("update", update_lines, "install the CLI if it is missing, and fetch the skills again"),
     ):
         ours.add_parser(name, help=help_text, description=help_text).set_defaults(lines=lines)
 
@@ -42,12 +46,18 @@ def update_lines(_names: list[str]) -> Lines:
     while (status := call("GET", DATABRICKS_PATH))["is_updating"]:
         time.sleep(POLL_SECONDS)
     yield from _lines(status)
-    if status["cli"]["message"]:
-        raise RemoteError(status["cli"]["message"], status["cli"]["hint"])
+    problems = [each for each in (status["cli"], *status["problems"]) if each["message"]]
+    if problems:
+        raise RemoteError("\n".join(f"{each['message']} {each['hint']}" for each in problems))
 
 
 def _lines(status: ToolsStatus) -> Lines:
     yield f"Databricks CLI  {_cli(status['cli'])}"
+    for skill in status["skills"]:
+        description = textwrap.shorten(skill["description"], SHOWN_CHARACTERS, placeholder=" …")
+        yield f"{SOURCES[skill['source']]:12}{skill['name']:34} {description}"
+    for problem in status["problems"]:
+        yield f"{'':12}{problem['message']} {problem['hint']}"
 
 
 def _cli(cli: CliStatus) -> str:

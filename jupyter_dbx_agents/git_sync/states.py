@@ -157,11 +157,12 @@ class WorkStatus(TypedDict):
     """Whether a project's work in progress is in the workspace.
 
     ``kept_at`` is of when it is, '' if there is none there; ``pending`` is whether something has
-    changed since; ``left_out`` names what is never kept.
+    changed since; ``left_out`` names what is never kept; ``files`` counts what is not committed.
     """
 
     kept_at: str
     pending: bool
+    files: int
     message: str
     left_out: list[Remark]
 
@@ -211,4 +212,4 @@ def bare_status(name: str, state: SyncState, message: str = "", hint: str = "") 
 
 def no_work() -> WorkStatus:
     """Return the model where nothing is known of work in progress."""
-    return {"kept_at": "", "pending": False, "message": "", "left_out": []}
+    return {"kept_at": "", "pending": False, "files": 0, "message": "", "left_out": []}

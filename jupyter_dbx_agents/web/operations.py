@@ -243,7 +243,7 @@ async def get_continuity(services: Services, _body: Body) -> Reply:
 
 async def delete_continuity(services: Services, _body: Body) -> Reply:
     """Delete what is kept beside the projects' commits."""
-    return await services.continuity.forget()
+    return dict(await services.continuity.forget())
 
 
 async def post_come_back(services: Services, _body: Body) -> Reply:

@@ -13,8 +13,10 @@ import pytest
 from traitlets.config import Config
 
 from jupyter_dbx_agents.agents.databricks.command import DatabricksCli
+from jupyter_dbx_agents.agents.databricks.skills import Skills
 from jupyter_dbx_agents.agents.databricks.tools import DatabricksTools
 from jupyter_dbx_agents.errors import InstallError
+from jupyter_dbx_agents.workspace_api import WorkspaceApi
 from tests.support.local_workspace import environment
 from tests.support.release_server import ReleaseServer, archive_of
 
@@ -186,16 +188,19 @@ def test_a_program_of_the_users_own_stays(release, tmp_path):
 
 def test_what_cannot_be_had_is_one_line_and_is_had_later(release, tmp_path, caplog):
     cli = cli_of(tmp_path, release, NOWHERE)
-    tools = DatabricksTools(cli, first_pause_seconds=0.01, longest_pause_seconds=0.02)
+    skills = Skills(tmp_path / "home", WorkspaceApi(""), lambda: None, official=False)
+    tools = DatabricksTools(cli, skills, first_pause_seconds=0.01, longest_pause_seconds=0.02)
     messages: list[str] = []
 
     async def until_found() -> None:
         await tools.run(lambda _fraction, message: messages.append(message))
         assert tools.status()["cli"]["version"] == ""
-        repeating = asyncio.create_task(tools.repeat())
-        await asyncio.sleep(0)
+        keeping = asyncio.create_task(tools.keep())
         cli.releases_url = release.url
-        await asyncio.wait_for(repeating, 30)
+        async with asyncio.timeout(30):
+            while not tools.status()["cli"]["version"]:
+                await asyncio.sleep(0.01)
+        keeping.cancel()
 
     asyncio.run(until_found())
     assert messages[-1] == (

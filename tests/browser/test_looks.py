@@ -149,7 +149,7 @@ def test_everything_in_the_panel_is_reached_by_keyboard(lab: LabPage):
     lab.show_panel()
     expect(lab.panel.get_by_label("Model of ")).to_have_count(len(AGENTS))  # all is drawn
     controls = lab.panel.locator("button:enabled, input, select, a[href], summary")
-    lab.section("Token").get_by_role("button", name="Renew token").focus()
+    controls.first.focus()
     seen = 1
     for _ in range(controls.count() - 1):
         lab.page.keyboard.press("Tab")

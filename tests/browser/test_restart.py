@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +11,9 @@ import pytest
 from playwright.sync_api import expect
 
 from dbx_workspace.front_door.door import FrontDoor
-from tests.support.constants import NO_AGENTS
+from tests.support.constants import NO_AGENTS, STATUS
 from tests.support.lab_page import LabPage
-from tests.support.running_app import RunningApp, Server, app_variables
+from tests.support.running_app import RunningApp, Server, app_variables, eventually
 from tests.support.tabs import Tabs, forget_sessions
 
 from .conftest import EXPOSED
@@ -25,7 +26,7 @@ class Platform:
     """The platform's front door, and a server behind it that can be replaced."""
 
     def __init__(self, home: Path, app: RunningApp) -> None:
-        self._home, self._app = home, app
+        self.home, self._app = home, app
         self._owner = app.lines["owner"]
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -37,7 +38,7 @@ class Platform:
     def start(self) -> None:
         """Start a server behind the door, in the workspace of the running app."""
         variables = app_variables(self._app.lines["workspace"], self._app.control)
-        self.server = Server(self._home, variables, NO_AGENTS, EXPOSED)
+        self.server = Server(self.home, variables, NO_AGENTS, EXPOSED)
         self.door.app_port = self.server.port
         self.browser = self.server.until_open(self._owner)
 
@@ -45,6 +46,14 @@ class Platform:
         """Stop the server, and put another in its place."""
         self.browser.http.close()
         self.server.stop()
+        self.start()
+
+    def lose_the_machine(self) -> None:
+        """Kill the server, empty its disk, and start another one."""
+        self.browser.http.close()
+        self.server.process.kill()
+        self.server.stop()
+        shutil.rmtree(self.home)
         self.start()
 
     def log_in(self) -> None:
@@ -146,14 +155,56 @@ def test_a_second_tab_learns_too_that_its_terminal_is_a_new_shell(
         expect(lab.notice).to_have_count(0)
 
 
-def test_after_an_orderly_restart_the_output_stays_and_a_button_opens_another_terminal(
+def test_an_orderly_stop_is_no_restart_and_one_bar_speaks_for_all_tabs(
     used: LabPage, platform: Platform
 ):
-    platform.restart()
-    expect(used.notice).to_contain_text("The server restarted")
+    bar = used.page.locator("#jp-DbxAgents-ended")
+    used.type(r"printf '\033]0;a name of its own\a'")
+    expect(used.tab()).to_have_text("a name of its own")
+    used.command("terminal:create-new")
+    used.until_screen("[$#]$")
+    platform.browser.http.close()
+    platform.server.stop()
+    expect(bar).to_contain_text("The server has stopped. Waiting for it")
+    expect(bar.get_by_role("button")).to_have_count(0)
+    expect(used.notice).to_have_count(0)
+    used.page.locator(".lm-TabBar-tab", has_text="a name of its own").click()
     assert "before the end" in used.screen()["text"]
+    platform.start()
+    expect(bar).to_contain_text("The server restarted, so 2 sessions ended.")
     platform.log_in()
-    used.notice.get_by_role("button", name="New terminal").click()
+    bar.get_by_role("button", name="New terminal").click()
     used.until_screen(r"^\S+[$#]$")
-    expect(used.notice).to_contain_text("The server restarted")  # in the tab that was left
-    expect(used.notice.get_by_role("button", name="New terminal")).to_have_count(0)
+    expect(used.page.locator(".lm-TabBar-tab.jp-DbxAgents-ended")).to_have_count(2)
+    bar.get_by_role("button", name="Close their tabs").click()
+    expect(bar).to_have_count(0)
+    expect(used.page.locator(".jp-Terminal")).to_have_count(1)
+
+
+def test_the_page_offers_to_continue_on_an_empty_machine_and_everything_is_back(
+    used: LabPage, platform: Platform, tabs: Tabs
+):
+    used.type("git init -q back && cd back && git commit -q --allow-empty -m first && echo 1 > new")
+    used.type("echo a-line-of-history; clear")
+
+    def is_kept() -> bool:
+        status = platform.browser.json("GET", STATUS)
+        works = {each["name"]: each["work"]["kept_at"] for each in status["projects"]}
+        return bool(works.get("back") and status["continuity"]["kept_at"])
+
+    eventually(is_kept, 60, "kept")
+    used.page.context.close()
+    platform.lose_the_machine()
+    forget_sessions(platform.browser)
+    platform.log_in()
+    lab = LabPage(tabs.new_context().new_page(), platform.door.url)
+    lab.open()
+    offer = lab.toast("Kept of an earlier start")
+    expect(offer).to_contain_text("back")
+    offer.get_by_role("button", name="Continue where you were").click()
+    section = lab.section("Continue where you were")
+    expect(section.get_by_text("Restored with its history.")).to_be_visible(timeout=60_000)
+    expect(section.locator("[data-level=good]").first).to_be_visible()
+    eventually((platform.home / "projects/back/new").exists, 60)
+    names = {each["name"] for each in platform.browser.json("GET", STATUS)["terminals"]}
+    assert names, "the terminal is open again"

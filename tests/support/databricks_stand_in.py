@@ -9,6 +9,7 @@ half of its life on.  Standard library only, since it runs wherever it is instal
 
 import configparser
 import json
+import shutil
 import sys
 import threading
 import time
@@ -80,11 +81,23 @@ def get(tokens: TokenSource, path: str) -> dict:
         raise FailedError(f"{error.code} {error.read().decode(errors='replace')}") from None
 
 
+def install_skills(folder: Path) -> None:
+    """Write the skills of a "release": a folder beside the home stands for GitHub."""
+    release = Path.home() / "skills-release"
+    if not release.exists():
+        raise FailedError("failed to fetch manifest: dial tcp: lookup raw.githubusercontent.com")
+    for skill in release.iterdir():
+        shutil.copytree(skill, folder / skill.name)
+    print(f"Wrote {len(list(folder.iterdir()))} skills to {folder}")
+
+
 def main(arguments: list[str]) -> None:
     if arguments == ["--version"]:
         print(f"Databricks CLI v{VERSION}")
     elif arguments[:2] == ["current-user", "me"]:
         print(json.dumps(get(TokenSource(), "/api/2.0/preview/scim/v2/Me")))
+    elif arguments[:3] == ["aitools", "install", "--path"]:
+        install_skills(Path(arguments[3]))
     elif arguments[:1] == ["sync"]:  # one that runs for long, and calls all the time
         tokens, stop, calls = TokenSource(), Path(arguments[1]), 0
         while not stop.exists():

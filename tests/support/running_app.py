@@ -234,9 +234,12 @@ class RunningApp:
         *server_arguments: str,
         cwd: Path | None = None,
         port: int = 0,
+        has_data: bool = False,
+        variables: dict[str, str] | None = None,
     ) -> None:
         self.home, self.log = home, log
         command = [sys.executable, "-m", "jupyter_dbx_agents", "demo", "--no-browser"]
+        command += [] if has_data else ["--no-data"]
         command += ["--port", str(port), "--home", str(home), "--", *server_arguments]
         with log.open("w") as stream:
             self.process = subprocess.Popen(
@@ -244,7 +247,7 @@ class RunningApp:
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env=as_a_person(),
+                env=as_a_person() | (variables or {}),
                 cwd=cwd,
             )
         eventually(self._is_ready, 180, f"ready in {log}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -46,7 +47,12 @@ def test_the_cli_is_installed_when_it_can_be_had_and_notices_no_rotation(
             assert code == 1 and "Ask its owner to mirror it." in said
             assert "warning" in terminal.run_any(DOCTOR)[1]
             release.status = 200
-            assert "Databricks CLI  1.9.0" in terminal.run("jupyter dbx-agents skills update")
+            skill = server.home / "skills-release" / "databricks-core" / "SKILL.md"
+            skill.parent.mkdir(parents=True)
+            skill.write_text("---\nname: databricks-core\ndescription: All of it.\n---\n")
+            said = terminal.run("jupyter dbx-agents skills update")
+            assert "Databricks CLI  1.9.0" in said
+            assert re.search(r"Databricks +databricks-core +All of it\.", said)
             works_through_rotations(owner, server.home / "stop")
             _code, line = terminal.run_any(DOCTOR)
             assert "ok" in line and f"Databricks CLI v1.9.0; authenticates as {OWNER}" in line

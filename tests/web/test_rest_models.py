@@ -20,6 +20,13 @@ from jupyter_dbx_agents.app import ServerStatus
 from jupyter_dbx_agents.broker.ledger import UsageStatus
 from jupyter_dbx_agents.git_sync import Forgotten, Restorable, Restored
 from jupyter_dbx_agents.git_sync.states import ProjectStatus, Remark
+from jupyter_dbx_agents.lifecycle.continuity.coming_back import Offer, Step
+from jupyter_dbx_agents.lifecycle.continuity.part import (
+    ContinuityStatus,
+    ConversationModel,
+    ConversationsModel,
+    ForgottenHome,
+)
 from jupyter_dbx_agents.models import ModelReport
 from jupyter_dbx_agents.pat.rotator import PatStatus
 from jupyter_dbx_agents.pat.sign_in import SignInAttempt
@@ -29,18 +36,24 @@ MODELS: dict[str, Any] = {
     "Agent": AgentStatus,
     "DatabricksTools": ToolsStatus,
     "AgentSession": SessionState,
+    "Continuity": ContinuityStatus,
+    "Conversation": ConversationModel,
+    "Conversations": ConversationsModel,
     "Error": ErrorReply,
     "Instant": str | None,
     "McpServer": McpServerModel,
     "ModelReport": ModelReport,
+    "Offer": Offer,
     "Pat": PatStatus,
     "Project": ProjectStatus,
     "Remarks": list[Remark],
     "Forgotten": Forgotten,
+    "ForgottenHome": ForgottenHome,
     "Restorable": Restorable,
     "Restored": Restored,
     "SignInAttempt": SignInAttempt,
     "State": State,
+    "Step": Step,
     "Status": ServerStatus,
     "Usage": UsageStatus,
 }

@@ -1,44 +1,55 @@
-"""Keeps Databricks' own tools in step: its CLI is installed at the start, or later if need be.
+"""Keeps Databricks' own tools up to date: its CLI, and the skills of agents.
 
 What cannot be had is said in one line, and nothing else fails for it: the start-up task ends well,
 and the attempt is repeated in the background.
 """
 
 import asyncio
-import itertools
-from collections.abc import Coroutine
+import contextlib
+from collections.abc import Awaitable, Coroutine
 from typing import Any, TypedDict
 
 from traitlets import Float
 from traitlets.config import LoggingConfigurable
 
 from ...background import backoff_seconds
-from ...errors import InstallError
+from ...errors import DbxAgentsError, InstallError, WorkspaceUnavailableError
 from .command import DatabricksCli, FoundCli, Progress
+from .skills import Skills, SkillStatus
 
 
-class CliStatus(TypedDict):
+class ProblemStatus(TypedDict):
+    """What cannot be had, and what to do."""
+
+    message: str
+    hint: str
+
+
+class CliStatus(ProblemStatus):
     """The REST model of the Databricks CLI; ``version`` is '' while there is none."""
 
     version: str
     program: str
-    message: str
-    hint: str
 
 
 class ToolsStatus(TypedDict):
     """The REST model of what the app has of Databricks' own tools.
 
-    ``is_updating`` while they are being brought up to date.
+    ``is_updating`` while they are being brought up to date; ``problems`` are those of the skills.
     """
 
     is_updating: bool
     cli: CliStatus
+    skills: list[SkillStatus]
+    problems: list[ProblemStatus]
 
 
 class DatabricksTools(LoggingConfigurable):
-    """The Databricks CLI of this home."""
+    """The Databricks CLI and the skills of this home."""
 
+    refresh_seconds = Float(
+        86_400.0, min=1.0, help="How often (seconds) skills are fetched again."
+    ).tag(config=True)
     first_pause_seconds = Float(
         60.0, min=0.01, help="Pause (seconds) before a failed attempt is repeated; then doubled."
     ).tag(config=True)
@@ -46,16 +57,19 @@ class DatabricksTools(LoggingConfigurable):
         config=True
     )
 
-    def __init__(self, cli: DatabricksCli, **kwargs: object) -> None:
+    def __init__(self, cli: DatabricksCli, skills: Skills, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        self._cli = cli
+        self._cli, self._skills = cli, skills
         self._found: FoundCli | None = None
-        self._problem: InstallError | None = None
+        self._listed: list[SkillStatus] = []
+        self._problems: dict[str, DbxAgentsError] = {}
         self._turn, self._runs = asyncio.Lock(), 0
+        self._wake = asyncio.Event()
 
     def status(self) -> ToolsStatus:
         """Return the REST model."""
-        found, problem = self._found, self._problem
+        found, problems = self._found, dict(self._problems)
+        problem = problems.pop("cli", None)
         return {
             "is_updating": self._runs > 0,
             "cli": {
@@ -64,40 +78,75 @@ class DatabricksTools(LoggingConfigurable):
                 "message": problem.message if problem else "",
                 "hint": problem.hint if problem else "",
             },
+            "skills": self._listed,
+            "problems": [{"message": e.message, "hint": e.hint} for e in problems.values()],
         }
 
-    def run(self, report: Progress | None = None) -> Coroutine[Any, Any, None]:
+    def run(
+        self, report: Progress | None = None, *, installs: bool = True
+    ) -> Coroutine[Any, Any, None]:
         """Bring everything up to date once; what cannot be had is in the status."""
         self._runs += 1  # not when it first runs: the status after a request says so
-        return self._run(report or _ignore)
+        return self._run(report or _ignore, installs)
 
-    async def _run(self, report: Progress) -> None:
+    def token_changed(self) -> None:
+        """Fetch what had to wait for a token."""
+        if self._skills.waits_for_token:
+            self._wake.set()
+
+    async def keep(self, *, installs: bool = True) -> None:
+        """Repeat what failed, with back-off, and refresh the rest, until cancelled."""
+        attempt = 0
+        while True:
+            attempt = attempt + 1 if any(map(_may_pass, self._problems.values())) else 0
+            pause = self.refresh_seconds
+            if attempt:
+                first, longest = self.first_pause_seconds, self.longest_pause_seconds
+                pause = backoff_seconds(attempt - 1, first, longest)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+            self._wake.clear()
+            await self.run(installs=installs)
+
+    async def _run(self, report: Progress, installs: bool) -> None:
         try:
             async with self._turn:
-                await self._install_cli(report)
+                if installs:
+                    await self._try("cli", self._cli.install(report), report)
+                self._found = await self._cli.find()
+                if self._found is not None:
+                    official = self._skills.fetch_official(self._found, self._cli.environment())
+                    await self._try("official", official, report)
+                await self._try("company", self._skills.fetch_company(), report)
+                await self._try("links", asyncio.to_thread(self._skills.link), report)
+                self._listed = await asyncio.to_thread(self._skills.status)
         finally:
             self._runs -= 1
 
-    async def repeat(self) -> None:
-        """Repeat what failed, with back-off, until nothing is missing."""
-        for attempt in itertools.count():
-            pause = backoff_seconds(attempt, self.first_pause_seconds, self.longest_pause_seconds)
-            await asyncio.sleep(pause)
-            if self._problem is None or not self._problem.is_temporary:
-                return
-            await self.run()
-
-    async def _install_cli(self, report: Progress) -> None:
-        before, self._problem = self._problem, None
+    async def _try(self, part: str, work: Awaitable[None], report: Progress) -> None:
+        """Await a part of the work; remember, report and log what it raises, once each."""
+        before = self._problems.pop(part, None)
         try:
-            await self._cli.install(report)
-        except InstallError as error:
-            self._problem = error
-            text = f"The Databricks CLI is not installed: {error.message}"
-            if before is None or before.message != error.message:  # once, not at each attempt
-                self.log.warning("%s %s", text, error.hint)
-            report(1.0, text)
-        self._found = await self._cli.find()
+            await work
+        except (DbxAgentsError, OSError) as error:
+            problem = error if isinstance(error, DbxAgentsError) else _disk_error(error)
+            self._problems[part] = problem
+            what = "The Databricks CLI is not installed: " if part == "cli" else ""
+            if before is None or before.message != problem.message:
+                self.log.warning("%s%s %s", what, problem.message, problem.hint)
+            report(1.0, f"{what}{problem.message}")
+
+
+def _may_pass(error: DbxAgentsError) -> bool:
+    return getattr(error, "is_temporary", isinstance(error, WorkspaceUnavailableError))
+
+
+def _disk_error(error: OSError) -> InstallError:
+    return InstallError(
+        f"Skills cannot be written: {error.strerror} ({error.filename}).",
+        "Check the free space and the permissions of ~/.local and ~/.agents.",
+    )
 
 
 def _ignore(_fraction: float | None, _message: str) -> None:

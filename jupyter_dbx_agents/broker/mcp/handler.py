@@ -18,7 +18,7 @@ from ..._version import __version__
 from ..call import AGENT_STALLED, BROKER_FAILED
 from ..gateway_errors import GatewayGoneError
 from ..ledger import printable_path
-from ..model_proxy import AgentStalledError, ModelProxyHandler
+from ..model_proxy import JOINED_AT_ONCE_BYTES, AgentStalledError, ModelProxyHandler
 from ..refusals import Refusal, not_served
 from . import messages
 from .forwarding import CutError, Forwarding
@@ -60,8 +60,8 @@ class McpHandler(ModelProxyHandler):
         return None
 
     def is_use(self) -> bool:
-        """Return whether a tool is called; all else an agent does by itself while it idles."""
-        return self.request.method == "POST" and b'"tools/call"' in b"".join(self._body)
+        """Return False: ``_post`` notes the call of a tool; all else agents do while they idle."""
+        return False
 
     async def respond(self) -> None:
         """Answer for as long as the client is there."""
@@ -71,9 +71,9 @@ class McpHandler(ModelProxyHandler):
     # ---- messages
 
     async def _post(self) -> None:
-        body = b"".join(self._body)
+        body = await self._whole_body()
         try:
-            message = messages.parse_message(body)
+            message = await _parsed(body)
         except MessageError as problem:
             self._refuse(HTTPStatus.BAD_REQUEST, None, PARSE_ERROR, str(problem))
             return
@@ -83,6 +83,9 @@ class McpHandler(ModelProxyHandler):
         session = self._session(message)
         if session is None:
             return
+        if message.tool:
+            self._is_use = True
+            self.shared.use.begin()
         if not message.is_request:
             self.shared.tasks.spawn(session.tell(body))
             self.answer_head(HTTPStatus.ACCEPTED, [("Content-Length", "0")])
@@ -217,6 +220,13 @@ class McpHandler(ModelProxyHandler):
             raise
         finally:
             first.cancel()
+
+
+async def _parsed(body: bytes) -> Message:
+    """Return the message in a body, a large one by a thread.  Raises MessageError."""
+    if len(body) > JOINED_AT_ONCE_BYTES:
+        return await asyncio.to_thread(messages.parse_message, body)
+    return messages.parse_message(body)
 
 
 def _headers(content_type: str) -> list[tuple[str, str]]:

@@ -52,6 +52,7 @@ class WorkKeeper:
         self._tree, self._failures, self._next_try_at, self._count = "", 0, 0.0, 0
         self._is_new = True
         self.kept_at, self.message = "", ""
+        self.files = 0  # not committed
         self.left_out: dict[str, str] = {}
 
     @property
@@ -65,6 +66,7 @@ class WorkKeeper:
         return {
             "kept_at": self.kept_at,
             "pending": self.is_pending,
+            "files": self.files,
             "message": self.message,
             "left_out": listed,
         }
@@ -79,6 +81,7 @@ class WorkKeeper:
             return False
         try:
             found = await survey(self.sync.repository)
+            self.files = len(found.entries)
             if not self._is_due(found, at_once):
                 return False
             return await self._keep(found)
@@ -181,7 +184,8 @@ class WorkKeepers:
             started = time.monotonic()
             if not (self._is_waiting() or self.is_off):
                 for keeper in self._current():
-                    if await keeper.look():
+                    before = keeper.files
+                    if await keeper.look() or keeper.files != before:
                         changed()
             self.looks += 1
             spent = time.monotonic() - started

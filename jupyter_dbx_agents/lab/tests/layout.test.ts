@@ -9,8 +9,8 @@ const LEVELS = [
   ['text'],
   ['server'],
   ['settings', 'status'],
-  ['screen'],
-  ['attention', 'files', 'launcher', 'terminals', 'token'],
+  ['screen', 'widgets'],
+  ['attention', 'continuity', 'files', 'launcher', 'terminals', 'token'],
   ['panel'],
   ['index']
 ];

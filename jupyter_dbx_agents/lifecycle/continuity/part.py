@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from tornado.web import HTTPError
 from traitlets import Bool, Enum, List, TraitError, Unicode, default, validate
@@ -28,7 +28,10 @@ from .selection import HOME_FILES
 from .store import Store
 from .terminals import OpenTerminals, all_conversations
 
-ALL, PROJECTS, NOTHING = "all", "projects", "nothing"
+Keeps = Literal["all", "projects", "nothing"]
+ALL: Keeps = "all"
+PROJECTS: Keeps = "projects"
+NOTHING: Keeps = "nothing"
 _RECORD = "continuity.json"
 _FORGOTTEN = "What was kept is forgotten; nothing more is kept until the next start."
 _MOST_LISTED = 100
@@ -45,10 +48,25 @@ class ConversationModel(TypedDict):
     at: str
 
 
+class ConversationsModel(TypedDict):
+    """The REST model of several conversations."""
+
+    conversations: list[ConversationModel]
+
+
+class ForgottenHome(TypedDict):
+    """What was deleted: files in ``folder``, their bytes, and work in progress of ``projects``."""
+
+    folder: str
+    files: int
+    bytes: int
+    projects: list[str]
+
+
 class ContinuityStatus(TypedDict):
     """What of the home is kept, and what is coming back."""
 
-    keeps: str
+    keeps: Keeps
     kept_at: str
     pending: bool
     message: str
@@ -78,7 +96,7 @@ class Continuity(LoggingConfigurable):
     look_seconds = 5.0
 
     @default("keeps")
-    def _default_keeps(self) -> str:
+    def _default_keeps(self) -> Keeps:
         return ALL if self._is_databricks_app else PROJECTS
 
     @validate("dotfiles")
@@ -204,7 +222,7 @@ class Continuity(LoggingConfigurable):
         """Bring it all back.  Raises RequestError, GitSyncError or WorkspaceError."""
         return await self._back.run()
 
-    async def forget(self) -> dict[str, Any]:
+    async def forget(self) -> ForgottenHome:
         """Delete what is kept of homes and of work in progress, and keep no more until a restart.
 
         Returns what it was.  Raises RequestError without a token, and WorkspaceError.

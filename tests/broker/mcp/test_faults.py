@@ -507,3 +507,12 @@ async def test_a_session_of_before_is_refused_so_that_the_agent_begins_another()
     async with agent_of() as agent:
         reply = await agent.post(request("tools/list", {}), **{"Mcp-Session-Id": "old"})
         assert reply.status_code == 404
+
+
+async def test_a_large_message_is_handed_on_whole():
+    async with agent_of() as agent:
+        text = "x" * 3_000_000
+        call = request("tools/call", {"name": WRITE, "arguments": {"text": text}})
+        assert (await agent.post(call)).json()["result"]
+        assert agent.workspace.calls[-1]["params"]["arguments"]["text"] == text
+        assert agent.site.broker.shared.held.bytes == 0

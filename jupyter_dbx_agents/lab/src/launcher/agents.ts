@@ -7,6 +7,7 @@ import type { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
 import type { ILauncher } from '@jupyterlab/launcher';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { DisposableSet } from '@lumino/disposable';
+import type { Widget } from '@lumino/widgets';
 import { absolute } from '../server/paths';
 import { errorText, requestJupyter } from '../server/requests';
 import { startCommand } from '../status/commands';
@@ -36,23 +37,24 @@ export class AgentLauncher {
     this._follow();
   }
 
-  /** Start an agent in a terminal of its own; `cwd` is an absolute folder. */
-  async start(name: string, cwd?: string): Promise<void> {
+  /** Start an agent in a terminal of its own, and return its tab; `cwd` is an absolute folder. */
+  async start(name: string, cwd?: string): Promise<Widget | undefined> {
     const agent = this._agents().find(one => one.name === name);
     if (!agent) {
-      return;
+      return undefined;
     }
     if (!isReady(agent)) {
       Notification.warning(this._notReady(agent), { autoClose: 5000 });
-      return;
+      return undefined;
     }
     try {
-      await openTerminal(this._app, {
+      return await openTerminal(this._app, {
         shell_command: shellThatStarts(agent.command),
         cwd: cwd ?? this._folder()
       });
     } catch (error) {
       Notification.error(`${agent.title}: ${errorText(error, this._trans)}`, { autoClose: false });
+      return undefined;
     }
   }
 
@@ -104,7 +106,7 @@ export class AgentLauncher {
     const folder = folderIn(String(cwd ?? this._places.browser?.model.path ?? ''));
     return folder
       ? this._trans.__('Start %1 in %2', title, folder)
-      : this._trans.__('Start %1 in a terminal', title);
+      : this._trans.__('Start %1 in the projects folder', title);
   }
 
   private _notReady(agent: Agent): string {
@@ -154,14 +156,17 @@ export function shellThatStarts(command: string): string[] {
   return ['bash', '-c', `exec bash --rcfile <(printf '%s\\n' "$@") -i`, 'bash', ...start];
 }
 
-/** Start a terminal on the server and open its tab; return its name.  Raises ServerError. */
+/**
+ * Start a terminal on the server and open its tab; return that, which then takes a launcher's place.
+ *
+ * Raises ServerError.
+ */
 export async function openTerminal(
   app: JupyterFrontEnd,
   body: { shell_command?: string[]; cwd?: string | undefined }
-): Promise<string> {
+): Promise<Widget> {
   const { name } = await requestJupyter<{ name: string }>('api/terminals', 'POST', body);
   // The terminal runs: show it even if the list of terminals cannot be loaded.
   await app.serviceManager.terminals.refreshRunning().catch(() => undefined);
-  await app.commands.execute('terminal:open', { name });
-  return name;
+  return app.commands.execute('terminal:open', { name });
 }

@@ -6,6 +6,7 @@ import type { ILauncher } from '@jupyterlab/launcher';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { folderIcon } from '@jupyterlab/ui-components';
 import { DisposableSet } from '@lumino/disposable';
+import type { Widget } from '@lumino/widgets';
 import { browsable } from '../server/paths';
 import { errorText } from '../server/requests';
 import { type Project, recentProjects } from '../status/model';
@@ -50,10 +51,10 @@ export function showProjects(
   });
 }
 
-async function open(app: JupyterFrontEnd, folder: NonNullable<Project['folder']>): Promise<void> {
+async function open(app: JupyterFrontEnd, folder: NonNullable<Project['folder']>): Promise<Widget> {
   const path = browsable(folder);
   if (path !== null) {
     await app.commands.execute('filebrowser:open-path', { path });
   }
-  await openTerminal(app, { cwd: folder });
+  return openTerminal(app, { cwd: folder });
 }

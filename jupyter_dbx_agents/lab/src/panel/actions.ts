@@ -7,20 +7,8 @@ import type { CommandRegistry } from '@lumino/commands';
 import { doingOf, nameOf, sessionIn } from '../attention/needs';
 import { errorText, request } from '../server/requests';
 import { ENTER_TOKEN, startCommand } from '../status/commands';
-import type {
-  AgentSession,
-  Forgotten,
-  Offer,
-  Pat,
-  Restorable,
-  Restored,
-  Status,
-  Step
-} from '../status/model';
+import type { AgentSession, Forgotten, Pat, Restorable, Restored, Status } from '../status/model';
 import type { IStatusStore } from '../status/store';
-
-// Projects come back at the pace of the workspace's limits.
-const LONGEST_MILLISECONDS = 24 * 3600 * 1000;
 
 export class Actions {
   constructor(
@@ -205,50 +193,6 @@ export class Actions {
     this._run(async () => {
       const { restorable } = await request<{ restorable?: Restorable[] }>('projects');
       then(restorable ?? []);
-    });
-  }
-
-  /** Call `then` with what is kept of former starts. */
-  findOffer(then: (offer: Offer) => void): void {
-    this._run(async () => {
-      const { offer } = await request<{ offer?: Offer }>('continuity');
-      if (offer) {
-        then(offer);
-      }
-    });
-  }
-
-  /** Bring everything back; the status has the progress.  Call `then` at the end. */
-  comeBack(then: () => void): void {
-    this._run(async () => {
-      const path = 'continuity/restore';
-      const { steps } = await request<{ steps?: Step[] }>(path, 'POST', {}, LONGEST_MILLISECONDS);
-      const failed = steps?.filter(step => step.state === 'failed') ?? [];
-      if (failed.length) {
-        const names = failed.map(step => step.name).join(', ');
-        Notification.warning(this._trans.__('Not everything is back: %1', names));
-      }
-      await this._store.refresh();
-      then();
-    });
-  }
-
-  /** Delete what is kept beside commits, after a confirmation; then call `then`. */
-  forgetKept(then: () => void): void {
-    this._run(async () => {
-      const { button } = await showDialog({
-        title: this._trans.__('Forget what is kept?'),
-        body: this._trans.__(
-          'Conversations, history and uncommitted work are deleted in your workspace; what is here stays. Nothing more is kept until the next start.'
-        ),
-        buttons: [Dialog.cancelButton(), Dialog.warnButton({ label: this._trans.__('Forget') })]
-      });
-      if (button.accept) {
-        const { files } = await request<{ files?: number }>('continuity', 'DELETE');
-        Notification.success(this._trans.__('%1 files were deleted.', files ?? 0));
-        await this._store.refresh();
-        then();
-      }
     });
   }
 

@@ -13,8 +13,8 @@ import {
   type Task
 } from '../status/model';
 import { tokenText } from '../text';
+import { Button, Message, Section, State } from '../widgets/parts';
 import type { Context } from './context';
-import { Button, Message, Section, State } from './parts';
 
 const INSTALL = 'install-';
 
@@ -95,15 +95,11 @@ function AgentLine(
   return (
     <li>
       <div className="jp-DbxAgents-line">
-        <label className="jp-DbxAgents-grow jp-DbxAgents-line" title={agent.version}>
-          <input
-            type="checkbox"
-            checked={agent.enabled !== false}
-            onChange={event => actions.changeAgent(agent.name, { enabled: event.target.checked })}
-          />
-          <icon.react tag="span" width="20px" height="20px" />
-          <span>{agent.title}</span>
-        </label>
+        <icon.react tag="span" width="20px" height="20px" />
+        <span className="jp-DbxAgents-agent" title={`${agent.title} ${agent.version ?? ''}`.trim()}>
+          {agent.title}
+        </span>
+        {agent.enabled !== false && <Model {...{ agent, report, actions, trans }} />}
         {props.isInstallable ? (
           <Button
             label={trans.__('Install')}
@@ -112,17 +108,20 @@ function AgentLine(
           />
         ) : (
           <Button
-            label={trans.__('Start')}
+            label="▶"
             name={trans.__('Start %1', agent.title)}
             disabled={!isReady(agent) || !actions.canStart(agent.name)}
             onClick={() => actions.startAgent(agent.name)}
           />
         )}
+        <input
+          type="checkbox"
+          aria-label={agent.title}
+          title={trans.__('Whether %1 is on', agent.title)}
+          checked={agent.enabled !== false}
+          onChange={event => actions.changeAgent(agent.name, { enabled: event.target.checked })}
+        />
       </div>
-      {agent.enabled !== false && <Model {...{ agent, report, actions, trans }} />}
-      {agent.enabled !== false && report && (
-        <p className="jp-DbxAgents-quiet">{abilities(report, trans).join(', ')}</p>
-      )}
       {agent.not_followed?.map(path => (
         <p key={path} className="jp-DbxAgents-quiet">
           {trans.__('Not followed: %1 names another provider or key', path)}
@@ -134,6 +133,11 @@ function AgentLine(
       <Message message={agent.message} hint={agent.hint} isBad />
     </li>
   );
+}
+
+/** Return a model's name without what the agent's models begin with; its tooltip has all of it. */
+function shortName(model: string): string {
+  return model.replace(/^(?:system\.ai\.)?databricks-(?:claude-|gemini-)?/, '');
 }
 
 /** Return what a model takes, in words. */
@@ -151,12 +155,18 @@ function abilities(report: ModelReport, trans: TranslationBundle): string[] {
 function Model({ agent, report, actions, trans }: LineProps): React.ReactElement | null {
   const model = report?.model ?? agent.model ?? '';
   const models = [...new Set([model, ...(report?.alternatives ?? [])])].filter(Boolean);
+  const about = [model, ...(report ? abilities(report, trans) : [])].join('\n');
   if (models.length < 2 && !agent.model_is_chosen) {
-    return model ? <p className="jp-DbxAgents-quiet">{model}</p> : null;
+    return model ? (
+      <span className="jp-DbxAgents-quiet jp-DbxAgents-name" title={about}>
+        {shortName(model)}
+      </span>
+    ) : null;
   }
   return (
     <select
       className="jp-mod-styled"
+      title={about}
       aria-label={trans.__('Model of %1', agent.title)}
       value={model}
       onChange={event => {
@@ -164,7 +174,9 @@ function Model({ agent, report, actions, trans }: LineProps): React.ReactElement
       }}
     >
       {models.map(one => (
-        <option key={one}>{one}</option>
+        <option key={one} value={one}>
+          {shortName(one)}
+        </option>
       ))}
       {agent.model_is_chosen && <option value="">{trans.__('Default')}</option>}
     </select>

@@ -5,8 +5,8 @@ import * as React from 'react';
 import { isNeeded, isOverdue, isUsable, type Pat } from '../status/model';
 import { clock, secondsUntil } from '../text';
 import { Candidates } from '../token/candidates';
+import { Button, Message, Section, State, useNow } from '../widgets/parts';
 import type { Context } from './context';
-import { Button, Message, Section, State, useNow } from './parts';
 
 export function Credential({ store, actions, trans }: Context): React.ReactElement | null {
   const { pat, workspace } = store.status;

@@ -2,8 +2,8 @@
 
 import * as React from 'react';
 import type { McpServer } from '../status/model';
+import { Button, Message, Section, State } from '../widgets/parts';
 import type { Context } from './context';
-import { Button, Message, Section, State } from './parts';
 
 type Part = Pick<Context, 'actions' | 'trans'>;
 

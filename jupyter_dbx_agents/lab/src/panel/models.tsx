@@ -4,8 +4,8 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { latencies, titleOf, type Usage as UsageModel, usageKey } from '../status/model';
 import { countText } from '../text';
+import { Chart, Message, Section } from '../widgets/parts';
 import type { Context } from './context';
-import { Chart, Message, Section } from './parts';
 
 const MOST_POINTS = 30;
 
@@ -47,6 +47,22 @@ function Usage({ store, trans }: Pick<Context, 'store' | 'trans'>): React.ReactE
   if (!usage?.length) {
     return null;
   }
+  const calls = usage.reduce((sum, row) => sum + row.calls, 0);
+  return (
+    <details>
+      <summary>{trans._n('%1 call', '%1 calls', calls)}</summary>
+      <UsageTable usage={usage} recent={recent} store={store} trans={trans} />
+    </details>
+  );
+}
+
+function UsageTable(
+  props: { usage: UsageModel[]; recent: Record<string, number[]> } & Pick<
+    Context,
+    'store' | 'trans'
+  >
+): React.ReactElement {
+  const { usage, recent, store, trans } = props;
   return (
     <table>
       <thead>

@@ -3,8 +3,8 @@
 import type { Message } from '@lumino/messaging';
 import { Panel, type Widget } from '@lumino/widgets';
 import { panelIcon } from '../launcher/icons';
+import { createErrorMessage } from '../widgets/errors';
 import type { Context } from './context';
-import { createErrorMessage } from './errors';
 
 // Only while the panel is shown.
 const USAGE_MILLISECONDS = 10_000;

@@ -7,10 +7,11 @@ import {
 } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { KeptActions } from '../continuity/actions';
+import { offerOnce } from '../continuity/offer';
 import { OPEN_PANEL } from '../status/commands';
 import { IStatusStore } from '../status/store';
 import { Actions } from './actions';
-import { offerOnce } from './offer';
 import { StatusPanel } from './panel';
 
 export const panel: JupyterFrontEndPlugin<void> = {
@@ -28,14 +29,16 @@ export const panel: JupyterFrontEndPlugin<void> = {
   ) => {
     const trans = (translator ?? nullTranslator).load('jupyter_dbx_agents');
     const actions = new Actions(store, commands, trans);
-    const panel = new StatusPanel({ store, actions, terminals: serviceManager.terminals, trans });
+    const kept = new KeptActions(store, trans);
+    const terminals = serviceManager.terminals;
+    const panel = new StatusPanel({ store, actions, kept, terminals, trans });
     shell.add(panel, 'left', { rank: 250 });
     restorer?.add(panel, panel.id);
     commands.addCommand(OPEN_PANEL, {
       label: trans.__('Databricks: Show Panel'),
       execute: () => shell.activateById(panel.id)
     });
-    offerOnce(store, actions, () => shell.activateById(panel.id), trans);
+    offerOnce(store, kept, () => shell.activateById(panel.id), trans);
     palette?.addItem({ command: OPEN_PANEL, category: trans.__('Agents') });
   }
 };

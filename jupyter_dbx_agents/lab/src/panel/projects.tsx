@@ -2,8 +2,8 @@
 
 import * as React from 'react';
 import { nextTryOf, type Project, progressOf, type Restorable } from '../status/model';
+import { Button, Message, Remarks, Section, State } from '../widgets/parts';
 import type { Context } from './context';
-import { Button, Message, Remarks, Section, State } from './parts';
 
 type Part = Pick<Context, 'actions' | 'trans'>;
 
@@ -35,11 +35,20 @@ function ProjectLine({ project, actions, trans }: { project: Project } & Part): 
   const { name, state, history } = project;
   const { safeAt, files } = progressOf(project);
   const nextTry = nextTryOf(project);
+  const uncommitted = project.work?.files ?? 0;
   return (
     <li>
       <div className="jp-DbxAgents-line">
         <Name name={name} destination={project.destination} />
-        <State state={state} trans={trans} />
+        {/* What is in the workspace says nothing of what is not committed. */}
+        {!(uncommitted && state === 'synced') && <State state={state} trans={trans} />}
+        {uncommitted > 0 && (
+          <State
+            state="uncommitted"
+            text={trans._n('%1 not committed', '%1 not committed', uncommitted)}
+            trans={trans}
+          />
+        )}
       </div>
       <div className="jp-DbxAgents-line">
         <span className="jp-DbxAgents-grow jp-DbxAgents-quiet" title={history?.commit}>

@@ -4,8 +4,8 @@ import * as React from 'react';
 import { doingOf, nameOf, needsOf } from '../attention/needs';
 import { type AgentSession, programIn, type Status } from '../status/model';
 import { ageText, byteText } from '../text';
+import { Button, Section, State, useNow } from '../widgets/parts';
 import type { Context } from './context';
-import { Button, Section, State, useNow } from './parts';
 
 // Above this the platform may soon end the container.
 const HIGH_SHARE = 0.85;

@@ -2,25 +2,26 @@
 
 import { ReactWidget, UseSignal } from '@jupyterlab/apputils';
 import * as React from 'react';
+import { Continuity } from '../continuity/section';
+import { ErrorBoundary } from '../widgets/errors';
 import { Agents, Startup } from './agents';
 import type { Context } from './context';
-import { Continuity } from './continuity';
 import { Credential } from './credential';
-import { ErrorBoundary } from './errors';
 import { McpServers } from './mcp';
 import { Models } from './models';
 import { Projects } from './projects';
 import { Memory, Sessions } from './sessions';
 
+// Work first, plumbing last.
 const PARTS = {
   Sessions,
-  Credential,
+  Continuity,
+  Projects,
   Startup,
   Agents,
   McpServers,
-  Continuity,
-  Projects,
   Models,
+  Credential,
   Memory
 };
 

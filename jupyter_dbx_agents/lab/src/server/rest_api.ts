@@ -759,7 +759,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Databricks' own tools: the CLI */
+        /** Databricks' own tools: the CLI and skills */
         get: {
             parameters: {
                 query?: never;
@@ -1519,6 +1519,8 @@ export interface components {
             work: {
                 /** @description When what is not committed was kept, '' for nothing */
                 kept_at: string;
+                /** @description How many files are not committed */
+                files: number;
                 /** @description Whether something has changed since */
                 pending: boolean;
                 /** @description Why it is not kept, '' if it is */
@@ -1814,6 +1816,15 @@ export interface components {
                 message: string;
                 hint: string;
             };
+            /** @description Those that agents have */
+            skills: {
+                name: string;
+                description: string;
+                /** @enum {string} */
+                source: "databricks" | "company" | "yours" | "app";
+            }[];
+            /** @description Skills that cannot be had */
+            problems: components["schemas"]["Error"][];
         };
         Status: {
             version: string;

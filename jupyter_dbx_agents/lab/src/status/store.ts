@@ -87,6 +87,8 @@ export class StatusStore implements IStatusStore {
     this._connect();
     // Replace a connection that may be dead, without showing anything if all is well.
     onWake(() => this._connect());
+    // The socket would not notice for minutes.
+    window.addEventListener('offline', () => this._onClose());
   }
 
   put(part: Partial<Status>): void {

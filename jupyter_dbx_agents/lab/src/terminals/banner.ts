@@ -46,7 +46,12 @@ export function showHint(
     'Agents: %1. Type a name here, or click a card in the launcher (+).',
     commands.join(', ')
   );
-  const hint = new Hint(
+  const bar = new Bar('note');
+  const close = (): void => {
+    bar.dispose();
+    onClose();
+  };
+  bar.fill(
     [
       ...(commands.length ? [agents] : []),
       trans.__('Paste or drop files here: they are uploaded and their paths inserted.'),
@@ -54,36 +59,35 @@ export function showHint(
         'What you commit under ~/projects is copied to your workspace. For everything else, click the Databricks item in the status bar.'
       )
     ],
-    trans.__('Got it'),
-    () => {
-      hint.dispose();
-      onClose();
-    }
+    [{ label: trans.__('Got it'), onClick: close }]
   );
-  host.addWidget(hint);
+  bar.addClass('jp-DbxAgents-hint');
+  host.addWidget(bar);
 }
 
-/** Some lines with a button, as high as they are. */
-class Hint extends Widget {
+/** Some lines with buttons, as high as they are; it takes room and covers nothing. */
+export class Bar extends Widget {
   private _content = document.createElement('div');
 
-  constructor(lines: string[], label: string, onClick: () => void) {
+  constructor(role: string) {
     super();
-    this.addClass('jp-DbxAgents-hint');
-    this.node.setAttribute('role', 'note');
-    const button = document.createElement('button');
-    button.type = 'button';
-    button.textContent = label;
-    button.onclick = onClick;
-    const texts = lines.map(line => {
-      const p = document.createElement('p');
-      p.textContent = line;
-      return p;
-    });
-    const text = document.createElement('div');
-    text.append(...texts);
-    this._content.append(text, button);
+    this.addClass('jp-DbxAgents-bar');
+    this.node.setAttribute('role', role);
     this.node.append(this._content);
+  }
+
+  /** Show these lines and buttons from now on. */
+  fill(lines: string[], buttons: { label: string; onClick: () => void }[]): void {
+    const text = document.createElement('div');
+    text.append(...lines.map(line => element('p', line)));
+    const controls = buttons.map(({ label, onClick }) => {
+      const button = element('button', label);
+      button.type = 'button';
+      button.onclick = onClick;
+      return button;
+    });
+    this._content.replaceChildren(text, ...controls);
+    this._fit();
   }
 
   protected override onAfterAttach(msg: Message): void {
@@ -99,9 +103,18 @@ class Hint extends Widget {
   /** Lumino's layout asks for the least height in the style, not for the content's. */
   private _fit(): void {
     const height = `${this._content.offsetHeight}px`;
-    if (this.node.style.minHeight !== height) {
+    if (this.isAttached && this.node.style.minHeight !== height) {
       this.node.style.minHeight = height;
       this.parent?.fit();
     }
   }
+}
+
+function element<K extends keyof HTMLElementTagNameMap>(
+  name: K,
+  text: string
+): HTMLElementTagNameMap[K] {
+  const node = document.createElement(name);
+  node.textContent = text;
+  return node;
 }

@@ -16,6 +16,7 @@ import { onWake } from '../server/wake';
 import { isStopping } from '../status/model';
 import type { IStatusStore } from '../status/store';
 import { Banner } from './banner';
+import type { EndedTerminals } from './ended';
 import type { TerminalLink } from './link';
 import { Reconnector } from './reconnector';
 import type { RunningPoll } from './running_poll';
@@ -40,7 +41,8 @@ export class Connection {
     private _trans: TranslationBundle,
     host: HTMLElement,
     private _open: () => Promise<unknown>,
-    private _running: RunningPoll
+    private _running: RunningPoll,
+    private _ended: EndedTerminals
   ) {
     this._banner = new Banner(host);
     const end = (): void => _terminal.session.dispose();
@@ -189,8 +191,9 @@ export class Connection {
       return;
     }
     if (!isSameServer) {
-      const text = this._trans.__('The server restarted, so this session ended.');
-      this._keep(text + unsent);
+      this._free();
+      this._banner.hide();
+      this._ended.add(this._terminal, unsent);
     } else if (!isEndReported) {
       this._keep(this._trans.__('This session has ended.') + unsent);
     } else if (this._closesOnExit) {
@@ -204,14 +207,18 @@ export class Connection {
   }
 
   /**
-   * Keep the output readable.
+   * Free the session's name, and keep the output readable.
    *
    * JupyterLab finds a tab by its session's name, which is read-only but free for another terminal
    * now: so it is redefined.  This may go when JupyterLab passes over disposed sessions.
    */
-  private _keep(text: string): void {
+  private _free(): void {
     const { session } = this._terminal;
     Object.defineProperty(session, 'name', { value: `${session.name} (ended)` });
+  }
+
+  private _keep(text: string): void {
+    this._free();
     this._offerAnother(text);
   }
 

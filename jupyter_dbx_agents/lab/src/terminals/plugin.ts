@@ -14,6 +14,7 @@ import { Settings } from '../settings';
 import { IStatusStore } from '../status/store';
 import { showHint } from './banner';
 import { Connection } from './connection';
+import { EndedTerminals } from './ended';
 import { acceptFiles, acceptPaths } from './files';
 import { acknowledge } from './flow';
 import { TerminalLink } from './link';
@@ -34,7 +35,8 @@ export const terminals: JupyterFrontEndPlugin<void> = {
     themes: IThemeManager | null,
     translator: ITranslator | null
   ) => {
-    const { commands, serviceManager } = app;
+    const { commands, serviceManager, shell } = app;
+    const trans = (translator ?? nullTranslator).load('jupyter_dbx_agents');
     const settings = new Settings();
     void settings.follow(registry);
     void app.started.then(() => reportTheme(themes, registry, store));
@@ -42,8 +44,14 @@ export const terminals: JupyterFrontEndPlugin<void> = {
       app,
       store,
       settings,
-      trans: (translator ?? nullTranslator).load('jupyter_dbx_agents'),
+      trans,
       running: new RunningPoll(serviceManager.terminals),
+      ended: new EndedTerminals(
+        store,
+        trans,
+        bar => shell.add(bar, 'header'),
+        () => commands.execute('terminal:create-new')
+      ),
       openAnother: () => commands.execute('terminal:create-new'),
       pathOf: path => absolute(serviceManager.contents.localPath(path))
     };
@@ -56,6 +64,7 @@ export const terminals: JupyterFrontEndPlugin<void> = {
 
 /** What the terminals of this page share. */
 interface Page {
+  ended: EndedTerminals;
   app: JupyterFrontEnd;
   store: IStatusStore;
   settings: Settings;
@@ -68,7 +77,7 @@ interface Page {
 /** Add everything to a terminal's tab. */
 async function enhance(
   { content, contentHeader, node }: MainAreaWidget<ITerminal.ITerminal>,
-  { app, store, settings, trans, running, openAnother, pathOf }: Page
+  { app, store, settings, trans, running, ended, openAnother, pathOf }: Page
 ): Promise<void> {
   const ready = xtermOf(content);
   void ready.then(xterm => xterm && meetAgents(xterm));
@@ -81,7 +90,17 @@ async function enhance(
   if (content.isDisposed) {
     return;
   }
-  const connection = new Connection(content, xterm, link, store, trans, node, openAnother, running);
+  const connection = new Connection(
+    content,
+    xterm,
+    link,
+    store,
+    trans,
+    node,
+    openAnother,
+    running,
+    ended
+  );
   if (xterm) {
     addLinks(xterm, app, () => content.session.name, trans);
     allowCopy(xterm, () => settings.copyFromPrograms && !connection.isReplaying, trans);

@@ -10,6 +10,7 @@ const SHELLS = new Set(['bash', 'sh', 'zsh', 'fish', 'dash']);
 export class TabName {
   private _program = '';
   private _ours = '';
+  private _last = '';
 
   constructor(
     private _terminal: ITerminal.ITerminal,
@@ -19,6 +20,7 @@ export class TabName {
   ) {
     _store.changed.connect(this._follow, this);
     const stop = () => _store.changed.disconnect(this._follow, this);
+    _terminal.title.changed.connect(this._keepName, this);
     _terminal.disposed.connect(stop);
     // The tab may stay, under its last name; another terminal may get the session's.
     _terminal.session.disposed.connect(stop);
@@ -29,6 +31,16 @@ export class TabName {
     const program = programIn(this._store.status, this._terminal.session.name);
     if (program !== this._program && this._isEnabled()) {
       this._name(program);
+    }
+  }
+
+  /** Programs that end take their title off; the tab keeps a name, also when the server is gone. */
+  private _keepName(): void {
+    const { title } = this._terminal;
+    if (title.label) {
+      this._last = title.label;
+    } else if (this._last) {
+      title.label = this._last;
     }
   }
 

@@ -13,7 +13,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Widget } from '@lumino/widgets';
 import * as React from 'react';
 import { errorText, request } from '../server/requests';
-import { isNeeded, isUsable, type Pasted, type Pat } from '../status/model';
+import { isNeeded, isStopping, isUsable, type Pasted, type Pat } from '../status/model';
 import type { IStatusStore } from '../status/store';
 import { Candidates } from './candidates';
 import { type Pasted as Entered, PatDialog } from './dialog';
@@ -70,8 +70,8 @@ export class PatFlow {
 
   private _follow(): void {
     const { pat } = this._store.status;
-    if (!pat || pat.state === 'adopting') {
-      return; // what comes of it may be that a token is needed as before
+    if (!pat || pat.state === 'adopting' || isStopping(this._store.status)) {
+      return; // what comes of it may be that a token is needed as before; nobody can take one
     }
     const needed = isNeeded(this._store.status);
     const isOnPurpose = pat.is_logged_out === true && this._wasNeeded !== null;

@@ -1,4 +1,4 @@
-"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{39(t,e,r){var o=r(37),a=r.n(o),n=r(38),i=(r.n(n))()(a());i.push([t.id,`/* The status bar centres the text of labels, but not of buttons. */
+"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{39(e,t,r){var o=r(37),a=r.n(o),n=r(38),i=(r.n(n))()(a());i.push([e.id,`/* The status bar centres the text of labels, but not of buttons. */
 .jp-DbxAgents-StatusItem {
   display: flex;
   align-items: center;
@@ -228,6 +228,17 @@
   font-size: var(--jp-ui-font-size0);
 }
 
+.jp-DbxAgents-agent {
+  flex: 1 0 auto;
+}
+
+.jp-DbxAgents-line > select.jp-mod-styled {
+  flex: 1 1 48px;
+  min-width: 48px;
+  width: 0;
+  margin-top: 0;
+}
+
 .jp-DbxAgents-Panel input[type="checkbox"] {
   margin: 0;
 }
@@ -356,29 +367,29 @@
   white-space: pre-line; /* a line for each of several files */
 }
 
-.jp-DbxAgents-hint {
+.jp-DbxAgents-bar {
   border-bottom: 1px solid var(--jp-border-color1);
   background: var(--jp-layout-color2);
   color: var(--jp-ui-font-color1);
   font-size: var(--jp-ui-font-size1);
 }
 
-.jp-DbxAgents-hint > div {
+.jp-DbxAgents-bar > div {
   display: flex;
   align-items: center;
   gap: 12px;
   padding: 4px 12px;
 }
 
-.jp-DbxAgents-hint > div > div {
+.jp-DbxAgents-bar > div > div {
   flex: 1;
 }
 
-.jp-DbxAgents-hint p {
+.jp-DbxAgents-bar p {
   margin: 2px 0;
 }
 
-:is(.jp-DbxAgents-banner, .jp-DbxAgents-hint) button {
+:is(.jp-DbxAgents-banner, .jp-DbxAgents-bar) button {
   margin: 2px 0 2px 8px;
   padding: 2px 10px;
   border: 1px solid var(--jp-border-color1);
@@ -389,7 +400,7 @@
   cursor: pointer;
 }
 
-:is(.jp-DbxAgents-banner, .jp-DbxAgents-hint) button:focus-visible {
+:is(.jp-DbxAgents-banner, .jp-DbxAgents-bar) button:focus-visible {
   outline: 2px solid var(--jp-brand-color1);
   outline-offset: 1px;
 }
@@ -468,5 +479,11 @@
   border-left: 3px solid #b35900;
   padding-left: 6px;
 }
-`,""]),r.d(e,{},{A:i})},36(t,e,r){var o=r(37),a=r.n(o),n=r(38),i=r.n(n),s=r(39),p=i()(a());p.i(s.A),p.push([t.id,`
-`,""]),r.d(e,{},{A:p})},38(t){t.exports=function(t){var e=[];return e.toString=function(){return this.map(function(e){var r="",o=void 0!==e[5];return e[4]&&(r+="@supports (".concat(e[4],") {")),e[2]&&(r+="@media ".concat(e[2]," {")),o&&(r+="@layer".concat(e[5].length>0?" ".concat(e[5]):""," {")),r+=t(e),o&&(r+="}"),e[2]&&(r+="}"),e[4]&&(r+="}"),r}).join("")},e.i=function(t,r,o,a,n){"string"==typeof t&&(t=[[null,t,void 0]]);var i={};if(o)for(var s=0;s<this.length;s++){var p=this[s][0];null!=p&&(i[p]=!0)}for(var l=0;l<t.length;l++){var c=[].concat(t[l]);o&&i[c[0]]||(void 0!==n&&(void 0===c[5]||(c[1]="@layer".concat(c[5].length>0?" ".concat(c[5]):""," {").concat(c[1],"}")),c[5]=n),r&&(c[2]&&(c[1]="@media ".concat(c[2]," {").concat(c[1],"}")),c[2]=r),a&&(c[4]?(c[1]="@supports (".concat(c[4],") {").concat(c[1],"}"),c[4]=a):c[4]="".concat(a)),e.push(c))}},e}},37(t){t.exports=function(t){return t[1]}},29(t,e,r){r.r(e);var o=r(30),a=r.n(o),n=r(31),i=r.n(n),s=r(32),p=r.n(s),l=r(33),c=r.n(l),d=r(34),b=r.n(d),u=r(35),g=r.n(u),x=r(36),f={};f.styleTagTransform=g(),f.setAttributes=c(),f.insert=p().bind(null,"head"),f.domAPI=i(),f.insertStyleElement=b(),a()(x.A,f);let j=x.A&&x.A.locals?x.A.locals:void 0;r.d(e,{},{default:j})},30(t){var e=[];function r(t){for(var r=-1,o=0;o<e.length;o++)if(e[o].identifier===t){r=o;break}return r}function o(t,o){for(var a={},n=[],i=0;i<t.length;i++){var s=t[i],p=o.base?s[0]+o.base:s[0],l=a[p]||0,c="".concat(p," ").concat(l);a[p]=l+1;var d=r(c),b={css:s[1],media:s[2],sourceMap:s[3],supports:s[4],layer:s[5]};if(-1!==d)e[d].references++,e[d].updater(b);else{var u=function(t,e){var r=e.domAPI(e);return r.update(t),function(e){e?(e.css!==t.css||e.media!==t.media||e.sourceMap!==t.sourceMap||e.supports!==t.supports||e.layer!==t.layer)&&r.update(t=e):r.remove()}}(b,o);o.byIndex=i,e.splice(i,0,{identifier:c,updater:u,references:1})}n.push(c)}return n}t.exports=function(t,a){var n=o(t=t||[],a=a||{});return function(t){t=t||[];for(var i=0;i<n.length;i++){var s=r(n[i]);e[s].references--}for(var p=o(t,a),l=0;l<n.length;l++){var c=r(n[l]);0===e[c].references&&(e[c].updater(),e.splice(c,1))}n=p}}},32(t){var e={};t.exports=function(t,r){var o=function(t){if(void 0===e[t]){var r=document.querySelector(t);if(window.HTMLIFrameElement&&r instanceof window.HTMLIFrameElement)try{r=r.contentDocument.head}catch(t){r=null}e[t]=r}return e[t]}(t);if(!o)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");o.appendChild(r)}},34(t){t.exports=function(t){var e=document.createElement("style");return t.setAttributes(e,t.attributes),t.insert(e,t.options),e}},33(t,e,r){t.exports=function(t){var e=r.nc;e&&t.setAttribute("nonce",e)}},31(t){t.exports=function(t){if("u"<typeof document)return{update:function(){},remove:function(){}};var e=t.insertStyleElement(t);return{update:function(r){var o,a,n;o="",r.supports&&(o+="@supports (".concat(r.supports,") {")),r.media&&(o+="@media ".concat(r.media," {")),(a=void 0!==r.layer)&&(o+="@layer".concat(r.layer.length>0?" ".concat(r.layer):""," {")),o+=r.css,a&&(o+="}"),r.media&&(o+="}"),r.supports&&(o+="}"),(n=r.sourceMap)&&"u">typeof btoa&&(o+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(n))))," */")),t.styleTagTransform(o,e,t.options)},remove:function(){var t;null===(t=e).parentNode||t.parentNode.removeChild(t)}}}},35(t){t.exports=function(t,e){if(e.styleSheet)e.styleSheet.cssText=t;else{for(;e.firstChild;)e.removeChild(e.firstChild);e.appendChild(document.createTextNode(t))}}}}]);
+
+/* A terminal that has ended with the server. */
+.jp-DbxAgents-ended .lm-TabBar-tabLabel {
+  color: var(--jp-ui-font-color2);
+  font-style: italic;
+}
+`,""]),r.d(t,{},{A:i})},36(e,t,r){var o=r(37),a=r.n(o),n=r(38),i=r.n(n),s=r(39),p=i()(a());p.i(s.A),p.push([e.id,`
+`,""]),r.d(t,{},{A:p})},38(e){e.exports=function(e){var t=[];return t.toString=function(){return this.map(function(t){var r="",o=void 0!==t[5];return t[4]&&(r+="@supports (".concat(t[4],") {")),t[2]&&(r+="@media ".concat(t[2]," {")),o&&(r+="@layer".concat(t[5].length>0?" ".concat(t[5]):""," {")),r+=e(t),o&&(r+="}"),t[2]&&(r+="}"),t[4]&&(r+="}"),r}).join("")},t.i=function(e,r,o,a,n){"string"==typeof e&&(e=[[null,e,void 0]]);var i={};if(o)for(var s=0;s<this.length;s++){var p=this[s][0];null!=p&&(i[p]=!0)}for(var l=0;l<e.length;l++){var d=[].concat(e[l]);o&&i[d[0]]||(void 0!==n&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=n),r&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=r),a&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=a):d[4]="".concat(a)),t.push(d))}},t}},37(e){e.exports=function(e){return e[1]}},29(e,t,r){r.r(t);var o=r(30),a=r.n(o),n=r(31),i=r.n(n),s=r(32),p=r.n(s),l=r(33),d=r.n(l),c=r(34),b=r.n(c),u=r(35),g=r.n(u),x=r(36),f={};f.styleTagTransform=g(),f.setAttributes=d(),f.insert=p().bind(null,"head"),f.domAPI=i(),f.insertStyleElement=b(),a()(x.A,f);let j=x.A&&x.A.locals?x.A.locals:void 0;r.d(t,{},{default:j})},30(e){var t=[];function r(e){for(var r=-1,o=0;o<t.length;o++)if(t[o].identifier===e){r=o;break}return r}function o(e,o){for(var a={},n=[],i=0;i<e.length;i++){var s=e[i],p=o.base?s[0]+o.base:s[0],l=a[p]||0,d="".concat(p," ").concat(l);a[p]=l+1;var c=r(d),b={css:s[1],media:s[2],sourceMap:s[3],supports:s[4],layer:s[5]};if(-1!==c)t[c].references++,t[c].updater(b);else{var u=function(e,t){var r=t.domAPI(t);return r.update(e),function(t){t?(t.css!==e.css||t.media!==e.media||t.sourceMap!==e.sourceMap||t.supports!==e.supports||t.layer!==e.layer)&&r.update(e=t):r.remove()}}(b,o);o.byIndex=i,t.splice(i,0,{identifier:d,updater:u,references:1})}n.push(d)}return n}e.exports=function(e,a){var n=o(e=e||[],a=a||{});return function(e){e=e||[];for(var i=0;i<n.length;i++){var s=r(n[i]);t[s].references--}for(var p=o(e,a),l=0;l<n.length;l++){var d=r(n[l]);0===t[d].references&&(t[d].updater(),t.splice(d,1))}n=p}}},32(e){var t={};e.exports=function(e,r){var o=function(e){if(void 0===t[e]){var r=document.querySelector(e);if(window.HTMLIFrameElement&&r instanceof window.HTMLIFrameElement)try{r=r.contentDocument.head}catch(e){r=null}t[e]=r}return t[e]}(e);if(!o)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");o.appendChild(r)}},34(e){e.exports=function(e){var t=document.createElement("style");return e.setAttributes(t,e.attributes),e.insert(t,e.options),t}},33(e,t,r){e.exports=function(e){var t=r.nc;t&&e.setAttribute("nonce",t)}},31(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var t=e.insertStyleElement(e);return{update:function(r){var o,a,n;o="",r.supports&&(o+="@supports (".concat(r.supports,") {")),r.media&&(o+="@media ".concat(r.media," {")),(a=void 0!==r.layer)&&(o+="@layer".concat(r.layer.length>0?" ".concat(r.layer):""," {")),o+=r.css,a&&(o+="}"),r.media&&(o+="}"),r.supports&&(o+="}"),(n=r.sourceMap)&&"u">typeof btoa&&(o+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(n))))," */")),e.styleTagTransform(o,t,e.options)},remove:function(){var e;null===(e=t).parentNode||e.parentNode.removeChild(e)}}}},35(e){e.exports=function(e,t){if(t.styleSheet)t.styleSheet.cssText=e;else{for(;t.firstChild;)t.removeChild(t.firstChild);t.appendChild(document.createTextNode(e))}}}}]);

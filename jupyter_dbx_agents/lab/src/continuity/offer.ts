@@ -4,13 +4,13 @@ import { Notification } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { isUsable } from '../status/model';
 import type { IStatusStore } from '../status/store';
-import type { Actions } from './actions';
+import type { KeptActions } from './actions';
 import { kept } from './kept';
 
 /** Offer it once in the life of the page; “Not now” leaves it in the panel. */
 export function offerOnce(
   store: IStatusStore,
-  actions: Actions,
+  actions: KeptActions,
   openPanel: () => void,
   trans: TranslationBundle
 ): void {

@@ -1,4 +1,4 @@
-/** The small parts that the panel's sections are made of. */
+/** The small parts that sections of the panel are made of. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
@@ -36,6 +36,7 @@ function knownStates(trans: TranslationBundle): Record<string, Record<string, st
       retrying: trans.__('retrying'),
       running: trans.__('running'),
       syncing: trans.__('syncing'),
+      uncommitted: trans.__('not committed'),
       unsafe: trans.__('not safe'),
       waiting: trans.__('waiting')
     },

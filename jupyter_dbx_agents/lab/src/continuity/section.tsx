@@ -1,12 +1,20 @@
 /** Continue where you were: what is kept of former starts, on its way back, and of this one. */
 
+import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { isUsable, type Offer, type Step } from '../status/model';
-import type { Context } from './context';
+import type { IStatusStore } from '../status/store';
+import { Button, Message, Remarks, Section, State } from '../widgets/parts';
+import type { KeptActions } from './actions';
 import { kept } from './kept';
-import { Button, Message, Remarks, Section, State } from './parts';
 
-export function Continuity({ store, actions, trans }: Context): React.ReactElement | null {
+interface Props {
+  store: IStatusStore;
+  kept: KeptActions;
+  trans: TranslationBundle;
+}
+
+export function Continuity({ store, kept: actions, trans }: Props): React.ReactElement | null {
   const [offer, setOffer] = React.useState<Offer | null>(null);
   const { continuity, pat } = store.status;
   const isConnected = isUsable(pat);
@@ -54,7 +62,7 @@ export function Continuity({ store, actions, trans }: Context): React.ReactEleme
   );
 }
 
-function Steps({ steps, trans }: { steps: Step[] } & Pick<Context, 'trans'>): React.ReactElement {
+function Steps({ steps, trans }: { steps: Step[] } & Pick<Props, 'trans'>): React.ReactElement {
   return (
     <ul>
       {steps.map(({ kind, name, state, message }) => (
