@@ -308,7 +308,8 @@ async def test_a_server_that_says_at_each_look_that_its_tools_have_changed_is_as
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr(catalog, "RENEWAL_PAUSES_SECONDS", (1000.0, 1000.0))
-    looks, listening = [], []
+    looks: list[int] = []
+    listening: list[Exchange] = []
 
     async def workspace(exchange: Exchange) -> None:
         if exchange.method == "GET":
