@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, Response, Route, expect
+from playwright.sync_api import Browser, Page, Request, Route, ViewportSize, expect
 
 from jupyter_dbx_agents.agents.claude_code import CLAUDE_CODE
 from tests.support.as_installed import as_installed
@@ -13,7 +13,7 @@ from tests.support.running_app import RunningApp
 from .test_looks import shoot, violations
 
 MOST_BYTES = 50_000
-PHONE = {"width": 390, "height": 844}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 # Asks before it works, as an agent does, in a window that is wider than a phone.
 AGENT = """
 import os, sys, tty
@@ -66,11 +66,12 @@ def test_an_agent_is_started_followed_and_answered_on_a_bad_line(
 ):
     sizes: list[int] = []
 
-    def note(response: Response) -> None:
-        if response.status == 200 and response.request.method == "GET":
+    def note(request: Request) -> None:
+        response = request.response()
+        if response is not None and response.status == 200 and request.method == "GET":
             sizes.append(len(response.body()))
 
-    phone.on("requestfinished", lambda request: note(request.response()))
+    phone.on("requestfinished", note)
     theme = "dark" if phone.evaluate("matchMedia('(prefers-color-scheme: dark)').matches") else ""
     start(phone, relay, "remove what was built")
     screen = phone.get_by_role("region", name="Screen")
