@@ -272,6 +272,7 @@ class DbxAgentsApp(ExtensionApp):
             self.continuity,
             self.tracer,
             self.attention,
+            self.sessions,
             self.status,
             self._install,
             self.sessions.use_theme,

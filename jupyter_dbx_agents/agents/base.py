@@ -165,8 +165,10 @@ class Agent:
     prompts elsewhere, each with a pattern of what is not followed there.  ``links`` are
     symbolic links in the home, with their targets (both below it).  ``module`` is what its process
     runs if that is a module of Python; ``one_turn`` are the words of its command line by which it
-    does one turn and ends; ``titles`` the marks in its terminal's title, or a bell, that say
-    what it is doing.
+    does one turn and ends; ``first_prompt`` those by which it starts with a prompt, which takes the
+    place of ``{}``, empty if it cannot; ``denies`` is the key that denies what it asks permission
+    for (Enter allows it: each agent offers that first); ``titles`` the marks in its terminal's
+    title, or a bell, that say what it is doing.
     ``depends_on`` returns what its files depend on in the home beside the context.
     ``prepare`` gets what its files need from the installed program, and raises InstallError.
     ``trusts_each_repository`` if its files name every repository.  ``memory`` is what of it
@@ -188,6 +190,8 @@ class Agent:
     depends_on: Callable[[Path], object] | None = None
     module: str = ""
     one_turn: frozenset[str] = frozenset()
+    first_prompt: tuple[str, ...] = ()
+    denies: str = "\x1b"
     titles: Mapping[str, State] = field(default_factory=dict)
     project_settings: Mapping[str, str] = field(default_factory=dict)
     memory: Memory | None = None

@@ -183,6 +183,7 @@ CLAUDE_CODE = Agent(
     default_model=lambda models: models.anthropic_model,
     config_files=config_files,
     one_turn=frozenset({"-p", "--print"}),
+    first_prompt=("--", "{}"),
     # It asks for trust per repository; this answers for later ones, too.  It counts only in the
     # process environment, not in settings.json.
     environment={"CLAUDE_CODE_SANDBOXED": "1"},

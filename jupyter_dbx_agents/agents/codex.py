@@ -213,6 +213,7 @@ CODEX = Agent(
     default_model=lambda models: models.codex_model,
     config_files=config_files,
     one_turn=frozenset({"exec", "e", "review"}),
+    first_prompt=("--", "{}"),
     prepare=prepare,
     trusts_each_repository=True,
     # It does not take them from a project.

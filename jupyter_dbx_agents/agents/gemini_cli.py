@@ -188,6 +188,7 @@ GEMINI_CLI = Agent(
     # No hook says that it goes on when it may.
     titles={"✦": State.WORKING, "✋": State.PERMISSION, "◇": State.IDLE},
     one_turn=frozenset({"-p", "--prompt"}),
+    first_prompt=("--prompt-interactive={}",),
     project_settings={
         ".env": _NAMES_HOSTS,
         ".gemini/.env": _NAMES_HOSTS,

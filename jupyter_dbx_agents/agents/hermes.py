@@ -189,4 +189,6 @@ HERMES = Agent(
     module="hermes_cli.main",
     titles={"\a": State.DONE},
     one_turn=frozenset({"-q", "--query", "-z", "--oneshot"}),
+    # Esc does nothing there.
+    denies="\x03",
 )

@@ -285,6 +285,7 @@ OPENCODE = Agent(
     config_files=config_files,
     depends_on=takes_plugins,
     one_turn=frozenset({"run"}),
+    first_prompt=("--prompt={}",),
     # Its list of all vendors' models, from the vendor; ours are in the file.
     environment={
         "OPENCODE_DISABLE_MODELS_FETCH": "1",

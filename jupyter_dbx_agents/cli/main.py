@@ -36,6 +36,10 @@ _DESCRIPTION = "Start the server or a demo, or control a running one."
 # What ``deploy`` needs on the machine of whoever deploys.
 DEPLOY_LIBRARIES = ("databricks-sdk", "pyyaml", "tqdm")
 
+# What the workspace, a program or a folder's name says may have escape sequences, which a terminal
+# would carry out.
+_CONTROLS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command; exit with 0, with 1 after an error message, with 2 for wrong usage."""
@@ -47,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         sys.exit(options.run(options))
     except DbxAgentsError as error:
-        print(f"{error.message} {error.hint}".strip(), file=sys.stderr)
+        said = f"{error.message} {error.hint}".strip()
+        print(said.translate(_CONTROLS), file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         _leave_at_once()
@@ -234,7 +239,7 @@ def _print_lines(options: argparse.Namespace) -> int:
 
 def _print(lines: Iterable[str]) -> int:
     for line in lines:
-        print(line, flush=True)
+        print(line.translate(_CONTROLS), flush=True)
     return 0
 
 

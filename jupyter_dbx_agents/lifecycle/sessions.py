@@ -1,16 +1,20 @@
 """The server's open terminals and kernels: how many there are, and how they end."""
 
 import asyncio
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TypedDict, cast
 
 from jupyter_core.utils import ensure_async
 from jupyter_server.serverapp import ServerApp
+from tornado.web import HTTPError
 
 from ..errors import RequestError
 from ..terminals.answers.theme import Theme
 from ..terminals.manager import DbxTerminalManager
 from ..terminals.memory import MemoryUse, memory_use
+from ..terminals.terminal import Terminal
 
 
 class SessionCounts(TypedDict):
@@ -86,6 +90,39 @@ class OpenSessions:
             raise RequestError(f"There is no terminal {terminal}.", "It has ended.", status=404)
         return await asyncio.to_thread(terminals.find_files, terminal, list(paths))
 
+    def by_identity(self) -> Mapping[str, Terminal]:
+        """Return the open terminals by what, unlike a name, no later terminal has."""
+        manager = self.manager()
+        terminals = manager.terminals.values() if manager else ()
+        return {each.identity: each for each in terminals if isinstance(each, Terminal)}
+
+    def terminal(self, identity: str) -> Terminal:
+        """Return an open terminal.  Raises RequestError for one that has ended."""
+        found = self.by_identity().get(identity)
+        if found is None:
+            raise RequestError(
+                "This terminal has ended.", "Go back to the list of sessions.", status=404
+            )
+        return found
+
+    def start(self, words: Sequence[str], folder: Path | None) -> Terminal:
+        """Start a command in a new terminal, whose shell stays when the command ends.
+
+        Without a folder it starts where terminals do.  Raises RequestError if there is no room for
+        another terminal.
+        """
+        manager = self.manager()
+        if manager is None:
+            raise RequestError("Terminals are switched off.", "See the server's log.", status=503)
+        try:
+            _name, terminal = manager.new_named_terminal(
+                shell_command=shell_that_starts(words), cwd=str(folder) if folder else None
+            )
+        except HTTPError as error:
+            message = str(error.log_message)
+            raise RequestError(message, "Try again then.", status=error.status_code) from error
+        return cast(Terminal, terminal)
+
     async def end_terminals(self) -> None:
         """End every terminal and the programs in it."""
         terminals = self.manager()
@@ -107,3 +144,20 @@ class OpenSessions:
         """Return the terminals' manager, which Jupyter creates after we have built our parts."""
         manager = self._server.web_app.settings.get("terminal_manager")
         return manager if isinstance(manager, DbxTerminalManager) else None
+
+
+def shell_that_starts(words: Sequence[str]) -> list[str]:
+    """Return the command line of an interactive shell that begins with a command.
+
+    As the launcher does it: the command runs at the first prompt, so that it is a job like any
+    other, and the shell remains.  It is not typed, since a prompt for a token may come first.
+    """
+    command = shlex.join(words)
+    begin = f"PROMPT_COMMAND=$_begun; unset _begun; history -s {shlex.quote(command)}; {command}"
+    lines = (
+        "[ -f ~/.bashrc ] && . ~/.bashrc",
+        "_begun=$PROMPT_COMMAND",
+        f"PROMPT_COMMAND={shlex.quote(begin)}",
+    )
+    script = """exec bash --rcfile <(printf '%s\\n' "$@") -i"""
+    return ["bash", "-c", script, "bash", *lines]

@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from .screen.escapes import flows, lasting, safe_end, text_start, without_repeats
-from .screen.renderer import ScreenError, ScreenRenderer, Step
+from .screen.renderer import ScreenError, ScreenRenderer, ScreenText, Step
 
 # Folding costs some milliseconds however little is folded: the more at a time, the better.
 BATCH_BYTES = 128 * 1024
@@ -57,9 +57,12 @@ class Replay:
         self._parts = [_Part((rows, columns))]  # the ring
         self._bytes = 0
         self._is_folding = False
+        self._revision = 0
+        self._text: tuple[int, ScreenText] | None = None  # of which revision
 
     def append(self, data: bytes) -> None:
         """Keep output: valid UTF-8, whole characters, cut anywhere else."""
+        self._revision += 1
         chunks = self._parts[-1].chunks
         if chunks and len(chunks[-1]) + len(data) <= CHUNK_BYTES and not self._is_folding:
             chunks[-1] += data
@@ -69,6 +72,7 @@ class Replay:
 
     def resize(self, rows: int, columns: int) -> None:
         """Follow the terminal's size: what was drawn for the old one is reflowed when folded."""
+        self._revision += 1
         if self.depends_on_size:
             self._parts.append(_Part((rows, columns)))
         else:
@@ -100,6 +104,19 @@ class Replay:
         """Return the replay for a fresh terminal; it types nothing and rings nothing."""
         ring = (part.output() for part in self._parts)
         return without_repeats(b"".join([self._picture, self._lasting, *ring]))
+
+    async def text(self) -> ScreenText:
+        """Return the text on the screen, drawn only if something has changed.
+
+        Raises ScreenError.
+        """
+        revision = self._revision
+        if self._text is None or self._text[0] != revision:
+            steps: list[Step] = [self._parts[0].size, self._picture + self._lasting]
+            for part in self._parts:
+                steps += [part.size, part.output()]
+            self._text = revision, await self._renderer.text(steps)
+        return self._text[1]
 
     async def fold(self) -> None:
         """Move into the picture what the ring has no room for, and what has another size."""

@@ -37,7 +37,7 @@ from .metrics import terminal_metrics
 from .output import MESSAGE_BYTES, SLICE_BYTES, OutputPump, stdout_message
 from .programs import Programs, foreground_program, working_folder
 from .replay import Replay
-from .screen.renderer import ScreenRenderer
+from .screen.renderer import ScreenRenderer, ScreenText
 from .screen.signals import PROGRAM_STATUS, STATUS_QUERY, Signal, SignalScanner
 
 ROWS, COLUMNS = 24, 80
@@ -240,6 +240,10 @@ class Terminal(PtyWithClients):
             self._metrics.replays.inc()
             client.send_output(stdout_message(screen))
         self.regulate()
+
+    async def screen_text(self) -> ScreenText:
+        """Return the text on the screen.  Raises ScreenError."""
+        return await self._replay.text()
 
     @property
     def replay_depends_on_size(self) -> bool:

@@ -1,4 +1,4 @@
-"""The browser's routes beside the REST operations: uploads, the plain page, the sign-in's end."""
+"""The browser's routes beside the REST operations: uploads, the pages, the sign-in's end."""
 
 from http import HTTPStatus
 from pathlib import Path
@@ -11,6 +11,7 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from tornado import web
 
+from ..agents import AGENTS
 from ..errors import DbxAgentsError, RequestError
 from ..local_channel.paths import UPLOADS_PATH
 from ..pat.sign_in import CALLBACK_PATH
@@ -24,12 +25,13 @@ from .operations import (
     post_sign_in,
     post_sign_in_answer,
 )
+from .phone.actions import MOST_TEXT_CHARACTERS, given_text, start
+from .phone.handlers import HOME_PATH, SESSIONS_PATH, session_routes
+from .phone.once import OnceOnly
+from .phone.page import Start
 from .plain_page import CONTENT_SECURITY_POLICY, STYLE_FILE, Problem, render_page
 from .rest import Route
 from .uploads import MOST_UPLOAD_BYTES, UploadHandler
-
-PAGE_PATH = "/dbx-agents/"
-
 
 # The page's forms are REST operations, with their fields as the body.
 ACTIONS: dict[str, Operation] = {
@@ -41,6 +43,8 @@ ACTIONS: dict[str, Operation] = {
     "revoke-pasted": post_revoke_pasted,
 }
 FIELDS = ("token", "token_id", "answer")
+START = "start"
+START_FIELDS = ("agent", "folder", "prompt")
 # What an authorization server puts into a redirect (RFC 6749 §4.1.2, RFC 9207).
 ANSWER_FIELDS = ("code", "state", "iss", "error", "error_description")
 
@@ -50,10 +54,10 @@ class PlainPageHandler(ExtensionHandlerMixin, JupyterHandler):
 
     auth_resource = "dbx_agents"
 
-    def initialize(self, services: Services, name: str) -> None:  # type: ignore[override]
+    def initialize(self, services: Services, once: OnceOnly, name: str) -> None:  # type: ignore[override]
         """Keep the route's arguments."""
         super().initialize(name)
-        self.services = services
+        self.services, self.once = services, once
 
     @property
     def content_security_policy(self) -> str:
@@ -71,20 +75,34 @@ class PlainPageHandler(ExtensionHandlerMixin, JupyterHandler):
     async def post(self) -> None:
         """Run a form's action and show the page, with the error if it failed."""
         try:
-            action = ACTIONS.get(self.get_body_argument("action", ""))
-            if action is None:
-                raise RequestError("This page has no such form.", "Reload the page.")
-            body = {name: self.get_body_argument(name, "") for name in FIELDS}
-            await action(self.services, body)
+            name = self.get_body_argument("action", "")
+            next_url = await (self._start() if name == START else self._run(name))
         except DbxAgentsError as error:
             self.set_status(error.http_status)
             self._show(Problem(error.message, error.hint))
             return
-        self.redirect(self._page_url, status=HTTPStatus.SEE_OTHER)
+        self.redirect(next_url, status=HTTPStatus.SEE_OTHER)
+
+    async def _run(self, name: str) -> str:
+        action = ACTIONS.get(name)
+        if action is None:
+            raise RequestError("This page has no such form.", "Reload the page.")
+        body = {name: self.get_body_argument(name, "") for name in FIELDS}
+        await action(self.services, body)
+        return self._page_url
+
+    async def _start(self) -> str:
+        """Start an agent, once; return the address of its session."""
+        agent, folder, prompt = fields = [
+            given_text(self.request.body_arguments, name) for name in START_FIELDS
+        ]
+        key = self.get_body_argument("key", "")
+        id = await self.once.run(key, fields, lambda: start(self.services, agent, folder, prompt))
+        return url_path_join(self.base_url, SESSIONS_PATH, id)
 
     @property
     def _page_url(self) -> str:
-        return url_path_join(self.base_url, PAGE_PATH)
+        return url_path_join(self.base_url, HOME_PATH)
 
     def _show(self, problem: Problem | None) -> None:
         self.set_header("Content-Type", "text/html; charset=utf-8")
@@ -95,10 +113,20 @@ class PlainPageHandler(ExtensionHandlerMixin, JupyterHandler):
             path=self._page_url,
             xsrf_field=self.xsrf_form_html(),
             lab_url=url_path_join(self.base_url, "lab"),
+            start=self._start_model(),
             attempt=self.services.sign_in.attempt(),
             problem=problem,
         )
         self.finish(page)
+
+    def _start_model(self) -> Start:
+        terminals = self.services.sessions.by_identity()
+        return Start(
+            key=self.once.new_key(),
+            prompted=frozenset(agent.name for agent in AGENTS if agent.first_prompt),
+            most_characters=MOST_TEXT_CHARACTERS,
+            identities={each.term_name or "": id for id, each in terminals.items()},
+        )
 
 
 class SignInCallbackHandler(PlainPageHandler):
@@ -148,7 +176,7 @@ class PageRedirectHandler(ExtensionHandlerMixin, JupyterHandler):
     @authorized
     async def get(self) -> None:
         """Redirect to the page."""
-        self.redirect(url_path_join(self.base_url, PAGE_PATH))
+        self.redirect(url_path_join(self.base_url, HOME_PATH))
 
 
 class PageStyleHandler(ExtensionHandlerMixin, JupyterHandler):
@@ -173,10 +201,13 @@ def configure_page(server: ServerApp) -> None:
 
 def browser_routes(services: Services, uploads: Path) -> list[Route]:
     """Return the routes for Jupyter's web application, to be added before those of REST."""
+    once = OnceOnly()
+    arguments = {"services": services, "once": once}
     return [
         (UPLOADS_PATH, UploadHandler, {"folder": uploads}),
-        (PAGE_PATH, PlainPageHandler, {"services": services}),
-        (CALLBACK_PATH, SignInCallbackHandler, {"services": services}),
-        (f"{PAGE_PATH}page.css", PageStyleHandler, {}),
-        (PAGE_PATH.rstrip("/"), PageRedirectHandler, {}),
+        (HOME_PATH, PlainPageHandler, arguments),
+        *session_routes(services, once),
+        (CALLBACK_PATH, SignInCallbackHandler, arguments),
+        (f"{HOME_PATH}page.css", PageStyleHandler, {}),
+        (HOME_PATH.rstrip("/"), PageRedirectHandler, {}),
     ]

@@ -18,6 +18,7 @@ from ..agents.tracing import SessionTracer
 from ..errors import RequestError
 from ..git_sync import GitSync
 from ..lifecycle.continuity import Continuity
+from ..lifecycle.sessions import OpenSessions
 from ..local_channel.paths import (
     AGENTS_PATH,
     ATTENTION_PATH,
@@ -59,6 +60,8 @@ class Services:
     ``status`` returns the model of the whole server; ``install`` starts an agent's installation,
     ``update_tools`` that of Databricks' tools; ``use_theme`` is called with the theme of the
     owner's page; ``find_files`` returns which paths are files where a terminal's program works.
+    What types into terminals is not an operation: an agent in a terminal, which can call each of
+    these, could answer what it asks itself.
     """
 
     pats: PatRotator
@@ -69,6 +72,7 @@ class Services:
     continuity: Continuity
     tracer: SessionTracer
     attention: Attention
+    sessions: OpenSessions
     status: Callable[[], Reply]
     install: Callable[[str], None]
     use_theme: Callable[[Theme], None]

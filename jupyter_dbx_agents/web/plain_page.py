@@ -1,4 +1,4 @@
-"""The page ``/dbx-agents/``: the connection and the status, without JupyterLab.
+"""The page ``/dbx-agents/``: the connection, the sessions and the status, without JupyterLab.
 
 It is a function of the status; every text is escaped.  It has forms and
 no script, so that nothing is built and its content security policy allows its style sheet only.
@@ -13,6 +13,7 @@ from typing import Any
 import jinja2
 
 from ..agents.attention.states import DOING
+from .phone.page import Start, age, session_rows
 
 STYLE_FILE = Path(__file__).with_name("page.css")
 TEMPLATE_FILE = Path(__file__).with_name("page.html")
@@ -47,13 +48,14 @@ def render_page(
     path: str,
     xsrf_field: str,
     lab_url: str,
+    start: Start,
     attempt: Mapping[str, Any] | None = None,
     problem: Problem | None = None,
 ) -> str:
     """Return the page.
 
-    ``path`` is the page's own, ``xsrf_field`` the hidden field that each form needs (as HTML), and
-    ``attempt`` the sign-in under way.
+    ``path`` is the page's own, ``xsrf_field`` the hidden field that each form needs (as HTML),
+    ``start`` is for the form that starts an agent, and ``attempt`` the sign-in under way.
     """
     return _template().render(
         status=status,
@@ -63,7 +65,8 @@ def render_page(
         attempt=attempt,
         problem=problem,
         gateways=_GATEWAYS,
-        titles={agent["name"]: agent["title"] for agent in status.get("agents", ())},
+        sessions=session_rows(status, start.identities),
+        start=start,
         doing=DOING,
     )
 
@@ -73,7 +76,7 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.ChainableUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(instant=_instant, duration=_duration)
+    environment.filters.update(instant=_instant, duration=_duration, age=age)
     return environment.from_string(TEMPLATE_FILE.read_text(encoding="utf-8"))
 
 

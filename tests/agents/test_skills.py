@@ -116,6 +116,15 @@ def test_the_users_own_of_the_same_name_stays(home):
     assert listed(skills) == {"databricks-core": "yours"}
 
 
+def test_a_description_that_would_fill_the_memory_is_none(home):
+    aliases = "".join(f"\na{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 4))
+    folder = write(home / ".agents" / "skills", "bomb", f"x\na0: &a0 [x]{aliases}")
+    text = (folder / "SKILL.md").read_text().replace("description: x", "")
+    (folder / "SKILL.md").write_text(text.replace("\n---\n", "\ndescription: *a3\n---\n"))
+    skills = skills_of(home)
+    assert [skill["description"] for skill in skills.status()] == [""]
+
+
 def test_what_is_no_skill_or_cannot_be_read_spoils_nothing(home):
     shared = home / ".agents/skills"
     write(shared, "odd", "[")

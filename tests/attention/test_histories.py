@@ -259,6 +259,20 @@ async def test_no_report_is_lost_in_a_whole_second_or_after_the_clock_was_set_ba
         assert attention.status()[0]["state"] is State.DONE
 
 
+async def test_a_program_without_a_known_process_does_not_work_after_it_was_in_front():
+    async with running() as (attention, terminals):
+        terminals.open("t")
+        gone = subprocess.Popen(["true"], process_group=0)
+        gone.wait()
+        terminals.places["t"] = Place("t", "t", leader=1, group=gone.pid)
+        attention.reported(terminals.places["t"], b"state=working")
+        attention.follow()
+        await until(attention, State.WORKING)
+        terminals.places["t"] = Place("t", "t", leader=1, group=1)
+        attention.follow()
+        await until(attention, State.FAILED)
+
+
 async def test_an_agent_in_the_background_takes_the_place_of_one_that_has_ended(
     monkeypatch: pytest.MonkeyPatch,
 ):

@@ -73,6 +73,12 @@ def lab_copy(tmp_path_factory: pytest.TempPathFactory) -> LabCopy:
 
 
 @pytest.fixture(scope="package")
+def axe(lab_copy: LabCopy) -> str:
+    """axe-core's script."""
+    return (lab_copy.source / "node_modules" / "axe-core" / "axe.min.js").read_text()
+
+
+@pytest.fixture(scope="package")
 def relay(app: RunningApp) -> Iterator[Relay]:
     """The way to the front door."""
     between = Relay(app.lines["open"])

@@ -12,7 +12,6 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from jupyter_dbx_agents.agents import AGENTS
-from tests.support.lab_copy import LabCopy
 from tests.support.lab_page import DIALOG, LabPage
 from tests.support.running_app import RunningApp
 
@@ -39,12 +38,6 @@ ROWS: list[dict[str, Any]] = [
     {"name": "a link", "state": "unfit", "message": "It is a link to another folder."},
 ]
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
-
-
-@pytest.fixture(scope="module")
-def axe(lab_copy: LabCopy) -> str:
-    """axe-core's script."""
-    return (lab_copy.source / "node_modules" / "axe-core" / "axe.min.js").read_text()
 
 
 def violations(page: Page, axe: str, within: str | None) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from jupyter_dbx_agents.cli.main import status_lines
 from jupyter_dbx_agents.errors import PatCannotMintError, WorkspacePermissionError
 from jupyter_dbx_agents.models.discovery import MODEL_SERVICES, SERVING_ENDPOINTS
 from jupyter_dbx_agents.pat.scopes import NEEDS, missing_scopes
+from jupyter_dbx_agents.web.phone.page import Start
 from jupyter_dbx_agents.web.plain_page import render_page
 
 from .conftest import Scene
@@ -108,10 +109,13 @@ async def test_what_is_missing_is_shown_everywhere_with_the_feature_that_needs_i
         "attention": [],
         "usage": [],
         "projects": [],
+        "continuity": {"kept_at": "", "message": ""},
         "startup": [],
         "sessions": {"terminals": 0, "kernels": 0},
     }
-    page = render_page(status, path="/", xsrf_field="", lab_url="/lab")
+    page = render_page(
+        status, path="/", xsrf_field="", lab_url="/lab", start=Start("", frozenset(), 0, {})
+    )
     command = "\n".join(status_lines(status))
     checks = json.dumps(scope_checks(pat), ensure_ascii=False)
     for scope in ("workspace", "sql", "mcp"):

@@ -19,6 +19,7 @@ from jupyter_dbx_agents.pat import PatRotator, SignIn
 from jupyter_dbx_agents.pat.clock import SystemClock
 from jupyter_dbx_agents.pat.sign_in.authorization import Authorization
 from jupyter_dbx_agents.secret import Secret
+from jupyter_dbx_agents.web.phone.page import Start
 from jupyter_dbx_agents.web.plain_page import render_page
 from jupyter_dbx_agents.workspace_api import WorkspaceApi
 from tests.support.consent import Decision, answer, query
@@ -472,7 +473,9 @@ async def test_after_a_refused_refresh_the_owner_can_sign_in_again_at_once(signi
     assert signing.pats.current() == token  # it is good, and agents go on with it
     assert not is_usable(status)  # by the prompt, which asks
     shown = {"workspace": "https://w", "pat": status, "gateway": {}}
-    page = render_page(shown, path="/", xsrf_field="", lab_url="/lab")
+    page = render_page(
+        shown, path="/", xsrf_field="", lab_url="/lab", start=Start("", frozenset(), 0, {})
+    )
     assert "Sign in to Databricks" in page
     assert "Log out" in page
     requests = signing.refreshes()

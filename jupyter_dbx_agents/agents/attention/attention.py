@@ -203,6 +203,11 @@ class Attention(LoggingConfigurable):
         """Find the agents in the foreground, which may not have reported anything yet."""
         places = self._places()
         for place in places.values():
+            known = self._sessions.get(place.id)
+            if known is not None and known.process is None and known.group != place.group:
+                self._process_ended(
+                    known
+                )  # no process says so: its group's leader had ended before
             if self._groups.get(place.id) != place.group and place.group != place.leader:
                 process = self._processes.in_group(place.group)
                 if process is not None and process.agent:

@@ -193,6 +193,7 @@ def _description(skill: Path) -> str:
             text = stream.read(MOST_DESCRIPTION_BYTES)
         found = re.match(r"---\s*\n(.*?)\n---", text, re.DOTALL)
         head = yaml.safe_load(found[1]) if found else {}
-        return str(head.get("description", "")) if isinstance(head, dict) else ""
+        said = head.get("description") if isinstance(head, dict) else None
+        return said if isinstance(said, str) else ""  # aliases of aliases have no end as a text
     except (OSError, yaml.YAMLError, RecursionError, ValueError):
         return ""

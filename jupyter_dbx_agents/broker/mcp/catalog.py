@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from ..._version import __version__
-from ...background import AnyLogger, BackgroundTasks, Coalesced, Listeners
+from ...background import AnyLogger, BackgroundTasks, Coalesced, Listeners, backoff_seconds
 from ...pat import PatSource
 from ..refusals import HAS_NO_TOKEN
 from ..upstream import Upstream
@@ -22,6 +22,29 @@ KNOWN_SECONDS = 4.0
 MOST_PAGES = 100
 MOST_TOOLS = 5000
 REFRESH_SECONDS = 600.0
+# A server may say that its tools have changed each time that it is asked for them.
+RENEWAL_PAUSES_SECONDS = (0.5, 60.0)
+# The requests of clients in the specification of 2025-11-25, but for the call of a tool.
+REPEATABLE = frozenset(
+    {
+        "initialize",
+        "ping",
+        "tools/list",
+        "resources/list",
+        "resources/read",
+        "resources/templates/list",
+        "resources/subscribe",
+        "resources/unsubscribe",
+        "prompts/list",
+        "prompts/get",
+        "completion/complete",
+        "logging/setLevel",
+        "tasks/get",
+        "tasks/result",
+        "tasks/list",
+        "tasks/cancel",
+    }
+)
 CLIENT = {"clientInfo": {"name": "jupyter-dbx-agents", "version": __version__}}
 
 
@@ -82,6 +105,9 @@ class Server:
         self.on_tools: list[Callable[[], object]] = []
         self.on_change: Callable[[], object] = lambda: None
         self.refresh = Coalesced(self._refresh)
+        self.renew_soon: Callable[[], object] = lambda: None
+        # How often it said that its tools had changed, and they had not, since they last had.
+        self.vain_renewals = 0
 
     @property
     def path(self) -> str:
@@ -93,9 +119,12 @@ class Server:
         return UpstreamSession(self._upstream, self._base_url + self._path, client, user_agent)
 
     def may_begin_twice(self, message: Message) -> bool:
-        """Whether a message changes nothing: all but the call of a tool that is not read-only."""
+        """Whether a message changes nothing, or the same when it is sent twice.
+
+        A tool does not unless it says that it only reads, nor what the protocol does not have.
+        """
         if message.method != "tools/call":
-            return True
+            return message.method in REPEATABLE
         return any(is_read_only(t) for t in self.tools if t.get("name") == message.tool)
 
     @property
@@ -178,7 +207,8 @@ class Server:
         params: Json = {}
         for _page in range(MOST_PAGES):
             page = await session.ask("tools/list", params)
-            tools += [tool for tool in page.get("tools") or [] if isinstance(tool, dict)]
+            listed = page.get("tools")
+            tools += [t for t in listed if isinstance(t, dict)] if isinstance(listed, list) else []
             cursor = page.get("nextCursor")
             if not cursor or len(tools) >= MOST_TOOLS:
                 break
@@ -218,6 +248,7 @@ class Catalog:
         self._tasks = tasks
         self.stand_ins: dict[str, StandIn] = {}
         self._servers: dict[str, Server] = {}
+        self._to_renew: set[Server] = set()
         self.on_change = Listeners("the MCP servers", log)
 
     def get(self, name: str) -> Server | None:
@@ -240,7 +271,23 @@ class Catalog:
         server = Server(name, self._base_url, paths, self._upstream, self._pats)
         server.stand_in = next((self.stand_ins[p] for p in paths if p in self.stand_ins), None)
         server.on_change = self.on_change.notify
+        server.renew_soon = lambda: self._renew_soon(server)
         return server
+
+    def _renew_soon(self, server: Server) -> None:
+        """Ask a server for its tools that says they have changed, however often it says so."""
+        if server not in self._to_renew and self._pats.current() is not None:
+            self._to_renew.add(server)
+            self._tasks.spawn(self._renew(server))
+
+    async def _renew(self, server: Server) -> None:
+        if server.vain_renewals:
+            pause = backoff_seconds(server.vain_renewals - 1, *RENEWAL_PAUSES_SECONDS)
+            await asyncio.sleep(pause)
+        self._to_renew.discard(server)  # what it says from now on is of another change
+        before = server.tools
+        await server.refresh()
+        server.vain_renewals = server.vain_renewals + 1 if server.tools is before else 0
 
     def refresh_soon(self, *servers: Server) -> None:
         """Ask servers for their tools, if there is a token; do not wait."""

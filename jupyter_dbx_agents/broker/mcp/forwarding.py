@@ -174,7 +174,7 @@ class Forwarding:
                         if piece.event_id:
                             self._session.event_ids.append(piece.event_id)
                         if piece.method == LIST_CHANGED:
-                            self._refresh_soon()
+                            self._server.renew_soon()
                         else:
                             yield piece.raw
                         if piece.answers(self._message.id):

@@ -187,14 +187,11 @@ class McpHandler(ModelProxyHandler):
         self.answer_head(HTTPStatus.OK, _headers(EVENT_STREAM))
         self.call.saw_first_byte()
         with session.listening() as queue:
-            relay = None
-            if session.is_first_listener:
-                relay = self.shared.tasks.spawn(session.relay(queue))
+            relay = self.shared.tasks.spawn(session.relay(queue))
             try:
                 await self._pass_on_all(_kept_alive(queue))
             finally:
-                if relay is not None:
-                    relay.cancel()
+                relay.cancel()
 
     async def _resume(self, session: Session, last_event_id: str) -> None:
         """Continue the answer to a call whose connection was lost."""

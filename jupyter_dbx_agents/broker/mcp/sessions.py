@@ -26,6 +26,8 @@ MOST_SESSIONS = 1000
 MOST_WAITING_EVENTS = 256
 LIST_CHANGED = "notifications/tools/list_changed"
 PAUSES_SECONDS = (1.0, 60.0)
+# A server without a stream of its own messages has none later, unless it is another release.
+NO_STREAM_SECONDS = 3600.0
 _TOOLS_CHANGED = json.dumps(notification(LIST_CHANGED)).encode()
 MOST_EVENT_IDS = 256
 
@@ -43,7 +45,7 @@ class Session:
         self._client = {**client, "protocolVersion": self.version}
         self._user_agent = user_agent
         self._upstream: UpstreamSession | None = None
-        self._opening = asyncio.Lock()
+        self._opening, self._relaying = asyncio.Lock(), asyncio.Lock()
         self._opened = asyncio.Event()
         self._listeners: list[asyncio.Queue[bytes]] = []
         # Of the answers to calls: what an agent continues that lost its connection.
@@ -93,11 +95,6 @@ class Session:
         finally:
             self._listeners.remove(queue)
 
-    @property
-    def is_first_listener(self) -> bool:
-        """Whether one GET stream is open, and no more: it gets the workspace's own messages."""
-        return len(self._listeners) == 1
-
     def _tools_changed(self) -> None:
         event = as_event(_TOOLS_CHANGED)
         for queue in self._listeners:
@@ -109,7 +106,14 @@ class Session:
         return await self._upstream.listen(last_event_id) if self._upstream is not None else None
 
     async def relay(self, queue: asyncio.Queue[bytes]) -> None:
-        """Hand on the workspace's own messages, over all its sessions, until cancelled."""
+        """Hand on the workspace's own messages, over all its sessions, until cancelled.
+
+        To one GET stream at a time: the next one has its turn when that ends.
+        """
+        async with self._relaying:
+            await self._relay(queue)
+
+    async def _relay(self, queue: asyncio.Queue[bytes]) -> None:
         attempt, last_event_id = 0, ""
         while True:
             await self._opened.wait()
@@ -117,7 +121,9 @@ class Session:
             answer = await upstream.listen(last_event_id) if upstream is not None else None
             if answer is None:
                 last_event_id = ""
-                await asyncio.sleep(backoff_seconds(attempt, *PAUSES_SECONDS))
+                has_none = upstream is not None and not upstream.has_stream
+                pause = backoff_seconds(attempt, *PAUSES_SECONDS)
+                await asyncio.sleep(NO_STREAM_SECONDS if has_none else pause)
                 attempt += 1
                 continue
             attempt = 0
@@ -127,7 +133,7 @@ class Session:
                     for piece in splitter.feed(chunk):
                         last_event_id = piece.event_id or last_event_id
                         if piece.method == LIST_CHANGED:
-                            await self.server.refresh()
+                            self.server.renew_soon()
                         else:
                             await queue.put(piece.raw)
             except GatewayGoneError:

@@ -68,6 +68,8 @@ class UpstreamSession:
         self._id = self._version = ""
         self._count = 0
         self.described: Json = {}
+        # Until it refuses it: what has none is not asked for it again.
+        self.has_stream = True
 
     async def open(self) -> None:
         """Begin.  Raises UpstreamError, which never ``may_have_begun``."""
@@ -85,6 +87,8 @@ class UpstreamSession:
         answer = await self._send(json.dumps(request("initialize", "0", params)).encode())
         described = await self._result(answer, "0")
         self._id = answer.header("mcp-session-id")
+        if not isinstance(described.get("capabilities", {}), dict):
+            raise UpstreamError(f"{self._host} does not answer as an MCP server.")
         self.described = described
         self._version = str(described.get("protocolVersion", ""))
         initialized = json.dumps(notification("notifications/initialized")).encode()
@@ -126,6 +130,7 @@ class UpstreamSession:
             return None
         if answer.status == HTTPStatus.OK and is_stream(answer):
             return answer
+        self.has_stream = answer.status != HTTPStatus.METHOD_NOT_ALLOWED
         answer.close()
         return None
 

@@ -17,6 +17,7 @@ import logging
 import shutil
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 SCRIPT = Path(__file__).parent / "xterm" / "renderer.js"
@@ -34,6 +35,18 @@ _log = logging.getLogger(__name__)
 Step = bytes | tuple[int, int]
 
 
+@dataclass(frozen=True)
+class ScreenText:
+    """The text of a screen, with what scrolled off last.
+
+    A line that wrapped is one.  ``marks_pastes`` if the program wants to know what is pasted
+    (bracketed paste mode).
+    """
+
+    lines: tuple[str, ...]
+    marks_pastes: bool
+
+
 class ScreenError(Exception):
     """There is no node, or it cannot draw this output."""
 
@@ -48,7 +61,14 @@ class ScreenRenderer:
 
     async def render(self, steps: Sequence[Step]) -> bytes:
         """Return what draws the result of the steps, a size first.  Raises ScreenError."""
-        request = _encoded(steps)
+        return await self._ask(_encoded(steps))
+
+    async def text(self, steps: Sequence[Step]) -> ScreenText:
+        """Return the text of the result of the steps, a size first.  Raises ScreenError."""
+        answer = json.loads(await self._ask(_encoded(steps, "text")))
+        return ScreenText(tuple(answer["lines"]), answer["marks_pastes"])
+
+    async def _ask(self, request: Sequence[bytes]) -> bytes:
         async with self._is_free:
             for _attempt in range(ATTEMPTS):
                 try:
@@ -105,7 +125,8 @@ class ScreenRenderer:
         return await process.stdout.readexactly(size)
 
 
-def _encoded(steps: Sequence[Step]) -> list[bytes]:
-    head = json.dumps([len(s) if isinstance(s, bytes) else s for s in steps]).encode()
+def _encoded(steps: Sequence[Step], *wanted: str) -> list[bytes]:
+    sizes = [len(step) if isinstance(step, bytes) else step for step in steps]
+    head = json.dumps([*sizes, *wanted]).encode()
     output = (step for step in steps if isinstance(step, bytes))
     return [len(head).to_bytes(HEAD_BYTES) + head, *output, b"\n"]

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from jupyter_dbx_agents.broker.mcp import catalog, forwarding, upstream_session
+from jupyter_dbx_agents.broker.mcp import catalog, forwarding, sessions, upstream_session
 from jupyter_dbx_agents.pat import PatState
 
 from ..scripted_gateway import PASTE, Exchange, Pats, Site, broker_for, until
@@ -36,6 +36,7 @@ class Workspace:
     tools: list[dict[str, Any]] = field(default_factory=lambda: TOOLS)
     calls: list[dict[str, Any]] = field(default_factory=list)
     begun: int = 0
+    listened: int = 0
     known: set[str] = field(default_factory=set)
 
     async def __call__(self, exchange: Exchange) -> None:
@@ -54,6 +55,7 @@ class Workspace:
             self.calls.append(message)
             await self.on_call(exchange, message)
         elif exchange.method == "GET":
+            self.listened += 1
             await exchange.reply(405, b"")
         else:
             await exchange.reply(202, b"")
@@ -184,6 +186,29 @@ async def test_a_call_that_may_change_something_is_never_sent_twice(fault: Answe
         assert len(agent.workspace.calls) == 1
 
 
+@pytest.mark.parametrize(("method", "times"), [("vendor/run", 1), ("resources/read", 2)])
+async def test_a_request_that_the_protocol_does_not_have_is_never_sent_twice(
+    method: str, times: int
+):
+    got: list[bytes] = []
+
+    async def workspace(exchange: Exchange) -> None:
+        if method.encode() not in exchange.body:
+            await server(exchange)
+            return
+        got.append(exchange.body)
+        exchange.drop()
+
+    server = Workspace(done)
+    async with broker_for(workspace, mcp_stall_seconds=STALL_SECONDS) as site:
+        site.broker.mcp.offer({NAME: (PATH,)})
+        begun = await site.agent.post(f"/mcp/{NAME}", json=request("initialize", {}))
+        agent = Agent(site, server, begun.headers["mcp-session-id"])
+        await agent.post(request(method, {}))
+        assert len(got) >= times
+        assert (len(got) == 1) is (times == 1)
+
+
 async def test_no_kept_connection_is_used_for_a_call_that_may_change_something():
     """One that the workspace has closed meanwhile would leave open whether the call began."""
     async with agent_of() as agent:
@@ -234,6 +259,105 @@ async def test_a_lasting_fault_ends_in_an_error_within_a_bounded_time(
     monkeypatch.setattr(forwarding, "HOLD_SECONDS", 0.5)
     async with agent_of(status(code)) as agent, asyncio.timeout(5):
         assert await agent.message(READ)
+
+
+async def test_a_server_without_a_stream_of_its_own_is_asked_for_it_once(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(sessions, "PAUSES_SECONDS", (0.01, 0.01))
+    async with agent_of() as agent:
+        await agent.call(READ)
+        headers = {"Mcp-Session-Id": agent.session}
+        async with agent.site.agent.stream("GET", f"/mcp/{NAME}", headers=headers):
+            await until(lambda: agent.workspace.listened > 0)
+            for _ in range(20):
+                await agent.call(READ)
+        assert agent.workspace.listened == 1
+
+
+async def test_an_agent_that_connects_again_gets_the_servers_own_messages():
+    async def workspace(exchange: Exchange) -> None:
+        if exchange.method != "GET":
+            await server(exchange)
+            return
+        await exchange.head(200, content_type="text/event-stream")
+        await exchange.chunk(b'data: {"jsonrpc":"2.0","method":"notifications/message"}\n\n')
+        await exchange.reader.read()
+
+    async def read_until(lines: AsyncIterator[str], wanted: str) -> None:
+        while wanted not in await anext(lines):
+            pass
+
+    server = Workspace(done)
+    async with broker_for(workspace) as site, asyncio.timeout(20):
+        site.broker.mcp.offer({NAME: (PATH,)})
+        begun = await site.agent.post(f"/mcp/{NAME}", json=request("initialize", {}))
+        agent = Agent(site, server, begun.headers["mcp-session-id"])
+        await agent.call(READ)
+        headers = {"Mcp-Session-Id": agent.session}
+        async with contextlib.AsyncExitStack() as second:
+            async with site.agent.stream("GET", f"/mcp/{NAME}", headers=headers) as first:
+                await read_until(first.aiter_lines(), "notifications/message")
+                stream = site.agent.stream("GET", f"/mcp/{NAME}", headers=headers)
+                lines = (await second.enter_async_context(stream)).aiter_lines()
+                await read_until(lines, "open")
+            await read_until(lines, "notifications/message")
+
+
+async def test_a_server_that_says_at_each_look_that_its_tools_have_changed_is_asked_seldom(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(catalog, "RENEWAL_PAUSES_SECONDS", (1000.0, 1000.0))
+    looks: list[int] = []
+    listening: list[Exchange] = []
+
+    async def workspace(exchange: Exchange) -> None:
+        if exchange.method == "GET":
+            await exchange.head(200, content_type="text/event-stream")
+            listening.append(exchange)
+            await exchange.reader.read()
+            return
+        await server(exchange)
+        if b"tools/list" in exchange.body:
+            looks.append(1)
+            for each in listening:
+                event = b'data: {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}'
+                await each.chunk(event + b"\n\n")
+
+    server = Workspace(done)
+    async with broker_for(workspace) as site, asyncio.timeout(20):
+        site.broker.mcp.offer({NAME: (PATH,)})
+        begun = await site.agent.post(f"/mcp/{NAME}", json=request("initialize", {}))
+        agent = Agent(site, server, begun.headers["mcp-session-id"])
+        await agent.call(READ)
+        headers = {"Mcp-Session-Id": agent.session}
+        async with site.agent.stream("GET", f"/mcp/{NAME}", headers=headers):
+            await until(lambda: listening)
+            await site.broker.mcp.check(NAME)
+            for _ in range(20):
+                await agent.call(READ)
+        assert 2 <= len(looks) <= 4
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "tools"), [([], []), (None, []), ({"tools": {}}, 5), ({"tools": {}}, [5])]
+)
+async def test_a_server_that_describes_itself_badly_breaks_nothing(capabilities: Any, tools: Any):
+    async def workspace(exchange: Exchange) -> None:
+        message = json.loads(exchange.body or b"{}")
+        content = {"capabilities": capabilities, "tools": tools}
+        if "id" in message:
+            await answer_json(exchange, message, content, mcp_session_id="s")
+        else:
+            await exchange.reply(202, b"")
+
+    async with broker_for(workspace) as site:
+        site.broker.mcp.offer({NAME: (PATH,)})
+        begun = await site.agent.post(f"/mcp/{NAME}", json=request("initialize", {}))
+        assert begun.status_code == 200
+        server = site.broker.mcp.seen(NAME)
+        assert server is not None
+        assert (server.state, server.tools) in (("failed", []), ("ready", []))
 
 
 async def test_a_stream_that_stalls_ends_in_an_error():

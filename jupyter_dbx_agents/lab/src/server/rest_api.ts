@@ -1586,9 +1586,9 @@ export interface components {
             /** @description The newest first */
             projects: string[];
             terminals: string[];
-            /** @description Files of the home */
+            /** @description Files of the home, such as conversations */
             files: number;
-            /** @description Their size in the workspace */
+            /** @description Their size in the workspace, compressed */
             bytes: number;
             /** @description When they were last sent, '' if there are none */
             at: string;

@@ -4,6 +4,8 @@
 // [rows, columns] (the terminal is given this size) and numbers (so many bytes of output), those bytes, and a
 // newline.  The answer is a length and as many bytes.  Nothing is kept between requests.
 //
+// With "text" in that list the answer is the screen's text in JSON instead, with the lines that scrolled off last.
+//
 // xterm-headless.js is the file of that name in the npm package @xterm/headless 5.5.0, the version of JupyterLab's
 // terminals, as it was published; its licence is in LICENSE, which is that of addon-unicode11.js, too (the package
 // @xterm/addon-unicode11 0.8.0): characters are as wide here as the front end makes them in the browser.
@@ -22,6 +24,8 @@ const HEAD_BYTES = 4;
 const MOST_RESIDENT_BYTES = 90_000_000;
 const LEAST_SKIPPED_BYTES = 64 * 1024;
 const MOST_TITLE = 4096;
+// What a phone is sent of a screen and what scrolled off it last.
+const MOST_TEXT_LINES = 150;
 const MOST_TAIL_BYTES = 4096;
 const CHARSETS = "0A4C5RQKYE6ZH7=";
 const SECOND_HALF = 0; // the width of a cell that belongs to the wide character before it
@@ -89,6 +93,21 @@ class Screen {
     if (active === alt || !isAbove) parts.push(this.saved(active));
     parts.push(...this.modes(), this.margins(active), this.position(active), ...this.last());
     return parts.join("");
+  }
+
+  // The text alone, each line that wrapped as one, and whether a paste is to be marked as one.
+  text() {
+    const buffer = this.terminal.buffer.active;
+    const first = Math.max(0, buffer.length - MOST_TEXT_LINES);
+    const lines = [];
+    for (let y = first; y < buffer.length; y++) {
+      const line = buffer.getLine(y), next = buffer.getLine(y + 1);
+      const text = line.translateToString(!(next && next.isWrapped));
+      if (line.isWrapped && lines.length) lines.push(lines.pop() + text);
+      else lines.push(text);
+    }
+    while (lines.length && !lines[lines.length - 1].trim()) lines.pop();
+    return JSON.stringify({ lines, marks_pastes: this.terminal.modes.bracketedPasteMode });
   }
 
   // History and screen; lines that wrapped wrap again, so that they reflow later.
@@ -326,13 +345,15 @@ function charsetName(charset) {
 function draw(steps, body) {
   let screen = null, start = 0;
   for (const step of steps) {
+    if (step === "text") continue;
     if (typeof step === "number") {
       screen.feed(body.subarray(start, start + step));
       start += step;
     } else if (screen) screen.terminal.resize(step[1], step[0]);
     else screen = new Screen(step[1], step[0]);
   }
-  const text = screen.render() + screen.unfinished(body.subarray(0, start));
+  const isText = steps.includes("text");
+  const text = isText ? screen.text() : screen.render() + screen.unfinished(body.subarray(0, start));
   screen.terminal.dispose();
   return Buffer.from(text);
 }

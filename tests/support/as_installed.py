@@ -1,0 +1,33 @@
+"""A small program in the place of an agent's own, for an app that has installed no agents."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from jupyter_dbx_agents.agents import Agent
+from jupyter_dbx_agents.agents.install.installer import MARKER
+
+
+@contextlib.contextmanager
+def as_installed(home: Path, agent: Agent, script: str) -> Iterator[None]:
+    """Let an agent of a home be installed, and be this script of Python."""
+    link = home / ".local" / "bin" / agent.command
+    recipe = agent.recipe
+    folder = home / ".local" / "share" / "jupyter_dbx_agents" / "agents" / agent.name
+    prefix = folder / f"{recipe.version()}-{recipe.fingerprint()[:8]}"
+    prefix.mkdir(parents=True)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.write_text(f"#!{sys.executable}\n{script}")
+    link.chmod(0o755)
+    (prefix / "program").symlink_to(link)
+    (prefix / MARKER).write_text(json.dumps({"lock": recipe.fingerprint(), "program": "program"}))
+    try:
+        yield
+    finally:
+        link.unlink()
+        shutil.rmtree(prefix)
