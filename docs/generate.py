@@ -44,6 +44,7 @@ _REFUSAL_TEXT = 2
 ADVICE = {
     "A Databricks token is on its way.": "Try again in a moment.",
     "Request a token with GET.": "Use a Databricks SDK, which does so.",
+    "What … found is larger than … MiB.": "Search for something narrower.",
     "HTTP/1.1 is required.": "Update the program that sends the call.",
     "Not synced, or not safe: ….": "jupyter dbx-agents sync says why for each project.",
     "Problems found: … with the server; with the agents: …": "Each line above says what to do.",
@@ -53,6 +54,9 @@ ADVICE = {
     "The workspace …: …": "Try again; the reason is the workspace's own.",
     "The workspace's MCP server begins no session.": "Check it: jupyter dbx-agents mcp check NAME",
     "The workspace's MCP server loses its sessions.": "Try again in a moment.",
+    "… answers without a search.": "Check again: jupyter dbx-agents mcp check web-search",
+    "… broke off its answer (…).": "Try again; if it persists, check the network.",
+    "… does not answer in the Responses dialect.": "Check: jupyter dbx-agents mcp check web-search",
     "… broke off (…).": "Try again; if it persists, check the workspace and the network.",
     "… does not answer as an MCP server.": "Check its address: jupyter dbx-agents mcp",
     "The broker cannot answer this request.": "Try again; the app's log says more.",

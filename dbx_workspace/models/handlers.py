@@ -10,13 +10,14 @@ from dataclasses import replace
 from tornado.iostream import StreamClosedError
 
 from .. import platform_errors as errors
+from ..mcp import web_search
 from ..platform_errors import PlatformError
 from ..state import Workspace
 from ..web import ApiHandler, Json, Operation, Route
 from . import anthropic, chat, gemini, responses
 from .catalog import ANTHROPIC, RESPONSES, ServedModel
 from .rules import ModelCall
-from .script import Dialect, Frame, reply_to
+from .script import Dialect, Frame, Reply, reply_to
 
 # The base paths of each API, and whether they belong to the AI Gateway.
 _ANTHROPIC_BASES = {
@@ -92,7 +93,8 @@ async def _complete(
     call.log_entry.pictures, call.log_entry.cache_marks = request.pictures, request.cache_marks
     call.log_entry.digest = hashlib.sha256(call.request.body).hexdigest()
     give_back = _admit(call, request)
-    reply = replace(reply_to(dialect.parse(body)), quirks=_quirks(call, request))
+    reply = _searched(request) if _searches(request) else reply_to(dialect.parse(body))
+    reply = replace(reply, quirks=_quirks(call, request))
     try:
         if body.get("stream") is True or action.startswith("stream"):
             await _stream(call, dialect.frames(reply, name, body))
@@ -101,6 +103,20 @@ async def _complete(
         return dialect.render(reply, name)
     finally:
         give_back(reply.output_tokens())
+
+
+def _searches(request: ModelCall) -> bool:
+    """Whether a model uses the search that its vendor hosts; else a rule has refused it."""
+    kinds = [str(tool.get("type")) for tool in request.tools]
+    return request.api_type == RESPONSES and "web_search" in kinds
+
+
+def _searched(request: ModelCall) -> Reply:
+    """Return what the model found for the last words of the conversation."""
+    asked = responses.DIALECT.parse(request.body)
+    pages = web_search.search(asked.turns[-1].text if asked.turns else "")
+    chunks = [f"{page['title']}: {page['text']}\n" for page in pages] or ["Nothing was found."]
+    return Reply(tuple(chunks), input_tokens=asked.input_tokens(), pages=tuple(pages))
 
 
 def _admit(call: ServingHandler, request: ModelCall) -> Callable[[int], None]:

@@ -129,10 +129,17 @@ class _Response:
 
     def _output(self) -> list[Json]:
         message = [self._message()] if self._reply.chunks else []
+        if self._reply.pages is not None:
+            search = {"type": "web_search_call", "id": new_id("ws_"), "status": "completed"}
+            message = [search, *message]
         return message + ([self._call()] if self._reply.tool_call else [])
 
     def _message(self) -> Json:
-        part = {"type": "output_text", "text": self._reply.text, "annotations": []}
+        cited = [
+            {"type": "url_citation", "url": page["url"], "title": page["title"]}
+            for page in self._reply.pages or ()
+        ]
+        part = {"type": "output_text", "text": self._reply.text, "annotations": cited}
         return {
             "type": "message",
             "id": self._message_id,

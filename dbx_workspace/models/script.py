@@ -106,7 +106,8 @@ class ToolCall:
 class Reply:
     """Text in chunks, and optionally a tool call after it.
 
-    ``quirks`` are the rules in force that shape an answer, such as ``long-ids``.
+    ``quirks`` are the rules in force that shape an answer, such as ``long-ids``; ``pages`` are what
+    the model found with the search tool that its vendor hosts, None if it did not search.
     """
 
     chunks: tuple[str, ...]
@@ -115,6 +116,7 @@ class Reply:
     stop_sequence: str | None = None
     input_tokens: int = field(default=1)
     quirks: frozenset[str] = frozenset()
+    pages: tuple[Json, ...] | None = None
 
     @property
     def text(self) -> str:

@@ -15,7 +15,9 @@ from ..secret import Secret
 from .access import Capabilities, new_secret
 from .filters.learning import Lessons, Repeats
 from .ledger import AccessLog, UsageLedger
+from .mcp.paths import WEB_SEARCH
 from .mcp.service import McpService
+from .mcp.web_search import HostedSearch
 from .upstream import Upstream
 
 # How long an agent's call may wait for the check of a gateway through which it failed.
@@ -114,6 +116,8 @@ class Shared:
         self.upstream = Upstream(self.pats)
         self.tasks = BackgroundTasks(self.log)
         self.mcp = McpService(self.workspace_host, self.upstream, self.pats, self.tasks, self.log)
+        self.mcp.catalog.stand_ins[WEB_SEARCH] = HostedSearch(self.models, self.upstream)
+        self.models.on_change.append(self.mcp.models_changed)
 
     async def finds_another_gateway(self, failed: Gateway) -> bool:
         """Have a gateway checked after a failed call; return whether another one is in force."""

@@ -1,12 +1,17 @@
-"""The panel's MCP servers: their state and tools, a server added, switched off, its error shown."""
+"""MCP in the browser: the panel's servers, and an agent that answers with rows of the workspace."""
 
+import json
+
+import pytest
 from playwright.sync_api import expect
 
+from tests.support.agent_store import AgentStore
 from tests.support.lab_page import LabPage
 from tests.support.running_app import RunningApp, eventually
 
 MCP = "/dbx-agents/api/mcp"
 FUNCTIONS = "/api/2.0/mcp/functions/samples/tools"
+QUERY = {"query": "SELECT name FROM samples.bakehouse.franchises ORDER BY revenue DESC"}
 
 
 def server(app: RunningApp, name: str) -> dict:
@@ -48,3 +53,27 @@ def test_a_server_is_added_switched_off_and_removed_and_its_error_is_shown(
     app.control.clear_faults(fault)
     section.get_by_role("button", name="Check dbx-sql").click()
     expect(sql).to_contain_text("ready")
+
+
+@pytest.mark.timeout(600)
+def test_an_agent_answers_with_rows_of_the_sample_table_once_its_owner_allows_the_call(
+    lab: LabPage, app: RunningApp, agent_store: AgentStore
+):
+    agent_store.install(app, "claude-code")
+    eventually(lambda: server(app, "dbx-sql")["state"] == "ready", 60, "the SQL server")
+    settings = app.home / ".claude.json"
+    eventually(lambda: "/mcp/dbx-sql" in settings.read_text(), 60, "the agent's servers")
+    lab.open_launcher()
+    lab.card("Claude Code").click()
+    lab.until_screen("for shortcuts", 120)
+    # An Enter right behind so much text is taken for a part of it.
+    lab.page.keyboard.insert_text(f"tool: execute_sql_read_only {json.dumps(QUERY)}")
+    lab.until_screen(r'revenue DESC"\}')
+    lab.page.keyboard.press("Enter")
+    asked = lab.until_screen(r"Do you want to proceed\?", 120)
+    assert "dbx-sql" in asked
+    assert "Crumbs" not in asked  # nothing is called before that
+    while "Do you want to proceed?" in lab.screen()["text"]:  # it takes no Enter just after it came
+        lab.page.keyboard.press("Enter")
+        lab.page.wait_for_timeout(500)
+    lab.until_screen(r"(?s)done: .*Baked\s+Bliss.*Golden\s+Crumbs", 120)

@@ -148,7 +148,7 @@ def cell(apps: Apps, request: pytest.FixtureRequest) -> Iterator[Cell]:
 
 
 def model_calls(app: RunningApp, since: int) -> list[dict]:
-    calls = app.control.requests(since=since)
+    calls = app.calls(since, "/")
     return [call for call in calls if call["method"] == "POST" and call["model"]]
 
 

@@ -57,7 +57,7 @@ def ask(app: RunningApp, terminal: TerminalClient, agent: str, question: str) ->
 
 
 def calls(app: RunningApp, agent: str) -> list[dict[str, Any]]:
-    return app.control.requests(path=f"/ai-gateway{ONCE[agent][1]}")
+    return app.calls(path=f"/ai-gateway{ONCE[agent][1]}")
 
 
 @contextlib.contextmanager

@@ -101,7 +101,7 @@ def test_agents_sdk_and_git_sync_work_through_rotations_and_refreshes(
 
     calls = app.control.requests(since=before)
     assert not [call for call in calls if call["status"] in {401, 403}]
-    models = [call for call in calls if call["path"].startswith("/ai-gateway")]
+    models = app.calls(before)
     assert {call["status"] for call in models if call["outcome"] == "answered"} == {200}
     kinds = {token["token_id"]: token["kind"] for token in app.control.tokens()}
     used = {call["token_id"] for call in models if call["token_id"]}

@@ -1,5 +1,6 @@
 """Real agents and the workspace's data: one session over rotations, a restart and a refusal."""
 
+import contextlib
 import json
 import threading
 from collections import Counter
@@ -7,15 +8,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.effort import ALL_ROTATIONS
+from tests.support.effort import ALL_ROTATIONS, IS_LONG
 from tests.support.running_app import RunningApp, eventually
+from tests.support.terminal_client import TerminalClient
 
-from .test_real_agents import PAIRS, last_number
+from .test_real_agents import PAIRS, READY, answers, last_number, put
 
 MCP = "/dbx-agents/api/mcp"
 FUNCTIONS = "/api/2.0/mcp/functions/samples/tools"
 HELD = "samples__tools__distance_km"
 QUERY = {"query": "SELECT name FROM samples.bakehouse.franchises ORDER BY revenue DESC"}
+FEW = {"query": "SELECT name FROM samples.bakehouse.franchises ORDER BY revenue DESC LIMIT 1"}
 ROUND = (
     ("execute_sql_read_only", QUERY),
     ("genie_ask", {"question": "How many trips are there?"}),
@@ -137,3 +140,47 @@ def test_the_error_of_a_server_is_shown_and_goes_when_it_works_again(app: Runnin
     finally:
         app.control.clear_faults(fault)
     assert app.owner.json("POST", f"{MCP}/dbx-sql/check")["state"] == "ready"
+
+
+def allow(app: RunningApp, terminal: TerminalClient, question: str) -> None:
+    """Ask Claude Code on its screen, up to its question whether it may call the tool."""
+    answered = answers(app, "claude-code")
+    put(terminal, question, lambda: answers(app, "claude-code") > answered)
+    terminal.expect(r"Do\s*you\s*want\s*to\s*proceed", 60)
+
+
+def enter(terminal: TerminalClient, then: str) -> None:
+    """Press Enter until the screen shows a pattern: a question takes none just after it came."""
+    for _attempt in range(6):
+        terminal.type("\r")
+        with contextlib.suppress(AssertionError):
+            terminal.expect(then, 10)
+            return
+    raise AssertionError(f"{then!r} did not come:\n{terminal.unmatched()}")
+
+
+@pytest.mark.skipif(not IS_LONG, reason="20 s; the broker's part is in tests/broker/mcp")
+@pytest.mark.timeout(300)
+def test_an_agent_says_that_the_token_has_lapsed_and_works_after_the_paste_without_a_restart(
+    app: RunningApp,
+):
+    app.until_installed()
+    app.log_in()
+    tool, _ = ROUND[0]
+    question = f"tool: {tool} {json.dumps(FEW)}"
+    before = last_number(app)
+    with app.owner.terminal() as terminal:
+        terminal.run("mkdir -p plain && cd plain")
+        terminal.type("claude\n")
+        terminal.expect(READY["claude-code"], 120)
+        allow(app, terminal, question)
+        for token in app.control.tokens(app.lines["owner"]):
+            if token["status"] == "live":
+                app.control.revoke(token["token_id"])
+        eventually(lambda: app.pat()["expires_at"] is None, 30, "no token")
+        enter(terminal, r"jupyter\s*dbx-agents\s*login")
+        assert calls(app, before)[tool, 200] == 0
+        app.log_in()
+        allow(app, terminal, question)
+        enter(terminal, r"(?s)done:.*Baked\s*Bliss")
+    assert calls(app, before)[tool, 200] == 1

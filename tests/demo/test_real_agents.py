@@ -42,7 +42,7 @@ PAIRS = (("claude-code", "codex"), ("gemini-cli", "hermes"), ("opencode",))
 
 
 def calls_since(app: RunningApp, number: int) -> list[dict]:
-    return app.control.requests(since=number, path="/ai-gateway")
+    return app.calls(number)
 
 
 def last_number(app: RunningApp) -> int:
@@ -138,7 +138,7 @@ def put(terminal: TerminalClient, question: str, has_arrived: Callable[[], bool]
 
 def answers(app: RunningApp, agent: str) -> int:
     """How many calls of an agent the workspace has answered."""
-    calls = app.control.requests(path=f"/ai-gateway{ONCE[agent][1]}")
+    calls = app.calls(path=f"/ai-gateway{ONCE[agent][1]}")
     return len([call for call in calls if call["outcome"] == "answered"])
 
 

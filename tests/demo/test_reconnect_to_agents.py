@@ -57,7 +57,7 @@ async def test_a_client_that_joins_at_work_and_at_rest_sees_an_agents_true_scree
 
 def is_at_work(app: RunningApp, agent: str) -> bool:
     """Whether the workspace is answering a question of the agent."""
-    calls = app.control.requests(path=f"/ai-gateway{ONCE[agent][1]}")
+    calls = app.calls(path=f"/ai-gateway{ONCE[agent][1]}")
     return any(call["outcome"] == "open" for call in calls)
 
 

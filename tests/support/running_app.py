@@ -265,6 +265,11 @@ class RunningApp:
     def status(self) -> dict[str, Any]:
         return self.owner.json("GET", STATUS)
 
+    def calls(self, since: int = 0, path: str = "/ai-gateway") -> list[dict[str, Any]]:
+        """What programs called at the workspace, without what the server itself tried there."""
+        found = self.control.requests(since=since, path=path)
+        return [call for call in found if not call["user_agent"].startswith("jupyter-dbx-agents")]
+
     def server_pid(self) -> int:
         """The production server's process, a child of the demo's."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()

@@ -1,4 +1,7 @@
-"""Tools that the platform does not run or does not know, and where tools are refused."""
+"""Tools that the platform does not run or does not know, and where tools are refused.
+
+While ``hosted-tools`` is off, models of the Responses dialect search if they have the tool for it.
+"""
 
 from __future__ import annotations
 

@@ -25,12 +25,19 @@ PATHS = "/api/2.0/mcp/genie/{space}, /api/2.0/mcp/functions/{catalog}/{schema}"
 State = Literal["off", "unknown", "ready", "missing", "failed"]
 
 
+MISSING = "This workspace does not have it."
+
+
 @dataclass(frozen=True)
 class BuiltIn:
-    """A server that a workspace may have, at the first of these paths at which there is one."""
+    """A server that a workspace may have, at the first of these paths at which there is one.
+
+    ``missing`` says that it has none.
+    """
 
     title: str
     paths: tuple[str, ...]
+    missing: str = MISSING
 
 
 # The names are short, since they become a part of each tool's name, of which a model takes 64
@@ -40,7 +47,12 @@ BUILT_IN: Mapping[str, BuiltIn] = {
     "dbx-genie": BuiltIn(
         "Genie", ("/ai-gateway/mcp-services/system.ai.genie_one_mcp", "/api/2.0/mcp/genie")
     ),
-    "web-search": BuiltIn("Web search", ("/ai-gateway/mcp-services/system.ai.web_search",)),
+    # Without that service the broker answers with a model that searches, if there is one.
+    "web-search": BuiltIn(
+        "Web search",
+        ("/ai-gateway/mcp-services/system.ai.web_search",),
+        f"{MISSING} Nor does a model that it serves search the web.",
+    ),
 }
 
 
@@ -230,7 +242,9 @@ class McpServers(LoggingConfigurable):
             return str(self.disabled.get(name, ""))
         if seen is None:
             return "Each agent connects to it by itself." if name in self._foreign() else ""
-        return "This workspace does not have it." if seen.state == "missing" else seen.problem
+        if seen.state != "missing":
+            return seen.problem
+        return BUILT_IN[name].missing if name in BUILT_IN else MISSING
 
     def _require(self, name: str) -> None:
         if name not in self.names():

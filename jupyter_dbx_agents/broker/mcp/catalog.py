@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from ..._version import __version__
 from ...background import AnyLogger, BackgroundTasks, Coalesced, Listeners, backoff_seconds
@@ -57,8 +57,33 @@ class ServerState(StrEnum):
     FAILED = "failed"
 
 
+class StandInError(Exception):
+    """A stand-in cannot answer; the text says why, to the agent's user."""
+
+
+class StandIn(Protocol):
+    """What the broker itself offers where the workspace has no server."""
+
+    @property
+    def path(self) -> str:
+        """Where it is at the workspace, for people."""
+
+    def forget(self) -> None:
+        """Look anew the next time."""
+
+    async def tools(self) -> list[Json]:
+        """Return its tools; none if it cannot be had."""
+
+    async def answer(self, message: Message) -> bytes:
+        """Return the answer to a request.  Raises StandInError."""
+
+
 class Server:
-    """One MCP server: its tools and description as last seen, and the last problem."""
+    """One MCP server: its tools and description as last seen, and the last problem.
+
+    ``stand_in`` may answer for it where the workspace has no server at its paths; ``stands_in`` is
+    it while it does.
+    """
 
     def __init__(
         self,
@@ -68,7 +93,9 @@ class Server:
         upstream: Upstream,
         pats: PatSource,
     ) -> None:
-        self.name, self.paths, self.path = name, paths, paths[0]
+        self.name, self.paths, self._path = name, paths, paths[0]
+        self.stand_in: StandIn | None = None
+        self.stands_in: StandIn | None = None
         self._base_url = base_url
         self.state, self.problem = ServerState.UNKNOWN, ""
         self.tools: list[Json] = []
@@ -82,9 +109,14 @@ class Server:
         # How often it said that its tools had changed, and they had not, since they last had.
         self.vain_renewals = 0
 
+    @property
+    def path(self) -> str:
+        """Where it is at the workspace."""
+        return self.stands_in.path if self.stands_in is not None else self._path
+
     def session(self, client: Mapping[str, Any], user_agent: str) -> UpstreamSession:
         """Return a session at the workspace, not begun yet."""
-        return UpstreamSession(self._upstream, self._base_url + self.path, client, user_agent)
+        return UpstreamSession(self._upstream, self._base_url + self._path, client, user_agent)
 
     def may_begin_twice(self, message: Message) -> bool:
         """Whether a message changes nothing, or the same when it is sent twice.
@@ -118,24 +150,51 @@ class Server:
     async def _refresh(self) -> None:
         """Ask for the tools again, at each path until there is a server at one."""
         outcome = (ServerState.UNKNOWN, "")
-        paths = [self.path] if self.tools else dict.fromkeys((self.path, *self.paths))
+        is_there = self._is_there
+        paths = [self._path] if is_there else dict.fromkeys((self._path, *self.paths))
         for path in paths:
             outcome = await self._look(path)
             if outcome[0] is not ServerState.MISSING:
-                self.path = path
+                self._path = path
                 break
+        if self.stand_in is not None and not is_there and outcome[0] is not ServerState.READY:
+            outcome = await self._ask(self.stand_in, outcome)
         self.note(*outcome)
+
+    @property
+    def _is_there(self) -> bool:
+        """Whether the workspace itself has the server, as far as is known."""
+        return bool(self.tools) and self.stands_in is None
+
+    async def check(self) -> None:
+        """Ask for the tools again, whatever is remembered."""
+        if self.stand_in is not None:
+            self.stand_in.forget()
+        await self.refresh()
+
+    async def _ask(
+        self, stand_in: StandIn, outcome: tuple[ServerState, str]
+    ) -> tuple[ServerState, str]:
+        """Have a stand-in answer, if it can, for a server that could not be seen."""
+        if outcome[0] is not ServerState.MISSING and self.stands_in is None:
+            return outcome  # it may be there, and fail
+        tools = await stand_in.tools()
+        self.stands_in = stand_in if tools else None
+        self._take({}, tools)
+        return (ServerState.READY if tools else ServerState.MISSING), ""
 
     async def _look(self, path: str) -> tuple[ServerState, str]:
         """Ask for the tools at a path; what was known stays where that fails."""
         session = UpstreamSession(self._upstream, self._base_url + path, CLIENT)
         try:
             await session.open()
-            self._take(session.described, await self._all_tools(session))
+            tools = await self._all_tools(session)
+            self.stands_in = None
+            self._take(session.described, tools)
         except SessionLostError:
             return ServerState.FAILED, "The workspace's MCP server loses its sessions."
         except UpstreamError as error:
-            is_missing = error.is_absent and not self.tools
+            is_missing = error.is_absent and not self._is_there
             return (ServerState.MISSING if is_missing else ServerState.FAILED), str(error)
         finally:
             await session.close()
@@ -175,7 +234,7 @@ def is_read_only(tool: Json) -> bool:
 
 
 class Catalog:
-    """All servers that are offered, by name."""
+    """All servers that are offered, by name; ``stand_ins`` are by the path of what is absent."""
 
     def __init__(
         self,
@@ -187,6 +246,7 @@ class Catalog:
     ) -> None:
         self._base_url, self._upstream, self._pats = base_url, upstream, pats
         self._tasks = tasks
+        self.stand_ins: dict[str, StandIn] = {}
         self._servers: dict[str, Server] = {}
         self._to_renew: set[Server] = set()
         self.on_change = Listeners("the MCP servers", log)
@@ -209,6 +269,7 @@ class Catalog:
 
     def _server(self, name: str, paths: tuple[str, ...]) -> Server:
         server = Server(name, self._base_url, paths, self._upstream, self._pats)
+        server.stand_in = next((self.stand_ins[p] for p in paths if p in self.stand_ins), None)
         server.on_change = self.on_change.notify
         server.renew_soon = lambda: self._renew_soon(server)
         return server

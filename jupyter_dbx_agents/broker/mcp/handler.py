@@ -21,8 +21,16 @@ from ..ledger import printable_path
 from ..model_proxy import JOINED_AT_ONCE_BYTES, AgentStalledError, ModelProxyHandler
 from ..refusals import Refusal, not_served
 from . import messages
-from .forwarding import CutError, Forwarding
-from .messages import INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, Message, MessageError
+from .catalog import ServerState, StandIn, StandInError
+from .forwarding import STALLED, CutError, Forwarding
+from .messages import (
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    PARSE_ERROR,
+    SERVER_ERROR,
+    Message,
+    MessageError,
+)
 from .sessions import Session
 from .upstream_session import EVENT_STREAM, JSON_TYPE
 
@@ -94,6 +102,8 @@ class McpHandler(ModelProxyHandler):
         elif message.method == "tools/list":
             await self._server.known()
             self._write_json(messages.result(message.id, {"tools": self._server.tools}))
+        elif self._server.stands_in is not None:
+            await self._answer_for_it(self._server.stands_in, message)
         else:
             await self._forward_message(session, message)
 
@@ -135,6 +145,23 @@ class McpHandler(ModelProxyHandler):
         if session is None:
             self._refuse(HTTPStatus.NOT_FOUND, number, INVALID_REQUEST, UNKNOWN_SESSION)
         return session
+
+    async def _answer_for_it(self, stand_in: StandIn, message: Message) -> None:
+        """Answer a request to a server that the workspace does not have."""
+        stall_seconds = self.shared.mcp.stall_seconds
+        problem = ""
+        try:
+            async with asyncio.timeout(stall_seconds):
+                body = await stand_in.answer(message)
+        except TimeoutError:
+            problem = STALLED.format(stall_seconds)
+        except StandInError as error:
+            problem = str(error)
+        self._server.note(ServerState.FAILED if problem else ServerState.READY, problem)
+        if problem:
+            body = messages.error(message.id, SERVER_ERROR, problem)
+        self._let_go_of_body()
+        self._write_json(body)
 
     async def _forward_message(self, session: Session, message: Message) -> None:
         mcp = self.shared.mcp

@@ -18,6 +18,7 @@ LISTED = re.compile(
     rf"|external/{_NAME})"
     rf"|/ai-gateway/mcp-services/{_NAME}"
 )
+WEB_SEARCH = "/ai-gateway/mcp-services/system.ai.web_search"
 EXAMPLES = "/api/2.0/mcp/genie/{space}, /api/2.0/mcp/functions/{catalog}/{schema}"
 
 

@@ -59,11 +59,17 @@ class McpService:
             *(server for server in self.catalog.all() if server.state is not ServerState.READY)
         )
 
+    def models_changed(self) -> None:
+        """Ask what a model may answer for, after other models are served."""
+        self.catalog.refresh_soon(
+            *(s for s in self.catalog.all() if s.stands_in or s.state is ServerState.MISSING)
+        )
+
     async def check(self, name: str) -> None:
         """Ask a server that is offered for its tools, and wait until it has answered."""
         server = self.catalog.get(name)
         if server is not None and self._pats.current() is not None:
-            await server.refresh()
+            await server.check()
 
     async def run(self) -> None:
         """Refresh what is known from time to time, until cancelled."""
