@@ -26,8 +26,11 @@ from tests.broker.scripted_gateway import Exchange, scripted_gateway
             b'{"error_code": 403, "message": "Invalid access token"}',
             ("Invalid access token", "403"),
         ),
-        (b'{"error": "invalid_client", "error_description": "unknown"}', ("unknown", "")),
-        (b'{"error": "not found"}', ("not found", "")),
+        (
+            b'{"error": "invalid_client", "error_description": "unknown"}',
+            ("unknown", "invalid_client"),
+        ),
+        (b'{"error": "not found"}', ("not found", "not found")),
         (b'{"type": "error", "error": {"type": "x", "message": "overloaded"}}', ("overloaded", "")),
         (b'{"error": {"code": 400}}', ("", "")),
         (b'"plain"', ("plain", "")),

@@ -90,17 +90,28 @@ def test_what_is_done_is_told_and_a_reload_tells_nothing_again(
         expect(lab.page.locator('.lm-TabBar-tab[data-dbx-agents-state="idle"]')).to_have_count(1)
 
 
+# The setting, what is typed for the agent to report, and another kind that is still told.
+KINDS = (
+    ("tellPermission", "permission rm -rf build", "permission", "question Which one?"),
+    ("tellQuestion", "question Which one?", "question", "permission rm -rf build"),
+    ("tellFailed", "working\nerror", "failed", "question Which one?"),
+    ("tellDone", "working\ndone", "done", "question Which one?"),
+)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind[0])
 def test_a_kind_that_is_switched_off_is_shown_and_not_told(
-    lab: LabPage, app: RunningApp, program: Path
+    lab: LabPage, app: RunningApp, program: Path, kind: tuple[str, str, str, str]
 ):
-    lab.set_setting("tellDone", False)
+    setting, reported, state, other = kind
+    lab.set_setting(setting, False)
     try:
         with agent_in_background(lab, app, program) as terminal:
-            terminal.type("working\ndone\n")
-            done = lab.page.locator('.lm-TabBar-tab[data-dbx-agents-state="done"]')
-            expect(done).to_have_count(1)
-            terminal.type("question Which one?\n")  # later, so the other would have been told
-            expect(lab.toast("asks a question: Which one?")).to_have_count(1)
+            terminal.type(f"{reported}\n")
+            sign = lab.page.locator(f'.lm-TabBar-tab[data-dbx-agents-state="{state}"]')
+            expect(sign).to_have_count(1)
+            terminal.type(f"{other}\n")  # later, so the first would have been told before
+            expect(lab.toast(other.split(" ", 1)[1])).to_have_count(1)
             expect(lab.page.locator(TOASTS)).to_have_count(1)
     finally:
-        lab.set_setting("tellDone", True)
+        lab.set_setting(setting, True)

@@ -37,7 +37,7 @@ def test_a_server_is_added_switched_off_and_removed_and_its_error_is_shown(
     expect(lab.page.locator(".Toastify__toast")).to_contain_text("not an MCP server")
     section.get_by_label("Address of the server").fill(FUNCTIONS)
     section.get_by_role("button", name="Add", exact=True).click()
-    tools = section.get_by_role("listitem").filter(has_text="read-only")
+    tools = section.get_by_role("listitem").filter(has_text="Remove")
     expect(tools).to_contain_text("2 tools")
 
     switch = section.get_by_label("Offer tools to the agents")

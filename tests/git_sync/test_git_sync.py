@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from jupyter_dbx_agents.errors import GitSyncError, RestoreError
-from jupyter_dbx_agents.git_sync import GitSync, Restorable, uninstall
+from jupyter_dbx_agents.git_sync import GitSync, uninstall
 from tests.support.constants import OWNER
 
 from .conftest import Site, until
@@ -156,7 +156,8 @@ async def test_restore_all_after_a_restart(site: Site) -> None:
     fresh = site.git_sync()
     await fresh.start()
     assert not (site.projects / ".restoring-leftover").exists()
-    assert await fresh.restorable() == [Restorable(n, "") for n in ("one", "one/lib", "two")]
+    found = [(each.name, each.note) for each in await fresh.restorable()]
+    assert found == [(name, "") for name in ("one", "one/lib", "two")]
     restored = await fresh.restore()
     assert [each.name for each in restored] == ["one", "one/lib", "two"]
     assert {n: site.git(n, "log", "--format=%H") for n in before} == before

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from jupyter_dbx_agents.errors import GitSyncError
-from jupyter_dbx_agents.git_sync import GitSync, Restorable, supervisor
+from jupyter_dbx_agents.git_sync import GitSync, supervisor
 from jupyter_dbx_agents.git_sync.local import mirror
 from jupyter_dbx_agents.git_sync.local.projects import Location, fingerprint
 from jupyter_dbx_agents.git_sync.states import Cause, SyncState, Waker, explained
@@ -304,7 +304,7 @@ async def test_a_renamed_project_is_followed_and_leaves_nothing_behind(site: Sit
     )
     assert {each["name"] for each in sync.status()} == {"renamed"}
     fresh = await after_the_loss_of_the_machine(site, sync)
-    assert await fresh.restorable() == [Restorable("renamed", "")]
+    assert [(each.name, each.note) for each in await fresh.restorable()] == [("renamed", "")]
 
 
 async def test_a_moved_worktree_is_followed_and_leaves_nothing_behind(site: Site) -> None:

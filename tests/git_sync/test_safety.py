@@ -40,11 +40,11 @@ def make_large(site: Site) -> None:
         lines.append(f"M 100644 inline d{number // 100}/f{number}\ndata 6\n{number:6}\n")
     site.make("p")
     site.git("p", "fast-import", "--quiet", stdin="".join(lines).encode())
-    site.git("p", "read-tree", "HEAD")
+    site.git("p", "reset", "-q", "--hard")
 
 
 def commit_one(site: Site, content: str) -> str:
-    """Commit a file without the 20,000 others, which no working tree has."""
+    """Commit one more file."""
     (site.projects / "p/precious").write_text(content)
     site.git("p", "add", "precious")
     site.git("p", "commit", "-q", "-m", content)

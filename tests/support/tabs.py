@@ -20,6 +20,12 @@ LIGHT = "JupyterLab Light"
 # A workspace of its own: what the tab stores late is not what another tab is opened with.
 SHARED = "shared"
 PATH = f"/lab/workspaces/{SHARED}"
+# Or closing the tabs asks whether to save.
+DISCARD = """() => {
+  for (const { context } of jupyterapp.shell.widgets('main')) {
+    if (context) context.model.dirty = false;
+  }
+}"""
 DISMISS_TOASTS = """async () => {
   for (const {id} of document.querySelectorAll('.Toastify__toast')) {
     await jupyterapp.commands.execute('apputils:dismiss-notification', {id});
@@ -115,6 +121,7 @@ def tidy(lab: LabPage) -> None:
         page.keyboard.press("Escape")
     page.evaluate(DISMISS_TOASTS)
     expect(page.locator(".Toastify__toast")).to_have_count(0)
+    page.evaluate(DISCARD)
     lab.command("application:close-all")
     lab.command("filebrowser:open-path", path="/")
     lab.command("filebrowser:activate")
