@@ -266,9 +266,13 @@ class RunningApp:
         return self.owner.json("GET", STATUS)
 
     def calls(self, since: int = 0, path: str = "/ai-gateway") -> list[dict[str, Any]]:
-        """What programs called at the workspace, without what the server itself tried there."""
-        found = self.control.requests(since=since, path=path)
-        return [call for call in found if not call["user_agent"].startswith("jupyter-dbx-agents")]
+        """Calls of programs to the workspace, without MCP and what the server itself tried there."""
+        return [
+            call
+            for call in self.control.requests(since=since, path=path)
+            if not call["user_agent"].startswith("jupyter-dbx-agents")
+            and not call["path"].startswith("/ai-gateway/mcp-services/")
+        ]
 
     def server_pid(self) -> int:
         """The production server's process, a child of the demo's."""
