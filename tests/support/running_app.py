@@ -266,7 +266,7 @@ class RunningApp:
         return self.owner.json("GET", STATUS)
 
     def calls(self, since: int = 0, path: str = "/ai-gateway") -> list[dict[str, Any]]:
-        """Calls of programs to the workspace, without MCP and what the server itself tried there."""
+        """Calls of programs to the workspace, without MCP and what the server tried itself."""
         return [
             call
             for call in self.control.requests(since=since, path=path)
