@@ -42,9 +42,14 @@ def phone(
     context = chromium.new_context(
         viewport=PHONE, has_touch=True, is_mobile=True, color_scheme=request.param
     )
+    end_terminals(app)
     with as_installed(app.home, CLAUDE_CODE, AGENT):
         yield context.new_page()
     context.close()
+    end_terminals(app)
+
+
+def end_terminals(app: RunningApp) -> None:
     for terminal in app.owner.json("GET", "/api/terminals"):
         app.owner.json("DELETE", f"/api/terminals/{terminal['name']}")
 
