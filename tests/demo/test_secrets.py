@@ -98,7 +98,9 @@ def test_no_pat_is_in_any_file_but_databrickscfg(app: RunningApp, secrets: list[
             assert path.stat().st_mode & 0o077 == 0, relative
     # A rotation may be replacing the file at this very moment.
     assert holders - {"..databrickscfg.jupyter_dbx_agents.tmp"} == {".databrickscfg"}
-    assert capability_holders <= CAPABILITY_FILES
+    # Claude Code keeps copies of its .claude.json, which are the owner's only, too.
+    copies = {name for name in capability_holders if name.startswith(".claude/backups/")}
+    assert capability_holders - copies <= CAPABILITY_FILES
 
 
 def test_the_literal_token_follows_each_rotation(app: RunningApp, secrets: list[bytes]):
