@@ -1,5 +1,6 @@
 """Real agents in a project whose files name other providers, keys and hosts."""
 
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -86,7 +87,7 @@ NAMED = {
     "gemini-cli": ("gemini-9-ultra", "databricks-gemini-3-1-pro"),
 }
 # Names of programs' own packages, for which no prompt is needed.
-HARMLESS = {"CONNECT pypi.org:443", "CONNECT registry.npmjs.org:443"}
+HARMLESS = re.compile(r"CONNECT (pypi|registry\.npmjs)\.")
 REPORTED = (
     ".env",
     ".gemini/.env",
@@ -157,7 +158,7 @@ def test_no_prompt_leaves_the_workspace_whatever_a_project_names(
         terminal.run(f"export HTTP_PROXY={elsewhere.url} HTTPS_PROXY={elsewhere.url}")
         terminal.run("export NO_PROXY=127.0.0.1,localhost")
         assert "echo: hello" in terminal.run(f"{ONCE[agent]} < /dev/null")
-    assert set(elsewhere.asked) <= HARMLESS
+    assert not [each for each in elsewhere.asked if not HARMLESS.match(each)]
     calls = app.calls(before)
     assert [call for call in calls if call["outcome"] == "answered" and call["model"]]
     if agent in NAMED:
