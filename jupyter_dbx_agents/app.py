@@ -91,7 +91,7 @@ STOPPING_MESSAGE = (
 # Off the platform nobody kills us 15 s after a SIGTERM.
 LEAVE_SECONDS = 10.0
 # For commits made just before the stop: on the platform the disk is lost then.
-FLUSH_SECONDS = 4.5
+FLUSH_SECONDS = 4.2
 # Between two attempts to adopt DATABRICKS_TOKEN: the first, and the longest.
 ADOPTION_PAUSES_SECONDS = (2.0, 60.0)
 UPLOADS_FOLDER = "uploads"
@@ -451,8 +451,8 @@ class DbxAgentsApp(ExtensionApp):
         stages = [
             Stage("notifying the clients", 0.2, [self._announce_stop]),
             Stage("background work", 1.0, [self.background.stop]),
-            Stage("sessions and sync", 4.7, [*sessions, *flushes]),
-            Stage("what was not sent", 0.6, [self.continuity.note_unsent]),
+            Stage("sessions and sync", 4.4, [*sessions, *flushes]),
+            Stage("what was not sent", 0.4, [self.continuity.note_unsent]),
             Stage("revoking the tokens", 3.1, [self.credential_tasks.stop, self.pats.stop]),
             Stage("files and connections", 0.8, [self.profile.leave, *closing]),
         ]

@@ -194,7 +194,8 @@ def test_the_page_offers_to_continue_on_an_empty_machine_and_everything_is_back(
     def is_kept() -> bool:
         status = platform.browser.json("GET", STATUS)
         works = {each["name"]: each["work"]["kept_at"] for each in status["projects"]}
-        return bool(works.get("back") and status["continuity"]["kept_at"])
+        continuity = status["continuity"]
+        return bool(works.get("back") and continuity["kept_at"] and not continuity["pending"])
 
     eventually(is_kept, 60, "kept")
     used.page.context.close()
@@ -216,6 +217,5 @@ def test_the_page_offers_to_continue_on_an_empty_machine_and_everything_is_back(
     expect(section.get_by_text("Restored with its history.")).to_be_visible(timeout=60_000)
     expect(section.locator("[data-level=good]").first).to_be_visible()
     eventually((platform.home / "projects/back/new").exists, 60)
-    names = {each["name"] for each in platform.browser.json("GET", STATUS)["terminals"]}
-    assert names, "the terminal is open again"
+    eventually(lambda: platform.browser.json("GET", STATUS)["terminals"], 60, "open again")
     assert platform.browser.json("GET", STATUS)["continuity"]["offered"] == ""
