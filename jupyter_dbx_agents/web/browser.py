@@ -25,11 +25,12 @@ from .operations import (
     post_sign_in,
     post_sign_in_answer,
 )
+from .pages import PageFileHandler, PageHandler
 from .phone.actions import MOST_TEXT_CHARACTERS, given_text, start
 from .phone.handlers import HOME_PATH, SESSIONS_PATH, session_routes
 from .phone.once import OnceOnly
 from .phone.page import Start
-from .plain_page import CONTENT_SECURITY_POLICY, STYLE_FILE, Problem, render_page
+from .plain_page import STYLE_FILE, Problem, render_page
 from .rest import Route
 from .uploads import MOST_UPLOAD_BYTES, UploadHandler
 
@@ -49,20 +50,8 @@ START_FIELDS = ("agent", "folder", "prompt")
 ANSWER_FIELDS = ("code", "state", "iss", "error", "error_description")
 
 
-class PlainPageHandler(ExtensionHandlerMixin, JupyterHandler):
+class PlainPageHandler(PageHandler):
     """The page without JupyterLab, and its forms."""
-
-    auth_resource = "dbx_agents"
-
-    def initialize(self, services: Services, once: OnceOnly, name: str) -> None:  # type: ignore[override]
-        """Keep the route's arguments."""
-        super().initialize(name)
-        self.services, self.once = services, once
-
-    @property
-    def content_security_policy(self) -> str:
-        """Allow its own style sheet only, and no page around it."""
-        return CONTENT_SECURITY_POLICY
 
     @web.authenticated
     @authorized
@@ -105,9 +94,6 @@ class PlainPageHandler(ExtensionHandlerMixin, JupyterHandler):
         return url_path_join(self.base_url, HOME_PATH)
 
     def _show(self, problem: Problem | None) -> None:
-        self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.set_header("Cache-Control", "no-store")
-        self.set_header("Referrer-Policy", "same-origin")
         page = render_page(
             self.services.status(),
             path=self._page_url,
@@ -117,7 +103,7 @@ class PlainPageHandler(ExtensionHandlerMixin, JupyterHandler):
             attempt=self.services.sign_in.attempt(),
             problem=problem,
         )
-        self.finish(page)
+        self.finish_page(page)
 
     def _start_model(self) -> Start:
         terminals = self.services.sessions.by_identity()
@@ -179,19 +165,6 @@ class PageRedirectHandler(ExtensionHandlerMixin, JupyterHandler):
         self.redirect(url_path_join(self.base_url, HOME_PATH))
 
 
-class PageStyleHandler(ExtensionHandlerMixin, JupyterHandler):
-    """The page's style sheet."""
-
-    auth_resource = "dbx_agents"
-
-    @web.authenticated
-    @authorized
-    async def get(self) -> None:
-        """Return it."""
-        self.set_header("Content-Type", "text/css; charset=utf-8")
-        self.finish(STYLE_FILE.read_bytes())
-
-
 def configure_page(server: ServerApp) -> None:
     """Add to JupyterLab's page what our front end needs before its first request."""
     page = server.web_app.settings.setdefault("page_config_data", {})
@@ -208,6 +181,6 @@ def browser_routes(services: Services, uploads: Path) -> list[Route]:
         (HOME_PATH, PlainPageHandler, arguments),
         *session_routes(services, once),
         (CALLBACK_PATH, SignInCallbackHandler, arguments),
-        (f"{HOME_PATH}page.css", PageStyleHandler, {}),
+        (f"{HOME_PATH}page.css", PageFileHandler, {"file": STYLE_FILE}),
         (HOME_PATH.rstrip("/"), PageRedirectHandler, {}),
     ]
