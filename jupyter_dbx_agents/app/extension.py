@@ -1,9 +1,4 @@
-"""The composition root: builds every part, starts and stops it; only this module imports them all.
-
-Parts get what they need as arguments.  On a Databricks App a failure to put the owner-only gate in
-force ends the process (Jupyter itself would carry on with a token login).
-See docs/decisions/0005-one-process.md
-"""
+"""The server extension: what Jupyter calls of ours, in its order."""
 
 import asyncio
 import itertools
@@ -20,34 +15,34 @@ from jupyter_server.serverapp import ServerApp
 from traitlets import Bool, Unicode
 from traitlets.config import Config
 
-from ._version import __version__
-from .agents import AGENTS, AgentInstaller, AgentPaths, AgentRoster, InstallTasks
-from .agents.attention import Attention, hook
-from .agents.attention.attention import SessionState
-from .agents.attention.processes import Processes
-from .agents.attention.webhook import Webhook
-from .agents.databricks.command import DatabricksCli
-from .agents.databricks.facts import FactsWatch
-from .agents.databricks.profile import DEFAULT_PROFILE, OWN_PROFILE, DatabricksProfile
-from .agents.databricks.skills import Skills
-from .agents.databricks.tools import DatabricksTools, ToolsStatus
-from .agents.mcp.servers import McpServerModel, McpServers
-from .agents.roster import AgentStatus
-from .agents.tracing import SessionTracer
-from .agents.tracing.tracer import TracingStatus
-from .auth import (
+from .._version import __version__
+from ..agents import AGENTS, AgentInstaller, AgentPaths, AgentRoster, InstallTasks
+from ..agents.attention import Attention, hook
+from ..agents.attention.attention import SessionState
+from ..agents.attention.processes import Processes
+from ..agents.attention.webhook import Webhook
+from ..agents.databricks.command import DatabricksCli
+from ..agents.databricks.facts import FactsWatch
+from ..agents.databricks.profile import DEFAULT_PROFILE, OWN_PROFILE, DatabricksProfile
+from ..agents.databricks.skills import Skills
+from ..agents.databricks.tools import DatabricksTools, ToolsStatus
+from ..agents.mcp.servers import McpServerModel, McpServers
+from ..agents.roster import AgentStatus
+from ..agents.tracing import SessionTracer
+from ..agents.tracing.tracer import TracingStatus
+from ..auth import (
     OwnerIdentityProvider,
     OwnerResolver,
     guard,
     owner_only_config,
     verify_gate,
 )
-from .background import BackgroundTasks, Coalesced, Stage, backoff_seconds, run_stages
-from .broker import Broker
-from .broker.ledger import UsageStatus
-from .config_files import ManagedFiles
-from .config_files.managed import STATE_FOLDER
-from .environment import (
+from ..background import BackgroundTasks, Coalesced, Stage, backoff_seconds, run_stages
+from ..broker import Broker
+from ..broker.ledger import UsageStatus
+from ..config_files import ManagedFiles
+from ..config_files.managed import STATE_FOLDER
+from ..environment import (
     Environment,
     child_environment,
     current_environment,
@@ -57,33 +52,33 @@ from .environment import (
     prepare_children,
     take_environment,
 )
-from .errors import ConfigurationError, DbxAgentsError, PatError, WorkspaceError
-from .git_sync import GitSync
-from .git_sync.states import ProjectStatus
-from .lifecycle.attention import TerminalSignals
-from .lifecycle.continuity import Continuity
-from .lifecycle.continuity.part import NOTHING, ContinuityStatus
-from .lifecycle.home_traces import HomeTraces
-from .lifecycle.preferences import preferences
-from .lifecycle.process import fatal, tune_event_loop
-from .lifecycle.sessions import OpenSessions, SessionsStatus
-from .lifecycle.startup import StartupTasks, TaskStatus
-from .lifecycle.template import detach_template
-from .local_channel import SOCKET_VARIABLE
-from .local_channel.command import PACKAGE_ROOT, isolated_call, write_command
-from .local_channel.server import LocalChannel
-from .models import GatewayKind, ModelReport, ModelTable, ModelWatch
-from .pat import PatRotator, SignIn, parse_pat
-from .pat.clock import SystemClock
-from .pat.rotator import PatStatus
-from .secret import Secret
-from .terminals.manager import HOST_SETTING, DbxTerminalManager, TerminalHost
-from .terminals.terminal_socket import terminal_routes
-from .web.browser import browser_routes, configure_page
-from .web.events import STATUS_SCHEMA_FILE, STATUS_SCHEMA_ID
-from .web.operations import Services
-from .web.rest import open_local_channel, rest_routes
-from .workspace_api import WorkspaceApi
+from ..errors import ConfigurationError, DbxAgentsError, PatError, WorkspaceError
+from ..git_sync import GitSync
+from ..git_sync.states import ProjectStatus
+from ..lifecycle.attention import TerminalSignals
+from ..lifecycle.continuity import Continuity
+from ..lifecycle.continuity.part import NOTHING, ContinuityStatus
+from ..lifecycle.home_traces import HomeTraces
+from ..lifecycle.preferences import preferences
+from ..lifecycle.process import fatal, tune_event_loop
+from ..lifecycle.sessions import OpenSessions, SessionsStatus
+from ..lifecycle.startup import StartupTasks, TaskStatus
+from ..lifecycle.template import detach_template
+from ..local_channel import SOCKET_VARIABLE
+from ..local_channel.command import PACKAGE_ROOT, isolated_call, write_command
+from ..local_channel.server import LocalChannel
+from ..models import GatewayKind, ModelReport, ModelTable, ModelWatch
+from ..pat import PatRotator, SignIn, parse_pat
+from ..pat.clock import SystemClock
+from ..pat.rotator import PatStatus
+from ..secret import Secret
+from ..terminals.manager import HOST_SETTING, DbxTerminalManager, TerminalHost
+from ..terminals.terminal_socket import terminal_routes
+from ..web.browser import browser_routes, configure_page
+from ..web.events import STATUS_SCHEMA_FILE, STATUS_SCHEMA_ID
+from ..web.operations import Services
+from ..web.rest import open_local_channel, rest_routes
+from ..workspace_api import WorkspaceApi
 
 STOPPING_MESSAGE = (
     "The app is shutting down. Committed work is safe; open this page again in a minute."
