@@ -7,8 +7,8 @@ fetch into the repository's mirror (``local/mirror``), and a bundle of what is n
 ``remote/bundles``).  The other makes it visible, in passes (``project_sync``): what differs
 (``local/objects``, from the mirror), the intent (``remote/marker``), the files in a safe order
 (``apply``, ``remote/workspace_files``), the marker again.  A first pass claims the folder
-(``ownership``); ``audit`` compares all of it on demand; ``restore`` and ``checkout`` go the other
-way.  ``work`` does the same for what is not committed, beside the history.  ``ending`` is for
+(``ownership``); ``audit`` compares all of it on demand; ``restore`` and ``local/checkout`` go the
+other way.  ``work`` does the same for what is not committed, beside the history.  ``ending`` is for
 projects that were deleted, renamed or forgotten; ``hooks/user_config`` sets up git.
 
 Invariants; ``tests/git_sync`` shows them with random histories, faults and kills
