@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
-from traitlets import Bool, Unicode
+from traitlets import Bool, TraitError, Unicode
 from traitlets.config import Config
 
 from ..agents import AgentInstaller, AgentRoster
@@ -96,6 +96,18 @@ class DbxAgentsApp(ExtensionApp):
         return cast(ServerApp, self.serverapp)
 
     # ---- linking: before Jupyter creates its classes
+
+    @fatal
+    def _link_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        """Take our part of the configuration; Jupyter would ignore all of it where one is wrong."""
+        try:
+            super()._link_jupyter_server_extension(serverapp)
+        except (TraitError, ValueError) as error:  # ValueError: an option that is given twice
+            raise ConfigurationError(
+                f"The configuration cannot be used: {error}.",
+                "Correct it on the command line or in the configuration file; give each option "
+                "once.",
+            ) from error
 
     @fatal
     def load_config_file(self, *arguments: Any, **options: Any) -> None:
