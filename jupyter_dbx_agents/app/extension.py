@@ -201,4 +201,5 @@ def _services(parts: Parts, home: Home) -> Services:
         parts.sessions.find_files,
         parts.databricks,
         home.update_tools,
+        parts.background,
     )

@@ -1,5 +1,7 @@
 """The browser's routes beside the REST operations: uploads, the pages, the sign-in's end."""
 
+import asyncio
+from collections.abc import Awaitable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,13 @@ from .operations import (
     Operation,
     Services,
     delete_pat,
+    post_come_back,
     post_pat,
     post_revoke_pasted,
     post_rotate,
     post_sign_in,
     post_sign_in_answer,
+    post_sync,
 )
 from .pages import PageFileHandler, PageHandler
 from .phone.actions import MOST_TEXT_CHARACTERS, given_text, start
@@ -44,6 +48,9 @@ ACTIONS: dict[str, Operation] = {
     "revoke-pasted": post_revoke_pasted,
 }
 FIELDS = ("token", "token_id", "answer")
+# These take as long as the workspace does; the page shows how far they are.
+LASTING: dict[str, Operation] = {"continue": post_come_back, "sync": post_sync}
+SOON_SECONDS = 1.0
 START = "start"
 START_FIELDS = ("agent", "folder", "prompt")
 # What an authorization server puts into a redirect (RFC 6749 §4.1.2, RFC 9207).
@@ -65,20 +72,35 @@ class PlainPageHandler(PageHandler):
         """Run a form's action and show the page, with the error if it failed."""
         try:
             name = self.get_body_argument("action", "")
-            next_url = await (self._start() if name == START else self._run(name))
+            if name == START:
+                next_url = await self._start()
+            else:
+                await (self._begin(name) if name in LASTING else self._run(name))
+                next_url = self._page_url
         except DbxAgentsError as error:
             self.set_status(error.http_status)
             self._show(Problem(error.message, error.hint))
             return
         self.redirect(next_url, status=HTTPStatus.SEE_OTHER)
 
-    async def _run(self, name: str) -> str:
+    async def _run(self, name: str) -> None:
         action = ACTIONS.get(name)
         if action is None:
             raise RequestError("This page has no such form.", "Reload the page.")
         body = {name: self.get_body_argument(name, "") for name in FIELDS}
         await action(self.services, body)
-        return self._page_url
+
+    async def _begin(self, name: str) -> None:
+        """Begin what may take long, once.  Raises its error if it fails soon."""
+        key = self.get_body_argument("key", "")
+        await self.once.run(key, name, lambda: self._soon(LASTING[name]))
+
+    async def _soon(self, operation: Operation) -> str:
+        work = self.services.background.spawn(_error_of(operation(self.services, {})))
+        await asyncio.wait({work}, timeout=SOON_SECONDS)
+        if work.done() and (error := work.result()) is not None:
+            raise error
+        return ""
 
     async def _start(self) -> str:
         """Start an agent, once; return the address of its session."""
@@ -113,6 +135,15 @@ class PlainPageHandler(PageHandler):
             most_characters=MOST_TEXT_CHARACTERS,
             identities={each.term_name or "": id for id, each in terminals.items()},
         )
+
+
+async def _error_of(work: Awaitable[object]) -> DbxAgentsError | None:
+    """Return how it failed: later, nobody waits for that, and the status has it."""
+    try:
+        await work
+    except DbxAgentsError as error:
+        return error
+    return None
 
 
 class SignInCallbackHandler(PlainPageHandler):
