@@ -6,9 +6,6 @@ used yet is replaced.  The home comes back beside the projects; a terminal waits
 """
 
 import asyncio
-import contextlib
-import os
-import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,19 +15,14 @@ from typing import Literal, TypedDict
 
 from tornado.web import HTTPError
 
-from ...agents.conversations import Form, Kept
+from ...agents.conversations import Kept
 from ...errors import ContinuityError, DbxAgentsError, RequestError
 from ...git_sync import GitSync
-from ...git_sync.local.objects import is_safe
-from .contents import is_unused
 from .keeper import HomeKeeper
+from .placing import MOST_NAMED, Counts, assemble, place_all
 from .segments import Manifest, Piece, TerminalRecord, parse
-from .selection import Wanted, select
 from .store import KeptSet, Store
 from .terminals import OpenTerminals
-
-_MOST_NAMED = 10
-_MODE = 0o600
 
 
 class Step(TypedDict):
@@ -73,8 +65,8 @@ def offer_text(offer: Offer) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return ", ".join(names[:_MOST_NAMED]) + more
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 @dataclass
@@ -257,7 +249,7 @@ class ComingBack:
         name = self.steps[0]["name"]
         try:
             home = await self._newest(store)
-            counts = _Counts()
+            counts = Counts()
             for each in reversed(home.sets):  # the newest first: what is there then stays
                 await self._bring_set(store, each, counts)
             self._keeper.adopt(each.id for each in home.sets)
@@ -268,7 +260,7 @@ class ComingBack:
         self._end("home", name, text=f"{text} {home.message}".strip())
         return home.terminals
 
-    async def _bring_set(self, store: Store, kept: KeptSet, counts: "_Counts") -> None:
+    async def _bring_set(self, store: Store, kept: KeptSet, counts: Counts) -> None:
         with tempfile.TemporaryDirectory(prefix=".dbx-coming-back-", dir=self._home) as scratch:
             folder = Path(scratch)
             manifest: Manifest | None = None
@@ -282,102 +274,11 @@ class ComingBack:
                     break
                 waiting += pieces
                 if newer.is_complete or manifest is None:
-                    await asyncio.to_thread(_assemble, folder, newer, waiting)
+                    await asyncio.to_thread(assemble, folder, newer, waiting)
                     manifest, waiting = newer, []
             if manifest is not None:
                 place = (folder, self._home, manifest, self._kept(), counts)
-                await asyncio.to_thread(_place_all, *place)
-
-
-@dataclass
-class _Counts:
-    """What became of the files."""
-
-    back: int = 0
-    here: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def text(self) -> str:
-        parts = [f"{self.back} files are back."]
-        if self.here:
-            more = len(self.here) - _MOST_NAMED
-            names = ", ".join(self.here[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-            parts.append(f"Left as they are here: {names}.")
-        return " ".join([*parts, *dict.fromkeys(self.problems)])
-
-
-def _assemble(folder: Path, manifest: Manifest, pieces: Sequence[Piece]) -> None:
-    """Write pieces below a folder, and cut or delete what is there as the manifest says."""
-    for piece in pieces:
-        if not is_safe(piece.path):
-            continue
-        target = folder / piece.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("r+b" if target.exists() else "wb") as file:
-            file.seek(piece.offset)
-            file.write(piece.data)
-    for target in [path for path in folder.rglob("*") if path.is_file()]:
-        listed = manifest.files.get(target.relative_to(folder).as_posix())
-        if listed is None:
-            target.unlink()
-        elif target.stat().st_size > listed[0]:
-            os.truncate(target, listed[0])
-    for path, (size, _at) in manifest.files.items():
-        if size == 0 and is_safe(path):
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).touch()
-
-
-def _place_all(
-    folder: Path, home: Path, manifest: Manifest, kept: Sequence[Kept], counts: _Counts
-) -> None:
-    for path, wanted in sorted(select(folder, kept).files.items()):
-        size, modified_at = manifest.files.get(path, (-1, 0.0))
-        if wanted.size_bytes != size:
-            counts.problems.append(f"{path} is not whole.")
-            continue
-        try:
-            _place(folder / path, home / path, wanted, modified_at, counts)
-        except OSError as error:
-            counts.problems.append(f"{path}: {error.strerror}.")
-
-
-def _place(source: Path, target: Path, wanted: Wanted, modified_at: float, counts: _Counts) -> None:
-    """Move a file into the home, unless there is one."""
-    if os.path.lexists(target):
-        if wanted.kept.is_history and not target.is_symlink():
-            counts.back += _prepend(source, target)
-            return
-        if wanted.kept.form is not Form.DATABASE or not is_unused(target, wanted.kept):
-            if not _is_same(source, target):
-                counts.here.append(wanted.path)
-            return
-        for ending in ("-wal", "-shm"):
-            target.with_name(target.name + ending).unlink(missing_ok=True)
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    source.chmod(_MODE)
-    os.utime(source, (modified_at, modified_at))
-    source.replace(target)
-    counts.back += 1
-
-
-def _prepend(source: Path, target: Path) -> bool:
-    """Put former lines before those of a file; return whether they were not there yet."""
-    former, now = source.read_bytes(), target.read_bytes()
-    if now.startswith(former):
-        return False
-    scratch = target.with_name(f".{target.name}.coming-back")
-    scratch.write_bytes(former + now)
-    shutil.copymode(target, scratch)
-    scratch.replace(target)
-    return True
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    with contextlib.suppress(OSError):
-        return one.read_bytes() == other.read_bytes()
-    return False
+                await asyncio.to_thread(place_all, *place)
 
 
 def _title(record: TerminalRecord) -> str:
