@@ -279,6 +279,7 @@ class DbxAgentsApp(ExtensionApp):
             self.sessions.find_files,
             self.databricks,
             self._update_tools,
+            self.background.spawn,
         )
         self.channel: LocalChannel | None = None
         self._written_pat: object = None

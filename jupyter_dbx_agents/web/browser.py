@@ -18,6 +18,7 @@ from ..pat.sign_in import CALLBACK_PATH
 from .operations import (
     Operation,
     Services,
+    begin_to_come_back,
     delete_pat,
     post_pat,
     post_revoke_pasted,
@@ -41,6 +42,7 @@ ACTIONS: dict[str, Operation] = {
     "rotate": post_rotate,
     "log-out": delete_pat,
     "revoke-pasted": post_revoke_pasted,
+    "continue": begin_to_come_back,
 }
 FIELDS = ("token", "token_id", "answer")
 START = "start"

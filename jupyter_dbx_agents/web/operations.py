@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Any, TypedDict
@@ -17,7 +17,7 @@ from ..agents.roster import AgentStatus
 from ..agents.tracing import SessionTracer
 from ..errors import RequestError
 from ..git_sync import GitSync
-from ..lifecycle.continuity import Continuity
+from ..lifecycle.continuity import Choice, Continuity
 from ..lifecycle.sessions import OpenSessions
 from ..local_channel.paths import (
     AGENTS_PATH,
@@ -59,7 +59,8 @@ class Services:
 
     ``status`` returns the model of the whole server; ``install`` starts an agent's installation,
     ``update_tools`` that of Databricks' tools; ``use_theme`` is called with the theme of the
-    owner's page; ``find_files`` returns which paths are files where a terminal's program works.
+    owner's page; ``find_files`` returns which paths are files where a terminal's program works;
+    ``spawn`` runs what is not waited for.
     What types into terminals is not an operation: an agent in a terminal, which can call each of
     these, could answer what it asks itself.
     """
@@ -79,6 +80,7 @@ class Services:
     find_files: Callable[[str, list[str]], Awaitable[dict[str, str]]]
     databricks: DatabricksTools
     update_tools: Callable[[], None]
+    spawn: Callable[[Coroutine[Any, Any, None]], object]
 
 
 # Called with the services, the body, and what the path names.
@@ -250,9 +252,15 @@ async def delete_continuity(services: Services, _body: Body) -> Reply:
     return dict(await services.continuity.forget())
 
 
-async def post_come_back(services: Services, _body: Body) -> Reply:
-    """Bring everything back: projects, conversations, history, terminals."""
-    return {"steps": await services.continuity.restore()}
+async def post_come_back(services: Services, body: Body) -> Reply:
+    """Bring back what is chosen, or everything: projects, conversations, history, terminals."""
+    return {"steps": await services.continuity.restore(Choice.from_body(body))}
+
+
+async def begin_to_come_back(services: Services, _body: Body) -> Reply:
+    """Begin to bring everything back; the status has the progress."""
+    services.continuity.begin(services.spawn)
+    return {}
 
 
 async def get_conversations(services: Services, _body: Body) -> Reply:

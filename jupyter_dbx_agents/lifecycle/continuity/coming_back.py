@@ -7,22 +7,26 @@ used yet is replaced.  The home comes back beside the projects; a terminal waits
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 from tornado.web import HTTPError
 
-from ...agents.conversations import Kept
 from ...errors import ContinuityError, DbxAgentsError, RequestError
 from ...git_sync import GitSync
+from .choice import CameBack, Choice, wants
 from .keeper import HomeKeeper
 from .placing import MOST_NAMED, Counts, assemble, place_all
 from .segments import Manifest, Piece, TerminalRecord, parse
+from .selection import HomePart
 from .store import KeptSet, Store
 from .terminals import OpenTerminals
+
+_HOME = "conversations and history"
+_ALL = Choice()
 
 
 class Step(TypedDict):
@@ -34,14 +38,25 @@ class Step(TypedDict):
     message: str
 
 
+class Part(TypedDict):
+    """Files of the home that come back together; ``bytes`` is their size there."""
+
+    name: str
+    title: str
+    files: int
+    bytes: int
+
+
 class Offer(TypedDict):
     """What is kept: projects that are not here (newest first), terminals, files of the home.
 
-    ``at`` is of when, ``bytes`` is the size of the home's part.
+    ``files`` are those of all ``parts``.  ``at`` is of when, ``bytes`` is the size of all that is
+    kept of the home.
     """
 
     projects: list[str]
     terminals: list[str]
+    parts: list[Part]
     files: int
     bytes: int
     at: str
@@ -51,7 +66,7 @@ class Offer(TypedDict):
 def offer_text(offer: Offer) -> str:
     """Return what an offer has and how it comes back, in words; '' if it has nothing."""
     projects, files = offer["projects"], offer["files"]
-    if not projects and not files:
+    if not (projects or files or offer["terminals"]):
         return ""
     parts = [f"projects {_listed(projects)}"] if projects else []
     if offer["terminals"]:
@@ -71,16 +86,44 @@ def _listed(names: Sequence[str]) -> str:
 
 @dataclass
 class KeptHome:
-    """What the sets of former homes have together: sizes and times by path, and terminals."""
+    """The sets of former homes with their newest manifests, the oldest first."""
 
+    came_back: CameBack
     sets: list[KeptSet] = field(default_factory=list)
     manifests: list[Manifest] = field(default_factory=list)
     message: str = ""
 
+    def files(self, part: HomePart) -> dict[str, int]:
+        """Return the files of a part that have not come back yet, with their sizes."""
+        found = dict[str, int]()
+        for manifest in self.manifests:
+            if part.name not in self.came_back.of(manifest.set):
+                sizes = manifest.files.items()
+                found |= {path: size for path, (size, _at) in sizes if part.has(path)}
+        return found
+
     @property
     def terminals(self) -> tuple[TerminalRecord, ...]:
-        """Those of the last home that had any."""
-        return next((m.terminals for m in reversed(self.manifests) if m.terminals), ())
+        """Those of the last home that had any, without those that have come back."""
+        last = self._last
+        if last is None:
+            return ()
+        here = self.came_back.of(last.set)
+        return tuple(each for each in last.terminals if _key(each) not in here)
+
+    @property
+    def _last(self) -> Manifest | None:
+        return next((m for m in reversed(self.manifests) if m.terminals), None)
+
+    def note_parts(self, names: Sequence[str]) -> None:
+        """Remember which parts have come back."""
+        for each in self.sets:
+            self.came_back.add(each.id, names)
+
+    def note_terminals(self, records: Sequence[TerminalRecord]) -> None:
+        """Remember which terminals have come back, or cannot."""
+        if self._last is not None:
+            self.came_back.add(self._last.set, map(_key, records))
 
 
 class ComingBack:
@@ -94,57 +137,127 @@ class ComingBack:
         git_sync: GitSync,
         keeper: HomeKeeper,
         terminals: OpenTerminals,
-        kept: Callable[[], Sequence[Kept]],
+        parts: Callable[[], Sequence[HomePart]],
+        came_back: CameBack,
         changed: Callable[[], None],
     ) -> None:
         self._home, self._origin = home, origin
         self._git_sync, self._keeper, self._terminals = git_sync, keeper, terminals
-        self._kept, self._changed = kept, changed
+        self._parts, self._came_back, self._changed = parts, came_back, changed
         self._turn = asyncio.Lock()
+        self._restorable: list[str] = []
         self.steps: list[Step] = []
 
     async def offer(self) -> Offer:
         """Return what could come back.  Raises GitSyncError without a token, WorkspaceError."""
         projects = await self._projects()
         home = await self._newest(self._store())
-        times = [each.modified_ms for each in home.sets]
+        parts = self._left(home)
+        sets = home.sets if parts else []
+        times = [each.modified_ms for each in sets]
         at = datetime.fromtimestamp(max(times) / 1000, UTC) if times else None
         return {
             "projects": projects,
             "terminals": [_title(each) for each in home.terminals],
-            "files": len({path for each in home.manifests for path in each.files}),
-            "bytes": sum(each.size_bytes for each in home.sets),
+            "parts": parts,
+            "files": sum(part["files"] for part in parts),
+            "bytes": sum(each.size_bytes for each in sets),
             "at": at.isoformat(timespec="seconds") if at else "",
             "message": home.message,
         }
 
-    async def run(self) -> list[Step]:
-        """Bring all of it back; a failure of one part stops no other, and is in its step.
+    def _left(self, home: KeptHome) -> list[Part]:
+        """Return the parts that have files which did not come back yet."""
+        found = [(part, home.files(part)) for part in self._parts()]
+        return [
+            Part(name=part.name, title=part.title, files=len(files), bytes=sum(files.values()))
+            for part, files in found
+            if files
+        ]
 
-        Raises RequestError while another run is under way, GitSyncError without a token.
+    async def run(self, choice: Choice = _ALL) -> list[Step]:
+        """Bring back what is chosen; a failure of one part stops no other, and is in its step.
+
+        Raises RequestError while another run is under way or for what is not kept, GitSyncError
+        without a token.
         """
-        if self._turn.locked():
-            raise RequestError(
-                "It is coming back already.", "The panel and the status show how far it is."
-            )
+        self.require_idle()
         async with self._turn:
-            store, projects = self._store(), await self._projects()
-            self.steps = [_step("home", "conversations and history")]
+            store, there = self._store(), await self._projects()
+            if not choice.is_all:
+                await self._check(choice, store, there)
+            projects = [name for name in there if wants(choice.projects, name)]
+            has_home = choice.files != frozenset() or choice.terminals != frozenset()
+            self.steps = [_step("home", _HOME)] if has_home else []
             self.steps += [_step("project", name) for name in projects]
             self._changed()
-            home = asyncio.create_task(self._bring_home(store))
+            self._restorable = there
+            bringing = asyncio.create_task(self._bring_home(store, choice))
             waiting: list[TerminalRecord] | None = None
             try:
                 for name in [*projects, ""]:
                     if name:
                         await self._bring_project(name)
-                    if waiting is None and (home.done() or not name):
-                        waiting = [*await home]
+                    if waiting is None and (bringing.done() or not name):
+                        waiting = self._wanted_terminals(await bringing, choice)
                         self.steps += [_step("terminal", _title(each)) for each in waiting]
                     waiting = await self._open_ready(waiting)
+                self._note(await bringing)
             finally:
-                home.cancel()
+                bringing.cancel()
             return self.steps
+
+    def _note(self, home: KeptHome) -> None:
+        """Remember the terminals that are back; replace the sets of which nothing is left."""
+        home.note_terminals([each for each in home.terminals if self._is_over(each)])
+        if not (home.terminals or self._left(home)):
+            self._keeper.adopt(each.id for each in home.sets)
+            self._came_back.forget(each.id for each in home.sets)
+
+    def _is_over(self, record: TerminalRecord) -> bool:
+        """Whether a terminal is open, or will not come: its folder is of no project that may."""
+        states = {s["name"]: s["state"] for s in self.steps if s["kind"] == "terminal"}
+        state = states.get(_title(record))
+        project = self._project_of(record)
+        return state == "done" or (state == "failed" and self._state_of(project) in ("", "done"))
+
+    def require_idle(self) -> None:
+        """Raise RequestError while a run is under way."""
+        if self._turn.locked():
+            raise RequestError(
+                "It is coming back already.", "The panel and the status show how far it is."
+            )
+
+    def begin(self) -> Coroutine[Any, Any, None]:
+        """Return the work of bringing all of it back; why it could not begin is in a step, too.
+
+        Raises RequestError while a run is under way.
+        """
+        self.require_idle()
+        self.steps = [_step("home", _HOME)]
+        self._changed()
+        return self._attempt()
+
+    async def _attempt(self) -> None:
+        try:
+            await self.run()
+        except DbxAgentsError as error:
+            self._end("home", _HOME, error)
+
+    async def _check(self, choice: Choice, store: Store, projects: Sequence[str]) -> None:
+        """Raise RequestError if something is chosen that is not kept."""
+        home = await self._newest(store)
+        names = [name for each in home.terminals for name in (each.name, _title(each))]
+        choice.require_known(projects, [part["name"] for part in self._left(home)], names)
+
+    def _wanted_terminals(self, home: KeptHome, choice: Choice) -> list[TerminalRecord]:
+        chosen = choice.terminals
+        return [each for each in home.terminals if wants(chosen, each.name, _title(each))]
+
+    def _state_of(self, project: str) -> str:
+        """Return the state of a project's step, "missing" if it is not chosen, '' for none."""
+        states = {s["name"]: s["state"] for s in self.steps if s["kind"] == "project"}
+        return states.get(project, "missing") if project else ""
 
     async def _open_ready(
         self, waiting: list[TerminalRecord] | None
@@ -152,8 +265,7 @@ class ComingBack:
         """Open the terminals whose project is there, or will not come; return the others."""
         left = []
         for record in waiting or ():
-            step = next((s for s in self.steps if s["name"] == self._project_of(record)), None)
-            if step is not None and step["state"] == "waiting":
+            if self._state_of(self._project_of(record)) == "waiting":
                 left.append(record)
             else:
                 await self._open(record)
@@ -184,7 +296,11 @@ class ComingBack:
     async def _open(self, record: TerminalRecord) -> None:
         title = _title(record)
         if not await asyncio.to_thread(Path(record.folder).is_dir):
+            project = self._project_of(record)
+            is_missing = self._state_of(project) == "missing"
             text = f"{record.folder} did not come back."
+            if is_missing:
+                text = f"Its project {project} is not here: bring it back, too."
             self._end("terminal", title, text=text, is_failed=True)
             return
         try:
@@ -195,8 +311,8 @@ class ComingBack:
             self._end("terminal", title, text=f"It is terminal {name}.")
 
     def _project_of(self, record: TerminalRecord) -> str:
-        """Return the project in whose folder a terminal was, '' for none."""
-        names = [s["name"] for s in self.steps if s["kind"] == "project"]
+        """Return which of the projects that were not here has a terminal's folder, '' for none."""
+        names = self._restorable
         folder = Path(record.folder)
         places = {self._git_sync.projects_folder / name: name for name in names}
         inside = [place for place in places if folder.is_relative_to(place)]
@@ -226,7 +342,7 @@ class ComingBack:
 
     async def _newest(self, store: Store) -> KeptHome:
         """Return the sets of this app's former homes, with the newest manifest of each."""
-        home = KeptHome()
+        home = KeptHome(self._came_back)
         for each in await store.sets():
             is_former = each.id not in (*self._keeper.former, self._keeper.set_id)
             if is_former and each.is_of(self._origin):
@@ -244,23 +360,28 @@ class ComingBack:
         home.manifests = [m for m in home.manifests if m.set not in replaced]
         return home
 
-    async def _bring_home(self, store: Store) -> tuple[TerminalRecord, ...]:
-        """Bring the home's files back; return the terminals that were open."""
-        name = self.steps[0]["name"]
+    async def _bring_home(self, store: Store, choice: Choice) -> KeptHome:
+        """Bring the home's files back; return what is kept, with the terminals."""
+        home = KeptHome(self._came_back)
         try:
             home = await self._newest(store)
+            parts = [p for p in self._parts() if wants(choice.files, p.name) and home.files(p)]
             counts = Counts()
-            for each in reversed(home.sets):  # the newest first: what is there then stays
-                await self._bring_set(store, each, counts)
-            self._keeper.adopt(each.id for each in home.sets)
+            for each in reversed(home.sets) if parts else ():  # the newest first: it stays
+                await self._bring_set(store, each, parts, counts)
+            home.note_parts([part.name for part in parts])
         except (DbxAgentsError, OSError) as error:
-            self._end("home", name, error)
-            return ()
-        text = counts.text if home.sets else "Nothing of a former start is kept."
-        self._end("home", name, text=f"{text} {home.message}".strip())
-        return home.terminals
+            self._end("home", _HOME, error)
+            return KeptHome(self._came_back)
+        text = counts.text if parts else "Nothing of a former start is kept."
+        if choice.files == frozenset():
+            text = "None of the files is chosen."
+        self._end("home", _HOME, text=f"{text} {home.message}".strip())
+        return home
 
-    async def _bring_set(self, store: Store, kept: KeptSet, counts: Counts) -> None:
+    async def _bring_set(
+        self, store: Store, kept: KeptSet, parts: Sequence[HomePart], counts: Counts
+    ) -> None:
         with tempfile.TemporaryDirectory(prefix=".dbx-coming-back-", dir=self._home) as scratch:
             folder = Path(scratch)
             manifest: Manifest | None = None
@@ -277,8 +398,14 @@ class ComingBack:
                     await asyncio.to_thread(assemble, folder, newer, waiting)
                     manifest, waiting = newer, []
             if manifest is not None:
-                place = (folder, self._home, manifest, self._kept(), counts)
+                allowed = [each for part in parts for each in part.kept]
+                place = (folder, self._home, manifest, allowed, counts)
                 await asyncio.to_thread(place_all, *place)
+
+
+def _key(record: TerminalRecord) -> str:
+    """Return how a terminal is remembered, beside the names of parts."""
+    return f"terminal {record.name}"
 
 
 def _title(record: TerminalRecord) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypedDict
@@ -24,10 +24,11 @@ from ...git_sync.work import never
 from ...secret import Secret
 from ...terminals.manager import DbxTerminalManager
 from . import unsent
+from .choice import CameBack, Choice
 from .coming_back import ComingBack, Offer, Step, offer_text
 from .keeper import HomeKeeper
 from .segments import TerminalRecord
-from .selection import HOME_FILES
+from .selection import HISTORY, HomePart, settings_part
 from .store import Store
 from .terminals import OpenTerminals, all_conversations
 
@@ -36,6 +37,7 @@ ALL: Keeps = "all"
 PROJECTS: Keeps = "projects"
 NOTHING: Keeps = "nothing"
 _RECORD = "continuity.json"
+_CAME_BACK = "came-back.json"
 _FORGOTTEN = "What was kept is forgotten; nothing more is kept until the next start."
 _MOST_LISTED = 100
 # A workspace that did not answer is asked again for what is kept.
@@ -144,23 +146,29 @@ class Continuity(LoggingConfigurable):
             secrets=secrets,
             terminals=self._terminals.records,
         )
+        self._came_back = CameBack(state_folder / _CAME_BACK)
         self._back = ComingBack(
             home,
             origin=origin,
             git_sync=git_sync,
             keeper=self._keeper,
             terminals=self._terminals,
-            kept=self._kept,
+            parts=self._parts,
+            came_back=self._came_back,
             changed=self.on_change.notify,
         )
         self._is_asked = self._is_forgotten = False
         self._origin, self._offered, self._unsent = origin, "", ""
         self._next_look_back_at = 0.0
 
+    def _parts(self) -> Sequence[HomePart]:
+        ours = HISTORY, settings_part(self.dotfiles)
+        memories = [(agent, agent.memory) for agent in AGENTS if agent.memory is not None]
+        theirs = [HomePart(agent.name, agent.title, memory.kept) for agent, memory in memories]
+        return [*theirs, *ours]
+
     def _kept(self) -> Sequence[Kept]:
-        memories = [agent.memory for agent in AGENTS if agent.memory is not None]
-        theirs = [kept for memory in memories for kept in memory.kept]
-        return [*HOME_FILES, *(Kept(name) for name in self.dotfiles), *theirs]
+        return [kept for part in self._parts() for kept in part.kept]
 
     # ---- life
 
@@ -278,15 +286,24 @@ class Continuity(LoggingConfigurable):
             self._offered = text
             self.on_change.notify()
 
-    async def restore(self) -> list[Step]:
-        """Bring it all back.  Raises RequestError, GitSyncError or WorkspaceError."""
+    async def restore(self, choice: Choice | None = None) -> list[Step]:
+        """Bring back what is chosen, or all.  Raises RequestError, GitSyncError, WorkspaceError."""
         offered = self._offered
         self._set_offered("")
         try:
-            return await self._back.run()
+            return await self._back.run(choice or Choice())
         except DbxAgentsError:
             self._set_offered(offered)
             raise
+
+    def begin(self, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
+        """Begin to bring all of it back; the status has the progress, and what fails.
+
+        Raises RequestError if it is coming back already.
+        """
+        work = self._back.begin()
+        self._set_offered("")
+        spawn(work)
 
     async def forget(self) -> ForgottenHome:
         """Delete what is kept of homes and of work in progress, and keep no more until a restart.
@@ -303,6 +320,7 @@ class Continuity(LoggingConfigurable):
         await store.delete_folder()
         works = await self._git_sync.forget_work()
         self._keeper.forget()
+        self._came_back.forget(each.id for each in sets)
         self._is_forgotten, self._offered, self._unsent = True, "", ""
         self.on_change.notify()
         count = sum(len(each.serials) for each in sets)

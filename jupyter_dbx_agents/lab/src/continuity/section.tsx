@@ -18,6 +18,7 @@ export function Continuity({ store, kept: actions, trans }: Props): React.ReactE
   const [offer, setOffer] = React.useState<Offer | null>(null);
   const { continuity, pat } = store.status;
   const isConnected = isUsable(pat);
+  const find = () => actions.findOffer(setOffer);
   React.useEffect(() => {
     if (isConnected) {
       actions.findOffer(setOffer);
@@ -39,7 +40,12 @@ export function Continuity({ store, kept: actions, trans }: Props): React.ReactE
             <Button
               label={trans.__('Continue')}
               name={trans.__('Continue where you were')}
-              onClick={() => actions.comeBack(() => actions.findOffer(setOffer))}
+              onClick={() => actions.comeBack(find)}
+            />
+            <Button
+              label={trans.__('Choose…')}
+              name={trans.__('Choose what comes back')}
+              onClick={() => actions.choose(offer, find)}
             />
           </div>
         </>
@@ -54,10 +60,7 @@ export function Continuity({ store, kept: actions, trans }: Props): React.ReactE
       )}
       <Remarks title={trans.__('Not kept')} remarks={continuity.left_out} />
       {kept_at && (
-        <Button
-          label={trans.__('Forget what is kept…')}
-          onClick={() => actions.forgetKept(() => actions.findOffer(setOffer))}
-        />
+        <Button label={trans.__('Forget what is kept…')} onClick={() => actions.forgetKept(find)} />
       )}
     </Section>
   );

@@ -1281,7 +1281,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Bring everything back that is not here - projects, conversations, history, terminals */
+        /** Bring back what is not here - projects, conversations, history, terminals */
         post: {
             parameters: {
                 query?: never;
@@ -1289,7 +1289,16 @@ export interface paths {
                 path?: never;
                 cookie?: never;
             };
-            requestBody?: never;
+            requestBody: {
+                content: {
+                    "application/json": {
+                        projects?: string[];
+                        /** @description Names of parts */
+                        files?: string[];
+                        terminals?: string[];
+                    };
+                };
+            };
             responses: {
                 /** @description What became of each part; progress is in the status meanwhile */
                 200: {
@@ -1590,6 +1599,8 @@ export interface components {
             /** @description The newest first */
             projects: string[];
             terminals: string[];
+            /** @description Files of the home that come back together */
+            parts: components["schemas"]["Part"][];
             /** @description Files of the home, such as conversations */
             files: number;
             /** @description Their size in the workspace, compressed */
@@ -1598,6 +1609,14 @@ export interface components {
             at: string;
             /** @description Why some of it cannot be read, '' if all can */
             message: string;
+        };
+        Part: {
+            /** @description An agent's, or history, or settings */
+            name: string;
+            title: string;
+            files: number;
+            /** @description Their size in the home */
+            bytes: number;
         };
         ForgottenHome: {
             /** @description Where it was */
@@ -1990,6 +2009,7 @@ export type Restored = components['schemas']['Restored'];
 export type Continuity = components['schemas']['Continuity'];
 export type Step = components['schemas']['Step'];
 export type Offer = components['schemas']['Offer'];
+export type Part = components['schemas']['Part'];
 export type ForgottenHome = components['schemas']['ForgottenHome'];
 export type Conversations = components['schemas']['Conversations'];
 export type Conversation = components['schemas']['Conversation'];
