@@ -281,7 +281,8 @@ def _restored_project_lines(project: dict[str, Any]) -> Lines:
         yield f"{project['name']}: {project['problem']}"
         return
     kind = "with its history" if project["has_history"] else "without its history"
-    yield f"Restored {project['name']} {kind} ({project['commit'][:10]})."
+    commit = f" ({project['commit'][:10]})" if project["commit"] else ", which has no commit"
+    yield f"Restored {project['name']} {kind}{commit}."
     if project["work"]:
         yield f"  {project['work']}"
     for path in project["missing"]:
