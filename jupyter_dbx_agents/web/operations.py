@@ -247,6 +247,14 @@ async def get_continuity(services: Services, _body: Body) -> Reply:
     return {"status": services.continuity.status(), "offer": offer}
 
 
+async def patch_continuity(services: Services, body: Body) -> Reply:
+    """Replace the list of more files to keep."""
+    if unknown := sorted(set(body) - {"dotfiles"}):
+        raise RequestError(f"“{unknown[0]}” is not a setting of this.", "Set dotfiles.")
+    services.continuity.name_dotfiles(body.get("dotfiles"))
+    return dict(services.continuity.status())
+
+
 async def delete_continuity(services: Services, _body: Body) -> Reply:
     """Delete what is kept beside the projects' commits."""
     return dict(await services.continuity.forget())
@@ -344,7 +352,11 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     ATTENTION_PATH: {"GET": get_attention},
     f"{ATTENTION_PATH}/report": {"POST": post_report},
     f"{ATTENTION_PATH}/seen": {"POST": post_seen},
-    CONTINUITY_PATH: {"GET": get_continuity, "DELETE": delete_continuity},
+    CONTINUITY_PATH: {
+        "GET": get_continuity,
+        "PATCH": patch_continuity,
+        "DELETE": delete_continuity,
+    },
     f"{CONTINUITY_PATH}/restore": {"POST": post_come_back},
     CONVERSATIONS_PATH: {"GET": get_conversations},
     f"{CONVERSATIONS_PATH}/search": {"POST": post_search},

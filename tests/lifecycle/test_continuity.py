@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import json
 import os
@@ -613,6 +614,52 @@ async def test_a_dotfile_with_secrets_or_outside_the_home_is_refused(site: Site)
     for name in (".env", ".ssh/id_rsa", "../x", "/etc/passwd", ".config/*"):
         with pytest.raises(TraitError, match=r"Continuity\.dotfiles"):
             continuity(site, dotfiles=[name])
+
+
+async def test_files_that_the_owner_names_come_back_and_stay_named(site: Site) -> None:
+    put(site, ".vimrc", "set number\n")
+    put(site, ".config/tool/settings.toml", "a = 1\n")
+    part = continuity(site)
+    await keep(part)
+    assert "set number" not in unpacked(site).decode()
+    part.name_dotfiles(["~/.vimrc", ".config/tool/settings.toml", ".vimrc"])
+    assert part.status()["dotfiles"] == [".vimrc", ".config/tool/settings.toml"]
+    await keep(part)
+    assert continuity(site).status()["dotfiles"] == part.status()["dotfiles"]
+    empty_home(site)
+    part = continuity(site)
+    assert part.status()["dotfiles"] == []
+    assert [each["name"] for each in (await part.offer())["parts"]] == ["settings"]
+    await part.restore()
+    assert (site.home / ".vimrc").read_text() == "set number\n"
+    assert part.status()["dotfiles"] == [".vimrc", ".config/tool/settings.toml"]
+    part.name_dotfiles([])
+    put(site, ".bash_history", "ls\n")
+    await keep(part)
+    assert "set number" not in unpacked(site).decode(), "what is not named any more goes"
+
+
+@pytest.mark.parametrize("names", [".vimrc", [1], [".env"], ["../x"], ["/etc/x"], ["x"] * 101])
+async def test_a_file_that_may_not_be_kept_is_refused_with_a_hint(site: Site, names: Any) -> None:
+    part = continuity(site)
+    part.name_dotfiles([".vimrc"])
+    with pytest.raises(RequestError) as raised:
+        part.name_dotfiles(names)
+    assert "such as .vimrc" in raised.value.hint
+    assert part.status()["dotfiles"] == [".vimrc"]
+
+
+async def test_no_manifest_makes_a_secret_be_kept(site: Site) -> None:
+    put(site, ".gitconfig", "[alias]\n\tst = status\n")
+    await keep(continuity(site))
+    [(name, content)] = segments_of(site).items()
+    manifest, pieces = segments.parse(content)
+    planted = dataclasses.replace(manifest, dotfiles=(".env", "../x", ".vimrc"))
+    reset(site, {name: segments.build(planted, pieces)})
+    empty_home(site)
+    part = continuity(site)
+    await part.restore()
+    assert part.status()["dotfiles"] == [".vimrc"]
 
 
 async def test_a_workspace_in_trouble_is_tried_again_with_pauses(site: Site) -> None:

@@ -1,4 +1,7 @@
-"""What of the kept comes back: the owner's choice, and a record of what came back already."""
+"""The owner's choices: what comes back, with a record of what did already, and more files to keep.
+
+The names of those files are in each manifest, too: on a new machine they are all that is left.
+"""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -7,9 +10,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from ...errors import RequestError
+from .selection import dotfile_problem
 
 _KEYS = ("projects", "files", "terminals")
 _EXAMPLE = 'Send lists of names, such as {"projects": ["p"], "files": [], "terminals": []}.'
+_DOTFILES_HINT = "Name files relative to the home folder, such as .vimrc."
+_MOST_DOTFILES = 100
 _LISTS = "jupyter dbx-agents restore --list shows what is kept."
 
 
@@ -97,7 +103,43 @@ class CameBack:
         self._write()
 
     def _write(self) -> None:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        scratch = self._path.with_name(f"{self._path.name}.new")
-        scratch.write_text(json.dumps({each: sorted(names) for each, names in self._names.items()}))
-        scratch.replace(self._path)
+        _write(self._path, {each: sorted(names) for each, names in self._names.items()})
+
+
+class Dotfiles:
+    """The files that the owner named in the panel, relative to the home; in a file of this home."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            content = json.loads(path.read_bytes())
+            named = tuple(each for each in content if isinstance(each, str))
+        except (OSError, ValueError, TypeError):
+            named = ()
+        self.names = tuple(each for each in named if not dotfile_problem(each))
+
+    def set(self, names: Any) -> None:
+        """Replace the names.  Raises RequestError for one that may not be kept."""
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise RequestError("“dotfiles” is not a list of names.", _DOTFILES_HINT)
+        if len(names) > _MOST_DOTFILES:
+            raise RequestError(f"More than {_MOST_DOTFILES} files are named.", _DOTFILES_HINT)
+        names = [name.strip().removeprefix("~/") for name in names]
+        if problem := next(filter(None, map(dotfile_problem, names)), ""):
+            raise RequestError(problem, _DOTFILES_HINT)
+        self.add(names, ())
+
+    def add(self, names: Iterable[str], former: Iterable[str] | None = None) -> None:
+        """Add names to the ``former`` ones, those until now; names that may not be are left out."""
+        all_names = (*(self.names if former is None else former), *names)
+        new = tuple(dict.fromkeys(name for name in all_names if not dotfile_problem(name)))
+        if new != self.names:
+            self.names = new
+            _write(self._path, new)
+
+
+def _write(path: Path, content: Any) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    scratch = path.with_name(f"{path.name}.new")
+    scratch.write_text(json.dumps(content))
+    scratch.replace(path)

@@ -7,7 +7,7 @@ used yet is replaced.  The home comes back beside the projects; a terminal waits
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +17,11 @@ from tornado.web import HTTPError
 
 from ...errors import ContinuityError, DbxAgentsError, RequestError
 from ...git_sync import GitSync
-from .choice import CameBack, Choice, wants
+from .choice import CameBack, Choice, Dotfiles, wants
 from .keeper import HomeKeeper
 from .placing import MOST_NAMED, Counts, assemble, place_all
 from .segments import Manifest, Piece, TerminalRecord, parse
-from .selection import HomePart
+from .selection import SETTINGS, HomePart, dotfile_problem
 from .store import KeptSet, Store
 from .terminals import OpenTerminals
 
@@ -103,6 +103,12 @@ class KeptHome:
         return found
 
     @property
+    def dotfiles(self) -> tuple[str, ...]:
+        """The files that the owner named then, without what may not be kept."""
+        names = dict.fromkeys(name for each in self.manifests for name in each.dotfiles)
+        return tuple(name for name in names if not dotfile_problem(name))
+
+    @property
     def terminals(self) -> tuple[TerminalRecord, ...]:
         """Those of the last home that had any, without those that have come back."""
         last = self._last
@@ -137,13 +143,15 @@ class ComingBack:
         git_sync: GitSync,
         keeper: HomeKeeper,
         terminals: OpenTerminals,
-        parts: Callable[[], Sequence[HomePart]],
+        parts: Callable[[Iterable[str]], Sequence[HomePart]],
+        dotfiles: Dotfiles,
         came_back: CameBack,
         changed: Callable[[], None],
     ) -> None:
         self._home, self._origin = home, origin
         self._git_sync, self._keeper, self._terminals = git_sync, keeper, terminals
         self._parts, self._came_back, self._changed = parts, came_back, changed
+        self._dotfiles = dotfiles
         self._turn = asyncio.Lock()
         self._restorable: list[str] = []
         self.steps: list[Step] = []
@@ -168,7 +176,7 @@ class ComingBack:
 
     def _left(self, home: KeptHome) -> list[Part]:
         """Return the parts that have files which did not come back yet."""
-        found = [(part, home.files(part)) for part in self._parts()]
+        found = [(part, home.files(part)) for part in self._parts(home.dotfiles)]
         return [
             Part(name=part.name, title=part.title, files=len(files), bytes=sum(files.values()))
             for part, files in found
@@ -290,6 +298,8 @@ class ComingBack:
             self._end("project", name, error)
             return
         kind = "with its history" if restored.has_history else "without its history"
+        if not restored.commit:
+            kind = "without a commit, as it was"
         missing = f" Missing: {', '.join(restored.missing)}." if restored.missing else ""
         self._end("project", name, text=f"Restored {kind}. {restored.work}{missing}".strip())
 
@@ -365,11 +375,14 @@ class ComingBack:
         home = KeptHome(self._came_back)
         try:
             home = await self._newest(store)
-            parts = [p for p in self._parts() if wants(choice.files, p.name) and home.files(p)]
+            known = self._parts(home.dotfiles)
+            parts = [p for p in known if wants(choice.files, p.name) and home.files(p)]
             counts = Counts()
             for each in reversed(home.sets) if parts else ():  # the newest first: it stays
                 await self._bring_set(store, each, parts, counts)
             home.note_parts([part.name for part in parts])
+            if any(part.name == SETTINGS for part in parts):
+                self._dotfiles.add(home.dotfiles)  # they are kept from now on, too
         except (DbxAgentsError, OSError) as error:
             self._end("home", _HOME, error)
             return KeptHome(self._came_back)

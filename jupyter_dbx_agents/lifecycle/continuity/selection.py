@@ -5,9 +5,10 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ...agents.conversations import Form, Kept
+from ...git_sync.local.objects import is_safe
 from ...git_sync.work import never
 
 MOST_FILE_BYTES = never.MOST_FILE_BYTES
@@ -30,6 +31,7 @@ class HomePart:
         return any(_matches(each.pattern, path) for each in self.kept)
 
 
+SETTINGS = "settings"
 # Of the home itself; the agents' modules have the others.
 HISTORY = HomePart(
     "history",
@@ -45,7 +47,14 @@ HISTORY = HomePart(
 def settings_part(dotfiles: Iterable[str]) -> HomePart:
     """Return git's settings and the files that the owner named."""
     kept = (Kept(".gitconfig"), *(Kept(name) for name in dotfiles))
-    return HomePart("settings", "Settings", kept)
+    return HomePart(SETTINGS, "Settings", kept)
+
+
+def dotfile_problem(name: str) -> str:
+    """Return why a file may not be named by the owner, '' if it may."""
+    if not is_safe(name) or PurePosixPath(name).is_absolute() or set(name) & set("*?["):
+        return f"“{name}” is not a file below the home."
+    return f"“{name}” may hold secrets." if never.is_secret_name(name) else ""
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,14 @@ export class KeptActions {
     });
   }
 
+  /** Replace the list of more files to keep. */
+  nameDotfiles(dotfiles: string[]): void {
+    this._run(async () => {
+      await request('continuity', 'PATCH', { dotfiles });
+      await this._store.refresh();
+    });
+  }
+
   /** Call `then` with the conversations here, newest first; with a text, those that have it. */
   findConversations(text: string, then: (found: Conversation[]) => void): void {
     this._run(async () => {

@@ -6,6 +6,7 @@ import { isUsable, type Offer, type Step } from '../status/model';
 import type { IStatusStore } from '../status/store';
 import { Button, Message, Remarks, Section, State } from '../widgets/parts';
 import type { KeptActions } from './actions';
+import { Dotfiles } from './dotfiles';
 import { kept } from './kept';
 
 interface Props {
@@ -59,6 +60,13 @@ export function Continuity({ store, kept: actions, trans }: Props): React.ReactE
         </p>
       )}
       <Remarks title={trans.__('Not kept')} remarks={continuity.left_out} />
+      {continuity.keeps === 'all' && (
+        <Dotfiles
+          names={continuity.dotfiles ?? []}
+          onChange={names => actions.nameDotfiles(names)}
+          trans={trans}
+        />
+      )}
       {kept_at && (
         <Button label={trans.__('Forget what is kept…')} onClick={() => actions.forgetKept(find)} />
       )}

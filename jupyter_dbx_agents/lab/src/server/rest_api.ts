@@ -1269,7 +1269,34 @@ export interface paths {
         };
         options?: never;
         head?: never;
-        patch?: never;
+        /** Replace the list of more files to keep */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        dotfiles: string[];
+                    };
+                };
+            };
+            responses: {
+                /** @description The status */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Continuity"];
+                    };
+                };
+                400: components["responses"]["Error"];
+            };
+        };
         trace?: never;
     };
     "/dbx-agents/api/continuity/restore": {
@@ -1578,6 +1605,8 @@ export interface components {
             /** @description Why it is not kept, '' if it is */
             message: string;
             left_out: components["schemas"]["Remarks"];
+            /** @description Files that the owner named, beside those of the configuration */
+            dotfiles: string[];
             /** @description What of former starts can come back to a machine without projects, '' for nothing */
             offered: string;
             /** @description What the last stop did not send, '' for nothing */
