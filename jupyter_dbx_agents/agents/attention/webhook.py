@@ -78,7 +78,8 @@ class Webhook(LoggingConfigurable):
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             if self._is_needed(session):
                 # It reads all certificates: 20 ms in which the loop would serve nobody.
-                tls = tls or await asyncio.to_thread(httpx.create_ssl_context)
+                if tls is None:
+                    tls = await asyncio.to_thread(httpx.create_ssl_context)
                 await self._send(session, tls)
 
     async def _send(self, session: SessionState, tls: ssl.SSLContext) -> None:
