@@ -25,7 +25,7 @@ _SERVER_HINT = (
     'Give a server "url" and optionally "headers", or "command" and optionally "args" and "env": '
     '{"docs": {"url": "https://…"}}. null removes one.'
 )
-_STRINGS, _LIST, _TEXT = "an object of strings", "a list of strings", "a string"
+_STRINGS, _LIST, _TEXT = "an object of strings of one line", "a list of strings", "a string"
 _SERVER_KEYS: Mapping[str, Mapping[str, str]] = {
     "url": {"url": _TEXT, "headers": _STRINGS},
     "command": {"command": _TEXT, "args": _LIST, "env": _STRINGS},
@@ -134,10 +134,15 @@ def checked_server(name: str, server: Any) -> dict[str, Any]:
 
 def _matches(value: Any, what: str) -> bool:
     if what == _STRINGS:
-        return isinstance(value, Mapping) and all(isinstance(v, str) for v in value.values())
+        return isinstance(value, Mapping) and all(map(_is_plain, (*value, *value.values())))
     if what == _LIST:
         return isinstance(value, list | tuple) and all(isinstance(v, str) for v in value)
     return isinstance(value, str) and bool(value)
+
+
+def _is_plain(text: Any) -> bool:
+    """Whether it can be a header or a variable: a line break would make two of it."""
+    return isinstance(text, str) and not set(text) & set("\r\n\0")
 
 
 def _merge_patch(target: Any, patch: Any) -> Any:
