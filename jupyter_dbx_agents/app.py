@@ -525,7 +525,7 @@ class DbxAgentsApp(ExtensionApp):
         self.background.spawn(self.databricks.keep(installs=self.install_agents))
 
     def _update_tools(self) -> None:
-        self.background.spawn(self.databricks.run())
+        self.databricks.update_soon(self.background)
 
     async def _start_git_sync(self, _progress: Any = None) -> None:
         # Only in the deployed template itself, in whose folder the platform starts us.
