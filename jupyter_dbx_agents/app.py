@@ -255,6 +255,7 @@ class DbxAgentsApp(ExtensionApp):
         self.databricks_cli = DatabricksCli(environment, parent=self)
         self.skills = Skills(environment.home, self.api, self.pats.current, parent=self)
         self.databricks = DatabricksTools(self.databricks_cli, self.skills, parent=self)
+        self.databricks.on_change.append(lambda: self._emit("databricks", self.databricks.status()))
         self.attention = self._build_attention()
         self.continuity = self._build_continuity()
         self._search_projects = Coalesced(self.git_sync.install_hooks)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..config_files import atomic
 from ..config_files.managed import STATE_FOLDER
@@ -26,6 +27,9 @@ _SERVER_HINT = (
     '{"docs": {"url": "https://…"}}. null removes one.'
 )
 _STRINGS, _LIST, _TEXT = "an object of strings of one line", "a list of strings", "a string"
+_HIDDEN = "…"
+# Keys in addresses are longer than the words of a path.
+_MOST_SHOWN_CHARACTERS = 20
 _SERVER_KEYS: Mapping[str, Mapping[str, str]] = {
     "url": {"url": _TEXT, "headers": _STRINGS},
     "command": {"command": _TEXT, "args": _LIST, "env": _STRINGS},
@@ -130,6 +134,39 @@ def checked_server(name: str, server: Any) -> dict[str, Any]:
     if not wanted:
         raise RequestError(f"The MCP server “{name}” needs a url or a command.", _SERVER_HINT)
     return {key: tuple(v) if isinstance(v, list | tuple) else v for key, v in server.items()}
+
+
+def shown_server(server: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a user's MCP server for people, without what may be a secret.
+
+    Of headers and variables only the names are left; of a URL neither query and user nor the long
+    words of its path; of a command's arguments only the names of options.
+    """
+    shown: dict[str, Any] = {
+        key: sorted(v) if isinstance(v, Mapping) else v for key, v in server.items()
+    }
+    if "url" in shown:
+        shown["url"] = _shown_url(shown["url"])
+    if "args" in shown:
+        args = [_shown_argument(word) for word in shown["args"]]
+        shown["args"] = [w for w, before in zip(args, ["", *args], strict=False) if w != before]
+    return shown
+
+
+def _shown_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # it is the agent's to refuse
+        return _HIDDEN
+    words = [w if len(w) <= _MOST_SHOWN_CHARACTERS else _HIDDEN for w in parts.path.split("/")]
+    query = f"?{_HIDDEN}" if parts.query else ""
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{'/'.join(words)}{query}"
+
+
+def _shown_argument(word: str) -> str:
+    name, equals, _value = word.partition("=")
+    is_option = name.startswith("-") and len(name) <= _MOST_SHOWN_CHARACTERS
+    return f"{name}{equals}{_HIDDEN if equals else ''}" if is_option else _HIDDEN
 
 
 def _matches(value: Any, what: str) -> bool:

@@ -5,15 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from ...config_files import atomic
 from ...config_files.managed import STATE_FOLDER
 from ...errors import ConfigFileError, RequestError
-
-HIDDEN = "…"
-# Keys in addresses are longer than the words of a path.
-MOST_SHOWN_CHARACTERS = 20
 
 
 @dataclass(frozen=True)
@@ -77,25 +72,3 @@ class OwnedFile:
                 f"{self._path} is being changed by another program.", "Try again."
             )
         self.content = content
-
-
-def shown_address(server: Mapping[str, Any]) -> str:
-    """Return a foreign server's URL or command for people, without what may be a secret.
-
-    Of a URL its query, its user and the long words of its path are left out; of a command all
-    arguments but the names of its options.
-    """
-    if "url" not in server:
-        words = [_shown_argument(word) for word in server.get("args", ())]
-        kept = [word for word, before in zip(words, ["", *words], strict=False) if word != before]
-        return " ".join([str(server.get("command", "")), *kept])
-    parts = urlsplit(server["url"])
-    shown = [w if len(w) <= MOST_SHOWN_CHARACTERS else HIDDEN for w in parts.path.split("/")]
-    query = f"?{HIDDEN}" if parts.query else ""
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{'/'.join(shown)}{query}"
-
-
-def _shown_argument(word: str) -> str:
-    name, equals, _value = word.partition("=")
-    is_option = name.startswith("-") and len(name) <= MOST_SHOWN_CHARACTERS
-    return f"{name}{equals}{HIDDEN if equals else ''}" if is_option else HIDDEN

@@ -14,8 +14,8 @@ from ...addresses import normalise_host
 from ...background import Listeners
 from ...errors import RequestError
 from ...secret import Secret
-from ..choices import checked_server
-from .owned import Owned, OwnedFile, shown_address
+from ..choices import checked_server, shown_server
+from .owned import Owned, OwnedFile
 
 # Longer than tools of the workspace take; some agents end a call after one or two minutes.
 CALL_SECONDS = 600
@@ -235,7 +235,8 @@ class McpServers(LoggingConfigurable):
 
     def _address(self, name: str, seen: SeenServer | None) -> str:
         if name in self._foreign():
-            return shown_address(self._foreign()[name])
+            shown = shown_server(self._foreign()[name])
+            return str(shown.get("url") or " ".join([shown["command"], *shown.get("args", ())]))
         return seen.path if seen is not None else self._paths()[name][0]
 
     def _message(self, name: str, seen: SeenServer | None) -> str:
