@@ -467,7 +467,8 @@ async def test_work_that_is_damaged_or_newer_does_not_stop_the_restore(site: Sit
 async def test_git_of_the_user_never_fails_beside_it(site: Site) -> None:
     folder = site.make("p", a="1")
     keeper = await keep(site)
-    write(folder, **{f"file{number}": "x" * number for number in range(300)})
+    count = 10_000 if IS_LONG else 300
+    write(folder, **{f"file{number}": "x" * (number % 300) for number in range(count)})
 
     def commits() -> int:
         for number in range(25):
