@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Any, TypedDict
@@ -15,6 +15,7 @@ from ..agents.databricks.tools import DatabricksTools, ToolsStatus
 from ..agents.mcp.servers import McpServerModel, McpServers
 from ..agents.roster import AgentStatus
 from ..agents.tracing import SessionTracer
+from ..background import BackgroundTasks
 from ..errors import RequestError
 from ..git_sync import GitSync
 from ..lifecycle.continuity import Choice, Continuity
@@ -60,7 +61,7 @@ class Services:
     ``status`` returns the model of the whole server; ``install`` starts an agent's installation,
     ``update_tools`` that of Databricks' tools; ``use_theme`` is called with the theme of the
     owner's page; ``find_files`` returns which paths are files where a terminal's program works;
-    ``spawn`` runs what is not waited for.
+    ``background`` has what goes on when its request has been answered.
     What types into terminals is not an operation: an agent in a terminal, which can call each of
     these, could answer what it asks itself.
     """
@@ -80,7 +81,7 @@ class Services:
     find_files: Callable[[str, list[str]], Awaitable[dict[str, str]]]
     databricks: DatabricksTools
     update_tools: Callable[[], None]
-    spawn: Callable[[Coroutine[Any, Any, None]], object]
+    background: BackgroundTasks
 
 
 # Called with the services, the body, and what the path names.
@@ -263,12 +264,6 @@ async def delete_continuity(services: Services, _body: Body) -> Reply:
 async def post_come_back(services: Services, body: Body) -> Reply:
     """Bring back what is chosen, or everything: projects, conversations, history, terminals."""
     return {"steps": await services.continuity.restore(Choice.from_body(body))}
-
-
-async def begin_to_come_back(services: Services, _body: Body) -> Reply:
-    """Begin to bring everything back; the status has the progress."""
-    services.continuity.begin(services.spawn)
-    return {}
 
 
 async def get_conversations(services: Services, _body: Body) -> Reply:

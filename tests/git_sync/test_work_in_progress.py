@@ -557,6 +557,7 @@ async def test_a_full_disk_is_said_and_ends(site: Site) -> None:
     await comes_back(site)
 
 
+@pytest.mark.timeout(1800 if IS_LONG else 300)
 async def test_many_changed_files_come_back(site: Site) -> None:
     count = 50_000 if IS_LONG else 3_000
     folder = site.make("p", a="1")

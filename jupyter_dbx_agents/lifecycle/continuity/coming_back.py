@@ -7,11 +7,11 @@ used yet is replaced.  The home comes back beside the projects; a terminal waits
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Literal, TypedDict
 
 from tornado.web import HTTPError
 
@@ -189,7 +189,10 @@ class ComingBack:
         Raises RequestError while another run is under way or for what is not kept, GitSyncError
         without a token.
         """
-        self.require_idle()
+        if self._turn.locked():
+            raise RequestError(
+                "It is coming back already.", "The panel and the status show how far it is."
+            )
         async with self._turn:
             store, there = self._store(), await self._projects()
             if not choice.is_all:
@@ -228,29 +231,6 @@ class ComingBack:
         state = states.get(_title(record))
         project = self._project_of(record)
         return state == "done" or (state == "failed" and self._state_of(project) in ("", "done"))
-
-    def require_idle(self) -> None:
-        """Raise RequestError while a run is under way."""
-        if self._turn.locked():
-            raise RequestError(
-                "It is coming back already.", "The panel and the status show how far it is."
-            )
-
-    def begin(self) -> Coroutine[Any, Any, None]:
-        """Return the work of bringing all of it back; why it could not begin is in a step, too.
-
-        Raises RequestError while a run is under way.
-        """
-        self.require_idle()
-        self.steps = [_step("home", _HOME)]
-        self._changed()
-        return self._attempt()
-
-    async def _attempt(self) -> None:
-        try:
-            await self.run()
-        except DbxAgentsError as error:
-            self._end("home", _HOME, error)
 
     async def _check(self, choice: Choice, store: Store, projects: Sequence[str]) -> None:
         """Raise RequestError if something is chosen that is not kept."""

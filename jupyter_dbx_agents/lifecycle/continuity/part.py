@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import math
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypedDict
@@ -300,15 +300,6 @@ class Continuity(LoggingConfigurable):
         except DbxAgentsError:
             self._set_offered(offered)
             raise
-
-    def begin(self, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
-        """Begin to bring all of it back; the status has the progress, and what fails.
-
-        Raises RequestError if it is coming back already.
-        """
-        work = self._back.begin()
-        self._set_offered("")
-        spawn(work)
 
     def name_dotfiles(self, names: Any) -> None:
         """Replace the list of more files to keep.  Raises RequestError."""
