@@ -493,7 +493,7 @@ async def test_a_choice_of_what_is_not_kept_says_how_to_find_what_is(
 def test_each_file_that_is_kept_belongs_to_a_part_as_the_file_system_would_find_it(
     tmp_path: Path,
 ) -> None:
-    names = (".claude/projects/p/1.jsonl", ".claude/projects/p/a/b/2.jsonl", ".codex/memories/m")
+    names = [".claude/projects/p/1.jsonl", ".claude/projects/p/a/b/2.jsonl", ".codex/memories/m"]
     names += (".claude/agents/x/y.md", ".claude/agents/y.md", ".bash_history", ".gemini/tmp/p/x")
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -149,28 +149,29 @@ def ask(terminal: TerminalClient, text: str, answer: str) -> None:
     raise AssertionError(f"no answer to {text!r}:\n{terminal.unmatched()}")
 
 
-def come_back_by_the_plain_page(owner: Browser) -> None:
-    """Press *Continue* twice, as on a bad line: it is done once."""
-    page = owner.http.get("/dbx-agents/").text
-    [key] = re.findall(r'value="continue"><input type="hidden" name="key" value="([^"]+)"', page)
-    for _ in range(2):
-        answer = owner.http.post("/dbx-agents/", data={"action": "continue", "key": key})
-        assert answer.status_code == 303, answer.text
-
-
 def continued(owner: Browser) -> list[dict[str, Any]]:
-    """Bring all of it back by the plain page, and return the steps when they are over."""
+    """Press the plain page's button, and return the steps when they are over."""
+    page = "/dbx-agents/"
     count = len(owner.json("GET", f"{API}/continuity")["offer"]["terminals"])
-    come_back_by_the_plain_page(owner)
+    eventually(lambda: ">Continue where you were</button>" in owner.http.get(page).text, 60)
+    text = owner.http.get(page).text
+    [key] = re.findall(r'value="continue"><input type="hidden" name="key" value="([^"]+)"', text)
+    for _ in range(2):  # as on a bad line: it is done once
+        answer = owner.http.post(page, data={"action": "continue", "key": key})
+        assert answer.status_code == 303, answer.text
 
     def steps() -> list[dict[str, Any]]:
         return status(owner)["continuity"]["steps"]
 
-    def is_back() -> bool:
+    def is_over() -> bool:
         terminals = [step for step in steps() if step["kind"] == "terminal"]
-        return len(terminals) == count and all(step["state"] != "waiting" for step in steps())
+        states = {step["state"] for step in steps()}
+        return len(terminals) == count and "waiting" not in states
 
-    eventually(is_back, 120, "back")
+    assert "It is coming back." in owner.http.get(page).text or is_over()
+    eventually(is_over, 120, "back")
+    shown = owner.http.get(page).text
+    assert all(step["name"] in shown for step in steps())
     return steps()
 
 
