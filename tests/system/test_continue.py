@@ -49,6 +49,8 @@ NAMES = {
     "hermes": "hermes",
     "opencode": "opencode",
 }
+# Five agents that start at once have two cores.
+START_SECONDS = 300 if IS_LONG else 120
 AGENTS = tuple(READY) if IS_LONG else ("claude",)
 
 
@@ -175,7 +177,7 @@ def continued(owner: Browser) -> list[dict[str, Any]]:
     return steps()
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2700 if IS_LONG else 900)
 def test_after_a_kill_everything_is_as_it_was_and_the_agent_knows_what_was_said(
     machine: Machine,
 ):
@@ -195,14 +197,14 @@ def test_after_a_kill_everything_is_as_it_was_and_the_agent_knows_what_was_said(
             with owner.attached(model["name"]) as terminal:
                 terminal.run("cd p")
                 terminal.type(f"{command}\r")
-                terminal.expect(READY[command], 120)
+                terminal.expect(READY[command], START_SECONDS)
                 ask(terminal, f"remember: the mango of {command}", "echo: remember: the mango")
         states = [shell.run(f"git -C {projects / name} {STATE[4:]}") for name in ("p", "q")]
         assert "rebase" in shell.run(f"git -C {projects / 'q'} status")
         refs = [shell.run(f"git -C {projects / name} show-ref") for name in ("p", "q")]
         said_at = datetime.now(UTC).isoformat(timespec="seconds")
         shell.run("echo one more line of history")
-        eventually(lambda: is_kept(owner, said_at), 60, "kept")
+        eventually(lambda: is_kept(owner, said_at), 120 if IS_LONG else 60, "kept")
         # At a random moment of further work: at most a minute of it is lost.
         shell.type("cd ../p; for i in $(seq 1000); do echo $i > /tmp/count; sleep 0.1; done\r")
         time.sleep(random.uniform(0, 3))
@@ -232,7 +234,7 @@ def test_after_a_kill_everything_is_as_it_was_and_the_agent_knows_what_was_said(
     assert names >= {f"work_{command}" for command in AGENTS} | {"shell"}
     for command in AGENTS:
         with owner.attached(f"work_{command}") as terminal:
-            terminal.expect(RESUMED[command], 120)
+            terminal.expect(RESUMED[command], START_SECONDS)
             ask(terminal, "recall?", f"recalled: the mango of {command}")
     found = owner.json("POST", f"{API}/conversations/search", {"text": "THE MANGO"})
     assert {each["agent"] for each in found["conversations"]} == {NAMES[each] for each in AGENTS}
@@ -264,7 +266,7 @@ def until_kept(owner: Browser, since: str) -> None:
         ours = status(owner)["continuity"]
         return ours["kept_at"] > since and not ours["pending"]
 
-    eventually(is_kept, 60, "kept")
+    eventually(is_kept, 120, "kept")
 
 
 @pytest.mark.skipif(not IS_LONG, reason="ten restarts of the app: make test-long")
@@ -304,7 +306,7 @@ def test_ten_random_kills_lose_nothing_that_was_reported_safe(
                     agent.run("cd p")
                     agent.type("claude\r")
             with owner.attached("agent") as agent:
-                agent.expect(RESUMED["claude"], 120)
+                agent.expect(RESUMED["claude"], START_SECONDS)
                 if said:
                     ask(agent, "recall?", f"recalled: {', '.join(said)}")
                 if number == ROUNDS:
