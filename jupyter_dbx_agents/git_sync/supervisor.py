@@ -22,6 +22,7 @@ from .ending import Endings, Forgotten, forget
 from .history import History
 from .hooks.repository_hooks import FOLDER_BELOW_HOME, Triggers, install_hook
 from .hooks.user_config import NO_HOOKS_FILE, PROJECTS_FILE, Identity, UserConfig
+from .local.creation import create_repository
 from .local.git import git_environment
 from .local.mirror import MIRRORS_FOLDER, Mirror
 from .local.projects import (
@@ -245,6 +246,15 @@ class GitSync(LoggingConfigurable):
     def folders(self) -> tuple[Path, ...]:
         """Return the folders of all projects here."""
         return tuple(sorted(worker.location.folder for worker in self._workers.values()))
+
+    async def create(self, name: str) -> Path:
+        """Make a new project with an empty repository, and return its folder.
+
+        Raises GitSyncError for a name that is taken or that cannot be a folder's.
+        """
+        folder = await asyncio.to_thread(create_repository, self._projects, name, self._environment)
+        await self._search()
+        return folder
 
     async def sync_now(
         self, name: str | None = None, *, takes_over: bool = False

@@ -25,12 +25,13 @@ from .operations import (
     post_sign_in,
     post_sign_in_answer,
 )
-from .phone.actions import MOST_TEXT_CHARACTERS, given_text, start
+from .phone.actions import given_text, start
 from .phone.handlers import HOME_PATH, SESSIONS_PATH, session_routes
 from .phone.once import OnceOnly
 from .phone.page import Start
 from .plain_page import CONTENT_SECURITY_POLICY, STYLE_FILE, Problem, render_page
 from .rest import Route
+from .starting import MOST_TEXT_CHARACTERS
 from .uploads import MOST_UPLOAD_BYTES, UploadHandler
 
 # The page's forms are REST operations, with their fields as the body.
