@@ -193,10 +193,12 @@ class PageStyleHandler(ExtensionHandlerMixin, JupyterHandler):
         self.finish(STYLE_FILE.read_bytes())
 
 
-def configure_page(server: ServerApp) -> None:
+def configure_page(server: ServerApp, home: Path, projects: Path) -> None:
     """Add to JupyterLab's page what our front end needs before its first request."""
     page = server.web_app.settings.setdefault("page_config_data", {})
     page["dbxAgentsRoot"] = server.root_dir  # JupyterLab's own option may begin with ``~``
+    page["dbxAgentsHome"] = str(home)
+    page["dbxAgentsProjects"] = str(projects)
     page["dbxAgentsMostUploadBytes"] = MOST_UPLOAD_BYTES
 
 
