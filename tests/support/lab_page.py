@@ -170,6 +170,11 @@ class LabPage:
         cards = self.page.locator('.jp-LauncherCard[data-category="Other"]:visible')
         return cards.filter(has_text="Terminal")
 
+    def running(self, title: str) -> Locator:
+        """The card of a session in the launcher in front."""
+        cards = self.page.locator(".jp-DbxAgents-running:visible button")
+        return cards.filter(has_text=title)
+
     def card(self, title: str) -> Locator:
         """An agent's card in the launcher in front."""
         cards = self.page.locator('.jp-LauncherCard[data-category="Agents"]:visible')

@@ -31,10 +31,9 @@ interface Props {
 export function Start(props: Props): React.ReactElement {
   const { agents, folder, hasTerminals, trans } = props;
   const [prompt, setPrompt] = React.useState('');
-  const title = trans.__('Start in');
   return (
-    <section aria-label={title}>
-      <FolderLine {...props} title={title} />
+    <section aria-label={trans.__('Start')}>
+      <FolderLine {...props} />
       {agents.length > 0 && (
         <textarea
           className="jp-mod-styled"
@@ -68,13 +67,13 @@ export function Start(props: Props): React.ReactElement {
   );
 }
 
-function FolderLine(props: Props & { title: string }): React.ReactElement {
-  const { folders, folder, trans, choose, createProject, title } = props;
+function FolderLine(props: Props): React.ReactElement {
+  const { folders, folder, trans, choose, createProject } = props;
   const id = React.useId();
   return (
     <div className="jp-DbxAgents-folderLine">
       <h2>
-        <label htmlFor={id}>{title}</label>
+        <label htmlFor={id}>{trans.__('Start in')}</label>
       </h2>
       <select
         id={id}
