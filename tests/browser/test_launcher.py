@@ -68,18 +68,19 @@ def test_what_runs_is_on_top_and_a_click_goes_there_also_in_a_second_window(
     lab.type("permission rm -rf build")
     lab.until_screen("said permission")
     lab.open_launcher()
+    before = lab.page.evaluate(LAUNCHERS)
     new_lab.open()  # its user sees at once what runs
     for page in (lab, new_lab):
         card = page.running("Claude Code")
         expect(card).to_contain_text("asks for permission")
         expect(card).to_contain_text(re.compile(r"\d+ (s|min)"))
         expect(card).to_contain_text("rm -rf build")
-        first = page.page.locator(".jp-DbxAgents-Launcher:visible button").first
+        first = page.launcher.locator("button").first
         expect(first).to_contain_text("Claude Code in projects")
         card.click()
         page.until_screen("said permission rm -rf build")
     until_replaced(new_lab)  # the tab is new there, and takes the launcher's place
-    assert lab.page.evaluate(LAUNCHERS) == 1
+    assert lab.page.evaluate(LAUNCHERS) == before  # the tab was open there
 
 
 def test_a_first_prompt_starts_the_agent_in_a_new_project_in_place_of_the_launcher(
@@ -88,23 +89,23 @@ def test_a_first_prompt_starts_the_agent_in_a_new_project_in_place_of_the_launch
     page = lab.page
     before = page.evaluate(LAUNCHERS)
     lab.open_launcher()
-    folder = page.locator(".jp-DbxAgents-Launcher:visible").get_by_label("Start in")
+    folder = lab.launcher.get_by_label("Start in")
     expect(folder).to_have_value(str(app.home / "projects"))
-    page.get_by_role("button", name="+ New project").last.click()
+    lab.launcher.get_by_role("button", name="+ New project").click()
     page.get_by_label("Name").fill("from launcher")
     page.keyboard.press("Enter")
     expect(folder).to_have_value(str(app.home / "projects" / "from launcher"))
     expect(folder.locator("option:checked")).to_have_text("~/projects/from launcher")
 
     # A name that is taken says so, and the choice stays.
-    page.get_by_role("button", name="+ New project").last.click()
+    lab.launcher.get_by_role("button", name="+ New project").click()
     page.get_by_label("Name").fill("from launcher")
     page.keyboard.press("Enter")
     expect(lab.toast("There is a folder “from launcher” already")).to_be_visible()
     expect(folder.locator("option:checked")).to_have_text("~/projects/from launcher")
 
     prompt = '--it\'s "$(touch x)"\nsecond line'
-    page.locator(".jp-DbxAgents-Launcher:visible").get_by_label("First prompt").fill(prompt)
+    lab.launcher.get_by_label("First prompt").fill(prompt)
     expect(lab.card("Hermes")).to_contain_text("not installed yet")
     lab.card("Claude Code").click()
     lab.until_screen("the agent runs")
@@ -125,7 +126,7 @@ def test_the_keyboard_goes_through_it_as_the_eye_does_and_agents_have_one_order_
     page = lab.page
     expect(page.get_by_role("button", name="Open in order, with a terminal")).to_be_visible()
     in_sight: list[str] = page.evaluate(IN_SIGHT)
-    page.locator(".jp-DbxAgents-Launcher :is(button, select, textarea)").first.focus()
+    lab.launcher.locator("button, select, textarea").first.focus()
     reached = [page.evaluate(FOCUS)]
     while len(reached) < len(in_sight):
         page.keyboard.press("Tab")
@@ -141,7 +142,7 @@ def test_the_keyboard_goes_through_it_as_the_eye_does_and_agents_have_one_order_
     # Hermes alone takes no first prompt, and says so when there is one.
     hermes = lab.card("Hermes")
     expect(hermes).to_be_enabled()
-    page.get_by_label("First prompt").fill("fix it")
+    lab.launcher.get_by_label("First prompt").fill("fix it")
     expect(hermes).to_be_disabled()
     expect(hermes).to_contain_text("takes no first prompt")
     expect(lab.card("Codex")).to_be_enabled()
@@ -170,7 +171,7 @@ def test_a_project_says_what_is_not_committed_and_opens_with_its_folder_and_a_te
     expect(lab.page.locator(".jp-DirListing-item", has_text="more")).to_be_visible()
     # The file browser's folder is the one to start in now, until another one is chosen.
     lab.open_launcher()
-    folder = lab.page.locator(".jp-DbxAgents-Launcher:visible").get_by_label("Start in")
+    folder = lab.launcher.get_by_label("Start in")
     expect(folder.locator("option:checked")).to_have_text("~/projects/on the launcher")
     folder.select_option(label="~/projects")
     lab.terminal_card().click()
