@@ -1,14 +1,13 @@
-"""A new project: a folder with an empty repository, on the branch that the user's git prefers."""
+"""A new project: a folder with an empty repository."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...errors import GitError, GitSyncError
+from ...errors import GitSyncError
 from .git import run_git
 
 # What file systems take at most for a name.
 _MOST_NAME_BYTES = 255
-_BRANCH = "init.defaultBranch"
 
 
 def create_repository(projects: Path, name: str, environment: Mapping[str, str]) -> Path:
@@ -28,8 +27,7 @@ def create_repository(projects: Path, name: str, environment: Mapping[str, str])
     except OSError as error:
         message = f"The folder {folder} cannot be made: {error.strerror}."
         raise GitSyncError(message, "Check the permissions and the free space there.") from error
-    options = ("-c", f"{_BRANCH}={_preferred_branch(environment)}")
-    run_git("init", "--quiet", str(folder), environment=environment, options=options)
+    run_git("init", "--quiet", str(folder), environment=environment)
     return folder
 
 
@@ -42,11 +40,3 @@ def _problem_of(name: str) -> str:
     if "/" in name or not name.isprintable():
         return "it has a slash or a control character"
     return "it is too long" if len(name.encode()) > _MOST_NAME_BYTES else ""
-
-
-def _preferred_branch(environment: Mapping[str, str]) -> str:
-    try:
-        found = run_git("config", "--get", _BRANCH, environment=environment)
-    except GitError:
-        return "main"
-    return found.decode().strip() or "main"
