@@ -53,9 +53,9 @@ class Survey:
 
     head: str
     entries: tuple[Entry, ...]
+    branch: str = ""
     operation: dict[str, bytes] = field(default_factory=dict)
     fingerprint: bytes = b""
-    branch: str = ""
 
     @property
     def is_clean(self) -> bool:
@@ -74,7 +74,7 @@ async def survey(repository: Repository) -> Survey:
         if entry.is_changed:
             known.update(repr(state_of(repository.location.folder / entry.path)).encode())
     known.update(repr(sorted(operation.items())).encode())
-    return Survey(head, tuple(entries), operation, known.digest(), branch)
+    return Survey(head, tuple(entries), branch, operation, known.digest())
 
 
 def state_of(path: Path) -> tuple[int, ...]:

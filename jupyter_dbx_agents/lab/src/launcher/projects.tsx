@@ -66,7 +66,7 @@ function stateOf(
   trans: TranslationBundle
 ): { state: string; text: string | undefined } {
   const count = work?.files ?? 0;
-  if (count && state === 'synced') {
+  if (count && ['synced', 'empty'].includes(state)) {
     const text = trans._n('%1 not committed', '%1 not committed', count);
     return { state: 'uncommitted', text };
   }

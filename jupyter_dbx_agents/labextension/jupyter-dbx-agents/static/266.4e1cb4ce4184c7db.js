@@ -48,6 +48,24 @@
   max-height: 94vh; /* and not JupyterLab's 80: it fits a low window whole */
 }
 
+.jp-DbxAgents-choice fieldset {
+  border: 0;
+  margin: 0 0 12px;
+  padding: 0;
+}
+
+.jp-DbxAgents-choice legend {
+  font-weight: 600;
+  padding: 0;
+}
+
+.jp-DbxAgents-choice label {
+  align-items: center;
+  display: flex;
+  gap: 8px;
+  min-height: 24px;
+}
+
 .jp-DbxAgents-PatForm p {
   margin: 8px 0;
 }
