@@ -43,48 +43,19 @@ export function Home(props: Props): React.ReactElement {
   );
 }
 
+/** What the sections of one launcher are made from. */
+interface View extends Props {
+  clicks: Clicks;
+  folder: string;
+  choose: (folder: string) => void;
+}
+
+const SECTIONS = { RunningHere, StartHere, ProjectsHere, OthersHere };
+
 function Content(props: Props): React.ReactElement {
-  const { app, store, launcher, trans } = props;
-  const { status } = store;
-  const { commands } = app;
-  const browsed = browsedFolder(launcher.cwd);
-  const [folder, choose] = useFolder(browsed ?? projectsFolder());
-  const clicks = new Clicks(props);
-  const cwd = browsedPath(folder);
-  const parts = {
-    running: (
-      <Running
-        status={status}
-        terminals={[...app.serviceManager.terminals.running()].map(({ name }) => name)}
-        trans={trans}
-        goTo={session => clicks.goTo(session)}
-      />
-    ),
-    start: (
-      <Start
-        status={status}
-        agents={enabledAgents(store)}
-        folders={foldersOf(status, folder, browsed, projectsFolder())}
-        folder={folder}
-        hasTerminals={commands.hasCommand('terminal:create-new')}
-        trans={trans}
-        choose={choose}
-        createProject={() => clicks.createProject(choose)}
-        startAgent={(name, prompt) => clicks.execute(startCommand(name), { folder, prompt })}
-        startShell={() => clicks.openShell(folder)}
-      />
-    ),
-    projects: <Projects status={status} trans={trans} open={path => clicks.openProject(path)} />,
-    others: (
-      <Others
-        items={[...(launcher.model?.items() ?? [])]}
-        commands={commands}
-        cwd={cwd}
-        trans={trans}
-        execute={({ command, args }) => clicks.execute(command, { ...args, cwd })}
-      />
-    )
-  };
+  const { store, launcher, trans } = props;
+  const [folder, choose] = useFolder(browsedFolder(launcher.cwd) ?? projectsFolder());
+  const view = { ...props, clicks: new Clicks(props), folder, choose };
   return (
     <div className="jp-Launcher-body jp-DbxAgents-Launcher">
       <div className="jp-DbxAgents-Launcher-content">
@@ -93,13 +64,62 @@ function Content(props: Props): React.ReactElement {
             {trans.__('Offline. Reconnecting… (showing the last known state)')}
           </p>
         )}
-        {Object.entries(parts).map(([name, part]) => (
-          <ErrorBoundary key={name} status={status} trans={trans}>
-            {part}
+        {Object.entries(SECTIONS).map(([name, Section]) => (
+          <ErrorBoundary key={name} status={store.status} trans={trans}>
+            <Section {...view} />
           </ErrorBoundary>
         ))}
       </div>
     </div>
+  );
+}
+
+function RunningHere({ app, store, trans, clicks }: View): React.ReactElement {
+  return (
+    <Running
+      status={store.status}
+      terminals={[...app.serviceManager.terminals.running()].map(({ name }) => name)}
+      trans={trans}
+      goTo={session => clicks.goTo(session)}
+    />
+  );
+}
+
+function StartHere(view: View): React.ReactElement {
+  const { app, store, launcher, trans, clicks, folder, choose } = view;
+  const offered = [folder, browsedFolder(launcher.cwd), projectsFolder()];
+  return (
+    <Start
+      status={store.status}
+      agents={enabledAgents(store)}
+      folders={foldersOf(store.status, ...offered)}
+      folder={folder}
+      hasTerminals={app.commands.hasCommand('terminal:create-new')}
+      trans={trans}
+      choose={choose}
+      createProject={() => clicks.createProject(choose)}
+      startAgent={(name, prompt) => clicks.execute(startCommand(name), { folder, prompt })}
+      startShell={() => clicks.openShell(folder)}
+    />
+  );
+}
+
+function ProjectsHere({ store, trans, clicks }: View): React.ReactElement {
+  return (
+    <Projects status={store.status} trans={trans} open={folder => clicks.openProject(folder)} />
+  );
+}
+
+function OthersHere({ app, launcher, trans, clicks, folder }: View): React.ReactElement {
+  const cwd = browsedPath(folder);
+  return (
+    <Others
+      items={[...(launcher.model?.items() ?? [])]}
+      commands={app.commands}
+      cwd={cwd}
+      trans={trans}
+      execute={({ command, args }) => clicks.execute(command, { ...args, cwd })}
+    />
   );
 }
 
