@@ -94,6 +94,8 @@ LEAVE_SECONDS = 10.0
 FLUSH_SECONDS = 4.2
 # Between two attempts to adopt DATABRICKS_TOKEN: the first, and the longest.
 ADOPTION_PAUSES_SECONDS = (2.0, 60.0)
+# A page that hears nothing for two of these and a half is offline, which it says within 5 s.
+BEAT_SECONDS = 1.75
 UPLOADS_FOLDER = "uploads"
 # What agents' hooks run: without site packages it starts in half the time.
 REPORTER = (sys.executable, "-I", "-S", str(Path(hook.__file__)))
@@ -418,6 +420,7 @@ class DbxAgentsApp(ExtensionApp):
         self.background.spawn(self.broker.mcp.run())
         self.background.spawn(self.tracer.run())
         self.background.spawn(self.webhook.run())
+        self.background.spawn(self._beat())
         self.background.spawn(self.attention.run(lambda: self.broker.was_used_within(60)))
         if self.environment.is_databricks_app:
             self._set_up()
@@ -471,7 +474,6 @@ class DbxAgentsApp(ExtensionApp):
     async def _announce_stop(self) -> None:
         self.continuity.freeze()
         self._emit("server", {"state": "stopping", "message": STOPPING_MESSAGE})
-        self.sessions.announce(STOPPING_MESSAGE)
 
     async def _adopt_from_environment(self) -> None:
         """Adopt ``DATABRICKS_TOKEN`` as if it had been pasted, once the owner is known."""
@@ -598,6 +600,12 @@ class DbxAgentsApp(ExtensionApp):
     def _mcp_offer_changed(self) -> None:
         if self._is_set_up:
             self.background.spawn(self._rewrite_agents())
+
+    async def _beat(self) -> None:
+        """Show each page that its connection is alive; a network that swallows all says nothing."""
+        while True:
+            self._emit("beat", {})
+            await asyncio.sleep(BEAT_SECONDS)
 
     async def _follow_pat(self) -> None:
         """Write the new token to ~/.databrickscfg, for tools that read it there."""

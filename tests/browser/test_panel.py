@@ -126,10 +126,14 @@ def test_while_no_session_is_open_the_end_of_the_token_is_told_and_no_rotation(l
         # A later revision than those of the rotations meanwhile, which would replace this.
         revision = status["pat"]["revision"] + 1000
         status["pat"].update(next_rotation_at=past, revision=revision)
+        status["projects"] = [{"name": "p", "state": "synced", "work": {"files": 3}}]
 
     show_changed(lab, change)
-    expect(lab.section("Token")).to_contain_text("Renews when you open a terminal")
-    expect(lab.status).to_have_text(re.compile(r" expires in \d:\d\d$"))
+    left = re.compile(r"Renews when you open a terminal; expires in \d+ min$")
+    expect(lab.section("Token").get_by_text(left)).to_be_visible()
+    expect(lab.status).to_have_text("Databricks")
+    expect(lab.status).to_have_attribute("title", left)
+    expect(lab.page.locator(".jp-DbxAgents-CountItem:visible")).to_have_text("▲ 3 not committed")
     lab.open()
 
 
@@ -207,14 +211,17 @@ def test_clicks_rotate_the_token_sync_a_project_and_show_a_terminal(lab: LabPage
     with lab.page.expect_response("**/api/pat/rotate?*") as rotated:
         lab.section("Token").get_by_role("button", name="Renew token").click()
     assert rotated.value.json()["rotations"] > before
+    expect(lab.section("Token").get_by_role("status")).to_have_text("Renewed")
     (app.home / "projects" / "clicked" / "file").write_text("changed\n")
     git(app, "clicked", "-c", "core.hooksPath=/dev/null", "commit", "-qam", "second")
     with lab.page.expect_response("**/api/projects/sync?*") as synced:
         lab.section("Projects").get_by_role("button", name="Sync clicked now").click()
     assert synced.value.ok
+    row = lab.section("Projects").locator("li", has=lab.page.get_by_title("clicked"))
+    expect(row.get_by_role("status")).to_have_text("Up to date")
     head = git(app, "clicked", "rev-parse", "HEAD")
     eventually(lambda: head in json.dumps(app.status()["projects"]), 60, "the second is synced")
-    lab.section("Sessions").get_by_role("button", name="Show terminal clicked").click()
+    lab.section("Sessions").get_by_role("button", name="Show Terminal clicked").click()
     expect(lab.tab()).to_have_text("Terminal clicked")
 
 
@@ -244,11 +251,12 @@ def test_a_refused_click_says_why_and_leaves_the_panel_as_it_was(lab: LabPage):
 def test_where_model_calls_go_is_told_with_its_reason_and_their_latency_drawn(
     lab: LabPage, app: RunningApp
 ):
-    calls = iter([(2, 1.0), (4, 3.0)])  # the last two of the four took 5 seconds each
-    usage = {"agent": "codex", "model": "m", "input_tokens": 1234, "output_tokens": 5, "errors": 1}
+    # The last two of the ten took 5 seconds each, the others 1.
+    calls = iter([(2, 1.0), (4, 1.0), (6, 1.0), (8, 1.0), (10, 1.8)])
+    usage = {"agent": "codex", "model": "", "input_tokens": 1234, "output_tokens": 5, "errors": 1}
 
     def change(status: dict[str, Any]) -> None:
-        usage["calls"], usage["mean_seconds"] = next(calls, (4, 3.0))
+        usage["calls"], usage["mean_seconds"] = next(calls, (10, 1.8))
         status.update(usage=[usage], stand_ins={"gpt-5.5": "databricks-gpt-5-5"})
         agents = {agent["name"]: agent for agent in status["agents"]}
         agents["codex"]["not_followed"] = ["/p/.codex/config.toml"]
@@ -260,13 +268,20 @@ def test_where_model_calls_go_is_told_with_its_reason_and_their_latency_drawn(
     instead = "gpt-5.5 is not served; databricks-gpt-5-5 is called instead"
     expect(section).to_contain_text(instead)
     expect(section).to_contain_text(app.status()["gateway"]["reason"])
-    section.get_by_text("4 calls").click()
+    section.get_by_text(re.compile(r"^\d+ calls$")).click()
     row = section.locator("tbody tr", has_text="Codex")
+    expect(row).to_contain_text("unknown model")
+    chart = row.get_by_role("img", name="Latency of the last calls")
+    expect(chart).to_have_count(0)  # of fewer than five points
+    for _ in range(3):
+        with lab.page.expect_response("**/dbx-agents/api/status?*"):
+            lab.command("filebrowser:activate")
+            lab.show_panel()
     expect(row).to_contain_text("1 failed")
     expect(row).to_contain_text("1.2k / 5")
-    expect(row).to_contain_text("3.0 s")
-    chart = row.get_by_role("img", name="Latency of the last calls")
-    expect(chart.locator("polyline")).to_have_attribute("points", "0.0,11.2 48.0,0.0")
+    expect(row).to_contain_text("1.8 s")
+    points = "0.0,11.2 12.0,11.2 24.0,11.2 36.0,11.2 48.0,0.0"
+    expect(chart.locator("polyline")).to_have_attribute("points", points)
 
 
 def test_an_agent_that_is_not_ready_says_so_on_its_card_and_in_the_palette(

@@ -10,6 +10,7 @@ const LEVELS = [
   ['server'],
   ['settings', 'status'],
   ['screen', 'widgets'],
+  ['tabs'],
   ['attention', 'continuity', 'files', 'launcher', 'terminals', 'token'],
   ['panel'],
   ['index']

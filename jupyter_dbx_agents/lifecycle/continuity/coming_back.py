@@ -382,7 +382,7 @@ def _is_same(one: Path, other: Path) -> bool:
 
 def _title(record: TerminalRecord) -> str:
     what = f" ({record.agent})" if record.agent else ""
-    return f"{record.name}{what}"
+    return f"{record.title or record.name}{what}"
 
 
 def _step(kind: Literal["home", "project", "terminal"], name: str) -> Step:

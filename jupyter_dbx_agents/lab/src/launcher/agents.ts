@@ -13,7 +13,7 @@ import { errorText, requestJupyter } from '../server/requests';
 import { startCommand } from '../status/commands';
 import { type Agent, installOf, isReady, type Task } from '../status/model';
 import type { IStatusStore } from '../status/store';
-import { agentIcon } from './icons';
+import { agentIcon } from '../widgets/icons';
 
 /** The parts of JupyterLab that agents are started from, as far as they are there. */
 export interface Places {

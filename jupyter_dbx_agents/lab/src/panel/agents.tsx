@@ -2,7 +2,6 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-import { agentIcon } from '../launcher/icons';
 import {
   type Agent,
   installOf,
@@ -13,6 +12,7 @@ import {
   type Task
 } from '../status/model';
 import { tokenText } from '../text';
+import { agentIcon } from '../widgets/icons';
 import { Button, Message, Section, State } from '../widgets/parts';
 import type { Context } from './context';
 

@@ -1,9 +1,11 @@
 /** What runs in the terminals, first what needs the owner; the notebook kernels, and the memory. */
 
 import * as React from 'react';
-import { doingOf, nameOf, needsOf } from '../attention/needs';
+import { doingOf, needsOf } from '../attention/needs';
 import { type AgentSession, programIn, type Status } from '../status/model';
+import { nameOf } from '../status/names';
 import { ageText, byteText } from '../text';
+import { iconOf } from '../widgets/icons';
 import { Button, Section, State, useNow } from '../widgets/parts';
 import type { Context } from './context';
 
@@ -46,10 +48,13 @@ function Row(props: Context & { session: AgentSession }): React.ReactElement {
   const isNeed = needsOf({ attention: [session] }).length > 0;
   const age = session.since ? ageText(session.since, now) : '';
   const state = `${doingOf(session, trans)} ${age}`;
+  const icon = session.agent ? iconOf(store.status, session.agent) : null;
   return (
     <li className="jp-DbxAgents-line" data-needs-you={isNeed || undefined}>
       <span className="jp-DbxAgents-grow">
-        {titleOf(session, store.status, props)}{' '}
+        {icon && <icon.react tag="span" className="jp-DbxAgents-icon" width="16px" height="16px" />}
+        {nameOf(store.status, session, trans)}{' '}
+        <span className="jp-DbxAgents-quiet">{session.agent ? '' : session.program}</span>{' '}
         {session.state && <State state={session.state} text={state} trans={trans} />}
         {session.text && <div className="jp-DbxAgents-quiet">{session.text}</div>}
       </span>
@@ -58,21 +63,10 @@ function Row(props: Context & { session: AgentSession }): React.ReactElement {
   );
 }
 
-function titleOf(session: AgentSession, status: Status, { trans }: Context): React.ReactNode {
-  if (session.agent || session.terminal === null) {
-    return nameOf(status, session, trans);
-  }
-  return (
-    <>
-      {trans.__('Terminal %1', session.terminal)}{' '}
-      <span className="jp-DbxAgents-quiet">{programIn(status, session.terminal)}</span>
-    </>
-  );
-}
-
 function Buttons(props: Context & { session: AgentSession }): React.ReactElement | null {
-  const { session, actions, terminals, trans } = props;
+  const { session, store, actions, terminals, trans } = props;
   const { terminal } = session;
+  const title = nameOf(store.status, session, trans);
   if (terminal === null) {
     return ['done', 'failed'].includes(session.state) ? (
       <Button label={trans.__('Dismiss')} onClick={() => actions.dismiss(session)} />
@@ -82,12 +76,12 @@ function Buttons(props: Context & { session: AgentSession }): React.ReactElement
     <>
       <Button
         label={trans.__('Show')}
-        name={trans.__('Show terminal %1', terminal)}
+        name={trans.__('Show %1', title)}
         onClick={() => actions.openTerminal(terminal)}
       />
       <Button
         label={trans.__('End')}
-        name={trans.__('End terminal %1', terminal)}
+        name={trans.__('End %1', title)}
         onClick={() => actions.endTerminal(terminal, terminals)}
       />
     </>

@@ -11,11 +11,14 @@ import { Token } from '@lumino/coreutils';
 import { type ISignal, Signal } from '@lumino/signaling';
 import { Backoff } from '../server/backoff';
 import { isSignedOut, request } from '../server/requests';
+import { Silence } from '../server/silence';
 import { TimeoutSocket } from '../server/timeout_socket';
 import { onWake } from '../server/wake';
 import { isOutdated, type Pat, readable, type Status, withPart } from './model';
 
 const SCHEMA = 'https://jupyter-dbx-agents/events/status/';
+// The event that shows that the connection is alive.
+const BEAT = 'beat';
 const RETRY_MILLISECONDS = [500, 15_000] as const;
 const REPLY_MILLISECONDS = 10_000;
 
@@ -52,6 +55,7 @@ export class StatusStore implements IStatusStore {
   private _isSignedOut = false;
   private _changed = new Signal<this, void>(this);
   private _backoff = new Backoff(...RETRY_MILLISECONDS);
+  private _silence = new Silence(() => this._onClose());
   private _timer = 0;
   private _socket: WebSocket | null = null;
   private _request: Promise<void> | null = null;
@@ -131,7 +135,8 @@ export class StatusStore implements IStatusStore {
         if (isOutdated(putMeanwhile.pat, status.pat)) {
           delete putMeanwhile.pat;
         }
-        this._status = { ...status, ...putMeanwhile };
+        const { titles } = this._status;
+        this._status = { ...status, ...(titles && { titles }), ...putMeanwhile };
         this._isKnown = true;
         this._isSignedOut = false;
         this._resolveKnown();
@@ -159,6 +164,7 @@ export class StatusStore implements IStatusStore {
 
   private _disconnect(): void {
     window.clearTimeout(this._timer);
+    this._silence.stop();
     this._resetRevision();
     if (this._socket) {
       this._socket.onopen = this._socket.onmessage = this._socket.onclose = null;
@@ -201,6 +207,10 @@ export class StatusStore implements IStatusStore {
       return; // not an event of ours
     }
     if (!String(event.schema_id).startsWith(SCHEMA)) {
+      return;
+    }
+    this._silence.hear(event.part === BEAT);
+    if (event.part === BEAT) {
       return;
     }
     const part = withPart({}, event);

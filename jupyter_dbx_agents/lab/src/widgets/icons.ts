@@ -1,6 +1,7 @@
 /** Our icons; an agent's shows its initials, in a colour of its own. */
 
 import { LabIcon } from '@jupyterlab/ui-components';
+import { type Status, titleOf } from '../status/model';
 import { initials } from '../text';
 
 export const panelIcon = new LabIcon({
@@ -22,6 +23,14 @@ export function agentIcon(name: string, title: string): LabIcon {
     icons.set(name, icon);
   }
   return icon;
+}
+
+/** Return the icon of an agent of the status; colours are in the order of its list. */
+export function iconOf(status: Status, name: string): LabIcon {
+  for (const agent of status.agents ?? []) {
+    agentIcon(agent.name, agent.title);
+  }
+  return agentIcon(name, titleOf(status, name));
 }
 
 function draw(letters: string, colour: string): string {
