@@ -118,7 +118,8 @@ def test_the_dialog_goes_when_the_token_is_given_in_another_tab_or_at_the_prompt
 
 def test_one_prompt_at_a_time_and_the_one_in_use_stays_in_use(asked: LabPage, app: RunningApp):
     lab = asked
-    lab.dialog.get_by_role("button", name="Not now").click()
+    dialog = lab.page.get_by_role("dialog", name="Connect to Databricks", exact=True)
+    dialog.get_by_role("button", name="Not now").click()
     lab.open_launcher()
     lab.terminal_card().click()
     lab.until_screen("Paste address or token")

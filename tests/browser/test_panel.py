@@ -225,6 +225,44 @@ def test_clicks_rotate_the_token_sync_a_project_and_show_a_terminal(lab: LabPage
     expect(lab.tab()).to_have_text("Terminal clicked")
 
 
+def choose(lab: LabPage, menu: str, item: str) -> None:
+    """Choose an item of a main menu, as with the mouse."""
+    lab.page.get_by_role("menubar").get_by_role("menuitem", name=menu, exact=True).click()
+    lab.page.locator(".lm-Menu").get_by_role("menuitem", name=item).click()
+
+
+def test_the_menu_has_each_agent_and_does_what_the_panel_does(lab: LabPage, app: RunningApp):
+    commit(app, "of the menu")
+    menu = lab.page.get_by_role("menubar").get_by_role("menuitem", name="Agents", exact=True)
+    menu.click()
+    items = lab.page.locator(".lm-Menu .lm-Menu-itemLabel")
+    starts = [f"Start {agent['title']}" for agent in app.status()["agents"] if agent["enabled"]]
+    expect(items.filter(has_text=re.compile("^Start "))).to_have_text(starts)
+    lab.page.keyboard.press("Escape")
+    choose(lab, "Agents", "Sync All Projects")
+    expect(lab.toast("Up to date")).to_be_visible()
+    before = app.pat()["rotations"]
+    choose(lab, "Agents", "Databricks: Renew Token")
+    expect(lab.toast("Renewed")).to_be_visible()
+    assert app.pat()["rotations"] > before
+    lost = [{"name": "one"}, {"name": "two"}]
+    back = [{"name": name, "has_history": True} for name in ("one", "two")]
+    lab.page.route("**/api/projects?*", lambda r: r.fulfill(json={"restorable": lost}))
+    lab.page.route("**/api/projects/restore?*", lambda r: r.fulfill(json={"restored": back}))
+    choose(lab, "Agents", "Restore Projects")
+    dialog = lab.page.get_by_role("dialog", name="Restore 2 projects? Only in your workspace: one")
+    with lab.page.expect_request("**/api/projects/restore?*") as asked:
+        dialog.get_by_role("button", name="Restore").click()
+    assert asked.value.post_data_json == {}
+    expect(lab.toast("Restored “two”.")).to_be_visible()
+    choose(lab, "Help", "Databricks Agents")
+    help_dialog = lab.page.get_by_role("dialog", name=re.compile(r"^Databricks agents \d"))
+    expect(help_dialog).to_contain_text("jupyter dbx-agents doctor")
+    help_dialog.get_by_role("button", name="Close").click()
+    choose(lab, "Agents", "Settings of Databricks Agents")
+    expect(lab.page.get_by_text("Notify: an agent has failed").first).to_be_visible()
+
+
 def test_a_refused_click_says_why_and_leaves_the_panel_as_it_was(lab: LabPage):
     project: dict[str, Any] = {"name": "p", "state": "synced"}
 

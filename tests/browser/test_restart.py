@@ -20,6 +20,15 @@ from .conftest import EXPOSED
 
 MOUSE = "window.jupyterapp.shell.currentWidget.content._term.modes.mouseTrackingMode"
 PROMPT = r"Paste address or token; it stays hidden \(or press Enter to skip\):$"
+# What the bar says may be gone before anybody looks.
+RECORD_BAR = """() => {
+  window.saidInBar = [];
+  const record = () => {
+    const text = document.getElementById('jp-DbxAgents-ended')?.textContent;
+    if (text) window.saidInBar.push(text);
+  };
+  new MutationObserver(record).observe(document.body, {childList: true, subtree: true});
+}"""
 KEPT = r"Kept of an earlier start: projects "
 
 
@@ -168,8 +177,13 @@ def test_an_orderly_stop_is_no_restart_and_one_bar_speaks_for_all_tabs(
     used.command("terminal:create-new")
     used.until_screen("[$#]$")
     platform.browser.http.close()
+    used.page.evaluate(RECORD_BAR)
     platform.server.stop()
     expect(bar).to_contain_text("The server has stopped. Waiting for it")
+    said: list[str] = used.page.evaluate("window.saidInBar")
+    assert any("The app is shutting down. Committed work is safe" in each for each in said), said
+    assert "shutting down" not in used.screen()["text"]
+    expect(used.page.locator(".jp-DbxAgents-ended").first).to_have_text("a name of its own")
     expect(bar.get_by_role("button")).to_have_count(0)
     expect(used.notice).to_have_count(0)
     used.page.locator(".lm-TabBar-tab", has_text="a name of its own").click()

@@ -13,6 +13,7 @@ const LEVELS = [
   ['tabs'],
   ['attention', 'continuity', 'files', 'launcher', 'terminals', 'token'],
   ['panel'],
+  ['menu'],
   ['index']
 ];
 const MODULES = readdirSync('src', { recursive: true, encoding: 'utf-8' }).filter(name =>

@@ -140,12 +140,12 @@ export class Actions {
     });
   }
 
-  /** Restore a project from the workspace; call `then` when it is there. */
-  restore(name: string, then: () => void): void {
+  /** Restore a project from the workspace, all without a name; call `then` when it is there. */
+  restore(name: string | undefined, then: () => void): void {
     this._run(async () => {
-      const { restored } = await request<{ restored?: Restored[] }>('projects/restore', 'POST', {
-        name
-      });
+      const body = name === undefined ? {} : { name };
+      const path = 'projects/restore';
+      const { restored } = await request<{ restored?: Restored[] }>(path, 'POST', body);
       for (const one of restored ?? []) {
         Notification.emit(...this._describe(one));
       }

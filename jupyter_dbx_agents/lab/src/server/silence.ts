@@ -7,7 +7,7 @@
 
 const LOOK_MILLISECONDS = 250;
 // Together with the looks below 5 s, and more than two beats of the server.
-const SILENT_MILLISECONDS = 4400;
+export const SILENT_MILLISECONDS = 4400;
 
 export class Silence {
   private _heardAt = 0;

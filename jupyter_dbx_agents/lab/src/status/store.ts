@@ -11,7 +11,7 @@ import { Token } from '@lumino/coreutils';
 import { type ISignal, Signal } from '@lumino/signaling';
 import { Backoff } from '../server/backoff';
 import { isSignedOut, request } from '../server/requests';
-import { Silence } from '../server/silence';
+import { SILENT_MILLISECONDS, Silence } from '../server/silence';
 import { TimeoutSocket } from '../server/timeout_socket';
 import { onWake } from '../server/wake';
 import { isOutdated, type Pat, readable, type Status, withPart } from './model';
@@ -57,6 +57,7 @@ export class StatusStore implements IStatusStore {
   private _backoff = new Backoff(...RETRY_MILLISECONDS);
   private _silence = new Silence(() => this._onClose());
   private _timer = 0;
+  private _lossTimer = 0;
   private _socket: WebSocket | null = null;
   private _request: Promise<void> | null = null;
   private _putMeanwhile: Partial<Status> = {};
@@ -155,6 +156,9 @@ export class StatusStore implements IStatusStore {
     const { wsUrl, appendToken, token } = ServerConnection.makeSettings();
     const query = appendToken && token ? `?token=${encodeURIComponent(token)}` : '';
     this._disconnect();
+    // One that was connected stays so for the moment in which a sound connection is replaced.
+    window.clearTimeout(this._lossTimer);
+    this._lossTimer = window.setTimeout(() => this._lose(), SILENT_MILLISECONDS);
     const socket = new TimeoutSocket(`${wsUrl}api/events/subscribe${query}`);
     this._socket = socket;
     socket.onopen = () => void this._onOpen(socket);
@@ -191,6 +195,7 @@ export class StatusStore implements IStatusStore {
       return; // another one has been opened since
     }
     if (isLoaded) {
+      window.clearTimeout(this._lossTimer);
       this._backoff.reset();
       this._isConnected = true;
       this._changed.emit();
@@ -227,11 +232,15 @@ export class StatusStore implements IStatusStore {
     void running.finally(() => this.refresh()).catch(() => undefined);
   }
 
+  private _lose(): void {
+    this._isConnected = false;
+    this._changed.emit();
+  }
+
   private _onClose(): void {
     this._disconnect();
     const wasConnected = this._isConnected;
-    this._isConnected = false;
-    this._changed.emit();
+    this._lose();
     if (!wasConnected) {
       // A websocket does not report why it was refused; a request does.
       this.refresh().catch(() => undefined);

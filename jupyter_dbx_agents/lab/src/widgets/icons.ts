@@ -6,8 +6,9 @@ import { initials } from '../text';
 
 export const panelIcon = new LabIcon({
   name: 'dbx-agents:panel',
+  // A prompt in a speech bubble: somebody who works in a terminal, and talks.
   svgstr:
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><g class="jp-icon3" fill="none" stroke="#616161" stroke-width="2" stroke-linejoin="round"><path d="M12 3 3 8l9 5 9-5z"/><path d="m3 12.5 9 5 9-5"/><path d="m3 17 9 5 9-5"/></g></svg>'
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><g class="jp-icon3" fill="none" stroke="#616161" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"><path d="M5 4h14a2 2 0 0 1 2 2v9a2 2 0 0 1-2 2h-7l-5 4v-4H5a2 2 0 0 1-2-2V6a2 2 0 0 1 2-2z"/><path d="m7.5 8 2.5 2.5L7.5 13M12.5 13H16"/></g></svg>'
 });
 
 // Dark enough for white letters, in both themes.

@@ -1,4 +1,4 @@
-"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{42(e,t,r){var a=r(40),o=r.n(a),n=r(41),i=(r.n(n))()(o());i.push([e.id,`/* The status bar centres the text of labels, but not of buttons. */
+"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{43(e,t,r){var a=r(41),o=r.n(a),n=r(42),i=(r.n(n))()(o());i.push([e.id,`/* The status bar centres the text of labels, but not of buttons. */
 :is(.jp-DbxAgents-StatusItem, .jp-DbxAgents-CountItem) {
   display: flex;
   align-items: center;
@@ -52,6 +52,20 @@
   border: 1px solid var(--jp-border-color1);
   background: none;
   color: var(--jp-ui-font-color1);
+}
+
+.jp-DbxAgents-help-dialog dt {
+  margin-top: 8px;
+  font-weight: 600;
+}
+
+.jp-DbxAgents-help-dialog dd {
+  margin: 2px 0 0;
+}
+
+.jp-DbxAgents-help-dialog a {
+  color: var(--jp-content-link-color);
+  text-decoration: underline;
 }
 
 .jp-DbxAgents-PatForm p {
@@ -517,6 +531,12 @@
   padding-left: 6px;
 }
 
+/* A terminal that has ended with the server. */
+.jp-DbxAgents-ended .lm-TabBar-tabLabel {
+  color: var(--jp-ui-font-color2);
+  font-style: italic;
+}
+
 /* What an agent did when it was last heard of. */
 .jp-DbxAgents-isOffline .lm-TabBar-tab[data-dbx-agents-terminal] .lm-TabBar-tabLabel,
 .jp-DbxAgents-isOffline .lm-TabBar-tab[data-dbx-agents-terminal] .lm-TabBar-tabLabel::after {
@@ -528,12 +548,5 @@
   filter: grayscale(1);
   opacity: 0.6;
 }
-
-/* A terminal that has ended with the server. */
-
-.jp-DbxAgents-ended .lm-TabBar-tabLabel {
-  color: var(--jp-ui-font-color2);
-  font-style: italic;
-}
-`,""]),r.d(t,{},{A:i})},39(e,t,r){var a=r(40),o=r.n(a),n=r(41),i=r.n(n),s=r(42),p=i()(o());p.i(s.A),p.push([e.id,`
-`,""]),r.d(t,{},{A:p})},41(e){e.exports=function(e){var t=[];return t.toString=function(){return this.map(function(t){var r="",a=void 0!==t[5];return t[4]&&(r+="@supports (".concat(t[4],") {")),t[2]&&(r+="@media ".concat(t[2]," {")),a&&(r+="@layer".concat(t[5].length>0?" ".concat(t[5]):""," {")),r+=e(t),a&&(r+="}"),t[2]&&(r+="}"),t[4]&&(r+="}"),r}).join("")},t.i=function(e,r,a,o,n){"string"==typeof e&&(e=[[null,e,void 0]]);var i={};if(a)for(var s=0;s<this.length;s++){var p=this[s][0];null!=p&&(i[p]=!0)}for(var l=0;l<e.length;l++){var d=[].concat(e[l]);a&&i[d[0]]||(void 0!==n&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=n),r&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=r),o&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=o):d[4]="".concat(o)),t.push(d))}},t}},40(e){e.exports=function(e){return e[1]}},32(e,t,r){r.r(t);var a=r(33),o=r.n(a),n=r(34),i=r.n(n),s=r(35),p=r.n(s),l=r(36),d=r.n(l),c=r(37),b=r.n(c),g=r(38),u=r.n(g),x=r(39),f={};f.styleTagTransform=u(),f.setAttributes=d(),f.insert=p().bind(null,"head"),f.domAPI=i(),f.insertStyleElement=b(),o()(x.A,f);let j=x.A&&x.A.locals?x.A.locals:void 0;r.d(t,{},{default:j})},33(e){var t=[];function r(e){for(var r=-1,a=0;a<t.length;a++)if(t[a].identifier===e){r=a;break}return r}function a(e,a){for(var o={},n=[],i=0;i<e.length;i++){var s=e[i],p=a.base?s[0]+a.base:s[0],l=o[p]||0,d="".concat(p," ").concat(l);o[p]=l+1;var c=r(d),b={css:s[1],media:s[2],sourceMap:s[3],supports:s[4],layer:s[5]};if(-1!==c)t[c].references++,t[c].updater(b);else{var g=function(e,t){var r=t.domAPI(t);return r.update(e),function(t){t?(t.css!==e.css||t.media!==e.media||t.sourceMap!==e.sourceMap||t.supports!==e.supports||t.layer!==e.layer)&&r.update(e=t):r.remove()}}(b,a);a.byIndex=i,t.splice(i,0,{identifier:d,updater:g,references:1})}n.push(d)}return n}e.exports=function(e,o){var n=a(e=e||[],o=o||{});return function(e){e=e||[];for(var i=0;i<n.length;i++){var s=r(n[i]);t[s].references--}for(var p=a(e,o),l=0;l<n.length;l++){var d=r(n[l]);0===t[d].references&&(t[d].updater(),t.splice(d,1))}n=p}}},35(e){var t={};e.exports=function(e,r){var a=function(e){if(void 0===t[e]){var r=document.querySelector(e);if(window.HTMLIFrameElement&&r instanceof window.HTMLIFrameElement)try{r=r.contentDocument.head}catch(e){r=null}t[e]=r}return t[e]}(e);if(!a)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");a.appendChild(r)}},37(e){e.exports=function(e){var t=document.createElement("style");return e.setAttributes(t,e.attributes),e.insert(t,e.options),t}},36(e,t,r){e.exports=function(e){var t=r.nc;t&&e.setAttribute("nonce",t)}},34(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var t=e.insertStyleElement(e);return{update:function(r){var a,o,n;a="",r.supports&&(a+="@supports (".concat(r.supports,") {")),r.media&&(a+="@media ".concat(r.media," {")),(o=void 0!==r.layer)&&(a+="@layer".concat(r.layer.length>0?" ".concat(r.layer):""," {")),a+=r.css,o&&(a+="}"),r.media&&(a+="}"),r.supports&&(a+="}"),(n=r.sourceMap)&&"u">typeof btoa&&(a+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(n))))," */")),e.styleTagTransform(a,t,e.options)},remove:function(){var e;null===(e=t).parentNode||e.parentNode.removeChild(e)}}}},38(e){e.exports=function(e,t){if(t.styleSheet)t.styleSheet.cssText=e;else{for(;t.firstChild;)t.removeChild(t.firstChild);t.appendChild(document.createTextNode(e))}}}}]);
+`,""]),r.d(t,{},{A:i})},40(e,t,r){var a=r(41),o=r.n(a),n=r(42),i=r.n(n),s=r(43),p=i()(o());p.i(s.A),p.push([e.id,`
+`,""]),r.d(t,{},{A:p})},42(e){e.exports=function(e){var t=[];return t.toString=function(){return this.map(function(t){var r="",a=void 0!==t[5];return t[4]&&(r+="@supports (".concat(t[4],") {")),t[2]&&(r+="@media ".concat(t[2]," {")),a&&(r+="@layer".concat(t[5].length>0?" ".concat(t[5]):""," {")),r+=e(t),a&&(r+="}"),t[2]&&(r+="}"),t[4]&&(r+="}"),r}).join("")},t.i=function(e,r,a,o,n){"string"==typeof e&&(e=[[null,e,void 0]]);var i={};if(a)for(var s=0;s<this.length;s++){var p=this[s][0];null!=p&&(i[p]=!0)}for(var l=0;l<e.length;l++){var d=[].concat(e[l]);a&&i[d[0]]||(void 0!==n&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=n),r&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=r),o&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=o):d[4]="".concat(o)),t.push(d))}},t}},41(e){e.exports=function(e){return e[1]}},33(e,t,r){r.r(t);var a=r(34),o=r.n(a),n=r(35),i=r.n(n),s=r(36),p=r.n(s),l=r(37),d=r.n(l),c=r(38),b=r.n(c),g=r(39),u=r.n(g),x=r(40),f={};f.styleTagTransform=u(),f.setAttributes=d(),f.insert=p().bind(null,"head"),f.domAPI=i(),f.insertStyleElement=b(),o()(x.A,f);let j=x.A&&x.A.locals?x.A.locals:void 0;r.d(t,{},{default:j})},34(e){var t=[];function r(e){for(var r=-1,a=0;a<t.length;a++)if(t[a].identifier===e){r=a;break}return r}function a(e,a){for(var o={},n=[],i=0;i<e.length;i++){var s=e[i],p=a.base?s[0]+a.base:s[0],l=o[p]||0,d="".concat(p," ").concat(l);o[p]=l+1;var c=r(d),b={css:s[1],media:s[2],sourceMap:s[3],supports:s[4],layer:s[5]};if(-1!==c)t[c].references++,t[c].updater(b);else{var g=function(e,t){var r=t.domAPI(t);return r.update(e),function(t){t?(t.css!==e.css||t.media!==e.media||t.sourceMap!==e.sourceMap||t.supports!==e.supports||t.layer!==e.layer)&&r.update(e=t):r.remove()}}(b,a);a.byIndex=i,t.splice(i,0,{identifier:d,updater:g,references:1})}n.push(d)}return n}e.exports=function(e,o){var n=a(e=e||[],o=o||{});return function(e){e=e||[];for(var i=0;i<n.length;i++){var s=r(n[i]);t[s].references--}for(var p=a(e,o),l=0;l<n.length;l++){var d=r(n[l]);0===t[d].references&&(t[d].updater(),t.splice(d,1))}n=p}}},36(e){var t={};e.exports=function(e,r){var a=function(e){if(void 0===t[e]){var r=document.querySelector(e);if(window.HTMLIFrameElement&&r instanceof window.HTMLIFrameElement)try{r=r.contentDocument.head}catch(e){r=null}t[e]=r}return t[e]}(e);if(!a)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");a.appendChild(r)}},38(e){e.exports=function(e){var t=document.createElement("style");return e.setAttributes(t,e.attributes),e.insert(t,e.options),t}},37(e,t,r){e.exports=function(e){var t=r.nc;t&&e.setAttribute("nonce",t)}},35(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var t=e.insertStyleElement(e);return{update:function(r){var a,o,n;a="",r.supports&&(a+="@supports (".concat(r.supports,") {")),r.media&&(a+="@media ".concat(r.media," {")),(o=void 0!==r.layer)&&(a+="@layer".concat(r.layer.length>0?" ".concat(r.layer):""," {")),a+=r.css,o&&(a+="}"),r.media&&(a+="}"),r.supports&&(a+="}"),(n=r.sourceMap)&&"u">typeof btoa&&(a+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(n))))," */")),e.styleTagTransform(a,t,e.options)},remove:function(){var e;null===(e=t).parentNode||e.parentNode.removeChild(e)}}}},39(e){e.exports=function(e,t){if(t.styleSheet)t.styleSheet.cssText=e;else{for(;t.firstChild;)t.removeChild(t.firstChild);t.appendChild(document.createTextNode(e))}}}}]);
