@@ -122,7 +122,7 @@ def test_a_session_has_one_name_everywhere_and_keeps_the_owners_over_a_reload(
         tab = lab.page.locator(f'.lm-TabBar-tab[data-dbx-agents-terminal="{one}"]')
         expect(tab.locator("svg text")).to_have_text("CC")
         with agent_in_background(lab, app, program) as other:
-            expect_named(lab, other.name, f"{NAME} ({other.name})")
+            expect_named(lab, other.name, f"projects ({other.name}) · Claude Code")
         terminal.type("title ✳ of its own\nworking\n")  # which no agent's tab shows
         expect(tab).to_have_attribute("data-dbx-agents-state", "working")
         tab.dblclick()

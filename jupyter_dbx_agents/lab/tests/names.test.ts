@@ -38,9 +38,9 @@ test('equal names are told apart, by what differs', () => {
   };
   assert.deepEqual(names(status), [
     'api · Codex',
-    'api · Codex (2)',
+    'api (2) · Codex',
     'b/api · Codex',
-    'b/api · Codex (4)',
+    'b/api (4) · Codex',
     'web · Codex'
   ]);
 });

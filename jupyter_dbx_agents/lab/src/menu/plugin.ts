@@ -79,6 +79,14 @@ function fill(agents: Menu, { status }: IStatusStore): void {
   }
   agents.clearItems();
   for (const command of wanted) {
-    agents.addItem(command ? { command, args: { isPalette: true } } : { type: 'separator' });
+    agents.addItem(itemOf(command, starts));
   }
+}
+
+/** Return an item of the menu; '' is a line. */
+function itemOf(command: string, starts: string[]): Menu.IItemOptions {
+  if (!command) {
+    return { type: 'separator' };
+  }
+  return starts.includes(command) ? { command, args: { isPalette: true } } : { command };
 }

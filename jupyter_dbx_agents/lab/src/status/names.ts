@@ -59,11 +59,13 @@ function namesOf(status: Status, trans: TranslationBundle): Map<string, string> 
   for (const { name: terminal, title } of status.terminals ?? []) {
     const folder = folderIn(status, terminal);
     let name = title || automaticName(status, terminal, trans, 1);
+    let parts = 1;
     if (!title && folders.has(name) && folders.get(name) !== folder) {
-      name = automaticName(status, terminal, trans, 2);
+      parts = 2;
+      name = automaticName(status, terminal, trans, parts);
     }
     if (!title && folders.has(name)) {
-      name = `${name} (${terminal})`;
+      name = automaticName(status, terminal, trans, parts, ` (${terminal})`);
     }
     folders.set(name, folder);
     names.set(terminal, name);
@@ -76,12 +78,13 @@ function automaticName(
   status: Status,
   terminal: string,
   trans: TranslationBundle,
-  parts: number
+  parts: number,
+  mark = ''
 ): string {
   const agent = agentIn(status, terminal);
   return agent
-    ? withProject(titleOf(status, agent), folderIn(status, terminal), parts)
-    : plainName(status, terminal, trans);
+    ? withProject(titleOf(status, agent), folderIn(status, terminal), parts, mark)
+    : plainName(status, terminal, trans) + mark;
 }
 
 /** Return the name of a terminal without an agent: its program's own title, or the program. */
@@ -95,8 +98,12 @@ function plainName(status: Status, terminal: string, trans: TranslationBundle): 
   return status.titles?.[terminal] || ours;
 }
 
-/** Return `project · agent`, with so many of the folder's last parts. */
-function withProject(agent: string, folder: string, parts: number): string {
+/**
+ * Return `project · agent`, with so many of the folder's last parts.
+ *
+ * The mark of one of several is by the project: a tab cuts its end off.
+ */
+function withProject(agent: string, folder: string, parts: number, mark = ''): string {
   const project = folder.split('/').filter(Boolean).slice(-parts).join('/');
-  return [project, agent].filter(Boolean).join(' · ');
+  return project ? `${project}${mark} · ${agent}` : agent + mark;
 }

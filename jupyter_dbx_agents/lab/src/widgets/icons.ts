@@ -8,7 +8,7 @@ export const panelIcon = new LabIcon({
   name: 'dbx-agents:panel',
   // A prompt in a speech bubble: somebody who works in a terminal, and talks.
   svgstr:
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><g class="jp-icon3" fill="none" stroke="#616161" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"><path d="M5 4h14a2 2 0 0 1 2 2v9a2 2 0 0 1-2 2h-7l-5 4v-4H5a2 2 0 0 1-2-2V6a2 2 0 0 1 2-2z"/><path d="m7.5 8 2.5 2.5L7.5 13M12.5 13H16"/></g></svg>'
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><path class="jp-icon3" fill="#616161" fill-rule="evenodd" d="M4 3h16a2 2 0 0 1 2 2v11a2 2 0 0 1-2 2h-8l-5 4v-4H4a2 2 0 0 1-2-2V5a2 2 0 0 1 2-2zM6.8 7.2 10 10.4l-3.2 3.2 1.3 1.3 4.5-4.5-4.5-4.5zM12.8 13h5v1.9h-5z"/></svg>'
 });
 
 // Dark enough for white letters, in both themes.
