@@ -32,6 +32,7 @@ from ..pat import PatRotator, SignIn
 from ..terminals.manager import HOST_SETTING, DbxTerminalManager
 from ..terminals.terminal_socket import terminal_routes
 from ..web.browser import browser_routes, configure_page
+from ..web.events import beat
 from ..web.operations import Services
 from ..web.rest import open_local_channel, rest_routes
 from .credential import Credential
