@@ -98,7 +98,7 @@ class Home:
 
     def update_tools(self) -> None:
         """Install the newest CLI and skills now."""
-        self._parts.background.spawn(self._parts.databricks.run())
+        self._parts.databricks.update_soon(self._parts.background)
 
     # ---- leaving
 

@@ -27,7 +27,7 @@ HOME_PATH = "/dbx-agents/"
 SESSIONS_PATH = f"{HOME_PATH}sessions"
 # By which each answer brings the page a new key.
 KEY_HEADER = "X-Dbx-Agents-Key"
-FIELDS = ("text", "revision")
+FIELDS = ("text", "revision", "what")
 
 
 class SessionHandler(PageHandler):

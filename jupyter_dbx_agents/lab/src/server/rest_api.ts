@@ -1741,7 +1741,7 @@ export interface components {
             model: string;
             /** @description Whether the owner chose it */
             model_is_chosen: boolean;
-            /** @description Only the names of headers and env are shown */
+            /** @description Only the names of headers and env are shown, and nothing that may be a secret */
             mcp_servers: {
                 [key: string]: {
                     url?: string;
@@ -1760,7 +1760,7 @@ export interface components {
         McpServer: {
             name: string;
             title: string;
-            /** @description A path of the workspace, a URL or a command */
+            /** @description A path of the workspace, or a URL or command without what may be a secret */
             address: string;
             /** @description Whether each agent connects to it by itself */
             is_foreign: boolean;

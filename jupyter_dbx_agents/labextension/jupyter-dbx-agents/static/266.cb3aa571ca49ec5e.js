@@ -1,4 +1,4 @@
-"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{43(e,t,o){var r=o(41),n=o.n(r),a=o(42),i=(o.n(a))()(n());i.push([e.id,`/* The status bar centres the text of labels, but not of buttons. */
+"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{43(e,t,o){var r=o(41),a=o.n(r),n=o(42),i=(o.n(n))()(a());i.push([e.id,`/* The status bar centres the text of labels, but not of buttons. */
 :is(.jp-DbxAgents-StatusItem, .jp-DbxAgents-CountItem) {
   display: flex;
   align-items: center;
@@ -516,38 +516,33 @@
 
 /*
  * What an agent does, on the tab of its terminal; the words are in the tab's caption.  It stands
- * before the cross, and not in the label, which is cut off when it is long.
+ * before the name, whose end is cut off when it is long.
  */
-.lm-TabBar-tab[data-dbx-agents-state] .lm-TabBar-tabCloseIcon {
-  order: 1;
-}
-
-.lm-TabBar-tab[data-dbx-agents-state]::after {
-  align-self: center;
-  margin-left: 6px;
+.lm-TabBar-tab[data-dbx-agents-state] .lm-TabBar-tabLabel::before {
+  margin-right: 5px;
   font-weight: bold;
 }
 
-.lm-TabBar-tab[data-dbx-agents-state="working"]::after {
+.lm-TabBar-tab[data-dbx-agents-state="working"] .lm-TabBar-tabLabel::before {
   content: "●";
   color: var(--jp-success-color1);
 }
 
-.lm-TabBar-tab:is([data-dbx-agents-state="permission"], [data-dbx-agents-state="question"])::after {
+.lm-TabBar-tab:is([data-dbx-agents-state="permission"], [data-dbx-agents-state="question"])
+  .lm-TabBar-tabLabel::before {
   content: "!";
   padding: 0 5px;
   border-radius: 8px;
   background: #b35900;
   color: #fff;
-  line-height: 16px;
 }
 
-.lm-TabBar-tab[data-dbx-agents-state="failed"]::after {
+.lm-TabBar-tab[data-dbx-agents-state="failed"] .lm-TabBar-tabLabel::before {
   content: "✕";
   color: var(--jp-error-color1);
 }
 
-.lm-TabBar-tab[data-dbx-agents-state="done"]::after {
+.lm-TabBar-tab[data-dbx-agents-state="done"] .lm-TabBar-tabLabel::before {
   content: "✓";
   color: var(--jp-success-color1);
 }
@@ -582,7 +577,7 @@
   color: var(--jp-ui-font-color2);
 }
 
-.jp-DbxAgents-isOffline .lm-TabBar-tab[data-dbx-agents-state]::after {
+.jp-DbxAgents-isOffline .lm-TabBar-tab[data-dbx-agents-terminal] .lm-TabBar-tabLabel::before {
   filter: grayscale(1);
 }
 
@@ -591,5 +586,5 @@
   filter: grayscale(1);
   opacity: 0.6;
 }
-`,""]),o.d(t,{},{A:i})},40(e,t,o){var r=o(41),n=o.n(r),a=o(42),i=o.n(a),s=o(43),p=i()(n());p.i(s.A),p.push([e.id,`
-`,""]),o.d(t,{},{A:p})},42(e){e.exports=function(e){var t=[];return t.toString=function(){return this.map(function(t){var o="",r=void 0!==t[5];return t[4]&&(o+="@supports (".concat(t[4],") {")),t[2]&&(o+="@media ".concat(t[2]," {")),r&&(o+="@layer".concat(t[5].length>0?" ".concat(t[5]):""," {")),o+=e(t),r&&(o+="}"),t[2]&&(o+="}"),t[4]&&(o+="}"),o}).join("")},t.i=function(e,o,r,n,a){"string"==typeof e&&(e=[[null,e,void 0]]);var i={};if(r)for(var s=0;s<this.length;s++){var p=this[s][0];null!=p&&(i[p]=!0)}for(var l=0;l<e.length;l++){var d=[].concat(e[l]);r&&i[d[0]]||(void 0!==a&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=a),o&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=o),n&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=n):d[4]="".concat(n)),t.push(d))}},t}},41(e){e.exports=function(e){return e[1]}},33(e,t,o){o.r(t);var r=o(34),n=o.n(r),a=o(35),i=o.n(a),s=o(36),p=o.n(s),l=o(37),d=o.n(l),c=o(38),b=o.n(c),g=o(39),u=o.n(g),x=o(40),f={};f.styleTagTransform=u(),f.setAttributes=d(),f.insert=p().bind(null,"head"),f.domAPI=i(),f.insertStyleElement=b(),n()(x.A,f);let j=x.A&&x.A.locals?x.A.locals:void 0;o.d(t,{},{default:j})},34(e){var t=[];function o(e){for(var o=-1,r=0;r<t.length;r++)if(t[r].identifier===e){o=r;break}return o}function r(e,r){for(var n={},a=[],i=0;i<e.length;i++){var s=e[i],p=r.base?s[0]+r.base:s[0],l=n[p]||0,d="".concat(p," ").concat(l);n[p]=l+1;var c=o(d),b={css:s[1],media:s[2],sourceMap:s[3],supports:s[4],layer:s[5]};if(-1!==c)t[c].references++,t[c].updater(b);else{var g=function(e,t){var o=t.domAPI(t);return o.update(e),function(t){t?(t.css!==e.css||t.media!==e.media||t.sourceMap!==e.sourceMap||t.supports!==e.supports||t.layer!==e.layer)&&o.update(e=t):o.remove()}}(b,r);r.byIndex=i,t.splice(i,0,{identifier:d,updater:g,references:1})}a.push(d)}return a}e.exports=function(e,n){var a=r(e=e||[],n=n||{});return function(e){e=e||[];for(var i=0;i<a.length;i++){var s=o(a[i]);t[s].references--}for(var p=r(e,n),l=0;l<a.length;l++){var d=o(a[l]);0===t[d].references&&(t[d].updater(),t.splice(d,1))}a=p}}},36(e){var t={};e.exports=function(e,o){var r=function(e){if(void 0===t[e]){var o=document.querySelector(e);if(window.HTMLIFrameElement&&o instanceof window.HTMLIFrameElement)try{o=o.contentDocument.head}catch(e){o=null}t[e]=o}return t[e]}(e);if(!r)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");r.appendChild(o)}},38(e){e.exports=function(e){var t=document.createElement("style");return e.setAttributes(t,e.attributes),e.insert(t,e.options),t}},37(e,t,o){e.exports=function(e){var t=o.nc;t&&e.setAttribute("nonce",t)}},35(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var t=e.insertStyleElement(e);return{update:function(o){var r,n,a;r="",o.supports&&(r+="@supports (".concat(o.supports,") {")),o.media&&(r+="@media ".concat(o.media," {")),(n=void 0!==o.layer)&&(r+="@layer".concat(o.layer.length>0?" ".concat(o.layer):""," {")),r+=o.css,n&&(r+="}"),o.media&&(r+="}"),o.supports&&(r+="}"),(a=o.sourceMap)&&"u">typeof btoa&&(r+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),e.styleTagTransform(r,t,e.options)},remove:function(){var e;null===(e=t).parentNode||e.parentNode.removeChild(e)}}}},39(e){e.exports=function(e,t){if(t.styleSheet)t.styleSheet.cssText=e;else{for(;t.firstChild;)t.removeChild(t.firstChild);t.appendChild(document.createTextNode(e))}}}}]);
+`,""]),o.d(t,{},{A:i})},40(e,t,o){var r=o(41),a=o.n(r),n=o(42),i=o.n(n),s=o(43),p=i()(a());p.i(s.A),p.push([e.id,`
+`,""]),o.d(t,{},{A:p})},42(e){e.exports=function(e){var t=[];return t.toString=function(){return this.map(function(t){var o="",r=void 0!==t[5];return t[4]&&(o+="@supports (".concat(t[4],") {")),t[2]&&(o+="@media ".concat(t[2]," {")),r&&(o+="@layer".concat(t[5].length>0?" ".concat(t[5]):""," {")),o+=e(t),r&&(o+="}"),t[2]&&(o+="}"),t[4]&&(o+="}"),o}).join("")},t.i=function(e,o,r,a,n){"string"==typeof e&&(e=[[null,e,void 0]]);var i={};if(r)for(var s=0;s<this.length;s++){var p=this[s][0];null!=p&&(i[p]=!0)}for(var l=0;l<e.length;l++){var d=[].concat(e[l]);r&&i[d[0]]||(void 0!==n&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=n),o&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=o),a&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=a):d[4]="".concat(a)),t.push(d))}},t}},41(e){e.exports=function(e){return e[1]}},33(e,t,o){o.r(t);var r=o(34),a=o.n(r),n=o(35),i=o.n(n),s=o(36),p=o.n(s),l=o(37),d=o.n(l),c=o(38),b=o.n(c),g=o(39),u=o.n(g),x=o(40),f={};f.styleTagTransform=u(),f.setAttributes=d(),f.insert=p().bind(null,"head"),f.domAPI=i(),f.insertStyleElement=b(),a()(x.A,f);let j=x.A&&x.A.locals?x.A.locals:void 0;o.d(t,{},{default:j})},34(e){var t=[];function o(e){for(var o=-1,r=0;r<t.length;r++)if(t[r].identifier===e){o=r;break}return o}function r(e,r){for(var a={},n=[],i=0;i<e.length;i++){var s=e[i],p=r.base?s[0]+r.base:s[0],l=a[p]||0,d="".concat(p," ").concat(l);a[p]=l+1;var c=o(d),b={css:s[1],media:s[2],sourceMap:s[3],supports:s[4],layer:s[5]};if(-1!==c)t[c].references++,t[c].updater(b);else{var g=function(e,t){var o=t.domAPI(t);return o.update(e),function(t){t?(t.css!==e.css||t.media!==e.media||t.sourceMap!==e.sourceMap||t.supports!==e.supports||t.layer!==e.layer)&&o.update(e=t):o.remove()}}(b,r);r.byIndex=i,t.splice(i,0,{identifier:d,updater:g,references:1})}n.push(d)}return n}e.exports=function(e,a){var n=r(e=e||[],a=a||{});return function(e){e=e||[];for(var i=0;i<n.length;i++){var s=o(n[i]);t[s].references--}for(var p=r(e,a),l=0;l<n.length;l++){var d=o(n[l]);0===t[d].references&&(t[d].updater(),t.splice(d,1))}n=p}}},36(e){var t={};e.exports=function(e,o){var r=function(e){if(void 0===t[e]){var o=document.querySelector(e);if(window.HTMLIFrameElement&&o instanceof window.HTMLIFrameElement)try{o=o.contentDocument.head}catch(e){o=null}t[e]=o}return t[e]}(e);if(!r)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");r.appendChild(o)}},38(e){e.exports=function(e){var t=document.createElement("style");return e.setAttributes(t,e.attributes),e.insert(t,e.options),t}},37(e,t,o){e.exports=function(e){var t=o.nc;t&&e.setAttribute("nonce",t)}},35(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var t=e.insertStyleElement(e);return{update:function(o){var r,a,n;r="",o.supports&&(r+="@supports (".concat(o.supports,") {")),o.media&&(r+="@media ".concat(o.media," {")),(a=void 0!==o.layer)&&(r+="@layer".concat(o.layer.length>0?" ".concat(o.layer):""," {")),r+=o.css,a&&(r+="}"),o.media&&(r+="}"),o.supports&&(r+="}"),(n=o.sourceMap)&&"u">typeof btoa&&(r+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(n))))," */")),e.styleTagTransform(r,t,e.options)},remove:function(){var e;null===(e=t).parentNode||e.parentNode.removeChild(e)}}}},39(e){e.exports=function(e,t){if(t.styleSheet)t.styleSheet.cssText=e;else{for(;t.firstChild;)t.removeChild(t.firstChild);t.appendChild(document.createTextNode(e))}}}}]);
