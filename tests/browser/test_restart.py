@@ -29,6 +29,7 @@ RECORD_BAR = """() => {
   };
   new MutationObserver(record).observe(document.body, {childList: true, subtree: true});
 }"""
+TERMINALS = "/dbx-agents/api/terminals"
 KEPT = r"Kept of an earlier start: projects "
 
 
@@ -204,6 +205,9 @@ def test_the_page_offers_to_continue_on_an_empty_machine_and_everything_is_back(
 ):
     used.type("git init -q back && cd back && git commit -q --allow-empty -m first && echo 1 > new")
     used.type("echo a-line-of-history; clear")
+    name = used.page.evaluate("window.jupyterapp.shell.currentWidget.content.session.name")
+    platform.browser.json("PATCH", f"{TERMINALS}/{name}", {"title": "of its owner"})
+    expect(used.tab()).to_have_text("of its owner")
 
     def is_kept() -> bool:
         status = platform.browser.json("GET", STATUS)
@@ -240,5 +244,7 @@ def test_the_page_offers_to_continue_on_an_empty_machine_and_everything_is_back(
     section.get_by_role("button", name="Continue where you were").click()
     is_open = lambda: len(platform.browser.json("GET", STATUS)["terminals"]) > before  # noqa: E731
     eventually(is_open, 60, "open again")
+    titles = {each["title"] for each in platform.browser.json("GET", STATUS)["terminals"]}
+    assert "of its owner" in titles
     expect(section.get_by_text("Terminals: ")).to_have_count(0)
     assert platform.browser.json("GET", STATUS)["continuity"]["offered"] == ""
