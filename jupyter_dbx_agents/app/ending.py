@@ -23,7 +23,6 @@ def last_stages(parts: Parts, home: Home) -> list[Stage]:
     async def notify() -> None:
         parts.continuity.freeze()
         parts.emit("server", {"state": "stopping", "message": STOPPING_MESSAGE})
-        parts.sessions.announce(STOPPING_MESSAGE)
 
     stages = [
         Stage("notifying the clients", 0.2, [notify]),

@@ -32,6 +32,7 @@ from ..pat import PatRotator, SignIn
 from ..terminals.manager import HOST_SETTING, DbxTerminalManager
 from ..terminals.terminal_socket import terminal_routes
 from ..web.browser import browser_routes, configure_page
+from ..web.events import beat
 from ..web.operations import Services
 from ..web.rest import open_local_channel, rest_routes
 from .credential import Credential
@@ -173,6 +174,7 @@ class DbxAgentsApp(ExtensionApp):
         parts.background.spawn(parts.broker.mcp.run())
         parts.background.spawn(parts.tracer.run())
         parts.background.spawn(parts.webhook.run())
+        parts.background.spawn(beat(parts.emit))
         parts.background.spawn(parts.attention.run(lambda: parts.broker.was_used_within(60)))
         if self.environment.is_databricks_app:
             self.home.set_up()

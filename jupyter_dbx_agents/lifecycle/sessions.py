@@ -31,6 +31,7 @@ class TerminalStatus(TypedDict):
     last_activity: str
     foreground: str
     folder: str
+    title: str
     clients: int
 
 
@@ -68,11 +69,12 @@ class OpenSessions:
         models = [manager.get_terminal_model(name) for name in manager.terminals]
         return cast(list[TerminalStatus], models)
 
-    def announce(self, message: str) -> None:
-        """Show a line in every terminal."""
-        terminals = self.manager()
-        if terminals is not None:
-            terminals.announce(message)
+    def rename(self, terminal: str, title: str) -> None:
+        """Give a terminal a title of the owner's, '' for none.
+
+        Raises RequestError for an unknown terminal.
+        """
+        self._managing(terminal).rename(terminal, title)
 
     def use_theme(self, theme: Theme) -> None:
         """Report these colours to programs in terminals."""
@@ -85,10 +87,15 @@ class OpenSessions:
 
         Raises RequestError for an unknown terminal.
         """
-        terminals = self.manager()
-        if terminals is None or terminal not in terminals.terminals:
+        manager = self._managing(terminal)
+        return await asyncio.to_thread(manager.find_files, terminal, list(paths))
+
+    def _managing(self, terminal: str) -> DbxTerminalManager:
+        """Return the manager of an open terminal.  Raises RequestError for an unknown one."""
+        manager = self.manager()
+        if manager is None or terminal not in manager.terminals:
             raise RequestError(f"There is no terminal {terminal}.", "It has ended.", status=404)
-        return await asyncio.to_thread(terminals.find_files, terminal, list(paths))
+        return manager
 
     def by_identity(self) -> Mapping[str, Terminal]:
         """Return the open terminals by what, unlike a name, no later terminal has."""

@@ -237,6 +237,7 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
             **model,
             "foreground": terminal.foreground_program(),
             "folder": str(terminal.working_folder() or ""),
+            "title": terminal.title,
             "clients": len(terminal.clients),
         }
 
@@ -258,10 +259,11 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
     def _report_programs(self) -> None:
         self.host.programs_changed()  # looked up late: the application is created later
 
-    def announce(self, text: str) -> None:
-        """Show a message from the server in every terminal, on a line of its own."""
-        for terminal in self.terminals.values():
-            cast(Terminal, terminal).announce(text)
+    def rename(self, name: str, title: str) -> None:
+        """Give a terminal a title of the owner's, '' for none.  Raises HTTPError 404."""
+        self._check_terminal(name)
+        cast(Terminal, self.terminals[name]).title = title
+        self._report_programs()
 
     # ---- ending
 

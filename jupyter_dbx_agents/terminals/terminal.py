@@ -79,6 +79,7 @@ class Terminal(PtyWithClients):
         self._typed_at = 0.0
         self.clients: list[Any] = []
         self.term_name: str | None = None
+        self.title = ""  # the owner's; '' while the page names it by what runs here
         self.last_activity: datetime | None = None
         # terminado's replay buffer; not used here.
         self.read_buffer: deque[str] = deque(maxlen=1)
@@ -220,12 +221,6 @@ class Terminal(PtyWithClients):
         if self._waits_for_replay != self._replay.is_full:
             self._waits_for_replay = self._replay.is_full
             self._watch()
-
-    def announce(self, text: str) -> None:
-        """Show the clients a line from the server, which is not part of any replay."""
-        message = stdout_message(f"\r\n\x1b[7m {text} \x1b[0m\r\n".encode())
-        for client in self.clients:
-            client.send_output(message)
 
     def replay_for(self, client: Any) -> None:
         """Send a client the replay, and from then on the output."""

@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 
 from ..agents import AgentRoster
 from ..agents.attention import Attention
+from ..agents.attention.states import one_line
 from ..agents.databricks.tools import DatabricksTools, ToolsStatus
 from ..agents.mcp.servers import McpServerModel, McpServers
 from ..agents.roster import AgentStatus
@@ -33,6 +34,7 @@ from ..local_channel.paths import (
     PROJECTS_PATH,
     SIGN_IN_PATH,
     STATUS_PATH,
+    TERMINALS_PATH,
     THEME_PATH,
     TRACES_PATH,
 )
@@ -45,6 +47,7 @@ from .starting import start_agent
 MOST_BODY_BYTES = 64 * 1024
 # Those of one line of a terminal; it has no more room.
 MOST_PATHS = 20
+MOST_TITLE_CHARACTERS = 80
 Body = Mapping[str, Any]
 Reply = Mapping[str, Any]
 
@@ -320,6 +323,18 @@ async def post_files(services: Services, body: Body) -> Reply:
     return {"files": await services.find_files(_text(body, "terminal"), paths[:MOST_PATHS])}
 
 
+async def patch_terminal(services: Services, body: Body, name: str) -> Reply:
+    """Give a terminal a title of the owner's; an empty one restores its automatic name."""
+    title = one_line(_text(body, "title"))
+    if len(title) > MOST_TITLE_CHARACTERS:
+        raise RequestError(
+            f"The title has {len(title)} characters.",
+            f"Choose one of at most {MOST_TITLE_CHARACTERS}; a tab shows even fewer.",
+        )
+    services.sessions.rename(name, title)
+    return {"terminals": services.sessions.terminals()}
+
+
 async def get_attention(services: Services, _body: Body) -> Reply:
     """Return what each agent is doing."""
     return {"attention": services.attention.status()}
@@ -359,6 +374,7 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     DATABRICKS_PATH: {"GET": get_databricks, "POST": post_databricks},
     TRACES_PATH: {"POST": post_trace},
     FILES_PATH: {"POST": post_files},
+    f"{TERMINALS_PATH}/{{name}}": {"PATCH": patch_terminal},
     THEME_PATH: {"POST": post_theme},
     ATTENTION_PATH: {"GET": get_attention},
     f"{ATTENTION_PATH}/report": {"POST": post_report},

@@ -54,12 +54,12 @@ def test_a_server_that_is_down_is_said_and_found_again(
     relay.cut()
     lab.give_token(TOKEN)
     expect(lab.dialog.locator(".jp-DbxAgents-error")).to_contain_text("not responding")
-    expect(lab.status).to_contain_text("reconnecting")
+    expect(lab.status).to_have_text("Offline · retrying")
     # Meanwhile a token is given elsewhere; the event is missed, its effect is not.
     app.log_in()
     relay.mend()
     expect(lab.dialog).to_have_count(0)
-    expect(lab.status).to_contain_text(app.lines["owner"])
+    lab.until_connected(app.lines["owner"])
 
 
 @pytest.mark.parametrize("refusal", ["429 Too Many Requests", "503 Service Unavailable"])
@@ -69,7 +69,7 @@ def test_a_terminal_and_an_event_stream_that_are_refused_come_back_when_they_are
     lab.open_terminal()
     relay.answer(refusal)
     expect(lab.notice).to_contain_text("Reconnecting")
-    expect(lab.status).to_contain_text("reconnecting")
+    expect(lab.status).to_have_text("Offline · retrying")
     lab.type("echo typed mean''while")
     for _ in range(2):
         with lab.page.expect_response(re.compile("/api/terminals/")):
@@ -77,7 +77,7 @@ def test_a_terminal_and_an_event_stream_that_are_refused_come_back_when_they_are
     relay.mend()
     lab.until_screen("(?m)^typed meanwhile$")
     expect(lab.notice).to_have_count(0)
-    expect(lab.status).not_to_contain_text("reconnecting")
+    expect(lab.status).not_to_have_text("Offline · retrying")
 
 
 def test_a_terminal_that_alone_is_refused_says_why_and_comes_back(lab: LabPage, relay: Relay):
@@ -109,7 +109,7 @@ def test_a_sign_in_that_has_ended_is_said_until_there_is_another(
     relay.mend()  # as after a sign-in in another tab
     lab.until_screen("(?m)^typed meanwhile$")
     expect(lab.notice).to_have_count(0)
-    expect(lab.status).to_contain_text(app.lines["owner"])
+    lab.until_connected(app.lines["owner"])
 
 
 def test_a_click_reloads_the_page_to_sign_in_again(new_lab: LabPage, app: RunningApp, relay: Relay):
@@ -179,7 +179,7 @@ def test_who_logs_out_is_not_asked_for_a_token_whatever_is_told_meanwhile(
     held = hold(lab, "**/api/pat?*")
     lab.section("Token").get_by_role("button", name="Log out").click()
     app.owner.json("POST", "/dbx-agents/api/pat/rotate")
-    lab.until_the_clock_starts_again()
+    lab.until_rotated()
     held[0].continue_()
     expect(lab.status).to_have_text("Databricks: token needed")
     expect(lab.dialog).to_have_count(0)

@@ -36,4 +36,4 @@ def test_a_long_stream_is_whole_and_the_status_follows_through_many_cuts(
     rotations = app.pat()["rotations"]
     app.owner.json("POST", "/dbx-agents/api/pat/rotate")
     assert app.pat()["rotations"] > rotations
-    lab.until_the_clock_starts_again()
+    lab.until_rotated()

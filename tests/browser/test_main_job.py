@@ -41,7 +41,7 @@ def test_open_paste_launch_commit_rotate_and_log_out(
     lab.page.keyboard.insert_text(app.control.mint(app.lines["owner"]).token_value)
     lab.page.keyboard.press("Enter")
     expect(lab.dialog).to_have_count(0)
-    expect(lab.status).to_contain_text(app.lines["owner"])
+    lab.until_connected(app.lines["owner"])
     assert app.pat()["pasted"]["state"] == "revoked"
 
     # A terminal is usable at once; the first one has a hint, which gives the keyboard back.
@@ -82,7 +82,7 @@ def test_open_paste_launch_commit_rotate_and_log_out(
     expect(count).not_to_have_text(before)
     lab.command("filebrowser:activate")
     expect(lab.panel).to_be_hidden()
-    lab.until_the_clock_starts_again()
+    lab.until_rotated()
     lab.show_panel()
 
     # Log out: needed again, everywhere, without a dialog in the face.
@@ -113,12 +113,13 @@ def test_the_dialog_goes_when_the_token_is_given_in_another_tab_or_at_the_prompt
     new_lab.give_token(app.control.mint(app.lines["owner"]).token_value)
     for page in (asked, new_lab):
         expect(page.dialog).to_have_count(0)
-        expect(page.status).to_contain_text(app.lines["owner"])
+        page.until_connected(app.lines["owner"])
 
 
 def test_one_prompt_at_a_time_and_the_one_in_use_stays_in_use(asked: LabPage, app: RunningApp):
     lab = asked
-    lab.dialog.get_by_role("button", name="Not now").click()
+    dialog = lab.page.get_by_role("dialog", name="Connect to Databricks", exact=True)
+    dialog.get_by_role("button", name="Not now").click()
     lab.open_launcher()
     lab.terminal_card().click()
     lab.until_screen("Paste address or token")

@@ -115,10 +115,14 @@ def test_while_no_session_is_open_the_end_of_the_token_is_told_and_no_rotation(l
         # A later revision than those of the rotations meanwhile, which would replace this.
         revision = status["pat"]["revision"] + 1000
         status["pat"].update(next_rotation_at=past, revision=revision)
+        status["projects"] = [{"name": "p", "state": "synced", "work": {"files": 3}}]
 
     show_changed(lab, change)
-    expect(lab.section("Token")).to_contain_text("Renews when you open a terminal")
-    expect(lab.status).to_have_text(re.compile(r" expires in \d:\d\d$"))
+    left = re.compile(r"Renews when you open a terminal; expires in \d+ min$")
+    expect(lab.section("Token").get_by_text(left)).to_be_visible()
+    expect(lab.status).to_have_text("Databricks")
+    expect(lab.status).to_have_attribute("title", left)
+    expect(lab.page.locator(".jp-DbxAgents-CountItem:visible")).to_have_text("▲ 3 not committed")
     lab.open()
 
 
@@ -196,15 +200,56 @@ def test_clicks_rotate_the_token_sync_a_project_and_show_a_terminal(lab: LabPage
     with lab.page.expect_response("**/api/pat/rotate?*") as rotated:
         lab.section("Token").get_by_role("button", name="Renew token").click()
     assert rotated.value.json()["rotations"] > before
+    expect(lab.section("Token").get_by_role("status")).to_have_text("Renewed")
     (app.home / "projects" / "clicked" / "file").write_text("changed\n")
     git(app, "clicked", "-c", "core.hooksPath=/dev/null", "commit", "-qam", "second")
     with lab.page.expect_response("**/api/projects/sync?*") as synced:
         lab.section("Projects").get_by_role("button", name="Sync clicked now").click()
     assert synced.value.ok
+    row = lab.section("Projects").locator("li", has=lab.page.get_by_title("clicked"))
+    expect(row.get_by_role("status")).to_have_text("Up to date")
     head = git(app, "clicked", "rev-parse", "HEAD")
     eventually(lambda: head in json.dumps(app.status()["projects"]), 60, "the second is synced")
-    lab.section("Sessions").get_by_role("button", name="Show terminal clicked").click()
+    lab.section("Sessions").get_by_role("button", name="Show Terminal clicked").click()
     expect(lab.tab()).to_have_text("Terminal clicked")
+
+
+def choose(lab: LabPage, menu: str, item: str) -> None:
+    """Choose an item of a main menu, as with the mouse."""
+    lab.page.get_by_role("menubar").get_by_role("menuitem", name=menu, exact=True).click()
+    lab.page.locator(".lm-Menu").get_by_role("menuitem", name=item).click()
+
+
+def test_the_menu_has_each_agent_and_does_what_the_panel_does(lab: LabPage, app: RunningApp):
+    commit(app, "of the menu")
+    menu = lab.page.get_by_role("menubar").get_by_role("menuitem", name="Agents", exact=True)
+    menu.click()
+    items = lab.page.locator(".lm-Menu .lm-Menu-itemLabel")
+    starts = [f"Start {agent['title']}" for agent in app.status()["agents"] if agent["enabled"]]
+    expect(items.filter(has_text=re.compile("^Start "))).to_have_text(starts)
+    lab.page.keyboard.press("Escape")
+    choose(lab, "Agents", "Sync All Projects")
+    expect(lab.toast("Up to date")).to_be_visible()
+    before = app.pat()["rotations"]
+    choose(lab, "Agents", "Databricks: Renew Token")
+    expect(lab.toast("Renewed")).to_be_visible()
+    assert app.pat()["rotations"] > before
+    lost = [{"name": "one"}, {"name": "two"}]
+    back = [{"name": name, "has_history": True} for name in ("one", "two")]
+    lab.page.route("**/api/projects?*", lambda r: r.fulfill(json={"restorable": lost}))
+    lab.page.route("**/api/projects/restore?*", lambda r: r.fulfill(json={"restored": back}))
+    choose(lab, "Agents", "Restore Projects")
+    dialog = lab.page.get_by_role("dialog", name="Restore 2 projects? Only in your workspace: one")
+    with lab.page.expect_request("**/api/projects/restore?*") as asked:
+        dialog.get_by_role("button", name="Restore").click()
+    assert asked.value.post_data_json == {}
+    expect(lab.toast("Restored “two”.")).to_be_visible()
+    choose(lab, "Help", "Databricks Agents")
+    help_dialog = lab.page.get_by_role("dialog", name=re.compile(r"^Databricks agents \d"))
+    expect(help_dialog).to_contain_text("jupyter dbx-agents doctor")
+    help_dialog.get_by_role("button", name="Close").click()
+    choose(lab, "Agents", "Settings of Databricks Agents")
+    expect(lab.page.get_by_text("Notify: an agent has failed").first).to_be_visible()
 
 
 def test_a_refused_click_says_why_and_leaves_the_panel_as_it_was(lab: LabPage):
@@ -233,11 +278,12 @@ def test_a_refused_click_says_why_and_leaves_the_panel_as_it_was(lab: LabPage):
 def test_where_model_calls_go_is_told_with_its_reason_and_their_latency_drawn(
     lab: LabPage, app: RunningApp
 ):
-    calls = iter([(2, 1.0), (4, 3.0)])  # the last two of the four took 5 seconds each
-    usage = {"agent": "codex", "model": "m", "input_tokens": 1234, "output_tokens": 5, "errors": 1}
+    # The last two of the ten took 5 seconds each, the others 1.
+    calls = iter([(2, 1.0), (4, 1.0), (6, 1.0), (8, 1.0), (10, 1.8)])
+    usage = {"agent": "codex", "model": "", "input_tokens": 1234, "output_tokens": 5, "errors": 1}
 
     def change(status: dict[str, Any]) -> None:
-        usage["calls"], usage["mean_seconds"] = next(calls, (4, 3.0))
+        usage["calls"], usage["mean_seconds"] = next(calls, (10, 1.8))
         status.update(usage=[usage], stand_ins={"gpt-5.5": "databricks-gpt-5-5"})
         agents = {agent["name"]: agent for agent in status["agents"]}
         agents["codex"]["not_followed"] = ["/p/.codex/config.toml"]
@@ -249,13 +295,20 @@ def test_where_model_calls_go_is_told_with_its_reason_and_their_latency_drawn(
     instead = "gpt-5.5 is not served; databricks-gpt-5-5 is called instead"
     expect(section).to_contain_text(instead)
     expect(section).to_contain_text(app.status()["gateway"]["reason"])
-    section.get_by_text("4 calls").click()
+    section.get_by_text(re.compile(r"^\d+ calls$")).click()
     row = section.locator("tbody tr", has_text="Codex")
+    expect(row).to_contain_text("unknown model")
+    chart = row.get_by_role("img", name="Latency of the last calls")
+    expect(chart).to_have_count(0)  # of fewer than five points
+    for _ in range(3):
+        with lab.page.expect_response("**/dbx-agents/api/status?*"):
+            lab.command("filebrowser:activate")
+            lab.show_panel()
     expect(row).to_contain_text("1 failed")
     expect(row).to_contain_text("1.2k / 5")
-    expect(row).to_contain_text("3.0 s")
-    chart = row.get_by_role("img", name="Latency of the last calls")
-    expect(chart.locator("polyline")).to_have_attribute("points", "0.0,11.2 48.0,0.0")
+    expect(row).to_contain_text("1.8 s")
+    points = "0.0,11.2 12.0,11.2 24.0,11.2 36.0,11.2 48.0,0.0"
+    expect(chart.locator("polyline")).to_have_attribute("points", points)
 
 
 def test_a_part_that_cannot_be_drawn_says_so_beside_the_others_until_it_can(lab: LabPage):

@@ -49,7 +49,7 @@ def test_each_part_can_be_switched_off_and_the_others_work_on(
         expect(lab.status).to_have_count(0)
         lab.command("dbx-agents:open-panel")
     else:
-        expect(lab.status).to_contain_text(app.lines["owner"])
+        lab.until_connected(app.lines["owner"])
         lab.status.click()
     if off == "panel":
         expect(lab.panel).to_have_count(0)

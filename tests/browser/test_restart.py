@@ -20,6 +20,16 @@ from .conftest import EXPOSED
 
 MOUSE = "window.jupyterapp.shell.currentWidget.content._term.modes.mouseTrackingMode"
 PROMPT = r"Paste address or token; it stays hidden \(or press Enter to skip\):$"
+# What the bar says may be gone before anybody looks.
+RECORD_BAR = """() => {
+  window.saidInBar = [];
+  const record = () => {
+    const text = document.getElementById('jp-DbxAgents-ended')?.textContent;
+    if (text) window.saidInBar.push(text);
+  };
+  new MutationObserver(record).observe(document.body, {childList: true, subtree: true});
+}"""
+TERMINALS = "/dbx-agents/api/terminals"
 KEPT = r"Kept of an earlier start: projects "
 
 
@@ -168,8 +178,13 @@ def test_an_orderly_stop_is_no_restart_and_one_bar_speaks_for_all_tabs(
     used.command("terminal:create-new")
     used.until_screen("[$#]$")
     platform.browser.http.close()
+    used.page.evaluate(RECORD_BAR)
     platform.server.stop()
     expect(bar).to_contain_text("The server has stopped. Waiting for it")
+    said: list[str] = used.page.evaluate("window.saidInBar")
+    assert any("The app is shutting down. Committed work is safe" in each for each in said), said
+    assert "shutting down" not in used.screen()["text"]
+    expect(used.page.locator(".jp-DbxAgents-ended").first).to_have_text("a name of its own")
     expect(bar.get_by_role("button")).to_have_count(0)
     expect(used.notice).to_have_count(0)
     used.page.locator(".lm-TabBar-tab", has_text="a name of its own").click()
@@ -190,6 +205,9 @@ def test_the_page_offers_to_continue_on_an_empty_machine_and_everything_is_back(
 ):
     used.type("git init -q back && cd back && git commit -q --allow-empty -m first && echo 1 > new")
     used.type("echo a-line-of-history; clear")
+    name = used.page.evaluate("window.jupyterapp.shell.currentWidget.content.session.name")
+    platform.browser.json("PATCH", f"{TERMINALS}/{name}", {"title": "of its owner"})
+    expect(used.tab()).to_have_text("of its owner")
 
     def is_kept() -> bool:
         status = platform.browser.json("GET", STATUS)
@@ -226,6 +244,8 @@ def test_the_page_offers_to_continue_on_an_empty_machine_and_everything_is_back(
     section.get_by_role("button", name="Continue where you were").click()
     is_open = lambda: len(platform.browser.json("GET", STATUS)["terminals"]) > before  # noqa: E731
     eventually(is_open, 60, "open again")
+    titles = {each["title"] for each in platform.browser.json("GET", STATUS)["terminals"]}
+    assert "of its owner" in titles
     expect(section.get_by_text("Terminals: ")).to_have_count(0)
     assert platform.browser.json("GET", STATUS)["continuity"]["offered"] == ""
     section.get_by_text("Name files to keep…").click()

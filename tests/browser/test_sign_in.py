@@ -68,7 +68,7 @@ def test_the_address_is_pasted_back_in_any_form_and_no_token_is_pasted(
     texts = {"code": query(address)["code"], "query": urlsplit(address).query}
     paste(asked, texts.get(form) or form.format(address))
     expect(asked.dialog).to_have_count(0)
-    expect(asked.status).to_contain_text(app.lines["owner"])
+    asked.until_connected(app.lines["owner"])
     assert app.pat()["is_signed_in"]
     assert app.pat()["credential"] == "pat"
     assert kinds(app, before)[:2] == ["oauth", "pat"]
@@ -234,7 +234,7 @@ def test_with_a_client_of_its_own_one_click_is_enough(
     expect(opened.value.locator("[data-state=active]")).to_be_visible()
     assert "code=" not in opened.value.url
     expect(lab.dialog).to_have_count(0)
-    expect(lab.status).to_contain_text(own_client.lines["owner"])
+    lab.until_connected(own_client.lines["owner"])
     own_client.owner.json("DELETE", PAT)
 
 

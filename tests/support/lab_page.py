@@ -43,6 +43,10 @@ SET_SETTING = """async ([key, value]) => {
   const registry = plugins.get('@jupyterlab/apputils-extension:settings').service;
   await registry.set('jupyter-dbx-agents:plugin', key, value);
 }"""
+ROTATIONS = """() => {
+  const status = window.jupyterapp.pluginRegistry._plugins.get('jupyter-dbx-agents:status');
+  return status.service.status.pat?.rotations ?? -1;
+}"""
 # JupyterLab stores the layout a while after it has changed.
 LAYOUT_HAS_TERMINAL = """async () => {
   const {workspace} = JSON.parse(document.getElementById('jupyter-config-data').textContent);
@@ -121,18 +125,17 @@ class LabPage:
         self.status.click()
         expect(self.panel.get_by_role("heading", name="Token")).to_be_visible()
 
-    def until_the_clock_starts_again(self) -> None:
-        """Watch the time to the next rotation in the status bar fall, and then jump up."""
-        lowest = 3600
+    def until_connected(self, user: str) -> None:
+        """Wait for the status bar to say, to who points at it, that the token is this user's."""
+        connected = re.compile(f"^Connected as {re.escape(user)}")
+        expect(self.status).to_have_attribute("title", connected)
 
-        def has_jumped() -> bool:
-            nonlocal lowest
-            shown = re.search(r"⟳ (\d+):(\d\d)$", self.status.inner_text())
-            left = 60 * int(shown[1]) + int(shown[2]) if shown else lowest
-            has_jumped, lowest = left > lowest + 3, min(left, lowest)
-            return has_jumped
-
-        eventually(has_jumped, what="another rotation in the status bar")
+    def until_rotated(self) -> None:
+        """Wait for another rotation of the token to reach the page."""
+        before: int = self.page.evaluate(ROTATIONS)
+        eventually(
+            lambda: self.page.evaluate(ROTATIONS) > before, what="another rotation in the page"
+        )
 
     def section(self, title: str) -> Locator:
         """A section of the panel."""

@@ -1,8 +1,8 @@
 """A program that says what an agent says in its terminal, when it is told to.
 
 Each line that is typed is a report of OSC 7501, such as ``working``, or one with a text, such as
-``permission rm -rf x``; ``bell`` rings.  Run it under the name of an agent's command to be taken
-for that agent.
+``permission rm -rf x``; ``bell`` rings, and ``title`` sets the terminal's.  Run it under the name
+of an agent's command to be taken for that agent.
 """
 
 import base64
@@ -16,6 +16,8 @@ def report(line: str) -> str:
     state, _, text = line.strip().partition(" ")
     if state == "bell":
         return "\a"
+    if state == "title":
+        return f"\x1b]0;{text}\a"
     said = f":msg={base64.b64encode(text.encode()).decode()}" if text else ""
     return f"\x1b]7501;state={KINDS.get(state, state)}{said}\x1b\\"
 

@@ -58,7 +58,7 @@ class Tabs:
         else:
             forget_sessions(self.app.owner)
             tidy(self._shared)
-        expect(self._shared.status).to_contain_text(self.app.lines["owner"])
+        self._shared.until_connected(self.app.lines["owner"])
         expect(self._shared.page.locator(".jp-Dialog, .jp-Terminal")).to_have_count(0)
         return self._shared
 

@@ -59,6 +59,31 @@ def until_state(owner: Browser, terminal: TerminalClient, state: str | None) -> 
     return session(owner, terminal)
 
 
+TITLES = (
+    (" the\tbuild\u202e ", 200, "the build"),
+    ("x" * 80, 200, "x" * 80),
+    ("x" * 81, 400, None),
+    (7, 400, None),
+    ("", 200, ""),
+)
+
+
+def test_a_terminal_has_the_title_that_its_owner_gives_it(owner: Browser):
+    with owner.terminal() as terminal:
+        path = f"/dbx-agents/api/terminals/{terminal.name}"
+        for title, code, kept in TITLES:
+            answer = owner.http.patch(path, json={"title": title})
+            assert answer.status_code == code, answer.text
+            if kept is None:
+                assert set(answer.json()) == {"message", "hint"}
+                continue
+            models = owner.json("GET", "/dbx-agents/api/status")["terminals"]
+            assert answer.json()["terminals"] == models
+            assert [m["title"] for m in models if m["name"] == terminal.name] == [kept]
+    answer = owner.http.patch("/dbx-agents/api/terminals/nowhere", json={"title": "x"})
+    assert (answer.status_code, answer.json()["hint"]) == (404, "It has ended.")
+
+
 def test_each_state_is_known_within_a_second_and_shown_everywhere(owner: Browser, program: Path):
     with speaking(owner, program) as terminal:
         for state in (

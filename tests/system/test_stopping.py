@@ -92,11 +92,13 @@ def test_the_clients_are_told_before_the_end(workspace, start):
         listener = threading.Thread(target=listen, args=[socket])
         listener.start()
         server.process.terminate()
-        terminal.expect("The app is shutting down. Committed work is safe")
         listener.join(60)
+        terminal.until(lambda: terminal.ended)
+        assert "shutting down" not in terminal.output  # but in the page, not on an agent's screen
     assert server.process.wait(60) == 0
     told = [event["server"] for event in events if event.get("part") == "server"]
     assert [server["state"] for server in told] == ["stopping"]
+    assert told[0]["message"].startswith("The app is shutting down. Committed work is safe")
     browser.http.close()
 
 

@@ -27,6 +27,7 @@ from jupyter_dbx_agents.lifecycle.continuity.part import (
     ConversationsModel,
     ForgottenHome,
 )
+from jupyter_dbx_agents.lifecycle.sessions import TerminalStatus
 from jupyter_dbx_agents.models import ModelReport
 from jupyter_dbx_agents.pat.rotator import PatStatus
 from jupyter_dbx_agents.pat.sign_in import SignInAttempt
@@ -56,6 +57,7 @@ MODELS: dict[str, Any] = {
     "State": State,
     "Step": Step,
     "Status": ServerStatus,
+    "Terminal": TerminalStatus,
     "Usage": UsageStatus,
 }
 SIMPLE = {str: "string", int: "integer", float: "number", bool: "boolean"}

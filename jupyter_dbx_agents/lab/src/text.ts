@@ -6,12 +6,10 @@ export function secondsUntil(instant: string | null | undefined, now: number): n
   return Number.isNaN(at) ? null : Math.max(0, Math.ceil((at - now) / 1000));
 }
 
-/** Return seconds as a clock, such as 9:05 or 1:00:00. */
-export function clock(seconds: number): string {
-  const two = (n: number) => String(n).padStart(2, '0');
-  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
-  const rest = two(Math.floor(seconds % 60));
-  return hours ? `${hours}:${two(minutes)}:${rest}` : `${minutes}:${rest}`;
+/** Return a time that is left, rounded up, such as 1 min, 9 min or 2 h. */
+export function leftText(seconds: number): string {
+  const minutes = Math.max(1, Math.ceil(seconds / 60));
+  return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
 }
 
 /** Return how long ago an instant was, such as 40 s, 5 min or 2 h; '' for an invalid one. */

@@ -10,8 +10,10 @@ const LEVELS = [
   ['server'],
   ['settings', 'status'],
   ['screen', 'widgets'],
+  ['tabs'],
   ['attention', 'continuity', 'files', 'terminals', 'token'],
   ['launcher', 'panel'],
+  ['menu'],
   ['index']
 ];
 const MODULES = readdirSync('src', { recursive: true, encoding: 'utf-8' }).filter(name =>

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { nameOf, needsOf, nextNeed, sessionIn, sessionsOf, Told } from '../src/attention/needs';
+import { needsOf, nextNeed, sessionsOf, Told, tooltipOf } from '../src/attention/needs';
 import type { AgentSession, Status } from '../src/status/model';
+import { sessionIn } from '../src/status/names';
 
 const trans = {
   __: (text: string, ...args: string[]) => args.reduce((s, a, i) => s.replace(`%${i + 1}`, a), text)
@@ -61,10 +62,18 @@ test('each need is told once, none of those that a page finds, and none that has
   assert.equal(told.news(status(session('b', 'permission', 1))).length, 1);
 });
 
-test('a session is named by its agent and its folder', () => {
-  const named = { agents: [{ name: 'codex', title: 'Codex', command: 'codex' }] };
-  const one = session('1', 'done', 1, { agent: 'codex', folder: '/home/me/projects/hello' });
-  assert.equal(nameOf(named, one, trans as never), 'Codex in hello');
-  assert.equal(nameOf({}, session('1', 'done', 1, { program: 'make' }), trans as never), 'make');
-  assert.equal(nameOf({}, session('1', 'done'), trans as never), 'Terminal 1');
+test('a tooltip has the name, what is done since when, and the folder', () => {
+  const since = '2026-11-30T10:00:00+00:00';
+  const more = { agent: 'codex', folder: '/p/hello', since, text: 'rm -rf build' };
+  const status: Status = {
+    agents: [{ name: 'codex', title: 'Codex', command: 'codex' }],
+    terminals: [{ name: '1' }, { name: '2', foreground: 'make', folder: '/p' }],
+    attention: [session('1', 'permission', 1, more)]
+  };
+  const now = Date.parse(since) + 125_000;
+  assert.equal(
+    tooltipOf(status, '1', now, trans as never),
+    'hello · Codex\nasks for permission · 2 min: rm -rf build\n/p/hello'
+  );
+  assert.equal(tooltipOf(status, '2', now, trans as never), 'make (2)\n/p');
 });

@@ -4,11 +4,11 @@ import {
   ageText,
   byteText,
   chartPoints,
-  clock,
   countText,
   filePlaces,
   fromBase64,
   initials,
+  leftText,
   quoted,
   secondsUntil,
   tokenText
@@ -32,8 +32,15 @@ test('a countdown ends at 0 and is null for an invalid instant', () => {
   }
 });
 
-test('a clock has minutes and seconds, and hours when there are any', () => {
-  assert.deepEqual([5, 65, 600, 3661].map(clock), ['0:05', '1:05', '10:00', '1:01:01']);
+test('a time that is left is rounded up to minutes, and a long one to hours', () => {
+  assert.deepEqual([0, 1, 60, 61, 540, 7200].map(leftText), [
+    '1 min',
+    '1 min',
+    '1 min',
+    '2 min',
+    '9 min',
+    '2 h'
+  ]);
 });
 
 test('bytes and counts are short', () => {

@@ -400,8 +400,10 @@ def _key(record: TerminalRecord) -> str:
 
 
 def _title(record: TerminalRecord) -> str:
-    what = f" ({record.agent})" if record.agent else ""
-    return f"{record.name}{what}"
+    """Return what a terminal is called among those of its home: unlike a title, it is unique."""
+    more = [record.name] if record.title else []
+    more += [record.agent] if record.agent else []
+    return f"{record.title or record.name} ({', '.join(more)})" if more else record.name
 
 
 def _step(kind: Literal["home", "project", "terminal"], name: str) -> Step:

@@ -27,12 +27,16 @@ NAME = re.compile(r"(\d{8}T\d{6}Z-[0-9a-f]{8})-(\d{6})\.tgz")
 
 @dataclass(frozen=True)
 class TerminalRecord:
-    """A terminal that was open: where, and which conversation of which agent it showed."""
+    """A terminal that was open: where, and which conversation of which agent it showed.
+
+    ``title`` is what the owner called it, '' if they did not.
+    """
 
     name: str
     folder: str
     agent: str = ""
     conversation: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class OpenTerminals:
             if front is None or not isinstance(terminal, Terminal):
                 continue
             agent = _agent(terminal.foreground_program())
-            record = TerminalRecord(name, front.folder)
+            record = TerminalRecord(name, front.folder, title=terminal.title)
             if agent is not None:
                 pids.add(front.pid)
                 conversation = self._conversation(agent, front, taken)
@@ -111,6 +111,7 @@ class OpenTerminals:
         wanted = {"name": record.name} if is_free else {}
         folder = record.folder if is_there else None
         name, terminal = manager.new_named_terminal(cwd=folder, **wanted)
+        manager.rename(name, record.title)
         conversation = await asyncio.to_thread(self._known, record)
         if words := resume_words(record.agent, conversation):
             assert isinstance(terminal, Terminal)  # noqa: S101  # our manager makes no other

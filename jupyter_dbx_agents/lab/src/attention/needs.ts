@@ -1,7 +1,9 @@
 /** Which agents need their owner, and in what words: pure functions of the status. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { type AgentSession, programIn, type Status, titleOf } from '../status/model';
+import { type AgentSession, programIn, type Status } from '../status/model';
+import { folderIn, nameIn, sessionIn } from '../status/names';
+import { ageText } from '../text';
 
 const NEEDS = new Set(['permission', 'question', 'failed', 'done']);
 
@@ -25,11 +27,6 @@ function plainSession(status: Status, terminal: string): AgentSession {
   return { id: terminal, terminal, state: '', revision: 0, program };
 }
 
-/** Return what is known of the program in a terminal. */
-export function sessionIn({ attention }: Status, terminal: string): AgentSession | undefined {
-  return attention?.find(session => session.terminal === terminal);
-}
-
 /** Return the session after `current` among those that need the owner: the first after the last. */
 export function nextNeed(
   needs: AgentSession[],
@@ -37,15 +34,6 @@ export function nextNeed(
 ): AgentSession | undefined {
   const at = needs.findIndex(session => session.terminal === current);
   return needs[(at + 1) % needs.length];
-}
-
-/** Return a session's name: the agent or program, and the folder it was started in. */
-export function nameOf(status: Status, session: AgentSession, trans: TranslationBundle): string {
-  const { agent, program, folder, terminal } = session;
-  const what =
-    (agent ? titleOf(status, agent) : program) || trans.__('Terminal %1', terminal ?? '');
-  const where = folder?.split('/').pop();
-  return where ? trans.__('%1 in %2', what, where) : what;
 }
 
 /** Return what a session does, as the end of a sentence that begins with its name. */
@@ -59,6 +47,23 @@ export function doingOf({ state }: AgentSession, trans: TranslationBundle): stri
     idle: trans.__('is idle')
   };
   return words[state] ?? state;
+}
+
+/** Return what a tab says of its terminal when it is pointed at: name, state and age, and folder. */
+export function tooltipOf(
+  status: Status,
+  terminal: string,
+  now: number,
+  trans: TranslationBundle
+): string {
+  const session = sessionIn(status, terminal);
+  const lines = [nameIn(status, terminal, trans), folderIn(status, terminal)];
+  if (session) {
+    const age = session.since ? ageText(session.since, now) : '';
+    const does = [doingOf(session, trans), age].filter(Boolean).join(' · ');
+    lines.splice(1, 0, session.text ? `${does}: ${session.text}` : does);
+  }
+  return lines.filter(Boolean).join('\n');
 }
 
 /** Remembers what the owner has been told, so that each need is told once. */

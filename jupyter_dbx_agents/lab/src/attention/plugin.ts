@@ -3,14 +3,17 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette, type MainAreaWidget } from '@jupyterlab/apputils';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { IStatusBar } from '@jupyterlab/statusbar';
 import { type ITerminal, ITerminalTracker } from '@jupyterlab/terminal';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 import { request } from '../server/requests';
 import { Settings } from '../settings';
 import { NEXT_NEED, OPEN_PANEL } from '../status/commands';
+import { CountItem } from '../status/counts';
 import type { AgentSession } from '../status/model';
+import { sessionIn } from '../status/names';
 import { IStatusStore } from '../status/store';
-import { doingOf, nameOf, needsOf, nextNeed, sessionIn, Told } from './needs';
+import { needsOf, nextNeed, Told, tooltipOf } from './needs';
 import { PageMark } from './page_mark';
 import { Teller } from './teller';
 
@@ -21,13 +24,14 @@ export const attention: JupyterFrontEndPlugin<void> = {
   description: 'Says which agent needs you: on tabs, in the title of the page, and once.',
   autoStart: true,
   requires: [IStatusStore],
-  optional: [ITerminalTracker, ICommandPalette, ISettingRegistry, ITranslator],
+  optional: [ITerminalTracker, ICommandPalette, ISettingRegistry, IStatusBar, ITranslator],
   activate: (
     app: JupyterFrontEnd,
     store: IStatusStore,
     terminals: ITerminalTracker | null,
     palette: ICommandPalette | null,
     registry: ISettingRegistry | null,
+    statusBar: IStatusBar | null,
     translator: ITranslator | null
   ) => {
     const trans = (translator ?? nullTranslator).load('jupyter_dbx_agents');
@@ -38,9 +42,27 @@ export const attention: JupyterFrontEndPlugin<void> = {
       label: trans.__('Go to the Next Agent That Needs You'),
       execute: () => follower.goToNext()
     });
+    const count = new CountItem(
+      store,
+      status => needText(needsOf(status).length, trans),
+      trans.__('Go to the next agent that needs you'),
+      () => follower.goToNext()
+    );
+    statusBar?.registerStatusItem(attention.id, {
+      item: count,
+      align: 'right',
+      rank: 3,
+      priority: 1, // in a narrow window, too
+      isActive: () => count.isActive,
+      activeStateChanged: count.activeChanged
+    });
     palette?.addItem({ command: NEXT_NEED, category: trans.__('Agents') });
   }
 };
+
+function needText(count: number, trans: TranslationBundle): string {
+  return count ? `! ${trans._n('%1 agent needs you', '%1 agents need you', count)}` : '';
+}
 
 type Tab = MainAreaWidget<ITerminal.ITerminal>;
 
@@ -66,6 +88,12 @@ class Follower {
       follow();
     });
     _terminals?.currentChanged.connect(follow);
+    // The age in a caption is that of the moment at which somebody points at the tab.
+    document.addEventListener('mouseover', ({ target }) => {
+      if (target instanceof Element && target.closest('.lm-TabBar-tab')) {
+        this._signAll();
+      }
+    });
     document.addEventListener('visibilitychange', follow);
     window.addEventListener('focus', follow);
   }
@@ -91,13 +119,12 @@ class Follower {
   }
 
   private _follow(): void {
-    const { status, isKnown } = this._store;
+    const { status, isKnown, isConnected } = this._store;
+    document.body.classList.toggle('jp-DbxAgents-isOffline', !isConnected);
     if (!isKnown) {
       return;
     }
-    this._tabs().forEach(tab => {
-      this._sign(tab);
-    });
+    this._signAll();
     this._mark.show(needsOf(status).length);
     this._teller.follow(status);
     for (const session of this._told.news(status)) {
@@ -109,6 +136,12 @@ class Follower {
       if (!session.seen && this._isInView(session)) {
         this._see(session);
       }
+    }
+  }
+
+  private _signAll(): void {
+    for (const tab of this._tabs()) {
+      this._sign(tab);
     }
   }
 
@@ -125,9 +158,9 @@ class Follower {
     if (session?.state !== before) {
       content.title.dataset = session ? { ...others, [STATE]: session.state } : others;
     }
-    if (session) {
-      const does = `${nameOf(status, session, this._trans)} ${doingOf(session, this._trans)}`;
-      content.title.caption = session.text ? `${does}: ${session.text}` : does;
+    if (!content.session.isDisposed) {
+      const { name } = content.session;
+      content.title.caption = tooltipOf(status, name, Date.now(), this._trans);
     }
   }
 

@@ -4,7 +4,8 @@ import { Notification } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Settings } from '../settings';
 import type { AgentSession, Status } from '../status/model';
-import { doingOf, nameOf, needsOf } from './needs';
+import { nameOf } from '../status/names';
+import { doingOf, needsOf } from './needs';
 
 const ASKED = 'jupyter-dbx-agents:desktop-asked';
 const DONE_MILLISECONDS = 10_000;

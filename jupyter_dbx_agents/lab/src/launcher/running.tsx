@@ -3,11 +3,12 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { terminalIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
-import { doingOf, nameOf, needsOf, sessionsOf } from '../attention/needs';
+import { doingOf, needsOf, sessionsOf } from '../attention/needs';
 import { shown } from '../server/paths';
-import { type AgentSession, type Status, titleOf } from '../status/model';
+import type { AgentSession, Status } from '../status/model';
+import { nameOf } from '../status/names';
 import { ageText } from '../text';
-import { agentIcon } from '../widgets/icons';
+import { iconOf } from '../widgets/icons';
 import { State, useNow } from '../widgets/parts';
 import { Part } from './parts';
 
@@ -42,7 +43,7 @@ type CardProps = Omit<Props, 'terminals'> & { session: AgentSession };
 
 function SessionCard({ session, status, trans, goTo }: CardProps): React.ReactElement {
   const { agent, state, text, folder } = session;
-  const icon = agent ? agentIcon(agent, titleOf(status, agent)) : terminalIcon;
+  const icon = agent ? iconOf(status, agent) : terminalIcon;
   const isNeed = needsOf({ attention: [session] }).length > 0;
   return (
     <button

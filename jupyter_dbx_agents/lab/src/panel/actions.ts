@@ -4,10 +4,11 @@ import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
 import type { ServiceManager } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
-import { doingOf, nameOf, sessionIn } from '../attention/needs';
+import { doingOf } from '../attention/needs';
 import { errorText, request } from '../server/requests';
 import { ENTER_TOKEN, startCommand } from '../status/commands';
 import type { AgentSession, Forgotten, Pat, Restorable, Restored, Status } from '../status/model';
+import { nameOf, sessionIn } from '../status/names';
 import type { IStatusStore } from '../status/store';
 
 export class Actions {
@@ -70,8 +71,12 @@ export class Actions {
     });
   }
 
-  rotate(): void {
-    this._run(async () => this._store.put({ pat: await request<Pat>('pat/rotate', 'POST') }));
+  /** Renew the token; return what to say of it, '' of a failure. */
+  rotate(): Promise<string> {
+    return this._tell(async () => {
+      this._store.put({ pat: await request<Pat>('pat/rotate', 'POST') });
+      return this._trans.__('Renewed');
+    });
   }
 
   logOut(): void {
@@ -133,19 +138,22 @@ export class Actions {
     });
   }
 
-  sync(name: string): void {
-    this._run(async () => {
-      await request('projects/sync', 'POST', { name });
+  /** Sync a project, all without a name; return what to say of it, '' of a failure. */
+  sync(name?: string): Promise<string> {
+    return this._tell(async () => {
+      const reply = await request<Status>('projects/sync', 'POST', name ? { name } : {});
       await this._store.refresh();
+      const isDone = reply.projects?.every(({ state }) => ['synced', 'empty'].includes(state));
+      return isDone ? this._trans.__('Up to date') : '';
     });
   }
 
-  /** Restore a project from the workspace; call `then` when it is there. */
-  restore(name: string, then: () => void): void {
+  /** Restore a project from the workspace, all without a name; call `then` when it is there. */
+  restore(name: string | undefined, then: () => void): void {
     this._run(async () => {
-      const { restored } = await request<{ restored?: Restored[] }>('projects/restore', 'POST', {
-        name
-      });
+      const body = name === undefined ? {} : { name };
+      const path = 'projects/restore';
+      const { restored } = await request<{ restored?: Restored[] }>(path, 'POST', body);
       for (const one of restored ?? []) {
         Notification.emit(...this._describe(one));
       }
@@ -205,8 +213,15 @@ export class Actions {
   }
 
   private _run(action: () => Promise<void>): void {
-    action().catch(error =>
-      Notification.error(errorText(error, this._trans), { autoClose: 10_000 })
-    );
+    void this._tell(() => action().then(() => ''));
+  }
+
+  private async _tell(action: () => Promise<string>): Promise<string> {
+    try {
+      return await action();
+    } catch (error) {
+      Notification.error(errorText(error, this._trans), { autoClose: 10_000 });
+      return '';
+    }
   }
 }

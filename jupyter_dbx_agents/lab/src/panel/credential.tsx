@@ -2,10 +2,10 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-import { isNeeded, isOverdue, isUsable, type Pat } from '../status/model';
-import { clock, secondsUntil } from '../text';
+import { renewalOf } from '../status/item';
+import { isNeeded, isUsable, type Pat } from '../status/model';
 import { Candidates } from '../token/candidates';
-import { Button, Message, Section, State, useNow } from '../widgets/parts';
+import { ActingButton, Button, Message, Section, State, useNow } from '../widgets/parts';
 import type { Context } from './context';
 
 export function Credential({ store, actions, trans }: Context): React.ReactElement | null {
@@ -29,8 +29,7 @@ export function Credential({ store, actions, trans }: Context): React.ReactEleme
       />
       {usable && (
         <p className="jp-DbxAgents-quiet jp-DbxAgents-facts">
-          <NextRotation at={pat.next_rotation_at} trans={trans} />
-          <Clock at={pat.expires_at} text={trans.__('Valid for')} />
+          <Renewal pat={pat} trans={trans} />
           <span>{trans._n('%1 renewal so far', '%1 renewals so far', pat.rotations)}</span>
         </p>
       )}
@@ -53,7 +52,7 @@ export function Credential({ store, actions, trans }: Context): React.ReactEleme
       )}
       <div className="jp-DbxAgents-buttons">
         {usable && !needed && (
-          <Button label={trans.__('Renew token')} onClick={() => actions.rotate()} />
+          <ActingButton label={trans.__('Renew token')} act={() => actions.rotate()} />
         )}
         {(usable || pat.is_signed_in) && (
           <Button label={trans.__('Log out')} onClick={() => actions.logOut()} />
@@ -84,21 +83,6 @@ function stateText(pat: Pat, trans: TranslationBundle): string | undefined {
   }
 }
 
-function NextRotation(
-  props: { at: string | null } & Pick<Context, 'trans'>
-): React.ReactElement | null {
-  return isOverdue(props.at, useNow()) ? (
-    <span>{props.trans.__('Renews when you open a terminal')}</span>
-  ) : (
-    <Clock at={props.at} text={props.trans.__('Renews in')} />
-  );
-}
-
-function Clock(props: { at: string | null; text: string }): React.ReactElement | null {
-  const seconds = secondsUntil(props.at, useNow());
-  return seconds === null ? null : (
-    <span>
-      {props.text} <span className="jp-DbxAgents-clock">{clock(seconds)}</span>
-    </span>
-  );
+function Renewal({ pat, trans }: { pat: Pat } & Pick<Context, 'trans'>): React.ReactElement {
+  return <span>{renewalOf(pat, trans, useNow())}</span>;
 }

@@ -7,6 +7,8 @@ import { countText } from '../text';
 import { Chart, Message, Section } from '../widgets/parts';
 import type { Context } from './context';
 
+// Of fewer a line says nothing.
+const LEAST_POINTS = 5;
 const MOST_POINTS = 30;
 
 export function Models({ store, trans }: Context): React.ReactElement | null {
@@ -100,8 +102,9 @@ function UsageRow(props: {
   const [input, output] = [countText(row.input_tokens ?? 0), countText(row.output_tokens ?? 0)];
   return (
     <tr>
-      <th scope="row" title={row.model}>
+      <th scope="row">
         {title}
+        <div className="jp-DbxAgents-quiet">{row.model || trans.__('unknown model')}</div>
       </th>
       <td>
         {countText(row.calls)}
@@ -114,7 +117,7 @@ function UsageRow(props: {
       </td>
       <td>
         {row.mean_seconds !== undefined && `${row.mean_seconds.toFixed(1)} s`}
-        {recent && recent.length > 1 && (
+        {recent && recent.length >= LEAST_POINTS && (
           <Chart values={recent} label={trans.__('Latency of the last calls')} />
         )}
       </td>

@@ -2,7 +2,7 @@
 
 import * as React from 'react';
 import { nextTryOf, type Project, progressOf, type Restorable } from '../status/model';
-import { Button, Message, Remarks, Section, State } from '../widgets/parts';
+import { ActingButton, Button, Message, Remarks, Section, State } from '../widgets/parts';
 import type { Context } from './context';
 
 type Part = Pick<Context, 'actions' | 'trans'>;
@@ -56,10 +56,10 @@ function ProjectLine({ project, actions, trans }: { project: Project } & Part): 
         </span>
         {state === 'gone' && <Return name={name} actions={actions} trans={trans} />}
         {!['gone', 'unfit'].includes(state) && (
-          <Button
+          <ActingButton
             label={trans.__('Sync now')}
             name={trans.__('Sync %1 now', name)}
-            onClick={() => actions.sync(name)}
+            act={() => actions.sync(name)}
           />
         )}
       </div>

@@ -1,9 +1,12 @@
 /** What runs in the terminals, first what needs the owner; the notebook kernels, and the memory. */
 
+import { terminalIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
-import { doingOf, nameOf, needsOf, sessionsOf } from '../attention/needs';
-import { type AgentSession, programIn, type Status } from '../status/model';
+import { doingOf, needsOf, sessionsOf } from '../attention/needs';
+import type { AgentSession } from '../status/model';
+import { nameOf } from '../status/names';
 import { ageText, byteText } from '../text';
+import { iconOf } from '../widgets/icons';
 import { Button, Section, State, useNow } from '../widgets/parts';
 import type { Context } from './context';
 
@@ -34,37 +37,61 @@ export function Sessions(context: Context): React.ReactElement | null {
 }
 
 function Row(props: Context & { session: AgentSession }): React.ReactElement {
-  const { session, store, trans } = props;
+  const { session, trans } = props;
   const now = useNow();
   const isNeed = needsOf({ attention: [session] }).length > 0;
   const age = session.since ? ageText(session.since, now) : '';
   const state = `${doingOf(session, trans)} ${age}`;
   return (
-    <li className="jp-DbxAgents-line" data-needs-you={isNeed || undefined}>
-      <span className="jp-DbxAgents-grow">
-        {titleOf(session, store.status, props)}{' '}
-        {session.state && <State state={session.state} text={state} trans={trans} />}
-        {session.text && <div className="jp-DbxAgents-quiet">{session.text}</div>}
-      </span>
-      <Buttons {...props} />
+    <li data-needs-you={isNeed || undefined}>
+      <div className="jp-DbxAgents-line">
+        <Title {...props} />
+        <EndButton {...props} />
+      </div>
+      {(session.state || session.text) && (
+        <div className="jp-DbxAgents-quiet">
+          {session.state && <State state={session.state} text={state} trans={trans} />}
+          {session.text && <div>{session.text}</div>}
+        </div>
+      )}
     </li>
   );
 }
 
-function titleOf(session: AgentSession, status: Status, { trans }: Context): React.ReactNode {
-  if (session.agent || session.terminal === null) {
-    return nameOf(status, session, trans);
+/** A session's icon and name, which lead to its terminal. */
+function Title({
+  session,
+  store,
+  actions,
+  trans
+}: Context & { session: AgentSession }): React.ReactElement {
+  const { agent, terminal } = session;
+  const icon = agent ? iconOf(store.status, agent) : terminalIcon;
+  const name = nameOf(store.status, session, trans);
+  const content = (
+    <>
+      <icon.react tag="span" className="jp-DbxAgents-icon" width="16px" height="16px" />
+      {name}
+    </>
+  );
+  if (terminal === null) {
+    return <span className="jp-DbxAgents-grow">{content}</span>;
   }
   return (
-    <>
-      {trans.__('Terminal %1', session.terminal)}{' '}
-      <span className="jp-DbxAgents-quiet">{programIn(status, session.terminal)}</span>
-    </>
+    <button
+      type="button"
+      className="jp-DbxAgents-go jp-DbxAgents-grow"
+      aria-label={trans.__('Show %1', name)}
+      onClick={() => actions.openTerminal(terminal)}
+    >
+      {content}
+    </button>
   );
 }
 
-function Buttons(props: Context & { session: AgentSession }): React.ReactElement | null {
-  const { session, actions, terminals, trans } = props;
+/** What ends a terminal, or dismisses what is left of an agent in the background. */
+function EndButton(props: Context & { session: AgentSession }): React.ReactElement | null {
+  const { session, store, actions, terminals, trans } = props;
   const { terminal } = session;
   if (terminal === null) {
     return ['done', 'failed'].includes(session.state) ? (
@@ -72,18 +99,11 @@ function Buttons(props: Context & { session: AgentSession }): React.ReactElement
     ) : null;
   }
   return (
-    <>
-      <Button
-        label={trans.__('Show')}
-        name={trans.__('Show terminal %1', terminal)}
-        onClick={() => actions.openTerminal(terminal)}
-      />
-      <Button
-        label={trans.__('End')}
-        name={trans.__('End terminal %1', terminal)}
-        onClick={() => actions.endTerminal(terminal, terminals)}
-      />
-    </>
+    <Button
+      label={trans.__('End')}
+      name={trans.__('End %1', nameOf(store.status, session, trans))}
+      onClick={() => actions.endTerminal(terminal, terminals)}
+    />
   );
 }
 

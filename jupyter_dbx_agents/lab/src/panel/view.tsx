@@ -44,17 +44,20 @@ function View(context: Context): React.ReactElement {
   return (
     <>
       {!store.isConnected && (
-        <p role="status" className="jp-DbxAgents-bad">
+        <p role="status" className="jp-DbxAgents-offline">
           {store.isKnown
-            ? trans.__('Offline. Reconnecting… (showing the last known state)')
+            ? trans.__('Offline · retrying. This is the last known state.')
             : trans.__('Waiting for the server…')}
         </p>
       )}
-      {Object.entries(PARTS).map(([name, Part]) => (
-        <ErrorBoundary key={name} status={store.status} trans={trans}>
-          <Part {...context} />
-        </ErrorBoundary>
-      ))}
+      {/* Without the server no button does anything. */}
+      <fieldset disabled={!store.isConnected}>
+        {Object.entries(PARTS).map(([name, Part]) => (
+          <ErrorBoundary key={name} status={store.status} trans={trans}>
+            <Part {...context} />
+          </ErrorBoundary>
+        ))}
+      </fieldset>
       {store.status.workspace && (
         <p className="jp-DbxAgents-quiet">
           {store.status.workspace} · {store.status.version}

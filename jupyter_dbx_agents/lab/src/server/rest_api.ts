@@ -1084,6 +1084,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dbx-agents/api/terminals/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Give a terminal a title of the owner's
+         * @description It lasts as long as the terminal, and comes back with it after a restart.
+         */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @description '' restores the name by what runs there */
+                        title: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description All terminals */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            terminals: components["schemas"]["Terminal"][];
+                        };
+                    };
+                };
+                400: components["responses"]["Error"];
+                404: components["responses"]["Error"];
+            };
+        };
+        trace?: never;
+    };
     "/dbx-agents/api/projects": {
         parameters: {
             query?: never;
@@ -1952,6 +2006,19 @@ export interface components {
             mean_seconds: number;
             mean_first_byte_seconds: number;
         };
+        Terminal: {
+            name: string;
+            /** Format: date-time */
+            last_activity: string;
+            /** @description The program in the foreground, '' if there is none */
+            foreground: string;
+            /** @description Where that program works, '' if it is unknown */
+            folder: string;
+            /** @description What the owner calls it, '' if they do not */
+            title: string;
+            /** @description Browsers connected to it */
+            clients: number;
+        };
         DatabricksTools: {
             /** @description While they are being brought up to date */
             is_updating: boolean;
@@ -2027,17 +2094,7 @@ export interface components {
                 terminals: number;
                 kernels: number;
             };
-            terminals: {
-                name: string;
-                /** Format: date-time */
-                last_activity: string;
-                /** @description The program in the foreground, '' if there is none */
-                foreground: string;
-                /** @description Where that program works, '' if it is unknown */
-                folder: string;
-                /** @description Browsers connected to it */
-                clients: number;
-            }[];
+            terminals: components["schemas"]["Terminal"][];
             /** @description Of the container if there is one, otherwise of the machine */
             memory: {
                 /** @description The working set, without page cache */
@@ -2149,6 +2206,7 @@ export type State = components['schemas']['State'];
 export type AgentSession = components['schemas']['AgentSession'];
 export type ModelReport = components['schemas']['ModelReport'];
 export type Usage = components['schemas']['Usage'];
+export type Terminal = components['schemas']['Terminal'];
 export type DatabricksTools = components['schemas']['DatabricksTools'];
 export type Status = components['schemas']['Status'];
 export type ResponseAttention = components['responses']['Attention'];

@@ -1,16 +1,13 @@
-/** The status bar's item: the token's user, with a countdown to the next rotation. */
+/** The status bar's item: whether there is a connection; its details are in the tooltip. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
-import { clock, secondsUntil } from '../text';
+import { leftText, secondsUntil } from '../text';
 import { isNeeded, isOverdue, isStopping, type Pat } from './model';
 import type { IStatusStore } from './store';
 
-const TICK_MILLISECONDS = 1000;
-
 export class StatusItem extends Widget {
   private _button = document.createElement('button');
-  private _timer = 0;
 
   constructor(
     private _store: IStatusStore,
@@ -21,15 +18,14 @@ export class StatusItem extends Widget {
     this.addClass('jp-DbxAgents-StatusItem');
     this._button.type = 'button';
     this._button.onclick = () => this._act();
+    // Times in the tooltip are those of the moment at which somebody reads it: nothing ticks.
+    this._button.onmouseenter = this._button.onfocus = () => this._update();
     this.node.append(this._button);
     _store.changed.connect(this._update, this);
-    document.addEventListener('visibilitychange', this._onVisible);
     this._update();
   }
 
   override dispose(): void {
-    window.clearTimeout(this._timer);
-    document.removeEventListener('visibilitychange', this._onVisible);
     this._store.changed.disconnect(this._update, this);
     super.dispose();
   }
@@ -42,18 +38,11 @@ export class StatusItem extends Widget {
     }
   }
 
-  private _onVisible = (): void => this._update();
-
   private _update(): void {
-    window.clearTimeout(this._timer);
     const { text, title, level } = describe(this._store, this._trans, Date.now());
     this._button.textContent = text;
     this._button.title = title;
     this._button.dataset.level = level;
-    // A clock on the screen only: it requests nothing, and does not run while the page is hidden.
-    if (!document.hidden && this._store.status.pat?.next_rotation_at) {
-      this._timer = window.setTimeout(() => this._update(), TICK_MILLISECONDS);
-    }
   }
 }
 
@@ -63,7 +52,12 @@ interface Description {
   level: 'good' | 'warning' | 'bad' | 'none';
 }
 
-function describe(store: IStatusStore, trans: TranslationBundle, now: number): Description {
+/** Return what the item says of the connection to the server, and to the workspace. */
+export function describe(
+  store: Omit<IStatusStore, 'changed' | 'known'>,
+  trans: TranslationBundle,
+  now: number
+): Description {
   const { pat, workspace } = store.status;
   if (store.isSignedOut) {
     const title = trans.__('Your sign-in has expired. Reload the page to sign in again.');
@@ -72,42 +66,38 @@ function describe(store: IStatusStore, trans: TranslationBundle, now: number): D
   if (!store.isKnown) {
     return { text: 'Databricks…', title: trans.__('Waiting for the server'), level: 'none' };
   }
-  if (!workspace || !pat) {
-    return {
-      text: trans.__('No workspace'),
-      title: trans.__('DATABRICKS_HOST is not set'),
-      level: 'none'
-    };
-  }
   if (isStopping(store.status)) {
     const title = store.status.server?.message ?? '';
     return { text: trans.__('Databricks: app is shutting down…'), title, level: 'warning' };
   }
   if (!store.isConnected) {
-    const title = trans.__('The connection to the server was lost');
-    return { text: trans.__('Databricks: reconnecting…'), title, level: 'warning' };
+    const title = trans.__('The connection to the server is lost. What runs there keeps running.');
+    return { text: trans.__('Offline · retrying'), title, level: 'none' };
+  }
+  if (!workspace || !pat) {
+    const title = trans.__('DATABRICKS_HOST is not set');
+    return { text: trans.__('No workspace'), title, level: 'none' };
   }
   const title = [pat.message, pat.hint].filter(Boolean).join(' ');
   if (isNeeded(store.status)) {
     return { text: trans.__('Databricks: token needed'), title, level: 'bad' };
   }
-  return {
-    text: tokenText(pat, trans, now),
-    title,
-    level: pat.state === 'active' ? 'good' : 'warning'
-  };
+  return describeToken(pat, title, trans, now);
 }
 
-function tokenText(pat: Pat, trans: TranslationBundle, now: number): string {
+function describeToken(pat: Pat, said: string, trans: TranslationBundle, now: number): Description {
   if (pat.state === 'adopting') {
-    return trans.__('Databricks: checking the token…');
+    return { text: trans.__('Databricks: checking the token…'), title: said, level: 'warning' };
   }
-  const state = pat.state === 'active' ? '' : ` (${pat.state})`;
-  return `${pat.user || 'Databricks'}${state} ${countdown(pat, trans, now)}`.trim();
+  const isGood = ['active', 'paused'].includes(pat.state);
+  const user = pat.user ? trans.__('Connected as %1', pat.user) : said;
+  const title = [user, renewalOf(pat, trans, now), isGood ? '' : said].filter(Boolean).join('\n');
+  const state = isGood ? '' : ` (${pat.state})`;
+  return { text: `Databricks${state}`, title, level: isGood ? 'good' : 'warning' };
 }
 
-/** Return the time to the next rotation, or to the expiry if no session is open to rotate for. */
-function countdown(
+/** Return when a token is renewed, or expires if no session is open to renew it for; '' if never. */
+export function renewalOf(
   { next_rotation_at, expires_at }: Pick<Pat, 'next_rotation_at' | 'expires_at'>,
   trans: TranslationBundle,
   now: number
@@ -115,7 +105,9 @@ function countdown(
   const left = secondsUntil(expires_at, now);
   if (!isOverdue(next_rotation_at, now)) {
     const seconds = secondsUntil(next_rotation_at, now) ?? left;
-    return seconds === null ? '' : `⟳ ${clock(seconds)}`;
+    return seconds === null ? '' : trans.__('Renews in %1', leftText(seconds));
   }
-  return left === null ? '' : trans.__('expires in %1', clock(left));
+  return left === null
+    ? ''
+    : trans.__('Renews when you open a terminal; expires in %1', leftText(left));
 }

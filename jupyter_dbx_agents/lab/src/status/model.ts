@@ -52,7 +52,7 @@ export type Step = Sure<Rest.Step, 'kind' | 'name' | 'state'>;
 export type Restored = Sure<Rest.Restored, 'name'>;
 export type Restorable = Sure<Rest.Restorable, 'name'>;
 export type Forgotten = Sure<Rest.Forgotten, 'name'>;
-type Terminal = Sure<Rest.Status['terminals'][number], 'name'>;
+export type Terminal = Sure<Rest.Status['terminals'][number], 'name'>;
 
 export interface Status
   extends Partial<
@@ -75,6 +75,8 @@ export interface Status
   tracing?: Partial<Rest.Status['tracing']>;
   /** Not in the REST reply: an event brings it while the server stops. */
   server?: { state: string; message?: string };
+  /** Not of the server: the titles that programs other than agents have set, by terminal. */
+  titles?: Record<string, string>;
 }
 
 /** Whether the server has reported that it is stopping. */

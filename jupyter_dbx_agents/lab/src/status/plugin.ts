@@ -6,11 +6,13 @@ import {
   type JupyterFrontEndPlugin
 } from '@jupyterlab/application';
 import { IStatusBar } from '@jupyterlab/statusbar';
-import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
 import { setOpenTimeout } from '../server/timeout_socket';
 import { ENTER_TOKEN, OPEN_PANEL } from './commands';
+import { CountItem } from './counts';
 import { StatusItem } from './item';
+import type { Status } from './model';
 import { IStatusStore, StatusStore } from './store';
 
 /** Provides the status; all other plug-ins of ours need it. */
@@ -29,7 +31,7 @@ export const status: JupyterFrontEndPlugin<IStatusStore> = {
 
 export const statusItem: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-dbx-agents:status-item',
-  description: 'Shows the Databricks token in the status bar.',
+  description: 'Shows the connection, and what is not committed, in the status bar.',
   autoStart: true,
   requires: [IStatusStore],
   optional: [IStatusBar, ITranslator],
@@ -46,8 +48,26 @@ export const statusItem: JupyterFrontEndPlugin<void> = {
       rank: 1,
       priority: 1 // in a narrow window, too
     });
+    const uncommitted = new CountItem(
+      store,
+      status => uncommittedText(status, trans),
+      trans.__('Files that are not committed. Show the projects.'),
+      () => openDetails(commands)
+    );
+    statusBar?.registerStatusItem(`${statusItem.id}-uncommitted`, {
+      item: uncommitted,
+      align: 'right',
+      rank: 2,
+      isActive: () => uncommitted.isActive,
+      activeStateChanged: uncommitted.activeChanged
+    });
   }
 };
+
+function uncommittedText({ projects }: Status, trans: TranslationBundle): string {
+  const files = (projects ?? []).reduce((sum, { work }) => sum + (work?.files ?? 0), 0);
+  return files ? `▲ ${trans.__('%1 not committed', files)}` : '';
+}
 
 /** Show the panel; where that is switched off, the dialog for a token, if one is needed. */
 function openDetails(commands: CommandRegistry): void {

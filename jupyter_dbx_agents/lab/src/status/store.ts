@@ -11,11 +11,14 @@ import { Token } from '@lumino/coreutils';
 import { type ISignal, Signal } from '@lumino/signaling';
 import { Backoff } from '../server/backoff';
 import { isSignedOut, request } from '../server/requests';
+import { SILENT_MILLISECONDS, Silence } from '../server/silence';
 import { TimeoutSocket } from '../server/timeout_socket';
 import { onWake } from '../server/wake';
 import { isOutdated, type Pat, readable, type Status, withPart } from './model';
 
 const SCHEMA = 'https://jupyter-dbx-agents/events/status/';
+// The event that shows that the connection is alive.
+const BEAT = 'beat';
 const RETRY_MILLISECONDS = [500, 15_000] as const;
 const REPLY_MILLISECONDS = 10_000;
 
@@ -52,7 +55,9 @@ export class StatusStore implements IStatusStore {
   private _isSignedOut = false;
   private _changed = new Signal<this, void>(this);
   private _backoff = new Backoff(...RETRY_MILLISECONDS);
+  private _silence = new Silence(() => this._onClose());
   private _timer = 0;
+  private _lossTimer = 0;
   private _socket: WebSocket | null = null;
   private _request: Promise<void> | null = null;
   private _putMeanwhile: Partial<Status> = {};
@@ -131,7 +136,8 @@ export class StatusStore implements IStatusStore {
         if (isOutdated(putMeanwhile.pat, status.pat)) {
           delete putMeanwhile.pat;
         }
-        this._status = { ...status, ...putMeanwhile };
+        const { titles } = this._status;
+        this._status = { ...status, ...(titles && { titles }), ...putMeanwhile };
         this._isKnown = true;
         this._isSignedOut = false;
         this._resolveKnown();
@@ -150,6 +156,9 @@ export class StatusStore implements IStatusStore {
     const { wsUrl, appendToken, token } = ServerConnection.makeSettings();
     const query = appendToken && token ? `?token=${encodeURIComponent(token)}` : '';
     this._disconnect();
+    // One that was connected stays so for the moment in which a sound connection is replaced.
+    window.clearTimeout(this._lossTimer);
+    this._lossTimer = window.setTimeout(() => this._lose(), SILENT_MILLISECONDS);
     const socket = new TimeoutSocket(`${wsUrl}api/events/subscribe${query}`);
     this._socket = socket;
     socket.onopen = () => void this._onOpen(socket);
@@ -159,6 +168,7 @@ export class StatusStore implements IStatusStore {
 
   private _disconnect(): void {
     window.clearTimeout(this._timer);
+    this._silence.stop();
     this._resetRevision();
     if (this._socket) {
       this._socket.onopen = this._socket.onmessage = this._socket.onclose = null;
@@ -185,6 +195,7 @@ export class StatusStore implements IStatusStore {
       return; // another one has been opened since
     }
     if (isLoaded) {
+      window.clearTimeout(this._lossTimer);
       this._backoff.reset();
       this._isConnected = true;
       this._changed.emit();
@@ -203,6 +214,10 @@ export class StatusStore implements IStatusStore {
     if (!String(event.schema_id).startsWith(SCHEMA)) {
       return;
     }
+    this._silence.hear(event.part === BEAT);
+    if (event.part === BEAT) {
+      return;
+    }
     const part = withPart({}, event);
     if (part !== null) {
       this.put(part);
@@ -217,11 +232,15 @@ export class StatusStore implements IStatusStore {
     void running.finally(() => this.refresh()).catch(() => undefined);
   }
 
+  private _lose(): void {
+    this._isConnected = false;
+    this._changed.emit();
+  }
+
   private _onClose(): void {
     this._disconnect();
     const wasConnected = this._isConnected;
-    this._isConnected = false;
-    this._changed.emit();
+    this._lose();
     if (!wasConnected) {
       // A websocket does not report why it was refused; a request does.
       this.refresh().catch(() => undefined);

@@ -141,10 +141,15 @@ export class Connection {
     return count ? ` ${text}` : '';
   }
 
-  /** The event stream shows that the server is back: do not wait for the next attempt. */
+  /**
+   * The event stream shows that the server is back: do not wait for the next attempt; or that it is
+   * gone: this connection may be dead as well, without notice.
+   */
   private _onServer(): void {
+    if (this._store.isConnected !== this._hadServer) {
+      this._link.ping();
+    }
     if (this._store.isConnected && !this._hadServer) {
-      this._link.ping(); // this connection may be dead as well, without notice
       void this._reconnector.tryNow();
     }
     this._hadServer = this._store.isConnected;

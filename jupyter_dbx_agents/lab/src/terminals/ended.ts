@@ -1,8 +1,8 @@
 /**
  * One bar for all terminals that have ended with the server, instead of one over each.
  *
- * It says that the server has stopped while it has, and that it restarted only when it is back.  The
- * tabs stay, for their output, until they are closed together.
+ * It says that the app is shutting down while it is, that the server has stopped while it has, and
+ * that it restarted only when it is back.  The tabs stay, for their output, until they are closed together.
  */
 
 import type { ITerminal } from '@jupyterlab/terminal';
@@ -41,7 +41,8 @@ export class EndedTerminals {
   }
 
   private _draw(): void {
-    if (!this._terminals.size) {
+    const { status, isConnected } = this._store;
+    if (!this._terminals.size && !isStopping(status)) {
       this._close();
       return;
     }
@@ -50,8 +51,9 @@ export class EndedTerminals {
       this._bar.id = 'jp-DbxAgents-ended';
       this._add(this._bar);
     }
-    const isBack = this._store.isConnected && !isStopping(this._store.status);
-    const text = isBack ? this._restarted() : this._stopped();
+    const isBack = isConnected && !isStopping(status);
+    const said = isConnected ? status.server?.message : '';
+    const text = isBack ? this._restarted() : said || this._stopped();
     this._bar.fill([[text, ...this._unsent].join('')], isBack ? this._buttons() : []);
   }
 

@@ -1,7 +1,8 @@
 /** The plug-in that adds reconnection, uploads, copying and names to each terminal that opens. */
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { IThemeManager, type MainAreaWidget } from '@jupyterlab/apputils';
+import { ICommandPalette, IThemeManager, type MainAreaWidget } from '@jupyterlab/apputils';
+import { IRunningSessionManagers } from '@jupyterlab/running';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { type ITerminal, ITerminalTracker } from '@jupyterlab/terminal';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
@@ -12,6 +13,9 @@ import { meetAgents, xtermOf } from '../screen/xterm';
 import { absolute } from '../server/paths';
 import { Settings } from '../settings';
 import { IStatusStore } from '../status/store';
+import { TabName } from '../tabs/name';
+import { addRename } from '../tabs/rename';
+import { nameRunning } from '../tabs/running';
 import { showHint } from './banner';
 import { Connection } from './connection';
 import { EndedTerminals } from './ended';
@@ -19,20 +23,28 @@ import { acceptFiles, acceptPaths } from './files';
 import { acknowledge } from './flow';
 import { TerminalLink } from './link';
 import { RunningPoll } from './running_poll';
-import { TabName } from './tab_name';
 
 export const terminals: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-dbx-agents:terminals',
   description: 'Adds reconnection, uploads, copying by programs and names to terminals.',
   autoStart: true,
   requires: [IStatusStore],
-  optional: [ITerminalTracker, ISettingRegistry, IThemeManager, ITranslator],
+  optional: [
+    ITerminalTracker,
+    ISettingRegistry,
+    IThemeManager,
+    ICommandPalette,
+    IRunningSessionManagers,
+    ITranslator
+  ],
   activate: (
     app: JupyterFrontEnd,
     store: IStatusStore,
     terminals: ITerminalTracker | null,
     registry: ISettingRegistry | null,
     themes: IThemeManager | null,
+    palette: ICommandPalette | null,
+    running: IRunningSessionManagers | null,
     translator: ITranslator | null
   ) => {
     const { commands, serviceManager, shell } = app;
@@ -55,8 +67,12 @@ export const terminals: JupyterFrontEndPlugin<void> = {
       openAnother: () => commands.execute('terminal:create-new'),
       pathOf: path => absolute(serviceManager.contents.localPath(path))
     };
+    if (running) {
+      nameRunning(running, serviceManager.terminals, store, trans);
+    }
     if (terminals) {
       addCopyKey(app, terminals, page.trans);
+      addRename(app, store, terminals, palette, trans);
       terminals.widgetAdded.connect((_, tab) => void enhance(tab, page));
     }
   }

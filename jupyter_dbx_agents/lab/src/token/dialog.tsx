@@ -151,8 +151,9 @@ export class PatDialog extends Dialog<unknown> {
     private _texts: TranslationBundle
   ) {
     const form = new PatForm(pat, _texts);
+    const title = _texts.__('Connect to Databricks');
     super({
-      title: _texts.__('Connect to Databricks'),
+      title,
       body: form,
       buttons: [
         Dialog.cancelButton({ label: _texts.__('Not now') }),
@@ -163,6 +164,8 @@ export class PatDialog extends Dialog<unknown> {
     });
     this._form = form;
     this.addClass('jp-DbxAgents-PatDialog');
+    // JupyterLab names only dialogs whose body is a text.
+    this.node.setAttribute('aria-label', title);
     void form.signIn.begin();
   }
 

@@ -1,12 +1,14 @@
 /** Our icons; an agent's shows its initials, in a colour of its own. */
 
 import { LabIcon } from '@jupyterlab/ui-components';
+import { type Status, titleOf } from '../status/model';
 import { initials } from '../text';
 
 export const panelIcon = new LabIcon({
   name: 'dbx-agents:panel',
+  // A prompt in a speech bubble: somebody who works in a terminal, and talks.
   svgstr:
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><g class="jp-icon3" fill="none" stroke="#616161" stroke-width="2" stroke-linejoin="round"><path d="M12 3 3 8l9 5 9-5z"/><path d="m3 12.5 9 5 9-5"/><path d="m3 17 9 5 9-5"/></g></svg>'
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><path class="jp-icon3" fill="#616161" fill-rule="evenodd" d="M4 3h16a2 2 0 0 1 2 2v11a2 2 0 0 1-2 2h-8l-5 4v-4H4a2 2 0 0 1-2-2V5a2 2 0 0 1 2-2zM6.8 7.2 10 10.4l-3.2 3.2 1.3 1.3 4.5-4.5-4.5-4.5zM12.8 13h5v1.9h-5z"/></svg>'
 });
 
 // Dark enough for white letters, in both themes.
@@ -22,6 +24,14 @@ export function agentIcon(name: string, title: string): LabIcon {
     icons.set(name, icon);
   }
   return icon;
+}
+
+/** Return the icon of an agent of the status; colours are in the order of its list. */
+export function iconOf(status: Status, name: string): LabIcon {
+  for (const agent of status.agents ?? []) {
+    agentIcon(agent.name, agent.title);
+  }
+  return agentIcon(name, titleOf(status, name));
 }
 
 function draw(letters: string, colour: string): string {

@@ -7,6 +7,7 @@ import { chartPoints } from '../text';
 
 const CHART = { width: 48, height: 14 };
 const TICK_MILLISECONDS = 1000;
+const SAID_MILLISECONDS = 4000;
 
 /** A heading with its content. */
 export function Section(props: { title: string; children: React.ReactNode }): React.ReactElement {
@@ -91,6 +92,40 @@ export function Button(props: {
     >
       {props.label}
     </button>
+  );
+}
+
+/** A button whose action says for some seconds what it has done, to screen readers, too. */
+export function ActingButton(props: {
+  label: string;
+  name?: string;
+  act: () => Promise<string>;
+}): React.ReactElement {
+  const [said, setSaid] = React.useState('');
+  const [isActing, setIsActing] = React.useState(false);
+  React.useEffect(() => {
+    const timer = said ? window.setTimeout(() => setSaid(''), SAID_MILLISECONDS) : 0;
+    return () => window.clearTimeout(timer);
+  }, [said]);
+  const act = async (): Promise<void> => {
+    setSaid('');
+    setIsActing(true);
+    setSaid(await props.act());
+    setIsActing(false);
+  };
+  return (
+    <>
+      {/* Before its text, since only changes of what is there are announced. */}
+      <span role="status" className="jp-DbxAgents-said">
+        {said}
+      </span>
+      <Button
+        label={props.label}
+        {...(props.name && { name: props.name })}
+        disabled={isActing}
+        onClick={() => void act()}
+      />
+    </>
   );
 }
 

@@ -1,10 +1,10 @@
-"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{39(e,t,n){var r=n(37),o=n.n(r),a=n(38),p=(n.n(a))()(o());p.push([e.id,`/* The status bar centres the text of labels, but not of buttons. */
-.jp-DbxAgents-StatusItem {
+"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{43(e,t,n){var r=n(41),o=n.n(r),a=n(42),i=(n.n(a))()(o());i.push([e.id,`/* The status bar centres the text of labels, but not of buttons. */
+:is(.jp-DbxAgents-StatusItem, .jp-DbxAgents-CountItem) {
   display: flex;
   align-items: center;
 }
 
-.jp-DbxAgents-StatusItem button {
+:is(.jp-DbxAgents-StatusItem, .jp-DbxAgents-CountItem) button {
   border: 0;
   background: none;
   color: inherit;
@@ -37,7 +37,7 @@
   background: var(--jp-error-color1);
 }
 
-.jp-DbxAgents-StatusItem button:focus-visible {
+:is(.jp-DbxAgents-StatusItem, .jp-DbxAgents-CountItem) button:focus-visible {
   outline: 2px solid var(--jp-brand-color1);
   outline-offset: -2px;
 }
@@ -46,6 +46,26 @@
   width: 480px;
   max-width: 92vw;
   max-height: 94vh; /* and not JupyterLab's 80: it fits a low window whole */
+}
+
+.jp-DbxAgents-PatDialog .jp-Dialog-button.jp-mod-reject {
+  border: 1px solid var(--jp-border-color1);
+  background: none;
+  color: var(--jp-ui-font-color1);
+}
+
+.jp-DbxAgents-help-dialog dt {
+  margin-top: 8px;
+  font-weight: 600;
+}
+
+.jp-DbxAgents-help-dialog dd {
+  margin: 2px 0 0;
+}
+
+.jp-DbxAgents-help-dialog a {
+  color: var(--jp-content-link-color);
+  text-decoration: underline;
 }
 
 .jp-DbxAgents-choice fieldset {
@@ -328,8 +348,34 @@
   gap: 0 12px;
 }
 
-.jp-DbxAgents-clock {
-  font-variant-numeric: tabular-nums;
+.jp-DbxAgents-said {
+  color: var(--jp-ui-font-color1);
+  font-size: var(--jp-ui-font-size0);
+  align-self: center;
+}
+
+.jp-DbxAgents-said:not(:empty)::before {
+  content: "✓ ";
+  color: var(--jp-success-color1);
+}
+
+.jp-DbxAgents-Panel fieldset {
+  min-width: 0;
+  margin: 0;
+  padding: 0;
+  border: 0;
+}
+
+.jp-DbxAgents-offline {
+  padding: 4px 8px;
+  border-radius: var(--jp-border-radius);
+  background: var(--jp-layout-color2);
+  color: var(--jp-ui-font-color1);
+}
+
+.jp-DbxAgents-icon {
+  margin-right: 4px;
+  vertical-align: -3px;
 }
 
 .jp-DbxAgents-quiet {
@@ -449,19 +495,22 @@
   background: color-mix(in srgb, var(--jp-error-color1) 22%, transparent);
 }
 
-/* What an agent does, on the tab of its terminal; the words are in the tab's caption. */
-.lm-TabBar-tab[data-dbx-agents-state] .lm-TabBar-tabLabel::after {
-  margin-left: 6px;
+/*
+ * What an agent does, on the tab of its terminal; the words are in the tab's caption.  It stands
+ * before the name, whose end is cut off when it is long.
+ */
+.lm-TabBar-tab[data-dbx-agents-state] .lm-TabBar-tabLabel::before {
+  margin-right: 5px;
   font-weight: bold;
 }
 
-.lm-TabBar-tab[data-dbx-agents-state="working"] .lm-TabBar-tabLabel::after {
+.lm-TabBar-tab[data-dbx-agents-state="working"] .lm-TabBar-tabLabel::before {
   content: "●";
   color: var(--jp-success-color1);
 }
 
 .lm-TabBar-tab:is([data-dbx-agents-state="permission"], [data-dbx-agents-state="question"])
-  .lm-TabBar-tabLabel::after {
+  .lm-TabBar-tabLabel::before {
   content: "!";
   padding: 0 5px;
   border-radius: 8px;
@@ -469,17 +518,31 @@
   color: #fff;
 }
 
-.lm-TabBar-tab[data-dbx-agents-state="failed"] .lm-TabBar-tabLabel::after {
+.lm-TabBar-tab[data-dbx-agents-state="failed"] .lm-TabBar-tabLabel::before {
   content: "✕";
   color: var(--jp-error-color1);
 }
 
-.lm-TabBar-tab[data-dbx-agents-state="done"] .lm-TabBar-tabLabel::after {
+.lm-TabBar-tab[data-dbx-agents-state="done"] .lm-TabBar-tabLabel::before {
   content: "✓";
   color: var(--jp-success-color1);
 }
 
-.jp-DbxAgents-line[data-needs-you] {
+.jp-DbxAgents-go {
+  border: 0;
+  padding: 2px 0;
+  background: none;
+  color: inherit;
+  font: inherit;
+  text-align: left;
+  cursor: pointer;
+}
+
+.jp-DbxAgents-go:hover:enabled {
+  text-decoration: underline;
+}
+
+.jp-DbxAgents-Panel li[data-needs-you] {
   border-left: 3px solid #b35900;
   padding-left: 6px;
 }
@@ -489,8 +552,23 @@
   color: var(--jp-ui-font-color2);
   font-style: italic;
 }
-`,""]),n.d(t,{},{A:p})},36(e,t,n){var r=n(37),o=n.n(r),a=n(38),p=n.n(a),i=n(39),s=n(40),l=p()(o());l.i(i.A),l.i(s.A),l.push([e.id,`
-`,""]),n.d(t,{},{A:l})},40(e,t,n){var r=n(37),o=n.n(r),a=n(38),p=(n.n(a))()(o());p.push([e.id,`.jp-DbxAgents-Launcher {
+
+/* What an agent did when it was last heard of. */
+.jp-DbxAgents-isOffline .lm-TabBar-tab[data-dbx-agents-terminal] .lm-TabBar-tabLabel {
+  color: var(--jp-ui-font-color2);
+}
+
+.jp-DbxAgents-isOffline .lm-TabBar-tab[data-dbx-agents-terminal] .lm-TabBar-tabLabel::before {
+  filter: grayscale(1);
+}
+
+:is(.jp-DbxAgents-isOffline .lm-TabBar-tab[data-dbx-agents-terminal], .jp-DbxAgents-ended)
+  .lm-TabBar-tabIcon {
+  filter: grayscale(1);
+  opacity: 0.6;
+}
+`,""]),n.d(t,{},{A:i})},40(e,t,n){var r=n(41),o=n.n(r),a=n(42),i=n.n(a),p=n(43),s=n(44),l=i()(o());l.i(p.A),l.i(s.A),l.push([e.id,`
+`,""]),n.d(t,{},{A:l})},44(e,t,n){var r=n(41),o=n.n(r),a=n(42),i=(n.n(a))()(o());i.push([e.id,`.jp-DbxAgents-Launcher {
   container-type: inline-size;
   color: var(--jp-ui-font-color1);
 }
@@ -752,4 +830,4 @@
     grid-column: 2;
   }
 }
-`,""]),n.d(t,{},{A:p})},38(e){e.exports=function(e){var t=[];return t.toString=function(){return this.map(function(t){var n="",r=void 0!==t[5];return t[4]&&(n+="@supports (".concat(t[4],") {")),t[2]&&(n+="@media ".concat(t[2]," {")),r&&(n+="@layer".concat(t[5].length>0?" ".concat(t[5]):""," {")),n+=e(t),r&&(n+="}"),t[2]&&(n+="}"),t[4]&&(n+="}"),n}).join("")},t.i=function(e,n,r,o,a){"string"==typeof e&&(e=[[null,e,void 0]]);var p={};if(r)for(var i=0;i<this.length;i++){var s=this[i][0];null!=s&&(p[s]=!0)}for(var l=0;l<e.length;l++){var d=[].concat(e[l]);r&&p[d[0]]||(void 0!==a&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=a),n&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=n),o&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=o):d[4]="".concat(o)),t.push(d))}},t}},37(e){e.exports=function(e){return e[1]}},29(e,t,n){n.r(t);var r=n(30),o=n.n(r),a=n(31),p=n.n(a),i=n(32),s=n.n(i),l=n(33),d=n.n(l),c=n(34),b=n.n(c),x=n(35),g=n.n(x),u=n(36),j={};j.styleTagTransform=g(),j.setAttributes=d(),j.insert=s().bind(null,"head"),j.domAPI=p(),j.insertStyleElement=b(),o()(u.A,j);let f=u.A&&u.A.locals?u.A.locals:void 0;n.d(t,{},{default:f})},30(e){var t=[];function n(e){for(var n=-1,r=0;r<t.length;r++)if(t[r].identifier===e){n=r;break}return n}function r(e,r){for(var o={},a=[],p=0;p<e.length;p++){var i=e[p],s=r.base?i[0]+r.base:i[0],l=o[s]||0,d="".concat(s," ").concat(l);o[s]=l+1;var c=n(d),b={css:i[1],media:i[2],sourceMap:i[3],supports:i[4],layer:i[5]};if(-1!==c)t[c].references++,t[c].updater(b);else{var x=function(e,t){var n=t.domAPI(t);return n.update(e),function(t){t?(t.css!==e.css||t.media!==e.media||t.sourceMap!==e.sourceMap||t.supports!==e.supports||t.layer!==e.layer)&&n.update(e=t):n.remove()}}(b,r);r.byIndex=p,t.splice(p,0,{identifier:d,updater:x,references:1})}a.push(d)}return a}e.exports=function(e,o){var a=r(e=e||[],o=o||{});return function(e){e=e||[];for(var p=0;p<a.length;p++){var i=n(a[p]);t[i].references--}for(var s=r(e,o),l=0;l<a.length;l++){var d=n(a[l]);0===t[d].references&&(t[d].updater(),t.splice(d,1))}a=s}}},32(e){var t={};e.exports=function(e,n){var r=function(e){if(void 0===t[e]){var n=document.querySelector(e);if(window.HTMLIFrameElement&&n instanceof window.HTMLIFrameElement)try{n=n.contentDocument.head}catch(e){n=null}t[e]=n}return t[e]}(e);if(!r)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");r.appendChild(n)}},34(e){e.exports=function(e){var t=document.createElement("style");return e.setAttributes(t,e.attributes),e.insert(t,e.options),t}},33(e,t,n){e.exports=function(e){var t=n.nc;t&&e.setAttribute("nonce",t)}},31(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var t=e.insertStyleElement(e);return{update:function(n){var r,o,a;r="",n.supports&&(r+="@supports (".concat(n.supports,") {")),n.media&&(r+="@media ".concat(n.media," {")),(o=void 0!==n.layer)&&(r+="@layer".concat(n.layer.length>0?" ".concat(n.layer):""," {")),r+=n.css,o&&(r+="}"),n.media&&(r+="}"),n.supports&&(r+="}"),(a=n.sourceMap)&&"u">typeof btoa&&(r+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),e.styleTagTransform(r,t,e.options)},remove:function(){var e;null===(e=t).parentNode||e.parentNode.removeChild(e)}}}},35(e){e.exports=function(e,t){if(t.styleSheet)t.styleSheet.cssText=e;else{for(;t.firstChild;)t.removeChild(t.firstChild);t.appendChild(document.createTextNode(e))}}}}]);
+`,""]),n.d(t,{},{A:i})},42(e){e.exports=function(e){var t=[];return t.toString=function(){return this.map(function(t){var n="",r=void 0!==t[5];return t[4]&&(n+="@supports (".concat(t[4],") {")),t[2]&&(n+="@media ".concat(t[2]," {")),r&&(n+="@layer".concat(t[5].length>0?" ".concat(t[5]):""," {")),n+=e(t),r&&(n+="}"),t[2]&&(n+="}"),t[4]&&(n+="}"),n}).join("")},t.i=function(e,n,r,o,a){"string"==typeof e&&(e=[[null,e,void 0]]);var i={};if(r)for(var p=0;p<this.length;p++){var s=this[p][0];null!=s&&(i[s]=!0)}for(var l=0;l<e.length;l++){var d=[].concat(e[l]);r&&i[d[0]]||(void 0!==a&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=a),n&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=n),o&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=o):d[4]="".concat(o)),t.push(d))}},t}},41(e){e.exports=function(e){return e[1]}},33(e,t,n){n.r(t);var r=n(34),o=n.n(r),a=n(35),i=n.n(a),p=n(36),s=n.n(p),l=n(37),d=n.n(l),b=n(38),c=n.n(b),g=n(39),x=n.n(g),u=n(40),j={};j.styleTagTransform=x(),j.setAttributes=d(),j.insert=s().bind(null,"head"),j.domAPI=i(),j.insertStyleElement=c(),o()(u.A,j);let f=u.A&&u.A.locals?u.A.locals:void 0;n.d(t,{},{default:f})},34(e){var t=[];function n(e){for(var n=-1,r=0;r<t.length;r++)if(t[r].identifier===e){n=r;break}return n}function r(e,r){for(var o={},a=[],i=0;i<e.length;i++){var p=e[i],s=r.base?p[0]+r.base:p[0],l=o[s]||0,d="".concat(s," ").concat(l);o[s]=l+1;var b=n(d),c={css:p[1],media:p[2],sourceMap:p[3],supports:p[4],layer:p[5]};if(-1!==b)t[b].references++,t[b].updater(c);else{var g=function(e,t){var n=t.domAPI(t);return n.update(e),function(t){t?(t.css!==e.css||t.media!==e.media||t.sourceMap!==e.sourceMap||t.supports!==e.supports||t.layer!==e.layer)&&n.update(e=t):n.remove()}}(c,r);r.byIndex=i,t.splice(i,0,{identifier:d,updater:g,references:1})}a.push(d)}return a}e.exports=function(e,o){var a=r(e=e||[],o=o||{});return function(e){e=e||[];for(var i=0;i<a.length;i++){var p=n(a[i]);t[p].references--}for(var s=r(e,o),l=0;l<a.length;l++){var d=n(a[l]);0===t[d].references&&(t[d].updater(),t.splice(d,1))}a=s}}},36(e){var t={};e.exports=function(e,n){var r=function(e){if(void 0===t[e]){var n=document.querySelector(e);if(window.HTMLIFrameElement&&n instanceof window.HTMLIFrameElement)try{n=n.contentDocument.head}catch(e){n=null}t[e]=n}return t[e]}(e);if(!r)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");r.appendChild(n)}},38(e){e.exports=function(e){var t=document.createElement("style");return e.setAttributes(t,e.attributes),e.insert(t,e.options),t}},37(e,t,n){e.exports=function(e){var t=n.nc;t&&e.setAttribute("nonce",t)}},35(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var t=e.insertStyleElement(e);return{update:function(n){var r,o,a;r="",n.supports&&(r+="@supports (".concat(n.supports,") {")),n.media&&(r+="@media ".concat(n.media," {")),(o=void 0!==n.layer)&&(r+="@layer".concat(n.layer.length>0?" ".concat(n.layer):""," {")),r+=n.css,o&&(r+="}"),n.media&&(r+="}"),n.supports&&(r+="}"),(a=n.sourceMap)&&"u">typeof btoa&&(r+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),e.styleTagTransform(r,t,e.options)},remove:function(){var e;null===(e=t).parentNode||e.parentNode.removeChild(e)}}}},39(e){e.exports=function(e,t){if(t.styleSheet)t.styleSheet.cssText=e;else{for(;t.firstChild;)t.removeChild(t.firstChild);t.appendChild(document.createTextNode(e))}}}}]);

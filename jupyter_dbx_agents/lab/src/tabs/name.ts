@@ -1,0 +1,105 @@
+/** Names a terminal's tab, with its agent's icon, as the session is named everywhere. */
+
+import type { ITerminal } from '@jupyterlab/terminal';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { terminalIcon } from '@jupyterlab/ui-components';
+import { programIn } from '../status/model';
+import { agentIn, isShell, nameIn } from '../status/names';
+import type { IStatusStore } from '../status/store';
+import { iconOf } from '../widgets/icons';
+
+/** Where a tab has the name of its terminal, by which the context menu finds it. */
+export const TERMINAL = 'dbx-agents-terminal';
+
+export class TabName {
+  private _program = '';
+  private _ours = '';
+  private _last = '';
+  private _wasRenamed = false;
+  private _terminalName: string;
+
+  constructor(
+    private _terminal: ITerminal.ITerminal,
+    private _store: IStatusStore,
+    private _isEnabled: () => boolean,
+    private _trans: TranslationBundle
+  ) {
+    const { session, title } = _terminal;
+    this._terminalName = session.name;
+    title.dataset = { ...title.dataset, [TERMINAL]: session.name };
+    _store.changed.connect(this._follow, this);
+    title.changed.connect(this._onTitle, this);
+    _terminal.disposed.connect(this._stop, this);
+    // The tab may stay, under its last name; another terminal may get the session's.
+    session.disposed.connect(this._stop, this);
+    this._follow();
+  }
+
+  private _stop(): void {
+    this._store.changed.disconnect(this._follow, this);
+    this._setOwn('');
+    const { [TERMINAL]: _, ...others } = this._terminal.title.dataset;
+    this._terminal.title.dataset = others;
+  }
+
+  private _follow(): void {
+    const program = programIn(this._store.status, this._terminalName);
+    if (program !== this._program) {
+      this._program = program;
+      if (isShell(program)) {
+        this._setOwn(''); // what the program before it has set
+      }
+    }
+    this._show();
+  }
+
+  private _show(): void {
+    const { status, isKnown } = this._store;
+    const { title } = this._terminal;
+    if (!isKnown) {
+      return;
+    }
+    const agent = agentIn(status, this._terminalName);
+    title.icon = agent ? iconOf(status, agent) : terminalIcon;
+    const isRenamed = this._isRenamed();
+    if (this._isEnabled() || isRenamed) {
+      this._ours = nameIn(status, this._terminalName, this._trans);
+    } else if (this._wasRenamed) {
+      this._ours = this._plain();
+    }
+    this._wasRenamed = isRenamed;
+    title.label = this._ours || title.label;
+  }
+
+  private _plain(): string {
+    return this._trans.__('Terminal %1', this._terminalName);
+  }
+
+  /** A program has set a title, or taken it off; the tab keeps a name, also without the server. */
+  private _onTitle(): void {
+    const { title, session } = this._terminal;
+    if (title.label !== this._ours && !session.isDisposed) {
+      const isOfJupyter = ['', '...', 'Terminal', this._plain()].includes(title.label);
+      this._setOwn(isOfJupyter ? '' : title.label);
+      this._show();
+    }
+    title.label ||= this._last;
+    this._last = title.label;
+  }
+
+  private _isRenamed(): boolean {
+    const { terminals } = this._store.status;
+    return Boolean(terminals?.find(({ name }) => name === this._terminalName)?.title);
+  }
+
+  /** Keep the title of a program, for all places; an agent's changes with each of its steps. */
+  private _setOwn(own: string): void {
+    const { status } = this._store;
+    const { [this._terminalName]: before = '', ...titles } = status.titles ?? {};
+    const wanted = agentIn(status, this._terminalName) ? '' : own;
+    if (wanted !== before) {
+      const now = wanted ? { ...titles, [this._terminalName]: wanted } : titles;
+      this._store.put({ titles: now });
+    }
+  }
+}

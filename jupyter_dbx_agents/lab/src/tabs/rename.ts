@@ -1,0 +1,107 @@
+/** The command that gives a terminal a name of the owner's: of a tab's menu, a double click, the palette. */
+
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import { Dialog, type ICommandPalette, Notification } from '@jupyterlab/apputils';
+import type { ITerminalTracker } from '@jupyterlab/terminal';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { Widget } from '@lumino/widgets';
+import { errorText, request } from '../server/requests';
+import { RENAME_TERMINAL } from '../status/commands';
+import type { Status } from '../status/model';
+import { nameIn } from '../status/names';
+import type { IStatusStore } from '../status/store';
+import { TERMINAL } from './name';
+
+const MOST_CHARACTERS = 80;
+const TAB = `.lm-TabBar-tab[data-${TERMINAL}]`;
+
+/** Add the command to the menu of terminals' tabs, to a double click on them, and to the palette. */
+export function addRename(
+  app: JupyterFrontEnd,
+  store: IStatusStore,
+  terminals: ITerminalTracker,
+  palette: ICommandPalette | null,
+  trans: TranslationBundle
+): void {
+  const { commands, contextMenu, shell } = app;
+  const inFront = (): string | undefined => {
+    const tab = terminals.currentWidget;
+    return tab && tab === shell.currentWidget ? tab.content.session.name : undefined;
+  };
+  const pointedAt = (): string | undefined =>
+    app.contextMenuHitTest(node => node.matches(TAB))?.getAttribute(`data-${TERMINAL}`) ??
+    inFront();
+  commands.addCommand(RENAME_TERMINAL, {
+    label: trans.__('Rename Terminal…'),
+    isEnabled: args => store.isConnected && (args.isTab === true || inFront() !== undefined),
+    execute: async args => {
+      const terminal = args.isTab ? pointedAt() : inFront();
+      if (terminal) {
+        await rename(store, terminal, trans);
+        terminals.find(({ content }) => content.session.name === terminal)?.content.activate();
+      }
+    }
+  });
+  contextMenu.addItem({ command: RENAME_TERMINAL, selector: TAB, rank: 0, args: { isTab: true } });
+  palette?.addItem({ command: RENAME_TERMINAL, category: trans.__('Agents') });
+  const follow = (): void => commands.notifyCommandChanged(RENAME_TERMINAL);
+  store.changed.connect(follow);
+  terminals.currentChanged.connect(follow);
+  shell.node.addEventListener('dblclick', ({ target }) => {
+    const tab = target instanceof Element ? target.closest(TAB) : null;
+    const terminal = tab?.getAttribute(`data-${TERMINAL}`);
+    if (terminal && store.isConnected) {
+      void rename(store, terminal, trans);
+    }
+  });
+}
+
+/** Ask for a name; an empty one restores the automatic one.  A failure is shown in a notification. */
+async function rename(
+  store: IStatusStore,
+  terminal: string,
+  trans: TranslationBundle
+): Promise<void> {
+  const title = await askForName(nameIn(store.status, terminal, trans), trans);
+  if (title === null) {
+    return;
+  }
+  try {
+    const path = `terminals/${encodeURIComponent(terminal)}`;
+    store.put(await request<Status>(path, 'PATCH', { title }));
+  } catch (error) {
+    Notification.error(errorText(error, trans), { autoClose: 10_000 });
+  }
+}
+
+/** The field for a name, and what an empty one does. */
+class NameField extends Widget {
+  private _input = document.createElement('input');
+
+  constructor(name: string, trans: TranslationBundle) {
+    super({ node: document.createElement('label') });
+    this._input.value = name;
+    this._input.maxLength = MOST_CHARACTERS;
+    this._input.className = 'jp-mod-styled';
+    this.node.append(trans.__('Its name; leave it empty to name it by what runs in it'));
+    this.node.append(this._input);
+  }
+
+  getValue(): string {
+    return this._input.value.trim();
+  }
+}
+
+async function askForName(name: string, trans: TranslationBundle): Promise<string | null> {
+  const title = trans.__('Rename terminal');
+  const dialog = new Dialog({
+    title,
+    body: new NameField(name, trans),
+    buttons: [Dialog.cancelButton(), Dialog.okButton({ label: trans.__('Rename') })],
+    focusNodeSelector: 'input'
+  });
+  dialog.node.setAttribute('aria-label', title); // JupyterLab's own is empty if the body is a widget
+  void dialog.ready.then(() => dialog.node.querySelector('input')?.select());
+  const { button, value } = await dialog.launch();
+  return button.accept ? (value ?? '') : null;
+}
