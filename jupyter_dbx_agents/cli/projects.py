@@ -196,7 +196,10 @@ def uninstall_lines(_names: list[str]) -> Lines:
             f"Could not remove all hooks: {error}.", "Fix this and run the command again."
         ) from error
     for path in removed:
-        yield f"Removed {path}"
+        if path.exists():
+            yield f"Removed our lines from {path}; yours stay."
+        else:
+            yield f"Removed {path} (it had only what we wrote)."
     yield "All our hooks were removed, and are not installed again on this machine."
     yield "Commits are still synced: they are noticed within a second."
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from ..errors import DestinationError, GitError, GitSyncError, RestoreError
-from .checkout import check_out, make_room, tree_of
+from .local.checkout import check_out, make_room, tree_of
 from .local.git import run_git
 from .local.mirror import Mirror
 from .local.objects import EXECUTABLE_MODE, is_safe, list_synced, list_tree

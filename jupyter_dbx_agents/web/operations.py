@@ -15,6 +15,7 @@ from ..agents.databricks.tools import DatabricksTools, ToolsStatus
 from ..agents.mcp.servers import McpServerModel, McpServers
 from ..agents.roster import AgentStatus
 from ..agents.tracing import SessionTracer
+from ..background import BackgroundTasks
 from ..errors import RequestError
 from ..git_sync import GitSync
 from ..lifecycle.continuity import Continuity
@@ -59,7 +60,8 @@ class Services:
 
     ``status`` returns the model of the whole server; ``install`` starts an agent's installation,
     ``update_tools`` that of Databricks' tools; ``use_theme`` is called with the theme of the
-    owner's page; ``find_files`` returns which paths are files where a terminal's program works.
+    owner's page; ``find_files`` returns which paths are files where a terminal's program works;
+    ``background`` has what goes on when its request has been answered.
     What types into terminals is not an operation: an agent in a terminal, which can call each of
     these, could answer what it asks itself.
     """
@@ -79,6 +81,7 @@ class Services:
     find_files: Callable[[str, list[str]], Awaitable[dict[str, str]]]
     databricks: DatabricksTools
     update_tools: Callable[[], None]
+    background: BackgroundTasks
 
 
 # Called with the services, the body, and what the path names.

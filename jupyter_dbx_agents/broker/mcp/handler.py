@@ -12,13 +12,10 @@ from collections.abc import AsyncIterator
 from http import HTTPStatus
 
 from tornado import web
-from tornado.iostream import StreamClosedError
 
 from ..._version import __version__
-from ..call import AGENT_STALLED, BROKER_FAILED
-from ..gateway_errors import GatewayGoneError
 from ..ledger import printable_path
-from ..model_proxy import JOINED_AT_ONCE_BYTES, AgentStalledError, ModelProxyHandler
+from ..model_proxy import JOINED_AT_ONCE_BYTES, ModelProxyHandler
 from ..refusals import Refusal, not_served
 from . import messages
 from .catalog import ServerState, StandIn, StandInError
@@ -236,26 +233,20 @@ class McpHandler(ModelProxyHandler):
         self.set_status(status)
 
     async def _pass_on_all(self, parts: AsyncIterator[bytes]) -> None:
-        first = asyncio.ensure_future(anext(parts, b""))
-        try:
-            # A short answer is sent in one piece; of a long one the head comes at once.
-            await asyncio.wait({first}, timeout=HEAD_SECONDS)
-            if not first.done():
-                await self._flush()
-            await self._pass_on(await first)
-            async for part in parts:
-                await self._pass_on(part)
-        except (CutError, GatewayGoneError) as cut:
-            self._abort(str(cut))
-        except StreamClosedError:
-            self._abort("client disconnected")
-        except AgentStalledError:
-            self._abort(AGENT_STALLED)
-        except Exception:  # tornado would end the answer as if it were complete
-            self._abort(BROKER_FAILED)
-            raise
-        finally:
-            first.cancel()
+        with self.aborts_when_cut():
+            first = asyncio.ensure_future(anext(parts, b""))
+            try:
+                # A short answer is sent in one piece; of a long one the head comes at once.
+                await asyncio.wait({first}, timeout=HEAD_SECONDS)
+                if not first.done():
+                    await self._flush()
+                await self._pass_on(await first)
+                async for part in parts:
+                    await self._pass_on(part)
+            except CutError as cut:
+                self._abort(str(cut))
+            finally:
+                first.cancel()
 
 
 async def _parsed(body: bytes) -> Message:

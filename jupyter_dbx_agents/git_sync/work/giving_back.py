@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import DbxAgentsError, DestinationError, GitError
-from ..checkout import make_room, tree_of
+from ..local.checkout import make_room, tree_of
 from ..local.objects import is_safe
 from ..local.repository import Repository
 from ..remote.bundles import index_bundle

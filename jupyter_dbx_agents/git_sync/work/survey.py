@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..checkout import tree_of
+from ..local.checkout import tree_of
 from ..local.repository import Repository
 
 _STATUS = (
