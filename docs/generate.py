@@ -49,6 +49,9 @@ ADVICE = {
     "Not synced, or not safe: ….": "jupyter dbx-agents sync says why for each project.",
     "Problems found: … with the server; with the agents: …": "Each line above says what to do.",
     "Problems found: ….": "Each line above says what to do.",
+    "Its tools take … KiB, and those of all servers may take … KiB. Switch one off.": (
+        "jupyter dbx-agents mcp disable NAME"
+    ),
     "The answer is larger than … MiB.": "Add a narrower server, and switch this one off.",
     "The workspace refuses it: …": "The reason is the workspace's own.",
     "The workspace …: …": "Try again; the reason is the workspace's own.",

@@ -75,7 +75,7 @@ def test_an_agent_answers_with_rows_of_the_sample_table_once_its_owner_allows_th
     lab.card("Claude Code").click()
     lab.until_screen("for shortcuts", 120)
     # An Enter right behind so much text is taken for a part of it.
-    lab.page.keyboard.insert_text(f"tool: {SPACE_ID} {json.dumps(QUESTION)}")
+    lab.page.keyboard.insert_text(f"tool: query_space_{SPACE_ID} {json.dumps(QUESTION)}")
     lab.until_screen(r'by city\?"\}')
     lab.page.keyboard.press("Enter")
     asked = lab.until_screen(r"Do you want to proceed\?", 120)
