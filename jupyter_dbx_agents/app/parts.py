@@ -200,8 +200,8 @@ class Parts:
         home = self.environment.home
         self.databricks_cli = DatabricksCli(self.environment, parent=self._app)
         self.skills = Skills(home, self.api, self.pats.current, parent=self._app)
-        self.databricks = DatabricksTools(self.databricks_cli, self.skills, parent=self._app)
-        tools = self.databricks
+        tools = DatabricksTools(self.databricks_cli, self.skills, parent=self._app)
+        self.databricks = tools
         tools.on_change.append(lambda: self.emit("databricks", tools.status()))
 
     def _build_attention(self) -> None:

@@ -18,7 +18,7 @@ from ..agents.tracing import SessionTracer
 from ..background import BackgroundTasks
 from ..errors import RequestError
 from ..git_sync import GitSync
-from ..lifecycle.continuity import Continuity
+from ..lifecycle.continuity import Choice, Continuity
 from ..lifecycle.sessions import OpenSessions
 from ..local_channel.paths import (
     AGENTS_PATH,
@@ -248,14 +248,22 @@ async def get_continuity(services: Services, _body: Body) -> Reply:
     return {"status": services.continuity.status(), "offer": offer}
 
 
+async def patch_continuity(services: Services, body: Body) -> Reply:
+    """Replace the list of more files to keep."""
+    if unknown := sorted(set(body) - {"dotfiles"}):
+        raise RequestError(f"“{unknown[0]}” is not a setting of this.", "Set dotfiles.")
+    services.continuity.name_dotfiles(body.get("dotfiles"))
+    return dict(services.continuity.status())
+
+
 async def delete_continuity(services: Services, _body: Body) -> Reply:
     """Delete what is kept beside the projects' commits."""
     return dict(await services.continuity.forget())
 
 
-async def post_come_back(services: Services, _body: Body) -> Reply:
-    """Bring everything back: projects, conversations, history, terminals."""
-    return {"steps": await services.continuity.restore()}
+async def post_come_back(services: Services, body: Body) -> Reply:
+    """Bring back what is chosen, or everything: projects, conversations, history, terminals."""
+    return {"steps": await services.continuity.restore(Choice.from_body(body))}
 
 
 async def get_conversations(services: Services, _body: Body) -> Reply:
@@ -339,7 +347,11 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     ATTENTION_PATH: {"GET": get_attention},
     f"{ATTENTION_PATH}/report": {"POST": post_report},
     f"{ATTENTION_PATH}/seen": {"POST": post_seen},
-    CONTINUITY_PATH: {"GET": get_continuity, "DELETE": delete_continuity},
+    CONTINUITY_PATH: {
+        "GET": get_continuity,
+        "PATCH": patch_continuity,
+        "DELETE": delete_continuity,
+    },
     f"{CONTINUITY_PATH}/restore": {"POST": post_come_back},
     CONVERSATIONS_PATH: {"GET": get_conversations},
     f"{CONVERSATIONS_PATH}/search": {"POST": post_search},
