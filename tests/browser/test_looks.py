@@ -1,7 +1,7 @@
 """What people see, in both themes: pictures for them to look at, and what axe-core says of it.
 
-The pictures go to ``build/screenshots``; three of them are in the README, which ``make
-screenshots`` renews.
+The pictures go to ``build/screenshots``; three of them are in the README, and one of
+``test_mcp_panel``, which ``make screenshots`` renews.
 """
 
 import re
