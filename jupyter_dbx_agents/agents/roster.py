@@ -80,6 +80,7 @@ class AgentStatus(TypedDict):
     dialect: Dialect
     model: str
     model_is_chosen: bool
+    takes_prompt: bool
     mcp_servers: dict[str, McpServerStatus]
     message: str
     hint: str
@@ -172,6 +173,7 @@ class AgentRoster(LoggingConfigurable):
             "dialect": agent.dialect,
             "model": choice.model or agent.default_model(self._models),
             "model_is_chosen": choice.model is not None,
+            "takes_prompt": bool(agent.first_prompt),
             "mcp_servers": {
                 n: cast(McpServerStatus, shown_server(server))
                 for n, server in choice.mcp_servers.items()

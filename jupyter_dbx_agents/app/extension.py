@@ -147,7 +147,7 @@ class DbxAgentsApp(ExtensionApp):
     @fatal
     def initialize_handlers(self) -> None:
         """Register the REST routes, and the terminals' websocket before Jupyter's own."""
-        configure_page(self.server)
+        configure_page(self.server, self.environment.home, self.parts.projects)
         self.handlers.extend(browser_routes(self.services, self.environment.home / UPLOADS_FOLDER))
         self.handlers.extend([*rest_routes(self.services), *terminal_routes()])
 

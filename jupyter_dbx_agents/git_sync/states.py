@@ -157,12 +157,14 @@ class WorkStatus(TypedDict):
     """Whether a project's work in progress is in the workspace.
 
     ``kept_at`` is of when it is, '' if there is none there; ``pending`` is whether something has
-    changed since; ``left_out`` names what is never kept; ``files`` counts what is not committed.
+    changed since; ``left_out`` names what is never kept; ``files`` counts what is not committed;
+    ``branch`` is the one that is checked out, '' for none.
     """
 
     kept_at: str
     pending: bool
     files: int
+    branch: str
     message: str
     left_out: list[Remark]
 
@@ -212,4 +214,11 @@ def bare_status(name: str, state: SyncState, message: str = "", hint: str = "") 
 
 def no_work() -> WorkStatus:
     """Return the model where nothing is known of work in progress."""
-    return {"kept_at": "", "pending": False, "files": 0, "message": "", "left_out": []}
+    return {
+        "kept_at": "",
+        "pending": False,
+        "files": 0,
+        "branch": "",
+        "message": "",
+        "left_out": [],
+    }

@@ -19,6 +19,7 @@ from ..workspace_api import WorkspaceApi
 from .assembly import Assembly
 from .ending import Endings, Forgotten, forget
 from .hooks.guest import Guest
+from .local.creation import create_repository
 from .local.git import git_environment
 from .local.projects import (
     AGENTS_WORKTREES,
@@ -260,6 +261,15 @@ class GitSync(LoggingConfigurable):
     def folders(self) -> tuple[Path, ...]:
         """Return the folders of all projects here."""
         return tuple(sorted(worker.location.folder for worker in self._workers.values()))
+
+    async def create(self, name: str) -> Path:
+        """Make a new project with an empty repository, and return its folder.
+
+        Raises GitSyncError for a name that is taken or that cannot be a folder's.
+        """
+        folder = await asyncio.to_thread(create_repository, self._projects, name, self._environment)
+        await self._watch.search()
+        return folder
 
     async def sync_now(
         self, name: str | None = None, *, takes_over: bool = False

@@ -149,8 +149,8 @@ class OpenSessions:
 def shell_that_starts(words: Sequence[str]) -> list[str]:
     """Return the command line of an interactive shell that begins with a command.
 
-    As the launcher does it: the command runs at the first prompt, so that it is a job like any
-    other, and the shell remains.  It is not typed, since a prompt for a token may come first.
+    The command runs at the first prompt, so that it is a job like any other, and the shell remains
+    when it ends.  It is not typed, since a prompt for a token may come first.
     """
     command = shlex.join(words)
     begin = f"PROMPT_COMMAND=$_begun; unset _begun; history -s {shlex.quote(command)}; {command}"

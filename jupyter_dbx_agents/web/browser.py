@@ -30,12 +30,13 @@ from .operations import (
     post_sync,
 )
 from .pages import PageFileHandler, PageHandler
-from .phone.actions import MOST_TEXT_CHARACTERS, given_text, start
+from .phone.actions import given_text, start
 from .phone.handlers import HOME_PATH, SESSIONS_PATH, session_routes
 from .phone.once import OnceOnly
 from .phone.page import Start
 from .plain_page import STYLE_FILE, Problem, render_page
 from .rest import Route
+from .starting import MOST_TEXT_CHARACTERS
 from .uploads import MOST_UPLOAD_BYTES, UploadHandler
 
 # The page's forms are REST operations, with their fields as the body.
@@ -196,10 +197,12 @@ class PageRedirectHandler(ExtensionHandlerMixin, JupyterHandler):
         self.redirect(url_path_join(self.base_url, HOME_PATH))
 
 
-def configure_page(server: ServerApp) -> None:
+def configure_page(server: ServerApp, home: Path, projects: Path) -> None:
     """Add to JupyterLab's page what our front end needs before its first request."""
     page = server.web_app.settings.setdefault("page_config_data", {})
     page["dbxAgentsRoot"] = server.root_dir  # JupyterLab's own option may begin with ``~``
+    page["dbxAgentsHome"] = str(home)
+    page["dbxAgentsProjects"] = str(projects)
     page["dbxAgentsMostUploadBytes"] = MOST_UPLOAD_BYTES
 
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, TypedDict
 
 from ..agents import AgentRoster
@@ -39,6 +40,7 @@ from ..pat import PatRotator, SignIn, parse_pat
 from ..pat.rotator import PatStatus
 from ..pat.sign_in import SignInAttempt
 from ..terminals.answers.theme import Theme, parse_colour
+from .starting import start_agent
 
 MOST_BODY_BYTES = 64 * 1024
 # Those of one line of a terminal; it has no more room.
@@ -169,6 +171,14 @@ async def post_install(services: Services, _body: Body, name: str) -> AgentStatu
     return model
 
 
+async def post_start(services: Services, body: Body, name: str) -> Reply:
+    """Start an agent in a new terminal; return the terminal's name."""
+    folder = Path(_text(body, "folder")) if body.get("folder") else None
+    prompt = _text(body, "prompt") if "prompt" in body else ""
+    terminal = await start_agent(services.agents, services.sessions, name, folder, prompt)
+    return {"terminal": terminal.term_name}
+
+
 async def post_check(services: Services, _body: Body, name: str) -> Reply:
     """Check an agent's program and files, and call its model."""
     return {"checks": [asdict(check) for check in await services.agents.check(name)]}
@@ -215,6 +225,11 @@ async def post_databricks(services: Services, _body: Body) -> ToolsStatus:
     """Start to bring Databricks' own tools up to date."""
     services.update_tools()
     return services.databricks.status()
+
+
+async def post_project(services: Services, body: Body) -> Reply:
+    """Make a new project: a folder with an empty repository."""
+    return {"folder": str(await services.git_sync.create(_text(body, "name")))}
 
 
 async def get_projects(services: Services, _body: Body) -> Reply:
@@ -336,6 +351,7 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     AGENTS_PATH: {"GET": get_agents},
     _AGENT: {"GET": get_agent, "PATCH": patch_agent, "DELETE": delete_agent},
     f"{_AGENT}/install": {"POST": post_install},
+    f"{_AGENT}/start": {"POST": post_start},
     f"{_AGENT}/check": {"POST": post_check},
     MCP_PATH: {"GET": get_mcp, "POST": post_mcp},
     f"{MCP_PATH}/{{name}}": {"PATCH": patch_mcp, "DELETE": delete_mcp},
@@ -356,7 +372,7 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     CONVERSATIONS_PATH: {"GET": get_conversations},
     f"{CONVERSATIONS_PATH}/search": {"POST": post_search},
     f"{CONVERSATIONS_PATH}/resume": {"POST": post_resume},
-    PROJECTS_PATH: {"GET": get_projects},
+    PROJECTS_PATH: {"GET": get_projects, "POST": post_project},
     f"{PROJECTS_PATH}/sync": {"POST": post_sync},
     f"{PROJECTS_PATH}/restore": {"POST": post_restore},
     f"{PROJECTS_PATH}/forget": {"POST": post_forget},

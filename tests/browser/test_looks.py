@@ -5,6 +5,7 @@ screenshots`` renews.
 """
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from jupyter_dbx_agents.agents import AGENTS
+from tests.support import speaking_agent
 from tests.support.effort import IS_LONG
 from tests.support.lab_page import DIALOG, LabPage
 from tests.support.running_app import RunningApp, eventually
@@ -38,6 +40,9 @@ ROWS: list[dict[str, Any]] = [
     {"name": f"{LONG_NAME}-too", "state": "synced", "history": {"safe_at": NEXT_TRY}},
     {"name": "a link", "state": "unfit", "message": "It is a link to another folder."},
 ]
+# Those of a large window, a small one, and a phone.
+WIDTHS = (1400, 1024, 390)
+NARROW = 700
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
 
@@ -71,7 +76,7 @@ def as_if_installed(route: Route) -> None:
 
 @pytest.mark.parametrize("name", THEMES)
 def test_dialog_launcher_and_panel_are_pictured_and_accessible(
-    lab: LabPage, app: RunningApp, axe: str, name: str
+    lab: LabPage, app: RunningApp, axe: str, name: str, tmp_path: Path
 ):
     lab.use_theme(THEMES[name])
     lab.page.route("**/dbx-agents/api/status?*", as_if_installed)
@@ -87,7 +92,6 @@ def test_dialog_launcher_and_panel_are_pictured_and_accessible(
     assert violations(lab.page, axe, DIALOG) == []
     lab.give_token(app.control.mint(app.lines["owner"]).token_value)
     expect(lab.dialog).to_have_count(0)
-    shoot(lab.page, f"launcher-{name}")
     lab.open_terminal()
     lab.type("git init -q hello && cd hello && date > today.txt && git add .")
     lab.type(COMMIT)
@@ -97,6 +101,27 @@ def test_dialog_launcher_and_panel_are_pictured_and_accessible(
     shoot(lab.page, f"panel-{name}")
     assert violations(lab.page, axe, "#jp-DbxAgents-panel") == []
     assert violations(lab.page, axe, ".jp-DbxAgents-StatusItem") == []
+
+    # The launcher, when there is something to show.
+    lab.type("date > tomorrow.txt")
+    lab.type(f"python3 {shutil.copy(speaking_agent.__file__, tmp_path / 'claude')}")
+    lab.type("permission pytest -q")
+    lab.until_screen("said permission")
+    lab.command("filebrowser:activate")
+    lab.page.locator(".lm-TabBar-tab", has_text="Launcher").click()
+    # An event may have brought the agents as they are: the status is read again with a new line.
+    lab.page.evaluate("() => { window.dispatchEvent(new Event('offline')); }")
+    expect(lab.card("Claude Code")).not_to_contain_text("not installed")
+    expect(lab.running("Claude Code")).to_contain_text("asks for permission")
+    expect(lab.launcher).to_contain_text("1 not committed")
+    for width in WIDTHS:
+        if width < NARROW:
+            lab.command("application:toggle-left-area")
+        lab.page.set_viewport_size({"width": width, "height": 800})
+        shoot(lab.page, f"launcher-{width}-{name}")
+        assert violations(lab.page, axe, ".jp-DbxAgents-Launcher:not(.lm-mod-hidden *)") == []
+        assert lab.launcher.evaluate("it => it.scrollWidth - it.clientWidth") == 0
+    lab.command("application:toggle-left-area")
 
 
 @pytest.mark.parametrize("name", THEMES)

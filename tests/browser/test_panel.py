@@ -1,4 +1,4 @@
-"""The panel, the launcher's projects and the status bar: what they show, and what a click does."""
+"""The panel and the status bar: what they show, and what a click does."""
 
 import functools
 import itertools
@@ -93,17 +93,6 @@ def commit(app: RunningApp, name: str) -> None:
         return any(p["name"] == name and p["state"] == "synced" for p in projects)
 
     eventually(is_synced, 60, f"{name} is synced")
-
-
-def test_a_project_on_the_launcher_opens_its_folder_and_a_terminal_in_it(
-    lab: LabPage, app: RunningApp
-):
-    commit(app, "on the launcher")
-    lab.open_launcher()
-    card = lab.page.locator('.jp-LauncherCard[data-category="Projects"]:visible')
-    card.filter(has_text="on the launcher").click()
-    lab.until_screen(r"projects/on the launcher[$#]$")
-    expect(lab.page.locator(".jp-DirListing-item", has_text="file")).to_be_visible()
 
 
 def test_the_status_bar_says_the_token_in_a_narrow_window_and_leads_on_by_keyboard(lab: LabPage):
@@ -267,65 +256,6 @@ def test_where_model_calls_go_is_told_with_its_reason_and_their_latency_drawn(
     expect(row).to_contain_text("3.0 s")
     chart = row.get_by_role("img", name="Latency of the last calls")
     expect(chart.locator("polyline")).to_have_attribute("points", "0.0,11.2 48.0,0.0")
-
-
-def test_an_agent_that_is_not_ready_says_so_on_its_card_and_in_the_palette(
-    lab: LabPage, app: RunningApp
-):
-    task = {"name": "install-codex", "title": "Install Codex", "state": "running", "hint": ""}
-    task |= {"message": "40 of 100 MB"}
-
-    def change(status: dict[str, Any]) -> None:
-        uninstall(status)
-        status["startup"] = [task | {"progress": 0.4}]
-
-    show_changed(lab, change)
-    lab.open_launcher()
-    expect(lab.card("Codex").locator("p")).to_have_text("Codex (not installed yet)")
-    lab.card("Codex").click()
-    expect(lab.toast("Codex is not installed yet. Installing: 40 of 100 MB")).to_be_visible()
-    lab.command("apputils:activate-command-palette")
-    lab.page.keyboard.insert_text("Start ")
-    items = lab.page.locator(".lm-CommandPalette-itemLabel")
-    for agent in app.status()["agents"]:
-        expect(items.filter(has_text=f"Start {agent['title']}")).to_be_visible()
-    lab.page.keyboard.insert_text("Hermes")
-    active = lab.page.locator(".lm-CommandPalette-item.lm-mod-active")
-    expect(active).to_contain_text("Start Hermes")  # or the palette passes over Enter
-    lab.page.keyboard.press("Enter")
-    expect(
-        lab.toast("Hermes is not installed yet. Install it from the Databricks agents panel")
-    ).to_be_visible()
-    expect(lab.page.locator(".jp-Terminal")).to_have_count(0)
-    show_changed(lab, lambda status: [agent.update(installed=True) for agent in status["agents"]])
-    expect(lab.card("Codex").locator("p")).to_have_text("Codex")
-    title = re.compile("^Start Codex in the projects folder")
-    expect(lab.card("Codex")).to_have_attribute("title", title)
-
-
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        ({"status": 429, "json": {"message": "There are 250 terminals."}}, "There are 250"),
-        ({"status": 502, "body": "<html>"}, "The app is restarting"),
-        (None, "The server is not responding. Check your connection"),
-    ],
-)
-def test_an_agent_that_cannot_be_started_says_why(
-    lab: LabPage, answer: dict[str, Any] | None, said: str
-):
-    def refuse(route: Route) -> None:
-        if route.request.method != "POST":
-            route.fallback()  # JupyterLab's regular look
-        elif answer is None:
-            route.abort()
-        else:
-            route.fulfill(**answer)
-
-    show_changed(lab, lambda status: [agent.update(installed=True) for agent in status["agents"]])
-    lab.page.route("**/api/terminals?*", refuse)
-    lab.section("Agents").get_by_role("button", name="Start Codex").click()
-    expect(lab.toast("Codex: ").filter(has_text=said)).to_be_visible()
 
 
 def test_a_part_that_cannot_be_drawn_says_so_beside_the_others_until_it_can(lab: LabPage):

@@ -262,7 +262,7 @@ def test_an_agent_starts_in_the_folder_that_is_open(lab: LabPage, app: RunningAp
     lab.command("filebrowser:open-path", path="projects/a folder")
     lab.open_launcher()
     card = lab.card("Claude Code")
-    expect(card).to_have_attribute("title", "Start Claude Code in projects/a folder")
+    expect(card).to_have_attribute("title", re.compile("^Start Claude Code in ~/projects/a folder"))
     card.click()
     lab.until_screen(r"(?m)^in .*/projects/a folder$")
     lab.until_screen(r"[$#]$")

@@ -188,3 +188,28 @@ async def test_a_restore_that_was_cut_off_is_named_and_is_no_project(site: Site)
     await sync.install_hooks()
     [status] = sync.status()
     assert (status["name"], status["state"]) == (".restoring-x", "unfit")
+
+
+async def test_a_new_project_is_an_empty_repository_on_main_or_the_branch_of_the_users_choice(
+    site: Site,
+) -> None:
+    sync = site.git_sync()
+    await sync.start()
+    folder = await sync.create("new one")
+    assert folder == site.projects / "new one"
+    assert site.git("new one", "symbolic-ref", "HEAD") == "refs/heads/main"
+    assert {each["name"] for each in sync.status()} == {"new one"}
+    site.git("new one", "config", "--global", "init.defaultBranch", "trunk")
+    await sync.create("other")
+    assert site.git("other", "symbolic-ref", "HEAD") == "refs/heads/trunk"
+    with pytest.raises(GitSyncError, match="a folder “other” already") as refused:
+        await sync.create("other")
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize("name", ["", " ", "../up", "a/b", ".git", "-x", "a\nb", " a", "x" * 256])
+async def test_a_name_that_cannot_be_a_folders_makes_no_project(site: Site, name: str) -> None:
+    with pytest.raises(GitSyncError, match="cannot be a project's name") as refused:
+        await site.git_sync().create(name)
+    assert refused.value.hint
+    assert not [*site.projects.iterdir()]

@@ -603,3 +603,16 @@ async def test_many_changed_files_come_back(site: Site) -> None:
     assert restored.work == f"Work in progress is back: {count} files."
     assert site.git("p", *STATUS) == status
     print(f"{count} files: {again:.1f} s for one more change")
+
+
+async def test_the_status_counts_what_is_not_committed_and_names_the_branch(site: Site) -> None:
+    folder = site.make("p", a="1")
+    keeper = await keep(site)
+    assert (keeper.model()["files"], keeper.model()["branch"]) == (0, "main")
+    site.git("p", "switch", "-q", "-c", "a/b")
+    write(folder, a="2", b="new")
+    await keeper.look()
+    assert (keeper.model()["files"], keeper.model()["branch"]) == (2, "a/b")
+    site.git("p", "switch", "-q", "--detach")
+    await keeper.look()
+    assert keeper.model()["branch"] == ""

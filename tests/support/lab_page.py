@@ -75,6 +75,7 @@ class LabPage:
         self.dialog: Locator = page.locator(DIALOG)
         self.status: Locator = page.locator(".jp-DbxAgents-StatusItem button")
         self.panel: Locator = page.locator("#jp-DbxAgents-panel")
+        self.launcher: Locator = page.locator(".jp-DbxAgents-Launcher:visible")
         self.hint: Locator = page.locator(".jp-DbxAgents-hint")
         self.notice: Locator = page.locator(".jp-DbxAgents-banner")
 
@@ -169,6 +170,10 @@ class LabPage:
         """The card of a plain terminal in the launcher in front."""
         cards = self.page.locator('.jp-LauncherCard[data-category="Other"]:visible')
         return cards.filter(has_text="Terminal")
+
+    def running(self, title: str) -> Locator:
+        """The card of a session in the launcher in front."""
+        return self.launcher.locator(".jp-DbxAgents-running button").filter(has_text=title)
 
     def card(self, title: str) -> Locator:
         """An agent's card in the launcher in front."""

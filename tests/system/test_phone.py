@@ -321,3 +321,45 @@ def test_a_bad_start_is_refused_with_a_word_and_starts_nothing(
     assert (answer.status_code, refusal[1] in answer.text) == (refusal[0], True), answer.text
     assert len(owner.json("GET", "/api/terminals")) == before
     assert not claude.exists()
+
+
+API = "/dbx-agents/api/agents"
+
+
+def test_the_launcher_starts_an_agent_in_a_folder_with_a_prompt(
+    owner: Browser, home: Path, claude: Path
+):
+    folder = home / "a folder"
+    folder.mkdir(exist_ok=True)
+    prompt = '--help "$(touch x)" Grüße'
+    body = {"folder": str(folder), "prompt": prompt}
+    name = owner.json("POST", f"{API}/claude-code/start", body)["terminal"]
+    eventually(lambda: claude.exists() and claude.read_text().endswith("\n"), 20, "the agent")
+    assert json.loads(claude.read_text()) == [str(folder), "--", prompt]
+    assert name in [each["name"] for each in owner.json("GET", "/api/terminals")]
+    owner.http.delete(f"/api/terminals/{name}")
+
+
+@pytest.mark.parametrize(
+    ("agent", "body", "refusal"),
+    [
+        ("nobody", {}, (404, "There is no agent")),
+        ("codex", {}, (409, "is not installed, or is off")),
+        ("claude-code", {"folder": "/no/such"}, (404, "There is no folder /no/such")),
+        ("claude-code", {"folder": "projects"}, (404, "There is no folder projects")),
+        ("claude-code", {"folder": 5}, (400, "no string “folder”")),
+        ("claude-code", {"prompt": ["x"]}, (400, "no string “prompt”")),
+        ("claude-code", {"prompt": "a\x1bb"}, (400, "control characters")),
+    ],
+)
+def test_the_launchers_bad_start_is_refused_with_a_word_and_starts_nothing(
+    owner: Browser, claude: Path, agent: str, body: dict[str, Any], refusal: tuple[int, str]
+):
+    before = len(owner.json("GET", "/api/terminals"))
+    answer = owner.http.post(f"{API}/{agent}/start", json=body)
+    assert (answer.status_code, refusal[1] in answer.json()["message"]) == (refusal[0], True), (
+        answer.text
+    )
+    assert answer.json()["hint"]
+    assert len(owner.json("GET", "/api/terminals")) == before
+    assert not claude.exists()

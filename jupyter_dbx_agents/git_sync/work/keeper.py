@@ -54,7 +54,7 @@ class WorkKeeper:
         self._tree, self._failures, self._next_try_at, self._count = "", 0, 0.0, 0
         self._is_new = True
         self.kept_at, self.message = "", ""
-        self.files = 0  # not committed
+        self.files, self.branch = 0, ""  # how many are not committed, and on which
         self.left_out: dict[str, str] = {}
 
     @property
@@ -69,6 +69,7 @@ class WorkKeeper:
             "kept_at": self.kept_at,
             "pending": self.is_pending,
             "files": self.files,
+            "branch": self.branch,
             "message": self.message,
             "left_out": listed,
         }
@@ -85,7 +86,7 @@ class WorkKeeper:
             if self.sync.marker is None and await self.sync.repository.head() is not None:
                 return False  # the history comes first
             found = await survey(self.sync.repository)
-            self.files = len(found.entries)
+            self.files, self.branch = len(found.entries), found.branch
             if self.sync.marker is None and found.is_clean:
                 return False
             if not self._is_due(found, at_once):
@@ -192,8 +193,8 @@ class WorkKeepers:
             started = time.monotonic()
             if not (self._is_waiting() or self.is_off):
                 for keeper in self._current():
-                    before = keeper.files
-                    if await keeper.look() or keeper.files != before:
+                    before = keeper.files, keeper.branch
+                    if await keeper.look() or (keeper.files, keeper.branch) != before:
                         changed()
             self.looks += 1
             spent = time.monotonic() - started

@@ -44,8 +44,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Survey:
-    """What differs from HEAD's commit (``head``, '' before the first one on ``branch``).
+    """What differs from HEAD's commit (``head``, '' before the first one).
 
+    ``branch`` is the one that is checked out, '' for none.
     ``operation`` has the files in the git folder of a rebase or merge, by their names there.
     ``fingerprint`` changes with any of it, and with the content of the files.
     """
@@ -91,8 +92,8 @@ def _parse(output: bytes) -> tuple[str, str, list[Entry]]:
         line = os.fsdecode(record)
         if line.startswith("# branch.oid ") and not line.endswith("(initial)"):
             head = line.rpartition(" ")[2]
-        elif line.startswith("# branch.head "):
-            branch = line.rpartition(" ")[2]
+        elif line.startswith("# branch.head ") and not line.endswith(" (detached)"):
+            branch = line.removeprefix("# branch.head ")
         elif line[:1] in ("1", "u", "?"):
             entries += _entry(line)
     return head, branch, entries

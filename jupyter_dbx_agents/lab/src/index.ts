@@ -4,13 +4,13 @@
  * `:status` is needed by all.  Imports go down: `panel`, the other parts, `status`, `server`.
  *
  * - A status: `status/store.ts` requests it once and receives changes over a websocket; its signal
- *   redraws `status/item.ts`, `panel/view.tsx`, the cards of `launcher/` and the terminals' names.
+ *   redraws `status/item.ts`, `panel/view.tsx`, `launcher/home.tsx` and the terminals' names.
  * - A token: when one is needed, `token/flow.ts` opens `token/dialog.tsx` and posts what is pasted
  *   through `server/requests.ts`; the reply goes into the store.
  * - A click in the panel: a section of `panel/view.tsx` calls `panel/actions.ts`, which sends a
  *   request or executes a command of another plug-in.
- * - An agent: the command of its card, in `launcher/agents.ts`, creates a terminal on the server with
- *   the agent in its shell, and opens its tab.
+ * - An agent: its card in `launcher/start.tsx`, or the palette, executes the command in
+ *   `launcher/agents.ts`; the server starts the agent in a terminal, whose tab opens.
  * - A need: `attention/plugin.ts` puts each agent's state on its tab, counts those that need the
  *   owner in the page's title, and tells of each once, through `attention/teller.ts`.
  * - A terminal: `terminals/plugin.ts` extends each new tab; input goes through `terminals/link.ts`,

@@ -50,6 +50,11 @@ export function tokenText(count: number): string {
   return count < 1e6 ? `${Math.round(count / 1e3)}k` : `${Number((count / 1e6).toFixed(2))}M`;
 }
 
+/** Return a model's name without what the names of a workspace's models begin with. */
+export function shortModel(model: string): string {
+  return model.replace(/^(?:system\.ai\.)?databricks-(?:claude-|gemini-)?/, '');
+}
+
 // A terminal would act on these if they were typed: line ends, escape sequences, ^C.
 const CONTROL = /\p{Cc}/u;
 

@@ -10,8 +10,8 @@ const LEVELS = [
   ['server'],
   ['settings', 'status'],
   ['screen', 'widgets'],
-  ['attention', 'continuity', 'files', 'launcher', 'terminals', 'token'],
-  ['panel'],
+  ['attention', 'continuity', 'files', 'terminals', 'token'],
+  ['launcher', 'panel'],
   ['index']
 ];
 const MODULES = readdirSync('src', { recursive: true, encoding: 'utf-8' }).filter(name =>

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { nameOf, needsOf, nextNeed, sessionIn, Told } from '../src/attention/needs';
+import { nameOf, needsOf, nextNeed, sessionIn, sessionsOf, Told } from '../src/attention/needs';
 import type { AgentSession, Status } from '../src/status/model';
 
 const trans = {
@@ -23,6 +23,20 @@ test('what works or is idle needs nobody', () => {
   );
   assert.deepEqual(needsOf({}), []);
   assert.equal(sessionIn(all, 'b')?.state, 'working');
+});
+
+test('what runs are the agents in their order, and then the terminals without one', () => {
+  const background = session('bg', 'working', 0, { terminal: null });
+  const known = { ...status(session('2', 'idle'), background, session('9', 'done')) };
+  const terminals = [{ name: '1', foreground: 'vim' }];
+  assert.deepEqual(
+    sessionsOf({ ...known, terminals }, ['1', '2']).map(({ id, program }) => [id, program]),
+    [
+      ['2', undefined],
+      ['bg', undefined],
+      ['1', 'vim']
+    ]
+  );
 });
 
 test('the next need is the one after that in front, and the first after the last', () => {

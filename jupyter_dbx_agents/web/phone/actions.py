@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,8 +11,8 @@ from ...errors import RequestError
 from ...terminals.screen.renderer import ScreenError
 from ...terminals.terminal import Terminal
 from ..operations import Services
+from ..starting import clean_text, start_agent
 
-MOST_TEXT_CHARACTERS = 4000
 # Agents take what arrives at once for a paste, and an Enter in it for a part of the text.
 ENTER_SECONDS = 0.2
 ENTER, ESCAPE = "\r", "\x1b"
@@ -60,23 +59,9 @@ async def start(services: Services, agent: str, folder: str, prompt: str) -> str
 
     Raises RequestError.
     """
-    chosen = services.agents.agent(agent)
-    status = services.agents.model(agent)
-    if not status["enabled"] or not status["installed"]:
-        raise RequestError(
-            f"{chosen.title} is not installed, or is off.",
-            f"Install it: {chosen.install_command}",
-            status=409,
-        )
-    text = clean_text(prompt).strip()
-    if text and not chosen.first_prompt:
-        raise RequestError(
-            f"{chosen.title} cannot be started with a prompt.",
-            "Start it without one, and type it there.",
-        )
-    words = [word.replace("{}", text) for word in chosen.first_prompt] if text else []
     place = await _folder(services, folder)
-    return services.sessions.start([chosen.command, *words], place).identity
+    terminal = await start_agent(services.agents, services.sessions, agent, place, prompt)
+    return terminal.identity
 
 
 async def _folder(services: Services, name: str) -> Path | None:
@@ -99,25 +84,6 @@ def given_text(arguments: Mapping[str, list[bytes]], name: str) -> str:
         return arguments.get(name, [b""])[-1].decode()
     except UnicodeDecodeError:
         raise RequestError("The text is not UTF-8.", "Type it again.") from None
-
-
-def clean_text(text: str) -> str:
-    """Return text with line feeds only at its lines' ends.
-
-    Raises RequestError for one that is too long, or that has keys in it.
-    """
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if len(text) > MOST_TEXT_CHARACTERS:
-        raise RequestError(
-            f"The text has {len(text):,} characters; at most {MOST_TEXT_CHARACTERS:,} are taken.",
-            "Put it into a file, and send the file's name.",
-            status=413,
-        )
-    if any(unicodedata.category(each) in {"Cc", "Cs"} for each in text.replace("\n", "")):
-        raise RequestError(
-            "The text has control characters.", "Type it, or use the buttons for keys."
-        )
-    return text
 
 
 async def _send(terminal: Terminal, text: str, *, enters: bool) -> str:

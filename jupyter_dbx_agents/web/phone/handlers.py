@@ -12,7 +12,8 @@ from ...terminals.screen.renderer import ScreenError
 from ..operations import Services
 from ..pages import PageFileHandler, PageHandler
 from ..rest import Route
-from .actions import KEYS, MOST_TEXT_CHARACTERS, act, given_text, session_of
+from ..starting import MOST_TEXT_CHARACTERS
+from .actions import KEYS, act, given_text, session_of
 from .once import OnceOnly
 from .page import (
     SCRIPT_FILE,

@@ -1,13 +1,28 @@
 /** Which agents need their owner, and in what words: pure functions of the status. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { type AgentSession, type Status, titleOf } from '../status/model';
+import { type AgentSession, programIn, type Status, titleOf } from '../status/model';
 
 const NEEDS = new Set(['permission', 'question', 'failed', 'done']);
 
 /** Return the sessions that need the owner, the most urgent first, as the server sorts them. */
 export function needsOf({ attention }: Status): AgentSession[] {
   return (attention ?? []).filter(session => NEEDS.has(session.state));
+}
+
+/** Return what runs, first what needs the owner; `terminals` are the names of those that are open. */
+export function sessionsOf(status: Status, terminals: Iterable<string>): AgentSession[] {
+  const rest = new Set(terminals);
+  const known = (status.attention ?? []).filter(
+    ({ terminal }) => terminal === null || rest.delete(terminal)
+  );
+  return [...known, ...[...rest].map(name => plainSession(status, name))];
+}
+
+/** Return what a terminal without an agent shows. */
+function plainSession(status: Status, terminal: string): AgentSession {
+  const program = programIn(status, terminal);
+  return { id: terminal, terminal, state: '', revision: 0, program };
 }
 
 /** Return what is known of the program in a terminal. */

@@ -1,13 +1,14 @@
-/** The plug-in that puts agents and projects into the launcher, and agents into the palette. */
+/** The plug-in that makes a start page of the launcher, and puts agents into the palette. */
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
-import { ILauncher } from '@jupyterlab/launcher';
+import { ILauncher, Launcher } from '@jupyterlab/launcher';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import * as React from 'react';
 import { IStatusStore } from '../status/store';
-import { AgentLauncher } from './agents';
-import { showProjects } from './projects';
+import { AgentCommands } from './agents';
+import { Home, type Page } from './home';
 
 export const launcher: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-dbx-agents:launcher',
@@ -24,9 +25,21 @@ export const launcher: JupyterFrontEndPlugin<void> = {
     translator: ITranslator | null
   ) => {
     const trans = (translator ?? nullTranslator).load('jupyter_dbx_agents');
-    new AgentLauncher(app, store, { launcher, palette, browser }, trans);
-    if (launcher) {
-      showProjects(app, store, launcher, trans);
-    }
+    new AgentCommands(app, store, { launcher, palette, browser }, trans);
+    fillLaunchers({ app, store, trans });
   }
 };
+
+/**
+ * Draw our content in JupyterLab's launchers, of which it has all else: tabs, commands, items.
+ *
+ * JupyterLab has no place for content other than cards there, and to provide a launcher of one's own
+ * means to disable its plug-in for good: who disabled ours would have none.  Where another extension
+ * has replaced the launcher, it shows the agents' cards, which are added to it as well.
+ */
+function fillLaunchers(page: Page): void {
+  const prototype = Launcher.prototype as unknown as { render: () => React.ReactElement };
+  prototype.render = function (this: Launcher) {
+    return React.createElement(Home, { ...page, launcher: this });
+  };
+}

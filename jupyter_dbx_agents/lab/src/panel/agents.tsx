@@ -2,7 +2,6 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-import { agentIcon } from '../launcher/icons';
 import {
   type Agent,
   installOf,
@@ -12,7 +11,8 @@ import {
   modelProblems,
   type Task
 } from '../status/model';
-import { tokenText } from '../text';
+import { shortModel, tokenText } from '../text';
+import { agentIcon } from '../widgets/icons';
 import { Button, Message, Section, State } from '../widgets/parts';
 import type { Context } from './context';
 
@@ -135,11 +135,6 @@ function AgentLine(
   );
 }
 
-/** Return a model's name without what the agent's models begin with; its tooltip has all of it. */
-function shortName(model: string): string {
-  return model.replace(/^(?:system\.ai\.)?databricks-(?:claude-|gemini-)?/, '');
-}
-
 /** Return what a model takes, in words. */
 function abilities(report: ModelReport, trans: TranslationBundle): string[] {
   const { context_tokens, output_tokens, sees_images, efforts } = report;
@@ -159,7 +154,7 @@ function Model({ agent, report, actions, trans }: LineProps): React.ReactElement
   if (models.length < 2 && !agent.model_is_chosen) {
     return model ? (
       <span className="jp-DbxAgents-quiet jp-DbxAgents-name" title={about}>
-        {shortName(model)}
+        {shortModel(model)}
       </span>
     ) : null;
   }
@@ -175,7 +170,7 @@ function Model({ agent, report, actions, trans }: LineProps): React.ReactElement
     >
       {models.map(one => (
         <option key={one} value={one}>
-          {shortName(one)}
+          {shortModel(one)}
         </option>
       ))}
       {agent.model_is_chosen && <option value="">{trans.__('Default')}</option>}

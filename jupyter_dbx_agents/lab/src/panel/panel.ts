@@ -2,8 +2,8 @@
 
 import type { Message } from '@lumino/messaging';
 import { Panel, type Widget } from '@lumino/widgets';
-import { panelIcon } from '../launcher/icons';
 import { createErrorMessage } from '../widgets/errors';
+import { panelIcon } from '../widgets/icons';
 import type { Context } from './context';
 
 // Only while the panel is shown.

@@ -1,7 +1,7 @@
 /** What runs in the terminals, first what needs the owner; the notebook kernels, and the memory. */
 
 import * as React from 'react';
-import { doingOf, nameOf, needsOf } from '../attention/needs';
+import { doingOf, nameOf, needsOf, sessionsOf } from '../attention/needs';
 import { type AgentSession, programIn, type Status } from '../status/model';
 import { ageText, byteText } from '../text';
 import { Button, Section, State, useNow } from '../widgets/parts';
@@ -10,21 +10,14 @@ import type { Context } from './context';
 // Above this the platform may soon end the container.
 const HIGH_SHARE = 0.85;
 
-/** What a terminal without an agent shows. */
-function plainSession(status: Status, terminal: string): AgentSession {
-  const program = programIn(status, terminal);
-  return { id: terminal, terminal, state: '', revision: 0, program };
-}
-
 export function Sessions(context: Context): React.ReactElement | null {
   const { store, terminals, trans } = context;
   const { status } = store;
-  const running = new Set([...terminals.running()].map(({ name }) => name));
   const kernels = status.sessions?.kernels ?? 0;
-  const sessions = (status.attention ?? []).filter(
-    ({ terminal }) => terminal === null || running.delete(terminal)
+  const sessions = sessionsOf(
+    status,
+    [...terminals.running()].map(({ name }) => name)
   );
-  sessions.push(...[...running].map(name => plainSession(status, name)));
   if (!sessions.length && !kernels) {
     return null;
   }

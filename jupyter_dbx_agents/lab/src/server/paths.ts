@@ -12,6 +12,17 @@ export function browsable(path: string): string | null {
   return path.startsWith(`${root()}/`) ? path.slice(root().length + 1) : null;
 }
 
+/** Return an absolute path as it is shown: `~` is the home folder. */
+export function shown(path: string): string {
+  const home = PageConfig.getOption('dbxAgentsHome');
+  return home && `${path}/`.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
+}
+
+/** Return the folder that all projects are in, where terminals start. */
+export function projectsFolder(): string {
+  return PageConfig.getOption('dbxAgentsProjects');
+}
+
 // Not JupyterLab's own option `serverRoot`, which may begin with "~".
 function root(): string {
   return PageConfig.getOption('dbxAgentsRoot').replace(/\/$/, '');

@@ -450,6 +450,68 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dbx-agents/api/agents/{name}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Such as claude-code */
+                name: components["parameters"]["Agent"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start an agent in a new terminal
+         * @description When it ends, its shell remains.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Such as claude-code */
+                    name: components["parameters"]["Agent"];
+                };
+                cookie?: never;
+            };
+            requestBody?: {
+                content: {
+                    "application/json": {
+                        /** @description An absolute one; without it that of all projects */
+                        folder?: string;
+                        /** @description What it should do */
+                        prompt?: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description The terminal */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            /** @description Its name */
+                            terminal: string;
+                        };
+                    };
+                };
+                400: components["responses"]["Error"];
+                404: components["responses"]["Error"];
+                409: components["responses"]["Error"];
+                413: components["responses"]["Error"];
+                429: components["responses"]["Error"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/dbx-agents/api/agents/{name}/check": {
         parameters: {
             query?: never;
@@ -1056,7 +1118,37 @@ export interface paths {
             };
         };
         put?: never;
-        post?: never;
+        /** Make a new project, with an empty repository */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        name: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description Its folder */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            folder: string;
+                        };
+                    };
+                };
+                400: components["responses"]["Error"];
+                409: components["responses"]["Error"];
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
@@ -1557,6 +1649,8 @@ export interface components {
                 kept_at: string;
                 /** @description How many files are not committed */
                 files: number;
+                /** @description The one that is checked out, '' for none */
+                branch: string;
                 /** @description Whether something has changed since */
                 pending: boolean;
                 /** @description Why it is not kept, '' if it is */
@@ -1687,6 +1781,8 @@ export interface components {
             model: string;
             /** @description Whether the owner chose it */
             model_is_chosen: boolean;
+            /** @description Whether it can be started with a first prompt */
+            takes_prompt: boolean;
             /** @description Only the names of headers and env are shown, and nothing that may be a secret */
             mcp_servers: {
                 [key: string]: {

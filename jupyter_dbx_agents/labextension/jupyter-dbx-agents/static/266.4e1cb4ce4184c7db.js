@@ -1,4 +1,4 @@
-"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{39(e,t,r){var o=r(37),a=r.n(o),n=r(38),i=(r.n(n))()(a());i.push([e.id,`/* The status bar centres the text of labels, but not of buttons. */
+"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{39(e,t,n){var r=n(37),o=n.n(r),a=n(38),p=(n.n(a))()(o());p.push([e.id,`/* The status bar centres the text of labels, but not of buttons. */
 .jp-DbxAgents-StatusItem {
   display: flex;
   align-items: center;
@@ -428,25 +428,6 @@
   outline-offset: 1px;
 }
 
-/* What this app is for comes first: agents, projects, and a terminal without scrolling. */
-.jp-Launcher-content:has([data-category="Agents"]) {
-  display: flex;
-  flex-direction: column;
-}
-
-.jp-Launcher-section:has([data-category="Agents"]) {
-  order: -3;
-}
-
-.jp-Launcher-section:has([data-category="Projects"]) {
-  order: -2;
-}
-
-.jp-Launcher-content:has([data-category="Agents"])
-  .jp-Launcher-section:has([data-category="Other"]) {
-  order: -1;
-}
-
 .jp-DbxAgents-diff {
   max-height: 40vh;
   margin: 4px 0;
@@ -508,5 +489,267 @@
   color: var(--jp-ui-font-color2);
   font-style: italic;
 }
-`,""]),r.d(t,{},{A:i})},36(e,t,r){var o=r(37),a=r.n(o),n=r(38),i=r.n(n),s=r(39),p=i()(a());p.i(s.A),p.push([e.id,`
-`,""]),r.d(t,{},{A:p})},38(e){e.exports=function(e){var t=[];return t.toString=function(){return this.map(function(t){var r="",o=void 0!==t[5];return t[4]&&(r+="@supports (".concat(t[4],") {")),t[2]&&(r+="@media ".concat(t[2]," {")),o&&(r+="@layer".concat(t[5].length>0?" ".concat(t[5]):""," {")),r+=e(t),o&&(r+="}"),t[2]&&(r+="}"),t[4]&&(r+="}"),r}).join("")},t.i=function(e,r,o,a,n){"string"==typeof e&&(e=[[null,e,void 0]]);var i={};if(o)for(var s=0;s<this.length;s++){var p=this[s][0];null!=p&&(i[p]=!0)}for(var l=0;l<e.length;l++){var d=[].concat(e[l]);o&&i[d[0]]||(void 0!==n&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=n),r&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=r),a&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=a):d[4]="".concat(a)),t.push(d))}},t}},37(e){e.exports=function(e){return e[1]}},29(e,t,r){r.r(t);var o=r(30),a=r.n(o),n=r(31),i=r.n(n),s=r(32),p=r.n(s),l=r(33),d=r.n(l),c=r(34),b=r.n(c),u=r(35),g=r.n(u),x=r(36),f={};f.styleTagTransform=g(),f.setAttributes=d(),f.insert=p().bind(null,"head"),f.domAPI=i(),f.insertStyleElement=b(),a()(x.A,f);let j=x.A&&x.A.locals?x.A.locals:void 0;r.d(t,{},{default:j})},30(e){var t=[];function r(e){for(var r=-1,o=0;o<t.length;o++)if(t[o].identifier===e){r=o;break}return r}function o(e,o){for(var a={},n=[],i=0;i<e.length;i++){var s=e[i],p=o.base?s[0]+o.base:s[0],l=a[p]||0,d="".concat(p," ").concat(l);a[p]=l+1;var c=r(d),b={css:s[1],media:s[2],sourceMap:s[3],supports:s[4],layer:s[5]};if(-1!==c)t[c].references++,t[c].updater(b);else{var u=function(e,t){var r=t.domAPI(t);return r.update(e),function(t){t?(t.css!==e.css||t.media!==e.media||t.sourceMap!==e.sourceMap||t.supports!==e.supports||t.layer!==e.layer)&&r.update(e=t):r.remove()}}(b,o);o.byIndex=i,t.splice(i,0,{identifier:d,updater:u,references:1})}n.push(d)}return n}e.exports=function(e,a){var n=o(e=e||[],a=a||{});return function(e){e=e||[];for(var i=0;i<n.length;i++){var s=r(n[i]);t[s].references--}for(var p=o(e,a),l=0;l<n.length;l++){var d=r(n[l]);0===t[d].references&&(t[d].updater(),t.splice(d,1))}n=p}}},32(e){var t={};e.exports=function(e,r){var o=function(e){if(void 0===t[e]){var r=document.querySelector(e);if(window.HTMLIFrameElement&&r instanceof window.HTMLIFrameElement)try{r=r.contentDocument.head}catch(e){r=null}t[e]=r}return t[e]}(e);if(!o)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");o.appendChild(r)}},34(e){e.exports=function(e){var t=document.createElement("style");return e.setAttributes(t,e.attributes),e.insert(t,e.options),t}},33(e,t,r){e.exports=function(e){var t=r.nc;t&&e.setAttribute("nonce",t)}},31(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var t=e.insertStyleElement(e);return{update:function(r){var o,a,n;o="",r.supports&&(o+="@supports (".concat(r.supports,") {")),r.media&&(o+="@media ".concat(r.media," {")),(a=void 0!==r.layer)&&(o+="@layer".concat(r.layer.length>0?" ".concat(r.layer):""," {")),o+=r.css,a&&(o+="}"),r.media&&(o+="}"),r.supports&&(o+="}"),(n=r.sourceMap)&&"u">typeof btoa&&(o+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(n))))," */")),e.styleTagTransform(o,t,e.options)},remove:function(){var e;null===(e=t).parentNode||e.parentNode.removeChild(e)}}}},35(e){e.exports=function(e,t){if(t.styleSheet)t.styleSheet.cssText=e;else{for(;t.firstChild;)t.removeChild(t.firstChild);t.appendChild(document.createTextNode(e))}}}}]);
+`,""]),n.d(t,{},{A:p})},36(e,t,n){var r=n(37),o=n.n(r),a=n(38),p=n.n(a),i=n(39),s=n(40),l=p()(o());l.i(i.A),l.i(s.A),l.push([e.id,`
+`,""]),n.d(t,{},{A:l})},40(e,t,n){var r=n(37),o=n.n(r),a=n(38),p=(n.n(a))()(o());p.push([e.id,`.jp-DbxAgents-Launcher {
+  container-type: inline-size;
+  color: var(--jp-ui-font-color1);
+}
+
+.jp-DbxAgents-Launcher-content {
+  box-sizing: border-box;
+  width: 100%;
+  max-width: 1080px;
+  height: max-content;
+  padding: 20px 28px 32px;
+}
+
+.jp-DbxAgents-Launcher :is(h2, p, ul) {
+  margin: 0;
+  padding: 0;
+}
+
+.jp-DbxAgents-Launcher ul {
+  list-style: none;
+}
+
+.jp-DbxAgents-Launcher h2 {
+  font-size: var(--jp-ui-font-size2);
+  font-weight: 600;
+  color: var(--jp-ui-font-color0);
+}
+
+.jp-DbxAgents-Launcher section {
+  margin-bottom: 26px;
+}
+
+.jp-DbxAgents-Launcher section > h2 {
+  margin-bottom: 8px;
+}
+
+.jp-DbxAgents-Launcher .jp-DbxAgents-running {
+  display: grid;
+  grid-template-columns: repeat(auto-fill, minmax(240px, 1fr));
+  gap: 10px;
+}
+
+.jp-DbxAgents-cards {
+  display: flex;
+  flex-wrap: wrap;
+  gap: 10px;
+}
+
+.jp-DbxAgents-cards li {
+  flex: 1 1 96px;
+  max-width: 156px;
+}
+
+.jp-DbxAgents-Launcher button {
+  font: inherit;
+  color: inherit;
+  cursor: pointer;
+}
+
+.jp-DbxAgents-Launcher :is(.jp-DbxAgents-running button, .jp-LauncherCard) {
+  box-sizing: border-box;
+  width: 100%;
+  height: 100%;
+  min-height: 0;
+  margin: 0;
+  border: 1px solid var(--jp-border-color1);
+  border-radius: 6px;
+  background: var(--jp-layout-color1);
+  box-shadow: none;
+}
+
+.jp-DbxAgents-Launcher :is(.jp-DbxAgents-running button, .jp-LauncherCard):hover {
+  background: var(--jp-layout-color2);
+}
+
+.jp-DbxAgents-Launcher .jp-DbxAgents-running button {
+  display: flex;
+  gap: 10px;
+  padding: 10px 12px;
+  text-align: left;
+}
+
+.jp-DbxAgents-running button > span:last-child {
+  display: flex;
+  flex: 1;
+  flex-direction: column;
+  gap: 2px;
+  min-width: 0;
+}
+
+.jp-DbxAgents-running button > span:last-child > span {
+  flex: none;
+  overflow: hidden;
+  text-overflow: ellipsis;
+  white-space: nowrap;
+}
+
+.jp-DbxAgents-Launcher .jp-DbxAgents-running button[data-needs-you] {
+  border-color: #b35900;
+  box-shadow: inset 3px 0 #b35900;
+}
+
+.jp-DbxAgents-Launcher .jp-LauncherCard {
+  align-items: center;
+  gap: 2px;
+  min-height: 104px;
+  padding: 14px 6px 10px;
+  text-align: center;
+}
+
+.jp-DbxAgents-Launcher .jp-LauncherCard[aria-disabled] {
+  cursor: default;
+  opacity: 0.75;
+}
+
+.jp-DbxAgents-Launcher .jp-LauncherCard-label {
+  min-height: 0;
+  padding: 6px 0 0;
+  font-weight: 600;
+}
+
+.jp-DbxAgents-Launcher .jp-LauncherCard .jp-DbxAgents-quiet {
+  max-width: 100%;
+  overflow-wrap: anywhere;
+}
+
+.jp-DbxAgents-folderLine {
+  display: flex;
+  flex-wrap: wrap;
+  align-items: center;
+  gap: 8px 10px;
+  margin-bottom: 10px;
+}
+
+.jp-DbxAgents-Launcher :is(select, textarea).jp-mod-styled {
+  box-sizing: border-box;
+  border: 1px solid var(--jp-border-color1);
+  border-radius: var(--jp-border-radius);
+  background: var(--jp-layout-color1);
+  color: var(--jp-ui-font-color1);
+  font: inherit;
+}
+
+.jp-DbxAgents-Launcher select.jp-mod-styled {
+  appearance: auto; /* its arrow is what tells it from a field */
+  flex: 0 1 320px;
+  min-width: 0;
+  height: 28px;
+  padding: 0 6px;
+}
+
+.jp-DbxAgents-Launcher textarea.jp-mod-styled {
+  display: block;
+  width: 100%;
+  min-height: 34px;
+  max-height: 160px;
+  margin-bottom: 10px;
+  padding: 7px 10px;
+  resize: vertical;
+  field-sizing: content;
+}
+
+.jp-DbxAgents-Launcher textarea::placeholder {
+  color: var(--jp-ui-font-color2);
+  opacity: 1;
+}
+
+.jp-DbxAgents-Launcher button.jp-mod-styled {
+  height: 28px;
+  line-height: 26px;
+  padding: 0 12px;
+  border: 1px solid var(--jp-border-color1);
+  border-radius: var(--jp-border-radius);
+  background: var(--jp-layout-color1);
+  letter-spacing: 0;
+}
+
+.jp-DbxAgents-Launcher button.jp-mod-styled:hover {
+  background: var(--jp-layout-color2);
+}
+
+.jp-DbxAgents-Launcher .jp-DbxAgents-projects {
+  display: grid;
+  grid-template-columns: fit-content(45%) fit-content(25%) max-content max-content;
+  align-items: center;
+  gap: 6px 24px;
+}
+
+.jp-DbxAgents-projects li {
+  display: contents;
+}
+
+.jp-DbxAgents-projects [data-level="warning"] {
+  padding: 1px 9px;
+  border-radius: 9px;
+  background: #b35900; /* white on it can be read in both themes */
+  color: #fff;
+}
+
+.jp-DbxAgents-projects [data-level="warning"]::before {
+  content: none;
+}
+
+.jp-DbxAgents-running [data-level="warning"] {
+  font-weight: 600;
+}
+
+.jp-DbxAgents-others {
+  display: flex;
+  flex-wrap: wrap;
+  gap: 4px 6px;
+  padding-top: 12px;
+  border-top: 1px solid var(--jp-border-color2);
+}
+
+.jp-DbxAgents-Launcher .jp-DbxAgents-others button {
+  display: flex;
+  align-items: center;
+  gap: 6px;
+  padding: 4px 8px;
+  border: 1px solid transparent;
+  border-radius: var(--jp-border-radius);
+  background: none;
+}
+
+.jp-DbxAgents-Launcher .jp-DbxAgents-others button:hover {
+  background: var(--jp-layout-color2);
+}
+
+.jp-DbxAgents-Launcher :is(button, select, textarea):focus-visible {
+  outline: 2px solid var(--jp-brand-color1);
+  outline-offset: 1px;
+}
+
+/* Narrow is the launcher, as on a phone or beside another tab, and not only the window. */
+@container (width < 500px) {
+  .jp-DbxAgents-Launcher-content {
+    padding: 12px 12px 24px;
+  }
+
+  .jp-DbxAgents-cards {
+    gap: 8px;
+  }
+
+  .jp-DbxAgents-cards li {
+    flex-basis: 84px;
+  }
+
+  .jp-DbxAgents-Launcher .jp-DbxAgents-projects {
+    grid-template-columns: 1fr max-content;
+    gap: 2px 10px;
+  }
+
+  .jp-DbxAgents-projects li > :nth-child(3) {
+    grid-column: 1;
+    margin-bottom: 8px;
+  }
+
+  .jp-DbxAgents-projects li > button {
+    grid-column: 2;
+  }
+}
+`,""]),n.d(t,{},{A:p})},38(e){e.exports=function(e){var t=[];return t.toString=function(){return this.map(function(t){var n="",r=void 0!==t[5];return t[4]&&(n+="@supports (".concat(t[4],") {")),t[2]&&(n+="@media ".concat(t[2]," {")),r&&(n+="@layer".concat(t[5].length>0?" ".concat(t[5]):""," {")),n+=e(t),r&&(n+="}"),t[2]&&(n+="}"),t[4]&&(n+="}"),n}).join("")},t.i=function(e,n,r,o,a){"string"==typeof e&&(e=[[null,e,void 0]]);var p={};if(r)for(var i=0;i<this.length;i++){var s=this[i][0];null!=s&&(p[s]=!0)}for(var l=0;l<e.length;l++){var d=[].concat(e[l]);r&&p[d[0]]||(void 0!==a&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=a),n&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=n),o&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=o):d[4]="".concat(o)),t.push(d))}},t}},37(e){e.exports=function(e){return e[1]}},29(e,t,n){n.r(t);var r=n(30),o=n.n(r),a=n(31),p=n.n(a),i=n(32),s=n.n(i),l=n(33),d=n.n(l),c=n(34),b=n.n(c),x=n(35),g=n.n(x),u=n(36),j={};j.styleTagTransform=g(),j.setAttributes=d(),j.insert=s().bind(null,"head"),j.domAPI=p(),j.insertStyleElement=b(),o()(u.A,j);let f=u.A&&u.A.locals?u.A.locals:void 0;n.d(t,{},{default:f})},30(e){var t=[];function n(e){for(var n=-1,r=0;r<t.length;r++)if(t[r].identifier===e){n=r;break}return n}function r(e,r){for(var o={},a=[],p=0;p<e.length;p++){var i=e[p],s=r.base?i[0]+r.base:i[0],l=o[s]||0,d="".concat(s," ").concat(l);o[s]=l+1;var c=n(d),b={css:i[1],media:i[2],sourceMap:i[3],supports:i[4],layer:i[5]};if(-1!==c)t[c].references++,t[c].updater(b);else{var x=function(e,t){var n=t.domAPI(t);return n.update(e),function(t){t?(t.css!==e.css||t.media!==e.media||t.sourceMap!==e.sourceMap||t.supports!==e.supports||t.layer!==e.layer)&&n.update(e=t):n.remove()}}(b,r);r.byIndex=p,t.splice(p,0,{identifier:d,updater:x,references:1})}a.push(d)}return a}e.exports=function(e,o){var a=r(e=e||[],o=o||{});return function(e){e=e||[];for(var p=0;p<a.length;p++){var i=n(a[p]);t[i].references--}for(var s=r(e,o),l=0;l<a.length;l++){var d=n(a[l]);0===t[d].references&&(t[d].updater(),t.splice(d,1))}a=s}}},32(e){var t={};e.exports=function(e,n){var r=function(e){if(void 0===t[e]){var n=document.querySelector(e);if(window.HTMLIFrameElement&&n instanceof window.HTMLIFrameElement)try{n=n.contentDocument.head}catch(e){n=null}t[e]=n}return t[e]}(e);if(!r)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");r.appendChild(n)}},34(e){e.exports=function(e){var t=document.createElement("style");return e.setAttributes(t,e.attributes),e.insert(t,e.options),t}},33(e,t,n){e.exports=function(e){var t=n.nc;t&&e.setAttribute("nonce",t)}},31(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var t=e.insertStyleElement(e);return{update:function(n){var r,o,a;r="",n.supports&&(r+="@supports (".concat(n.supports,") {")),n.media&&(r+="@media ".concat(n.media," {")),(o=void 0!==n.layer)&&(r+="@layer".concat(n.layer.length>0?" ".concat(n.layer):""," {")),r+=n.css,o&&(r+="}"),n.media&&(r+="}"),n.supports&&(r+="}"),(a=n.sourceMap)&&"u">typeof btoa&&(r+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),e.styleTagTransform(r,t,e.options)},remove:function(){var e;null===(e=t).parentNode||e.parentNode.removeChild(e)}}}},35(e){e.exports=function(e,t){if(t.styleSheet)t.styleSheet.cssText=e;else{for(;t.firstChild;)t.removeChild(t.firstChild);t.appendChild(document.createTextNode(e))}}}}]);

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { foldersOf, inOrder, labelOf } from '../src/launcher/choices';
+import { shortModel } from '../src/text';
+
+const KERNEL = { command: 'notebook:create-new', category: 'Notebook', kernelIconUrl: '/k.png' };
+
+test('each folder is offered once: those that are given, then projects, the latest first', () => {
+  const projects = [
+    { name: 'old', state: 'synced', folder: '/p/old', synced_at: '2026-01-01' },
+    { name: 'new', state: 'synced', folder: '/p/new', synced_at: '2026-02-01' },
+    { name: 'gone', state: 'gone', folder: '/p/gone', synced_at: '2026-03-01' },
+    { name: 'unfit', state: 'unfit', folder: '' }
+  ];
+  assert.deepEqual(foldersOf({ projects }, '/p', null, '/p/old'), ['/p', '/p/old', '/p/new']);
+  assert.deepEqual(foldersOf({}, '/x', '/p', '/p'), ['/x', '/p']);
+});
+
+test('the last row has the order of the launcher that it is taken from', () => {
+  const items = [
+    { command: 'help', category: 'Other', rank: 9 },
+    { command: 'theirs', category: 'Theirs' },
+    { command: 'early', category: 'Early', categoryRank: 5 },
+    { command: 'unranked', category: 'Other' },
+    { command: 'also-unranked', category: 'Other' },
+    { command: 'text', category: 'Other', rank: 1 },
+    { command: 'console', category: 'Console', rank: 0 },
+    KERNEL
+  ];
+  assert.deepEqual(
+    inOrder(items).map(({ command }) => command),
+    [
+      'notebook:create-new',
+      'early',
+      'console',
+      'text',
+      'help',
+      'unranked',
+      'also-unranked',
+      'theirs'
+    ]
+  );
+});
+
+test('a kernel is named after what it opens, and by its own name only if there are more', () => {
+  const other = { ...KERNEL, args: { kernel: 'r' } };
+  assert.equal(labelOf(KERNEL, 'Python 3', [KERNEL]), 'Notebook');
+  assert.equal(labelOf(other, 'R', [KERNEL, other]), 'Notebook: R');
+  const text = { command: 'fileeditor:create-new', category: 'Other' };
+  assert.equal(labelOf(text, 'Text File', [KERNEL, text]), 'Text File');
+});
+
+test("a model's short name leaves out what all names begin with", () => {
+  assert.equal(shortModel('databricks-claude-opus-4-7'), 'opus-4-7');
+  assert.equal(shortModel('system.ai.databricks-gemini-2-5-pro'), '2-5-pro');
+  assert.equal(shortModel('databricks-gpt-5-5'), 'gpt-5-5');
+  assert.equal(shortModel('my-endpoint'), 'my-endpoint');
+});
