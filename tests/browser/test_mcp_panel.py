@@ -13,8 +13,7 @@ from .test_looks import shoot
 
 MCP = "/dbx-agents/api/mcp"
 FUNCTIONS = "/api/2.0/mcp/functions/samples/tools"
-SPACE_ID = "01f1ad73d67f1708"
-QUESTION = {"query": "What is the highest revenue of the franchises by city?"}
+QUERY = {"query": "SELECT name FROM samples.bakehouse.franchises ORDER BY revenue DESC"}
 
 
 def server(app: RunningApp, name: str) -> dict:
@@ -68,25 +67,23 @@ def test_an_agent_answers_with_rows_of_the_sample_table_once_its_owner_allows_th
 ):
     agent_store.install(app, "claude-code")
     eventually(lambda: server(app, "dbx-sql")["state"] == "ready", 60, "the SQL server")
-    app.owner.json("POST", MCP, {"name": "franchises", "path": f"/api/2.0/mcp/genie/{SPACE_ID}"})
     settings = app.home / ".claude.json"
-    eventually(lambda: "/mcp/franchises" in settings.read_text(), 60, "the agent's servers")
+    eventually(lambda: "/mcp/dbx-sql" in settings.read_text(), 60, "the agent's servers")
     lab.open_launcher()
     lab.card("Claude Code").click()
     lab.until_screen("for shortcuts", 120)
     # An Enter right behind so much text is taken for a part of it.
-    lab.page.keyboard.insert_text(f"tool: {SPACE_ID} {json.dumps(QUESTION)}")
-    lab.until_screen(r'by city\?"\}')
+    lab.page.keyboard.insert_text(f"tool: execute_sql_read_only {json.dumps(QUERY)}")
+    lab.until_screen(r'revenue DESC"\}')
     lab.page.keyboard.press("Enter")
     asked = lab.until_screen(r"Do you want to proceed\?", 120)
-    assert "franchises" in asked
-    assert "Lisbon" not in asked  # nothing is called before that
+    assert "dbx-sql" in asked
+    assert "Crumbs" not in asked  # nothing is called before that
     while "Do you want to proceed?" in lab.screen()["text"]:  # it takes no Enter just after it came
         lab.page.keyboard.press("Enter")
         lab.page.wait_for_timeout(500)
-    lab.until_screen(r"(?s)done: .*Lisbon,\s+81250.5.*Tokyo,\s+99120.25", 120)
+    lab.until_screen(r"(?s)done: .*Baked\s+Bliss.*Golden\s+Crumbs", 120)
     lab.show_panel()
     section = lab.section("Tools of the workspace (MCP)")
     section.evaluate("section => section.scrollIntoView()")
     shoot(lab.page, "first-day")
-    app.owner.json("DELETE", f"{MCP}/franchises")

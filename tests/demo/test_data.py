@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import re
-from collections.abc import Iterator
+import tomllib
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from mcp.client.client import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
 
 from tests.support.constants import NO_AGENTS
 from tests.support.effort import IS_LONG
 from tests.support.running_app import RunningApp, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
+TOP_PRODUCTS = """
+SELECT name, sum(quantity * price) AS revenue
+FROM samples.bakery.orders JOIN samples.bakery.products USING (product_id)
+GROUP BY name ORDER BY revenue DESC LIMIT 2
+"""
 # The demo keeps the program that has the data where it runs.
 PROGRAM = """
 from databricks.sdk import WorkspaceClient
@@ -125,6 +137,46 @@ def test_the_mcp_servers_ask_the_same_data_and_a_reading_tool_cannot_write(app: 
         assert "FAILED" in call("execute_sql_read_only", writing)
     assert "2000" in call("execute_sql_read_only", query)
     assert "SUCCEEDED" in call("execute_sql", "CREATE TABLE samples.bakery.made AS SELECT 1 AS a")
+
+
+def test_an_mcp_client_answers_with_rows_of_the_samples_by_sql_and_by_genie(app: RunningApp):
+    """As an agent does it: by what is in an agent's file, through the broker, to the data."""
+    app.log_in()
+    until_data(app)
+    codex = app.home / ".codex" / "config.toml"
+    eventually(lambda: "[mcp_servers.dbx-genie]" in codex.read_text(), 60, "the agents' servers")
+    servers = tomllib.loads(codex.read_text())["mcp_servers"]
+
+    async def answers() -> tuple[str, str]:
+        async with client_of(servers["dbx-sql"]) as sql:
+            rows = await said(sql, "execute_sql_read_only", query=TOP_PRODUCTS)
+        async with client_of(servers["dbx-genie"]) as genie:
+            asked = await said(genie, "genie_ask", question="How many orders by product id?")
+            ids = {key: json.loads(asked)[key] for key in ("conversation_id", "response_id")}
+            return rows, await said(genie, "genie_poll_response", **ids)
+
+    rows, answer = asyncio.run(answers())
+    values = [  # 250 orders of four each
+        [value["string_value"] for value in row["values"]]
+        for row in json.loads(rows)["result"]["data_array"]
+    ]
+    assert values == [["Rye bread", "4800.00"], ["Plum cake", "3600.00"]]
+    assert json.loads(answer)["status"] == "completed"
+    assert "3, 250" in json.loads(answer)["final_answer"].splitlines()
+
+
+@contextlib.asynccontextmanager
+async def client_of(server: dict[str, Any]) -> AsyncIterator[Client]:
+    """A client of a server that is in an agent's file."""
+    async with (
+        create_mcp_http_client(headers=server["http_headers"]) as http,
+        Client(streamable_http_client(server["url"], http_client=http)) as client,
+    ):
+        yield client
+
+
+async def said(client: Client, tool: str, **arguments: str) -> str:
+    return "".join(part.text for part in (await client.call_tool(tool, arguments)).content)
 
 
 def test_the_data_needs_the_owners_token_and_its_scope(app: RunningApp):
