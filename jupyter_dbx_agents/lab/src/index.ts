@@ -15,12 +15,14 @@
  *   owner in the page's title, and tells of each once, through `attention/teller.ts`.
  * - A terminal: `terminals/plugin.ts` extends each new tab; input goes through `terminals/link.ts`,
  *   and `terminals/connection.ts` restores a lost connection.
+ * - A phone: `phone/plugin.ts` folds the side bars and types the keys that a phone lacks.
  */
 
 import { attention } from './attention/plugin';
 import { files } from './files/plugin';
 import { launcher } from './launcher/plugin';
 import { panel } from './panel/plugin';
+import { phone } from './phone/plugin';
 import { connectionLost, status, statusItem } from './status/plugin';
 import { terminals } from './terminals/plugin';
 import { token } from './token/plugin';
@@ -36,5 +38,6 @@ export default [
   terminals,
   files,
   attention,
+  phone,
   connectionLost
 ];

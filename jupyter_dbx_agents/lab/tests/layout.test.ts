@@ -10,7 +10,7 @@ const LEVELS = [
   ['server'],
   ['settings', 'status'],
   ['screen', 'widgets'],
-  ['attention', 'continuity', 'files', 'launcher', 'terminals', 'token'],
+  ['attention', 'continuity', 'files', 'launcher', 'phone', 'terminals', 'token'],
   ['panel'],
   ['index']
 ];
