@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from jupyter_dbx_agents.agents import AGENTS
+from tests.support.effort import IS_LONG
 from tests.support.lab_page import DIALOG, LabPage
 from tests.support.running_app import RunningApp
 
@@ -37,6 +38,8 @@ ROWS: list[dict[str, Any]] = [
     {"name": f"{LONG_NAME}-too", "state": "synced", "history": {"safe_at": NEXT_TRY}},
     {"name": "a link", "state": "unfit", "message": "It is a link to another folder."},
 ]
+# Of a large window, of a small one, and of a phone.
+WIDTHS = (1400, 1024, 390)
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
 
@@ -96,6 +99,24 @@ def test_dialog_launcher_and_panel_are_pictured_and_accessible(
     shoot(lab.page, f"panel-{name}")
     assert violations(lab.page, axe, "#jp-DbxAgents-panel") == []
     assert violations(lab.page, axe, ".jp-DbxAgents-StatusItem") == []
+
+
+@pytest.mark.parametrize("name", THEMES if IS_LONG else ["light"])
+def test_nothing_serious_is_found_on_the_whole_page_however_wide_it_is(
+    lab: LabPage, axe: str, name: str
+):
+    lab.use_theme(THEMES[name])
+    lab.open_terminal()
+    terminal = lab.page.evaluate("jupyterapp.shell.currentWidget.content.session.name")
+    for width in WIDTHS:
+        lab.page.set_viewport_size({"width": width, "height": 844})
+        lab.open_launcher()
+        lab.show_panel()
+        assert violations(lab.page, axe, None) == [], width
+        lab.command("terminal:open", name=terminal)
+        lab.until_screen(r"[$#]$")
+        assert violations(lab.page, axe, None) == [], width
+        shoot(lab.page, f"whole-{width}-{name}")
 
 
 @pytest.mark.parametrize("name", THEMES)
