@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,11 +46,13 @@ def session(app: RunningApp, terminal: TerminalClient) -> dict[str, Any]:
 
 
 def until(app: RunningApp, terminal: TerminalClient, *states: str, seconds: float = 60) -> None:
-    """Wait for a state, taking what comes: a screen that nobody takes stops its agent."""
-    try:
-        terminal.until(lambda: session(app, terminal).get("state") in states, seconds)
-    except AssertionError as error:
-        raise AssertionError(f"{states}: {session(app, terminal)}") from error
+    """Wait for a state, taking all that comes: a screen that nobody takes stops its agent."""
+    deadline = time.monotonic() + seconds
+    while session(app, terminal).get("state") not in states:
+        assert time.monotonic() < deadline, f"{states}: {session(app, terminal)}"
+        look_again_at = time.monotonic() + 0.1
+        while time.monotonic() < look_again_at:
+            terminal.read(0.05)
 
 
 def ask(app: RunningApp, terminal: TerminalClient, agent: str, question: str) -> None:
