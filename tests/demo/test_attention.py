@@ -24,7 +24,7 @@ API = "/dbx-agents/api/attention"
 # Other tests take the machine meanwhile; alone it is a second.
 SOON = 1 if IS_LONG else 10
 AGENTS = ["claude-code", "hermes", *(["codex", "gemini-cli", "opencode"] if IS_LONG else [])]
-STREAM = "stream: 300 chunks every 100 ms"
+STREAM = "stream: 900 chunks every 100 ms"
 DANGEROUS = "run: rm -rf made && touch made"
 INTERRUPT = {"hermes": "\x03"}
 # It asks for nothing unless it is told to.
@@ -127,7 +127,7 @@ def press(app: RunningApp, terminal: TerminalClient, key: str, *states: str) -> 
             until(app, terminal, *states, seconds=1)
         return session(app, terminal).get("state") in states
 
-    eventually(is_taken, 20, f"{states} after {key!r}")
+    eventually(is_taken, 60, f"{states} after {key!r}")
 
 
 def is_open(app: RunningApp, agent: str) -> bool:
