@@ -37,6 +37,9 @@ export type Candidate = Pasted['candidates'][number];
 export type Task = Sure<Rest.Status['startup'][number], 'name' | 'title' | 'state'>;
 export type Agent = Sure<Rest.Agent, 'name' | 'title' | 'command'>;
 export type McpServer = Sure<Rest.McpServer, 'name' | 'state'>;
+/** Databricks' CLI and the skills of all agents. */
+export type DatabricksTools = Sure<Rest.DatabricksTools, 'cli'>;
+export type Skill = Rest.DatabricksTools['skills'][number];
 export type AgentSession = Sure<Rest.AgentSession, 'id' | 'terminal' | 'state' | 'revision'>;
 export type Usage = Sure<Rest.Usage, 'agent' | 'model' | 'calls'>;
 export type ModelReport = Sure<Rest.ModelReport, 'model' | 'served'>;
@@ -62,6 +65,7 @@ export interface Status
   startup?: Task[];
   agents?: Agent[];
   mcp?: McpServer[];
+  databricks?: DatabricksTools;
   attention?: AgentSession[];
   models?: Record<string, ModelReport>;
   usage?: Usage[];
@@ -205,6 +209,7 @@ const PARTS: Record<string, Shape> = {
   gateway: hasTexts('kind'),
   server: hasTexts('state'),
   models: hasTexts(),
+  databricks: value => hasTexts()(value) && hasTexts('version')((value as DatabricksTools).cli),
   sessions: hasTexts(),
   tracing: hasTexts(),
   memory: hasTexts()

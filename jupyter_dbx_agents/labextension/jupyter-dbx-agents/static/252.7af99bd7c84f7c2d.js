@@ -1,4 +1,4 @@
-"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{39(e,t,r){var o=r(37),a=r.n(o),n=r(38),i=(r.n(n))()(a());i.push([e.id,`/* The status bar centres the text of labels, but not of buttons. */
+"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[252],{39(e,t,o){var r=o(37),a=o.n(r),n=o(38),i=(o.n(n))()(a());i.push([e.id,`/* The status bar centres the text of labels, but not of buttons. */
 .jp-DbxAgents-StatusItem {
   display: flex;
   align-items: center;
@@ -46,6 +46,24 @@
   width: 480px;
   max-width: 92vw;
   max-height: 94vh; /* and not JupyterLab's 80: it fits a low window whole */
+}
+
+.jp-DbxAgents-choice fieldset {
+  border: 0;
+  margin: 0 0 12px;
+  padding: 0;
+}
+
+.jp-DbxAgents-choice legend {
+  font-weight: 600;
+  padding: 0;
+}
+
+.jp-DbxAgents-choice label {
+  align-items: center;
+  display: flex;
+  gap: 8px;
+  min-height: 24px;
 }
 
 .jp-DbxAgents-PatForm p {
@@ -490,8 +508,8 @@
   color: var(--jp-ui-font-color2);
   font-style: italic;
 }
-`,""]),r.d(t,{},{A:i})},36(e,t,r){var o=r(37),a=r.n(o),n=r(38),i=r.n(n),p=r(39),s=r(40),l=i()(a());l.i(p.A),l.i(s.A),l.push([e.id,`
-`,""]),r.d(t,{},{A:l})},40(e,t,r){var o=r(37),a=r.n(o),n=r(38),i=(r.n(n))()(a());i.push([e.id,`/* The bar of keys below a terminal; shown in narrow windows only. */
+`,""]),o.d(t,{},{A:i})},36(e,t,o){var r=o(37),a=o.n(r),n=o(38),i=o.n(n),p=o(39),s=o(40),l=i()(a());l.i(p.A),l.i(s.A),l.push([e.id,`
+`,""]),o.d(t,{},{A:l})},40(e,t,o){var r=o(37),a=o.n(r),n=o(38),i=(o.n(n))()(a());i.push([e.id,`/* The bar of keys below a terminal; shown in narrow windows only. */
 .jp-DbxAgents-KeyBar {
   display: grid;
   grid-template-columns: repeat(6, 1fr);
@@ -562,4 +580,4 @@
     flex: 0 0 auto;
   }
 }
-`,""]),r.d(t,{},{A:i})},38(e){e.exports=function(e){var t=[];return t.toString=function(){return this.map(function(t){var r="",o=void 0!==t[5];return t[4]&&(r+="@supports (".concat(t[4],") {")),t[2]&&(r+="@media ".concat(t[2]," {")),o&&(r+="@layer".concat(t[5].length>0?" ".concat(t[5]):""," {")),r+=e(t),o&&(r+="}"),t[2]&&(r+="}"),t[4]&&(r+="}"),r}).join("")},t.i=function(e,r,o,a,n){"string"==typeof e&&(e=[[null,e,void 0]]);var i={};if(o)for(var p=0;p<this.length;p++){var s=this[p][0];null!=s&&(i[s]=!0)}for(var l=0;l<e.length;l++){var d=[].concat(e[l]);o&&i[d[0]]||(void 0!==n&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=n),r&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=r),a&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=a):d[4]="".concat(a)),t.push(d))}},t}},37(e){e.exports=function(e){return e[1]}},29(e,t,r){r.r(t);var o=r(30),a=r.n(o),n=r(31),i=r.n(n),p=r(32),s=r.n(p),l=r(33),d=r.n(l),c=r(34),b=r.n(c),u=r(35),g=r.n(u),x=r(36),f={};f.styleTagTransform=g(),f.setAttributes=d(),f.insert=s().bind(null,"head"),f.domAPI=i(),f.insertStyleElement=b(),a()(x.A,f);let j=x.A&&x.A.locals?x.A.locals:void 0;r.d(t,{},{default:j})},30(e){var t=[];function r(e){for(var r=-1,o=0;o<t.length;o++)if(t[o].identifier===e){r=o;break}return r}function o(e,o){for(var a={},n=[],i=0;i<e.length;i++){var p=e[i],s=o.base?p[0]+o.base:p[0],l=a[s]||0,d="".concat(s," ").concat(l);a[s]=l+1;var c=r(d),b={css:p[1],media:p[2],sourceMap:p[3],supports:p[4],layer:p[5]};if(-1!==c)t[c].references++,t[c].updater(b);else{var u=function(e,t){var r=t.domAPI(t);return r.update(e),function(t){t?(t.css!==e.css||t.media!==e.media||t.sourceMap!==e.sourceMap||t.supports!==e.supports||t.layer!==e.layer)&&r.update(e=t):r.remove()}}(b,o);o.byIndex=i,t.splice(i,0,{identifier:d,updater:u,references:1})}n.push(d)}return n}e.exports=function(e,a){var n=o(e=e||[],a=a||{});return function(e){e=e||[];for(var i=0;i<n.length;i++){var p=r(n[i]);t[p].references--}for(var s=o(e,a),l=0;l<n.length;l++){var d=r(n[l]);0===t[d].references&&(t[d].updater(),t.splice(d,1))}n=s}}},32(e){var t={};e.exports=function(e,r){var o=function(e){if(void 0===t[e]){var r=document.querySelector(e);if(window.HTMLIFrameElement&&r instanceof window.HTMLIFrameElement)try{r=r.contentDocument.head}catch(e){r=null}t[e]=r}return t[e]}(e);if(!o)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");o.appendChild(r)}},34(e){e.exports=function(e){var t=document.createElement("style");return e.setAttributes(t,e.attributes),e.insert(t,e.options),t}},33(e,t,r){e.exports=function(e){var t=r.nc;t&&e.setAttribute("nonce",t)}},31(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var t=e.insertStyleElement(e);return{update:function(r){var o,a,n;o="",r.supports&&(o+="@supports (".concat(r.supports,") {")),r.media&&(o+="@media ".concat(r.media," {")),(a=void 0!==r.layer)&&(o+="@layer".concat(r.layer.length>0?" ".concat(r.layer):""," {")),o+=r.css,a&&(o+="}"),r.media&&(o+="}"),r.supports&&(o+="}"),(n=r.sourceMap)&&"u">typeof btoa&&(o+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(n))))," */")),e.styleTagTransform(o,t,e.options)},remove:function(){var e;null===(e=t).parentNode||e.parentNode.removeChild(e)}}}},35(e){e.exports=function(e,t){if(t.styleSheet)t.styleSheet.cssText=e;else{for(;t.firstChild;)t.removeChild(t.firstChild);t.appendChild(document.createTextNode(e))}}}}]);
+`,""]),o.d(t,{},{A:i})},38(e){e.exports=function(e){var t=[];return t.toString=function(){return this.map(function(t){var o="",r=void 0!==t[5];return t[4]&&(o+="@supports (".concat(t[4],") {")),t[2]&&(o+="@media ".concat(t[2]," {")),r&&(o+="@layer".concat(t[5].length>0?" ".concat(t[5]):""," {")),o+=e(t),r&&(o+="}"),t[2]&&(o+="}"),t[4]&&(o+="}"),o}).join("")},t.i=function(e,o,r,a,n){"string"==typeof e&&(e=[[null,e,void 0]]);var i={};if(r)for(var p=0;p<this.length;p++){var s=this[p][0];null!=s&&(i[s]=!0)}for(var l=0;l<e.length;l++){var d=[].concat(e[l]);r&&i[d[0]]||(void 0!==n&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=n),o&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=o),a&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=a):d[4]="".concat(a)),t.push(d))}},t}},37(e){e.exports=function(e){return e[1]}},29(e,t,o){o.r(t);var r=o(30),a=o.n(r),n=o(31),i=o.n(n),p=o(32),s=o.n(p),l=o(33),d=o.n(l),c=o(34),b=o.n(c),u=o(35),g=o.n(u),x=o(36),f={};f.styleTagTransform=g(),f.setAttributes=d(),f.insert=s().bind(null,"head"),f.domAPI=i(),f.insertStyleElement=b(),a()(x.A,f);let j=x.A&&x.A.locals?x.A.locals:void 0;o.d(t,{},{default:j})},30(e){var t=[];function o(e){for(var o=-1,r=0;r<t.length;r++)if(t[r].identifier===e){o=r;break}return o}function r(e,r){for(var a={},n=[],i=0;i<e.length;i++){var p=e[i],s=r.base?p[0]+r.base:p[0],l=a[s]||0,d="".concat(s," ").concat(l);a[s]=l+1;var c=o(d),b={css:p[1],media:p[2],sourceMap:p[3],supports:p[4],layer:p[5]};if(-1!==c)t[c].references++,t[c].updater(b);else{var u=function(e,t){var o=t.domAPI(t);return o.update(e),function(t){t?(t.css!==e.css||t.media!==e.media||t.sourceMap!==e.sourceMap||t.supports!==e.supports||t.layer!==e.layer)&&o.update(e=t):o.remove()}}(b,r);r.byIndex=i,t.splice(i,0,{identifier:d,updater:u,references:1})}n.push(d)}return n}e.exports=function(e,a){var n=r(e=e||[],a=a||{});return function(e){e=e||[];for(var i=0;i<n.length;i++){var p=o(n[i]);t[p].references--}for(var s=r(e,a),l=0;l<n.length;l++){var d=o(n[l]);0===t[d].references&&(t[d].updater(),t.splice(d,1))}n=s}}},32(e){var t={};e.exports=function(e,o){var r=function(e){if(void 0===t[e]){var o=document.querySelector(e);if(window.HTMLIFrameElement&&o instanceof window.HTMLIFrameElement)try{o=o.contentDocument.head}catch(e){o=null}t[e]=o}return t[e]}(e);if(!r)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");r.appendChild(o)}},34(e){e.exports=function(e){var t=document.createElement("style");return e.setAttributes(t,e.attributes),e.insert(t,e.options),t}},33(e,t,o){e.exports=function(e){var t=o.nc;t&&e.setAttribute("nonce",t)}},31(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var t=e.insertStyleElement(e);return{update:function(o){var r,a,n;r="",o.supports&&(r+="@supports (".concat(o.supports,") {")),o.media&&(r+="@media ".concat(o.media," {")),(a=void 0!==o.layer)&&(r+="@layer".concat(o.layer.length>0?" ".concat(o.layer):""," {")),r+=o.css,a&&(r+="}"),o.media&&(r+="}"),o.supports&&(r+="}"),(n=o.sourceMap)&&"u">typeof btoa&&(r+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(n))))," */")),e.styleTagTransform(r,t,e.options)},remove:function(){var e;null===(e=t).parentNode||e.parentNode.removeChild(e)}}}},35(e){e.exports=function(e,t){if(t.styleSheet)t.styleSheet.cssText=e;else{for(;t.firstChild;)t.removeChild(t.firstChild);t.appendChild(document.createTextNode(e))}}}}]);
