@@ -1,4 +1,4 @@
-"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[252],{39(e,t,o){var r=o(37),a=o.n(r),n=o(38),i=(o.n(n))()(a());i.push([e.id,`/* The status bar centres the text of labels, but not of buttons. */
+"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{39(e,t,o){var r=o(37),a=o.n(r),n=o(38),i=(o.n(n))()(a());i.push([e.id,`/* The status bar centres the text of labels, but not of buttons. */
 .jp-DbxAgents-StatusItem {
   display: flex;
   align-items: center;
