@@ -169,7 +169,6 @@ class Agent:
     place of ``{}``, empty if it cannot; ``denies`` is the key that denies what it asks permission
     for (Enter allows it: each agent offers that first); ``titles`` the marks in its terminal's
     title, or a bell, that say what it is doing.
-    ``depends_on`` returns what its files depend on in the home beside the context.
     ``prepare`` gets what its files need from the installed program, and raises InstallError.
     ``trusts_each_repository`` if its files name every repository.  ``memory`` is what of it
     outlives the machine.
@@ -187,7 +186,6 @@ class Agent:
     links: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[AgentContext, Path, Mapping[str, str]], Awaitable[None]] | None = None
     trusts_each_repository: bool = False
-    depends_on: Callable[[Path], object] | None = None
     module: str = ""
     one_turn: frozenset[str] = frozenset()
     first_prompt: tuple[str, ...] = ()

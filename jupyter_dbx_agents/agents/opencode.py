@@ -16,6 +16,8 @@ Decided
   and which goes over the project's; the rest of the project's file counts.
 - ``model`` is empty, which is as good as none but goes over a project's: the program then takes the
   model that was used last, where ``/models`` keeps its choice, and which is ours at first.
+- What reports its state is a plug-in of its screen, in that folder of our own: that is the one kind
+  for whose package it does not wait for npm at its start, for minutes where there is no npm.
 - Our instructions are a file of their own, named in ``instructions``: an ``AGENTS.md`` of ours in
   its folder would keep it from reading the user's ``~/.claude/CLAUDE.md``.
 """
@@ -103,7 +105,6 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
         "provider": providers,
         "instructions": [str(instructions.path)],
         "mcp": {name: _server(given) for name, given in context.mcp_servers.items()},
-        **({"plugin": [PLUGIN.as_uri()]} if context.reporter and takes_plugins(home) else {}),
     }
     overrides: dict[str, Any] = {**firm, "provider": {n: _host(p) for n, p in providers.items()}}
     return (
@@ -120,22 +121,17 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
             {"recent": context.initial(_recent(context))},
             mode=0o644,
         ),
+        ConfigFile(
+            home.joinpath(*_OVERRIDES, "tui.json"),
+            Format.JSON,
+            {"plugin": [PLUGIN.as_uri()]} if context.reporter else {},
+        ),
         *(ConfigFile(path, Format.JSON, keys) for path, keys in _no_packages(home).items()),
     )
 
 
-def takes_plugins(home: Path) -> bool:
-    """Whether a plug-in loads at once.
-
-    With any, the program waits at its start until npm has installed the package for plug-ins into
-    each of its folders, for minutes where there is no npm.  Without one it does not wait, and once
-    it has done it, there is nothing to wait for.
-    """
-    return home.joinpath(*_FOLDER, "node_modules", _PLUGIN_PACKAGE, "package.json").exists()
-
-
 def _no_packages(home: Path) -> dict[Path, dict[str, Any]]:
-    """Return what makes it install nothing into our own folder, where nobody has plug-ins."""
+    """Return what makes it install nothing into our own folder: our plug-in needs no package."""
     folder, wanted = home.joinpath(*_OVERRIDES), {"dependencies": {_PLUGIN_PACKAGE: "*"}}
     return {
         folder / "package.json": wanted,
@@ -283,7 +279,6 @@ OPENCODE = Agent(
     also_speaks=(Dialect.RESPONSES, Dialect.GEMINI, Dialect.CHAT),
     default_model=default_model,
     config_files=config_files,
-    depends_on=takes_plugins,
     one_turn=frozenset({"run"}),
     first_prompt=("--prompt={}",),
     # Its list of all vendors' models, from the vendor; ours are in the file.

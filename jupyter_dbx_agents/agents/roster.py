@@ -124,7 +124,6 @@ class AgentRoster(LoggingConfigurable):
         self._git_roots: tuple[Path, ...] = ()
         self._problems: dict[str, DbxAgentsError] = {}
         self._reported: set[Path] = set()
-        self._seen: dict[str, object] = {}
         self._not_followed: dict[str, list[Path]] = {}  # files of projects, by agent
         self.on_change = Listeners("the agents", self.log)
 
@@ -282,16 +281,6 @@ class AgentRoster(LoggingConfigurable):
         while True:
             await asyncio.sleep(self.look_interval_seconds)
             await self.check_repositories()
-            await self._check_home()
-
-    async def _check_home(self) -> None:
-        """Update the agents whose files depend on something in the home that has changed."""
-        for agent in self.enabled():
-            if agent.depends_on and agent.depends_on(self._paths.home) != self._seen.get(
-                agent.name
-            ):
-                with contextlib.suppress(DbxAgentsError):  # it is in the agent's REST model
-                    await self.write_files([agent])
 
     def remove_links(self) -> list[Path]:
         """Remove the agents' links and commands from the home, but not their programs.
@@ -310,8 +299,6 @@ class AgentRoster(LoggingConfigurable):
     def _write(self, agent: Agent, model_is_new: bool) -> None:
         """Write or remove one agent's keys and links; a problem is recorded in ``_problems``."""
         self._problems.pop(agent.name, None)
-        if agent.depends_on is not None:
-            self._seen[agent.name] = agent.depends_on(self._paths.home)
         context = replace(self._context(agent), model_is_new=model_is_new)
         for file in agent.config_files(context):
             with self._recording_problem(agent):

@@ -318,20 +318,17 @@ def test_opencodes_last_model_is_kept_until_the_owner_chooses_another(home):
 REPORTER = ("python3", "/a folder/hook.py")
 
 
-def test_opencode_gets_our_plugin_only_where_it_need_not_wait_for_npm(home):
-    def plugins() -> Any:
-        (settings, *_) = OPENCODE.config_files(context_of(home, OPENCODE, reporter=REPORTER))
-        return settings.keys.get("plugin")
-
-    assert plugins() is None
-    assert OPENCODE.depends_on is not None
-    before = OPENCODE.depends_on(home)
-    package = home / ".config/opencode/node_modules/@opencode-ai/plugin/package.json"
-    package.parent.mkdir(parents=True)
-    package.write_text("{}")
-    assert OPENCODE.depends_on(home) != before
-    (plugin,) = plugins()
-    assert Path(plugin.removeprefix("file://")).is_file()
+def test_opencode_gets_our_plugin_where_it_waits_for_no_npm(home):
+    for reporter in ((), REPORTER):
+        files = OPENCODE.config_files(context_of(home, OPENCODE, reporter=reporter))
+        given = {file.path: file.keys["plugin"] for file in files if "plugin" in file.keys}
+        if not reporter:
+            assert given == {}
+            continue
+        ((path, (plugin,)),) = given.items()
+        folder = OPENCODE.environment["OPENCODE_CONFIG_DIR"].format(home=home)
+        assert path == Path(folder, "tui.json")
+        assert Path(plugin.removeprefix("file://")).is_file()
 
 
 @pytest.mark.parametrize("agent", [HERMES, GEMINI_CLI], ids=lambda agent: agent.name)

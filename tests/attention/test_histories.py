@@ -16,6 +16,7 @@ import pytest
 from jupyter_dbx_agents.agents.attention import Attention
 from jupyter_dbx_agents.agents.attention import attention as module
 from jupyter_dbx_agents.agents.attention.attention import Place, SessionState
+from jupyter_dbx_agents.agents.attention.hook import SOCKET_VARIABLE
 from jupyter_dbx_agents.agents.attention.processes import Processes
 from jupyter_dbx_agents.agents.attention.states import LIVE, State
 from jupyter_dbx_agents.errors import RequestError
@@ -188,6 +189,34 @@ async def test_what_the_owner_has_seen_in_time_is_not_told():
         assert attention.status()[0]["state"] is State.IDLE
         await asyncio.sleep(1.3 * module.SETTLE_SECONDS)
         assert told == []
+
+
+async def test_an_agent_of_another_server_on_this_machine_is_not_listed(monkeypatch):
+    monkeypatch.setenv(SOCKET_VARIABLE, "/this/server")
+    shells, pids = [], []
+    try:
+        for socket in ("/this/server", "/another/server"):
+            shells.append(
+                await asyncio.create_subprocess_exec(
+                    "bash",
+                    "-c",
+                    "sleep 62.7 & echo $!; wait",
+                    env=dict(os.environ) | {SOCKET_VARIABLE: socket},
+                    stdout=asyncio.subprocess.PIPE,
+                )
+            )
+            assert shells[-1].stdout is not None
+            pids.append(int(await shells[-1].stdout.readline()))
+        async with asyncio.timeout(5):
+            while not all(PROCESSES.identify(pid).agent for pid in pids):
+                await asyncio.sleep(0.01)
+        listed = {process.pid for process in PROCESSES.outermost()}
+        assert listed & set(pids) == {pids[0]}
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        for shell in shells:
+            await shell.wait()
 
 
 async def test_an_agent_without_a_terminal_is_listed_until_it_ends():

@@ -40,9 +40,8 @@ ROWS: list[dict[str, Any]] = [
     {"name": f"{LONG_NAME}-too", "state": "synced", "history": {"safe_at": NEXT_TRY}},
     {"name": "a link", "state": "unfit", "message": "It is a link to another folder."},
 ]
-# Those of a large window, a small one, and a phone.
+# Of a large window, of a small one, and of a phone.
 WIDTHS = (1400, 1024, 390)
-NARROW = 700
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
 
@@ -115,13 +114,28 @@ def test_dialog_launcher_and_panel_are_pictured_and_accessible(
     expect(lab.running("Claude Code")).to_contain_text("asks for permission")
     expect(lab.launcher).to_contain_text("1 not committed")
     for width in WIDTHS:
-        if width < NARROW:
-            lab.command("application:toggle-left-area")
         lab.page.set_viewport_size({"width": width, "height": 800})
         shoot(lab.page, f"launcher-{width}-{name}")
         assert violations(lab.page, axe, ".jp-DbxAgents-Launcher:not(.lm-mod-hidden *)") == []
         assert lab.launcher.evaluate("it => it.scrollWidth - it.clientWidth") == 0
-    lab.command("application:toggle-left-area")
+
+
+@pytest.mark.parametrize("name", THEMES if IS_LONG else ["light"])
+def test_nothing_serious_is_found_on_the_whole_page_however_wide_it_is(
+    lab: LabPage, axe: str, name: str
+):
+    lab.use_theme(THEMES[name])
+    lab.open_terminal()
+    terminal = lab.page.evaluate("jupyterapp.shell.currentWidget.content.session.name")
+    for width in WIDTHS:
+        lab.page.set_viewport_size({"width": width, "height": 844})
+        lab.open_launcher()
+        lab.show_panel()
+        assert violations(lab.page, axe, None) == [], width
+        lab.command("terminal:open", name=terminal)
+        lab.until_screen(r"[$#]$")
+        assert violations(lab.page, axe, None) == [], width
+        shoot(lab.page, f"whole-{width}-{name}")
 
 
 @pytest.mark.parametrize("name", THEMES)

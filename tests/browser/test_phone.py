@@ -10,7 +10,7 @@ from tests.support.as_installed import as_installed
 from tests.support.relay import Relay
 from tests.support.running_app import RunningApp
 
-from .test_looks import shoot, violations
+from .test_looks import WIDTHS, shoot, violations
 
 MOST_BYTES = 50_000
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -128,5 +128,7 @@ def test_an_agent_is_started_followed_and_answered_on_a_bad_line(
     phone.get_by_role("link", name="All sessions").click()
     expect(phone.get_by_role("link", name="Claude Code in projects")).to_be_visible()
     assert is_as_wide_as_the_phone(phone)
-    assert violations(phone, axe, None) == []
     shoot(phone, f"phone-list-{theme or 'light'}")
+    for width in WIDTHS:
+        phone.set_viewport_size({"width": width, "height": 844})
+        assert violations(phone, axe, None) == [], width

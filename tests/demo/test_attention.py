@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import signal
@@ -28,6 +27,8 @@ AGENTS = ["claude-code", "hermes", *(["codex", "gemini-cli", "opencode"] if IS_L
 STREAM = "stream: 300 chunks every 100 ms"
 DANGEROUS = "run: rm -rf made && touch made"
 INTERRUPT = {"hermes": "\x03"}
+# It asks for nothing unless it is told to.
+START = {"opencode": """OPENCODE_PERMISSION='{"bash":"ask"}' opencode"""}
 # What an agent that asks has on its screen when it takes an answer.
 ASKS = {
     "claude-code": r"Do\s*you\s*want",
@@ -45,11 +46,18 @@ def session(app: RunningApp, terminal: TerminalClient) -> dict[str, Any]:
 
 
 def until(app: RunningApp, terminal: TerminalClient, *states: str, seconds: float = 60) -> None:
-    eventually(
-        lambda: session(app, terminal).get("state") in states,
-        seconds,
-        f"{states}: {session(app, terminal)}\n{terminal.unmatched()[-2000:]}",
-    )
+    """Wait for a state, taking all that comes: a screen that nobody takes stops its agent."""
+    deadline = time.monotonic() + seconds
+    while session(app, terminal).get("state") not in states:
+        assert time.monotonic() < deadline, f"{states}: {session(app, terminal)}"
+        take(terminal, 0.1)
+
+
+def take(terminal: TerminalClient, seconds: float) -> None:
+    """Take what a screen sends meanwhile."""
+    ends_at = time.monotonic() + seconds
+    while time.monotonic() < ends_at:
+        terminal.read(0.05)
 
 
 def ask(app: RunningApp, terminal: TerminalClient, agent: str, question: str) -> None:
@@ -69,28 +77,12 @@ def screen(app: RunningApp, agent: str) -> Iterator[TerminalClient]:
     """An agent's screen that takes a question."""
     app.until_installed()
     app.log_in()
-    if agent == "opencode":
-        prepare_plugins(app)
     with app.owner.terminal() as terminal:
         terminal.run("mkdir -p plain && cd plain")
-        terminal.type(command_of(agent) + "\n")
+        terminal.type(START.get(agent, command_of(agent)) + "\n")
         terminal.expect(READY[agent], 120)
         until(app, terminal, "idle", "done", seconds=10)
         yield terminal
-
-
-def prepare_plugins(app: RunningApp) -> None:
-    """Make the folder what OpenCode makes of it at its first start, where it reaches npm."""
-    folder, name = app.home / ".config" / "opencode", "@opencode-ai/plugin"
-    wanted = {"dependencies": {name: "*"}}
-    for path, content in {
-        folder / "node_modules" / name / "package.json": {"name": name, "version": "0.0.0"},
-        folder / "package.json": wanted,
-        folder / "package-lock.json": {"packages": {"": wanted}},
-    }.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content))
-    eventually(lambda: "attention" in (folder / "opencode.json").read_text(), 30, "the plug-in")
 
 
 @pytest.mark.timeout(600)
@@ -99,10 +91,7 @@ def test_each_state_of_an_agent_is_known_soon(app: RunningApp, agent: str):
     with screen(app, agent) as terminal:
         ask(app, terminal, agent, STREAM)
         until(app, terminal, "working", seconds=SOON)
-        if agent != "opencode":  # it takes no Esc of this client's
-            terminal.type(INTERRUPT.get(agent, "\x1b"))
-            eventually(lambda: not is_open(app, agent), 20, "the call is given up")
-        until(app, terminal, "idle", "done", "failed", seconds=90 if is_open(app, agent) else 2)
+        interrupt(app, terminal, agent)
 
         with model_that_refuses(app):
             ask(app, terminal, agent, "fail")
@@ -112,19 +101,38 @@ def test_each_state_of_an_agent_is_known_soon(app: RunningApp, agent: str):
         ask(app, terminal, agent, "hello")
         until(app, terminal, "done")
 
-        if agent != "opencode":  # it asks for nothing unless it is told to
-            ask(app, terminal, agent, DANGEROUS)
-            until(app, terminal, "permission")
-            terminal.expect(ASKS[agent], 30)
-            time.sleep(1)  # some take no key in their first moment, lest it was for the prompt
-            terminal.type("\r")
-            until(app, terminal, "working", "done", seconds=10)
-            until(app, terminal, "done")
+        ask(app, terminal, agent, DANGEROUS)
+        until(app, terminal, "permission")
+        terminal.expect(ASKS[agent], 30)
+        press(app, terminal, "\r", "working", "done")
+        until(app, terminal, "done")
 
         ask(app, terminal, agent, STREAM)
         until(app, terminal, "working", seconds=SOON)
         os.kill(process_of(session(app, terminal)["id"], agent), signal.SIGKILL)
         until(app, terminal, "failed", seconds=SOON)
+
+
+def interrupt(app: RunningApp, terminal: TerminalClient, agent: str) -> None:
+    """Press Esc, or what it is here, while an agent works: soon it works no more."""
+    if agent == "opencode":  # it does not take each Esc of this client's
+        until(app, terminal, "idle", "done", seconds=90)
+    else:
+        terminal.type(INTERRUPT.get(agent, "\x1b"))
+        terminal.until(lambda: not is_open(app, agent), 20)  # the call is given up
+        until(app, terminal, "idle", "done", "failed", seconds=2)
+
+
+def press(app: RunningApp, terminal: TerminalClient, key: str, *states: str) -> None:
+    """Press a key until it counts: some take none in their first moment."""
+
+    def is_taken() -> bool:
+        terminal.type(key)
+        with contextlib.suppress(AssertionError):
+            until(app, terminal, *states, seconds=1)
+        return session(app, terminal).get("state") in states
+
+    eventually(is_taken, 60, f"{states} after {key!r}")
 
 
 def is_open(app: RunningApp, agent: str) -> bool:

@@ -12,6 +12,9 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...environment import variable
+from .hook import SOCKET_VARIABLE
+
 # Agents are scripts of these.
 _INTERPRETER = re.compile(r"node|bun|python[0-9.]*")
 _SUFFIX = re.compile(r"\.(py|[cm]?js)$")
@@ -84,9 +87,14 @@ class Processes:
         return bool(words) and words[_STATE] == _STOPPED
 
     def outermost(self) -> list[AgentProcess]:
-        """Return the agents that no other agent, and not this process, has started.  Blocking."""
+        """Return the agents that no other agent, and not this process, has started.  Blocking.
+
+        Those of another server of this user are left out.
+        """
         found = {pid: self.identify(pid) for pid in _pids()}
         agents = {pid: process for pid, process in found.items() if process.agent}
+        for pid in filter(_is_of_another_server, list(agents)):
+            del agents[pid]
         return [process for pid, process in agents.items() if self._is_outermost(pid, agents)]
 
     def _is_outermost(self, pid: int, agents: Mapping[int, AgentProcess]) -> bool:
@@ -196,6 +204,17 @@ def _words(pid: int) -> list[str]:
     except OSError:
         return []
     return [word.decode(errors="replace") for word in line.split(b"\0")[:-1]]
+
+
+def _is_of_another_server(pid: int) -> bool:
+    """Whether a process was started in a terminal or kernel of another server than this one."""
+    own, begin = variable(SOCKET_VARIABLE), f"{SOCKET_VARIABLE}=".encode()
+    try:
+        entries = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    given = next((entry[len(begin) :] for entry in entries if entry.startswith(begin)), b"")
+    return bool(own and given) and given != own.encode()
 
 
 def group_of(pid: int) -> int:

@@ -17,6 +17,7 @@
  *   sessions; `tabs/rename.ts` sends the owner's to the server.
  * - A terminal: `terminals/plugin.ts` extends each new tab; input goes through `terminals/link.ts`,
  *   and `terminals/connection.ts` restores a lost connection.
+ * - A phone: `phone/plugin.ts` folds the side bars and types the keys that a phone lacks.
  */
 
 import { attention } from './attention/plugin';
@@ -24,6 +25,7 @@ import { files } from './files/plugin';
 import { launcher } from './launcher/plugin';
 import { menu } from './menu/plugin';
 import { panel } from './panel/plugin';
+import { phone } from './phone/plugin';
 import { connectionLost, status, statusItem } from './status/plugin';
 import { terminals } from './terminals/plugin';
 import { token } from './token/plugin';
@@ -40,5 +42,6 @@ export default [
   terminals,
   files,
   attention,
+  phone,
   connectionLost
 ];

@@ -11,7 +11,7 @@ const LEVELS = [
   ['settings', 'status'],
   ['screen', 'widgets'],
   ['tabs'],
-  ['attention', 'continuity', 'files', 'terminals', 'token'],
+  ['attention', 'continuity', 'files', 'phone', 'terminals', 'token'],
   ['launcher', 'panel'],
   ['menu'],
   ['index']

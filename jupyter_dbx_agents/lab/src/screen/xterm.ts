@@ -26,6 +26,7 @@ export interface XTerm {
   reset(): void;
   rows: number;
   cols: number;
+  modes: { applicationCursorKeysMode: boolean };
   buffer: {
     active: {
       type: string;

@@ -567,8 +567,8 @@
   filter: grayscale(1);
   opacity: 0.6;
 }
-`,""]),n.d(t,{},{A:i})},40(e,t,n){var r=n(41),o=n.n(r),a=n(42),i=n.n(a),p=n(43),s=n(44),l=i()(o());l.i(p.A),l.i(s.A),l.push([e.id,`
-`,""]),n.d(t,{},{A:l})},44(e,t,n){var r=n(41),o=n.n(r),a=n(42),i=(n.n(a))()(o());i.push([e.id,`.jp-DbxAgents-Launcher {
+`,""]),n.d(t,{},{A:i})},40(e,t,n){var r=n(41),o=n.n(r),a=n(42),i=n.n(a),p=n(43),s=n(44),l=n(45),d=i()(o());d.i(p.A),d.i(s.A),d.i(l.A),d.push([e.id,`
+`,""]),n.d(t,{},{A:d})},44(e,t,n){var r=n(41),o=n.n(r),a=n(42),i=(n.n(a))()(o());i.push([e.id,`.jp-DbxAgents-Launcher {
   container-type: inline-size;
   color: var(--jp-ui-font-color1);
 }
@@ -830,4 +830,75 @@
     grid-column: 2;
   }
 }
-`,""]),n.d(t,{},{A:i})},42(e){e.exports=function(e){var t=[];return t.toString=function(){return this.map(function(t){var n="",r=void 0!==t[5];return t[4]&&(n+="@supports (".concat(t[4],") {")),t[2]&&(n+="@media ".concat(t[2]," {")),r&&(n+="@layer".concat(t[5].length>0?" ".concat(t[5]):""," {")),n+=e(t),r&&(n+="}"),t[2]&&(n+="}"),t[4]&&(n+="}"),n}).join("")},t.i=function(e,n,r,o,a){"string"==typeof e&&(e=[[null,e,void 0]]);var i={};if(r)for(var p=0;p<this.length;p++){var s=this[p][0];null!=s&&(i[s]=!0)}for(var l=0;l<e.length;l++){var d=[].concat(e[l]);r&&i[d[0]]||(void 0!==a&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=a),n&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=n),o&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=o):d[4]="".concat(o)),t.push(d))}},t}},41(e){e.exports=function(e){return e[1]}},33(e,t,n){n.r(t);var r=n(34),o=n.n(r),a=n(35),i=n.n(a),p=n(36),s=n.n(p),l=n(37),d=n.n(l),b=n(38),c=n.n(b),g=n(39),x=n.n(g),u=n(40),j={};j.styleTagTransform=x(),j.setAttributes=d(),j.insert=s().bind(null,"head"),j.domAPI=i(),j.insertStyleElement=c(),o()(u.A,j);let f=u.A&&u.A.locals?u.A.locals:void 0;n.d(t,{},{default:f})},34(e){var t=[];function n(e){for(var n=-1,r=0;r<t.length;r++)if(t[r].identifier===e){n=r;break}return n}function r(e,r){for(var o={},a=[],i=0;i<e.length;i++){var p=e[i],s=r.base?p[0]+r.base:p[0],l=o[s]||0,d="".concat(s," ").concat(l);o[s]=l+1;var b=n(d),c={css:p[1],media:p[2],sourceMap:p[3],supports:p[4],layer:p[5]};if(-1!==b)t[b].references++,t[b].updater(c);else{var g=function(e,t){var n=t.domAPI(t);return n.update(e),function(t){t?(t.css!==e.css||t.media!==e.media||t.sourceMap!==e.sourceMap||t.supports!==e.supports||t.layer!==e.layer)&&n.update(e=t):n.remove()}}(c,r);r.byIndex=i,t.splice(i,0,{identifier:d,updater:g,references:1})}a.push(d)}return a}e.exports=function(e,o){var a=r(e=e||[],o=o||{});return function(e){e=e||[];for(var i=0;i<a.length;i++){var p=n(a[i]);t[p].references--}for(var s=r(e,o),l=0;l<a.length;l++){var d=n(a[l]);0===t[d].references&&(t[d].updater(),t.splice(d,1))}a=s}}},36(e){var t={};e.exports=function(e,n){var r=function(e){if(void 0===t[e]){var n=document.querySelector(e);if(window.HTMLIFrameElement&&n instanceof window.HTMLIFrameElement)try{n=n.contentDocument.head}catch(e){n=null}t[e]=n}return t[e]}(e);if(!r)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");r.appendChild(n)}},38(e){e.exports=function(e){var t=document.createElement("style");return e.setAttributes(t,e.attributes),e.insert(t,e.options),t}},37(e,t,n){e.exports=function(e){var t=n.nc;t&&e.setAttribute("nonce",t)}},35(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var t=e.insertStyleElement(e);return{update:function(n){var r,o,a;r="",n.supports&&(r+="@supports (".concat(n.supports,") {")),n.media&&(r+="@media ".concat(n.media," {")),(o=void 0!==n.layer)&&(r+="@layer".concat(n.layer.length>0?" ".concat(n.layer):""," {")),r+=n.css,o&&(r+="}"),n.media&&(r+="}"),n.supports&&(r+="}"),(a=n.sourceMap)&&"u">typeof btoa&&(r+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),e.styleTagTransform(r,t,e.options)},remove:function(){var e;null===(e=t).parentNode||e.parentNode.removeChild(e)}}}},39(e){e.exports=function(e,t){if(t.styleSheet)t.styleSheet.cssText=e;else{for(;t.firstChild;)t.removeChild(t.firstChild);t.appendChild(document.createTextNode(e))}}}}]);
+`,""]),n.d(t,{},{A:i})},45(e,t,n){var r=n(41),o=n.n(r),a=n(42),i=(n.n(a))()(o());i.push([e.id,`/* The bar of keys below a terminal; shown in narrow windows only. */
+.jp-DbxAgents-KeyBar {
+  display: grid;
+  grid-template-columns: repeat(6, 1fr);
+  grid-auto-rows: 42px;
+  gap: 3px;
+  min-height: 94px;
+  box-sizing: border-box;
+  padding: 3px;
+  border-top: 1px solid var(--jp-border-color1);
+  background: var(--jp-layout-color2);
+}
+
+.jp-DbxAgents-KeyBar button {
+  min-width: 40px;
+  padding: 0;
+  border: 1px solid var(--jp-border-color1);
+  border-radius: var(--jp-border-radius);
+  background: var(--jp-layout-color1);
+  color: var(--jp-ui-font-color1);
+  font: inherit;
+  font-size: 15px;
+  touch-action: manipulation; /* two taps are two keys, and not a zoom */
+  user-select: none;
+  cursor: pointer;
+}
+
+/* Enter, at the end of both rows. */
+.jp-DbxAgents-KeyBar button:nth-child(6) {
+  grid-row: span 2;
+}
+
+.jp-DbxAgents-KeyBar button:active {
+  background: var(--jp-layout-color3);
+}
+
+.jp-DbxAgents-KeyBar button[aria-pressed="true"] {
+  border-color: var(--jp-brand-color1);
+  background: var(--jp-brand-color1);
+  color: var(--jp-ui-inverse-font-color1);
+}
+
+.jp-DbxAgents-KeyBar button:focus-visible {
+  outline: 2px solid var(--jp-brand-color1);
+  outline-offset: -2px;
+}
+
+/* As in \`src/phone/plugin.ts\`. */
+@media (max-width: 699.98px) {
+  .jp-LabShell {
+    --jp-sidebar-min-width: min(250px, 40vw);
+  }
+
+  .jp-Terminal {
+    min-width: 100px; /* and not 240, or it does not fit beside a side bar */
+  }
+
+  /* No wider than the window; the last menus are a swipe away. */
+  #jp-menu-panel {
+    flex: 1 1 0;
+    min-width: 0;
+  }
+
+  #jp-MainMenu {
+    overflow: auto hidden;
+  }
+
+  #jp-top-bar {
+    flex: 0 0 auto;
+  }
+}
+`,""]),n.d(t,{},{A:i})},42(e){e.exports=function(e){var t=[];return t.toString=function(){return this.map(function(t){var n="",r=void 0!==t[5];return t[4]&&(n+="@supports (".concat(t[4],") {")),t[2]&&(n+="@media ".concat(t[2]," {")),r&&(n+="@layer".concat(t[5].length>0?" ".concat(t[5]):""," {")),n+=e(t),r&&(n+="}"),t[2]&&(n+="}"),t[4]&&(n+="}"),n}).join("")},t.i=function(e,n,r,o,a){"string"==typeof e&&(e=[[null,e,void 0]]);var i={};if(r)for(var p=0;p<this.length;p++){var s=this[p][0];null!=s&&(i[s]=!0)}for(var l=0;l<e.length;l++){var d=[].concat(e[l]);r&&i[d[0]]||(void 0!==a&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=a),n&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=n),o&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=o):d[4]="".concat(o)),t.push(d))}},t}},41(e){e.exports=function(e){return e[1]}},33(e,t,n){n.r(t);var r=n(34),o=n.n(r),a=n(35),i=n.n(a),p=n(36),s=n.n(p),l=n(37),d=n.n(l),b=n(38),c=n.n(b),x=n(39),g=n.n(x),u=n(40),j={};j.styleTagTransform=g(),j.setAttributes=d(),j.insert=s().bind(null,"head"),j.domAPI=i(),j.insertStyleElement=c(),o()(u.A,j);let f=u.A&&u.A.locals?u.A.locals:void 0;n.d(t,{},{default:f})},34(e){var t=[];function n(e){for(var n=-1,r=0;r<t.length;r++)if(t[r].identifier===e){n=r;break}return n}function r(e,r){for(var o={},a=[],i=0;i<e.length;i++){var p=e[i],s=r.base?p[0]+r.base:p[0],l=o[s]||0,d="".concat(s," ").concat(l);o[s]=l+1;var b=n(d),c={css:p[1],media:p[2],sourceMap:p[3],supports:p[4],layer:p[5]};if(-1!==b)t[b].references++,t[b].updater(c);else{var x=function(e,t){var n=t.domAPI(t);return n.update(e),function(t){t?(t.css!==e.css||t.media!==e.media||t.sourceMap!==e.sourceMap||t.supports!==e.supports||t.layer!==e.layer)&&n.update(e=t):n.remove()}}(c,r);r.byIndex=i,t.splice(i,0,{identifier:d,updater:x,references:1})}a.push(d)}return a}e.exports=function(e,o){var a=r(e=e||[],o=o||{});return function(e){e=e||[];for(var i=0;i<a.length;i++){var p=n(a[i]);t[p].references--}for(var s=r(e,o),l=0;l<a.length;l++){var d=n(a[l]);0===t[d].references&&(t[d].updater(),t.splice(d,1))}a=s}}},36(e){var t={};e.exports=function(e,n){var r=function(e){if(void 0===t[e]){var n=document.querySelector(e);if(window.HTMLIFrameElement&&n instanceof window.HTMLIFrameElement)try{n=n.contentDocument.head}catch(e){n=null}t[e]=n}return t[e]}(e);if(!r)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");r.appendChild(n)}},38(e){e.exports=function(e){var t=document.createElement("style");return e.setAttributes(t,e.attributes),e.insert(t,e.options),t}},37(e,t,n){e.exports=function(e){var t=n.nc;t&&e.setAttribute("nonce",t)}},35(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var t=e.insertStyleElement(e);return{update:function(n){var r,o,a;r="",n.supports&&(r+="@supports (".concat(n.supports,") {")),n.media&&(r+="@media ".concat(n.media," {")),(o=void 0!==n.layer)&&(r+="@layer".concat(n.layer.length>0?" ".concat(n.layer):""," {")),r+=n.css,o&&(r+="}"),n.media&&(r+="}"),n.supports&&(r+="}"),(a=n.sourceMap)&&"u">typeof btoa&&(r+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),e.styleTagTransform(r,t,e.options)},remove:function(){var e;null===(e=t).parentNode||e.parentNode.removeChild(e)}}}},39(e){e.exports=function(e,t){if(t.styleSheet)t.styleSheet.cssText=e;else{for(;t.firstChild;)t.removeChild(t.firstChild);t.appendChild(document.createTextNode(e))}}}}]);

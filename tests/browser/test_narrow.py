@@ -1,0 +1,122 @@
+"""JupyterLab in a window as narrow as a phone: nothing is cut off, and a terminal has all keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import CDPSession, Locator, ViewportSize, expect
+
+from tests.support.lab_page import LabPage
+from tests.support.tabs import SIZE
+
+from .test_looks import THEMES, shoot, violations
+
+PHONE: ViewportSize = {"width": 390, "height": 844}
+LEAST_PIXELS = 40
+# What each key types, in the order of the bar, as ``cat -vT`` shows it.
+TYPED = {
+    "Esc": "^[",
+    "Tab": "^I",
+    "Up": "^[[A",
+    "Ctrl+C: interrupt": "^C",
+    "Enter": "^M",
+    "Shift+Tab": "^[[Z",
+    "Left": "^[[D",
+    "Down": "^[[B",
+    "Right": "^[[C",
+}
+# Tabs and menus scroll in their bars, and so does the launcher.
+WIDER = """() => [...document.querySelectorAll('#main, #main *')]
+  .filter(node => node.checkVisibility() && node.getBoundingClientRect().right > innerWidth + 1)
+  .filter(node => !node.closest('.lm-TabBar-content, .lm-MenuBar-content, .xterm, .jp-Launcher'))
+  .map(node => node.outerHTML.slice(0, 120))"""
+HAS_FOCUS = "() => document.activeElement.matches('.xterm-helper-textarea')"
+
+
+def side_bar(lab: LabPage) -> Locator:
+    return lab.page.locator(".jp-FileBrowser")
+
+
+def key_bar(lab: LabPage) -> Locator:
+    return lab.page.get_by_role("toolbar", name="Keys for the terminal")
+
+
+@pytest.fixture
+def finger(lab: LabPage) -> Iterator[CDPSession]:
+    """What touches the screen; the mouse stays for whatever is no phone."""
+    devtools = lab.page.context.new_cdp_session(lab.page)
+    devtools.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    yield devtools
+    devtools.detach()
+
+
+def tap(lab: LabPage, finger: CDPSession, name: str) -> None:
+    """Tap a key; it is large enough for that."""
+    box = key_bar(lab).get_by_role("button", name=name, exact=True).bounding_box()
+    assert box and min(box["width"], box["height"]) >= LEAST_PIXELS, (name, box)
+    place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [place]})
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def until_typed(lab: LabPage, shown: str) -> None:
+    lab.until_screen(re.escape(shown) + "$")
+
+
+@pytest.mark.parametrize("name", THEMES)
+def test_a_narrow_window_folds_the_side_bar_and_a_terminal_has_the_keys_of_a_keyboard(
+    lab: LabPage, finger: CDPSession, axe: str, name: str
+):
+    lab.use_theme(THEMES[name])
+    expect(side_bar(lab)).to_be_visible()
+    lab.page.set_viewport_size(PHONE)
+    expect(side_bar(lab)).to_be_hidden()
+    expect(key_bar(lab)).to_be_hidden()  # there is no terminal
+    lab.open_terminal()
+    expect(key_bar(lab)).to_be_visible()
+    assert lab.page.evaluate(WIDER) == []
+    assert violations(lab.page, axe, ".jp-DbxAgents-KeyBar") == []
+
+    lab.type("clear; stty raw -echo; cat -vT")
+    lab.until("() => !jupyterapp.shell.currentWidget.content._term.buffer.active.cursorY")
+    for key in TYPED:
+        tap(lab, finger, key)
+    typed = "".join(TYPED.values())
+    until_typed(lab, typed)
+    control = key_bar(lab).get_by_role("button", name="Ctrl, for the next key")
+    tap(lab, finger, "Ctrl, for the next key")
+    expect(control).to_have_attribute("aria-pressed", "true")
+    lab.page.keyboard.insert_text("b")  # as a phone's keyboard: no key is told
+    expect(control).to_have_attribute("aria-pressed", "false")
+    lab.page.keyboard.insert_text("b")
+    until_typed(lab, typed := f"{typed}^Bb")
+    tap(lab, finger, "Ctrl, for the next key")
+    tap(lab, finger, "Right")
+    lab.page.evaluate("navigator.clipboard.writeText('pasted')")
+    tap(lab, finger, "Paste")
+    until_typed(lab, f"{typed}^[[1;5Cpasted")
+    assert lab.page.evaluate(HAS_FOCUS)
+    shoot(lab.page, f"narrow-{name}")
+
+    lab.open_launcher()
+    expect(key_bar(lab)).to_be_hidden()
+    shoot(lab.page, f"narrow-launcher-{name}")
+    lab.page.set_viewport_size(SIZE)
+    expect(side_bar(lab)).to_be_visible()  # as it was
+
+
+def test_whoever_unfolds_the_side_bar_in_a_narrow_window_has_it_so(lab: LabPage):
+    lab.page.set_viewport_size(PHONE)
+    expect(side_bar(lab)).to_be_hidden()
+    lab.open_terminal()
+    lab.command("filebrowser:activate")
+    expect(side_bar(lab)).to_be_visible()
+    assert lab.page.evaluate(WIDER) == []
+    shoot(lab.page, "narrow-unfolded")
+    lab.command("filebrowser:toggle-main")
+    expect(side_bar(lab)).to_be_hidden()
+    lab.page.set_viewport_size(SIZE)
+    lab.page.wait_for_timeout(300)
+    expect(side_bar(lab)).to_be_hidden()  # as it was left
