@@ -32,7 +32,7 @@ from .agents.databricks.profile import DEFAULT_PROFILE, OWN_PROFILE, DatabricksP
 from .agents.databricks.skills import Skills
 from .agents.databricks.tools import DatabricksTools, ToolsStatus
 from .agents.mcp.servers import McpServerModel, McpServers
-from .agents.roster import AgentStatus
+from .agents.roster import AgentStatus, CommonApprovals
 from .agents.tracing import SessionTracer
 from .agents.tracing.tracer import TracingStatus
 from .auth import (
@@ -119,6 +119,7 @@ class ServerStatus(SessionsStatus):
     usage: list[UsageStatus]
     tracing: TracingStatus
     agents: list[AgentStatus]
+    approvals: CommonApprovals
     mcp: list[McpServerModel]
     databricks: ToolsStatus
     attention: list[SessionState]
@@ -626,6 +627,7 @@ class DbxAgentsApp(ExtensionApp):
             "usage": self.broker.usage.to_json(),
             "tracing": self.tracer.status(),
             "agents": self.agents.status(),
+            "approvals": self.agents.common_approvals(),
             "mcp": self.mcp.status(),
             "databricks": self.databricks.status(),
             "attention": self.attention.status(),

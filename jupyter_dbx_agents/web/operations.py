@@ -138,7 +138,16 @@ async def post_sign_in_answer(services: Services, body: Body) -> PatStatus:
 
 async def get_agents(services: Services, _body: Body) -> Reply:
     """Return the models of all agents."""
-    return {"agents": services.agents.status()}
+    return {
+        "agents": services.agents.status(),
+        "approvals": services.agents.common_approvals(),
+    }
+
+
+async def patch_agents(services: Services, body: Body) -> Reply:
+    """Change what is chosen for all agents."""
+    await services.agents.change_all(dict(body))
+    return await get_agents(services, {})
 
 
 async def get_agent(services: Services, _body: Body, name: str) -> AgentStatus:
@@ -322,7 +331,7 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     f"{PAT_PATH}/revoke-pasted": {"POST": post_revoke_pasted},
     SIGN_IN_PATH: {"POST": post_sign_in, "DELETE": delete_sign_in},
     f"{SIGN_IN_PATH}/answer": {"POST": post_sign_in_answer},
-    AGENTS_PATH: {"GET": get_agents},
+    AGENTS_PATH: {"GET": get_agents, "PATCH": patch_agents},
     _AGENT: {"GET": get_agent, "PATCH": patch_agent, "DELETE": delete_agent},
     f"{_AGENT}/install": {"POST": post_install},
     f"{_AGENT}/check": {"POST": post_check},

@@ -21,6 +21,7 @@ from tests.support.terminal_client import TerminalClient
 from .test_real_agents import ONCE, READY, command_of, put
 
 API = "/dbx-agents/api/attention"
+AGENTS_API = "/dbx-agents/api/agents"
 # One that reports in its terminal, and one with hooks; the others differ from these in their files.
 # Other tests take the machine meanwhile; alone it is a second.
 SOON = 1 if IS_LONG else 10
@@ -125,6 +126,86 @@ def test_each_state_of_an_agent_is_known_soon(app: RunningApp, agent: str):
         until(app, terminal, "working", seconds=SOON)
         os.kill(process_of(session(app, terminal)["id"], agent), signal.SIGKILL)
         until(app, terminal, "failed", seconds=SOON)
+
+
+# A command that no agent takes for one that only reads or for one on files, and edits.
+COMMAND = "run: python3 -m this > made.txt"
+COMMANDS = {
+    # Its sandbox refuses what writes; a model asks to be let out of it.
+    "codex": 'tool: exec_command {"cmd": "python3 -m this > made.txt", '
+    '"sandbox_permissions": "require_escalated", "justification": "to write"}',
+    "hermes": "run: rm -rf made.txt && touch made.txt",
+}
+EDITS = {
+    "claude-code": 'tool: Write {"file_path": "PATH", "content": "x"}',
+    "gemini-cli": 'tool: write_file {"file_path": "PATH", "content": "x"}',
+    "opencode": 'tool: write {"filePath": "PATH", "content": "x"}',
+}
+# One stands for all; the others differ in their settings.
+ASKING = ["claude-code", *(["codex", "gemini-cli", "opencode", "hermes"] if IS_LONG else [])]
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("agent", ASKING)
+def test_an_agent_asks_before_what_the_owner_chose(app: RunningApp, agent: str):
+    made, command = app.home / "projects" / "plain" / "made.txt", COMMANDS.get(agent, COMMAND)
+    edit = EDITS.get(agent, "").replace("PATH", str(made)) if IS_LONG else ""
+    app.log_in()
+    possible = app.owner.json("GET", f"{AGENTS_API}/{agent}")["approvals"]["possible"]
+    try:
+        for approvals in ("ask", "edits") if IS_LONG else ("ask",):
+            with chosen(app, agent, approvals, possible) as terminal:
+                if terminal and edit:
+                    does = asks_first if approvals == "ask" else just_does
+                    does(app, terminal, agent, edit, made)
+                if terminal:
+                    asks_first(app, terminal, agent, command, made)
+        with chosen(app, agent, "everything", possible) as terminal:
+            assert terminal
+            just_does(app, terminal, agent, command, made)
+    finally:
+        app.owner.json("PATCH", AGENTS_API, {"approvals": None})
+
+
+@contextlib.contextmanager
+def chosen(
+    app: RunningApp, agent: str, approvals: str, possible: list[str]
+) -> Iterator[TerminalClient | None]:
+    """A new session after a choice for all agents; None for an agent that says that it cannot."""
+    agents = app.owner.json("PATCH", AGENTS_API, {"approvals": approvals})["agents"]
+    (model,) = (one["approvals"] for one in agents if one["name"] == agent)
+    if approvals not in possible:
+        assert "cannot" in model["note"]
+        yield None
+        return
+    assert (model["holds"], model["note"]) == (approvals, "")
+    with screen(app, agent) as terminal:
+        yield terminal
+
+
+def asks_first(
+    app: RunningApp, terminal: TerminalClient, agent: str, question: str, made: Path
+) -> None:
+    """An agent asks before it makes a file, and makes it when it may."""
+    made.unlink(missing_ok=True)
+    ask(app, terminal, agent, question)
+    until(app, terminal, "permission")
+    terminal.expect(ASKS[agent], 30)
+    assert not made.exists()
+    time.sleep(1)  # some take no key in their first moment, lest it was for the prompt
+    terminal.type("\r")
+    until(app, terminal, "done")
+    assert made.exists()
+
+
+def just_does(
+    app: RunningApp, terminal: TerminalClient, agent: str, question: str, made: Path
+) -> None:
+    """An agent makes a file, and asks for nothing."""
+    made.unlink(missing_ok=True)
+    ask(app, terminal, agent, question)
+    until(app, terminal, "done")
+    assert made.exists()
 
 
 def is_open(app: RunningApp, agent: str) -> bool:

@@ -14,6 +14,7 @@ import {
 } from '../status/model';
 import { tokenText } from '../text';
 import { Button, Message, Section, State } from '../widgets/parts';
+import { AgentApprovals, CommonApprovals } from './approvals';
 import type { Context } from './context';
 
 const INSTALL = 'install-';
@@ -65,6 +66,7 @@ export function Agents({ store, actions, trans }: Context): React.ReactElement |
   }
   return (
     <Section title={trans.__('Agents')}>
+      <CommonApprovals approvals={store.status.approvals} actions={actions} trans={trans} />
       <ul>
         {agents.map(agent => (
           <AgentLine
@@ -100,6 +102,7 @@ function AgentLine(
           {agent.title}
         </span>
         {agent.enabled !== false && <Model {...{ agent, report, actions, trans }} />}
+        {agent.enabled !== false && <AgentApprovals {...{ agent, actions, trans }} />}
         {props.isInstallable ? (
           <Button
             label={trans.__('Install')}
@@ -122,6 +125,9 @@ function AgentLine(
           onChange={event => actions.changeAgent(agent.name, { enabled: event.target.checked })}
         />
       </div>
+      {agent.enabled !== false && agent.approvals?.note && (
+        <Message message={agent.approvals.note} hint={agent.approvals.text} />
+      )}
       {agent.not_followed?.map(path => (
         <p key={path} className="jp-DbxAgents-quiet">
           {trans.__('Not followed: %1 names another provider or key', path)}

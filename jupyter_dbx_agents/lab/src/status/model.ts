@@ -61,6 +61,7 @@ export interface Status
   pat?: Pat;
   startup?: Task[];
   agents?: Agent[];
+  approvals?: Partial<Rest.CommonApprovals>;
   mcp?: McpServer[];
   attention?: AgentSession[];
   models?: Record<string, ModelReport>;
@@ -203,6 +204,7 @@ const hasTexts =
 const PARTS: Record<string, Shape> = {
   pat: hasTexts('state'),
   gateway: hasTexts('kind'),
+  approvals: hasTexts('holds'),
   server: hasTexts('state'),
   models: hasTexts(),
   sessions: hasTexts(),
