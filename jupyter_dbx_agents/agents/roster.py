@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-from traitlets import Bool, Float, List, Unicode, UseEnum
+from traitlets import Bool, Enum, Float, List, Unicode
 from traitlets.config import LoggingConfigurable
 
 from ..background import Listeners
@@ -106,9 +106,9 @@ class AgentRoster(LoggingConfigurable):
     disabled_agents = List(
         Unicode(), help="Names of agents to remove from enabled_agents, such as hermes."
     ).tag(config=True)
-    approvals = UseEnum(
-        Approvals,
-        default_value=Approvals.OWN,
+    approvals = Enum(
+        [kind.value for kind in Approvals],
+        default_value=Approvals.OWN.value,
         help="What all agents ask before, unless the owner chooses: own (each agent's default), "
         "ask (before edits and commands), edits (before commands) or everything (for nothing). "
         "docs/approvals.md says what each agent can do.",
@@ -215,7 +215,7 @@ class AgentRoster(LoggingConfigurable):
     def common_approvals(self) -> CommonApprovals:
         """Return the REST model of what all agents ask before."""
         chosen = self._choices.of(ALL).approvals
-        return {"holds": chosen or self.approvals, "chosen": chosen}
+        return {"holds": chosen or Approvals(self.approvals), "chosen": chosen}
 
     def _model_problem(self, agent: Agent) -> DbxAgentsError | None:
         """Return what is wrong with a chosen model.

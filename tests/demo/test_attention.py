@@ -195,7 +195,7 @@ def asks_first(
     time.sleep(1)  # some take no key in their first moment, lest it was for the prompt
     terminal.type("\r")
     until(app, terminal, "done")
-    assert made.exists()
+    eventually(made.exists, 30, "what was allowed")  # Codex does not wait for a slow command
 
 
 def just_does(
@@ -205,7 +205,7 @@ def just_does(
     made.unlink(missing_ok=True)
     ask(app, terminal, agent, question)
     until(app, terminal, "done")
-    assert made.exists()
+    eventually(made.exists, 30, "what needs no question")
 
 
 def is_open(app: RunningApp, agent: str) -> bool:
