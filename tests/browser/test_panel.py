@@ -197,7 +197,7 @@ def test_what_agents_ask_before_is_chosen_for_all_and_for_one(lab: LabPage, app:
 
     lab.show_panel()
     agents = lab.section("Agents")
-    everyone, one = agents.get_by_label("Approvals", exact=True), "Approvals of Claude Code"
+    everyone, one = agents.get_by_label("Approvals of all agents"), "Approvals of Claude Code"
     try:
         everyone.select_option("Edit freely, ask before commands")
         eventually(lambda: holds() == ["edits", "ask", "edits", "edits", "own"])

@@ -130,12 +130,13 @@ def test_each_state_of_an_agent_is_known_soon(app: RunningApp, agent: str):
 
 # A command that no agent takes for one that only reads or for one on files, and edits.
 COMMAND = "run: python3 -m this > made.txt"
-COMMANDS = {
-    # Its sandbox refuses what writes; a model asks to be let out of it.
-    "codex": 'tool: exec_command {"cmd": "python3 -m this > made.txt", '
-    '"sandbox_permissions": "require_escalated", "justification": "to write"}',
-    "hermes": "run: rm -rf made.txt && touch made.txt",
-}
+# Codex' sandbox refuses what writes; a model asks to be let out of it.
+ESCALATED = (
+    'tool: exec_command {"cmd": "python3 -m this > made.txt", '
+    '"sandbox_permissions": "require_escalated", "justification": "to write"}'
+)
+# What Hermes asks before by itself.
+DANGEROUS_COMMAND = "run: rm -rf made.txt && touch made.txt"
 EDITS = {
     "claude-code": 'tool: Write {"file_path": "PATH", "content": "x"}',
     "gemini-cli": 'tool: write_file {"file_path": "PATH", "content": "x"}',
@@ -148,7 +149,7 @@ ASKING = ["claude-code", *(["codex", "gemini-cli", "opencode", "hermes"] if IS_L
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("agent", ASKING)
 def test_an_agent_asks_before_what_the_owner_chose(app: RunningApp, agent: str):
-    made, command = app.home / "projects" / "plain" / "made.txt", COMMANDS.get(agent, COMMAND)
+    made = app.home / "projects" / "plain" / "made.txt"
     edit = EDITS.get(agent, "").replace("PATH", str(made)) if IS_LONG else ""
     app.log_in()
     possible = app.owner.json("GET", f"{AGENTS_API}/{agent}")["approvals"]["possible"]
@@ -159,10 +160,12 @@ def test_an_agent_asks_before_what_the_owner_chose(app: RunningApp, agent: str):
                     does = asks_first if approvals == "ask" else just_does
                     does(app, terminal, agent, edit, made)
                 if terminal:
-                    asks_first(app, terminal, agent, command, made)
+                    asked = ESCALATED if agent == "codex" else COMMAND
+                    asks_first(app, terminal, agent, asked, made)
         with chosen(app, agent, "everything", possible) as terminal:
             assert terminal
-            just_does(app, terminal, agent, command, made)
+            free = DANGEROUS_COMMAND if agent == "hermes" else COMMAND
+            just_does(app, terminal, agent, free, made)
     finally:
         app.owner.json("PATCH", AGENTS_API, {"approvals": None})
 

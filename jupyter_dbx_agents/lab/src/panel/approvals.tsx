@@ -41,6 +41,7 @@ export function CommonApprovals({
       <span className="jp-DbxAgents-agent">{trans.__('Approvals')}</span>
       <select
         className="jp-mod-styled"
+        aria-label={trans.__('Approvals of all agents')}
         title={trans.__('What agents ask before, in new sessions')}
         value={approvals.holds}
         onChange={event => actions.changeAllApprovals(event.target.value || null)}
