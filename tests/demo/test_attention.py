@@ -192,12 +192,12 @@ def asks_first(
     """An agent asks before it makes a file, and makes it when it may."""
     made.unlink(missing_ok=True)
     ask(app, terminal, agent, question)
-    until(app, terminal, "permission")
+    until(app, terminal, "permission", seconds=180)
     terminal.expect(ASKS[agent], 30)
     assert not made.exists()
     time.sleep(1)  # some take no key in their first moment, lest it was for the prompt
     terminal.type("\r")
-    until(app, terminal, "done")
+    until(app, terminal, "done", seconds=180)
     eventually(made.exists, 30, "what was allowed")  # Codex does not wait for a slow command
 
 
@@ -207,7 +207,7 @@ def just_does(
     """An agent makes a file, and asks for nothing."""
     made.unlink(missing_ok=True)
     ask(app, terminal, agent, question)
-    until(app, terminal, "done")
+    until(app, terminal, "done", seconds=180)
     eventually(made.exists, 30, "what needs no question")
 
 

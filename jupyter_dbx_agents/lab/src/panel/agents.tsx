@@ -14,7 +14,7 @@ import {
 } from '../status/model';
 import { tokenText } from '../text';
 import { Button, Message, Section, State } from '../widgets/parts';
-import { AgentApprovals, CommonApprovals } from './approvals';
+import { Approvals } from './approvals';
 import type { Context } from './context';
 
 const INSTALL = 'install-';
@@ -59,14 +59,14 @@ function TaskLine({ task, actions, trans }: TaskProps): React.ReactElement {
   );
 }
 
-export function Agents({ store, actions, trans }: Context): React.ReactElement | null {
+export function Agents(context: Context): React.ReactElement | null {
+  const { store, actions, trans } = context;
   const agents = store.status.agents;
   if (!agents?.length) {
     return null;
   }
   return (
     <Section title={trans.__('Agents')}>
-      <CommonApprovals approvals={store.status.approvals} actions={actions} trans={trans} />
       <ul>
         {agents.map(agent => (
           <AgentLine
@@ -80,6 +80,7 @@ export function Agents({ store, actions, trans }: Context): React.ReactElement |
           />
         ))}
       </ul>
+      <Approvals {...context} />
     </Section>
   );
 }
@@ -102,7 +103,6 @@ function AgentLine(
           {agent.title}
         </span>
         {agent.enabled !== false && <Model {...{ agent, report, actions, trans }} />}
-        {agent.enabled !== false && <AgentApprovals {...{ agent, actions, trans }} />}
         {props.isInstallable ? (
           <Button
             label={trans.__('Install')}
@@ -125,9 +125,6 @@ function AgentLine(
           onChange={event => actions.changeAgent(agent.name, { enabled: event.target.checked })}
         />
       </div>
-      {agent.enabled !== false && agent.approvals?.note && (
-        <Message message={agent.approvals.note} hint={agent.approvals.text} />
-      )}
       {agent.not_followed?.map(path => (
         <p key={path} className="jp-DbxAgents-quiet">
           {trans.__('Not followed: %1 names another provider or key', path)}

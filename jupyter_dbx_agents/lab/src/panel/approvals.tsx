@@ -2,7 +2,8 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
-import type { Agent, Status } from '../status/model';
+import type { Agent } from '../status/model';
+import { Message } from '../widgets/parts';
 import type { Context } from './context';
 
 type Part = Pick<Context, 'actions' | 'trans'>;
@@ -28,51 +29,66 @@ function habits(trans: TranslationBundle): Words {
   };
 }
 
-export function CommonApprovals({
-  approvals,
-  actions,
-  trans
-}: { approvals: Status['approvals'] } & Part): React.ReactElement | null {
+/** The choice for all agents, what some of them cannot do of it, and, folded, those for each. */
+export function Approvals({ store, actions, trans }: Context): React.ReactElement | null {
+  const { approvals, agents = [] } = store.status;
+  const [isOpen, setOpen] = React.useState(false);
   if (!approvals?.holds) {
     return null;
   }
+  const enabled = agents.filter(agent => agent.enabled !== false);
   return (
-    <label className="jp-DbxAgents-line">
-      <span className="jp-DbxAgents-agent">{trans.__('Approvals')}</span>
-      <select
-        className="jp-mod-styled"
-        aria-label={trans.__('Approvals of all agents')}
-        title={trans.__('What agents ask before, in new sessions')}
-        value={approvals.holds}
-        onChange={event => actions.changeAllApprovals(event.target.value || null)}
-      >
-        <Options kinds={Object.keys(orders(trans))} words={orders(trans)} />
-        {approvals.chosen && <option value="">{trans.__('As configured')}</option>}
-      </select>
-    </label>
+    <>
+      <label className="jp-DbxAgents-line">
+        <span className="jp-DbxAgents-agent">{trans.__('Approvals')}</span>
+        <select
+          className="jp-mod-styled"
+          aria-label={trans.__('Approvals of all agents')}
+          title={trans.__('What agents ask before, in new sessions')}
+          value={approvals.holds}
+          onChange={event => actions.changeAllApprovals(event.target.value || null)}
+        >
+          <Options kinds={Object.keys(orders(trans))} words={orders(trans)} />
+          {approvals.chosen && <option value="">{trans.__('As configured')}</option>}
+        </select>
+      </label>
+      {enabled.map(({ name, approvals }) =>
+        approvals?.note ? (
+          <Message key={name} message={approvals.note} hint={approvals.text} />
+        ) : null
+      )}
+      <details onToggle={event => setOpen(event.currentTarget.open)}>
+        <summary>{trans.__('Approvals of each agent')}</summary>
+        <ul>
+          {isOpen &&
+            enabled.map(agent => (
+              <AgentApprovals key={agent.name} agent={agent} actions={actions} trans={trans} />
+            ))}
+        </ul>
+      </details>
+    </>
   );
 }
 
-export function AgentApprovals({
-  agent,
-  actions,
-  trans
-}: { agent: Agent } & Part): React.ReactElement | null {
-  const { holds, chosen, possible = [], text, note } = agent.approvals ?? {};
-  if (!holds || possible.length < 2) {
-    return null;
-  }
+function AgentApprovals({ agent, actions, trans }: { agent: Agent } & Part): React.ReactElement {
+  const { holds = 'own', chosen, possible = [], text } = agent.approvals ?? {};
+  const change = (approvals: string | null) => actions.changeAgent(agent.name, { approvals });
   return (
-    <select
-      className="jp-mod-styled"
-      title={[note, text].filter(Boolean).join('\n')}
-      aria-label={trans.__('Approvals of %1', agent.title)}
-      value={holds}
-      onChange={event => actions.changeAgent(agent.name, { approvals: event.target.value || null })}
-    >
-      <Options kinds={possible} words={habits(trans)} />
-      {chosen && <option value="">{trans.__('As for all agents')}</option>}
-    </select>
+    <li>
+      <div className="jp-DbxAgents-line">
+        <span className="jp-DbxAgents-agent">{agent.title}</span>
+        <select
+          className="jp-mod-styled"
+          aria-label={trans.__('Approvals of %1', agent.title)}
+          value={holds}
+          onChange={event => change(event.target.value || null)}
+        >
+          <Options kinds={possible} words={habits(trans)} />
+          {chosen && <option value="">{trans.__('As for all agents')}</option>}
+        </select>
+      </div>
+      <p className="jp-DbxAgents-quiet">{text}</p>
+    </li>
   );
 }
 
