@@ -85,7 +85,7 @@ what the models were called: no call was refused, and none was repeated."""
 # Which part of the package speaks in which section; the first that fits.
 _SECTIONS = (
     ("Deploying", ("deployment/",)),
-    ("The server does not start, or nobody gets in", ("app.py", "auth/", "environment.py")),
+    ("The server does not start, or nobody gets in", ("app/", "auth/", "environment.py")),
     ("The token", ("pat/", "cli/login.py")),
     ("What agents show", ("broker/",)),
     ("The workspace", ("workspace_api.py", "models/")),

@@ -3,6 +3,8 @@
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+_OWN_PORTS = {"https": ":443", "http": ":80"}
+
 
 def normalise_email(text: str) -> str | None:
     """Return an e-mail address in the form in which two are compared; None if it is not one.
@@ -23,6 +25,8 @@ def normalise_email(text: str) -> str | None:
 def normalise_host(host: str) -> str:
     """Return a workspace's origin: with a scheme, without a path or query ('' stays '').
 
+    In lower case and without the scheme's own port, as two of them are compared.
+
     The platform sets ``DATABRICKS_HOST`` without ``https://`` at times, and people copy it from
     their browser with ``/?o=…`` behind it.
     """
@@ -30,7 +34,8 @@ def normalise_host(host: str) -> str:
     if not address:
         return ""
     parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc}"
+    port = _OWN_PORTS.get(parts.scheme, "")
+    return f"{parts.scheme}://{parts.netloc.lower().removesuffix(port)}"
 
 
 def is_on_this_machine(address: str) -> bool:

@@ -219,6 +219,33 @@ class WorkspaceApi:
         _raise_for_error(response)
         return response
 
+    async def read(
+        self, path: str, token: Secret, most_bytes: int, params: Mapping[str, str]
+    ) -> bytes | None:
+        """Return a file; None if it is larger, and then the rest is not read.
+
+        Raises WorkspaceError.
+        """
+        headers = {"Authorization": f"Bearer {token.reveal()}"}
+        content = bytearray()
+        try:
+            async with (
+                asyncio.timeout(LONGEST_CALL_SECONDS),
+                self._client.stream("GET", path, headers=headers, params=params) as response,
+            ):
+                if not response.is_success:
+                    await response.aread()
+                    _raise_for_error(response)
+                async for chunk in response.aiter_bytes():
+                    content += chunk
+                    if len(content) > most_bytes:
+                        return None
+        except TimeoutError:
+            raise _unavailable(self.host, "TimeoutError") from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _unavailable(self.host, type(error).__name__) from None
+        return bytes(content)
+
     async def _send(
         self, method: str, path: str, token: Secret, payload: dict[str, Any] | None = None
     ) -> httpx.Response:

@@ -70,6 +70,8 @@ def test_the_process_is_closed_to_others_of_the_same_user():
         (" https://h.example/ ", "https://h.example"),
         ("https://h.example/?o=123#x", "https://h.example"),
         ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("HTTPS://ADB-1.Example:443/x", "https://adb-1.example"),
+        ("http://h.example:443", "http://h.example:443"),
     ],
 )
 def test_a_host_is_an_origin_however_it_was_copied(given: str, origin: str):

@@ -23,7 +23,7 @@ from ..models import Dialect, ModelReport, ModelTable
 from ..secret import Secret
 from .base import SKILLS_FOLDER, Agent, AgentContext
 from .checks import Check, check_files, check_model, check_program
-from .choices import ALL, Approvals, ApprovalsStatus, Choices, changed, nearest
+from .choices import ALL, Approvals, ApprovalsStatus, Choices, changed, nearest, shown_server
 from .install.installer import AgentInstaller, Progress
 from .install.links import point_link, remove_link
 from .registry import AGENTS
@@ -189,7 +189,8 @@ class AgentRoster(LoggingConfigurable):
             "model_is_chosen": choice.model is not None,
             "approvals": self._approvals_of(agent),
             "mcp_servers": {
-                n: _without_secrets(server) for n, server in choice.mcp_servers.items()
+                n: cast(McpServerStatus, shown_server(server))
+                for n, server in choice.mcp_servers.items()
             },
             "message": problem.message if problem else "",
             "hint": problem.hint if problem else "",
@@ -509,9 +510,3 @@ def _contains(path: Path, pattern: str) -> bool:
         return is_small and re.search(pattern, path.read_text(errors="replace")) is not None
     except OSError:
         return False
-
-
-def _without_secrets(server: Mapping[str, Any]) -> McpServerStatus:
-    """Return an MCP server with the names of its headers and variables, without their values."""
-    shown = {k: sorted(v) if isinstance(v, Mapping) else v for k, v in server.items()}
-    return cast(McpServerStatus, shown)

@@ -55,6 +55,10 @@ class Answer:
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self.status = response.status
         self.headers = [(_text(name), _text(value)) for name, value in response.raw_headers]
+        # Else its end is that of the connection, as in HTTP/1.0: a cut answer looks complete.
+        self.has_known_end = bool(
+            self.header("content-length") or "chunked" in self.header("transfer-encoding").lower()
+        )
         self._response = response
         self._rest = self._read()
         self._peeked: list[bytes] = []

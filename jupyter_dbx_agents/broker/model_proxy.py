@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -179,19 +180,8 @@ class ModelProxyHandler(LoopbackHandler):
         if isinstance(answer, Refusal):
             await self.refuse(answer)
             return
-        try:
+        with contextlib.closing(answer), self.aborts_when_cut():
             await self._stream(answer, route.dialect, events)
-        except GatewayGoneError as error:
-            self._abort(f"{BROKE_OFF}: {error}")
-        except StreamClosedError:
-            self._abort("client disconnected")
-        except AgentStalledError:
-            self._abort(AGENT_STALLED)
-        except Exception:  # tornado would end the answer as if it were complete
-            self._abort(BROKER_FAILED)
-            raise
-        finally:
-            answer.close()
 
     async def _answer_and_events(
         self, route: Route
@@ -347,6 +337,21 @@ class ModelProxyHandler(LoopbackHandler):
             list(self.request.headers.get_all()),
             request.body,
         )
+
+    @contextlib.contextmanager
+    def aborts_when_cut(self) -> Iterator[None]:
+        """Pass on an answer in this context; one that breaks off does not look complete."""
+        try:
+            yield
+        except GatewayGoneError as error:
+            self._abort(f"{BROKE_OFF}: {error}")
+        except StreamClosedError:
+            self._abort("client disconnected")
+        except AgentStalledError:
+            self._abort(AGENT_STALLED)
+        except Exception:  # tornado would end the answer as if it were complete
+            self._abort(BROKER_FAILED)
+            raise
 
     def _abort(self, ending: str) -> None:
         """Close the connection, so that the client knows that the answer is incomplete."""

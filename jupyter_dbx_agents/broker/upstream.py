@@ -4,7 +4,9 @@ Repeating is decided here, except for a request that ``model_proxy`` repeats onc
 the gateway's refusal asks for.  A call is repeated only before the agent has seen a byte of an
 answer, and
 
-- once, when the gateway refuses the token: it has then not processed the call;
+- once, when the gateway refuses the token: it has then not processed the call.  A call that may
+  change something is repeated only for a refusal that names the token, or a 401 of the workspace
+  itself: any other one may be that of what was called, amid its work;
 - once, when a connection that had been idle fails at once, without an answer.  That is how a
   connection fails that the other end closed while we sent.  With a POST it is not certain, and a
   model call that was begun twice is paid for twice; but every agent would repeat it too, after a
@@ -17,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -24,7 +27,7 @@ from ..models import Dialect
 from ..pat import PatSource
 from ..secret import Secret
 from .access import to_gateway
-from .gateway_errors import WORTH_A_REPLAY, GatewayGoneError
+from .gateway_errors import WORTH_A_REPLAY, GatewayGoneError, says_token_is_dead
 from .refusals import Refusal, redirected, still_refused, unreachable, without_pat
 
 if TYPE_CHECKING:
@@ -39,7 +42,8 @@ class ModelCall:
     """An agent's request, with the gateway's URL for it, query included.
 
     ``dialect`` is None for what is not a model's.  Without ``may_begin_twice`` it has a connection
-    of its own, and is repeated only where it is certain that it has not begun.
+    of its own, and is repeated only where it is certain that it has not begun.  ``is_handed_on`` if
+    a refusal may be one of a server elsewhere, to which the workspace hands the call on.
     """
 
     dialect: Dialect | None
@@ -48,6 +52,7 @@ class ModelCall:
     headers: list[tuple[str, str]]
     body: bytes
     may_begin_twice: bool = True
+    is_handed_on: bool = False
 
     @property
     def host(self) -> str:
@@ -81,7 +86,7 @@ class Upstream:
         if token is None:
             return without_pat(self._pats, call.dialect)
         answer = await self._attempt(call, token)
-        if isinstance(answer, Refusal) or not await _is_refused(answer):
+        if isinstance(answer, Refusal) or not await _is_worth_a_replay(answer, call):
             return answer
         answer.close()
         token = await self._pats.replace_refused(token)
@@ -91,7 +96,7 @@ class Upstream:
 
     async def _second_attempt(self, call: ModelCall, token: Secret) -> Answer | Refusal:
         answer = await self._attempt(call, token)
-        if not isinstance(answer, Refusal) and await answer.says_token_is_dead():
+        if not isinstance(answer, Refusal) and await _refuses_token(answer, call):
             answer.close()
             return still_refused(call.host)
         return answer
@@ -128,5 +133,15 @@ def _client_class() -> type[GatewayClient]:
     return GatewayClient
 
 
-async def _is_refused(answer: Answer) -> bool:
-    return answer.status in WORTH_A_REPLAY or await answer.says_token_is_dead()
+async def _is_worth_a_replay(answer: Answer, call: ModelCall) -> bool:
+    """Whether an answer may be another one with another token."""
+    if call.may_begin_twice and answer.status in WORTH_A_REPLAY:
+        return True
+    return await _refuses_token(answer, call)
+
+
+async def _refuses_token(answer: Answer, call: ModelCall) -> bool:
+    if call.is_handed_on and answer.status == HTTPStatus.UNAUTHORIZED:
+        # Perhaps not of the workspace: then only the sentence shows whose it is.
+        return says_token_is_dead(HTTPStatus.FORBIDDEN, await answer.beginning())
+    return await answer.says_token_is_dead()

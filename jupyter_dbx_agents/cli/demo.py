@@ -29,6 +29,7 @@ from ..environment import child_environment, current_environment
 from ..errors import ConfigurationError, DbxAgentsError, InstallError
 from ..local_channel.command import PACKAGE_ROOT
 from ..local_channel.paths import STATUS_PATH
+from .printing import say
 
 APP_NAME = "dbx-agents-demo"
 STRANGER = "stranger@example.com"
@@ -122,7 +123,7 @@ async def _demo(
         _say("app", app_url)
         _say("workspace", local.url)
         _say("control", local.control_url)
-        print("ready", flush=True)
+        say("ready")
         if opens_browser and not stop.is_set():
             webbrowser.open(doors[0].url)
         if has_data:
@@ -285,4 +286,4 @@ async def _until_stopped(server: asyncio.subprocess.Process, stop: asyncio.Event
 
 
 def _say(name: str, value: str) -> None:
-    print(f"{name}: {value}", flush=True)
+    say(f"{name}: {value}")

@@ -15,6 +15,7 @@ from pathlib import Path
 from ..errors import DbxAgentsError, RemoteError
 from ..local_channel.client import call
 from ..local_channel.paths import CONTINUITY_PATH, PAT_PATH, SIGN_IN_PATH
+from .printing import Look, say, say_first, write
 
 
 class Way(enum.Flag):
@@ -74,10 +75,10 @@ def _log_in(way: Way) -> bool:
     pat = call("GET", PAT_PATH)
     if is_usable(pat):
         return True
-    _print(f"\x1b[1mConnect to Databricks.\x1b[0m {pat['message']}")
+    say_first(Look.STRONG, "Connect to Databricks.", pat["message"])
     signs_in = Way.SIGN_IN in way and _begin_sign_in()
     if Way.TOKEN in way or not signs_in:
-        _print(
+        say(
             f"  {'Or create' if signs_in else 'Create'} a token (a lifetime of 1 day is enough): "
             f"{pat['token_page']}",
             "     and paste it here. It is swapped at once for a short-lived token that renews "
@@ -87,10 +88,10 @@ def _log_in(way: Way) -> bool:
     while True:
         line = _read_hidden(f"Paste {what}; it stays hidden (or press Enter to skip): ")
         if line is None:
-            _print("Connected from another window. Continuing.")
+            say("Connected from another window. Continuing.")
             return True
         if not line:
-            _print("Skipped. To connect later, run: jupyter dbx-agents login")
+            say("Skipped. To connect later, run: jupyter dbx-agents login")
             return False
         if _send(line, signs_in=signs_in):
             return True
@@ -101,13 +102,13 @@ def _begin_sign_in() -> bool:
     try:
         attempt = call("POST", SIGN_IN_PATH)
     except RemoteError as error:
-        _print(f"  Signing in is not possible now: {error.message} {error.hint}")
+        say(f"  Signing in is not possible now: {error.message} {error.hint}")
         return False
-    _print(f"  Sign in: {attempt['address']}")
+    say(f"  Sign in: {attempt['address']}")
     if not attempt["pastes"]:
-        _print("     When you have finished there, this goes on by itself.")
+        say("     When you have finished there, this goes on by itself.")
         return False
-    _print(
+    say(
         f"     Your browser ends on an address that begins with {attempt['redirect_url']} and "
         "cannot be opened, as intended.",
         "     Copy that whole address from the address bar, and paste it here.",
@@ -125,7 +126,7 @@ def is_usable(pat: dict[str, object]) -> bool:
 
 
 def _send(line: str, *, signs_in: bool) -> bool:
-    _print("Checking…")
+    say("Checking…")
     is_answer = signs_in and not line.strip().startswith("dapi")
     try:
         if is_answer:
@@ -133,10 +134,10 @@ def _send(line: str, *, signs_in: bool) -> bool:
         else:
             pat = call("POST", PAT_PATH, {"token": line})
     except DbxAgentsError as error:
-        _print(f"\x1b[31m{error.message}\x1b[0m {error.hint}")
+        say_first(Look.BAD, error.message, error.hint)
         return False
     pasted = pat["pasted"]["message"] if not is_answer else ""
-    _print(f"\x1b[32mConnected as {pat['user']}.\x1b[0m {pasted}")
+    say_first(Look.GOOD, f"Connected as {pat['user']}.", pasted)
     _print_offer()
     return True
 
@@ -146,7 +147,7 @@ def _print_offer() -> None:
     with contextlib.suppress(DbxAgentsError):
         kept = call("GET", CONTINUITY_PATH, timeout_seconds=_OFFER_SECONDS)
         if offered := kept["status"]["offered"]:
-            _print(offered)
+            say(offered)
 
 
 def _read_hidden(prompt: str) -> str | None:
@@ -154,10 +155,9 @@ def _read_hidden(prompt: str) -> str | None:
 
     Raises EOFError at the end of input and KeyboardInterrupt at Ctrl-C.
     """
-    sys.stdout.write(prompt)
-    sys.stdout.flush()
+    write(prompt)
     line = _read_line(sys.stdin.fileno())
-    sys.stdout.write("\n")
+    write("\n")
     return line
 
 
@@ -209,8 +209,3 @@ def _set_echo(echoes: bool) -> bool:
     modes[3] = modes[3] | termios.ECHO if echoes else modes[3] & ~termios.ECHO
     termios.tcsetattr(descriptor, termios.TCSAFLUSH if echoes else termios.TCSADRAIN, modes)
     return was_echoing
-
-
-def _print(*lines: str) -> None:
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
-    sys.stdout.flush()

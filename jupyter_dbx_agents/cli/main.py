@@ -21,6 +21,7 @@ from .agents import add_agents_command
 from .conversations import add_conversations_command
 from .login import Way, is_usable, log_in
 from .mcp import add_mcp_command
+from .printing import say, say_error
 from .projects import add_project_commands
 from .skills import add_skills_command
 
@@ -37,10 +38,6 @@ _DESCRIPTION = "Start the server or a demo, or control a running one."
 # What ``deploy`` needs on the machine of whoever deploys.
 DEPLOY_LIBRARIES = ("databricks-sdk", "pyyaml", "tqdm")
 
-# What the workspace, a program or a folder's name says may have escape sequences, which a terminal
-# would carry out.
-_CONTROLS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
-
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command; exit with 0, with 1 after an error message, with 2 for wrong usage."""
@@ -52,8 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         sys.exit(options.run(options))
     except DbxAgentsError as error:
-        said = f"{error.message} {error.hint}".strip()
-        print(said.translate(_CONTROLS), file=sys.stderr)
+        say_error(f"{error.message} {error.hint}".strip())
         sys.exit(1)
     except KeyboardInterrupt:
         _leave_at_once()
@@ -136,7 +132,7 @@ def _serve(arguments: list[str]) -> None:
     try:
         preflight(arguments)
     except DbxAgentsError as error:
-        print(f"jupyter_dbx_agents cannot start: {error.message} {error.hint}", file=sys.stderr)
+        say_error(f"jupyter_dbx_agents cannot start: {error.message} {error.hint}")
         sys.exit(1)
 
     from ..app import DbxAgentsApp  # noqa: PLC0415 imports take a second, and no client needs them
@@ -164,33 +160,33 @@ def _demo(options: argparse.Namespace) -> int:
 def _login(options: argparse.Namespace) -> int:
     pat = call("GET", PAT_PATH)
     if is_usable(pat):
-        print(f"Already logged in as {pat['user']}.")
-        print("To connect in another way, first run: jupyter dbx-agents logout")
+        say(f"Already logged in as {pat['user']}.")
+        say("To connect in another way, first run: jupyter dbx-agents logout")
         return 0
     way = Way.SIGN_IN if options.sign_in else Way.TOKEN if options.token else Way.ANY
     return 0 if log_in(way) else 1
 
 
 def _logout(_options: argparse.Namespace) -> int:
-    print(call("DELETE", PAT_PATH)["message"])
+    say(call("DELETE", PAT_PATH)["message"])
     return 0
 
 
 def _revoke_pasted(options: argparse.Namespace) -> int:
     if options.token_id:
         path, body = f"{PAT_PATH}/revoke-pasted", {"token_id": options.token_id}
-        print(call("POST", path, body)["pasted"]["message"])
+        say(call("POST", path, body)["pasted"]["message"])
         return 0
     pasted = call("GET", PAT_PATH)["pasted"]
     for candidate in pasted["candidates"]:
-        print(f"{candidate['token_id']}  {candidate['created_at']}  {candidate['comment']}")
-    print(pasted["message"] or "No token was pasted.")
+        say(f"{candidate['token_id']}  {candidate['created_at']}  {candidate['comment']}")
+    say(pasted["message"] or "No token was pasted.")
     return 0
 
 
 def _rotate(_options: argparse.Namespace) -> int:
     pat = call("POST", f"{PAT_PATH}/rotate")
-    print(f"Token renewed, valid until {_clock_time(pat['expires_at'])}.")
+    say(f"Token renewed, valid until {_clock_time(pat['expires_at'])}.")
     return 0
 
 
@@ -214,7 +210,7 @@ def _deploy(options: argparse.Namespace) -> int:
         is_bundle=options.bundle,
         replaces=options.replace,
     )
-    deploy(request, lambda line: print(line, flush=True))
+    deploy(request, say)
     return 0
 
 
@@ -225,8 +221,8 @@ def _team_bundle(options: argparse.Namespace) -> int:
         Path(options.members), Path(options.output), options.prefix, root=Path.cwd()
     )
     for member in members:
-        print(f"{member.name}  {member.email}")
-    print(f"Wrote {options.output}.")
+        say(f"{member.name}  {member.email}")
+    say(f"Wrote {options.output}.")
     return 0
 
 
@@ -240,7 +236,7 @@ def _print_lines(options: argparse.Namespace) -> int:
 
 def _print(lines: Iterable[str]) -> int:
     for line in lines:
-        print(line.translate(_CONTROLS), flush=True)
+        say(line)
     return 0
 
 

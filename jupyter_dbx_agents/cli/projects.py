@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +48,12 @@ def add_project_commands(commands: Any, run: Callable[[argparse.Namespace], int]
         restore_all_lines,
         "restore all of them, the agents' conversations, history and the terminals",
     )
-    restore.set_defaults(run=run, lines=restore_lines)
+    for option, text in (
+        ("--files", "also restore files of the home: an agent's name, history or settings"),
+        ("--terminal", "also open a terminal again, by its name"),
+    ):
+        restore.add_argument(option, action="append", default=[], metavar="NAME", help=text)
+    restore.set_defaults(run=lambda options: run(_chosen(options)), lines=restore_lines)
     text = (
         "delete the history of projects that were deleted here; their files stay in the workspace"
     )
@@ -71,6 +77,23 @@ def add_project_commands(commands: Any, run: Callable[[argparse.Namespace], int]
 
 def _add_choice(group: Any, option: str, lines: Callable[[list[str]], Lines], text: str) -> None:
     group.add_argument(option, action="store_const", dest="lines", const=lines, help=text)
+
+
+def _chosen(options: argparse.Namespace) -> argparse.Namespace:
+    """Return the options of ``restore`` with the choice of what comes back in ``lines``."""
+    if options.files or options.terminal:
+        files, terminals, former = options.files, options.terminal, options.lines
+
+        def lines(names: list[str]) -> Lines:
+            if former is not restore_lines:
+                raise RequestError(
+                    "--files and --terminal choose, so they exclude --list and --all.",
+                    "See: jupyter dbx-agents restore --list",
+                )
+            yield from _steps_of({"projects": names, "files": files, "terminals": terminals})
+
+        options.lines = lines
+    return options
 
 
 def status_lines(names: list[str]) -> Lines:
@@ -121,11 +144,16 @@ def restore_lines(names: list[str]) -> Lines:
 
 
 def restorable_lines(_names: list[str]) -> Lines:
-    """List the projects in the workspace that are not here."""
+    """List what is in the workspace and not here, as ``restore`` takes it."""
     restorable = call("GET", PROJECTS_PATH)["restorable"]
+    offer = call("GET", CONTINUITY_PATH)["offer"]
     for each in restorable:
         yield f"{each['name']}: {each['note']} Not in --all." if each["note"] else each["name"]
-    if not restorable:
+    for part in offer["parts"]:
+        yield f"--files {part['name']}: {part['title']}, {part['files']} files"
+    for title in offer["terminals"]:
+        yield f"--terminal {shlex.quote(title)}"
+    if not (restorable or offer["parts"] or offer["terminals"]):
         yield "Nothing to restore."
     else:
         yield "Restore with: jupyter dbx-agents restore NAME (or --all)"
@@ -133,8 +161,12 @@ def restorable_lines(_names: list[str]) -> Lines:
 
 def restore_all_lines(_names: list[str]) -> Lines:
     """Bring everything back.  Raises RequestError, in the end, if a part failed."""
-    steps = call("POST", f"{CONTINUITY_PATH}/restore", {}, _WORK_SECONDS)["steps"]
-    if not any(step["kind"] == "project" for step in steps):
+    yield from _steps_of({})
+
+
+def _steps_of(choice: dict[str, list[str]]) -> Lines:
+    steps = call("POST", f"{CONTINUITY_PATH}/restore", choice, _WORK_SECONDS)["steps"]
+    if not any(step["kind"] == "project" for step in steps) and choice.get("projects") != []:
         yield "No project to restore."
     for step in steps:
         sign = "" if step["state"] == "done" else "not back: "
@@ -196,7 +228,10 @@ def uninstall_lines(_names: list[str]) -> Lines:
             f"Could not remove all hooks: {error}.", "Fix this and run the command again."
         ) from error
     for path in removed:
-        yield f"Removed {path}"
+        if path.exists():
+            yield f"Removed our lines from {path}; yours stay."
+        else:
+            yield f"Removed {path} (it had only what we wrote)."
     yield "All our hooks were removed, and are not installed again on this machine."
     yield "Commits are still synced: they are noticed within a second."
 
@@ -249,7 +284,8 @@ def _restored_project_lines(project: dict[str, Any]) -> Lines:
         yield f"{project['name']}: {project['problem']}"
         return
     kind = "with its history" if project["has_history"] else "without its history"
-    yield f"Restored {project['name']} {kind} ({project['commit'][:10]})."
+    commit = f" ({project['commit'][:10]})" if project["commit"] else ", which has no commit"
+    yield f"Restored {project['name']} {kind}{commit}."
     if project["work"]:
         yield f"  {project['work']}"
     for path in project["missing"]:

@@ -70,7 +70,7 @@ class Ownership:
             self._origin,
             object_format=await self.repository.object_format(),
             takes_over=takes_over,
-            roots=tuple(sorted(await self.repository.roots())[:_MOST_ROOTS]),
+            roots=await self.roots(),
         )
         try:
             return await self._resume(history, fresh)
@@ -124,6 +124,10 @@ class Ownership:
         """Whether the mirror or the repository has all of these objects."""
         git = self.mirror.with_objects_of(self.repository.location)
         return not await git.missing(*oids)
+
+    async def roots(self) -> tuple[str, ...]:
+        """Return the first commits of the repository, as a marker has them."""
+        return tuple(sorted(await self.repository.roots())[:_MOST_ROOTS])
 
     async def _require_empty(self) -> None:
         async for path, _there in self.destination.walk(set(self.other_projects())):

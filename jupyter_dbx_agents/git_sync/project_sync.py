@@ -97,6 +97,17 @@ class ProjectSync:
         """The marker that was read or written last."""
         return self.ownership.marker
 
+    async def claim_unborn(self) -> None:
+        """Claim the folder for a repository without commits: its work in progress is kept there.
+
+        Raises GitSyncError, WorkspaceError or OSError.
+        """
+        async with self._mirror.locked(f"files-{self._key}"):
+            await self._mirror.update()
+            marker = await self.ownership.claim(self.history)
+            if not marker.commit:
+                await self._write(marker)
+
     def wake(self) -> None:
         """Let a running pass check whether HEAD has moved."""
         self._is_woken = True
@@ -295,6 +306,7 @@ class ProjectSync:
             synced_at=datetime.now(UTC).isoformat(timespec="seconds"),
             pending=None,
             takes_over=False,
+            roots=marker.roots or await self.ownership.roots(),  # it may have been unborn
             skipped={p: r for p, r in marker.skipped.items() if p not in touched} | left_out,
             notes={p: r for p, r in marker.notes.items() if p not in touched} | outcome.notes,
             unfinished={p: b for p, b in marker.unfinished.items() if p not in touched}

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from ..errors import DestinationError, GitError, GitSyncError, RestoreError
-from .checkout import check_out, make_room, tree_of
+from .local.checkout import check_out, make_room, tree_of
 from .local.git import run_git
 from .local.mirror import Mirror
 from .local.objects import EXECUTABLE_MODE, is_safe, list_synced, list_tree
@@ -72,7 +72,8 @@ class Restorer:
         owner = marker.history if marker is not None and marker.history else name
         store = BundleStore(Destination(self.files, self.root, owner))
         chain = await store.chain()
-        if not chain.bundles and (marker is None or not (marker.tree or marker.legacy)):
+        has_files = marker is not None and (marker.tree or marker.legacy or marker.is_unborn)
+        if not (chain.bundles or has_files):
             raise RestoreError(f"The workspace has no project {name}.", _SEE_LIST)
         _require_free(target)
         try:
@@ -156,6 +157,11 @@ class _Attempt:
         is_worktree = self.marker is not None and bool(self.marker.worktree)
         return self.state is not None and self.state.snapshot.is_bare and not is_worktree
 
+    @property
+    def _is_unborn(self) -> bool:
+        """Whether there is no commit, and so nothing but work in progress."""
+        return self.marker is not None and self.marker.is_unborn and not self.chain.bundles
+
     async def fill(self) -> Restored:
         """Make the repository; return what became of it."""
         repository, marker = self.repository, self.marker
@@ -175,7 +181,7 @@ class _Attempt:
                 or marker.bundle != self.chain.newest_bundle  # it was made after the marker
                 or await repository.has(marker.tree)
             )
-            if not is_newest:
+            if not is_newest and not self._is_unborn:
                 missing += await self._restore_files(has_history)
                 await self._renew_marker(has_history)
         if state is not None:

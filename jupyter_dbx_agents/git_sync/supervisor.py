@@ -1,11 +1,9 @@
-"""Finds projects, watches their refs, runs a worker for each, and ends what is gone."""
+"""Git sync as the other parts know it: its settings, its life, and what users ask of it."""
 
 import asyncio
 import contextlib
-import os
-import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,35 +12,24 @@ from traitlets import Bool, Float, Integer
 from traitlets.config import LoggingConfigurable
 
 from ..background import BackgroundTasks, Listeners
-from ..errors import ConfigFileError, DbxAgentsError, DestinationError, GitSyncError
+from ..errors import DbxAgentsError, DestinationError, GitSyncError
 from ..pat import PatSource
 from ..secret import Secret
 from ..workspace_api import WorkspaceApi
+from .assembly import Assembly
 from .ending import Endings, Forgotten, forget
-from .history import History
-from .hooks.repository_hooks import FOLDER_BELOW_HOME, Triggers, install_hook
-from .hooks.user_config import NO_HOOKS_FILE, PROJECTS_FILE, Identity, UserConfig
+from .hooks.guest import Guest
 from .local.git import git_environment
-from .local.mirror import MIRRORS_FOLDER, Mirror
 from .local.projects import (
     AGENTS_WORKTREES,
-    RESTORING,
-    Found,
     Location,
-    Unfit,
-    find_projects,
-    fingerprint,
-    is_gone,
-    main_location,
-    top_repositories,
 )
-from .local.repository import Repository
-from .ownership import Ownership
 from .project_sync import ProjectSync, Settings
 from .remote.marker import Destination
 from .remote.workspace_files import Pace, WorkspaceFiles
 from .restore import Restored, Restorer, remove_leftovers
 from .states import Cause, ProjectStatus, Waker, bare_status
+from .watch import Watch
 from .work.keeper import WorkKeepers
 from .work.store import WorkStore
 from .worker import ProjectWorker
@@ -134,27 +121,57 @@ class GitSync(LoggingConfigurable):
         self.on_change = Listeners("the sync", self.log)
         self._projects, self._origin, self._pats, self._user = projects, origin, pats, user
         self._environment = git_environment(home)
-        self._triggers = Triggers(home / FOLDER_BELOW_HOME)
-        self._state = self._triggers.folder.parent
-        self._state_note, self._temporary = "", Path()
-        self._histories: dict[Path, History] = {}
-        self._config = UserConfig(home, self._triggers.folder, self._environment)
+        self._background = BackgroundTasks(self.log)
+        self._restoring = asyncio.Lock()
+        self._notified_at = 0.0
+        self._notification: asyncio.TimerHandle | None = None
+        self._retry_seconds = (self.first_retry_seconds, self.most_retry_seconds)
         pace = Pace(self.requests_per_second, self.most_parallel_requests)
         self._files = WorkspaceFiles(api, pats, pace, retry_seconds=self.request_retry_seconds)
         self._workers: dict[str, ProjectWorker] = {}
         self._work = WorkKeepers(self._syncs, lambda: self._files.is_waiting, secrets, self.log)
-        self._unfit: dict[str, Unfit] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._background = BackgroundTasks(self.log)
-        self._retry_seconds = (self.first_retry_seconds, self.most_retry_seconds)
         self._endings = Endings(self._background, self._retry_seconds, self.log)
-        self._identity_of = ""
-        self._identity: Identity | None = None
-        self._configuring, self._restoring = asyncio.Lock(), asyncio.Lock()
-        self._searching = asyncio.Lock()
-        self._searched_at, self._seen, self._failure = 0.0, frozenset[str](), ""
-        self._notified_at = 0.0
-        self._notification: asyncio.TimerHandle | None = None
+        self._guest = Guest(
+            home,
+            self._environment,
+            installs_hooks=self.installs_hooks,
+            sets_identity=self.sets_identity,
+            log=self.log,
+        )
+        self._assembly = self._build_assembly()
+        self._watch = self._build_watch()
+
+    def _build_assembly(self) -> Assembly:
+        return Assembly(
+            self._files,
+            self._workers,
+            root=self._root,
+            origin=self._origin,
+            state_folder=self._guest.state_folder,
+            environment=self._environment,
+            settings=Settings(
+                most_file_bytes=self.most_file_bytes, parallel=self.most_parallel_requests
+            ),
+            most_history_bytes=self.most_history_bytes,
+            changed=self._changed,
+            log=self.log,
+        )
+
+    def _build_watch(self) -> Watch:
+        return Watch(
+            self._projects,
+            self._workers,
+            guest=self._guest,
+            assembly=self._assembly,
+            endings=self._endings,
+            background=self._background,
+            new_worker=self._new_worker,
+            is_restoring=self._restoring.locked,
+            status=self.status,
+            changed=self._changed,
+            search_seconds=self.search_seconds,
+            log=self.log,
+        )
 
     # ---- life
 
@@ -162,9 +179,8 @@ class GitSync(LoggingConfigurable):
         """Install hooks and begin to watch; commits made while the server was down are found."""
         async with self._restoring:  # a user may have started one already: it is not a leftover
             await asyncio.to_thread(remove_leftovers, self._projects)
-        await self._attempt(self.install_hooks)
-        self._background.spawn(self._watch(self._take_triggers, self.trigger_seconds))
-        self._background.spawn(self._watch(self._look, self.look_seconds))
+        await self._watch.attempt(self.install_hooks)
+        self._watch.start(self.trigger_seconds, self.look_seconds)
         if self.keeps_work_in_progress:
             self._background.spawn(self._work.run(self._changed))
         self.pat_changed()
@@ -180,8 +196,8 @@ class GitSync(LoggingConfigurable):
             self._notification.cancel()
 
     async def _flush(self) -> None:
-        await self._search()  # including a project that was created just now
-        await self._poll()
+        await self._watch.search()  # including a project that was created just now
+        await self._watch.poll()
         await self._endings.finish()
         while not all(worker.is_idle for worker in self._workers.values()):  # noqa: ASYNC110
             await asyncio.sleep(_FLUSH_POLL_SECONDS)  # at the very end only, and for seconds
@@ -197,9 +213,8 @@ class GitSync(LoggingConfigurable):
             elif worker.cause.is_ended_by(Waker.TOKEN):
                 worker.wake()
         user = self._user()
-        if self.sets_identity and "@" in user and user != self._identity_of:
-            self._identity_of = user
-            self._background.spawn(self._set_identity(user))
+        if self._guest.is_news(user):
+            self._background.spawn(self._guest.set_identity(user, self._files.display_name))
 
     @property
     def projects_folder(self) -> Path:
@@ -234,12 +249,12 @@ class GitSync(LoggingConfigurable):
     def status(self) -> list[ProjectStatus]:
         """Return the REST models of all projects, and of what is not one."""
         models = {**self._endings.gone}
-        for name, (reason, hint) in self._unfit.items():
+        for name, (reason, hint) in self._watch.unfit.items():
             models[name] = bare_status(name, Cause.UNFIT.state, reason, hint)
         models |= {name: worker.model() for name, worker in self._workers.items()}
         for name, model in models.items():
             model["work"] = self._work.model(name)
-            model["history"]["note"] = model["history"]["note"] or self._state_note
+            model["history"]["note"] = model["history"]["note"] or self._assembly.note
         return [models[name] for name in sorted(models)]
 
     def folders(self) -> tuple[Path, ...]:
@@ -255,9 +270,9 @@ class GitSync(LoggingConfigurable):
         one attempt.  Raises GitSyncError for an unknown project, and without a token.
         """
         self._require_token("sync")
-        await self._search()
+        await self._watch.search()
         if name is not None and name not in self._workers:
-            if (unfit := self._unfit.get(name)) is not None:
+            if (unfit := self._watch.unfit.get(name)) is not None:
                 raise GitSyncError(f"{name} is not synced. {unfit.reason}", unfit.hint)
             raise GitSyncError(f"There is no project {name}.", f"Check {self._projects}.")
         names = list(self._workers) if name is None else [name]
@@ -267,7 +282,7 @@ class GitSync(LoggingConfigurable):
     async def restorable(self) -> list[Restorable]:
         """Return the projects in the workspace that are not here; GitSyncError without a token."""
         restorer = self._restorer()
-        await self._search()
+        await self._watch.search()
         names = [name for name in await restorer.available() if name not in self._workers]
         return list(await asyncio.gather(*map(self._restorable, names)))
 
@@ -306,7 +321,7 @@ class GitSync(LoggingConfigurable):
         """
         restorer = self._restorer()
         async with self._restoring:
-            await self._search()
+            await self._watch.search()
             if name in self._workers:
                 raise GitSyncError(
                     f"{name} is still here, and would be copied again.",
@@ -333,139 +348,22 @@ class GitSync(LoggingConfigurable):
 
     async def install_hooks(self) -> None:
         """Search for projects and install their hooks; call this when a terminal opens."""
-        if self._wants_hooks or self.sets_identity:
-            await self._write_config()
-        await self._search()
+        await self._guest.write_settings()
+        await self._watch.search()
 
-    @property
-    def _wants_hooks(self) -> bool:
-        """Whether hooks are installed: unless a setting says no, or the user has removed them."""
-        return self.installs_hooks and not (self._state / NO_HOOKS_FILE).exists()
-
-    # ---- finding and watching
-
-    async def _search(self) -> None:
-        async with self._searching:
-            if self._wants_hooks:
-                with contextlib.suppress(OSError):  # then the poll sees the commits
-                    self._triggers.open()
-                    note = self._triggers.folder / PROJECTS_FILE
-                    note.write_bytes(os.fsencode(self._projects))
-            before = self.status()
-            found, gone = await self._find()
-            if gone:  # one that was moved meanwhile was in neither place
-                found, gone = await self._find()
-            self._searched_at = time.monotonic()
-            self._unfit = found.unfit
-            for worker in gone:
-                self._drop(worker.name)
-            former = {w.location.git_dir: w.name for w in gone if w.location.is_linked}
-            for name, location in found.projects.items():
-                if location.git_dir in former and name not in self._workers:
-                    self._endings.follow(former[location.git_dir], name)  # git worktree move
-                await self._track(name, location)
-            if self._projects.is_dir():  # otherwise nobody deleted each of them
-                self._endings.add(gone)
-            if self.status() != before:
-                self._changed()
-
-    async def _find(self) -> tuple[Found, list[ProjectWorker]]:
-        """Return what is here, and the workers of what is not here any more."""
-        found = await asyncio.to_thread(find_projects, self._projects, [*self._workers])
-        if self._restoring.locked():
-            found.unfit = {n: u for n, u in found.unfit.items() if not n.startswith(RESTORING)}
-        workers = [w for w in self._workers.values() if w.name not in found.projects]
-        return found, [worker for worker in workers if is_gone(worker.location)]
-
-    async def _track(self, name: str, location: Location) -> None:
-        """Start a worker for a new project, and install its hook."""
-        worker = self._workers.get(name)
-        if worker is None or worker.location != location:
-            self._drop(name)
-            await self._follow(name, location)
-            self._start(name, location)
-        if self._wants_hooks:
-            folder, environment = self._triggers.folder, self._environment
-            await asyncio.to_thread(install_hook, location, folder, environment)
-
-    def _start(self, name: str, location: Location) -> None:
-        self._workers[name] = worker = ProjectWorker(
+    def _new_worker(self, name: str, location: Location) -> ProjectWorker:
+        return ProjectWorker(
             name,
             location,
-            new_sync=lambda progress: self._new_sync(name, location, progress),
+            new_sync=lambda progress: self._assembly.sync(name, location, progress),
             waiting_for=self._waiting_for,
             changed=self._changed,
-            passed=self._passed,
+            passed=self._watch.passed,
             log=self.log,
             retry_seconds=self._retry_seconds,
         )
-        self._tasks[name] = self._background.spawn(worker.run())
 
-    def _drop(self, name: str) -> None:
-        """End a project's tasks; its copy in the workspace stays."""
-        self._workers.pop(name, None)
-        self._endings.forget(name)
-        self._histories = {d: h for d, h in self._histories.items() if h.project != name}
-        if (task := self._tasks.pop(name, None)) is not None:
-            task.cancel()
-
-    async def _follow(self, name: str, location: Location) -> None:
-        """Take over the mirror of a repository that was renamed."""
-        if location.is_linked:
-            return
-        with contextlib.suppress(OSError):
-            folder = await asyncio.to_thread(self._mirror(location).follow)
-            root = self._projects.resolve()
-            if folder is not None and folder.is_relative_to(root):
-                former = folder.relative_to(root).as_posix()
-                self._endings.follow(former, name)
-
-    def _passed(self, worker: ProjectWorker) -> None:
-        """Wake projects around and inside one that is complete now; remove its former copies."""
-        for name, other in self._workers.items():
-            is_inside = name.startswith(f"{worker.name}/") or worker.name.startswith(f"{name}/")
-            if is_inside and other.cause.is_ended_by(Waker.NEIGHBOR):
-                other.wake()
-        self._endings.remove_former(worker)
-
-    async def _watch(self, look: Callable[[], Awaitable[None]], seconds: float) -> None:
-        while True:
-            await asyncio.sleep(seconds)
-            await self._attempt(look)
-
-    async def _attempt(self, look: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await look()
-        except Exception as error:  # of one repository: the others are watched all the same
-            if str(error) != self._failure:  # not each second
-                self.log.warning("Projects cannot be watched: %s", error, exc_info=True)
-            self._failure = str(error)
-
-    async def _take_triggers(self) -> None:
-        if self._triggers.take() and not await self._poll():
-            await self._search()  # in a repository that is not known yet
-
-    async def _look(self) -> None:
-        """Poll all refs, and search for projects if there are others, or after a while."""
-        now = await asyncio.to_thread(top_repositories, self._projects)
-        is_due = time.monotonic() - self._searched_at > self.search_seconds
-        await self._poll()
-        is_gone = any(worker.fingerprint is None for worker in self._workers.values())
-        if is_gone or now != self._seen or is_due:
-            self._seen = now
-            await self._search()
-
-    async def _poll(self) -> bool:
-        """Wake the workers of what has changed; return whether anything has."""
-        workers = list(self._workers.values())
-        looks = await asyncio.to_thread(lambda: [_look_at(worker) for worker in workers])
-        changed = [(w, now) for w, now in zip(workers, looks, strict=True) if now != w.fingerprint]
-        for worker, now in changed:
-            worker.fingerprint = now
-            worker.wake()
-        return bool(changed)
-
-    # ---- the parts of a sync
+    # ---- the workspace
 
     def _syncs(self) -> list[ProjectSync]:
         return [worker.sync for worker in self._workers.values() if worker.sync is not None]
@@ -473,70 +371,6 @@ class GitSync(LoggingConfigurable):
     def _root(self) -> str:
         user = self._user()
         return f"/Workspace/Users/{user}/projects" if user else ""
-
-    def _new_sync(
-        self, name: str, location: Location, progress: Callable[[int, int], None]
-    ) -> ProjectSync | None:
-        root = self._root()
-        if not root:
-            return None
-        settings = Settings(
-            most_file_bytes=self.most_file_bytes, parallel=self.most_parallel_requests
-        )
-        history = self._history(root, name, location)
-        ownership = history.ownership
-        if history.project != name:
-            ownership = self._ownership(root, name, location, history.mirror)
-        return ProjectSync(ownership, history, settings, log=self.log, progress=progress)
-
-    def _ownership(self, root: str, name: str, location: Location, mirror: Mirror) -> Ownership:
-        return Ownership(
-            Repository(location, self._environment),
-            mirror,
-            Destination(self._files, root, name),
-            origin=self._origin,
-            other_projects=lambda: list(self._workers),
-        )
-
-    def _history(self, root: str, name: str, location: Location) -> History:
-        """Return a repository's history, which is kept in the folder of its main project."""
-        key = location.common_dir.resolve()
-        if (known := self._histories.get(key)) is not None:
-            return known
-        for other, worker in self._workers.items():
-            if worker.location.git_dir.resolve() == key:
-                name, location = other, worker.location
-        mirror = self._mirror(location)
-        self._histories[key] = history = History(
-            mirror,
-            self._ownership(root, name, location, mirror),
-            origin=self._origin,
-            most_bytes=self.most_history_bytes,
-            log=self.log,
-            changed=self._changed,
-        )
-        return history
-
-    def _mirror(self, location: Location) -> Mirror:
-        source = Repository(main_location(location), self._environment)
-        return Mirror(self._mirrors_folder(), source, self._environment)
-
-    def _mirrors_folder(self) -> Path:
-        """Return where mirrors are: in our state folder, or else in a temporary one."""
-        if not self._state_note:
-            folder, reason = self._state / MIRRORS_FOLDER, "Permission denied"
-            try:
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                if os.access(folder, os.W_OK):
-                    return folder
-            except OSError as error:
-                reason = str(error.strerror)
-            self._temporary = Path(tempfile.mkdtemp(prefix="jupyter_dbx_agents-"))
-            self._state_note = (
-                f"{folder} cannot be written ({reason}). {self._temporary} is used instead."
-            )
-            self.log.warning("%s", self._state_note)
-        return self._temporary
 
     def _waiting_for(self) -> str:
         if self._files.is_waiting or not self._user():
@@ -553,30 +387,10 @@ class GitSync(LoggingConfigurable):
             self._files,
             self._root(),
             self._projects,
-            self._mirrors_folder(),
+            self._assembly.mirrors_folder(),
             self._environment,
             self._origin,
         )
-
-    # ---- git's settings
-
-    async def _set_identity(self, user: str) -> None:
-        name = user.partition("@")[0]
-        with contextlib.suppress(DbxAgentsError):
-            name = await self._files.display_name() or name
-        self._identity = Identity(name, user)
-        await self._write_config()
-
-    async def _write_config(self) -> None:
-        try:
-            async with self._configuring:
-                await asyncio.to_thread(
-                    self._config.install, self._identity, with_template=self._wants_hooks
-                )
-        except (ConfigFileError, OSError) as error:
-            self.log.warning(
-                "git's settings were not written: %s %s", error, getattr(error, "hint", "")
-            )
 
     # ---- notifications
 
@@ -598,11 +412,3 @@ async def _attempt_restore(restorer: Restorer, name: str) -> Restored:
         return await restorer.restore(name)
     except DbxAgentsError as error:
         return Restored(name, "", False, problem=f"{error.message} {error.hint}".strip())
-
-
-def _look_at(worker: ProjectWorker) -> int | None:
-    """Return a project's fingerprint, None if it is gone."""
-    try:
-        return None if is_gone(worker.location) else fingerprint(worker.location)
-    except Exception:  # whatever is odd about one repository: the others are looked at
-        return worker.fingerprint

@@ -1,5 +1,6 @@
 """Hands on to ``Attention`` what the terminals see of their programs."""
 
+import time
 from collections.abc import Callable, Mapping
 
 from ..agents.attention import Attention
@@ -64,5 +65,5 @@ class TerminalSignals:
 
 def place_of(terminal: Terminal) -> Place:
     """Return what ``Attention`` knows of a terminal."""
-    group = terminal.foreground_group()
-    return Place(terminal.identity, terminal.term_name or "", terminal.pid, group)
+    group, typed_at = terminal.foreground_group(), time.monotonic() - terminal.idle_seconds()
+    return Place(terminal.identity, terminal.term_name or "", terminal.pid, group, typed_at)

@@ -1,5 +1,7 @@
 """The browser's routes beside the REST operations: uploads, the pages, the sign-in's end."""
 
+import asyncio
+from collections.abc import Awaitable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -19,17 +21,20 @@ from .operations import (
     Operation,
     Services,
     delete_pat,
+    post_come_back,
     post_pat,
     post_revoke_pasted,
     post_rotate,
     post_sign_in,
     post_sign_in_answer,
+    post_sync,
 )
+from .pages import PageFileHandler, PageHandler
 from .phone.actions import MOST_TEXT_CHARACTERS, given_text, start
 from .phone.handlers import HOME_PATH, SESSIONS_PATH, session_routes
 from .phone.once import OnceOnly
 from .phone.page import Start
-from .plain_page import CONTENT_SECURITY_POLICY, STYLE_FILE, Problem, render_page
+from .plain_page import STYLE_FILE, Problem, render_page
 from .rest import Route
 from .uploads import MOST_UPLOAD_BYTES, UploadHandler
 
@@ -43,26 +48,17 @@ ACTIONS: dict[str, Operation] = {
     "revoke-pasted": post_revoke_pasted,
 }
 FIELDS = ("token", "token_id", "answer")
+# These take as long as the workspace does; the page shows how far they are.
+LASTING: dict[str, Operation] = {"continue": post_come_back, "sync": post_sync}
+SOON_SECONDS = 1.0
 START = "start"
 START_FIELDS = ("agent", "folder", "prompt")
 # What an authorization server puts into a redirect (RFC 6749 §4.1.2, RFC 9207).
 ANSWER_FIELDS = ("code", "state", "iss", "error", "error_description")
 
 
-class PlainPageHandler(ExtensionHandlerMixin, JupyterHandler):
+class PlainPageHandler(PageHandler):
     """The page without JupyterLab, and its forms."""
-
-    auth_resource = "dbx_agents"
-
-    def initialize(self, services: Services, once: OnceOnly, name: str) -> None:  # type: ignore[override]
-        """Keep the route's arguments."""
-        super().initialize(name)
-        self.services, self.once = services, once
-
-    @property
-    def content_security_policy(self) -> str:
-        """Allow its own style sheet only, and no page around it."""
-        return CONTENT_SECURITY_POLICY
 
     @web.authenticated
     @authorized
@@ -76,20 +72,35 @@ class PlainPageHandler(ExtensionHandlerMixin, JupyterHandler):
         """Run a form's action and show the page, with the error if it failed."""
         try:
             name = self.get_body_argument("action", "")
-            next_url = await (self._start() if name == START else self._run(name))
+            if name == START:
+                next_url = await self._start()
+            else:
+                await (self._begin(name) if name in LASTING else self._run(name))
+                next_url = self._page_url
         except DbxAgentsError as error:
             self.set_status(error.http_status)
             self._show(Problem(error.message, error.hint))
             return
         self.redirect(next_url, status=HTTPStatus.SEE_OTHER)
 
-    async def _run(self, name: str) -> str:
+    async def _run(self, name: str) -> None:
         action = ACTIONS.get(name)
         if action is None:
             raise RequestError("This page has no such form.", "Reload the page.")
         body = {name: self.get_body_argument(name, "") for name in FIELDS}
         await action(self.services, body)
-        return self._page_url
+
+    async def _begin(self, name: str) -> None:
+        """Begin what may take long, once.  Raises its error if it fails soon."""
+        key = self.get_body_argument("key", "")
+        await self.once.run(key, name, lambda: self._soon(LASTING[name]))
+
+    async def _soon(self, operation: Operation) -> str:
+        work = self.services.background.spawn(_error_of(operation(self.services, {})))
+        await asyncio.wait({work}, timeout=SOON_SECONDS)
+        if work.done() and (error := work.result()) is not None:
+            raise error
+        return ""
 
     async def _start(self) -> str:
         """Start an agent, once; return the address of its session."""
@@ -105,9 +116,6 @@ class PlainPageHandler(ExtensionHandlerMixin, JupyterHandler):
         return url_path_join(self.base_url, HOME_PATH)
 
     def _show(self, problem: Problem | None) -> None:
-        self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.set_header("Cache-Control", "no-store")
-        self.set_header("Referrer-Policy", "same-origin")
         page = render_page(
             self.services.status(),
             path=self._page_url,
@@ -117,7 +125,7 @@ class PlainPageHandler(ExtensionHandlerMixin, JupyterHandler):
             attempt=self.services.sign_in.attempt(),
             problem=problem,
         )
-        self.finish(page)
+        self.finish_page(page)
 
     def _start_model(self) -> Start:
         terminals = self.services.sessions.by_identity()
@@ -127,6 +135,15 @@ class PlainPageHandler(ExtensionHandlerMixin, JupyterHandler):
             most_characters=MOST_TEXT_CHARACTERS,
             identities={each.term_name or "": id for id, each in terminals.items()},
         )
+
+
+async def _error_of(work: Awaitable[object]) -> DbxAgentsError | None:
+    """Return how it failed: later, nobody waits for that, and the status has it."""
+    try:
+        await work
+    except DbxAgentsError as error:
+        return error
+    return None
 
 
 class SignInCallbackHandler(PlainPageHandler):
@@ -179,19 +196,6 @@ class PageRedirectHandler(ExtensionHandlerMixin, JupyterHandler):
         self.redirect(url_path_join(self.base_url, HOME_PATH))
 
 
-class PageStyleHandler(ExtensionHandlerMixin, JupyterHandler):
-    """The page's style sheet."""
-
-    auth_resource = "dbx_agents"
-
-    @web.authenticated
-    @authorized
-    async def get(self) -> None:
-        """Return it."""
-        self.set_header("Content-Type", "text/css; charset=utf-8")
-        self.finish(STYLE_FILE.read_bytes())
-
-
 def configure_page(server: ServerApp) -> None:
     """Add to JupyterLab's page what our front end needs before its first request."""
     page = server.web_app.settings.setdefault("page_config_data", {})
@@ -208,6 +212,6 @@ def browser_routes(services: Services, uploads: Path) -> list[Route]:
         (HOME_PATH, PlainPageHandler, arguments),
         *session_routes(services, once),
         (CALLBACK_PATH, SignInCallbackHandler, arguments),
-        (f"{HOME_PATH}page.css", PageStyleHandler, {}),
+        (f"{HOME_PATH}page.css", PageFileHandler, {"file": STYLE_FILE}),
         (HOME_PATH.rstrip("/"), PageRedirectHandler, {}),
     ]

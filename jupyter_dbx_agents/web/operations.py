@@ -15,9 +15,10 @@ from ..agents.databricks.tools import DatabricksTools, ToolsStatus
 from ..agents.mcp.servers import McpServerModel, McpServers
 from ..agents.roster import AgentStatus
 from ..agents.tracing import SessionTracer
+from ..background import BackgroundTasks
 from ..errors import RequestError
 from ..git_sync import GitSync
-from ..lifecycle.continuity import Continuity
+from ..lifecycle.continuity import Choice, Continuity
 from ..lifecycle.sessions import OpenSessions
 from ..local_channel.paths import (
     AGENTS_PATH,
@@ -59,7 +60,8 @@ class Services:
 
     ``status`` returns the model of the whole server; ``install`` starts an agent's installation,
     ``update_tools`` that of Databricks' tools; ``use_theme`` is called with the theme of the
-    owner's page; ``find_files`` returns which paths are files where a terminal's program works.
+    owner's page; ``find_files`` returns which paths are files where a terminal's program works;
+    ``background`` has what goes on when its request has been answered.
     What types into terminals is not an operation: an agent in a terminal, which can call each of
     these, could answer what it asks itself.
     """
@@ -79,6 +81,7 @@ class Services:
     find_files: Callable[[str, list[str]], Awaitable[dict[str, str]]]
     databricks: DatabricksTools
     update_tools: Callable[[], None]
+    background: BackgroundTasks
 
 
 # Called with the services, the body, and what the path names.
@@ -254,14 +257,22 @@ async def get_continuity(services: Services, _body: Body) -> Reply:
     return {"status": services.continuity.status(), "offer": offer}
 
 
+async def patch_continuity(services: Services, body: Body) -> Reply:
+    """Replace the list of more files to keep."""
+    if unknown := sorted(set(body) - {"dotfiles"}):
+        raise RequestError(f"“{unknown[0]}” is not a setting of this.", "Set dotfiles.")
+    services.continuity.name_dotfiles(body.get("dotfiles"))
+    return dict(services.continuity.status())
+
+
 async def delete_continuity(services: Services, _body: Body) -> Reply:
     """Delete what is kept beside the projects' commits."""
     return dict(await services.continuity.forget())
 
 
-async def post_come_back(services: Services, _body: Body) -> Reply:
-    """Bring everything back: projects, conversations, history, terminals."""
-    return {"steps": await services.continuity.restore()}
+async def post_come_back(services: Services, body: Body) -> Reply:
+    """Bring back what is chosen, or everything: projects, conversations, history, terminals."""
+    return {"steps": await services.continuity.restore(Choice.from_body(body))}
 
 
 async def get_conversations(services: Services, _body: Body) -> Reply:
@@ -345,7 +356,11 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     ATTENTION_PATH: {"GET": get_attention},
     f"{ATTENTION_PATH}/report": {"POST": post_report},
     f"{ATTENTION_PATH}/seen": {"POST": post_seen},
-    CONTINUITY_PATH: {"GET": get_continuity, "DELETE": delete_continuity},
+    CONTINUITY_PATH: {
+        "GET": get_continuity,
+        "PATCH": patch_continuity,
+        "DELETE": delete_continuity,
+    },
     f"{CONTINUITY_PATH}/restore": {"POST": post_come_back},
     CONVERSATIONS_PATH: {"GET": get_conversations},
     f"{CONVERSATIONS_PATH}/search": {"POST": post_search},

@@ -17,16 +17,6 @@ from .phone.page import Start, age, session_rows
 
 STYLE_FILE = Path(__file__).with_name("page.css")
 TEMPLATE_FILE = Path(__file__).with_name("page.html")
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "style-src 'self'",
-        "img-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    )
-)
 _GATEWAYS = {
     "gateway-host": "Via the AI Gateway",
     "workspace-gateway": "Via the workspace's AI Gateway",

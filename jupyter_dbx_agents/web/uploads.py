@@ -51,7 +51,7 @@ class Upload:
     def __enter__(self) -> Self:
         """Open the unfinished file.  Raises UploadError when the folder cannot be written to."""
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make(self._folder)
             unfinished = self._folder / f"{_UNFINISHED}-{os.urandom(8).hex()}"
             self._file = os.fdopen(
                 os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
@@ -113,6 +113,14 @@ class Upload:
             f"Cannot write to {self._folder}: {error.strerror}.",
             "If the disk is full, delete some files and try again.",
         )
+
+
+def _make(folder: Path) -> None:
+    """Make the folder if it is not there; git ignores it, where the home is a repository."""
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError), (folder / ".gitignore").open("x") as rule:
+            rule.write("*\n")
 
 
 def _give_name(unfinished: Path, path: Path) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from traitlets.config import Config
 from jupyter_dbx_agents.agents.databricks.command import DatabricksCli
 from jupyter_dbx_agents.agents.databricks.skills import Skills
 from jupyter_dbx_agents.agents.databricks.tools import DatabricksTools
+from jupyter_dbx_agents.background import BackgroundTasks
 from jupyter_dbx_agents.errors import InstallError
 from jupyter_dbx_agents.workspace_api import WorkspaceApi
 from tests.support.local_workspace import environment
@@ -213,6 +216,42 @@ def test_what_cannot_be_had_is_one_line_and_is_had_later(release, tmp_path, capl
         "hint": "",
     }
     assert len([r for r in caplog.records if "not installed" in r.message]) <= 1
+
+
+def test_updates_that_are_asked_for_at_the_same_time_are_one_more_run(
+    tmp_path, monkeypatch: pytest.MonkeyPatch
+):
+    begun: list[asyncio.Event] = []
+
+    async def install(_cli: DatabricksCli, _report: object) -> None:
+        begun.append(asyncio.Event())
+        await begun[-1].wait()
+
+    monkeypatch.setattr(DatabricksCli, "install", install)
+    skills = Skills(tmp_path / "home", WorkspaceApi(""), lambda: None, official=False)
+    cli = DatabricksCli(replace(environment(), home=tmp_path / "home"))
+    tools = DatabricksTools(cli, skills)
+
+    async def until(condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(30):
+            while not condition():
+                await asyncio.sleep(0.005)
+
+    async def ask() -> None:
+        tasks = BackgroundTasks(logging.getLogger())
+        tools.update_soon(tasks)
+        await until(lambda: len(begun) == 1)
+        for _ in range(100):
+            tools.update_soon(tasks)
+            assert tools.status()["is_updating"]
+        begun[0].set()
+        await until(lambda: len(begun) == 2)
+        begun[1].set()
+        await until(lambda: not tools.status()["is_updating"])
+        assert len(begun) == 2
+        await tasks.stop()
+
+    asyncio.run(ask())
 
 
 def test_a_cancelled_download_leaves_nothing_on_the_path(release, tmp_path):

@@ -115,6 +115,45 @@ async def test_a_foreign_server_goes_to_each_agent_and_its_secrets_are_not_shown
 
 
 @pytest.mark.parametrize(
+    ("server", "shown"),
+    [
+        (
+            {"url": "https://me:pass@mcp.example:8080/api/0123456789abcdefghijk/mcp?key=s3cret#a"},
+            "https://mcp.example:8080/api/…/mcp?…",
+        ),
+        ({"url": "https://docs.example/mcp"}, "https://docs.example/mcp"),
+        (
+            {"command": "npx", "args": ["-y", "a", "b", "--token", "s3cret", "--key=s3cret"]},
+            "npx -y … --token … --key=…",
+        ),
+        ({"command": "run", "args": ["-s3cret-of-more-than-20-characters"]}, "run …"),
+        ({"command": "run"}, "run"),
+    ],
+)
+async def test_what_may_be_a_secret_in_an_address_is_not_shown_and_the_agents_get_it(
+    tmp_path: Path, server: dict[str, Any], shown: str
+):
+    servers = list_of(tmp_path)
+    assert (await servers.add("x", server))["address"] == shown
+    assert servers.offered(Secret("x"))["x"] == {
+        key: tuple(value) if isinstance(value, list) else value for key, value in server.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "HTTPS://WS.Example.com/api/2.0/mcp/genie/01ef",
+        "https://ws.example.com:443/api/2.0/mcp/genie/01ef",
+        "https://ws.example.com/api/2.0/mcp/genie/01ef?o=1234",
+    ],
+)
+async def test_a_url_of_the_workspace_is_one_however_it_is_written(tmp_path: Path, url: str):
+    added = await list_of(tmp_path).add("sales", {"url": url})
+    assert (added["address"], added["is_foreign"]) == (SPACE, False)
+
+
+@pytest.mark.parametrize(
     ("name", "server", "said"),
     [
         ("dbx-sql", {"path": SPACE}, "is there already"),
@@ -124,6 +163,9 @@ async def test_a_foreign_server_goes_to_each_agent_and_its_secrets_are_not_shown
         ("x", {"path": 1}, "not an MCP server of the workspace"),
         ("x", {"url": f"{HOST}/api/2.0/token/list"}, "not an MCP server of the workspace"),
         ("x", {}, "needs a url or a command"),
+        ("x", {"url": "https://[bad/mcp"}, "is not a URL"),
+        ("x", {"url": "https://e.example", "headers": {"a": "b\r\nc: d"}}, "of one line"),
+        ("x", {"command": "c", "env": {"a\n": "b"}}, "of one line"),
         ("x", {"url": "https://e.example", "env": {}}, "does not go with url"),
         ("x", {"command": "c", "args": "x"}, "must be a list of strings"),
     ],

@@ -237,20 +237,61 @@ class Volume(BaseHTTPRequestHandler):
         """Print nothing."""
 
 
-def test_a_volume_is_read_page_by_page(home):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Volume)
+class BadVolume(Volume):
+    """One whose list says nothing of sizes, and has no end if it has no files."""
+
+    files: ClassVar = {"house/SKILL.md": TEXT}
+    sent: ClassVar[list[int]] = []
+    pages: ClassVar[list[int]] = []
+
+    def _reply(self, content: bytes) -> None:
+        if b"contents" in content:
+            self.pages.append(1)
+            endless = {} if self.files else {"next_page_token": str(len(self.pages))}
+            super()._reply(json.dumps(json.loads(content) | endless).encode())
+            return
+        self.send_response(200)
+        self.end_headers()
+        while sum(self.sent) < 50_000_000:
+            self.sent.append(self.wfile.write(b"x" * 65536))
+
+
+def copy_volume(home: Path, volume: type[Volume]) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), volume)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
 
     async def copy() -> None:
         api = WorkspaceApi(f"http://127.0.0.1:{server.server_port}")
         skills = Skills(home, api, lambda: Secret("dapi0"), folder="/Volumes/c/s/v")
-        await skills.fetch_company()
-        skills.link()
-        await api.close()
+        try:
+            await skills.fetch_company()
+            skills.link()
+        finally:
+            await api.close()
 
-    asyncio.run(copy())
-    server.shutdown()
-    server.server_close()
+    try:
+        asyncio.run(copy())
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_no_more_of_a_file_is_read_than_there_is_room(home, monkeypatch):
+    monkeypatch.setattr("jupyter_dbx_agents.agents.databricks.remote_folder.MOST_BYTES", 100_000)
+    with pytest.raises(InstallError, match="has more than"):
+        copy_volume(home, BadVolume)
+    assert sum(BadVolume.sent) < 25_000_000  # what the kernel's buffers hold
+
+
+def test_a_list_without_an_end_is_given_up(home, monkeypatch):
+    monkeypatch.setattr(BadVolume, "files", {})
+    monkeypatch.setattr("jupyter_dbx_agents.agents.databricks.remote_folder.MOST_FILES", 50)
+    with pytest.raises(InstallError, match="has more than 50 files"):
+        copy_volume(home, BadVolume)
+
+
+def test_a_volume_is_read_page_by_page(home):
+    copy_volume(home, Volume)
     house = home / ".agents/skills/house"
     assert {path.name: path.read_bytes() for path in house.iterdir()} == {
         name.partition("/")[2]: content for name, content in Volume.files.items()

@@ -86,14 +86,27 @@ def test_what_an_agent_is_doing_is_the_most_urgent_of_its_sub_agents():
     assert records.main().state is State.IDLE
 
 
-def test_records_are_bounded():
+def test_records_are_bounded_and_what_needs_the_owner_is_never_one_too_many():
     records = Records()
-    for number in range(2 * MOST_RECORDS):
-        records.put(Report(State.IDLE, id=f"{number}"))
+    for number in range(MOST_RECORDS):
+        records.put(Report(State.DONE, id=f"{number}"))
     records.put(Report(State.WORKING, id="one too many"))
-    assert records.main().state is State.IDLE
-    records.put(Report(State.WORKING, id="1"))
     assert records.main().state is State.WORKING
+    for number in range(2 * MOST_RECORDS):
+        records.put(Report(State.WORKING, id=f"at work {number}"))
+    records.put(Report(State.PERMISSION, "rm", id="late"))
+    assert records.main() == Report(State.PERMISSION, "rm", "late")
+    records.put(Report(None, id="late"))
+    assert records.main().state is State.WORKING
+
+
+def test_sub_agents_that_are_idle_take_no_place():
+    records = Records()
+    records.put(Report(State.WORKING, id="first"))
+    for number in range(2 * MOST_RECORDS):
+        records.put(Report(State.WORKING, id=f"{number}"))
+        records.put(Report(State.IDLE, id=f"{number}"))
+    assert records.main() == Report(State.WORKING, id="first")
 
 
 def test_the_end_of_a_process_leaves_nothing_at_work_or_asking():

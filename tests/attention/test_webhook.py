@@ -6,8 +6,11 @@ import asyncio
 import contextlib
 import json
 import logging
+import ssl
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from tornado import web
@@ -41,6 +44,7 @@ class Service:
 
     def __init__(self) -> None:
         self.answers: list[int] = []
+        self.is_slow, self.release = False, asyncio.Event()
         self.got: list[tuple[str, str]] = []
 
 
@@ -49,7 +53,10 @@ async def serving() -> AsyncIterator[tuple[Service, str]]:
     service = Service()
 
     class Handler(web.RequestHandler):
-        def post(self) -> None:
+        async def post(self) -> None:
+            is_slow, service.is_slow = service.is_slow, False
+            if is_slow:
+                await service.release.wait()
             service.got.append(
                 (self.request.body.decode(), self.request.headers.get("Content-Type", ""))
             )
@@ -61,6 +68,7 @@ async def serving() -> AsyncIterator[tuple[Service, str]]:
     try:
         yield service, f"http://127.0.0.1:{port}/secret"
     finally:
+        service.release.set()
         server.stop()
         await server.close_all_connections()
 
@@ -134,3 +142,32 @@ async def test_what_was_seen_meanwhile_is_not_sent_and_a_flood_is_bounded():
             hook.tell(NEED)
         await asyncio.sleep(0.2)
         assert service.got == []
+
+
+async def test_needs_of_one_moment_wait_together_and_behind_no_slow_answer():
+    async with serving() as (service, url), running(url) as hook:
+        service.is_slow, hook.delay_seconds = True, 0.3
+        began = asyncio.get_running_loop().time()
+        for _ in range(10):
+            hook.tell(NEED)
+        await until(9, service)
+        assert asyncio.get_running_loop().time() - began < 2
+        service.release.set()
+        await until(10, service)
+
+
+async def test_the_certificates_are_read_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch):
+    threads: list[threading.Thread] = []
+    create = ssl.create_default_context
+
+    def noting(*arguments: Any, **options: Any) -> ssl.SSLContext:
+        threads.append(threading.current_thread())
+        return create(*arguments, **options)
+
+    monkeypatch.setattr(ssl, "create_default_context", noting)
+    async with serving() as (service, url), running(url) as hook:
+        for _ in range(3):
+            hook.tell(NEED)
+        await until(3, service)
+    assert threads
+    assert threading.main_thread() not in threads

@@ -9,9 +9,12 @@ from tests.support.agent_store import AgentStore
 from tests.support.lab_page import LabPage
 from tests.support.running_app import RunningApp, eventually
 
+from .test_looks import shoot
+
 MCP = "/dbx-agents/api/mcp"
 FUNCTIONS = "/api/2.0/mcp/functions/samples/tools"
-QUERY = {"query": "SELECT name FROM samples.bakehouse.franchises ORDER BY revenue DESC"}
+SPACE_ID = "01f1ad73d67f1708"
+QUESTION = {"query": "What is the highest revenue of the franchises by city?"}
 
 
 def server(app: RunningApp, name: str) -> dict:
@@ -25,6 +28,10 @@ def test_a_server_is_added_switched_off_and_removed_and_its_error_is_shown(
     eventually(lambda: server(app, "dbx-sql")["state"] == "ready", 60, "the SQL server")
     lab.show_panel()
     section = lab.panel.get_by_role("region", name="Tools of the workspace (MCP)")
+    tools = lab.section("Databricks CLI and skills")
+    expect(tools).to_contain_text("not installed")
+    tools.get_by_text("1 skill, for all agents").click()
+    expect(tools.get_by_role("listitem")).to_contain_text("working-on-databricksthis app")
     sql = section.get_by_role("listitem").filter(has_text="Databricks SQL")
     expect(sql).to_contain_text("3 tools")
     expect(sql).to_contain_text("ready")
@@ -37,8 +44,8 @@ def test_a_server_is_added_switched_off_and_removed_and_its_error_is_shown(
     expect(lab.page.locator(".Toastify__toast")).to_contain_text("not an MCP server")
     section.get_by_label("Address of the server").fill(FUNCTIONS)
     section.get_by_role("button", name="Add", exact=True).click()
-    tools = section.get_by_role("listitem").filter(has_text="Remove")
-    expect(tools).to_contain_text("2 tools")
+    added = section.get_by_role("listitem").filter(has_text="Remove")
+    expect(added).to_contain_text("2 tools")
 
     switch = section.get_by_label("Offer tools to the agents")
     switch.click()
@@ -61,19 +68,25 @@ def test_an_agent_answers_with_rows_of_the_sample_table_once_its_owner_allows_th
 ):
     agent_store.install(app, "claude-code")
     eventually(lambda: server(app, "dbx-sql")["state"] == "ready", 60, "the SQL server")
+    app.owner.json("POST", MCP, {"name": "franchises", "path": f"/api/2.0/mcp/genie/{SPACE_ID}"})
     settings = app.home / ".claude.json"
-    eventually(lambda: "/mcp/dbx-sql" in settings.read_text(), 60, "the agent's servers")
+    eventually(lambda: "/mcp/franchises" in settings.read_text(), 60, "the agent's servers")
     lab.open_launcher()
     lab.card("Claude Code").click()
     lab.until_screen("for shortcuts", 120)
     # An Enter right behind so much text is taken for a part of it.
-    lab.page.keyboard.insert_text(f"tool: execute_sql_read_only {json.dumps(QUERY)}")
-    lab.until_screen(r'revenue DESC"\}')
+    lab.page.keyboard.insert_text(f"tool: {SPACE_ID} {json.dumps(QUESTION)}")
+    lab.until_screen(r'by city\?"\}')
     lab.page.keyboard.press("Enter")
     asked = lab.until_screen(r"Do you want to proceed\?", 120)
-    assert "dbx-sql" in asked
-    assert "Crumbs" not in asked  # nothing is called before that
+    assert "franchises" in asked
+    assert "Lisbon" not in asked  # nothing is called before that
     while "Do you want to proceed?" in lab.screen()["text"]:  # it takes no Enter just after it came
         lab.page.keyboard.press("Enter")
         lab.page.wait_for_timeout(500)
-    lab.until_screen(r"(?s)done: .*Baked\s+Bliss.*Golden\s+Crumbs", 120)
+    lab.until_screen(r"(?s)done: .*Lisbon,\s+81250.5.*Tokyo,\s+99120.25", 120)
+    lab.show_panel()
+    section = lab.section("Tools of the workspace (MCP)")
+    section.evaluate("section => section.scrollIntoView()")
+    shoot(lab.page, "first-day")
+    app.owner.json("DELETE", f"{MCP}/franchises")

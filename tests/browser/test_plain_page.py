@@ -1,12 +1,14 @@
 """The page ``/dbx-agents/``: without scripts, strict, and enough for the whole credential."""
 
+import re
+import subprocess
 from collections.abc import Iterator
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.running_app import RunningApp
+from tests.support.running_app import RunningApp, eventually
 
 BAD_TOKEN = "dapi" + "0" * 32
 
@@ -55,6 +57,68 @@ def test_the_page_allows_nothing_but_its_style_and_shows_what_there_is(app: Runn
         assert agent["title"] in answer.text
     assert "text/css" in app.owner.http.get("/dbx-agents/page.css").headers["Content-Type"]
     assert app.owner.http.get("/dbx-agents").headers["Location"] == "/dbx-agents/"
+
+
+def form(app: RunningApp, action: str) -> dict[str, str]:
+    """The hidden fields of a form on the page, as a browser sends them."""
+    page = app.owner.http.get("/dbx-agents/").text
+    [found] = re.findall(rf'<form[^>]*>(?:(?!</form>).)*value="{action}"(?:(?!</form>).)*', page)
+    return dict(re.findall(r'name="(\w+)" value="([^"]*)"', found))
+
+
+def test_all_projects_are_synced_by_a_button_once(app: RunningApp):
+    app.log_in()
+    folder = app.home / "projects" / "plain"
+    subprocess.run(["git", "init", "-q", folder], check=True)
+    shown = lambda: '"sync"' in app.owner.http.get("/dbx-agents/").text  # noqa: E731
+    app.owner.json("POST", "/dbx-agents/api/projects/sync", {})
+    eventually(shown, 20, "a project with its button")
+    fields = form(app, "sync")
+    author = ["-c", "user.email=a@example.com", "-c", "user.name=A"]
+    commit = ["git", "-C", str(folder), *author, "commit", "-q", "--allow-empty", "-m", "first"]
+    subprocess.run(commit, check=True)
+    head = subprocess.check_output(["git", "-C", str(folder), "rev-parse", "HEAD"], text=True)
+    answers = [app.owner.http.post("/dbx-agents/", data=fields) for _ in range(2)]
+    assert {(a.status_code, a.headers["Location"]) for a in answers} == {(303, "/dbx-agents/")}
+
+    def is_synced() -> bool:
+        [project] = [p for p in app.status()["projects"] if p["name"] == "plain"]
+        return bool(project["commit"] == head.strip())
+
+    eventually(is_synced, 60, "it is synced")
+    refused = app.owner.http.post("/dbx-agents/", data={**fields, "key": "made-up"})
+    assert (refused.status_code, "no valid key" in refused.text) == (400, True)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_main_button_can_be_read_and_told_from_the_page(chromium: Browser, app, scheme):
+    app.owner.json("DELETE", "/dbx-agents/api/pat")
+    context = chromium.new_context(color_scheme=scheme)
+    page = context.new_page()
+    page.goto(app.lines["open"] + "/dbx-agents/")
+    colours = page.evaluate(
+        """() => [['button.main', 'color'], ['button.main', 'backgroundColor'],
+                  ['body', 'backgroundColor']].map(([element, what]) =>
+             getComputedStyle(document.querySelector(element))[what].match(/\\d+/g).map(Number))"""
+    )
+    context.close()
+    text, button, paper = colours
+    assert contrast(text, button) >= 4.5
+    assert contrast(button, paper) >= 3  # WCAG 2.2, 1.4.11
+    red, _, blue = button
+    assert blue > red
+
+
+def contrast(one: list[int], other: list[int]) -> float:
+    """As WCAG 2.2 defines it."""
+
+    def light(colour: list[int]) -> float:
+        parts = [part / 255 for part in colour]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return sum(p * w for p, w in zip(linear, (0.2126, 0.7152, 0.0722), strict=True))
+
+    dark, bright = sorted((light(one), light(other)))
+    return (bright + 0.05) / (dark + 0.05)
 
 
 def test_a_form_of_another_site_changes_nothing(app: RunningApp):

@@ -212,10 +212,19 @@ def test_the_page_offers_to_continue_on_an_empty_machine_and_everything_is_back(
     lab.open()
     offer = lab.toast("Kept of an earlier start")
     expect(offer).to_contain_text("back")
-    offer.get_by_role("button", name="Continue where you were").click()
+    offer.get_by_role("button", name="Choose…").click()
+    dialog = lab.page.locator(".jp-Dialog")
+    for box in dialog.get_by_role("group", name="Terminals").get_by_role("checkbox").all():
+        box.uncheck()
+    dialog.get_by_role("button", name="Continue").click()
     section = lab.section("Continue where you were")
     expect(section.get_by_text("Restored with its history.")).to_be_visible(timeout=60_000)
     expect(section.locator("[data-level=good]").first).to_be_visible()
     eventually((platform.home / "projects/back/new").exists, 60)
-    eventually(lambda: platform.browser.json("GET", STATUS)["terminals"], 60, "open again")
+    before = len(platform.browser.json("GET", STATUS)["terminals"])
+    expect(section.get_by_text("Terminals: ")).to_be_visible()  # what was not chosen
+    section.get_by_role("button", name="Continue where you were").click()
+    is_open = lambda: len(platform.browser.json("GET", STATUS)["terminals"]) > before  # noqa: E731
+    eventually(is_open, 60, "open again")
+    expect(section.get_by_text("Terminals: ")).to_have_count(0)
     assert platform.browser.json("GET", STATUS)["continuity"]["offered"] == ""

@@ -70,7 +70,7 @@ def test_a_section_can_be_typed(deployer: Deployer, clone: Repository, path: str
         [app] = deployer.server.workspace.apps.all()[-1:]
         assert (app.creator, app.app_state) == (USER, "RUNNING")
         assert app.active.source["app.yaml"] == (clone.root / "app.yaml").read_bytes()
-        assert "jupyter_dbx_agents/app.py" in app.active.source
+        assert "jupyter_dbx_agents/app/extension.py" in app.active.source
 
 
 def type_all(lines: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:

@@ -278,7 +278,7 @@ async def test_a_failing_look_ends_no_watching(site: Site, monkeypatch: pytest.M
         raise PermissionError
 
     with monkeypatch.context() as patched:
-        patched.setattr("jupyter_dbx_agents.git_sync.supervisor.top_repositories", fail)
+        patched.setattr("jupyter_dbx_agents.git_sync.watch.top_repositories", fail)
         await until(lambda: len(failures) > 2, "several failures")
     site.make("new", a="1")
     await until(lambda: site.remote("new"), "a project made after them")

@@ -94,7 +94,7 @@ async def test_what_was_committed_in_an_outage_survives_the_deletion_of_its_fold
     await synced(site, sync, "p")
     site.fault("status", "^.*", status=503, times=100_000)
     commit = site.commit("p", {"b": "2"})
-    mirror = sync._histories[(site.projects / "p/.git").resolve()].mirror
+    mirror = sync._assembly.histories[(site.projects / "p/.git").resolve()].mirror
 
     def is_there() -> bool:
         with contextlib.suppress(AssertionError):

@@ -111,7 +111,7 @@ async def test_every_ref_is_noticed_and_comes_back(site: Site) -> None:
         ("tag", "blob", site.git("p", "rev-parse", "HEAD:a")),
         ("worktree", "add", "-q", "--detach", "../tree"),
     )
-    history = sync._histories[(folder / ".git").resolve()]
+    history = sync._assembly.histories[(folder / ".git").resolve()]
 
     def has_all() -> bool:
         assert history._newest is not None

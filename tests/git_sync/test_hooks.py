@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_dbx_agents.cli.projects import uninstall_lines
 from jupyter_dbx_agents.git_sync import allow_hooks, are_hooks_removed, uninstall
 from jupyter_dbx_agents.git_sync.hooks.repository_hooks import (
     FOLDER_BELOW_HOME,
@@ -55,8 +56,9 @@ class Hooked:
         path.chmod(0o755)
         return path.read_bytes()
 
-    def config(self) -> UserConfig:
-        return UserConfig(self.site.home, self.triggers.folder, self.site.environment)
+    def config(self, **variables: str) -> UserConfig:
+        environment = {**self.site.environment, **variables}
+        return UserConfig(self.site.home, self.triggers.folder, environment)
 
 
 @pytest.fixture
@@ -175,6 +177,25 @@ def test_uninstall_restores_every_byte(site: Site, hooked: Hooked) -> None:
     site.commit("plain", {"a": "2"})
 
 
+@pytest.mark.parametrize(
+    ("theirs", "said"),
+    [
+        ("", "Removed {} (it had only what we wrote)."),
+        ("[user]\n\tname = Mine\n", "Removed our lines from {}; yours stay."),
+    ],
+)
+def test_uninstall_says_what_becomes_of_the_users_own_file(
+    site: Site, hooked: Hooked, monkeypatch: pytest.MonkeyPatch, theirs: str, said: str
+) -> None:
+    monkeypatch.setenv("HOME", str(site.home))
+    hooked.config().install(None)
+    users = site.home / ".config/git/config"
+    users.write_text(users.read_text() + theirs)
+    lines = [*uninstall_lines([])]
+    assert said.format(users) in lines
+    assert users.exists() == bool(theirs)
+
+
 @pytest.mark.usefixtures("without_lfs")
 @pytest.mark.parametrize("has_token", [True, False])
 async def test_uninstalled_hooks_come_back_by_command_only(site: Site, has_token: bool) -> None:
@@ -218,6 +239,29 @@ def test_new_and_cloned_repositories_have_the_hooks_and_gits_own_template(
     assert (site.projects / "cloned/.git/hooks/post-commit").exists()
     assert (site.projects / "new/.git/info/exclude").exists()
     assert (site.projects / "new/.git/hooks/pre-commit.sample").exists()
+
+
+def test_a_new_repository_begins_with_main_unless_somebody_has_set_another_branch(
+    site: Site, hooked: Hooked, tmp_path: Path
+) -> None:
+    def first_branch(name: str, *options: str, **system: str) -> str:
+        hooked.config(**system).install(Identity("N", "n@example.com"))
+        command = ["git", *options, "init", name]
+        environment = {**site.environment, **system}
+        made = subprocess.run(
+            command, cwd=site.projects, env=environment, capture_output=True, text=True, check=True
+        )
+        assert made.stderr == ""  # no advice
+        return site.git(name, "symbolic-ref", "--short", "HEAD")
+
+    assert first_branch("new") == "main"
+    assert first_branch("asked", "-c", "init.defaultBranch=trunk") == "trunk"
+    of_all = tmp_path / "gitconfig"
+    of_all.write_text("[init]\n\tdefaultBranch = everyones\n")
+    system = {"GIT_CONFIG_SYSTEM": str(of_all), "GIT_CONFIG_NOSYSTEM": "0"}
+    assert first_branch("of-the-system", **system) == "everyones"
+    (site.home / ".gitconfig").write_text("[init]\n\tdefaultBranch = mine\n")
+    assert first_branch("my-own") == "mine"
 
 
 def test_the_users_own_settings_win(site: Site, hooked: Hooked) -> None:

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from jupyter_dbx_agents.errors import GitSyncError
-from jupyter_dbx_agents.git_sync import GitSync, supervisor
+from jupyter_dbx_agents.git_sync import GitSync, watch
 from jupyter_dbx_agents.git_sync.local import mirror
 from jupyter_dbx_agents.git_sync.local.projects import Location, fingerprint
 from jupyter_dbx_agents.git_sync.states import Cause, SyncState, Waker, explained
@@ -214,7 +214,7 @@ async def test_one_odd_repository_ends_no_watching(
             raise RecursionError
         return fingerprint(location)
 
-    monkeypatch.setattr(supervisor, "fingerprint", fail)
+    monkeypatch.setattr(watch, "fingerprint", fail)
     sync = site.git_sync(installs_hooks=False)
     await sync.start()
     await synced(site, sync, "p")

@@ -64,7 +64,7 @@ class Project:
 
     def is_called_safe(self, sync: GitSync) -> bool:
         """Whether the status says that all refs, as they are, are safe."""
-        known = sync._histories.get((self.history.folder / ".git").resolve())
+        known = sync._assembly.histories.get((self.history.folder / ".git").resolve())
         state = known._newest if known is not None and not known.problem else None
         refs = {name: oid for name, oid in self.history.refs().items() if name != "stashes"}
         if state is None or known is None or known.safe_at != state.made_at:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import json
 import shutil
 import unicodedata
 from typing import Any
@@ -363,6 +364,34 @@ async def test_a_workspace_that_normalizes_names_has_every_file(site: Site) -> N
     await sync.run(audits=True)
     assert site.transport.count - calls <= 2, "nothing is written again"
     assert marker_of(sync).skipped == {}
+
+
+async def test_a_notebook_that_a_job_names_stays_beside_the_files_of_its_source(
+    site: Site,
+) -> None:
+    source = "# Databricks notebook source\n"
+    site.make("p", a="1")
+    sync = site.project_sync("p")
+    await sync.run()
+    for name in ("etl", "report"):  # as “databricks workspace import” makes them
+        site.put_foreign(f"p/{name}", b"of the job", kind="NOTEBOOK")
+    names = ("etl.py", "report.ipynb")
+    jobs = {"a": b"1", "etl": b"of the job", "report": b"of the job"}
+    for text in (f"{source}1", f"{source}2"):
+        cells = json.dumps({"cells": [], "metadata": {"text": text}})
+        site.commit("p", {"etl.py": text, "report.ipynb": cells})
+        await sync.run()
+        assert site.remote("p") == {**jobs, "etl.py": text.encode(), "report.ipynb": cells.encode()}
+        kinds = {n.path.rpartition("/")[2]: n.kind for n in site.workspace.files.all()}
+        assert [kinds[name] for name in names] == ["FILE", "FILE"]
+        assert [kinds[name] for name in ("etl", "report")] == ["NOTEBOOK", "NOTEBOOK"]
+        assert marker_of(sync).skipped == marker_of(sync).notes == {}
+    site.transport.count = 0
+    await sync.run(audits=True)
+    assert site.transport.count <= 2, "nothing is written again"
+    site.commit("p", dict.fromkeys(names))
+    await sync.run()
+    assert site.remote("p") == jobs
 
 
 async def test_files_that_the_workspace_converts_are_left_out_with_the_reason(site: Site) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shutil
 from pathlib import Path
@@ -145,6 +146,25 @@ async def test_restore_by_another_app_makes_it_the_owner(site: Site) -> None:
     shutil.rmtree(site.projects / "p")
     await site.restorer("new app").restore("p")
     await site.project_sync("p", origin="new app").run()
+
+
+async def test_the_marker_names_the_new_app_before_the_folder_is_there_to_be_found(
+    site: Site,
+) -> None:
+    site.make("p", a="1")
+    await site.project_sync("p").run()
+    shutil.rmtree(site.projects / "p")
+
+    def origin() -> str:
+        return str(json.loads(site.remote(".dbx-agents/p")["sync.json"])["origin"])
+
+    found = list[str]()  # what a search for projects would find, at any request
+    site.transport.before_request = lambda _count: (
+        found.append(origin()) if (site.projects / "p").exists() else None
+    )
+    await site.restorer("new app").restore("p")
+    site.transport.before_request = lambda _count: None
+    assert set(found) <= {"new app"} and origin() == "new app"
 
 
 async def test_a_damaged_record_is_reported_with_what_to_do(site: Site) -> None:

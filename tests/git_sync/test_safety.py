@@ -215,8 +215,12 @@ async def test_a_bundle_of_a_newer_version_is_named_and_stays(
     assert site.remote(".dbx-agents/p") == before
 
 
-async def test_an_app_that_lost_its_project_is_refused_at_its_next_commit(site: Site) -> None:
-    site.make("p", a="1")
+@pytest.mark.parametrize("kind", ["a commit", "an older commit", "another branch", "a tag"])
+async def test_an_app_that_lost_its_project_is_refused_at_its_next_change(
+    site: Site, kind: str
+) -> None:
+    site.make("p", a="0")
+    site.commit("p", {"a": "1"})
     first = site.project_sync("p")
     await first.run()
     home = site.home
@@ -228,10 +232,17 @@ async def test_an_app_that_lost_its_project_is_refused_at_its_next_commit(site: 
     theirs = site.commit("p", {"a": "theirs"})
     await second.run(takes_over=True)
     site.projects = home / "projects"
-    site.commit("p", {"a": "mine"})
+    before = site.remote(".dbx-agents/p")
+    if kind == "a commit":
+        site.commit("p", {"a": "mine"})
+    else:  # no new objects: git has nothing to upload
+        command = {"an older commit": "reset", "another branch": "checkout", "a tag": "tag"}[kind]
+        options = {"reset": ["--hard"], "checkout": ["-b", "b"], "tag": ["t"]}[command]
+        site.git("p", command, *options, "HEAD^")
     with pytest.raises(DestinationError, match="the same project in other"):
         await first.run()
-    assert site.remote("p") == {"a": b"theirs"}
+    assert first.history.safe_commit == "" == first.history.safe_at
+    assert site.remote("p") == {"a": b"theirs"} and site.remote(".dbx-agents/p") == before
     shutil.rmtree(home)
     site.projects.mkdir(parents=True)
     await site.restorer("other").restore("p")

@@ -224,6 +224,48 @@ async def test_a_restore_brings_the_same_status(
     await comes_back(site)
 
 
+async def test_work_before_the_first_commit_comes_back_and_goes_on(site: Site) -> None:
+    folder = site.make("p")
+    site.git("p", "symbolic-ref", "HEAD", "refs/heads/begun")
+    await keep(site)
+    assert site.remote(".dbx-agents/p") == {}, "nothing to keep: the folder is not claimed"
+    write(folder, a="staged", d__b="2", new="new")
+    site.git("p", "add", "a", "d/b")
+    write(folder, a="changed again")
+    await comes_back(site)
+    assert site.git("p", "symbolic-ref", "HEAD") == "refs/heads/begun"
+    # The restored one is the same project: its first commit is safe, with no word of a stranger.
+    site.git("p", "commit", "-q", "-m", "first")
+    await comes_back(site)
+    assert site.git("p", "log", "--format=%s") == "first"
+    sync = site.project_sync("p")
+    await sync.run()
+    roots = sync.marker.roots if sync.marker else ()
+    assert roots == (site.git("p", "rev-parse", "HEAD"),)
+
+
+async def test_the_app_keeps_a_project_without_commits_and_says_when_it_may_not(
+    site: Site,
+) -> None:
+    folder = site.make("p")
+    write(folder, a="1")
+    site.put_foreign("q/theirs", b"x")
+    write(site.make("q"), a="1")
+    sync = site.git_sync()
+    await sync.start()
+    works = lambda: {each["name"]: each["work"] for each in sync.status()}  # noqa: E731
+    await until(lambda: works() and works()["p"]["kept_at"] and works()["q"]["message"])
+    assert "contains files that are not of this project, such as theirs" in works()["q"]["message"]
+    assert "--take-over" in works()["q"]["message"]
+    await sync.stop(4.0)
+    shutil.rmtree(site.home)
+    site.projects.mkdir(parents=True)
+    [restored] = await site.git_sync().restore()
+    assert (restored.name, restored.commit) == ("p", "")
+    assert restored.work == "Work in progress is back: 1 files."
+    assert site.git("p", *STATUS) == "# branch.oid (initial)\n# branch.head main\n? a"
+
+
 async def test_a_submodule_is_a_project_of_its_own(site: Site) -> None:
     site.make("lib", inner="1")
     folder = site.make("p", a="1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import json
 import os
@@ -18,7 +19,14 @@ import pytest
 from traitlets import TraitError
 
 from jupyter_dbx_agents.agents import AGENTS
-from jupyter_dbx_agents.lifecycle.continuity import Continuity, keeper, segments, selection
+from jupyter_dbx_agents.errors import RequestError
+from jupyter_dbx_agents.lifecycle.continuity import (
+    Choice,
+    Continuity,
+    keeper,
+    segments,
+    selection,
+)
 from jupyter_dbx_agents.lifecycle.continuity.store import origin_key
 from jupyter_dbx_agents.secret import Secret
 from tests.git_sync.conftest import ROOT, Killed, Site
@@ -405,6 +413,97 @@ async def test_a_former_home_is_kept_until_it_is_brought_back(site: Site) -> Non
     assert (await part.offer())["files"] == 0
 
 
+async def two_projects(site: Site) -> None:
+    """Two projects in the workspace, on a home that is empty then but for the caller's files."""
+    for name in ("p", "q"):
+        site.make(name, a="1\n")
+    await site.git_sync().sync_now()
+
+
+async def test_what_is_not_chosen_stays_kept_and_comes_later(site: Site) -> None:
+    await two_projects(site)
+    put(site, CLAUDE, said("hello"))
+    put(site, ".bash_history", "ls\n")
+    before = continuity(site)
+    folder = str(site.projects / "p")
+    before._terminals._frozen = tuple(
+        segments.TerminalRecord(name, folder, agent)
+        for name, agent in (("one", "claude-code"), ("two", ""), ("three", ""))
+    )
+    await keep(before)
+    empty_home(site)
+    part = continuity(site)
+    offer = await part.offer()
+    assert [(each["name"], each["files"]) for each in offer["parts"]] == [
+        ("claude-code", 1),
+        ("history", 1),
+    ]
+    assert sorted(offer["projects"]) == ["p", "q"]
+    body = {"projects": ["q"], "files": ["history"], "terminals": ["one (claude-code)"]}
+    steps = await part.restore(Choice.from_body(body))
+    assert [(each["kind"], each["name"], each["state"]) for each in steps] == [
+        ("home", "conversations and history", "done"),
+        ("project", "q", "done"),
+        ("terminal", "one (claude-code)", "failed"),
+    ]
+    assert "project p is not here: bring it back" in steps[-1]["message"]
+    assert (site.home / ".bash_history").exists() and not (site.home / CLAUDE).exists()
+    await keep(part)  # our own set is written now, and does not replace the other
+    again = continuity(site)  # a new server of this home knows it, too
+    offer = await again.offer()
+    assert [each["name"] for each in offer["parts"]] == ["claude-code"]
+    assert offer["projects"] == ["p"]
+    assert offer["terminals"] == ["one (claude-code)", "two", "three"]
+    await again.restore(Choice.from_body({"files": [], "terminals": ["two"]}))
+    assert (site.projects / "p/a").exists() and not (site.home / CLAUDE).exists()
+    assert (await again.offer())["terminals"] == ["one (claude-code)", "three"]
+    await again.restore()
+    assert (site.home / CLAUDE).exists()
+    offer = await again.offer()
+    assert not (offer["projects"] or offer["parts"] or offer["terminals"])
+    put(site, CLAUDE, said("hello", "again"))
+    await keep(again)
+    assert len({name.rpartition("-")[0] for name in segments_of(site)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"projects": "p"}, "“projects” is not a list of names."),
+        ({"files": [1]}, "“files” is not a list of names."),
+        ({"project": []}, "“project” cannot be chosen."),
+        ({"projects": [], "files": [], "terminals": []}, "Nothing is chosen."),
+        ({"projects": ["../p"]}, "No project named “../p” is kept, or it is here already."),
+        ({"files": ["codex"]}, "No part of the home named “codex” is kept"),
+        ({"terminals": ["x"]}, "No terminal named “x” is kept"),
+    ],
+)
+async def test_a_choice_of_what_is_not_kept_says_how_to_find_what_is(
+    site: Site, body: dict[str, Any], message: str
+) -> None:
+    put(site, CLAUDE, said("hello"))
+    await keep(continuity(site))
+    empty_home(site)
+    with pytest.raises(RequestError) as raised:
+        await continuity(site).restore(Choice.from_body(body))
+    assert raised.value.message.startswith(message) and raised.value.hint
+    assert not (site.home / CLAUDE).exists()
+
+
+def test_each_file_that_is_kept_belongs_to_a_part_as_the_file_system_would_find_it(
+    tmp_path: Path,
+) -> None:
+    names = [".claude/projects/p/1.jsonl", ".claude/projects/p/a/b/2.jsonl", ".codex/memories/m"]
+    names += (".claude/agents/x/y.md", ".claude/agents/y.md", ".bash_history", ".gemini/tmp/p/x")
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    kept = [kept for agent in AGENTS for kept in agent.memory.kept]
+    whole = selection.HomePart("all", "", (*kept, *selection.HISTORY.kept))
+    found = set(selection.select(tmp_path, whole.kept).files)
+    assert found == {name for name in names if whole.has(name)} == {*names} - {".gemini/tmp/p/x"}
+
+
 async def test_two_apps_of_one_owner_leave_each_other_alone(site: Site) -> None:
     put(site, CLAUDE, said("of the first"))
     await keep(continuity(site, "first"))
@@ -455,7 +554,7 @@ async def test_the_oldest_conversations_are_left_out_beyond_the_bound(site: Site
         os.utime(path, (number, number))
     put(site, ".bash_history", "x" * 1000)
     kept = [kept for agent in AGENTS for kept in agent.memory.kept]
-    found = selection.select(site.home, [*selection.HOME_FILES, *kept], most_bytes=3500)
+    found = selection.select(site.home, [*selection.HISTORY.kept, *kept], most_bytes=3500)
     assert sorted(found.files) == [
         ".bash_history",
         ".claude/projects/p/2.jsonl",
@@ -473,7 +572,7 @@ async def test_no_link_is_followed_out_of_the_home(site: Site, tmp_path: Path) -
     (site.home / ".hermes/memories").symlink_to(tmp_path / "outside")
     (site.home / ".bash_history").symlink_to(tmp_path / "outside/secret.md")
     kept = [kept for agent in AGENTS for kept in agent.memory.kept]
-    assert selection.select(site.home, [*selection.HOME_FILES, *kept]).files == {}
+    assert selection.select(site.home, [*selection.HISTORY.kept, *kept]).files == {}
 
 
 async def test_what_an_archive_names_is_not_written_outside_the_allow_list(site: Site) -> None:
@@ -515,6 +614,52 @@ async def test_a_dotfile_with_secrets_or_outside_the_home_is_refused(site: Site)
     for name in (".env", ".ssh/id_rsa", "../x", "/etc/passwd", ".config/*"):
         with pytest.raises(TraitError, match=r"Continuity\.dotfiles"):
             continuity(site, dotfiles=[name])
+
+
+async def test_files_that_the_owner_names_come_back_and_stay_named(site: Site) -> None:
+    put(site, ".vimrc", "set number\n")
+    put(site, ".config/tool/settings.toml", "a = 1\n")
+    part = continuity(site)
+    await keep(part)
+    assert "set number" not in unpacked(site).decode()
+    part.name_dotfiles(["~/.vimrc", ".config/tool/settings.toml", ".vimrc"])
+    assert part.status()["dotfiles"] == [".vimrc", ".config/tool/settings.toml"]
+    await keep(part)
+    assert continuity(site).status()["dotfiles"] == part.status()["dotfiles"]
+    empty_home(site)
+    part = continuity(site)
+    assert part.status()["dotfiles"] == []
+    assert [each["name"] for each in (await part.offer())["parts"]] == ["settings"]
+    await part.restore()
+    assert (site.home / ".vimrc").read_text() == "set number\n"
+    assert part.status()["dotfiles"] == [".vimrc", ".config/tool/settings.toml"]
+    part.name_dotfiles([])
+    put(site, ".bash_history", "ls\n")
+    await keep(part)
+    assert "set number" not in unpacked(site).decode(), "what is not named any more goes"
+
+
+@pytest.mark.parametrize("names", [".vimrc", [1], [".env"], ["../x"], ["/etc/x"], ["x"] * 101])
+async def test_a_file_that_may_not_be_kept_is_refused_with_a_hint(site: Site, names: Any) -> None:
+    part = continuity(site)
+    part.name_dotfiles([".vimrc"])
+    with pytest.raises(RequestError) as raised:
+        part.name_dotfiles(names)
+    assert "such as .vimrc" in raised.value.hint
+    assert part.status()["dotfiles"] == [".vimrc"]
+
+
+async def test_no_manifest_makes_a_secret_be_kept(site: Site) -> None:
+    put(site, ".gitconfig", "[alias]\n\tst = status\n")
+    await keep(continuity(site))
+    [(name, content)] = segments_of(site).items()
+    manifest, pieces = segments.parse(content)
+    planted = dataclasses.replace(manifest, dotfiles=(".env", "../x", ".vimrc"))
+    reset(site, {name: segments.build(planted, pieces)})
+    empty_home(site)
+    part = continuity(site)
+    await part.restore()
+    assert part.status()["dotfiles"] == [".vimrc"]
 
 
 async def test_a_workspace_in_trouble_is_tried_again_with_pauses(site: Site) -> None:

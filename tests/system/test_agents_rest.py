@@ -102,16 +102,22 @@ def test_mcp_servers_are_merged_and_their_secrets_not_shown(owner, home):
         f"{API}/gemini-cli",
         {
             "mcp_servers": {
-                "web": {"url": "https://new"},
-                "run": {"command": "x", "args": ["1", "1"]},
+                "web": {"url": "https://new?key=secret-value"},
+                "run": {"command": "x", "args": ["--key", "secret-value"]},
             }
         },
     )
     assert "secret-value" not in json.dumps(shown)
-    assert shown["mcp_servers"]["web"] == {"url": "https://new", "headers": ["X-Key"]}
+    assert shown["mcp_servers"] == {
+        "web": {"url": "https://new?…", "headers": ["X-Key"]},
+        "run": {"command": "x", "args": ["--key", "…"]},
+    }
     written = json.loads((home / ".gemini/settings.json").read_text())["mcpServers"]
-    assert written["web"] == {"httpUrl": "https://new", "headers": {"X-Key": "secret-value"}}
-    assert written["run"] == {"command": "x", "args": ["1", "1"]}
+    assert written["web"] == {
+        "httpUrl": "https://new?key=secret-value",
+        "headers": {"X-Key": "secret-value"},
+    }
+    assert written["run"] == {"command": "x", "args": ["--key", "secret-value"]}
     owner.json("PATCH", f"{API}/gemini-cli", {"mcp_servers": {"web": None, "run": None}})
     written = json.loads((home / ".gemini/settings.json").read_text()).get("mcpServers", {})
     assert not {"web", "run"} & set(written)  # what the workspace offers stays

@@ -101,6 +101,22 @@ def test_a_killed_agent_has_failed_and_with_its_terminal_nothing_is_left(
     eventually(lambda: owner.json("GET", API)["attention"] == [], 5, "the end of the terminal")
 
 
+@pytest.mark.parametrize("prompt", ["$ ", r"\033]133;A\a$ "], ids=["plain", "marked"])
+def test_an_agent_that_ctrl_z_stops_is_idle_until_it_goes_on(
+    owner: Browser, program: Path, prompt: str
+):
+    with owner.terminal(shell_command=["bash", "--norc"]) as terminal:
+        terminal.type(f"PS1='{prompt}'; {sys.executable} {program}\n")
+        terminal.expect("ready")
+        terminal.type("working\n")
+        until_state(owner, terminal, "working")
+        terminal.type("\x1a")
+        stopped = until_state_soon(owner, terminal, "idle")
+        assert (stopped["agent"], "Type fg" in stopped["text"]) == ("claude-code", True)
+        terminal.type("fg\n")
+        until_state_soon(owner, terminal, "working")
+
+
 def test_a_notification_and_a_bell_of_any_program_are_news(owner: Browser):
     with owner.terminal(shell_command=["bash", "--norc"]) as terminal:
         terminal.run("true")

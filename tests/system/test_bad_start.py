@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.constants import OWNER, PAT, STATUS
+from tests.support.effort import IS_LONG
 from tests.support.running_app import Browser, LocalWorkspaceProcess, Server, eventually, starting
 
 ONE_AGENT = "--AgentRoster.enabled_agents=claude-code"
@@ -95,6 +96,20 @@ def test_a_configuration_file_that_cannot_be_read(start, tmp_path: Path, text: s
         path.write_text(text)
     line = refusal(start(f"--config={path}"))
     assert f"The configuration file {path} cannot be used: {said}" in line
+
+
+TWICE = [
+    (["DbxAgentsApp.projects_folder=a", "DbxAgentsApp.projects_folder=b"], "got 2: ['a', 'b']"),
+]
+WRONG = [
+    (["GitSync.look_seconds=1", "GitSync.look_seconds=2"], "got 2: ['1', '2']"),
+    (["DbxAgentsApp.install_agents=maybe"], "install_agents"),
+]
+
+
+@pytest.mark.parametrize(("options", "said"), [*TWICE, *(WRONG if IS_LONG else ())])
+def test_wrong_options_end_the_start_and_are_not_ignored(start, options: list[str], said: str):
+    assert said in refusal(start(*(f"--{option}" for option in options)))
 
 
 def failed_install(browser: Browser) -> dict:

@@ -150,15 +150,22 @@ def test_keys_and_text_arrive_as_typed_and_enter_comes_apart_from_the_text(
 
 def test_only_what_the_owner_has_seen_is_allowed(owner: Browser, reader: TerminalClient):
     id = id_of(owner, reader)
-    seen = eventually(lambda: (m := screen(owner, id))["asks"] and m, 5, "the question")["revision"]
+    eventually(lambda: screen(owner, id)["asks"], 5, "the question")
+    seen = asked(owner, id)
     reader.type("again")
     eventually(lambda: screen(owner, id)["what"] == "other", 5, "the next question")
-    late = act(owner, id, "allow", revision=seen)
-    assert (late.status_code, "something else" in late.json()["message"]) == (409, True)
-    assert act(owner, id, "deny", revision=screen(owner, id)["revision"]).is_success
+    for stale in (seen, {**asked(owner, id), "what": seen["what"]}):  # another one; other words
+        late = act(owner, id, "allow", **stale)
+        assert (late.status_code, "something else" in late.json()["message"]) == (409, True)
+    assert act(owner, id, "deny", **asked(owner, id)).is_success
     reader.expect(re.escape("got b'\\x1b'"))
-    assert act(owner, id, "allow", revision=screen(owner, id)["revision"]).is_success
+    assert act(owner, id, "allow", **asked(owner, id)).is_success
     reader.expect(re.escape("got b'\\r'"))
+
+
+def asked(owner: Browser, id: str) -> dict[str, str]:
+    """What a form says of the request that it answers."""
+    return {name: str(screen(owner, id)[name]) for name in ("revision", "what")}
 
 
 def test_without_the_script_a_form_leads_back_to_the_page_with_its_fate(

@@ -20,7 +20,7 @@ from jupyter_dbx_agents.app import ServerStatus
 from jupyter_dbx_agents.broker.ledger import UsageStatus
 from jupyter_dbx_agents.git_sync import Forgotten, Restorable, Restored
 from jupyter_dbx_agents.git_sync.states import ProjectStatus, Remark
-from jupyter_dbx_agents.lifecycle.continuity.coming_back import Offer, Step
+from jupyter_dbx_agents.lifecycle.continuity.coming_back import Offer, Part, Step
 from jupyter_dbx_agents.lifecycle.continuity.part import (
     ContinuityStatus,
     ConversationModel,
@@ -44,6 +44,7 @@ MODELS: dict[str, Any] = {
     "McpServer": McpServerModel,
     "ModelReport": ModelReport,
     "Offer": Offer,
+    "Part": Part,
     "Pat": PatStatus,
     "Project": ProjectStatus,
     "Remarks": list[Remark],

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,20 @@ def test_a_file_gets_a_name_that_is_free_also_without_hard_links(tmp_path, monke
     assert [path.name for path in paths] == ["a_b.txt", "a_b-1.txt"]
     assert [path.read_bytes() for path in paths] == [b"one first", b"one second"]
     assert sorted(tmp_path.iterdir()) == sorted(paths)  # nothing unfinished is left
+
+
+def test_uploads_are_in_no_repositorys_status(tmp_path):
+    folder = tmp_path / "uploads"
+    upload(folder, "a.txt", b"x")
+    (folder / ".gitignore").write_text("")  # whoever wants to see them keeps that
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    shown = ["git", "-C", str(tmp_path), "status", "--porcelain", "--untracked-files=all"]
+    assert b"uploads/a.txt" in subprocess.check_output(shown)
+    upload(folder, "b.txt", b"x")
+    assert b"uploads/b.txt" in subprocess.check_output(shown)
+    shutil.rmtree(folder)
+    upload(folder, "a.txt", b"x")
+    assert subprocess.check_output(shown) == b""
 
 
 def test_a_disk_that_fails_is_an_error_and_leaves_nothing(tmp_path, monkeypatch):

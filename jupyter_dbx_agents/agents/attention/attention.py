@@ -1,6 +1,7 @@
 """``Attention``: the state of every agent, and which of them needs the owner."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ MOST_BACKGROUND = 50
 # reported after the clock had been set back.
 OVERTAKING_SECONDS = 5.0
 CRASHED = "It ended while it was working."
+STOPPED = "It is stopped. Type fg to continue it."
 
 
 class SessionState(TypedDict):
@@ -52,12 +54,21 @@ class SessionState(TypedDict):
 
 @dataclass(frozen=True)
 class Place:
-    """A terminal: what it is known by for ever, its name, its shell, and its foreground group."""
+    """A terminal: what it is known by for ever, its name, its shell, and its foreground group.
+
+    ``typed_at`` is when somebody last typed there, by the monotonic clock.
+    """
 
     id: str
     terminal: str
     leader: int
     group: int
+    typed_at: float = 0.0
+
+    @property
+    def is_shell_in_front(self) -> bool:
+        """Whether the shell waits for a command."""
+        return self.group == self.leader
 
 
 @dataclass
@@ -75,6 +86,10 @@ class Session:
     revision: int = 0
     seen: int = 0
     settled: int = 0
+    # Which of its sub-agents needs the owner, and since when, by the monotonic clock.
+    needed_by: str = ""
+    needed_at: float = 0.0
+    is_stopped: bool = False
     # Reports of its own are better than a bell.
     reports: bool = False
     last_at: float = 0.0
@@ -146,7 +161,7 @@ class Attention(LoggingConfigurable):
         if report is None:
             return
         session = self._session_in(place)
-        is_shell = place.group == place.leader and not (session.process and session.process.agent)
+        is_shell = place.is_shell_in_front and not (session.process and session.process.agent)
         if is_shell and report.state in LIVE:
             return  # the shell itself: it would never end
         session.reports = True
@@ -196,7 +211,10 @@ class Attention(LoggingConfigurable):
 
     def prompted(self, place: Place) -> None:
         """Take a shell's prompt (OSC 133;A): no program runs in front of it."""
-        if (session := self._sessions.get(place.id)) is not None:
+        session = self._sessions.get(place.id)
+        if session is not None and self._is_put_aside(session, place):
+            self._look_whether_stopped(session)
+        elif session is not None:
             self._process_ended(session)
 
     def follow(self) -> None:
@@ -208,16 +226,39 @@ class Attention(LoggingConfigurable):
                 self._process_ended(
                     known
                 )  # no process says so: its group's leader had ended before
-            if self._groups.get(place.id) != place.group and place.group != place.leader:
+            if self._groups.get(place.id) != place.group and not place.is_shell_in_front:
                 process = self._processes.in_group(place.group)
                 if process is not None and process.agent:
                     self._session_in(place, process)
         self._groups = {place.id: place.group for place in places.values()}
+        self._look_for_stopped()
+
+    def _look_for_stopped(self) -> None:
+        """Look which processes Ctrl-Z has stopped, and which of them go on: nothing says so."""
+        for session in list(self._sessions.values()):
+            if session.state in LIVE or session.is_stopped:
+                self._look_whether_stopped(session)
+
+    def _look_whether_stopped(self, session: Session) -> None:
+        """While it is stopped an agent neither works nor asks; then it does what it did before."""
+        process = session.process
+        is_stopped = process is not None and self._processes.is_stopped(process)
+        if is_stopped != session.is_stopped:
+            session.is_stopped = is_stopped
+            self._become(session, session.records.main())
+
+    def _is_put_aside(self, session: Session, place: Place) -> bool:
+        """Whether a program that has not ended was stopped, or runs on, behind what is in front."""
+        process = session.process
+        if process is None or session.group in {place.group, place.leader}:
+            return False
+        return self._processes.is_there(process)
 
     async def run(self, is_worth: Callable[[], bool]) -> None:
         """Look for agents without a terminal now and then, if it is worth it, until cancelled."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
+            self._look_for_stopped()
             if is_worth():
                 self.found(await asyncio.to_thread(self._processes.outermost))
 
@@ -259,12 +300,13 @@ class Attention(LoggingConfigurable):
 
     def background(self, process: AgentProcess) -> Session | None:
         """Return the session of an agent without a terminal; None for one too many."""
-        id = _background_id(process)
-        if id not in self._sessions:
-            if not self._has_room():
-                return None
-            self._begin(Session(id, None, process))
-        return self._sessions[id]
+        of_it = [s for s in self._sessions.values() if s.process and s.process.pid == process.pid]
+        if of_it:
+            return of_it[0]  # perhaps put aside in its terminal
+        if not self._has_room():
+            return None
+        self._begin(Session(_background_id(process), None, process))
+        return self._sessions[_background_id(process)]
 
     def _has_room(self) -> bool:
         """Whether one more fits in the background; the oldest that has ended gives its place."""
@@ -309,11 +351,33 @@ class Attention(LoggingConfigurable):
         if known is not None:
             if known.group == place.group and process in (None, known.process):
                 return known
-            self._forget(known)
+            if place.is_shell_in_front and self._is_put_aside(known, place):
+                return known  # the shell itself reports nothing
+            self._leave_terminal(known, place)
         process = process or (self._processes.in_group(place.group) if place.group else None)
+        behind = self._sessions.get(_background_id(process)) if process else None
+        if behind is not None:
+            self._move(behind, place.id, place.terminal)
+            behind.group = place.group
+            return behind
         session = Session(place.id, place.terminal, process, group=place.group)
         self._begin(session)
         return session
+
+    def _leave_terminal(self, session: Session, place: Place) -> None:
+        """Make room for another program: an agent that was put aside is in the background now."""
+        process = session.process
+        is_aside = self._is_put_aside(session, place)
+        if process is not None and process.agent and is_aside and self._has_room():
+            self._move(session, _background_id(process), None)
+        else:
+            self._forget(session)
+
+    def _move(self, session: Session, id: str, terminal: str | None) -> None:
+        del self._sessions[session.id]
+        session.id, session.terminal = id, terminal
+        self._sessions[id] = session
+        self._changed()
 
     def _begin(self, session: Session) -> None:
         self._sessions[session.id] = session
@@ -347,26 +411,41 @@ class Attention(LoggingConfigurable):
         self._changed()
 
     def _take(self, session: Session, report: Report) -> None:
+        session.is_stopped = False  # or it could not report
         session.records.put(report)
         self._become(session, session.records.main())
 
     def _become(self, session: Session, report: Report, *, is_seen: bool = False) -> None:
         """Change a session's state; news stay until they are seen."""
+        if session.is_stopped and report.state in LIVE:
+            report = Report(State.IDLE, STOPPED)
         state = report.state or State.IDLE
         is_news = session.state in NEWS
         if state is State.IDLE and is_news and not is_seen:
             return
-        asks_again = state in LIVE & NEEDS and report.text != session.text
+        is_other = state is not session.state or self._asks_for_more(session, report)
+        if not is_other and report.text == session.text:
+            return
         if state is not session.state:
             session.since = datetime.now(UTC)
-        elif report.text == session.text:
-            return
-        if state in NEEDS and (state is not session.state or asks_again):
+        if state in NEEDS and is_other:
             self._revision += 1
-            session.revision = self._revision
+            session.revision, session.needed_by = self._revision, report.id
+            session.needed_at = time.monotonic()
             self._tell_soon(session)
         session.state, session.text = state, one_line(report.text)
         self._changed()
+
+    def _asks_for_more(self, session: Session, report: Report) -> bool:
+        """Whether what is asked is another request, and not the same one in other words.
+
+        It is one of another sub-agent, or comes after somebody has typed an answer.
+        """
+        if session.state not in LIVE & NEEDS:
+            return False
+        place = self._places().get(session.id)
+        is_answered = place is not None and place.typed_at > session.needed_at
+        return report.id != session.needed_by or (is_answered and report.text != session.text)
 
     # ---- telling
 

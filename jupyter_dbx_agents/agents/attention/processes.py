@@ -15,7 +15,8 @@ from pathlib import Path
 # Agents are scripts of these.
 _INTERPRETER = re.compile(r"node|bun|python[0-9.]*")
 _SUFFIX = re.compile(r"\.(py|[cm]?js)$")
-_PARENT, _GROUP = 1, 2  # in /proc/<pid>/stat, after the state
+_STATE, _PARENT, _GROUP = 0, 1, 2  # in /proc/<pid>/stat, after the command
+_STOPPED = "T"  # by a signal, such as Ctrl-Z's
 # A hook is run by the agent, or by a shell of the agent.
 _MOST_ANCESTORS = 5
 # Where the system has no descriptor of a process.
@@ -70,6 +71,17 @@ class Processes:
             return leader
         others = map(self.identify, _members(group))
         return next((process for process in others if process.agent), None)
+
+    @staticmethod
+    def is_there(process: AgentProcess) -> bool:
+        """Whether a process has not ended; False where the system has no ``/proc``."""
+        return bool(_words(process.pid))
+
+    @staticmethod
+    def is_stopped(process: AgentProcess) -> bool:
+        """Whether a process was stopped, as by Ctrl-Z, and may go on later."""
+        words = _stat(process.pid)
+        return bool(words) and words[_STATE] == _STOPPED
 
     def outermost(self) -> list[AgentProcess]:
         """Return the agents that no other agent, and not this process, has started.  Blocking."""
@@ -188,21 +200,26 @@ def _words(pid: int) -> list[str]:
 
 def group_of(pid: int) -> int:
     """Return a process's group; 0 if there is no such process."""
-    return _stat(pid, _GROUP)
+    return _number(pid, _GROUP)
 
 
 def _parent(pid: int) -> int:
-    return _stat(pid, _PARENT)
+    return _number(pid, _PARENT)
 
 
-def _stat(pid: int, index: int) -> int:
-    """Return a number of /proc/<pid>/stat, as in proc(5), from the state on; 0 if there is none."""
+def _number(pid: int, index: int) -> int:
+    words = _stat(pid)
+    return int(words[index]) if words else 0
+
+
+def _stat(pid: int) -> list[str]:
+    """Return the words of /proc/<pid>/stat, as in proc(5), after the command; [] for no process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
-        return 0
+        return []
     # The command, in parentheses, may contain any character.
-    return int(stat.rpartition(")")[2].split()[index])
+    return stat.rpartition(")")[2].split()
 
 
 def _members(group: int) -> list[int]:

@@ -61,11 +61,19 @@ class Records:
     _by_id: dict[str, Report] = field(default_factory=dict)
 
     def put(self, report: Report) -> None:
-        """Take a report; one too many is dropped."""
+        """Take a report; of too many the least urgent one is dropped, of equal ones the oldest."""
         if report.state is None:
             self._take_back(report.id)
-        elif report.id in self._by_id or len(self._by_id) < MOST_RECORDS:
-            self._by_id[report.id] = report
+            return
+        if report.state is State.IDLE and report.id:
+            self._by_id.pop(report.id, None)  # a sub-agent that is idle is never heard of again
+            return
+        self._by_id[report.id] = report
+        if len(self._by_id) > MOST_RECORDS:
+            least = max(
+                self._by_id.values(), key=lambda each: _ORDER.index(each.state or State.IDLE)
+            )
+            del self._by_id[least.id]
 
     def end(self) -> None:
         """Drop what ends with the process."""
@@ -83,8 +91,11 @@ class Records:
 
 def most_urgent(reports: Iterable[Report]) -> Report:
     """Return the report whose state comes first; of equal ones the first; IDLE if there is none."""
-    said = [(_ORDER.index(report.state), report) for report in reports if report.state]
-    return min(said, key=lambda pair: pair[0])[1] if said else Report(State.IDLE)
+    return min(reports, key=_place_in_order, default=Report(State.IDLE))
+
+
+def _place_in_order(report: Report) -> int:
+    return _ORDER.index(report.state or State.IDLE)
 
 
 def one_line(text: str) -> str:

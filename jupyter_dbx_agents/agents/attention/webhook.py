@@ -5,6 +5,8 @@ What a program wrote is never sent: it may be a piece of the conversation.
 
 import asyncio
 import json
+import ssl
+import time
 from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import PurePosixPath
@@ -19,6 +21,8 @@ from .states import DOING
 
 # More needs than that at a time are not worth a message each.
 MOST_WAITING = 20
+# So that a service that does not answer one message delays few others.
+MOST_AT_ONCE = 4
 ATTEMPTS = 4
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0
 TIMEOUT_SECONDS = 10.0
@@ -50,26 +54,39 @@ class Webhook(LoggingConfigurable):
     ) -> None:
         super().__init__(**kwargs)
         self._titles, self._is_needed = titles, is_needed
-        self._waiting: asyncio.Queue[SessionState] = asyncio.Queue(MOST_WAITING)
+        # Each with the time from which on it may be sent, by the monotonic clock.
+        self._waiting: asyncio.Queue[tuple[float, SessionState]] = asyncio.Queue(MOST_WAITING)
 
     def tell(self, session: SessionState) -> None:
         """Queue a need; one too many is dropped."""
         if self.url and not self._waiting.full():
-            self._waiting.put_nowait(session)
+            self._waiting.put_nowait((time.monotonic() + self.delay_seconds, session))
 
     async def run(self) -> None:
         """Send what is queued, until cancelled."""
-        while True:
-            session = await self._waiting.get()
-            await asyncio.sleep(self.delay_seconds)
-            if self._is_needed(session):
-                await self._send(session)
+        senders = [asyncio.create_task(self._run()) for _ in range(MOST_AT_ONCE)]
+        try:
+            await asyncio.gather(*senders)
+        finally:
+            for sender in senders:
+                sender.cancel()
 
-    async def _send(self, session: SessionState) -> None:
+    async def _run(self) -> None:
+        tls: ssl.SSLContext | None = None
+        while True:
+            due, session = await self._waiting.get()
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            if self._is_needed(session):
+                # It reads all certificates: 20 ms in which the loop would serve nobody.
+                if tls is None:
+                    tls = await asyncio.to_thread(httpx.create_ssl_context)
+                await self._send(session, tls)
+
+    async def _send(self, session: SessionState, tls: ssl.SSLContext) -> None:
         """Post it, again after a failure that may pass; the URL, a secret, is never logged."""
         content, kind = render(self.shape, session, self._titles)
         problem = ""
-        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
+        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, verify=tls) as client:
             for attempt in range(ATTEMPTS):
                 if attempt:
                     pause = (attempt - 1, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)

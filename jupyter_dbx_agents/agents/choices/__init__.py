@@ -5,7 +5,7 @@ choices.
 """
 
 from .approvals import Approvals, ApprovalsStatus, nearest
-from .kept import ALL, Choice, Choices, changed, checked_server
+from .kept import ALL, Choice, Choices, changed, checked_server, shown_server
 
 __all__ = [
     "ALL",
@@ -16,4 +16,5 @@ __all__ = [
     "changed",
     "checked_server",
     "nearest",
+    "shown_server",
 ]

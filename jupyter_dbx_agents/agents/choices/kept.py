@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ...config_files import atomic
 from ...config_files.managed import STATE_FOLDER
@@ -29,7 +30,10 @@ _SERVER_HINT = (
     'Give a server "url" and optionally "headers", or "command" and optionally "args" and "env": '
     '{"docs": {"url": "https://…"}}. null removes one.'
 )
-_STRINGS, _LIST, _TEXT = "an object of strings", "a list of strings", "a string"
+_STRINGS, _LIST, _TEXT = "an object of strings of one line", "a list of strings", "a string"
+_HIDDEN = "…"
+# Keys in addresses are longer than the words of a path.
+_MOST_SHOWN_CHARACTERS = 20
 _SERVER_KEYS: Mapping[str, Mapping[str, str]] = {
     "url": {"url": _TEXT, "headers": _STRINGS},
     "command": {"command": _TEXT, "args": _LIST, "env": _STRINGS},
@@ -142,12 +146,50 @@ def checked_server(name: str, server: Any) -> dict[str, Any]:
     return {key: tuple(v) if isinstance(v, list | tuple) else v for key, v in server.items()}
 
 
+def shown_server(server: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a user's MCP server for people, without what may be a secret.
+
+    Of headers and variables only the names are left; of a URL neither query and user nor the long
+    words of its path; of a command's arguments only the names of options.
+    """
+    shown: dict[str, Any] = {
+        key: sorted(v) if isinstance(v, Mapping) else v for key, v in server.items()
+    }
+    if "url" in shown:
+        shown["url"] = _shown_url(shown["url"])
+    if "args" in shown:
+        args = [_shown_argument(word) for word in shown["args"]]
+        shown["args"] = [w for w, before in zip(args, ["", *args], strict=False) if w != before]
+    return shown
+
+
+def _shown_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # it is the agent's to refuse
+        return _HIDDEN
+    words = [w if len(w) <= _MOST_SHOWN_CHARACTERS else _HIDDEN for w in parts.path.split("/")]
+    query = f"?{_HIDDEN}" if parts.query else ""
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{'/'.join(words)}{query}"
+
+
+def _shown_argument(word: str) -> str:
+    name, equals, _value = word.partition("=")
+    is_option = name.startswith("-") and len(name) <= _MOST_SHOWN_CHARACTERS
+    return f"{name}{equals}{_HIDDEN if equals else ''}" if is_option else _HIDDEN
+
+
 def _matches(value: Any, what: str) -> bool:
     if what == _STRINGS:
-        return isinstance(value, Mapping) and all(isinstance(v, str) for v in value.values())
+        return isinstance(value, Mapping) and all(map(_is_plain, (*value, *value.values())))
     if what == _LIST:
         return isinstance(value, list | tuple) and all(isinstance(v, str) for v in value)
     return isinstance(value, str) and bool(value)
+
+
+def _is_plain(text: Any) -> bool:
+    """Whether it can be a header or a variable: a line break would make two of it."""
+    return isinstance(text, str) and not set(text) & set("\r\n\0")
 
 
 def _merge_patch(target: Any, patch: Any) -> Any:

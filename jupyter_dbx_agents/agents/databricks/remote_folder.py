@@ -32,7 +32,7 @@ class RemoteFolder:
 
     def __init__(self, api: WorkspaceApi, token: Secret, path: str) -> None:
         self._api, self._token, self._root = api, token, path.rstrip("/")
-        self._files, self._bytes = 0, 0
+        self._entries_seen, self._bytes = 0, 0
 
     async def copy(self, target: Path) -> None:
         """Copy everything into a folder.  Raises WorkspaceError, InstallError and OSError."""
@@ -47,25 +47,24 @@ class RemoteFolder:
         await asyncio.to_thread(target.mkdir, parents=True, exist_ok=True)
         async for entry in self._children(path):
             name = PurePosixPath(entry.path).name
+            self._count(0 if entry.is_folder else entry.size_bytes)
             if entry.is_folder and depth < MOST_DEPTH:
                 await self._copy(entry.path, target / name, depth + 1)
             elif not entry.is_folder:
-                self._count(entry.size_bytes)
-                content = await self._content(entry.path)
-                self._count_read(len(content) - entry.size_bytes)
+                content = await self._content(entry)
                 await asyncio.to_thread((target / name).write_bytes, content)
 
     def _count(self, size_bytes: int) -> None:
-        self._files += 1
-        self._count_read(size_bytes)
-
-    def _count_read(self, size_bytes: int) -> None:
+        self._entries_seen += 1
         self._bytes += size_bytes
-        if self._files > MOST_FILES or self._bytes > MOST_BYTES:
-            raise InstallError(
-                f"{self._root} has more than {MOST_FILES} files or {MOST_BYTES // 10**6} MB.",
-                "Set Skills.folder to a folder that has skills only.",
-            )
+        if self._entries_seen > MOST_FILES or self._bytes > MOST_BYTES:
+            raise self._too_large()
+
+    def _too_large(self) -> InstallError:
+        return InstallError(
+            f"{self._root} has more than {MOST_FILES} files or {MOST_BYTES // 10**6} MB.",
+            "Set Skills.folder to a folder that has skills only.",
+        )
 
     async def _children(self, path: str) -> AsyncIterator[_Entry]:
         if not path.startswith(VOLUMES):
@@ -85,6 +84,7 @@ class RemoteFolder:
             page = str(body.get("next_page_token") or "")
             if not page:
                 return
+            self._count(0)  # or pages without an end would never end
 
     async def _entries(self, path: str, query: dict[str, str], key: str) -> dict[str, Any]:
         """Return a page of a list; ``key`` holds its entries, of which odd ones are left out."""
@@ -93,15 +93,24 @@ class RemoteFolder:
         entries = found if isinstance(found, list) else []
         return {**body, key: [each for each in entries if _is_plain(each)]}
 
-    async def _content(self, path: str) -> bytes:
-        if path.startswith(VOLUMES):
-            return await self._read(f"/api/2.0/fs/files{quote(path)}", {})
-        query = {"path": path, "format": "AUTO", "direct_download": "true"}
-        return await self._read("/api/2.0/workspace/export", query)
-
-    async def _read(self, path: str, query: dict[str, str]) -> bytes:
-        reply = await self._api.call("GET", path, self._token, params=query)
-        return reply.content
+    async def _content(self, entry: _Entry) -> bytes:
+        """Return a file, of which no more is read than there is room; its list may be wrong."""
+        path, query = (
+            "/api/2.0/workspace/export",
+            {
+                "path": entry.path,
+                "format": "AUTO",
+                "direct_download": "true",
+            },
+        )
+        if entry.path.startswith(VOLUMES):
+            path, query = f"/api/2.0/fs/files{quote(entry.path)}", {}
+        room_bytes = MOST_BYTES - self._bytes + entry.size_bytes
+        content = await self._api.read(path, self._token, room_bytes, query)
+        if content is None:
+            raise self._too_large()
+        self._bytes += len(content) - entry.size_bytes
+        return content
 
 
 def _is_plain(entry: object) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 from traitlets import Float
 from traitlets.config import LoggingConfigurable
 
-from ...background import backoff_seconds
+from ...background import BackgroundTasks, Listeners, backoff_seconds
 from ...errors import DbxAgentsError, InstallError, WorkspaceUnavailableError
 from .command import DatabricksCli, FoundCli, Progress
 from .skills import Skills, SkillStatus
@@ -64,6 +64,8 @@ class DatabricksTools(LoggingConfigurable):
         self._listed: list[SkillStatus] = []
         self._problems: dict[str, DbxAgentsError] = {}
         self._turn, self._runs = asyncio.Lock(), 0
+        self._is_update_waiting = False
+        self.on_change = Listeners("Databricks' tools", self.log)
         self._wake = asyncio.Event()
 
     def status(self) -> ToolsStatus:
@@ -87,7 +89,16 @@ class DatabricksTools(LoggingConfigurable):
     ) -> Coroutine[Any, Any, None]:
         """Bring everything up to date once; what cannot be had is in the status."""
         self._runs += 1  # not when it first runs: the status after a request says so
-        return self._run(report or _ignore, installs)
+        self.on_change.notify()
+        return self._run(report or _ignore, installs=installs)
+
+    def update_soon(self, tasks: BackgroundTasks) -> None:
+        """Bring everything up to date once more; requests that come meanwhile share that run."""
+        if not self._is_update_waiting:
+            self._is_update_waiting = True
+            self._runs += 1
+            self.on_change.notify()
+            tasks.spawn(self._run(_ignore, installs=True, is_update=True))
 
     def token_changed(self) -> None:
         """Fetch what had to wait for a token."""
@@ -109,9 +120,11 @@ class DatabricksTools(LoggingConfigurable):
             self._wake.clear()
             await self.run(installs=installs)
 
-    async def _run(self, report: Progress, installs: bool) -> None:
+    async def _run(self, report: Progress, *, installs: bool, is_update: bool = False) -> None:
         try:
             async with self._turn:
+                if is_update:
+                    self._is_update_waiting = False  # who asks from now on gets another run
                 if installs:
                     await self._try("cli", self._cli.install(report), report)
                 self._found = await self._cli.find()
@@ -123,6 +136,7 @@ class DatabricksTools(LoggingConfigurable):
                 self._listed = await asyncio.to_thread(self._skills.status)
         finally:
             self._runs -= 1
+            self.on_change.notify()
 
     async def _try(self, part: str, work: Awaitable[None], report: Progress) -> None:
         """Await a part of the work; remember, report and log what it raises, once each."""

@@ -14,7 +14,7 @@ from ...addresses import normalise_host
 from ...background import Listeners
 from ...errors import RequestError
 from ...secret import Secret
-from ..choices import checked_server
+from ..choices import checked_server, shown_server
 from .owned import Owned, OwnedFile
 
 # Longer than tools of the workspace take; some agents end a call after one or two minutes.
@@ -218,16 +218,12 @@ class McpServers(LoggingConfigurable):
         """Return the REST model of a server; values that may be secrets are left out."""
         self._require(name)
         seen = self._workspace.seen(name)
-        paths, server = self._paths(), self._foreign().get(name, {})
-        address = server.get("url") or " ".join(
-            [server.get("command", ""), *server.get("args", ())]
-        )
         tools = len(seen.tools) if seen is not None else 0
         return {
             "name": name,
             "title": BUILT_IN[name].title if name in BUILT_IN else name,
-            "address": (seen.path if seen else paths[name][0]) if name in paths else address,
-            "is_foreign": name not in paths,
+            "address": self._address(name, seen),
+            "is_foreign": name in self._foreign(),
             "is_added": name in self._owned.servers,
             "enabled": self.is_enabled(name),
             "read_only": seen.is_read_only if seen is not None else False,
@@ -236,6 +232,12 @@ class McpServers(LoggingConfigurable):
             "message": self._message(name, seen),
             "hint": _hint(tools),
         }
+
+    def _address(self, name: str, seen: SeenServer | None) -> str:
+        if name in self._foreign():
+            shown = shown_server(self._foreign()[name])
+            return str(shown.get("url") or " ".join([shown["command"], *shown.get("args", ())]))
+        return seen.path if seen is not None else self._paths()[name][0]
 
     def _message(self, name: str, seen: SeenServer | None) -> str:
         if not self.is_enabled(name):
@@ -310,9 +312,11 @@ class McpServers(LoggingConfigurable):
         """Return the path of a URL of the workspace, '' for others."""
         if not isinstance(url, str):
             return ""
-        parts = urlsplit(url)
-        is_ours = bool(self._host) and url.startswith(f"{self._host}/")
-        return url.removeprefix(self._host) if is_ours and parts.path else ""
+        try:
+            is_ours = bool(self._host) and normalise_host(url) == self._host
+            return urlsplit(url).path if is_ours else ""
+        except ValueError:
+            raise RequestError(f"“{url[:100]}” is not a URL.", "Copy it again.") from None
 
     def _check_path(self, name: str, path: object) -> None:
         if not isinstance(path, str) or not self._workspace.is_listed(path):

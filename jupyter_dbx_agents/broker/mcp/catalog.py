@@ -13,7 +13,7 @@ from ...background import AnyLogger, BackgroundTasks, Coalesced, Listeners, back
 from ...pat import PatSource
 from ..refusals import HAS_NO_TOKEN
 from ..upstream import Upstream
-from .messages import Json, Message
+from .messages import Json, Message, encoded
 from .upstream_session import SessionLostError, UpstreamError, UpstreamSession
 
 # An agent begins by asking for the tools and gives up a server that is slow to answer: Hermes after
@@ -21,6 +21,8 @@ from .upstream_session import SessionLostError, UpstreamError, UpstreamSession
 KNOWN_SECONDS = 4.0
 MOST_PAGES = 100
 MOST_TOOLS = 5000
+# Of all servers together, as they are listed.
+MOST_LISTED_BYTES = 16 * 1024 * 1024
 REFRESH_SECONDS = 600.0
 # A server may say that its tools have changed each time that it is asked for them.
 RENEWAL_PAUSES_SECONDS = (0.5, 60.0)
@@ -45,6 +47,7 @@ REPEATABLE = frozenset(
         "tasks/cancel",
     }
 )
+NO_TOOLS = b"[]"
 CLIENT = {"clientInfo": {"name": "jupyter-dbx-agents", "version": __version__}}
 
 
@@ -99,6 +102,11 @@ class Server:
         self._base_url = base_url
         self.state, self.problem = ServerState.UNKNOWN, ""
         self.tools: list[Json] = []
+        # The same, encoded once for all agents that ask.
+        self.listed = NO_TOOLS
+        self._reading_tools: frozenset[str] = frozenset()
+        self._are_all_reading = False
+        self.room_bytes: Callable[[], int] = lambda: MOST_LISTED_BYTES
         self.described: Json = {}
         self._upstream, self._pats = upstream, pats
         self._is_known = asyncio.Event()
@@ -125,12 +133,12 @@ class Server:
         """
         if message.method != "tools/call":
             return message.method in REPEATABLE
-        return any(is_read_only(t) for t in self.tools if t.get("name") == message.tool)
+        return message.tool in self._reading_tools
 
     @property
     def is_read_only(self) -> bool:
         """Whether it has tools, and all of them say that they only read."""
-        return bool(self.tools) and all(map(is_read_only, self.tools))
+        return self._are_all_reading
 
     async def known(self) -> None:
         """Wait until something is known of the server, for ``KNOWN_SECONDS`` at most."""
@@ -180,7 +188,10 @@ class Server:
             return outcome  # it may be there, and fail
         tools = await stand_in.tools()
         self.stands_in = stand_in if tools else None
-        self._take({}, tools)
+        try:
+            await self._take({}, tools)
+        except UpstreamError as error:
+            return ServerState.FAILED, str(error)
         return (ServerState.READY if tools else ServerState.MISSING), ""
 
     async def _look(self, path: str) -> tuple[ServerState, str]:
@@ -190,7 +201,7 @@ class Server:
             await session.open()
             tools = await self._all_tools(session)
             self.stands_in = None
-            self._take(session.described, tools)
+            await self._take(session.described, tools)
         except SessionLostError:
             return ServerState.FAILED, "The workspace's MCP server loses its sessions."
         except UpstreamError as error:
@@ -215,11 +226,21 @@ class Server:
             params = {"cursor": cursor}
         return tools[:MOST_TOOLS]
 
-    def _take(self, described: Json, tools: list[Json]) -> None:
+    async def _take(self, described: Json, tools: list[Json]) -> None:
+        """Keep what a server has said.  Raises UpstreamError if there is no room for it."""
+        listed = await encoded(tools)
+        if len(listed) > self.room_bytes():
+            raise UpstreamError(
+                f"Its tools take {len(listed) >> 10} KiB, and those of all servers may take "
+                f"{MOST_LISTED_BYTES >> 10} KiB. Switch one off."
+            )
         self.described = described
-        if tools == self.tools:
+        if listed == self.listed:
             return
-        self.tools = tools
+        self.tools, self.listed = tools, listed
+        reading = [tool for tool in tools if is_read_only(tool)]
+        self._reading_tools = frozenset(str(tool.get("name")) for tool in reading)
+        self._are_all_reading = bool(tools) and len(reading) == len(tools)
         self.state, self.problem = ServerState.READY, ""
         self._is_known.set()
         self.on_change()
@@ -271,8 +292,13 @@ class Catalog:
         server = Server(name, self._base_url, paths, self._upstream, self._pats)
         server.stand_in = next((self.stand_ins[p] for p in paths if p in self.stand_ins), None)
         server.on_change = self.on_change.notify
+        server.room_bytes = lambda: self._room_bytes(server)
         server.renew_soon = lambda: self._renew_soon(server)
         return server
+
+    def _room_bytes(self, server: Server) -> int:
+        others = sum(len(each.listed) for each in self._servers.values() if each is not server)
+        return MOST_LISTED_BYTES - others
 
     def _renew_soon(self, server: Server) -> None:
         """Ask a server for its tools that says they have changed, however often it says so."""

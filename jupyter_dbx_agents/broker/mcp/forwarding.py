@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from ...background import backoff_seconds
 from ..gateway_errors import GatewayGoneError
 from .catalog import ServerState
-from .events import MOST_EVENT_BYTES, EventSplitter, Piece
+from .events import EventSplitter, Piece
 from .messages import SERVER_ERROR, Message, as_event, error
 from .sessions import LIST_CHANGED, Session
 from .upstream_session import (
@@ -35,8 +36,11 @@ if TYPE_CHECKING:
 HOLD_SECONDS = 8.0
 PAUSES_SECONDS = (0.2, 2.0)
 MOST_RESUMPTIONS = 3
+# Of an answer in one piece: what breaks off before that becomes an error that the agent shows.
+MOST_HELD_BYTES = 1024 * 1024
 UNCERTAIN = "It may have been carried out: check that before you repeat it."
 BROKE_OFF = "The workspace broke off its answer ({})."
+NO_LENGTH = "The workspace does not say where its answer ends, which is longer than 1 MiB."
 STALLED = "The workspace has sent nothing for {:.0f} s."
 
 
@@ -73,7 +77,11 @@ class Forwarding:
             answer = await self._begin()
         except UpstreamError as problem:
             uncertain = f" {UNCERTAIN}" if problem.may_have_begun and self._is_write else ""
-            return _whole(self._failure(f"{problem}{uncertain}"))
+            said = f"{problem}{uncertain}"
+            if problem.is_of_call:
+                self._server.note(self._server.state, said)
+                return _whole(error(self._message.id, SERVER_ERROR, said))
+            return _whole(self._failure(said))
         if is_stream(answer):
             return Reply(EVENT_STREAM, self._events(answer))
         return await self._json(answer)
@@ -137,12 +145,16 @@ class Forwarding:
         try:
             async for chunk in chunks:
                 body += chunk
-                if len(body) > MOST_EVENT_BYTES:
+                if len(body) > MOST_HELD_BYTES and answer.has_known_end:
                     return Reply(JSON_TYPE, self._rest(bytes(body), chunks, answer))
+                if len(body) > MOST_HELD_BYTES:
+                    raise SilenceError(NO_LENGTH)
         except SilenceError as silence:
             answer.close()
             return _whole(self._failure(self._with_doubt(str(silence))))
         answer.close()
+        if not answer.has_known_end and not _is_complete(body):
+            return _whole(self._failure(self._with_doubt(BROKE_OFF.format("it has no end"))))
         if not bytes(body).lstrip().startswith(b"{"):
             return _whole(self._failure("The workspace does not answer as an MCP server."))
         self._server.note(ServerState.READY)
@@ -171,8 +183,7 @@ class Forwarding:
                 async for chunk in self._chunks(answer):
                     for piece in splitter.feed(chunk):
                         last = _later(last, piece)
-                        if piece.event_id:
-                            self._session.event_ids.append(piece.event_id)
+                        self._session.saw(piece)
                         if piece.method == LIST_CHANGED:
                             self._server.renew_soon()
                         else:
@@ -230,6 +241,15 @@ def _later(last: Piece, piece: Piece) -> Piece:
         event_id=piece.event_id or last.event_id,
         retry_milliseconds=last.retry_milliseconds if retry is None else retry,
     )
+
+
+def _is_complete(body: bytes | bytearray) -> bool:
+    """Whether a body without a known end was not cut."""
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _whole(body: bytes) -> Reply:

@@ -12,17 +12,15 @@ from collections.abc import AsyncIterator
 from http import HTTPStatus
 
 from tornado import web
-from tornado.iostream import StreamClosedError
 
 from ..._version import __version__
-from ..call import AGENT_STALLED, BROKER_FAILED
-from ..gateway_errors import GatewayGoneError
 from ..ledger import printable_path
-from ..model_proxy import JOINED_AT_ONCE_BYTES, AgentStalledError, ModelProxyHandler
+from ..model_proxy import JOINED_AT_ONCE_BYTES, ModelProxyHandler
 from ..refusals import Refusal, not_served
 from . import messages
 from .catalog import ServerState, StandIn, StandInError
-from .forwarding import STALLED, CutError, Forwarding
+from .events import EventQueue, EventSplitter
+from .forwarding import BROKE_OFF, STALLED, CutError, Forwarding
 from .messages import (
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
@@ -94,14 +92,18 @@ class McpHandler(ModelProxyHandler):
         if message.tool:
             self._is_use = True
             self.shared.use.begin()
+        with session.in_use():
+            await self._answer_message(session, message)
+
+    async def _answer_message(self, session: Session, message: Message) -> None:
         if not message.is_request:
-            self.shared.tasks.spawn(session.tell(body))
+            await session.tell_soon(message.body, self.shared.tasks)
             self.answer_head(HTTPStatus.ACCEPTED, [("Content-Length", "0")])
         elif message.method == "ping":
             self._write_json(messages.result(message.id, {}))
         elif message.method == "tools/list":
             await self._server.known()
-            self._write_json(messages.result(message.id, {"tools": self._server.tools}))
+            self._write_json(messages.listing(message.id, self._server.listed))
         elif self._server.stands_in is not None:
             await self._answer_for_it(self._server.stands_in, message)
         else:
@@ -181,9 +183,13 @@ class McpHandler(ModelProxyHandler):
         if session is None:
             return
         last = self.request.headers.get("Last-Event-ID", "")
-        if last in session.event_ids:
-            await self._resume(session, last)
-            return
+        with session.in_use():
+            if session.has_seen(last):
+                await self._resume(session, last)
+            else:
+                await self._listen(session)
+
+    async def _listen(self, session: Session) -> None:
         self.answer_head(HTTPStatus.OK, _headers(EVENT_STREAM))
         self.call.saw_first_byte()
         with session.listening() as queue:
@@ -202,7 +208,7 @@ class McpHandler(ModelProxyHandler):
         try:
             self.answer_head(HTTPStatus.OK, _headers(EVENT_STREAM))
             self.call.saw_first_byte()
-            await self._pass_on_all(answer.chunks())
+            await self._pass_on_all(_noted(answer.chunks(), session))
         finally:
             answer.close()
 
@@ -227,26 +233,20 @@ class McpHandler(ModelProxyHandler):
         self.set_status(status)
 
     async def _pass_on_all(self, parts: AsyncIterator[bytes]) -> None:
-        first = asyncio.ensure_future(anext(parts, b""))
-        try:
-            # A short answer is sent in one piece; of a long one the head comes at once.
-            await asyncio.wait({first}, timeout=HEAD_SECONDS)
-            if not first.done():
-                await self._flush()
-            await self._pass_on(await first)
-            async for part in parts:
-                await self._pass_on(part)
-        except (CutError, GatewayGoneError) as cut:
-            self._abort(str(cut))
-        except StreamClosedError:
-            self._abort("client disconnected")
-        except AgentStalledError:
-            self._abort(AGENT_STALLED)
-        except Exception:  # tornado would end the answer as if it were complete
-            self._abort(BROKER_FAILED)
-            raise
-        finally:
-            first.cancel()
+        with self.aborts_when_cut():
+            first = asyncio.ensure_future(anext(parts, b""))
+            try:
+                # A short answer is sent in one piece; of a long one the head comes at once.
+                await asyncio.wait({first}, timeout=HEAD_SECONDS)
+                if not first.done():
+                    await self._flush()
+                await self._pass_on(await first)
+                async for part in parts:
+                    await self._pass_on(part)
+            except CutError as cut:
+                self._abort(str(cut))
+            finally:
+                first.cancel()
 
 
 async def _parsed(body: bytes) -> Message:
@@ -260,7 +260,18 @@ def _headers(content_type: str) -> list[tuple[str, str]]:
     return [("Content-Type", content_type), ("Cache-Control", "no-store")]
 
 
-async def _kept_alive(queue: asyncio.Queue[bytes]) -> AsyncIterator[bytes]:
+async def _noted(chunks: AsyncIterator[bytes], session: Session) -> AsyncIterator[bytes]:
+    """Yield an answer's events; it may be continued once more after each of them."""
+    splitter = EventSplitter()
+    async for chunk in chunks:
+        for piece in splitter.feed(chunk):
+            session.saw(piece)
+            yield piece.raw
+    if splitter.is_inside_large:
+        raise CutError(BROKE_OFF.format("it has no end"))
+
+
+async def _kept_alive(queue: EventQueue) -> AsyncIterator[bytes]:
     """Yield the events of a queue for ever, and a comment where there are none."""
     yield b": open\n\n"
     while True:

@@ -3,8 +3,9 @@
 Source: modelcontextprotocol.io, specification 2025-11-25, ``basic/transports``.
 """
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ Json = dict[str, Any]
 
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32700, -32600, -32601, -32602
 SERVER_ERROR = -32000
+ENCODED_AT_ONCE = 50
 # Newest first.  The later ones have no ``initialize``.
 VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 
@@ -75,6 +77,22 @@ def notification(method: str, params: Mapping[str, Any] | None = None) -> Json:
 def result(number: str | int | None, content: Mapping[str, Any]) -> bytes:
     """Return an answer."""
     return json.dumps({"jsonrpc": "2.0", "id": number, "result": dict(content)}).encode()
+
+
+def listing(number: str | int | None, tools: bytes) -> bytes:
+    """Return the answer to ``tools/list`` with a list that is encoded already."""
+    head = json.dumps({"jsonrpc": "2.0", "id": number}).encode()
+    return b'%s, "result": {"tools": %s}}' % (head[:-1], tools)
+
+
+async def encoded(items: Sequence[Json]) -> bytes:
+    """Return a list as JSON; thousands of tools would take the loop tens of milliseconds."""
+    parts: list[bytes] = []
+    for number, item in enumerate(items, 1):
+        parts.append(json.dumps(item).encode())
+        if number % ENCODED_AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return b"[%s]" % b", ".join(parts)
 
 
 def error(number: str | int | None, code: int, message: str) -> bytes:

@@ -18,8 +18,14 @@ LISTED = re.compile(
     rf"|external/{_NAME})"
     rf"|/ai-gateway/mcp-services/{_NAME}"
 )
+EXTERNAL = "/api/2.0/mcp/external/"
 WEB_SEARCH = "/ai-gateway/mcp-services/system.ai.web_search"
 EXAMPLES = "/api/2.0/mcp/genie/{space}, /api/2.0/mcp/functions/{catalog}/{schema}"
+
+
+def is_handed_on(path: str) -> bool:
+    """Whether the workspace hands calls on to a server elsewhere, and its refusals back."""
+    return path.startswith(EXTERNAL)
 
 
 def is_listed(path: str) -> bool:

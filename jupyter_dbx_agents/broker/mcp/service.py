@@ -1,5 +1,6 @@
 """What the broker's MCP handlers share, and what the rest of the product asks of it."""
 
+import asyncio
 from collections.abc import Mapping
 
 from ...background import AnyLogger, BackgroundTasks, Listeners
@@ -48,6 +49,7 @@ class McpService:
         if unlisted := [path for each in paths.values() for path in each if not is_listed(path)]:
             raise ValueError(f"{unlisted[0]} is no path of an MCP server")
         self.catalog.offer(paths)
+        self.sessions.end_without_server(self.catalog.all())
 
     def seen(self, name: str) -> Server | None:
         """Return what is known of a server that is offered."""
@@ -72,5 +74,5 @@ class McpService:
             await server.check()
 
     async def run(self) -> None:
-        """Refresh what is known from time to time, until cancelled."""
-        await self.catalog.run()
+        """Refresh what is known and end what is not used, until cancelled."""
+        await asyncio.gather(self.catalog.run(), self.sessions.run())

@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from ...workspace_api import read_error
 from ..gateway_errors import GatewayGoneError
@@ -15,6 +16,7 @@ from ..refusals import GATEWAY_BROKE_OFF, TOKEN_ON_ITS_WAY, UNREACHABLE, Refusal
 from ..upstream import ModelCall, Upstream
 from .events import EventSplitter
 from .messages import VERSIONS, Json, notification, request
+from .paths import is_handed_on
 
 if TYPE_CHECKING:
     from ..gateway_client import Answer
@@ -25,6 +27,16 @@ MOST_LIST_BYTES = 32 * 1024 * 1024
 # How long a server may take to begin a session, or to list its tools: one that is started for it
 # takes half a minute.
 ASK_SECONDS = 60.0
+# A refusal of what is asked for, by a server that works.
+OF_ONE_CALL = frozenset(
+    {
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.CONFLICT,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+    }
+)
 # What passes by itself: the call was not begun, so that it may be sent again.
 PASSING = frozenset({UNREACHABLE, TOKEN_ON_ITS_WAY.code, "token_not_yet_known"})
 
@@ -33,7 +45,7 @@ class UpstreamError(Exception):
     """The workspace does not answer a message; the text says why, to the agent's user.
 
     ``may_have_begun`` if it may have acted on the message; ``is_passing`` if it may answer soon;
-    ``is_absent`` if it has no such server.
+    ``is_absent`` if it has no such server; ``is_of_call`` if it answers, and refuses this message.
     """
 
     def __init__(
@@ -43,10 +55,12 @@ class UpstreamError(Exception):
         may_have_begun: bool = False,
         is_passing: bool = False,
         is_absent: bool = False,
+        is_of_call: bool = False,
         retry_after_seconds: float | None = None,
     ) -> None:
         super().__init__(message)
         self.may_have_begun, self.is_passing, self.is_absent = may_have_begun, is_passing, is_absent
+        self.is_of_call = is_of_call
         self.retry_after_seconds = retry_after_seconds
 
 
@@ -63,7 +77,7 @@ class UpstreamSession:
     def __init__(
         self, upstream: Upstream, url: str, client: Mapping[str, Any], user_agent: str = ""
     ) -> None:
-        self._upstream, self._url = upstream, url
+        self._upstream, self._url, self._path = upstream, url, urlsplit(url).path
         self._client, self._user_agent = client, user_agent
         self._id = self._version = ""
         self._count = 0
@@ -79,7 +93,7 @@ class UpstreamSession:
         except SessionLostError:
             raise UpstreamError("The workspace's MCP server begins no session.") from None
         except UpstreamError as error:
-            error.may_have_begun = False
+            error.may_have_begun = error.is_of_call = False
             raise
 
     async def _open(self) -> None:
@@ -181,6 +195,7 @@ class UpstreamSession:
             may_have_begun=is_broken,
             is_passing=is_busy or is_broken,
             is_absent=answer.status == HTTPStatus.NOT_FOUND or "suspended" in said,
+            is_of_call=answer.status in OF_ONE_CALL,
             retry_after_seconds=_seconds(answer.header("retry-after")),
         )
 
@@ -216,7 +231,15 @@ class UpstreamSession:
             headers["Mcp-Session-Id"] = self._id
         if self._version:
             headers["MCP-Protocol-Version"] = self._version
-        return ModelCall(None, method, self._url, list(headers.items()), body, may_begin_twice)
+        return ModelCall(
+            None,
+            method,
+            self._url,
+            list(headers.items()),
+            body,
+            may_begin_twice,
+            is_handed_on=is_handed_on(self._path),
+        )
 
     @property
     def _host(self) -> str:

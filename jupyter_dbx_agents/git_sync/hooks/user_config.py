@@ -5,7 +5,8 @@ very top of that file has the lowest priority.  Environment variables would not 
 ``GIT_CONFIG_COUNT`` overrides the user's settings, ``GIT_CONFIG_GLOBAL`` hides them.
 
 The included file names the template for new and cloned repositories (git's own template with our
-hook), and a default ``user.name`` and ``user.email``.
+hook), ``main`` as the first branch of new ones (without a setting, git prints eleven lines of
+advice), and a default ``user.name`` and ``user.email``.
 """
 
 import contextlib
@@ -37,6 +38,7 @@ _NOT_OF_A_TEMPLATE = ("HEAD", "config", "objects", "refs", "branches", "reftable
 PROJECTS_FILE = "projects"
 # In our state folder, once the user has removed the hooks.
 NO_HOOKS_FILE = "no-hooks"
+FIRST_BRANCH = "main"
 _OWN_FOLDER = Path(".local/share/jupyter_dbx_agents/git")
 
 
@@ -84,18 +86,20 @@ class UserConfig:
         return removed
 
     def _settings(self, identity: Identity | None, with_template: bool) -> str:
-        lines = [MARK]
+        lines = [MARK, "[init]"]
         if with_template:
-            lines += ["[init]", f"\ttemplateDir = {_quoted(str(self.template))}"]
-        if identity is not None and not self._system_has_identity():
+            lines.append(f"\ttemplateDir = {_quoted(str(self.template))}")
+        if not self._system_has("init.defaultBranch"):
+            lines.append(f"\tdefaultBranch = {FIRST_BRANCH}")
+        if identity is not None and not self._system_has("user.email"):
             lines += ["[user]", f"\tname = {_quoted(identity.name)}"]
             lines.append(f"\temail = {_quoted(identity.email)}")
         return "\n".join(lines) + "\n"
 
-    def _system_has_identity(self) -> bool:
-        """Whether the system's settings have an identity, which ours would override."""
+    def _system_has(self, setting: str) -> bool:
+        """Whether the system's settings have one, which ours would override."""
         try:
-            run_git("config", "--system", "user.email", environment=self._environment)
+            run_git("config", "--system", setting, environment=self._environment)
         except GitSyncError:
             return False
         return True

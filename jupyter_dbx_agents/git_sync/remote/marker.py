@@ -108,6 +108,11 @@ class Marker:
     gone_at: str = ""
     legacy: LegacyArchive | None = field(default=None, compare=False)
 
+    @property
+    def is_unborn(self) -> bool:
+        """Whether it is of a repository that had no commit yet."""
+        return not (self.tree or self.pending or self.takes_over or self.legacy)
+
     def to_bytes(self) -> bytes:
         """Return the file's content."""
         text = json.dumps({"schema": SCHEMA, **asdict(self)}, separators=(",", ":"))

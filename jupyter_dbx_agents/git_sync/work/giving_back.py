@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import DbxAgentsError, DestinationError, GitError
-from ..checkout import make_room, tree_of
+from ..local.checkout import make_room, tree_of
 from ..local.objects import is_safe
 from ..local.repository import Repository
 from ..remote.bundles import index_bundle
@@ -71,6 +71,8 @@ class _GivingBack:
         trees = await self._trees()
         if state["head"] != (head.commit if head is not None else ""):
             return await self._carry_over(str(state["head"]), trees.get("work", ""))
+        if branch := state.get("branch"):  # without a commit
+            await git.output("symbolic-ref", "HEAD", f"refs/heads/{branch}")
         count = await self._files(trees)
         await self._index(trees, state["intent"])
         await self._operation()

@@ -79,11 +79,15 @@ class WorkKeeper:
         Never raises but to be cancelled: what failed is in the model, and tried again.
         """
         location = self.sync.repository.location
-        if location.is_bare or self.sync.marker is None or is_gone(location):
+        if location.is_bare or is_gone(location):
             return False
         try:
+            if self.sync.marker is None and await self.sync.repository.head() is not None:
+                return False  # the history comes first
             found = await survey(self.sync.repository)
             self.files = len(found.entries)
+            if self.sync.marker is None and found.is_clean:
+                return False
             if not self._is_due(found, at_once):
                 return False
             return await self._keep(found)
@@ -120,6 +124,8 @@ class WorkKeeper:
         history = self.sync.history
         if found.head and not await history.is_safe(found.head):
             return False
+        if self.sync.marker is None:
+            await self.sync.claim_unborn()
         if found.is_clean:
             if self._tree or self._is_new:
                 await self._store.clear()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..checkout import tree_of
+from ..local.checkout import tree_of
 from ..local.repository import Repository
 
 _STATUS = (
@@ -44,7 +44,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Survey:
-    """What differs from HEAD's commit (``head``, '' before the first one).
+    """What differs from HEAD's commit (``head``, '' before the first one on ``branch``).
 
     ``operation`` has the files in the git folder of a rebase or merge, by their names there.
     ``fingerprint`` changes with any of it, and with the content of the files.
@@ -52,6 +52,7 @@ class Survey:
 
     head: str
     entries: tuple[Entry, ...]
+    branch: str = ""
     operation: dict[str, bytes] = field(default_factory=dict)
     fingerprint: bytes = b""
 
@@ -65,14 +66,14 @@ async def survey(repository: Repository) -> Survey:
     """Return what is not committed in a work tree.  Raises GitError."""
     options = tree_of(repository)
     output = await repository.output(*_STATUS, options=options)
-    head, entries = _parse(output)
+    head, branch, entries = _parse(output)
     operation = _operation(repository.location.git_dir)
     known = hashlib.sha256(output)
     for entry in entries:
         if entry.is_changed:
             known.update(repr(state_of(repository.location.folder / entry.path)).encode())
     known.update(repr(sorted(operation.items())).encode())
-    return Survey(head, tuple(entries), operation, known.digest())
+    return Survey(head, tuple(entries), branch, operation, known.digest())
 
 
 def state_of(path: Path) -> tuple[int, ...]:
@@ -84,15 +85,17 @@ def state_of(path: Path) -> tuple[int, ...]:
     return (status.st_mode, status.st_size, status.st_mtime_ns, status.st_ino)
 
 
-def _parse(output: bytes) -> tuple[str, list[Entry]]:
-    head, entries = "", list[Entry]()
+def _parse(output: bytes) -> tuple[str, str, list[Entry]]:
+    head, branch, entries = "", "", list[Entry]()
     for record in output.split(b"\0"):
         line = os.fsdecode(record)
         if line.startswith("# branch.oid ") and not line.endswith("(initial)"):
             head = line.rpartition(" ")[2]
+        elif line.startswith("# branch.head "):
+            branch = line.rpartition(" ")[2]
         elif line[:1] in ("1", "u", "?"):
             entries += _entry(line)
-    return head, entries
+    return head, branch, entries
 
 
 def _entry(line: str) -> Iterator[Entry]:

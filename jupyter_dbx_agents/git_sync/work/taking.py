@@ -245,6 +245,7 @@ class Taker:
         state = {
             "schema": SCHEMA,
             "head": survey.head,
+            "branch": "" if survey.head else survey.branch,
             "intent": [_text(entry.path) for entry in entries if entry.is_intent],
             "left_out": self._left_out,
         }

@@ -6,11 +6,8 @@ used yet is replaced.  The home comes back beside the projects; a terminal waits
 """
 
 import asyncio
-import contextlib
-import os
-import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,19 +15,18 @@ from typing import Literal, TypedDict
 
 from tornado.web import HTTPError
 
-from ...agents.conversations import Form, Kept
 from ...errors import ContinuityError, DbxAgentsError, RequestError
 from ...git_sync import GitSync
-from ...git_sync.local.objects import is_safe
-from .contents import is_unused
+from .choice import CameBack, Choice, Dotfiles, wants
 from .keeper import HomeKeeper
+from .placing import MOST_NAMED, Counts, assemble, place_all
 from .segments import Manifest, Piece, TerminalRecord, parse
-from .selection import Wanted, select
+from .selection import SETTINGS, HomePart, dotfile_problem
 from .store import KeptSet, Store
 from .terminals import OpenTerminals
 
-_MOST_NAMED = 10
-_MODE = 0o600
+_HOME = "conversations and history"
+_ALL = Choice()
 
 
 class Step(TypedDict):
@@ -42,14 +38,25 @@ class Step(TypedDict):
     message: str
 
 
+class Part(TypedDict):
+    """Files of the home that come back together; ``bytes`` is their size there."""
+
+    name: str
+    title: str
+    files: int
+    bytes: int
+
+
 class Offer(TypedDict):
     """What is kept: projects that are not here (newest first), terminals, files of the home.
 
-    ``at`` is of when, ``bytes`` is the size of the home's part.
+    ``files`` are those of all ``parts``.  ``at`` is of when, ``bytes`` is the size of all that is
+    kept of the home.
     """
 
     projects: list[str]
     terminals: list[str]
+    parts: list[Part]
     files: int
     bytes: int
     at: str
@@ -59,7 +66,7 @@ class Offer(TypedDict):
 def offer_text(offer: Offer) -> str:
     """Return what an offer has and how it comes back, in words; '' if it has nothing."""
     projects, files = offer["projects"], offer["files"]
-    if not projects and not files:
+    if not (projects or files or offer["terminals"]):
         return ""
     parts = [f"projects {_listed(projects)}"] if projects else []
     if offer["terminals"]:
@@ -73,22 +80,56 @@ def offer_text(offer: Offer) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return ", ".join(names[:_MOST_NAMED]) + more
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 @dataclass
 class KeptHome:
-    """What the sets of former homes have together: sizes and times by path, and terminals."""
+    """The sets of former homes with their newest manifests, the oldest first."""
 
+    came_back: CameBack
     sets: list[KeptSet] = field(default_factory=list)
     manifests: list[Manifest] = field(default_factory=list)
     message: str = ""
 
+    def files(self, part: HomePart) -> dict[str, int]:
+        """Return the files of a part that have not come back yet, with their sizes."""
+        found = dict[str, int]()
+        for manifest in self.manifests:
+            if part.name not in self.came_back.of(manifest.set):
+                sizes = manifest.files.items()
+                found |= {path: size for path, (size, _at) in sizes if part.has(path)}
+        return found
+
+    @property
+    def dotfiles(self) -> tuple[str, ...]:
+        """The files that the owner named then, without what may not be kept."""
+        names = dict.fromkeys(name for each in self.manifests for name in each.dotfiles)
+        return tuple(name for name in names if not dotfile_problem(name))
+
     @property
     def terminals(self) -> tuple[TerminalRecord, ...]:
-        """Those of the last home that had any."""
-        return next((m.terminals for m in reversed(self.manifests) if m.terminals), ())
+        """Those of the last home that had any, without those that have come back."""
+        last = self._last
+        if last is None:
+            return ()
+        here = self.came_back.of(last.set)
+        return tuple(each for each in last.terminals if _key(each) not in here)
+
+    @property
+    def _last(self) -> Manifest | None:
+        return next((m for m in reversed(self.manifests) if m.terminals), None)
+
+    def note_parts(self, names: Sequence[str]) -> None:
+        """Remember which parts have come back."""
+        for each in self.sets:
+            self.came_back.add(each.id, names)
+
+    def note_terminals(self, records: Sequence[TerminalRecord]) -> None:
+        """Remember which terminals have come back, or cannot."""
+        if self._last is not None:
+            self.came_back.add(self._last.set, map(_key, records))
 
 
 class ComingBack:
@@ -102,57 +143,109 @@ class ComingBack:
         git_sync: GitSync,
         keeper: HomeKeeper,
         terminals: OpenTerminals,
-        kept: Callable[[], Sequence[Kept]],
+        parts: Callable[[Iterable[str]], Sequence[HomePart]],
+        dotfiles: Dotfiles,
+        came_back: CameBack,
         changed: Callable[[], None],
     ) -> None:
         self._home, self._origin = home, origin
         self._git_sync, self._keeper, self._terminals = git_sync, keeper, terminals
-        self._kept, self._changed = kept, changed
+        self._parts, self._came_back, self._changed = parts, came_back, changed
+        self._dotfiles = dotfiles
         self._turn = asyncio.Lock()
+        self._restorable: list[str] = []
         self.steps: list[Step] = []
 
     async def offer(self) -> Offer:
         """Return what could come back.  Raises GitSyncError without a token, WorkspaceError."""
         projects = await self._projects()
         home = await self._newest(self._store())
-        times = [each.modified_ms for each in home.sets]
+        parts = self._left(home)
+        sets = home.sets if parts else []
+        times = [each.modified_ms for each in sets]
         at = datetime.fromtimestamp(max(times) / 1000, UTC) if times else None
         return {
             "projects": projects,
             "terminals": [_title(each) for each in home.terminals],
-            "files": len({path for each in home.manifests for path in each.files}),
-            "bytes": sum(each.size_bytes for each in home.sets),
+            "parts": parts,
+            "files": sum(part["files"] for part in parts),
+            "bytes": sum(each.size_bytes for each in sets),
             "at": at.isoformat(timespec="seconds") if at else "",
             "message": home.message,
         }
 
-    async def run(self) -> list[Step]:
-        """Bring all of it back; a failure of one part stops no other, and is in its step.
+    def _left(self, home: KeptHome) -> list[Part]:
+        """Return the parts that have files which did not come back yet."""
+        found = [(part, home.files(part)) for part in self._parts(home.dotfiles)]
+        return [
+            Part(name=part.name, title=part.title, files=len(files), bytes=sum(files.values()))
+            for part, files in found
+            if files
+        ]
 
-        Raises RequestError while another run is under way, GitSyncError without a token.
+    async def run(self, choice: Choice = _ALL) -> list[Step]:
+        """Bring back what is chosen; a failure of one part stops no other, and is in its step.
+
+        Raises RequestError while another run is under way or for what is not kept, GitSyncError
+        without a token.
         """
         if self._turn.locked():
             raise RequestError(
                 "It is coming back already.", "The panel and the status show how far it is."
             )
         async with self._turn:
-            store, projects = self._store(), await self._projects()
-            self.steps = [_step("home", "conversations and history")]
+            store, there = self._store(), await self._projects()
+            if not choice.is_all:
+                await self._check(choice, store, there)
+            projects = [name for name in there if wants(choice.projects, name)]
+            has_home = choice.files != frozenset() or choice.terminals != frozenset()
+            self.steps = [_step("home", _HOME)] if has_home else []
             self.steps += [_step("project", name) for name in projects]
             self._changed()
-            home = asyncio.create_task(self._bring_home(store))
+            self._restorable = there
+            bringing = asyncio.create_task(self._bring_home(store, choice))
             waiting: list[TerminalRecord] | None = None
             try:
                 for name in [*projects, ""]:
                     if name:
                         await self._bring_project(name)
-                    if waiting is None and (home.done() or not name):
-                        waiting = [*await home]
+                    if waiting is None and (bringing.done() or not name):
+                        waiting = self._wanted_terminals(await bringing, choice)
                         self.steps += [_step("terminal", _title(each)) for each in waiting]
                     waiting = await self._open_ready(waiting)
+                self._note(await bringing)
             finally:
-                home.cancel()
+                bringing.cancel()
             return self.steps
+
+    def _note(self, home: KeptHome) -> None:
+        """Remember the terminals that are back; replace the sets of which nothing is left."""
+        home.note_terminals([each for each in home.terminals if self._is_over(each)])
+        if not (home.terminals or self._left(home)):
+            self._keeper.adopt(each.id for each in home.sets)
+            self._came_back.forget(each.id for each in home.sets)
+
+    def _is_over(self, record: TerminalRecord) -> bool:
+        """Whether a terminal is open, or will not come: its folder is of no project that may."""
+        states = {s["name"]: s["state"] for s in self.steps if s["kind"] == "terminal"}
+        state = states.get(_title(record))
+        project = self._project_of(record)
+        return state == "done" or (state == "failed" and self._state_of(project) in ("", "done"))
+
+    async def _check(self, choice: Choice, store: Store, projects: Sequence[str]) -> None:
+        """Raise RequestError if something is chosen that is not kept."""
+        home = await self._newest(store)
+        names = [name for each in home.terminals for name in (each.name, _title(each))]
+        choice.require_known(projects, [part["name"] for part in self._left(home)], names)
+
+    def _wanted_terminals(self, home: KeptHome, choice: Choice) -> list[TerminalRecord]:
+        chosen = choice.terminals
+        return [each for each in home.terminals if wants(chosen, each.name, _title(each))]
+
+    def _state_of(self, project: str) -> str:
+        """Return the state of a project's step, "missing" if it is not chosen, '' for none."""
+        states = {s["name"]: s["state"] for s in self.steps if s["kind"] == "project"}
+        return states.get(project, "missing") if project else ""
 
     async def _open_ready(
         self, waiting: list[TerminalRecord] | None
@@ -160,8 +253,7 @@ class ComingBack:
         """Open the terminals whose project is there, or will not come; return the others."""
         left = []
         for record in waiting or ():
-            step = next((s for s in self.steps if s["name"] == self._project_of(record)), None)
-            if step is not None and step["state"] == "waiting":
+            if self._state_of(self._project_of(record)) == "waiting":
                 left.append(record)
             else:
                 await self._open(record)
@@ -186,13 +278,19 @@ class ComingBack:
             self._end("project", name, error)
             return
         kind = "with its history" if restored.has_history else "without its history"
+        if not restored.commit:
+            kind = "without a commit, as it was"
         missing = f" Missing: {', '.join(restored.missing)}." if restored.missing else ""
         self._end("project", name, text=f"Restored {kind}. {restored.work}{missing}".strip())
 
     async def _open(self, record: TerminalRecord) -> None:
         title = _title(record)
         if not await asyncio.to_thread(Path(record.folder).is_dir):
+            project = self._project_of(record)
+            is_missing = self._state_of(project) == "missing"
             text = f"{record.folder} did not come back."
+            if is_missing:
+                text = f"Its project {project} is not here: bring it back, too."
             self._end("terminal", title, text=text, is_failed=True)
             return
         try:
@@ -203,8 +301,8 @@ class ComingBack:
             self._end("terminal", title, text=f"It is terminal {name}.")
 
     def _project_of(self, record: TerminalRecord) -> str:
-        """Return the project in whose folder a terminal was, '' for none."""
-        names = [s["name"] for s in self.steps if s["kind"] == "project"]
+        """Return which of the projects that were not here has a terminal's folder, '' for none."""
+        names = self._restorable
         folder = Path(record.folder)
         places = {self._git_sync.projects_folder / name: name for name in names}
         inside = [place for place in places if folder.is_relative_to(place)]
@@ -234,7 +332,7 @@ class ComingBack:
 
     async def _newest(self, store: Store) -> KeptHome:
         """Return the sets of this app's former homes, with the newest manifest of each."""
-        home = KeptHome()
+        home = KeptHome(self._came_back)
         for each in await store.sets():
             is_former = each.id not in (*self._keeper.former, self._keeper.set_id)
             if is_former and each.is_of(self._origin):
@@ -252,23 +350,31 @@ class ComingBack:
         home.manifests = [m for m in home.manifests if m.set not in replaced]
         return home
 
-    async def _bring_home(self, store: Store) -> tuple[TerminalRecord, ...]:
-        """Bring the home's files back; return the terminals that were open."""
-        name = self.steps[0]["name"]
+    async def _bring_home(self, store: Store, choice: Choice) -> KeptHome:
+        """Bring the home's files back; return what is kept, with the terminals."""
+        home = KeptHome(self._came_back)
         try:
             home = await self._newest(store)
-            counts = _Counts()
-            for each in reversed(home.sets):  # the newest first: what is there then stays
-                await self._bring_set(store, each, counts)
-            self._keeper.adopt(each.id for each in home.sets)
+            known = self._parts(home.dotfiles)
+            parts = [p for p in known if wants(choice.files, p.name) and home.files(p)]
+            counts = Counts()
+            for each in reversed(home.sets) if parts else ():  # the newest first: it stays
+                await self._bring_set(store, each, parts, counts)
+            home.note_parts([part.name for part in parts])
+            if any(part.name == SETTINGS for part in parts):
+                self._dotfiles.add(home.dotfiles)  # they are kept from now on, too
         except (DbxAgentsError, OSError) as error:
-            self._end("home", name, error)
-            return ()
-        text = counts.text if home.sets else "Nothing of a former start is kept."
-        self._end("home", name, text=f"{text} {home.message}".strip())
-        return home.terminals
+            self._end("home", _HOME, error)
+            return KeptHome(self._came_back)
+        text = counts.text if parts else "Nothing of a former start is kept."
+        if choice.files == frozenset():
+            text = "None of the files is chosen."
+        self._end("home", _HOME, text=f"{text} {home.message}".strip())
+        return home
 
-    async def _bring_set(self, store: Store, kept: KeptSet, counts: "_Counts") -> None:
+    async def _bring_set(
+        self, store: Store, kept: KeptSet, parts: Sequence[HomePart], counts: Counts
+    ) -> None:
         with tempfile.TemporaryDirectory(prefix=".dbx-coming-back-", dir=self._home) as scratch:
             folder = Path(scratch)
             manifest: Manifest | None = None
@@ -282,102 +388,17 @@ class ComingBack:
                     break
                 waiting += pieces
                 if newer.is_complete or manifest is None:
-                    await asyncio.to_thread(_assemble, folder, newer, waiting)
+                    await asyncio.to_thread(assemble, folder, newer, waiting)
                     manifest, waiting = newer, []
             if manifest is not None:
-                place = (folder, self._home, manifest, self._kept(), counts)
-                await asyncio.to_thread(_place_all, *place)
+                allowed = [each for part in parts for each in part.kept]
+                place = (folder, self._home, manifest, allowed, counts)
+                await asyncio.to_thread(place_all, *place)
 
 
-@dataclass
-class _Counts:
-    """What became of the files."""
-
-    back: int = 0
-    here: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def text(self) -> str:
-        parts = [f"{self.back} files are back."]
-        if self.here:
-            more = len(self.here) - _MOST_NAMED
-            names = ", ".join(self.here[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-            parts.append(f"Left as they are here: {names}.")
-        return " ".join([*parts, *dict.fromkeys(self.problems)])
-
-
-def _assemble(folder: Path, manifest: Manifest, pieces: Sequence[Piece]) -> None:
-    """Write pieces below a folder, and cut or delete what is there as the manifest says."""
-    for piece in pieces:
-        if not is_safe(piece.path):
-            continue
-        target = folder / piece.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("r+b" if target.exists() else "wb") as file:
-            file.seek(piece.offset)
-            file.write(piece.data)
-    for target in [path for path in folder.rglob("*") if path.is_file()]:
-        listed = manifest.files.get(target.relative_to(folder).as_posix())
-        if listed is None:
-            target.unlink()
-        elif target.stat().st_size > listed[0]:
-            os.truncate(target, listed[0])
-    for path, (size, _at) in manifest.files.items():
-        if size == 0 and is_safe(path):
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).touch()
-
-
-def _place_all(
-    folder: Path, home: Path, manifest: Manifest, kept: Sequence[Kept], counts: _Counts
-) -> None:
-    for path, wanted in sorted(select(folder, kept).files.items()):
-        size, modified_at = manifest.files.get(path, (-1, 0.0))
-        if wanted.size_bytes != size:
-            counts.problems.append(f"{path} is not whole.")
-            continue
-        try:
-            _place(folder / path, home / path, wanted, modified_at, counts)
-        except OSError as error:
-            counts.problems.append(f"{path}: {error.strerror}.")
-
-
-def _place(source: Path, target: Path, wanted: Wanted, modified_at: float, counts: _Counts) -> None:
-    """Move a file into the home, unless there is one."""
-    if os.path.lexists(target):
-        if wanted.kept.is_history and not target.is_symlink():
-            counts.back += _prepend(source, target)
-            return
-        if wanted.kept.form is not Form.DATABASE or not is_unused(target, wanted.kept):
-            if not _is_same(source, target):
-                counts.here.append(wanted.path)
-            return
-        for ending in ("-wal", "-shm"):
-            target.with_name(target.name + ending).unlink(missing_ok=True)
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    source.chmod(_MODE)
-    os.utime(source, (modified_at, modified_at))
-    source.replace(target)
-    counts.back += 1
-
-
-def _prepend(source: Path, target: Path) -> bool:
-    """Put former lines before those of a file; return whether they were not there yet."""
-    former, now = source.read_bytes(), target.read_bytes()
-    if now.startswith(former):
-        return False
-    scratch = target.with_name(f".{target.name}.coming-back")
-    scratch.write_bytes(former + now)
-    shutil.copymode(target, scratch)
-    scratch.replace(target)
-    return True
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    with contextlib.suppress(OSError):
-        return one.read_bytes() == other.read_bytes()
-    return False
+def _key(record: TerminalRecord) -> str:
+    """Return how a terminal is remembered, beside the names of parts."""
+    return f"terminal {record.name}"
 
 
 def _title(record: TerminalRecord) -> str:

@@ -56,9 +56,11 @@ class HomeKeeper:
         kept: Callable[[], Sequence[Kept]],
         secrets: Callable[[], Iterable[Secret]],
         terminals: Callable[[], Sequence[TerminalRecord]],
+        dotfiles: Callable[[], tuple[str, ...]],
     ) -> None:
         self._home, self._record, self._origin = home, record, origin
         self._kept, self._secrets, self._terminals = kept, secrets, terminals
+        self._dotfiles = dotfiles
         self._set, self._serial = _new_set(origin), 0
         # What was read last, and the blocks that the segments before the tail have.
         self._known: dict[str, Known] = {}
@@ -99,7 +101,8 @@ class HomeKeeper:
         async with self._turn:
             selection = await asyncio.to_thread(select, self._home, self._kept())
             terminals = tuple(self._terminals())
-            now = {path: wanted.state for path, wanted in selection.files.items()}, terminals
+            states = {path: wanted.state for path, wanted in selection.files.items()}
+            now = states, terminals, self._dotfiles()
             self.is_pending = now != self._sent
             self.left_out = {**selection.left_out}
             if not (selection.files or terminals) and self._sent is None:
@@ -157,6 +160,7 @@ class HomeKeeper:
             self.former,
             {path: (known.size_bytes, known.modified_at) for path, known in self._known.items()},
             terminals,
+            self._dotfiles(),
         )
 
     def _is_tail_needed(self) -> bool:

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from tornado.web import HTTPError
@@ -18,16 +18,15 @@ from ...agents.conversations import Conversation, Kept
 from ...background import Listeners
 from ...errors import DbxAgentsError, RequestError
 from ...git_sync import GitSync
-from ...git_sync.local.objects import is_safe
 from ...git_sync.states import Remark
-from ...git_sync.work import never
 from ...secret import Secret
 from ...terminals.manager import DbxTerminalManager
 from . import unsent
+from .choice import CameBack, Choice, Dotfiles
 from .coming_back import ComingBack, Offer, Step, offer_text
 from .keeper import HomeKeeper
 from .segments import TerminalRecord
-from .selection import HOME_FILES
+from .selection import HISTORY, HomePart, dotfile_problem, settings_part
 from .store import Store
 from .terminals import OpenTerminals, all_conversations
 
@@ -36,6 +35,8 @@ ALL: Keeps = "all"
 PROJECTS: Keeps = "projects"
 NOTHING: Keeps = "nothing"
 _RECORD = "continuity.json"
+_CAME_BACK = "came-back.json"
+_DOTFILES = "dotfiles.json"
 _FORGOTTEN = "What was kept is forgotten; nothing more is kept until the next start."
 _MOST_LISTED = 100
 # A workspace that did not answer is asked again for what is kept.
@@ -71,6 +72,7 @@ class ForgottenHome(TypedDict):
 class ContinuityStatus(TypedDict):
     """What of the home is kept, and what is coming back.
 
+    ``dotfiles`` are the files that the owner named, beside those of the configuration.
     ``offered`` says what of former starts can come back, and ``unsent`` what the last stop did not
     send; '' for nothing.
     """
@@ -80,6 +82,7 @@ class ContinuityStatus(TypedDict):
     pending: bool
     message: str
     left_out: list[Remark]
+    dotfiles: list[str]
     offered: str
     unsent: str
     steps: list[Step]
@@ -97,7 +100,8 @@ class Continuity(LoggingConfigurable):
     ).tag(config=True)
     dotfiles = List(
         Unicode(),
-        help="More files to keep, relative to the home folder, such as .vimrc; none with secrets.",
+        help="More files to keep, relative to the home folder, such as .vimrc; none with secrets. "
+        "The panel has such a list, too.",
     ).tag(config=True)
     restores_by_itself = Bool(
         False,
@@ -113,10 +117,8 @@ class Continuity(LoggingConfigurable):
     @validate("dotfiles")
     def _check_dotfiles(self, proposal: Any) -> list[str]:
         for name in proposal["value"]:
-            if not is_safe(name) or PurePosixPath(name).is_absolute() or set(name) & set("*?["):
-                raise TraitError(f"Continuity.dotfiles: {name!r} is not a file below the home.")
-            if never.is_secret_name(name):
-                raise TraitError(f"Continuity.dotfiles: {name!r} may hold secrets.")
+            if problem := dotfile_problem(name):
+                raise TraitError(f"Continuity.dotfiles: {problem}")
         return list(proposal["value"])
 
     def __init__(
@@ -136,6 +138,7 @@ class Continuity(LoggingConfigurable):
         self.on_change = Listeners("continuity", self.log)
         self._home, self._git_sync = home, git_sync
         self._terminals = OpenTerminals(home, manager)
+        self._named = Dotfiles(state_folder / _DOTFILES)
         self._keeper = HomeKeeper(
             home,
             record=state_folder / _RECORD,
@@ -143,24 +146,33 @@ class Continuity(LoggingConfigurable):
             kept=self._kept,
             secrets=secrets,
             terminals=self._terminals.records,
+            dotfiles=lambda: self._named.names,
         )
+        self._came_back = CameBack(state_folder / _CAME_BACK)
         self._back = ComingBack(
             home,
             origin=origin,
             git_sync=git_sync,
             keeper=self._keeper,
             terminals=self._terminals,
-            kept=self._kept,
+            parts=self._parts,
+            dotfiles=self._named,
+            came_back=self._came_back,
             changed=self.on_change.notify,
         )
         self._is_asked = self._is_forgotten = False
         self._origin, self._offered, self._unsent = origin, "", ""
         self._next_look_back_at = 0.0
 
+    def _parts(self, former: Iterable[str] = ()) -> Sequence[HomePart]:
+        """Return all that is kept, with files that the owner named on a ``former`` machine."""
+        ours = HISTORY, settings_part([*self.dotfiles, *self._named.names, *former])
+        memories = [(agent, agent.memory) for agent in AGENTS if agent.memory is not None]
+        theirs = [HomePart(agent.name, agent.title, memory.kept) for agent, memory in memories]
+        return [*theirs, *ours]
+
     def _kept(self) -> Sequence[Kept]:
-        memories = [agent.memory for agent in AGENTS if agent.memory is not None]
-        theirs = [kept for memory in memories for kept in memory.kept]
-        return [*HOME_FILES, *(Kept(name) for name in self.dotfiles), *theirs]
+        return [kept for part in self._parts() for kept in part.kept]
 
     # ---- life
 
@@ -261,6 +273,7 @@ class Continuity(LoggingConfigurable):
             "pending": keeper.is_pending,
             "message": _FORGOTTEN if self._is_forgotten else keeper.message,
             "left_out": [Remark(path=path, reason=reason) for path, reason in listed],
+            "dotfiles": [*self._named.names],
             "offered": self._offered,
             "unsent": self._unsent,
             "steps": self._back.steps,
@@ -278,15 +291,20 @@ class Continuity(LoggingConfigurable):
             self._offered = text
             self.on_change.notify()
 
-    async def restore(self) -> list[Step]:
-        """Bring it all back.  Raises RequestError, GitSyncError or WorkspaceError."""
+    async def restore(self, choice: Choice | None = None) -> list[Step]:
+        """Bring back what is chosen, or all.  Raises RequestError, GitSyncError, WorkspaceError."""
         offered = self._offered
         self._set_offered("")
         try:
-            return await self._back.run()
+            return await self._back.run(choice or Choice())
         except DbxAgentsError:
             self._set_offered(offered)
             raise
+
+    def name_dotfiles(self, names: Any) -> None:
+        """Replace the list of more files to keep.  Raises RequestError."""
+        self._named.set(names)
+        self.on_change.notify()
 
     async def forget(self) -> ForgottenHome:
         """Delete what is kept of homes and of work in progress, and keep no more until a restart.
@@ -303,6 +321,7 @@ class Continuity(LoggingConfigurable):
         await store.delete_folder()
         works = await self._git_sync.forget_work()
         self._keeper.forget()
+        self._came_back.forget(each.id for each in sets)
         self._is_forgotten, self._offered, self._unsent = True, "", ""
         self.on_change.notify()
         count = sum(len(each.serials) for each in sets)

@@ -40,7 +40,8 @@ class Manifest:
     """What a set has as of one segment.
 
     ``files`` has size and time of change of each file.  ``replaces`` are sets that this one has all
-    of, when it is complete.  ``origin`` is the app.
+    of, when it is complete.  ``origin`` is the app.  ``dotfiles`` are those of the files that the
+    owner named in the panel.
     """
 
     set: str
@@ -50,6 +51,7 @@ class Manifest:
     replaces: tuple[str, ...] = ()
     files: dict[str, tuple[int, float]] = field(default_factory=dict)
     terminals: tuple[TerminalRecord, ...] = ()
+    dotfiles: tuple[str, ...] = ()
 
     def to_bytes(self) -> bytes:
         """Return the member's content."""
@@ -71,6 +73,7 @@ class Manifest:
                 "replaces": tuple(model["replaces"]),
                 "files": {path: (size, at) for path, (size, at) in model["files"].items()},
                 "terminals": tuple(TerminalRecord(**each) for each in terminals),
+                "dotfiles": tuple(str(name) for name in model.get("dotfiles", ())),
             }
         )
 

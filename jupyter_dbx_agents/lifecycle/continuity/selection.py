@@ -1,25 +1,60 @@
 """Which files of a home are kept: an allow-list, bounded in size, the newest first."""
 
+import functools
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ...agents.conversations import Form, Kept
+from ...git_sync.local.objects import is_safe
 from ...git_sync.work import never
 
 MOST_FILE_BYTES = never.MOST_FILE_BYTES
 # A conversation grows over weeks, and is sent in blocks; without its end it is of no use.
 MOST_CONVERSATION_BYTES = 64 * 1024 * 1024
 MOST_BYTES = 1024**3
-# Of the home itself; the agents' modules have the others.
-HOME_FILES = (
-    Kept(".bash_history", Form.LOG, is_history=True),
-    Kept(".zsh_history", Form.LOG, is_history=True),
-    Kept(".python_history", Form.LOG, is_history=True),
-    Kept(".gitconfig"),
-)
 DROPPED = "It is older than what fits into 1 GB."
+
+
+@dataclass(frozen=True)
+class HomePart:
+    """Files that come back together: those of an agent, the shells' histories, settings."""
+
+    name: str
+    title: str
+    kept: tuple[Kept, ...]
+
+    def has(self, path: str) -> bool:
+        """Whether a file, relative to the home, belongs to it."""
+        return any(_matches(each.pattern, path) for each in self.kept)
+
+
+SETTINGS = "settings"
+# Of the home itself; the agents' modules have the others.
+HISTORY = HomePart(
+    "history",
+    "Shell history",
+    (
+        Kept(".bash_history", Form.LOG, is_history=True),
+        Kept(".zsh_history", Form.LOG, is_history=True),
+        Kept(".python_history", Form.LOG, is_history=True),
+    ),
+)
+
+
+def settings_part(dotfiles: Iterable[str]) -> HomePart:
+    """Return git's settings and the files that the owner named."""
+    kept = (Kept(".gitconfig"), *(Kept(name) for name in dotfiles))
+    return HomePart(SETTINGS, "Settings", kept)
+
+
+def dotfile_problem(name: str) -> str:
+    """Return why a file may not be named by the owner, '' if it may."""
+    if not is_safe(name) or PurePosixPath(name).is_absolute() or set(name) & set("*?["):
+        return f"“{name}” is not a file below the home."
+    return f"“{name}” may hold secrets." if never.is_secret_name(name) else ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +86,20 @@ def select(home: Path, kept: Iterable[Kept], *, most_bytes: int = MOST_BYTES) ->
                 _judge(wanted, found)
     _bound(found, most_bytes)
     return found
+
+
+@functools.cache
+def _pattern(glob: str) -> re.Pattern[str]:
+    """Return what ``Path.glob`` would find, as a regular expression for relative paths."""
+    words = [
+        r"(?:[^/]+/)*" if word == "**" else re.escape(word).replace(r"\*", "[^/]*") + "/"
+        for word in glob.split("/")
+    ]
+    return re.compile("".join(words).removesuffix("/"))
+
+
+def _matches(glob: str, path: str) -> bool:
+    return _pattern(glob).fullmatch(path) is not None
 
 
 def _wanted(home: Path, path: Path, name: str, kept: Kept) -> Wanted | None:

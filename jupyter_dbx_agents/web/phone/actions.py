@@ -48,7 +48,7 @@ async def act(services: Services, id: str, action: str, fields: Mapping[str, str
         return await _send(terminal, fields.get("text", ""), enters=action == "send")
     revision = fields.get("revision", "")
     if action in {"allow", "deny"}:
-        return _answer(services, terminal, action, revision)
+        return _answer(services, terminal, action, revision, fields.get("what", ""))
     if action == "seen":
         services.attention.see(id, int(revision) if revision.isdecimal() else 0)
         return "Marked as seen."
@@ -142,8 +142,11 @@ async def _marks_pastes(terminal: Terminal) -> bool:
         return False
 
 
-def _answer(services: Services, terminal: Terminal, action: str, revision: str) -> str:
-    """Allow or deny what the owner has seen; never what is asked by now instead of it."""
+def _answer(services: Services, terminal: Terminal, action: str, revision: str, what: str) -> str:
+    """Allow or deny what the owner has seen; never what is asked by now instead of it.
+
+    An agent may change the words of one request while it asks, so those are compared, too.
+    """
     session = session_of(services, terminal.identity)
     if session is None or session["state"] != State.PERMISSION:
         raise RequestError(
@@ -151,7 +154,7 @@ def _answer(services: Services, terminal: Terminal, action: str, revision: str) 
             "Refresh the page.",
             status=409,
         )
-    if str(session["revision"]) != revision:
+    if (str(session["revision"]), session["text"]) != (revision, what):
         raise RequestError(
             "It asks for something else by now. Nothing was typed.", "Refresh the page.", status=409
         )

@@ -4,19 +4,17 @@ import json
 from http import HTTPStatus
 
 from jupyter_server.auth.decorator import authorized
-from jupyter_server.base.handlers import JupyterHandler
-from jupyter_server.extension.handler import ExtensionHandlerMixin
 from jupyter_server.utils import url_path_join
 from tornado import web
 
 from ...errors import DbxAgentsError
 from ...terminals.screen.renderer import ScreenError
 from ..operations import Services
+from ..pages import PageFileHandler, PageHandler
 from ..rest import Route
 from .actions import KEYS, MOST_TEXT_CHARACTERS, act, given_text, session_of
 from .once import OnceOnly
 from .page import (
-    CONTENT_SECURITY_POLICY,
     SCRIPT_FILE,
     ScreenModel,
     render_session,
@@ -29,23 +27,13 @@ HOME_PATH = "/dbx-agents/"
 SESSIONS_PATH = f"{HOME_PATH}sessions"
 # By which each answer brings the page a new key.
 KEY_HEADER = "X-Dbx-Agents-Key"
-FIELDS = ("text", "revision")
+FIELDS = ("text", "revision", "what")
 
 
-class SessionHandler(ExtensionHandlerMixin, JupyterHandler):
+class SessionHandler(PageHandler):
     """The page of one session, and its forms."""
 
-    auth_resource = "dbx_agents"
-
-    def initialize(self, services: Services, once: OnceOnly, name: str) -> None:  # type: ignore[override]
-        """Keep the route's arguments."""
-        super().initialize(name)
-        self.services, self.once = services, once
-
-    @property
-    def content_security_policy(self) -> str:
-        """Allow our own style sheet and script only, and no page around it."""
-        return CONTENT_SECURITY_POLICY
+    has_script = True
 
     @web.authenticated
     @authorized
@@ -100,10 +88,7 @@ class SessionHandler(ExtensionHandlerMixin, JupyterHandler):
             fate=fate,
             problem=problem,
         )
-        self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.set_header("Cache-Control", "no-store")
-        self.set_header("Referrer-Policy", "same-origin")
-        self.finish(page)
+        self.finish_page(page)
 
     async def _model(self, id: str) -> ScreenModel:
         """Return what is shown.  Raises RequestError if the terminal has ended."""
@@ -147,19 +132,6 @@ class ScreenHandler(SessionHandler):
         raise web.HTTPError(HTTPStatus.METHOD_NOT_ALLOWED)
 
 
-class ScriptHandler(ExtensionHandlerMixin, JupyterHandler):
-    """The page's script."""
-
-    auth_resource = "dbx_agents"
-
-    @web.authenticated
-    @authorized
-    async def get(self) -> None:
-        """Return it."""
-        self.set_header("Content-Type", "text/javascript; charset=utf-8")
-        self.finish(SCRIPT_FILE.read_bytes())
-
-
 def session_routes(services: Services, once: OnceOnly) -> list[Route]:
     """Return the routes for Jupyter's web application."""
     path, arguments = (
@@ -169,5 +141,5 @@ def session_routes(services: Services, once: OnceOnly) -> list[Route]:
     return [
         (path, SessionHandler, arguments),
         (f"{path}/screen", ScreenHandler, arguments),
-        (f"{HOME_PATH}session.js", ScriptHandler, {}),
+        (f"{HOME_PATH}session.js", PageFileHandler, {"file": SCRIPT_FILE}),
     ]

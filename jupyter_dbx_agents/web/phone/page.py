@@ -14,19 +14,6 @@ from ...agents.attention.states import DOING, NEWS, State
 
 TEMPLATE_FILE = Path(__file__).with_name("session.html")
 SCRIPT_FILE = Path(__file__).with_name("session.js")
-# The script is a file of ours, and so is whatever it asks.
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "style-src 'self'",
-        "script-src 'self'",
-        "connect-src 'self'",
-        "img-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    )
-)
 # The rules and blanks that agents draw are as wide as a window; a phone has room for so many.
 MOST_RULE = 12
 MOST_SCREEN_CHARACTERS = 12_000

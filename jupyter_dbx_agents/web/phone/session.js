@@ -16,7 +16,7 @@ const form = document.querySelector('form');
 const address = form.getAttribute('action'); // form.action is its buttons, by their name
 const fates = $('fates');
 const screen = $('screen');
-let { key, revision } = Object.fromEntries(new FormData(form));
+let { key, revision, what: asked } = Object.fromEntries(new FormData(form));
 let count = 0;
 let etag = '';
 let seenAt = new Date();
@@ -51,12 +51,14 @@ function show(model) {
   if (isAtEnd) screen.scrollTop = screen.scrollHeight;
   $('news').hidden = !model.is_news;
   const answer = $('answer');
-  if (model.asks && (answer.hidden || String(model.revision) !== revision)) {
+  const isOther = String(model.revision) !== revision || model.what !== asked;
+  if (model.asks && (answer.hidden || isOther)) {
     answer.disabled = true;
     setTimeout(() => { answer.disabled = false; }, SETTLE_MS);
   }
   answer.hidden = !model.asks;
   revision = String(model.revision);
+  asked = model.what;
 }
 
 async function refresh() {
@@ -135,6 +137,7 @@ form.addEventListener('submit', event => {
   count += 1;
   body.set('key', `${key}.${count}`);
   body.set('revision', revision);
+  body.set('what', asked);
   const isText = ['send', 'type'].includes(button.value);
   const text = isText ? $('text').value : '';
   if (!isText) body.delete('text');

@@ -15,11 +15,13 @@ import pytest
 from jupyter_dbx_agents.broker.mcp import catalog, forwarding, sessions, upstream_session
 from jupyter_dbx_agents.pat import PatState
 
-from ..scripted_gateway import PASTE, Exchange, Pats, Site, broker_for, until
+from ..scripted_gateway import DEAD_TOKEN, PASTE, Exchange, Pats, Site, broker_for, until
 
 NAME, PATH = "dbx-sql", "/api/2.0/mcp/sql"
+EXTERNAL = "/api/2.0/mcp/external/github"
 STALL_SECONDS = 0.5
 READ, WRITE = "read", "write"
+LARGE = "x" * 2_000_000
 UNCERTAIN = "may have been carried out"
 TOOLS = [
     {"name": READ, "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": True}},
@@ -106,11 +108,11 @@ def request(method: str, params: dict[str, Any], number: int = 7) -> dict[str, A
 
 @contextlib.asynccontextmanager
 async def agent_of(
-    on_call: Answer = done, pats: Pats | None = None, **options: Any
+    on_call: Answer = done, pats: Pats | None = None, path: str = PATH, **options: Any
 ) -> AsyncIterator[Agent]:
     workspace = Workspace(on_call, **options)
     async with broker_for(workspace, pats, mcp_stall_seconds=STALL_SECONDS) as site:
-        site.broker.mcp.offer({NAME: (PATH,)})
+        site.broker.mcp.offer({NAME: (path,)})
         reply = await site.agent.post(f"/mcp/{NAME}", json=request("initialize", {}))
         yield Agent(site, workspace, reply.headers["mcp-session-id"])
 
@@ -148,6 +150,26 @@ async def cut_stream(exchange: Exchange, _message: dict[str, Any]) -> None:
 async def stalled(exchange: Exchange, _message: dict[str, Any]) -> None:
     await exchange.head(200, content_type="text/event-stream")
     await exchange.reader.read()  # until the broker goes away
+
+
+@pytest.mark.parametrize(
+    ("path", "refusal", "is_repeated"),
+    [
+        (PATH, status(403), False),
+        (EXTERNAL, status(401), False),
+        (EXTERNAL, status(403), False),
+        (EXTERNAL, status(403, DEAD_TOKEN[1]), True),
+    ],
+)
+async def test_a_refusal_that_may_be_of_what_was_called_does_not_repeat_a_write(
+    path: str, refusal: Answer, is_repeated: bool
+):
+    """A server elsewhere may have begun before it refuses; the workspace hands that on."""
+    async with agent_of(first_then(refusal), path=path) as agent:
+        answer = await agent.call(WRITE)
+        assert ("result" in answer) is is_repeated
+        assert len(agent.workspace.calls) == (2 if is_repeated else 1)
+        assert "result" in await agent.call(WRITE)
 
 
 @pytest.mark.parametrize("tool", [READ, WRITE])
@@ -235,9 +257,15 @@ async def test_a_refusal_is_an_error_that_the_agent_shows(refusal: Answer, said:
         assert said in await agent.message(WRITE)
 
 
-async def test_the_last_error_of_a_server_is_known_until_a_call_works():
-    refusal = status(403, b'{"message":"No access."}')
-    answers = [refusal, refusal, done]  # the first is repeated with another token
+@pytest.mark.parametrize(("code", "state"), [(403, "ready"), (504, "failed")])
+async def test_the_last_error_of_a_server_is_known_until_a_call_works(
+    code: int, state: str, monkeypatch: pytest.MonkeyPatch
+):
+    """What one call is refused does not make the server a failed one for all."""
+    monkeypatch.setattr(forwarding, "HOLD_SECONDS", 0.1)
+    refusal = status(code, b'{"message":"No access."}')
+    # The first 403 is repeated with another token.
+    answers = [refusal, refusal, done] if code == 403 else [refusal, done]
 
     async def answer(exchange: Exchange, message: dict[str, Any]) -> None:
         await answers.pop(0)(exchange, message)
@@ -247,7 +275,7 @@ async def test_the_last_error_of_a_server_is_known_until_a_call_works():
         assert server is not None
         said = await agent.message(READ)
         assert "No access." in said
-        assert (server.state, server.problem) == ("failed", said)
+        assert (server.state, server.problem) == (state, said)
         await agent.call(READ)
         assert (server.state, server.problem) == ("ready", "")
 
@@ -410,6 +438,41 @@ async def test_a_cut_large_answer_never_looks_complete():
     async with agent_of(cut) as agent:
         with pytest.raises(httpx.RemoteProtocolError):
             await agent.call(READ)
+
+
+@pytest.mark.parametrize(
+    ("said", "rest", "shown"),
+    [
+        (b'"done"', b"}", "done"),
+        (b'"done"', b"", "broke off"),
+        (b'{"a": {"b": 1}}', b"", "broke off"),  # it ends as a whole one does
+        (b'"' + b"x" * 3_000_000 + b'"', b"}", "does not say where its answer ends"),
+    ],
+    ids=["whole", "cut", "cut after a bracket", "large"],
+)
+async def test_an_answer_whose_end_is_that_of_its_connection_never_looks_complete_when_cut(
+    said: bytes, rest: bytes, shown: str
+):
+    async def answer(exchange: Exchange, _message: dict[str, Any]) -> None:
+        head = b"HTTP/1.0 200 X\r\nContent-Type: application/json\r\n\r\n"
+        await exchange.send(head + b'{"jsonrpc":"2.0","id":7,"result":' + said + rest)
+        exchange.drop()
+
+    async with agent_of(answer) as agent:
+        assert shown in json.dumps(await agent.call(READ))
+
+
+async def test_a_large_message_before_the_answer_is_not_taken_for_it():
+    async def answer(exchange: Exchange, message: dict[str, Any]) -> None:
+        await exchange.head(200, content_type="text/event-stream")
+        note = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"data": LARGE}}
+        result = {"jsonrpc": "2.0", "id": message["id"], "result": {"text": LARGE + "end"}}
+        for content in (note, result):
+            await exchange.chunk(f"event: message\ndata: {json.dumps(content)}\n\n".encode())
+        await exchange.reader.read()  # the stream has no end: the answer has
+
+    async with agent_of(answer) as agent:
+        assert (await agent.call(READ))["result"]["text"].endswith("end")
 
 
 async def test_an_agent_that_does_not_read_holds_the_workspace_back():

@@ -6,6 +6,7 @@ import type { CommandRegistry } from '@lumino/commands';
 import { errorText, request } from '../server/requests';
 import type { Conversation, Offer, Step } from '../status/model';
 import type { IStatusStore } from '../status/store';
+import { type Choice, chosen } from './choice';
 
 // Projects come back at the pace of the workspace's limits.
 const LONGEST_MILLISECONDS = 24 * 3600 * 1000;
@@ -31,16 +32,16 @@ export class KeptActions {
 
   /** Bring everything back; the status has the progress.  Call `then` at the end. */
   comeBack(then: () => void): void {
+    this._run(() => this._comeBack({}, then));
+  }
+
+  /** Ask what of an offer comes back, and bring that back; then call `then`. */
+  choose(offer: Offer, then: () => void): void {
     this._run(async () => {
-      const path = 'continuity/restore';
-      const { steps } = await request<{ steps?: Step[] }>(path, 'POST', {}, LONGEST_MILLISECONDS);
-      const failed = steps?.filter(step => step.state === 'failed') ?? [];
-      if (failed.length) {
-        const names = failed.map(step => step.name).join(', ');
-        Notification.warning(this._trans.__('Not everything is back: %1', names));
+      const choice = await chosen(offer, this._trans);
+      if (choice) {
+        await this._comeBack(choice, then);
       }
-      await this._store.refresh();
-      then();
     });
   }
 
@@ -63,6 +64,14 @@ export class KeptActions {
     });
   }
 
+  /** Replace the list of more files to keep. */
+  nameDotfiles(dotfiles: string[]): void {
+    this._run(async () => {
+      await request('continuity', 'PATCH', { dotfiles });
+      await this._store.refresh();
+    });
+  }
+
   /** Call `then` with the conversations here, newest first; with a text, those that have it. */
   findConversations(text: string, then: (found: Conversation[]) => void): void {
     this._run(async () => {
@@ -80,6 +89,18 @@ export class KeptActions {
       const { terminal } = await request<{ terminal: string }>(path, 'POST', { id });
       await this._commands.execute('terminal:open', { name: terminal });
     });
+  }
+
+  private async _comeBack(choice: Partial<Choice>, then: () => void): Promise<void> {
+    const path = 'continuity/restore';
+    const { steps } = await request<{ steps?: Step[] }>(path, 'POST', choice, LONGEST_MILLISECONDS);
+    const failed = steps?.filter(step => step.state === 'failed') ?? [];
+    if (failed.length) {
+      const names = failed.map(step => step.name).join(', ');
+      Notification.warning(this._trans.__('Not everything is back: %1', names));
+    }
+    await this._store.refresh();
+    then();
   }
 
   private _run(action: () => Promise<void>): void {

@@ -7,7 +7,7 @@ import { byteText } from '../text';
 /** Return what an offer has, '' if it has nothing. */
 export function kept(offer: Offer, trans: TranslationBundle): string {
   const { projects, terminals = [], files = 0, bytes = 0, at } = offer;
-  if (!projects.length && !files) {
+  if (!projects.length && !files && !terminals.length) {
     return '';
   }
   const parts = [];

@@ -37,6 +37,13 @@ export function offerOnce(
                 actions.comeBack(() => undefined);
               }
             },
+            {
+              label: trans.__('Choose…'),
+              callback: () => {
+                openPanel();
+                actions.choose(offer, () => undefined);
+              }
+            },
             { label: trans.__('Not now'), callback: () => undefined }
           ]
         });

@@ -6,6 +6,7 @@ import { isUsable, type Offer, type Step } from '../status/model';
 import type { IStatusStore } from '../status/store';
 import { Button, Message, Remarks, Section, State } from '../widgets/parts';
 import type { KeptActions } from './actions';
+import { Dotfiles } from './dotfiles';
 import { kept } from './kept';
 
 interface Props {
@@ -18,6 +19,7 @@ export function Continuity({ store, kept: actions, trans }: Props): React.ReactE
   const [offer, setOffer] = React.useState<Offer | null>(null);
   const { continuity, pat } = store.status;
   const isConnected = isUsable(pat);
+  const find = () => actions.findOffer(setOffer);
   React.useEffect(() => {
     if (isConnected) {
       actions.findOffer(setOffer);
@@ -39,7 +41,12 @@ export function Continuity({ store, kept: actions, trans }: Props): React.ReactE
             <Button
               label={trans.__('Continue')}
               name={trans.__('Continue where you were')}
-              onClick={() => actions.comeBack(() => actions.findOffer(setOffer))}
+              onClick={() => actions.comeBack(find)}
+            />
+            <Button
+              label={trans.__('Choose…')}
+              name={trans.__('Choose what comes back')}
+              onClick={() => actions.choose(offer, find)}
             />
           </div>
         </>
@@ -53,11 +60,15 @@ export function Continuity({ store, kept: actions, trans }: Props): React.ReactE
         </p>
       )}
       <Remarks title={trans.__('Not kept')} remarks={continuity.left_out} />
-      {kept_at && (
-        <Button
-          label={trans.__('Forget what is kept…')}
-          onClick={() => actions.forgetKept(() => actions.findOffer(setOffer))}
+      {continuity.keeps === 'all' && (
+        <Dotfiles
+          names={continuity.dotfiles ?? []}
+          onChange={names => actions.nameDotfiles(names)}
+          trans={trans}
         />
+      )}
+      {kept_at && (
+        <Button label={trans.__('Forget what is kept…')} onClick={() => actions.forgetKept(find)} />
       )}
     </Section>
   );

@@ -153,6 +153,14 @@ export class Actions {
     this._changeMcp('', 'POST', { name, ...server }, then);
   }
 
+  /** Install the Databricks CLI if it is missing, and fetch the skills again. */
+  updateTools(): void {
+    this._run(async () => {
+      await request('databricks', 'POST');
+      await this._store.refresh();
+    });
+  }
+
   private _changeMcp(path: string, method: string, body?: object, then?: () => void): void {
     this._run(async () => {
       await request(`mcp${path}`, method, body);

@@ -8,6 +8,7 @@ import { ErrorBoundary } from '../widgets/errors';
 import { Agents, Startup } from './agents';
 import type { Context } from './context';
 import { Credential } from './credential';
+import { DatabricksTools } from './databricks';
 import { McpServers } from './mcp';
 import { Models } from './models';
 import { Projects } from './projects';
@@ -22,6 +23,7 @@ const PARTS = {
   Startup,
   Agents,
   McpServers,
+  DatabricksTools,
   Models,
   Credential,
   Memory

@@ -1306,7 +1306,34 @@ export interface paths {
         };
         options?: never;
         head?: never;
-        patch?: never;
+        /** Replace the list of more files to keep */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        dotfiles: string[];
+                    };
+                };
+            };
+            responses: {
+                /** @description The status */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Continuity"];
+                    };
+                };
+                400: components["responses"]["Error"];
+            };
+        };
         trace?: never;
     };
     "/dbx-agents/api/continuity/restore": {
@@ -1318,7 +1345,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Bring everything back that is not here - projects, conversations, history, terminals */
+        /** Bring back what is not here - projects, conversations, history, terminals */
         post: {
             parameters: {
                 query?: never;
@@ -1326,7 +1353,16 @@ export interface paths {
                 path?: never;
                 cookie?: never;
             };
-            requestBody?: never;
+            requestBody: {
+                content: {
+                    "application/json": {
+                        projects?: string[];
+                        /** @description Names of parts */
+                        files?: string[];
+                        terminals?: string[];
+                    };
+                };
+            };
             responses: {
                 /** @description What became of each part; progress is in the status meanwhile */
                 200: {
@@ -1606,6 +1642,8 @@ export interface components {
             /** @description Why it is not kept, '' if it is */
             message: string;
             left_out: components["schemas"]["Remarks"];
+            /** @description Files that the owner named, beside those of the configuration */
+            dotfiles: string[];
             /** @description What of former starts can come back to a machine without projects, '' for nothing */
             offered: string;
             /** @description What the last stop did not send, '' for nothing */
@@ -1627,6 +1665,8 @@ export interface components {
             /** @description The newest first */
             projects: string[];
             terminals: string[];
+            /** @description Files of the home that come back together */
+            parts: components["schemas"]["Part"][];
             /** @description Files of the home, such as conversations */
             files: number;
             /** @description Their size in the workspace, compressed */
@@ -1635,6 +1675,14 @@ export interface components {
             at: string;
             /** @description Why some of it cannot be read, '' if all can */
             message: string;
+        };
+        Part: {
+            /** @description An agent's, or history, or settings */
+            name: string;
+            title: string;
+            files: number;
+            /** @description Their size in the home */
+            bytes: number;
         };
         ForgottenHome: {
             /** @description Where it was */
@@ -1709,7 +1757,7 @@ export interface components {
             /** @description Whether the owner chose it */
             model_is_chosen: boolean;
             approvals: components["schemas"]["AgentApprovals"];
-            /** @description Only the names of headers and env are shown */
+            /** @description Only the names of headers and env are shown, and nothing that may be a secret */
             mcp_servers: {
                 [key: string]: {
                     url?: string;
@@ -1728,7 +1776,7 @@ export interface components {
         McpServer: {
             name: string;
             title: string;
-            /** @description A path of the workspace, a URL or a command */
+            /** @description A path of the workspace, or a URL or command without what may be a secret */
             address: string;
             /** @description Whether each agent connects to it by itself */
             is_foreign: boolean;
@@ -2061,6 +2109,7 @@ export type Restored = components['schemas']['Restored'];
 export type Continuity = components['schemas']['Continuity'];
 export type Step = components['schemas']['Step'];
 export type Offer = components['schemas']['Offer'];
+export type Part = components['schemas']['Part'];
 export type ForgottenHome = components['schemas']['ForgottenHome'];
 export type Conversations = components['schemas']['Conversations'];
 export type Conversation = components['schemas']['Conversation'];

@@ -37,6 +37,9 @@ export type Candidate = Pasted['candidates'][number];
 export type Task = Sure<Rest.Status['startup'][number], 'name' | 'title' | 'state'>;
 export type Agent = Sure<Rest.Agent, 'name' | 'title' | 'command'>;
 export type McpServer = Sure<Rest.McpServer, 'name' | 'state'>;
+/** Databricks' CLI and the skills of all agents. */
+export type DatabricksTools = Sure<Rest.DatabricksTools, 'cli'>;
+export type Skill = Rest.DatabricksTools['skills'][number];
 export type AgentSession = Sure<Rest.AgentSession, 'id' | 'terminal' | 'state' | 'revision'>;
 export type Usage = Sure<Rest.Usage, 'agent' | 'model' | 'calls'>;
 export type ModelReport = Sure<Rest.ModelReport, 'model' | 'served'>;
@@ -63,6 +66,7 @@ export interface Status
   agents?: Agent[];
   approvals?: Partial<Rest.CommonApprovals>;
   mcp?: McpServer[];
+  databricks?: DatabricksTools;
   attention?: AgentSession[];
   models?: Record<string, ModelReport>;
   usage?: Usage[];
@@ -207,6 +211,7 @@ const PARTS: Record<string, Shape> = {
   approvals: hasTexts('holds'),
   server: hasTexts('state'),
   models: hasTexts(),
+  databricks: value => hasTexts()(value) && hasTexts('version')((value as DatabricksTools).cli),
   sessions: hasTexts(),
   tracing: hasTexts(),
   memory: hasTexts()

@@ -54,7 +54,9 @@ export function showHint(
   bar.fill(
     [
       ...(commands.length ? [agents] : []),
-      trans.__('Paste or drop files here: they are uploaded and their paths inserted.'),
+      trans.__(
+        'Paste or drop files here: they are uploaded to ~/uploads and their paths inserted.'
+      ),
       trans.__(
         'What you commit under ~/projects is copied to your workspace. For everything else, click the Databricks item in the status bar.'
       )

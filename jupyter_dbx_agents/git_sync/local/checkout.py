@@ -13,10 +13,10 @@ import shutil
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ..errors import GitError
-from .local.objects import ancestors, is_safe, lfs_path, pointer_content
-from .local.projects import readable
-from .local.repository import Repository
+from ...errors import GitError
+from .objects import ancestors, is_safe, lfs_path, pointer_content
+from .projects import readable
+from .repository import Repository
 
 # Returns the content of a file in the workspace, None if there is none.
 Reader = Callable[[str], Awaitable[bytes | None]]
