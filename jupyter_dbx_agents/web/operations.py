@@ -13,7 +13,7 @@ from ..agents import AgentRoster
 from ..agents.attention import Attention
 from ..agents.databricks.tools import DatabricksTools, ToolsStatus
 from ..agents.mcp.servers import McpServerModel, McpServers
-from ..agents.roster import AgentStatus
+from ..agents.roster import AgentStatus, CommonApprovals
 from ..agents.tracing import SessionTracer
 from ..background import BackgroundTasks
 from ..errors import RequestError
@@ -52,6 +52,13 @@ class ErrorReply(TypedDict):
 
     message: str
     hint: str
+
+
+class AgentsReply(TypedDict):
+    """All agents, and what all of them ask before."""
+
+    agents: list[AgentStatus]
+    approvals: CommonApprovals
 
 
 @dataclass(frozen=True)
@@ -139,7 +146,7 @@ async def post_sign_in_answer(services: Services, body: Body) -> PatStatus:
     return services.pats.status()
 
 
-async def get_agents(services: Services, _body: Body) -> Reply:
+async def get_agents(services: Services, _body: Body) -> AgentsReply:
     """Return the models of all agents."""
     return {
         "agents": services.agents.status(),
@@ -147,7 +154,7 @@ async def get_agents(services: Services, _body: Body) -> Reply:
     }
 
 
-async def patch_agents(services: Services, body: Body) -> Reply:
+async def patch_agents(services: Services, body: Body) -> AgentsReply:
     """Change what is chosen for all agents."""
     await services.agents.change_all(dict(body))
     return await get_agents(services, {})

@@ -1982,7 +1982,7 @@ export interface components {
                 message: string;
             };
             agents: components["schemas"]["Agent"][];
-            approvals?: components["schemas"]["CommonApprovals"];
+            approvals: components["schemas"]["CommonApprovals"];
             mcp: components["schemas"]["McpServer"][];
             databricks: components["schemas"]["DatabricksTools"];
             /** @description What needs the owner first, then the latest */
