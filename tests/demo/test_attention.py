@@ -140,7 +140,6 @@ DANGEROUS_COMMAND = "run: rm -rf made.txt && touch made.txt"
 EDITS = {
     "claude-code": 'tool: Write {"file_path": "PATH", "content": "x"}',
     "gemini-cli": 'tool: write_file {"file_path": "PATH", "content": "x"}',
-    "opencode": 'tool: write {"filePath": "PATH", "content": "x"}',
 }
 # One stands for all; the others differ in their settings.
 ASKING = ["claude-code", *(["codex", "gemini-cli", "opencode", "hermes"] if IS_LONG else [])]
