@@ -74,8 +74,8 @@ bench: $(VENV)/.installed-test
 
 # The README's pictures, as the test of the looks takes them: look at them before they are committed.
 screenshots: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -q tests/browser/test_looks.py -k launcher
-	for name in launcher dialog panel; do \
+	$(BIN)/python -m pytest -q tests/browser/test_looks.py -k "launcher or offer"
+	for name in launcher dialog panel continue; do \
 		cp build/screenshots/$$name-light.png docs/screenshots/$$name.png; done
 
 # What the pages under docs/ take from the code.

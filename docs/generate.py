@@ -46,6 +46,7 @@ ADVICE = {
     "Request a token with GET.": "Use a Databricks SDK, which does so.",
     "What … found is larger than … MiB.": "Search for something narrower.",
     "HTTP/1.1 is required.": "Update the program that sends the call.",
+    "Its tools take … KiB, and those of all servers may take … KiB.": "Switch one off.",
     "Not synced, or not safe: ….": "jupyter dbx-agents sync says why for each project.",
     "Problems found: … with the server; with the agents: …": "Each line above says what to do.",
     "Problems found: ….": "Each line above says what to do.",

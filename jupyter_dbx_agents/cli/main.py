@@ -51,8 +51,29 @@ def main(argv: Sequence[str] | None = None) -> None:
     except DbxAgentsError as error:
         say_error(f"{error.message} {error.hint}".strip())
         sys.exit(1)
+    except BrokenPipeError:  # what reads the output has ended, as “head” does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        say_error(_unusable(error))
+        sys.exit(1)
     except KeyboardInterrupt:
         _leave_at_once()
+
+
+def _unusable(error: OSError) -> str:
+    """Return what cannot be used of this machine, and what to do."""
+    if error.filename is None:  # of the current folder, Python says no more
+        folder = "" if _is_there() else "The current folder is not there any more. "
+        return f"{folder}{error.strerror or error}. Run this in another folder."
+    return f"{error.filename} cannot be used: {error.strerror}. Check the path and its permissions."
+
+
+def _is_there() -> bool:
+    try:
+        return bool(Path.cwd())
+    except OSError:
+        return False
 
 
 def _leave_at_once() -> None:
@@ -69,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("serve", help="start the server (takes all options of “jupyter server”)")
     demo = commands.add_parser("demo", help="try it on this machine, with a local workspace")
     demo.add_argument(
-        "--port", type=int, default=8900, help="port of the demo's page (%(default)s)"
+        "--port", type=_port, default=8900, help="port of the demo's page (%(default)s)"
     )
     demo.add_argument("--home", help="home folder to use (default: a new one in .demo/)")
     demo.add_argument("--no-browser", action="store_true", help="do not open a browser")
@@ -98,6 +119,13 @@ def _parser() -> argparse.ArgumentParser:
     add("doctor", _doctor, "check everything and suggest fixes")
     _add_deployment_commands(commands)
     return parser
+
+
+def _port(text: str) -> int:
+    """Return a port; sockets would take the last 16 bits of any number."""
+    if not (text.isdecimal() and text.isascii() and int(text) < 2**16):
+        raise argparse.ArgumentTypeError(f"“{text}” is not a number from 0 to 65535")
+    return int(text)
 
 
 def _add_deployment_commands(commands: Any) -> None:

@@ -150,7 +150,8 @@ def restorable_lines(_names: list[str]) -> Lines:
     for each in restorable:
         yield f"{each['name']}: {each['note']} Not in --all." if each["note"] else each["name"]
     for part in offer["parts"]:
-        yield f"--files {part['name']}: {part['title']}, {part['files']} files"
+        count = f"{part['files']} file{'s' if part['files'] > 1 else ''}"
+        yield f"--files {part['name']}: {part['title']}, {count}"
     for title in offer["terminals"]:
         yield f"--terminal {shlex.quote(title)}"
     if not (restorable or offer["parts"] or offer["terminals"]):

@@ -1,6 +1,6 @@
 """What people see, in both themes: pictures for them to look at, and what axe-core says of it.
 
-The pictures go to ``build/screenshots``; three of them are in the README, which ``make
+The pictures go to ``build/screenshots``; some of them are in the README, which ``make
 screenshots`` renews.
 """
 
@@ -12,8 +12,9 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from jupyter_dbx_agents.agents import AGENTS
+from tests.support.effort import IS_LONG
 from tests.support.lab_page import DIALOG, LabPage
-from tests.support.running_app import RunningApp
+from tests.support.running_app import RunningApp, eventually
 
 FOLDER = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 SERIOUS = {"serious", "critical"}
@@ -119,6 +120,64 @@ def test_projects_in_every_state_are_pictured_readable_and_accessible(
         assert shown.get_attribute("title") == row["name"]
     expect(section.get_by_text("not safe")).to_have_attribute("data-level", "warning")
     expect(section.get_by_text(re.compile(r"^Next try at \d+:05"))).to_have_count(2)
+    assert violations(lab.page, axe, "#jp-DbxAgents-panel") == []
+
+
+OFFER = {
+    "projects": ["api", "churn-model", "notes"],
+    "terminals": ["api shell", "churn (claude-code)"],
+    "parts": [
+        {"name": "claude-code", "title": "Claude Code", "files": 14, "bytes": 3_400_000},
+        {"name": "codex", "title": "Codex", "files": 3, "bytes": 410_000},
+        {"name": "history", "title": "Shell history", "files": 1, "bytes": 5_200},
+    ],
+    "files": 18,
+    "bytes": 912_000,
+    "at": "2026-11-30T14:05:00+00:00",
+    "message": "",
+}
+
+
+@pytest.mark.parametrize("name", THEMES if IS_LONG else ["light"])
+def test_the_offer_to_continue_is_pictured_and_accessible(lab: LabPage, axe: str, name: str):
+    asked: list[Any] = []
+
+    def answer(route: Route) -> None:
+        status = route.fetch().json()
+        status["continuity"] |= {"steps": [], "unsent": ""}
+        for agent in status["agents"]:
+            agent["installed"] = True
+        route.fulfill(json=status | {"projects": []})
+
+    def restore(route: Route) -> None:
+        asked.append(route.request.post_data_json)
+        route.fulfill(json={"steps": []})
+
+    lab.use_theme(THEMES[name])
+    lab.page.route("**/dbx-agents/api/status?*", answer)
+    lab.page.route(
+        re.compile("/api/continuity[?]"), lambda route: route.fulfill(json={"offer": OFFER})
+    )
+    lab.page.route(re.compile("/api/continuity/restore[?]"), restore)
+    lab.page.reload()
+    offer = lab.toast("Kept of an earlier start")
+    for label in ("Continue where you were", "Choose…", "Not now"):
+        expect(offer.get_by_role("button", name=label)).to_be_visible()
+    shoot(lab.page, f"offer-{name}")
+    offer.get_by_role("button", name="Choose…").click()
+    dialog = lab.page.locator(".jp-Dialog")
+    dialog.get_by_label("Codex (410 KB)").uncheck()
+    dialog.get_by_label("notes").uncheck()
+    shoot(lab.page, f"continue-{name}")
+    assert violations(lab.page, axe, ".jp-Dialog") == []
+    dialog.get_by_role("button", name="Continue").click()
+    expect(dialog).to_have_count(0)
+    eventually(lambda: asked, 10, "the choice")
+    assert asked[0] == {
+        "projects": ["api", "churn-model"],
+        "files": ["claude-code", "history"],
+        "terminals": OFFER["terminals"],
+    }
     assert violations(lab.page, axe, "#jp-DbxAgents-panel") == []
 
 

@@ -428,6 +428,26 @@ def test_a_deleted_project_is_forgotten_after_a_confirmation(lab: LabPage, files
     expect(lab.toast("“lost” was forgotten")).to_be_visible()
 
 
+@pytest.mark.parametrize("here", [[], [{"name": "hello", "state": "synced"}]])
+def test_a_project_that_is_only_in_the_workspace_is_said_without_a_click(
+    lab: LabPage, here: list[dict[str, Any]]
+):
+    offer = {"projects": ["notes"], "terminals": [], "files": 0, "message": ""}
+    gone = {"state": "needed", "expires_at": None}
+
+    def answer(route: Route) -> None:
+        if route.request.method == "GET":
+            route.fulfill(json={**route.fetch().json(), "offer": offer})
+
+    lab.page.route("**/api/continuity?*", answer)
+    show_changed(lab, lambda status: status["pat"].update(gone))  # it looks when there is one again
+    show_changed(lab, lambda status: status.update(projects=here))
+    expect(lab.section("Continue where you were")).to_contain_text("Projects: notes.")
+    expect(lab.section("Continue where you were").get_by_role("button").first).to_be_visible()
+    empty = lab.section("Projects").get_by_text("No projects here yet.")
+    expect(empty).to_have_count(0 if here else 1)
+
+
 def test_safe_and_visible_are_told_apart(lab: LabPage):
     history = {"safe_at": "2026-11-30T10:00:00+00:00", "message": "", "note": "Rewritten."}
     project: dict[str, Any] = {"name": "p", "state": "syncing", "done": 3, "count": 20_000}

@@ -228,3 +228,12 @@ def test_the_page_offers_to_continue_on_an_empty_machine_and_everything_is_back(
     eventually(is_open, 60, "open again")
     expect(section.get_by_text("Terminals: ")).to_have_count(0)
     assert platform.browser.json("GET", STATUS)["continuity"]["offered"] == ""
+    section.get_by_text("Name files to keep…").click()
+    field = section.get_by_label("File in the home folder")
+    for name, said in ((".env", "may hold secrets"), (".vimrc", "")):
+        field.fill(name)
+        field.press("Enter")
+        if said:
+            expect(lab.toast(said)).to_be_visible()
+    expect(section.get_by_role("button", name="Do not keep .vimrc")).to_be_visible()
+    assert platform.browser.json("GET", STATUS)["continuity"]["dotfiles"] == [".vimrc"]

@@ -48,7 +48,7 @@ SPEAKERS = {
     Dialect.CHAT: ("opencode", "hermes"),
 }
 GATEWAY, SERVING = LAYOUTS = ("workspace-gateway", "serving-endpoints")
-# One row a family, and each agent in each dialect that it speaks.
+# One row a family, and each agent in each dialect that it speaks.  OpenCode takes the longest.
 ROWS = (
     ("claude-code", "claude-haiku-4-5", SERVING),
     ("claude-code", "claude-opus-4-8", GATEWAY),
@@ -63,16 +63,16 @@ ROWS = (
     ("opencode", "gemini-3-1-pro", GATEWAY),
     ("hermes", "gemini-3-1-pro", GATEWAY),
     ("opencode", "llama-4-maverick", GATEWAY),
-    ("opencode", "llama-3-3-70b-instruct", SERVING),
-    ("opencode", "gemma-3-12b", SERVING),
-    ("opencode", "qwen35-122b-a10b", SERVING),
+    ("hermes", "llama-3-3-70b-instruct", SERVING),
+    ("hermes", "gemma-3-12b", SERVING),
+    ("hermes", "qwen35-122b-a10b", SERVING),
     ("hermes", "qwen3-next-80b-a3b-instruct", GATEWAY),
     ("opencode", "kimi-k3", SERVING),
-    ("opencode", "kimi-k2-7-code", GATEWAY),
-    ("opencode", "glm-5-3-flash", SERVING),
+    ("hermes", "kimi-k2-7-code", GATEWAY),
+    ("hermes", "glm-5-3-flash", SERVING),
     ("hermes", "glm-5-2", GATEWAY),
-    ("opencode", "glm-4-6", SERVING),
-    ("opencode", "inkling", GATEWAY),
+    ("hermes", "glm-4-6", SERVING),
+    ("hermes", "inkling", GATEWAY),
     ("opencode", "nova-1-large", SERVING),
 )
 EVERY = tuple(

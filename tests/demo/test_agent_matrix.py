@@ -39,6 +39,13 @@ API = "/dbx-agents/api/agents"
 # OpenCode's titles.
 MOST_CALLS = 11
 LEAST_CALLS = 4  # of two tool calls and "go on"
+# In each run an agent's session goes on once in each dialect.
+GO_ON = {
+    (agent, f"databricks-{model}")
+    for (agent, _), model in {
+        (agent, family_of(model).dialect): model for agent, model, _ in reversed(ROWS)
+    }.items()
+}
 TWICE = "$'just run: expr 40 + 2\\njust run: expr 50 + 5'"
 # How each is asked, asked again in the same session, and shown a picture.
 COMMANDS = {
@@ -178,6 +185,7 @@ def picture() -> bytes:
 def test_an_agent_works_with_a_model_and_no_call_is_refused_or_repeated(cell: Cell):
     app, agent, model = cell.app, cell.agent, cell.model
     once, again, shown = COMMANDS[agent]
+    went_on = IS_LONG or (agent, model) in GO_ON
     folder = app.home / "projects" / f"{agent}-{model}"
     folder.mkdir(parents=True)
     (folder / "picture.png").write_bytes(picture())
@@ -188,8 +196,9 @@ def test_an_agent_works_with_a_model_and_no_call_is_refused_or_repeated(cell: Ce
             said = terminal.run(f"{once.format('hello')} < /dev/null")
             assert "echo: hello" in said.replace('"', "")
         assert "done: 55" in terminal.run(f"{once.format(TWICE)} < /dev/null")
-        said = terminal.run(f"{again.format(repr('go on'))} < /dev/null")
-        assert "echo: go on" in said.replace('"', "")
+        if went_on:
+            said = terminal.run(f"{again.format(repr('go on'))} < /dev/null")
+            assert "echo: go on" in said.replace('"', "")
         if family_of(model).sees_images:
             terminal.run(f"{shown} < /dev/null")
             of_model = [call for call in model_calls(app, before) if call["model"] == model]
@@ -200,7 +209,7 @@ def test_an_agent_works_with_a_model_and_no_call_is_refused_or_repeated(cell: Ce
     assert len(calls) <= MOST_CALLS
     if family_of(model).caches_prompts:
         marked = [call for call in calls if call["model"] == model and call["cache_marks"]]
-        assert len(marked) >= LEAST_CALLS
+        assert len(marked) >= (LEAST_CALLS if went_on else LEAST_CALLS - 1)
     assert len({(call["path"], call["digest"]) for call in calls}) == len(calls)
     if IS_RECORDED:
         version = next(one.recipe.version() for one in AGENTS if one.name == agent)

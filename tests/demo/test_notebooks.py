@@ -3,8 +3,10 @@
 import ast
 import contextlib
 import json
+import re
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from websockets.sync.client import connect
 
 from tests.support.running_app import RunningApp, eventually
 
+ROOT = Path(__file__).resolve().parents[2]
 ROTATIONS = 5
 # In the documentation's words, so that it is what is tested.
 FRESH_HEADERS = """
@@ -79,6 +82,15 @@ def test_a_kernel_has_the_clean_environment_of_a_terminal(app: RunningApp, kerne
     assert environment["HOME"] == str(app.home)
     assert environment["PATH"].split(":")[0] == f"{app.home}/.local/bin"
     assert kernel.run("import shutil; print(shutil.which('jupyter-dbx-agents'))").strip() != "None"
+
+
+def test_a_kernel_has_the_libraries_that_the_documentation_names(kernel: Kernel):
+    text = " ".join((ROOT / "docs/notebooks.md").read_text(encoding="utf-8").split())
+    named = re.findall(r"`([\w-]+)`", text.partition("among them ")[2].partition(", and on")[0])
+    assert len(named) > 3
+    kernel.run(f"import importlib.metadata as m; print([m.version(name) for name in {named}])")
+    required = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    assert not re.search(r"^pandas\b", required, re.MULTILINE), "say in the docs that it is there"
 
 
 def test_a_workspace_client_in_a_notebook_lives_through_rotations(app: RunningApp, kernel: Kernel):

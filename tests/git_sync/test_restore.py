@@ -109,7 +109,7 @@ async def test_without_history_the_files_come_back(site: Site) -> None:
 async def test_history_is_packed_anew_before_it_is_too_many_files(site: Site) -> None:
     site.make("p", a="1")
     sync = site.project_sync("p")
-    for step in range(70):
+    for step in range(MOST_INCREMENTS + 6):
         site.commit("p", {"a": f"step {step}"})
         await sync.run()
     assert len(site.bundles("p")) <= MOST_INCREMENTS + 1

@@ -8,6 +8,7 @@ import io
 import os
 import resource
 import shutil
+import statistics
 import subprocess
 import time
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from jupyter_dbx_agents.git_sync.project_sync import ProjectSync
 from jupyter_dbx_agents.git_sync.work import never
 from jupyter_dbx_agents.git_sync.work.keeper import WorkKeeper, WorkKeepers
 from jupyter_dbx_agents.git_sync.work.store import WorkStore
+from jupyter_dbx_agents.git_sync.work.survey import survey
+from jupyter_dbx_agents.git_sync.work.taking import Taker
 from jupyter_dbx_agents.secret import Secret
 from tests.support.effort import IS_LONG
 
@@ -467,7 +470,8 @@ async def test_work_that_is_damaged_or_newer_does_not_stop_the_restore(site: Sit
 async def test_git_of_the_user_never_fails_beside_it(site: Site) -> None:
     folder = site.make("p", a="1")
     keeper = await keep(site)
-    write(folder, **{f"file{number}": "x" * number for number in range(300)})
+    count = 10_000 if IS_LONG else 300
+    write(folder, **{f"file{number}": "x" * (number % 300) for number in range(count)})
 
     def commits() -> int:
         for number in range(25):
@@ -488,6 +492,30 @@ async def test_git_of_the_user_never_fails_beside_it(site: Site) -> None:
     assert await loop == 24 and looks > 3
     await keeper.sync.run()
     await comes_back(site)
+
+
+def git_seconds() -> float:
+    """The processor time of all child processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+async def test_taking_the_work_of_ten_thousand_files_costs_git_little(site: Site) -> None:
+    folder = site.make("p")
+    files = "".join(f"M 100644 inline d{n // 100}/f{n}\ndata 2\n{n % 10}\n" for n in range(10_000))
+    head = "commit refs/heads/main\ncommitter n <e> 0 +0000\ndata 1\n1"
+    site.git("p", "fast-import", "--quiet", stdin=f"{head}\n{files}".encode())
+    site.git("p", "reset", "-q", "--hard")
+    sync = site.project_sync("p")
+    await sync.history.mirror.update()
+    taker, spent = Taker(sync.history.mirror, sync.repository), list[float]()
+    for turn in range(5):
+        write(folder, d1__f100=f"changed {turn}", new=f"{turn}")
+        before = git_seconds()
+        taken = await taker.take(await survey(sync.repository))
+        spent.append(git_seconds() - before)
+        assert taken.left_out == {}
+    assert statistics.median(spent) < 0.15, spent
 
 
 async def test_an_idle_app_makes_no_call_and_a_busy_one_few(site: Site) -> None:
@@ -556,6 +584,7 @@ async def test_a_full_disk_is_said_and_ends(site: Site) -> None:
     await comes_back(site)
 
 
+@pytest.mark.timeout(1800 if IS_LONG else 300)
 async def test_many_changed_files_come_back(site: Site) -> None:
     count = 50_000 if IS_LONG else 3_000
     folder = site.make("p", a="1")

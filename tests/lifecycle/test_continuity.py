@@ -213,6 +213,23 @@ async def test_an_idle_home_makes_no_call_and_a_busy_one_a_call_a_look(site: Sit
     assert transcript.read_text().count("\n") == 11
 
 
+async def test_a_commit_goes_first_and_commits_without_end_do_not(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(site, CLAUDE, said("hello"))
+    part = continuity(site)
+    monkeypatch.setattr(type(part._git_sync), "is_catching_up", True)
+    await part._look()
+    assert segments_of(site) == {}, "a commit is worth more"
+    part._free_at -= 21
+    await part._look()
+    assert segments_of(site)
+    put(site, CLAUDE, said("hello", "again"))
+    part._keeper._next_at = 0.0
+    await part._look()
+    assert part.status()["pending"] is False and b"again" not in unpacked(site), "it waits again"
+
+
 async def test_what_is_appended_is_sent_and_not_all_of_it(site: Site) -> None:
     transcript = put(site, CLAUDE, said(*(os.urandom(50_000).hex() for _ in range(40))))
     part = continuity(site)

@@ -179,9 +179,9 @@ async def test_what_the_owner_waits_for_ends_in_time_behind_an_operation_that_ha
     hang = scene.workspace.faults.add(Fault(CREATE, "latency", seconds=600, times=1))
     scene.clock.advance(600)
     await scene.until(lambda: hang.used_count == 1)  # the rotation holds the lock
-    monkeypatch.setattr(operations, "COMMAND_SECONDS", 0.3)
     sign_in = SignIn(scene.pats, scene.clock, expected_user=lambda: OWNER)
     address = (await sign_in.begin())["address"]
+    monkeypatch.setattr(operations, "COMMAND_SECONDS", 0.3)
     signed_in = sign_in.answer(await asyncio.to_thread(consent.answer, address))
     async with asyncio.timeout(20):
         for command in (scene.pats.adopt(scene.sample()), scene.pats.rotate(), signed_in):

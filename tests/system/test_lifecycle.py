@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.support.constants import NO_AGENTS, OWNER, PAT, STATUS
+from tests.support.effort import IS_LONG
 from tests.support.running_app import (
     LocalWorkspaceProcess,
     RunningApp,
@@ -167,18 +168,19 @@ def test_while_the_owner_is_unknown_nobody_enters_and_then_the_owner_does(worksp
     eventually(lambda: status() == 200, 30)
 
 
-@pytest.mark.parametrize(
-    "argument",
-    [
-        f"--ServerApp.identity_provider_class={STRANGE_PROVIDER}",
-        "--ServerApp.authorizer_class=jupyter_server.auth.AllowAllAuthorizer",
-        "--ServerApp.allow_unauthenticated_access=True",
-        "--ServerApp.disable_check_xsrf=True",
-        "--ServerApp.tornado_settings={'disable_check_xsrf': True}",
-        "--ServerApp.tornado_settings={'allow_unauthenticated_access': True}",
-        "--ServerApp.allow_origin=*",
-    ],
+OPENING = (
+    "--ServerApp.authorizer_class=jupyter_server.auth.AllowAllAuthorizer",
+    "--ServerApp.tornado_settings={'allow_unauthenticated_access': True}",
+    f"--ServerApp.identity_provider_class={STRANGE_PROVIDER}",
+    "--ServerApp.allow_unauthenticated_access=True",
+    "--ServerApp.disable_check_xsrf=True",
+    "--ServerApp.tornado_settings={'disable_check_xsrf': True}",
+    "--ServerApp.allow_origin=*",
 )
+
+
+# The others are in ``tests/auth/test_lockdown``, each with a server of less.
+@pytest.mark.parametrize("argument", OPENING if IS_LONG else OPENING[:2])
 def test_a_configuration_that_opens_the_app_keeps_it_from_starting(start, argument: str):
     server = start(argument)
     said = server.ended()
@@ -207,7 +209,7 @@ def test_the_extension_disabled_by_a_file_is_in_force_all_the_same(start, tmp_pa
     browser.http.close()
 
 
-@pytest.mark.parametrize("module", ["auth", "broker", "app"])
+@pytest.mark.parametrize("module", ["auth", "broker", "app"] if IS_LONG else ["broker"])
 def test_a_part_that_cannot_be_imported_keeps_it_from_starting(start, tmp_path: Path, module: str):
     (tmp_path / "sitecustomize.py").write_text(
         f"import sys; sys.modules['jupyter_dbx_agents.{module}'] = None\n"

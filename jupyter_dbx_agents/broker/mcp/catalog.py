@@ -232,7 +232,7 @@ class Server:
         if len(listed) > self.room_bytes():
             raise UpstreamError(
                 f"Its tools take {len(listed) >> 10} KiB, and those of all servers may take "
-                f"{MOST_LISTED_BYTES >> 10} KiB. Switch one off."
+                f"{MOST_LISTED_BYTES >> 10} KiB."
             )
         self.described = described
         if listed == self.listed:

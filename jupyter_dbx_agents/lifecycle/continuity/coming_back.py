@@ -286,10 +286,8 @@ class ComingBack:
     async def _open(self, record: TerminalRecord) -> None:
         title = _title(record)
         if not await asyncio.to_thread(Path(record.folder).is_dir):
-            project = self._project_of(record)
-            is_missing = self._state_of(project) == "missing"
-            text = f"{record.folder} did not come back."
-            if is_missing:
+            text, project = f"{record.folder} did not come back.", self._project_of(record)
+            if self._state_of(project) == "missing":
                 text = f"Its project {project} is not here: bring it back, too."
             self._end("terminal", title, text=text, is_failed=True)
             return

@@ -39,6 +39,8 @@ _CAME_BACK = "came-back.json"
 _DOTFILES = "dotfiles.json"
 _FORGOTTEN = "What was kept is forgotten; nothing more is kept until the next start."
 _MOST_LISTED = 100
+# An agent that commits each second must not keep its conversation from being kept.
+_MOST_WAIT_SECONDS = 20.0
 # A workspace that did not answer is asked again for what is kept.
 _LOOK_BACK_RETRY_SECONDS = 60.0
 _MOST_CONVERSATIONS = 500
@@ -163,6 +165,8 @@ class Continuity(LoggingConfigurable):
         self._is_asked = self._is_forgotten = False
         self._origin, self._offered, self._unsent = origin, "", ""
         self._next_look_back_at = 0.0
+        # Since then commits are on their way.
+        self._free_at = time.monotonic()
 
     def _parts(self, former: Iterable[str] = ()) -> Sequence[HomePart]:
         """Return all that is kept, with files that the owner named on a ``former`` machine."""
@@ -186,8 +190,9 @@ class Continuity(LoggingConfigurable):
 
     async def _look(self, *, at_once: bool = False) -> None:
         remote = self._git_sync.remote()
-        is_early = self._git_sync.is_catching_up and not at_once  # a commit is worth more
-        if self.keeps != ALL or remote is None or is_early or self._is_forgotten:
+        if self.keeps != ALL or remote is None or self._is_forgotten:
+            return
+        if not at_once and self._waits_for_commits():
             return
         try:
             if await self._keeper.look(Store(*remote), at_once=at_once):
@@ -199,6 +204,14 @@ class Continuity(LoggingConfigurable):
                 self.log.debug("Keeping the home failed", exc_info=True)
             self._keeper.message = message
             self.on_change.notify()
+
+    def _waits_for_commits(self) -> bool:
+        """Whether a commit, which is worth more, is on its way; not without end, while many are."""
+        now = time.monotonic()
+        if not self._git_sync.is_catching_up or now - self._free_at > _MOST_WAIT_SECONDS:
+            self._free_at = now
+            return False
+        return True
 
     async def _restore_by_itself(self) -> None:
         if not self.restores_by_itself or self._is_asked or self._git_sync.remote() is None:

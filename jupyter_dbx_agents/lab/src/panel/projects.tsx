@@ -17,7 +17,7 @@ export function Projects({ store, actions, trans }: Context): React.ReactElement
       {projects.length === 0 && (
         <p>
           {trans.__(
-            'No projects yet. Commits in repositories under ~/projects are copied to your workspace.'
+            'No projects here yet. Commits in repositories under ~/projects are copied to your workspace.'
           )}
         </p>
       )}
