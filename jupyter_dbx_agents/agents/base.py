@@ -12,6 +12,7 @@ from ..models import Dialect, ModelTable, family_of
 from ..models.names import stem_of
 from ..secret import Secret
 from .attention.states import State
+from .choices import Approvals
 from .conversations import Memory
 
 # Codex, Gemini CLI and OpenCode read it by themselves; the others are pointed to it.
@@ -102,6 +103,7 @@ class AgentContext:
     for no reports.
     ``trusts_project_settings`` if a project's files may choose an agent's provider.
     ``model_is_new`` while the owner's choice of another model is being written.
+    ``approvals`` is what it asks before, one that it can do.
     ``facts`` says what is known of the workspace, '' while nothing is.
     """
 
@@ -118,6 +120,7 @@ class AgentContext:
     reporter: tuple[str, ...] = ()
     trusts_project_settings: bool = False
     model_is_new: bool = False
+    approvals: Approvals = Approvals.OWN
     facts: str = ""
 
     def report(self, agent: str, state: State, *options: str) -> str:
@@ -155,6 +158,10 @@ class AgentContext:
         return family_of(model).dialect in dialects
 
 
+def _own_approvals(_context: AgentContext) -> Mapping[Approvals, str]:
+    return {Approvals.OWN: ""}
+
+
 @dataclass(frozen=True)
 class Agent:
     """One coding agent.
@@ -169,6 +176,7 @@ class Agent:
     place of ``{}``, empty if it cannot; ``denies`` is the key that denies what it asks permission
     for (Enter allows it: each agent offers that first); ``titles`` the marks in its terminal's
     title, or a bell, that say what it is doing.
+    ``approvals`` returns what it can be told to ask before, each with what it does then.
     ``prepare`` gets what its files need from the installed program, and raises InstallError.
     ``trusts_each_repository`` if its files name every repository.  ``memory`` is what of it
     outlives the machine.
@@ -181,6 +189,7 @@ class Agent:
     dialect: Dialect
     default_model: Callable[[ModelTable], str]
     config_files: Callable[[AgentContext], tuple[ConfigFile, ...]]
+    approvals: Callable[[AgentContext], Mapping[Approvals, str]] = _own_approvals
     also_speaks: tuple[Dialect, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)

@@ -6,7 +6,7 @@ Decided
 - ``permissions.defaultMode`` is ``default`` (ask).  The newer ``auto`` lets a second model judge
   each shell command first, in a call of its own form; where the workspace does not serve that model
   or refuses the form, no command runs at all.  A person can still choose another mode with
-  Shift-Tab or ``--permission-mode``.
+  Shift-Tab or ``--permission-mode``, and the owner one for all sessions.
 - WebSearch is denied: it is a tool hosted by the vendor, and the gateway refuses requests with it.
 - The main model is the setting ``model`` and not the variable ANTHROPIC_MODEL, which would win over
   every choice that ``/model`` says it has saved.
@@ -30,6 +30,7 @@ from typing import Any
 from ..config_files import ConfigFile, Format, Initial
 from ..models import Dialect, GatewayKind, family_of
 from .base import SKILLS_FOLDER, Agent, AgentContext, instructions_file
+from .choices import Approvals
 from .conversations import Conversation, Form, Kept, Memory, transcripts
 from .conversations.kept import as_mapping
 from .install.npm import LOCK_FOLDER, NpmPackage
@@ -40,6 +41,23 @@ GATEWAY = {
     "ENABLE_TOOL_SEARCH": "true",
 }
 SERVING = {"CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1"}
+_MODES: Mapping[Approvals, object] = {
+    Approvals.OWN: Initial("default"),
+    Approvals.ASK: "default",
+    Approvals.EDITS: "acceptEdits",
+    Approvals.EVERYTHING: "bypassPermissions",
+}
+_ACCEPTED = {Approvals.EVERYTHING: {"skipDangerousModePermissionPrompt": True}}
+_ASKS = "Asks before edits and before commands, except those that only read."
+APPROVALS = {
+    Approvals.OWN: _ASKS,
+    Approvals.ASK: _ASKS,
+    Approvals.EDITS: (
+        "Edits the project's files without asking, also by simple commands such as cp or rm; asks "
+        "before other commands."
+    ),
+    Approvals.EVERYTHING: "Asks for nothing.",
+}
 
 
 def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
@@ -58,7 +76,9 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
                 "modelPicker": {"options": _picker(context)},
                 # Else it asks its vendor about each domain that it fetches a page from.
                 "skipWebFetchPreflight": True,
-                "permissions": {"deny": ["WebSearch"], "defaultMode": "default"},
+                "permissions": {"deny": ["WebSearch"], "defaultMode": _MODES[context.approvals]},
+                # Else it asks at each start, with "No, exit" preselected, whether that is wanted.
+                **_ACCEPTED.get(context.approvals, {}),
                 **_hooks(context.after_turn),
             },
         ),
@@ -182,6 +202,7 @@ CLAUDE_CODE = Agent(
     dialect=Dialect.ANTHROPIC,
     default_model=lambda models: models.anthropic_model,
     config_files=config_files,
+    approvals=lambda _context: APPROVALS,
     one_turn=frozenset({"-p", "--print"}),
     first_prompt=("--", "{}"),
     # It asks for trust per repository; this answers for later ones, too.  It counts only in the

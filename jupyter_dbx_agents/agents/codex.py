@@ -15,6 +15,9 @@ Decided
 - Its sandbox uses user namespaces (bubblewrap, which it brings along).  In a container that forbids
   them every command of Codex would fail, so its sandbox is switched off there: the container is the
   boundary then, as it is for the other agents.
+- To be asked is to have the sandbox read only: what writes must then be asked for.  The policy
+  ``untrusted``, which asked before each command, is no more (openai/codex#39630), and without a
+  sandbox it asks for nothing.  No policy edits freely and asks before commands.
 """
 
 import json
@@ -26,6 +29,7 @@ from ..config_files import ConfigFile, Format, atomic
 from ..errors import InstallError
 from ..models import Dialect
 from .base import Agent, AgentContext, instructions_file
+from .choices import Approvals
 from .codex_catalog import build_catalog
 from .conversations import Conversation, Form, Kept, Memory, transcripts
 from .conversations.kept import as_mapping
@@ -47,7 +51,7 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
                 # One that is named must be there.
                 "model_catalog_json": str(catalog) if catalog.exists() else None,
                 "model_provider": PROVIDER,
-                **_sandbox_settings(context),
+                **_approval_settings(context),
                 "web_search": "disabled",  # a tool hosted by the vendor
                 "check_for_update_on_startup": False,  # the version is the lock file's
                 "analytics": {"enabled": False},
@@ -88,9 +92,34 @@ def _provider(context: AgentContext) -> dict[str, object]:
     }
 
 
-def _sandbox_settings(context: AgentContext) -> dict[str, str]:
-    """Return nothing where the sandbox works: its mode is then the user's choice."""
-    return {"sandbox_mode": "danger-full-access"} if _sandbox_report(context).exists() else {}
+def _approval_settings(context: AgentContext) -> dict[str, str]:
+    """Return nothing for its own default where the sandbox works: that is the user's choice."""
+    if context.approvals is Approvals.EVERYTHING:
+        return {"approval_policy": "never", "sandbox_mode": "danger-full-access"}
+    if context.approvals is Approvals.ASK:
+        return {"approval_policy": "on-request", "sandbox_mode": "read-only"}
+    return {} if _has_sandbox(context) else {"sandbox_mode": "danger-full-access"}
+
+
+def _approvals(context: AgentContext) -> dict[Approvals, str]:
+    if not _has_sandbox(context):
+        own = "Asks for nothing: its sandbox, without which it cannot ask, does not work here."
+        return {Approvals.OWN: own, Approvals.EVERYTHING: "Asks for nothing."}
+    return {
+        Approvals.OWN: (
+            "Edits the project's files and runs commands without asking, in a sandbox without a "
+            "network; asks before a command leaves it."
+        ),
+        Approvals.ASK: (
+            "Asks before edits and before commands that write or need the network; others run in a "
+            "sandbox that can only read."
+        ),
+        Approvals.EVERYTHING: "Asks for nothing, and runs commands without a sandbox.",
+    }
+
+
+def _has_sandbox(context: AgentContext) -> bool:
+    return not _sandbox_report(context).exists()
 
 
 async def prepare(context: AgentContext, program: Path, environment: Mapping[str, str]) -> None:
@@ -212,6 +241,7 @@ CODEX = Agent(
     dialect=Dialect.RESPONSES,
     default_model=lambda models: models.codex_model,
     config_files=config_files,
+    approvals=_approvals,
     one_turn=frozenset({"exec", "e", "review"}),
     first_prompt=("--", "{}"),
     prepare=prepare,

@@ -9,6 +9,8 @@ Decided
   program's setting for that leaves open, ``project_guard.mjs`` closes.
 - The helper models that it calls by their vendor's names become served ones: those of the flash
   class the newest flash model that is known to be served, the others the main model.
+- It takes no mode that asks for nothing from its settings, only from its command line; a policy of
+  the user's, which is a file of its own, has the same effect.
 - Skills are read from the shared folder and ``~/.gemini/skills``; we put nothing into the second,
   since it warns of each skill that it finds twice.
 """
@@ -22,6 +24,7 @@ from ..config_files import ConfigFile, Format, Initial
 from ..models import Dialect
 from .attention.states import State
 from .base import Agent, AgentContext, instructions_file
+from .choices import Approvals
 from .conversations import Conversation, Form, Kept, Memory, transcripts
 from .install.npm import LOCK_FOLDER, NpmPackage
 
@@ -45,14 +48,39 @@ HELPER_MODELS: Mapping[tuple[str, bool], str] = {
 }
 # How soon it follows a change of JupyterLab's theme.
 POLLING_SECONDS = 10
+APPROVALS = {
+    Approvals.OWN: "Asks before edits and before commands.",
+    Approvals.ASK: "Asks before edits and before commands.",
+    Approvals.EDITS: (
+        "Edits the project's files and fetches pages without asking; asks before commands."
+    ),
+    Approvals.EVERYTHING: "Asks for nothing.",
+}
+_MODES = {Approvals.ASK: "default", Approvals.EDITS: "auto_edit"}
+# As its own mode that asks for nothing has it; what its model asks its user stays a question.
+_ALLOW_EVERYTHING: tuple[dict[str, Any], ...] = (
+    {
+        "toolName": ["ask_user", "enter_plan_mode", "exit_plan_mode"],
+        "decision": "ask_user",
+        "priority": 999,
+    },
+    {
+        "toolName": "*",
+        "decision": "allow",
+        "priority": 998,
+        "modes": ["default", "autoEdit"],
+        "allowRedirection": True,
+    },
+)
 _NAMES_HOSTS = r"(?m)^\s*(?:export\s+)?(?:GEMINI|GOOGLE_(?:API|GEMINI|GENAI|VERTEX))_\w+\s*="
 
 
 def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
-    """Return ``settings.json``, ``.env`` and ``GEMINI.md`` in ``~/.gemini``."""
+    """Return ``settings.json``, a policy, ``.env`` and ``GEMINI.md`` in ``~/.gemini``."""
     folder = context.home / ".gemini"
     return (
         ConfigFile(folder / "settings.json", Format.JSONC, _settings(context)),
+        ConfigFile(folder / "policies" / "jupyter_dbx_agents.toml", Format.TOML, _policy(context)),
         ConfigFile(
             folder / ".env",
             Format.DOTENV,
@@ -68,6 +96,11 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
     )
 
 
+def _policy(context: AgentContext) -> dict[str, Any]:
+    is_everything = context.approvals is Approvals.EVERYTHING
+    return {"rule": _ALLOW_EVERYTHING} if is_everything else {}
+
+
 def _settings(context: AgentContext) -> dict[str, Any]:
     small = small_model(context)
     aliases = {
@@ -77,7 +110,11 @@ def _settings(context: AgentContext) -> dict[str, Any]:
     }
     return {
         # The version is the lock file's.
-        "general": {"enableAutoUpdate": False, "enableAutoUpdateNotification": False},
+        "general": {
+            "enableAutoUpdate": False,
+            "enableAutoUpdateNotification": False,
+            **({"defaultApprovalMode": mode} if (mode := _MODES.get(context.approvals)) else {}),
+        },
         # It asks the terminal for its background, and changes between its light and its dark theme.
         "ui": {"terminalBackgroundPollingInterval": Initial(POLLING_SECONDS)},
         "privacy": {"usageStatisticsEnabled": False},
@@ -185,6 +222,7 @@ GEMINI_CLI = Agent(
     dialect=Dialect.GEMINI,
     default_model=lambda models: models.gemini_model,
     config_files=config_files,
+    approvals=lambda _context: APPROVALS,
     # No hook says that it goes on when it may.
     titles={"✦": State.WORKING, "✋": State.PERMISSION, "◇": State.IDLE},
     one_turn=frozenset({"-p", "--prompt"}),

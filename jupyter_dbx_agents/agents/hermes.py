@@ -12,6 +12,8 @@ Decided
 - It asks for 65,536 output tokens unless told otherwise, which most models refuse, and takes the
   refusal for a conversation that is too long (hermes-agent#51773).  ``max_tokens`` is for the main
   model, a provider's ``max_output_tokens`` for jobs in the background.
+- It asks only before commands on its own list of dangerous ones, and never before edits.  To have
+  it ask before each would need a plug-in in its home that fails open when it does not load.
 - Our instructions are in ``agent.environment_hint``, which is made for them; ``SOUL.md`` is the
   user's.
 """
@@ -21,14 +23,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..config_files import ConfigFile, Format
+from ..config_files import ConfigFile, Format, Initial
 from ..models import Dialect, family_of
 from .attention.states import State
 from .base import SKILLS_FOLDER, Agent, AgentContext, instructions
+from .choices import Approvals
 from .conversations import Conversation, Form, Kept, Memory, databases
 from .install.python_package import LOCK_FOLDER, PythonPackage
 
 _MOST_OUTPUT_TOKENS = 32_000
+APPROVALS = {
+    Approvals.OWN: (
+        "Edits and runs commands without asking, except those on its list of dangerous commands: a "
+        "model judges them, and asks you when in doubt."
+    ),
+    Approvals.EVERYTHING: "Asks for nothing; a few commands, such as rm -rf /, it never runs.",
+}
+# As it reads a bare ``off`` of YAML 1.1.
+_APPROVALS_SETTINGS = {Approvals.EVERYTHING: {"approvals": {"mode": False}}}
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,7 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
             "default": context.initial(context.model),
             "provider": context.initial(PROVIDERS[_dialect(context, context.model)].name),
             "context_length": context.initial(family.context_tokens),
-            "max_tokens": context.initial(min(_MOST_OUTPUT_TOKENS, family.output_tokens)),
+            "max_tokens": _limit(family.output_tokens),
         },
         "providers": {
             provider.name: _provider(context, provider, models)
@@ -69,9 +81,14 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
         "agent": {"environment_hint": instructions(context)},
         "skills": {"external_dirs": [str(context.home / SKILLS_FOLDER)]},
         "mcp_servers": {name: _server(given) for name, given in context.mcp_servers.items()},
+        **_APPROVALS_SETTINGS.get(context.approvals, {}),
         **_hooks(context),
     }
     return (ConfigFile(context.home / ".hermes" / "config.yaml", Format.YAML, keys),)
+
+
+def _limit(*caps: int) -> Initial:
+    return Initial(min(_MOST_OUTPUT_TOKENS, *caps), keeps_lower=True)
 
 
 def _server(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,7 +147,7 @@ def _provider(context: AgentContext, provider: _Provider, models: list[str]) -> 
         "api_key": context.capability,
         "api_mode": provider.api_mode,
         "discover_models": False,
-        "max_output_tokens": min(_MOST_OUTPUT_TOKENS, *caps),
+        "max_output_tokens": _limit(*caps),
         "models": {model: _described(model) for model in models},
     }
 
@@ -185,6 +202,7 @@ HERMES = Agent(
     also_speaks=(Dialect.ANTHROPIC, Dialect.RESPONSES),
     default_model=lambda models: models.hermes_model,
     config_files=config_files,
+    approvals=lambda _context: APPROVALS,
     memory=MEMORY,
     module="hermes_cli.main",
     titles={"\a": State.DONE},

@@ -18,6 +18,8 @@ Decided
   model that was used last, where ``/models`` keeps its choice, and which is ours at first.
 - What reports its state is a plug-in of its screen, in that folder of our own: that is the one kind
   for whose package it does not wait for npm at its start, for minutes where there is no npm.
+- What it asks before is in that folder, too: a project must not be able to allow itself what its
+  user wants to be asked for.
 - Our instructions are a file of their own, named in ``instructions``: an ``AGENTS.md`` of ours in
   its folder would keep it from reading the user's ``~/.claude/CLAUDE.md``.
 """
@@ -27,10 +29,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..config_files import ConfigFile, Format
+from ..config_files import ConfigFile, Format, Initial
 from ..config_files.managed import STATE_FOLDER
 from ..models import Dialect, Family, ModelTable, family_of
 from .base import Agent, AgentContext, instructions_file
+from .choices import Approvals
 from .conversations import Conversation, Form, Kept, Memory, databases
 from .install.npm import LOCK_FOLDER, NpmPackage
 
@@ -42,6 +45,19 @@ _PLUGIN_PACKAGE = "@opencode-ai/plugin"
 PLUGIN = Path(__file__).with_name("attention") / "opencode_plugin.mjs"
 # More at once than any answer of an agent has; what is asked for may be reserved beforehand.
 _MOST_OUTPUT_TOKENS = 32_000
+
+APPROVALS = {
+    Approvals.OWN: (
+        "Edits the project's files and runs commands without asking; asks before it uses files "
+        "elsewhere."
+    ),
+    Approvals.ASK: "Asks before edits, before commands and before it uses tools of MCP servers.",
+    Approvals.EDITS: (
+        "Edits the project's files without asking; asks before commands and before it uses tools "
+        "of MCP servers."
+    ),
+    Approvals.EVERYTHING: "Asks for nothing but what its own settings want to be asked.",
+}
 
 
 @dataclass(frozen=True)
@@ -107,13 +123,14 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
         "mcp": {name: _server(given) for name, given in context.mcp_servers.items()},
     }
     overrides: dict[str, Any] = {**firm, "provider": {n: _host(p) for n, p in providers.items()}}
+    asks = _permissions(context)
     return (
         ConfigFile(home.joinpath(*_FOLDER, "opencode.json"), Format.JSONC, settings),
         instructions,
         ConfigFile(
             home.joinpath(*_OVERRIDES, "opencode.json"),
             Format.JSON,
-            {} if context.trusts_project_settings else overrides,
+            asks if context.trusts_project_settings else overrides | asks,
         ),
         ConfigFile(
             home / ".local" / "state" / "opencode" / "model.json",
@@ -128,6 +145,32 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
         ),
         *(ConfigFile(path, Format.JSON, keys) for path, keys in _no_packages(home).items()),
     )
+
+
+def _permissions(context: AgentContext) -> dict[str, Any]:
+    """Return what it asks before; of what it is not told, it asks for nothing in a project.
+
+    The modes that only plan and explore deny edits, which would else become a question there.
+    """
+    match context.approvals:
+        case Approvals.EVERYTHING:
+            files = {"*.env": "allow", "*.env.*": "allow"}
+            return {
+                "permission": {"external_directory": "allow", "doom_loop": "allow", "read": files}
+            }
+        case Approvals.ASK | Approvals.EDITS:
+            tools = {f"{name}_*": "ask" for name in context.mcp_servers}
+            if context.approvals is Approvals.EDITS:
+                return {"permission": {"bash": "ask", **tools}}
+            plans = {"*": "deny", ".opencode/plans/*.md": "allow"}
+            return {
+                "permission": {"edit": "ask", "bash": "ask", **tools},
+                "agent": {
+                    "plan": {"permission": {"edit": plans}},
+                    "explore": {"permission": {"edit": "deny"}},
+                },
+            }
+    return {}
 
 
 def _no_packages(home: Path) -> dict[Path, dict[str, Any]]:
@@ -181,7 +224,7 @@ def _model(model: str, provider: _Provider) -> dict[str, Any]:
         "name": model,
         "limit": {
             "context": family.context_tokens,
-            "output": min(family.output_tokens, _MOST_OUTPUT_TOKENS),
+            "output": Initial(min(family.output_tokens, _MOST_OUTPUT_TOKENS), keeps_lower=True),
         },
         "attachment": family.sees_images,
         "modalities": {"input": _inputs(family), "output": ("text",)},
@@ -279,6 +322,7 @@ OPENCODE = Agent(
     also_speaks=(Dialect.RESPONSES, Dialect.GEMINI, Dialect.CHAT),
     default_model=default_model,
     config_files=config_files,
+    approvals=lambda _context: APPROVALS,
     one_turn=frozenset({"run"}),
     first_prompt=("--prompt={}",),
     # Its list of all vendors' models, from the vendor; ours are in the file.

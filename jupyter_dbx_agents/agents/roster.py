@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-from traitlets import Bool, Float, List, Unicode
+from traitlets import Bool, Enum, Float, List, Unicode
 from traitlets.config import LoggingConfigurable
 
 from ..background import Listeners
@@ -23,7 +23,7 @@ from ..models import Dialect, ModelReport, ModelTable
 from ..secret import Secret
 from .base import SKILLS_FOLDER, Agent, AgentContext
 from .checks import Check, check_files, check_model, check_program
-from .choices import Choices, changed, shown_server
+from .choices import ALL, Approvals, ApprovalsStatus, Choices, changed, nearest, shown_server
 from .install.installer import AgentInstaller, Progress
 from .install.links import point_link, remove_link
 from .registry import AGENTS
@@ -81,10 +81,18 @@ class AgentStatus(TypedDict):
     model: str
     model_is_chosen: bool
     takes_prompt: bool
+    approvals: ApprovalsStatus
     mcp_servers: dict[str, McpServerStatus]
     message: str
     hint: str
     not_followed: list[str]
+
+
+class CommonApprovals(TypedDict):
+    """The REST model of what all agents ask before, if nothing is chosen for one."""
+
+    holds: Approvals
+    chosen: Approvals | None
 
 
 class AgentRoster(LoggingConfigurable):
@@ -98,6 +106,13 @@ class AgentRoster(LoggingConfigurable):
     ).tag(config=True)
     disabled_agents = List(
         Unicode(), help="Names of agents to remove from enabled_agents, such as hermes."
+    ).tag(config=True)
+    approvals = Enum(
+        [kind.value for kind in Approvals],
+        default_value=Approvals.OWN.value,
+        help="What all agents ask before, unless the owner chooses: own (each agent's default), "
+        "ask (before edits and commands), edits (before commands) or everything (for nothing). "
+        "docs/approvals.md says what each agent can do.",
     ).tag(config=True)
     trusts_project_settings = Bool(
         False,
@@ -173,6 +188,7 @@ class AgentRoster(LoggingConfigurable):
             "model": choice.model or agent.default_model(self._models),
             "model_is_chosen": choice.model is not None,
             "takes_prompt": bool(agent.first_prompt),
+            "approvals": self._approvals_of(agent),
             "mcp_servers": {
                 n: cast(McpServerStatus, shown_server(server))
                 for n, server in choice.mcp_servers.items()
@@ -181,6 +197,27 @@ class AgentRoster(LoggingConfigurable):
             "hint": problem.hint if problem else "",
             "not_followed": [str(path) for path in self._not_followed.get(name, ())],
         }
+
+    def _approvals_of(self, agent: Agent) -> ApprovalsStatus:
+        """Return the REST model of an agent's approvals."""
+        context, wanted = self._context(agent), self._wanted_approvals(agent)
+        possible, holds = agent.approvals(context), context.approvals
+        note = f"{agent.title} cannot {wanted.meaning}."
+        return {
+            "holds": holds,
+            "chosen": self._choices.of(agent.name).approvals,
+            "possible": list(possible),
+            "text": possible[holds],
+            "note": note if holds is not wanted else "",
+        }
+
+    def _wanted_approvals(self, agent: Agent) -> Approvals:
+        return self._choices.of(agent.name).approvals or self.common_approvals()["holds"]
+
+    def common_approvals(self) -> CommonApprovals:
+        """Return the REST model of what all agents ask before."""
+        chosen = self._choices.of(ALL).approvals
+        return {"holds": chosen or Approvals(self.approvals), "chosen": chosen}
 
     def _model_problem(self, agent: Agent) -> DbxAgentsError | None:
         """Return what is wrong with a chosen model.
@@ -312,6 +349,8 @@ class AgentRoster(LoggingConfigurable):
     def _write_links(self, agent: Agent) -> None:
         home = self._paths.home
         (home / SKILLS_FOLDER).mkdir(parents=True, exist_ok=True)
+        if not self.is_enabled(agent):
+            self.installer.link_note(agent)
         for link, target in agent.links.items():
             if self.is_enabled(agent):
                 point_link(home / link, home / target, home / target)
@@ -337,7 +376,7 @@ class AgentRoster(LoggingConfigurable):
     def _context(self, agent: Agent) -> AgentContext:
         choice = self._choices.of(agent.name)
         capability = self._paths.capability(agent.name)
-        return AgentContext(
+        context = AgentContext(
             home=self._paths.home,
             broker_url=self._paths.broker_url(),
             capability=capability,
@@ -352,6 +391,8 @@ class AgentRoster(LoggingConfigurable):
             trusts_project_settings=self.trusts_project_settings,
             facts=self._paths.facts(),
         )
+        possible = agent.approvals(context)
+        return replace(context, approvals=nearest(self._wanted_approvals(agent), possible))
 
     # ---- programs
 
@@ -362,7 +403,7 @@ class AgentRoster(LoggingConfigurable):
             return
         await self.installer.install(agent, report)
         if not self.is_enabled(agent):  # it was switched off meanwhile
-            self.installer.unlink(agent)
+            self.installer.link_note(agent)
         elif agent.prepare is not None:
             await self._prepare(agent)
             with contextlib.suppress(DbxAgentsError):  # it is in the agent's REST model
@@ -379,6 +420,8 @@ class AgentRoster(LoggingConfigurable):
         agent = self.agent(name)
         async with self._choosing:  # all are kept in one file
             choice = changed(self._choices.of(agent.name), patch)
+            if "approvals" in patch:
+                self._check_approvals(agent, choice.approvals)
             await asyncio.to_thread(self._choices.keep, name, choice)
         await self._prepare(agent)
         with contextlib.suppress(DbxAgentsError):  # it is in the REST model that is returned
@@ -387,13 +430,36 @@ class AgentRoster(LoggingConfigurable):
             if self.is_enabled(agent):
                 self.installer.link(agent)
             else:
-                self.installer.unlink(agent)
+                self.installer.link_note(agent)
         return self.model(name)
+
+    def _check_approvals(self, agent: Agent, chosen: Approvals | None) -> None:
+        possible = agent.approvals(self._context(agent))
+        if chosen is not None and chosen not in possible:
+            raise RequestError(
+                f"{agent.title} cannot {chosen.meaning}.",
+                f"Use one of {', '.join(possible)}.",
+            )
+
+    async def change_all(self, patch: dict[str, Any]) -> list[AgentStatus]:
+        """Apply a JSON merge patch to what is chosen for all agents; return their REST models.
+
+        What is chosen for one agent stays.  Raises RequestError and ConfigFileError.
+        """
+        if set(patch) - {"approvals"}:
+            raise RequestError("Only “approvals” can be set for all agents.", "Name an agent.")
+        async with self._choosing:
+            choice = changed(self._choices.of(ALL), patch)
+            await asyncio.to_thread(self._choices.keep, ALL, choice)
+        await self.rewrite()
+        return self.status()
 
     async def remove(self, name: str) -> AgentStatus:
         """Switch an agent off and delete its program; return its REST model."""
         await self.change(name, {"enabled": False})
         await self.installer.remove(self.agent(name))
+        with self._recording_problem(self.agent(name)):
+            self.installer.link_note(self.agent(name))
         self.on_change.notify()
         return self.model(name)
 

@@ -6,7 +6,7 @@ from .._version import __version__
 from ..agents.attention.attention import SessionState
 from ..agents.databricks.tools import ToolsStatus
 from ..agents.mcp.servers import McpServerModel
-from ..agents.roster import AgentStatus
+from ..agents.roster import AgentStatus, CommonApprovals
 from ..agents.tracing.tracer import TracingStatus
 from ..broker.ledger import UsageStatus
 from ..git_sync.states import ProjectStatus
@@ -38,6 +38,7 @@ class ServerStatus(SessionsStatus):
     usage: list[UsageStatus]
     tracing: TracingStatus
     agents: list[AgentStatus]
+    approvals: CommonApprovals
     mcp: list[McpServerModel]
     databricks: ToolsStatus
     attention: list[SessionState]
@@ -60,6 +61,7 @@ def server_status(parts: Parts) -> ServerStatus:
         "usage": parts.broker.usage.to_json(),
         "tracing": parts.tracer.status(),
         "agents": parts.agents.status(),
+        "approvals": parts.agents.common_approvals(),
         "mcp": parts.mcp.status(),
         "databricks": parts.databricks.status(),
         "attention": parts.attention.status(),

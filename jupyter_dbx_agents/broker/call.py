@@ -109,6 +109,7 @@ class Call:
     agent: str = "-"
     dialect: str = "-"
     is_model_call: bool = False
+    is_check: bool = False
     model: str = ""
     tokens: TokenCounts = field(default_factory=TokenCounts)
     status: int = 0

@@ -62,9 +62,9 @@ class AccessLog:
         self._usage = usage
 
     def record(self, call: Call) -> None:
-        """Write the line of a call that has ended, and count it."""
+        """Write the line of a call that has ended; count it, unless it is a check of ours."""
         now = time.monotonic()
-        if call.is_model_call:
+        if call.is_model_call and not call.is_check:
             first_byte = now if call.first_byte is None else call.first_byte
             self._usage.record(call, now - call.started, first_byte - call.started)
         first = "-" if call.first_byte is None else f"{(call.first_byte - call.started) * 1000:.0f}"

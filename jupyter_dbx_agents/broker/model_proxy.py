@@ -102,6 +102,7 @@ class ModelProxyHandler(LoopbackHandler):
             return no_capability()
         self.call.agent = agent
         self.call.is_model_call = self._route is not None and self._route.is_model_call
+        self.call.is_check = CHECK_HEADER in self.request.headers
         if self.request.version != "HTTP/1.1":
             # Without chunks a truncated answer would look complete.
             return Refusal(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "http", "HTTP/1.1 is required.")
@@ -138,7 +139,7 @@ class ModelProxyHandler(LoopbackHandler):
 
     def is_use(self) -> bool:
         """Return whether an agent calls a model; what only asks about models is not use."""
-        return self.call.is_model_call and CHECK_HEADER not in self.request.headers
+        return self.call.is_model_call and not self.call.is_check
 
     async def respond(self) -> None:
         """Answer a greeting, or forward the call for as long as its client is there."""

@@ -1,6 +1,7 @@
 """``jupyter dbx-agents agents …``: list the agents, switch, install, remove and check them.
 
-An agent is named by its name or by its command, and each has a model that can be chosen.
+An agent is named by its name or by its command.  Each has a model that can be chosen, and so can
+what it asks before.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.5
 Lines = Iterator[str]
+_APPROVALS_HINT = "Such as: jupyter dbx-agents agents approvals claude ask"
 _SIGNS = {"ok": "ok      ", "warning": "warning ", "problem": "PROBLEM "}
 
 
@@ -48,6 +50,35 @@ def add_agents_command(commands: Any, run: Callable[[argparse.Namespace], int]) 
         "names", nargs="+", metavar="AGENT [MODEL]", help="“default” for MODEL: as configured"
     )
     model.set_defaults(lines=model_lines)
+    text = "show what the agents ask before, or choose it for one or for all"
+    kinds = "own, ask, edits or everything; “default”: as configured"
+    approvals = ours.add_parser("approvals", help=text, description=text)
+    approvals.add_argument("names", nargs="*", metavar="[AGENT] [KIND]", help=kinds)
+    approvals.set_defaults(lines=approvals_lines)
+
+
+def approvals_lines(words: list[str]) -> Lines:
+    """Show or choose what one agent asks before, or all.  Raises DbxAgentsError."""
+    agents = {name: agent for agent in _agents() for name in (agent["name"], agent["command"])}
+    names, kinds = [w for w in words if w in agents], [w for w in words if w not in agents]
+    if len(names) > 1 or len(kinds) > 1:
+        raise DbxAgentsError("Name one agent or none, and one kind.", _APPROVALS_HINT)
+    path = f"{AGENTS_PATH}/{agents[names[0]]['name']}" if names else AGENTS_PATH
+    if kinds:
+        chosen = None if kinds[0] == "default" else kinds[0]
+        answer = call("PATCH", path, {"approvals": chosen})
+        yield "This holds for new sessions:"
+    else:
+        answer = call("GET", path)
+    for agent in answer.get("agents", [answer]):
+        yield f"{agent['name']:13}{approvals_text(agent)}"
+
+
+def approvals_text(agent: AgentStatus) -> str:
+    """Return what an agent asks before, as a word and a sentence."""
+    approvals = agent["approvals"]
+    said = " ".join(filter(None, (approvals["note"], approvals["text"])))
+    return f"{approvals['holds']:12}{said}"
 
 
 def model_lines(words: list[str]) -> Lines:

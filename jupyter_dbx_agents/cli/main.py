@@ -27,6 +27,7 @@ from .skills import add_skills_command
 
 if TYPE_CHECKING:
     from ..agents.attention.attention import SessionState
+    from ..agents.roster import AgentStatus
     from ..app import ServerStatus
     from ..broker.ledger import UsageStatus
     from ..lifecycle.startup import TaskStatus
@@ -287,8 +288,9 @@ def status_lines(status: ServerStatus) -> list[str]:
             ("", f"{name} is not served; {model} is called instead.")
             for name, model in status["stand_ins"].items()
         ),
+        *(("Agents" if n == 0 else "", _agent(agent)) for n, agent in enumerate(status["agents"])),
         *(
-            ("Agents", f"{agent['title']} does not follow {path}, which names another provider.")
+            ("", f"{agent['title']} does not follow {path}, which names another provider.")
             for agent in status["agents"]
             for path in agent["not_followed"]
         ),
@@ -314,6 +316,16 @@ def status_lines(status: ServerStatus) -> list[str]:
     rows.append(("Home", continuity["message"] or kept))
     rows += [("", continuity["unsent"]), ("", continuity["offered"])]
     return [f"{name:11}{text.strip()}" for name, text in rows if text.strip()]
+
+
+def _agent(agent: AgentStatus) -> str:
+    """Return whether an agent is on and installed, and what it asks before."""
+    if not agent["enabled"]:
+        return f"{agent['title']}: off"
+    state = "on" if agent["installed"] else "on, not installed"
+    approvals = agent["approvals"]
+    asks = " ".join(filter(None, (approvals["note"], approvals["text"], agent["message"])))
+    return f"{agent['title']}: {state}. {asks}"
 
 
 def _doing(session: SessionState, status: ServerStatus) -> str:

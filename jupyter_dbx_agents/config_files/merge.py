@@ -28,9 +28,13 @@ _MANY = (Mapping, list)
 
 @dataclass(frozen=True)
 class Initial:
-    """A value that a program's users change in the same file on its screen, such as a model."""
+    """A value that a program's users change in the same file on its screen, such as a model.
+
+    ``keeps_lower`` for a limit: a lower one that was there before us stays, too.
+    """
 
     value: Any
+    keeps_lower: bool = False
 
 
 class WrongTypeError(Exception):
@@ -144,10 +148,8 @@ def merge(
         if isinstance(value, list):
             items[path] = _add_items(table, path, value, memory, made)
         else:
-            put = _put_unless_changed if isinstance(value, Initial) else _put
-            one = value.value if isinstance(value, Initial) else value
-            plain = list(one) if isinstance(one, tuple) else one
-            values[path] = put(table, path, plain, memory.values.get(path))
+            put = _put_initial if isinstance(value, Initial) else _put
+            values[path] = put(table, path, value, memory.values.get(path))
     _drop_empty(document, made)
     return replace(
         memory,
@@ -276,8 +278,9 @@ def _table(
 
 
 def _put(
-    table: MutableMapping[str, Any], path: KeyPath, value: Any, own: OwnValue | None
+    table: MutableMapping[str, Any], path: KeyPath, wanted: Any, own: OwnValue | None
 ) -> OwnValue:
+    value = list(wanted) if isinstance(wanted, tuple) else wanted
     current = _plain(table[path[-1]]) if path[-1] in table else _ABSENT
     if current is not _ABSENT and isinstance(
         current, Mapping if isinstance(value, list) else _MANY
@@ -296,13 +299,19 @@ def _put(
     return OwnValue(tuple(wrote), previous)
 
 
-def _put_unless_changed(
-    table: MutableMapping[str, Any], path: KeyPath, value: Any, own: OwnValue | None
+def _put_initial(
+    table: MutableMapping[str, Any], path: KeyPath, initial: Initial, own: OwnValue | None
 ) -> OwnValue:
     current = _plain(table[path[-1]]) if path[-1] in table else _ABSENT
     if own and current is not _ABSENT and fingerprint(current) not in own.wrote:
         return own
-    return _put(table, path, value, own)
+    if own is None and initial.keeps_lower and _is_lower(current, initial.value):
+        return OwnValue(())
+    return _put(table, path, initial.value, own)
+
+
+def _is_lower(current: Any, limit: Any) -> bool:
+    return isinstance(current, int) and not isinstance(current, bool) and 0 < current < limit
 
 
 def _add_items(

@@ -15,7 +15,7 @@ from ..agents.attention import Attention
 from ..agents.attention.states import one_line
 from ..agents.databricks.tools import DatabricksTools, ToolsStatus
 from ..agents.mcp.servers import McpServerModel, McpServers
-from ..agents.roster import AgentStatus
+from ..agents.roster import AgentStatus, CommonApprovals
 from ..agents.tracing import SessionTracer
 from ..background import BackgroundTasks
 from ..errors import RequestError
@@ -57,6 +57,13 @@ class ErrorReply(TypedDict):
 
     message: str
     hint: str
+
+
+class AgentsReply(TypedDict):
+    """All agents, and what all of them ask before."""
+
+    agents: list[AgentStatus]
+    approvals: CommonApprovals
 
 
 @dataclass(frozen=True)
@@ -144,9 +151,18 @@ async def post_sign_in_answer(services: Services, body: Body) -> PatStatus:
     return services.pats.status()
 
 
-async def get_agents(services: Services, _body: Body) -> Reply:
+async def get_agents(services: Services, _body: Body) -> AgentsReply:
     """Return the models of all agents."""
-    return {"agents": services.agents.status()}
+    return {
+        "agents": services.agents.status(),
+        "approvals": services.agents.common_approvals(),
+    }
+
+
+async def patch_agents(services: Services, body: Body) -> AgentsReply:
+    """Change what is chosen for all agents."""
+    await services.agents.change_all(dict(body))
+    return await get_agents(services, {})
 
 
 async def get_agent(services: Services, _body: Body, name: str) -> AgentStatus:
@@ -363,7 +379,7 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     f"{PAT_PATH}/revoke-pasted": {"POST": post_revoke_pasted},
     SIGN_IN_PATH: {"POST": post_sign_in, "DELETE": delete_sign_in},
     f"{SIGN_IN_PATH}/answer": {"POST": post_sign_in_answer},
-    AGENTS_PATH: {"GET": get_agents},
+    AGENTS_PATH: {"GET": get_agents, "PATCH": patch_agents},
     _AGENT: {"GET": get_agent, "PATCH": patch_agent, "DELETE": delete_agent},
     f"{_AGENT}/install": {"POST": post_install},
     f"{_AGENT}/start": {"POST": post_start},

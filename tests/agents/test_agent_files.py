@@ -17,7 +17,9 @@ import yaml
 
 from jupyter_dbx_agents.agents import AGENTS, Agent, AgentContext
 from jupyter_dbx_agents.agents.attention.states import State
+from jupyter_dbx_agents.agents.choices import Approvals, nearest
 from jupyter_dbx_agents.agents.claude_code import CLAUDE_CODE
+from jupyter_dbx_agents.agents.codex import CODEX
 from jupyter_dbx_agents.agents.databricks.profile import databrickscfg
 from jupyter_dbx_agents.agents.gemini_cli import GEMINI_CLI
 from jupyter_dbx_agents.agents.hermes import HERMES
@@ -439,7 +441,7 @@ def test_opencode_knows_each_models_limits_and_whether_it_sees(
 ):
     provider, _, name = model.partition("/")
     found = opencode(context_with_models(home, OPENCODE))["provider"][provider]["models"][name]
-    assert found["limit"] == {"context": context_tokens, "output": output_tokens}
+    assert found["limit"] == {"context": context_tokens, "output": limit(output_tokens)}
     assert found["modalities"] == {"input": inputs, "output": ("text",)}
     assert found["attachment"] == ("image" in inputs)
 
@@ -484,9 +486,9 @@ def test_hermes_speaks_to_each_model_in_its_native_dialect_within_its_cap(home):
     assert {
         name: (one["api_mode"], one["max_output_tokens"]) for name, one in providers.items()
     } == {
-        "dbx-claude": ("anthropic_messages", 32_000),
-        "dbx-gpt": ("codex_responses", 32_000),
-        "dbx": ("chat_completions", 8_192),  # the least of its models
+        "dbx-claude": ("anthropic_messages", limit(32_000)),
+        "dbx-gpt": ("codex_responses", limit(32_000)),
+        "dbx": ("chat_completions", limit(8_192)),  # the least of its models
     }
     assert "databricks-gemini-2-5-pro" in providers["dbx"]["models"]
     described = providers["dbx"]["models"]["databricks-gpt-oss-120b"]
@@ -498,7 +500,120 @@ def test_hermes_asks_for_what_its_main_model_may_give(home):
     context = replace(context_with_models(home, HERMES), model="databricks-gpt-oss-120b")
     (file,) = HERMES.config_files(context)
     assert file.keys["model"]["provider"] == Initial("dbx")
-    assert file.keys["model"]["max_tokens"] == Initial(25_000)
+    assert file.keys["model"]["max_tokens"] == limit(25_000)
+
+
+def limit(tokens: int) -> Initial:
+    return Initial(tokens, keeps_lower=True)
+
+
+# A lower limit in an agent's own file, and where ours would be.
+LOWER_LIMITS = {
+    ".hermes/config.yaml": ("model:\n  max_tokens: 4000\n", "max_tokens: 4000"),
+    ".config/opencode/opencode.json": (
+        '{"provider": {"dbx-claude": {"models": {"databricks-claude-opus-4-7": '
+        '{"limit": {"output": 4000}}}}}}',
+        '"output": 4000',
+    ),
+    ".claude/settings.json": (
+        '{"env": {"CLAUDE_CODE_MAX_OUTPUT_TOKENS": "4000"}}',
+        '"CLAUDE_CODE_MAX_OUTPUT_TOKENS": "4000"',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOWER_LIMITS)
+def test_a_lower_limit_of_output_tokens_of_the_users_own_stays(home, name):
+    text, theirs = LOWER_LIMITS[name]
+    path = home / name
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    for _start in range(2):
+        configure(home)
+        assert theirs in path.read_text()
+    path.write_text(path.read_text().replace("4000", "2000"))
+    configure(home)
+    assert theirs.replace("4000", "2000") in path.read_text()
+
+
+def asking(home: Path, approvals: Approvals, **more: Any) -> dict[str, Any]:
+    """What each agent's settings say on approvals."""
+    configure(home, approvals=approvals, **more)
+    claude = json.loads((home / ".claude/settings.json").read_text())
+    codex = tomllib.loads((home / ".codex/config.toml").read_text())
+    gemini = json.loads((home / ".gemini/settings.json").read_text())
+    hermes = yaml.safe_load((home / ".hermes/config.yaml").read_text())
+    overrides = json.loads(Path(OPENCODE_OVERRIDES.format(home=home), "opencode.json").read_text())
+    policy = home / ".gemini/policies/jupyter_dbx_agents.toml"
+    return {
+        "claude": (
+            claude["permissions"]["defaultMode"],
+            claude.get("skipDangerousModePermissionPrompt"),
+        ),
+        "codex": (codex.get("approval_policy"), codex.get("sandbox_mode")),
+        "gemini": (gemini["general"].get("defaultApprovalMode"), policy.exists()),
+        "opencode": overrides.get("permission"),
+        "hermes": hermes.get("approvals"),
+    }
+
+
+def test_approvals_are_written_in_each_agents_own_words_and_taken_back(home):
+    by_itself = {
+        "claude": ("default", None),
+        "codex": (None, None),
+        "gemini": (None, False),
+        "opencode": None,
+        "hermes": None,
+    }
+    assert asking(home, Approvals.OWN) == by_itself
+    servers = {"docs": {"url": "https://mcp"}}
+    assert asking(home, Approvals.ASK, mcp_servers=servers) == {
+        **by_itself,
+        "codex": ("on-request", "read-only"),
+        "gemini": ("default", False),
+        "opencode": {"edit": "ask", "bash": "ask", "docs_*": "ask"},
+    }
+    edits = asking(home, Approvals.EDITS, mcp_servers=servers)
+    assert edits["claude"] == ("acceptEdits", None)
+    assert edits["gemini"] == ("auto_edit", False)
+    assert edits["opencode"] == {"bash": "ask", "docs_*": "ask"}
+    everything = asking(home, Approvals.EVERYTHING)
+    assert everything["claude"] == ("bypassPermissions", True)
+    assert everything["codex"] == ("never", "danger-full-access")
+    assert everything["gemini"] == (None, True)
+    assert everything["opencode"]["external_directory"] == "allow"
+    assert everything["hermes"] == {"mode": False}
+    assert asking(home, Approvals.OWN) == by_itself
+
+
+def test_the_users_own_approvals_hold_until_others_are_chosen_and_come_back(home):
+    settings = {".codex/config.toml": 'approval_policy = "never"\n'}
+    settings[".hermes/config.yaml"] = "approvals:\n  mode: manual\n"
+    settings[".gemini/settings.json"] = '{"general": {"defaultApprovalMode": "auto_edit"}}'
+    for name, text in settings.items():
+        (home / name).parent.mkdir()
+        (home / name).write_text(text)
+    theirs = asking(home, Approvals.OWN)
+    assert theirs["codex"] == ("never", None)
+    assert theirs["hermes"] == {"mode": "manual"}
+    assert theirs["gemini"] == ("auto_edit", False)
+    assert asking(home, Approvals.ASK)["codex"] == ("on-request", "read-only")
+    assert asking(home, Approvals.OWN) == theirs
+    path = home / ".claude/settings.json"
+    path.write_text(path.read_text().replace('"defaultMode": "default"', '"defaultMode": "plan"'))
+    assert asking(home, Approvals.OWN)["claude"][0] == "plan"
+
+
+def test_what_an_agent_cannot_do_becomes_the_next_stricter_that_it_can(home):
+    context = context_of(home, CODEX)
+    possible = CODEX.approvals(context)
+    assert nearest(Approvals.EDITS, possible) is Approvals.ASK
+    assert nearest(Approvals.ASK, HERMES.approvals(context)) is Approvals.OWN
+    context.own_folder.mkdir()
+    (context.own_folder / "sandbox-fails").touch()  # then it asks for nothing, whatever it is told
+    possible = CODEX.approvals(context)
+    assert nearest(Approvals.ASK, possible) is Approvals.OWN
+    assert "Asks for nothing" in possible[Approvals.OWN]
 
 
 def claude_settings(context: AgentContext) -> dict[str, Any]:

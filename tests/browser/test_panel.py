@@ -171,6 +171,7 @@ def test_a_model_is_chosen_and_an_agent_switched_off_and_on(
     expect(picker).to_have_attribute("title", re.compile(f"^{configured}\n{about}"))
     picker.select_option(other)
     eventually(lambda: app.status()["models"]["claude-code"]["model"] == other)
+    expect(lab.page.get_by_text(f"New sessions of Claude Code use {other}.")).to_be_visible()
     picker.select_option("Default")
     eventually(lambda: app.status()["models"]["claude-code"]["model"] == configured)
     expect(picker.locator("option", has_text="Default")).to_have_count(0)
@@ -181,6 +182,34 @@ def test_a_model_is_chosen_and_an_agent_switched_off_and_on(
     expect(lab.card("Claude Code")).to_have_count(0)
     switch.click()
     expect(lab.card("Claude Code")).to_be_visible()
+
+
+def test_what_agents_ask_before_is_chosen_for_all_and_for_one(lab: LabPage, app: RunningApp):
+    def holds() -> list[str]:
+        return [agent["approvals"]["holds"] for agent in app.status()["agents"]]
+
+    lab.show_panel()
+    agents = lab.section("Agents")
+    everyone, one = agents.get_by_label("Approvals of all agents"), "Approvals of Claude Code"
+    try:
+        everyone.select_option("Edit freely, ask before commands")
+        eventually(lambda: holds() == ["edits", "ask", "edits", "edits", "own"])
+        expect(lab.page.get_by_text("This holds for new sessions")).to_be_visible()
+        # What an agent cannot do is not offered for it, and said.
+        agents.get_by_text("Approvals of each agent").click()
+        expect(agents).to_contain_text("Hermes cannot edit freely, ask before commands.")
+        hermes = agents.get_by_label("Approvals of Hermes").locator("option")
+        expect(hermes).to_have_text(["Its default", "Asks for nothing"])
+        agents.get_by_label(one).select_option("Asks")
+        said = "New sessions of Claude Code: Asks before edits and before commands"
+        expect(lab.page.get_by_text(said)).to_be_visible()
+        agents.get_by_label(one).select_option("As for all agents")
+        eventually(lambda: holds()[0] == "edits")
+        everyone.select_option("As configured")
+        eventually(lambda: set(holds()) == {"own"})
+    finally:
+        app.owner.json("PATCH", "/dbx-agents/api/agents", {"approvals": None})
+        app.owner.json("PATCH", "/dbx-agents/api/agents/claude-code", {"approvals": None})
 
 
 def test_an_agent_that_is_not_there_is_installed_by_a_click(lab: LabPage):

@@ -20,6 +20,7 @@ from tests.support.terminal_client import TerminalClient
 from .test_real_agents import ONCE, READY, command_of, put
 
 API = "/dbx-agents/api/attention"
+AGENTS_API = "/dbx-agents/api/agents"
 # One that reports in its terminal, and one with hooks; the others differ from these in their files.
 # Other tests take the machine meanwhile; alone it is a second.
 SOON = 1 if IS_LONG else 10
@@ -133,6 +134,88 @@ def press(app: RunningApp, terminal: TerminalClient, key: str, *states: str) -> 
         return session(app, terminal).get("state") in states
 
     eventually(is_taken, 60, f"{states} after {key!r}")
+
+
+# A command that no agent takes for one that only reads or for one on files, and edits.
+COMMAND = "run: python3 -m this > made.txt"
+# Codex' sandbox refuses what writes; a model asks to be let out of it.
+ESCALATED = (
+    'tool: exec_command {"cmd": "python3 -m this > made.txt", '
+    '"sandbox_permissions": "require_escalated", "justification": "to write"}'
+)
+# What Hermes asks before by itself.
+DANGEROUS_COMMAND = "run: rm -rf made.txt && touch made.txt"
+EDITS = {
+    "claude-code": 'tool: Write {"file_path": "PATH", "content": "x"}',
+    "gemini-cli": 'tool: write_file {"file_path": "PATH", "content": "x"}',
+}
+# One stands for all; the others differ in their settings.
+ASKING = ["claude-code", *(["codex", "gemini-cli", "opencode", "hermes"] if IS_LONG else [])]
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("agent", ASKING)
+def test_an_agent_asks_before_what_the_owner_chose(app: RunningApp, agent: str):
+    made = app.home / "projects" / "plain" / "made.txt"
+    edit = EDITS.get(agent, "").replace("PATH", str(made)) if IS_LONG else ""
+    app.log_in()
+    possible = app.owner.json("GET", f"{AGENTS_API}/{agent}")["approvals"]["possible"]
+    try:
+        for approvals in ("ask", "edits") if IS_LONG else ("ask",):
+            with chosen(app, agent, approvals, possible) as terminal:
+                if terminal and edit:
+                    does = asks_first if approvals == "ask" else just_does
+                    does(app, terminal, agent, edit, made)
+                if terminal:
+                    asked = ESCALATED if agent == "codex" else COMMAND
+                    asks_first(app, terminal, agent, asked, made)
+        with chosen(app, agent, "everything", possible) as terminal:
+            assert terminal
+            free = DANGEROUS_COMMAND if agent == "hermes" else COMMAND
+            just_does(app, terminal, agent, free, made)
+    finally:
+        app.owner.json("PATCH", AGENTS_API, {"approvals": None})
+
+
+@contextlib.contextmanager
+def chosen(
+    app: RunningApp, agent: str, approvals: str, possible: list[str]
+) -> Iterator[TerminalClient | None]:
+    """A new session after a choice for all agents; None for an agent that says that it cannot."""
+    agents = app.owner.json("PATCH", AGENTS_API, {"approvals": approvals})["agents"]
+    (model,) = (one["approvals"] for one in agents if one["name"] == agent)
+    if approvals not in possible:
+        assert "cannot" in model["note"]
+        yield None
+        return
+    assert (model["holds"], model["note"]) == (approvals, "")
+    with screen(app, agent) as terminal:
+        yield terminal
+
+
+def asks_first(
+    app: RunningApp, terminal: TerminalClient, agent: str, question: str, made: Path
+) -> None:
+    """An agent asks before it makes a file, and makes it when it may."""
+    made.unlink(missing_ok=True)
+    ask(app, terminal, agent, question)
+    until(app, terminal, "permission", seconds=180)
+    terminal.expect(ASKS[agent], 30)
+    assert not made.exists()
+    time.sleep(1)  # some take no key in their first moment, lest it was for the prompt
+    terminal.type("\r")
+    until(app, terminal, "done", seconds=180)
+    eventually(made.exists, 30, "what was allowed")  # Codex does not wait for a slow command
+
+
+def just_does(
+    app: RunningApp, terminal: TerminalClient, agent: str, question: str, made: Path
+) -> None:
+    """An agent makes a file, and asks for nothing."""
+    made.unlink(missing_ok=True)
+    ask(app, terminal, agent, question)
+    until(app, terminal, "done", seconds=180)
+    eventually(made.exists, 30, "what needs no question")
 
 
 def is_open(app: RunningApp, agent: str) -> bool:

@@ -199,3 +199,56 @@ def test_a_gateway_that_dies_costs_no_call_and_comes_back_each_with_its_reason(
     # The next routine look, a second later, gives the reason of any other gateway again.
     assert "did not answer for a while" in own_app.log.read_text()
     assert ask_claude(own_app).status_code == 200
+
+
+def test_a_check_of_an_agents_model_is_a_call_that_counts_nowhere(own_app: RunningApp):
+    before, number = own_app.status()["usage"], len(own_app.calls())
+    answer = own_app.owner.json("POST", "/dbx-agents/api/agents/claude-code/check")
+    (model,) = (check for check in answer["checks"] if check["name"] == "model")
+    assert model["state"] == "ok"
+    assert len(own_app.calls()) > number
+    assert own_app.status()["usage"] == before
+
+
+AGENTS_COMMAND = "jupyter dbx-agents agents"
+
+
+def test_the_command_line_chooses_models_and_approvals_by_commands_names(own_app: RunningApp):
+    with own_app.owner.terminal() as terminal:
+        try:
+            said = terminal.run(f"{AGENTS_COMMAND} model codex databricks-gpt-5-4")
+            assert "New sessions of Codex use databricks-gpt-5-4." in said
+            said = terminal.run(f"{AGENTS_COMMAND} approvals edits")
+            assert re.search(r"claude-code +edits +Edits the project's files", said)
+            assert re.search(r"codex +(ask|own) +Codex cannot edit freely, ask before comm", said)
+            said = terminal.run(f"{AGENTS_COMMAND} approvals claude everything")
+            assert re.search(r"claude-code +everything +Asks for nothing\.", said)
+            code, said = terminal.run_any(f"{AGENTS_COMMAND} approvals codex edits")
+            assert code == 1
+            assert "Codex cannot edit freely, ask before commands. Use one of own, " in said
+            code, said = terminal.run_any(f"{AGENTS_COMMAND} approvals sometimes")
+            assert code == 1
+            assert "“sometimes” is not a kind of approvals. Use own (" in said
+            status = terminal.run("jupyter dbx-agents status")
+        finally:
+            for agent in ("codex", "claude-code"):
+                patch = {"model": None, "approvals": None}
+                own_app.owner.json("PATCH", f"/dbx-agents/api/agents/{agent}", patch)
+            everyone = own_app.owner.json("PATCH", "/dbx-agents/api/agents", {"approvals": None})
+    assert {one["approvals"]["holds"] for one in everyone["agents"]} == {"own"}
+    assert "codex: databricks-gpt-5-4, window" in status
+    assert re.search(r"Agents +Claude Code: on, not installed\. Asks for nothing\.", status)
+
+
+def test_the_command_of_an_agent_that_is_off_says_so_unless_there_is_another(own_app: RunningApp):
+    with own_app.owner.terminal() as terminal:
+        try:
+            assert "Disabled hermes" in terminal.run(f"{AGENTS_COMMAND} disable hermes")
+            code, said = terminal.run_any("hermes --version")
+            hint = "Turn it on: jupyter dbx-agents agents enable hermes"
+            assert (code, said.strip()) == (127, f"Hermes is switched off. {hint}")
+            terminal.run("mkdir own && ln -s /bin/echo own/hermes")
+            assert "from mine" in terminal.run('PATH="$PATH:$PWD/own" hermes from mine')
+        finally:
+            own_app.owner.json("PATCH", "/dbx-agents/api/agents/hermes", {"enabled": None})
+        assert "not found" in terminal.run_any("hermes")[1]

@@ -261,7 +261,8 @@ def test_switching_all_agents_off_gives_the_user_back_their_files_and_on_again_w
             assert not [secret for secret in secrets if secret in path.read_text()], name
         with app.owner.terminal() as terminal:
             for agent in AGENTS:
-                assert terminal.run_any(f"command -v {agent.command}")[0] != 0
+                code, said = terminal.run_any(f"{agent.command} --version")
+                assert (code, "is switched off" in said) == (127, True)
     finally:
         for agent in AGENTS:
             app.owner.json("PATCH", f"{API}/{agent.name}", {"enabled": None})

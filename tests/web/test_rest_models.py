@@ -13,9 +13,10 @@ import jupyter_dbx_agents
 from jupyter_dbx_agents.agents.attention.attention import SessionState
 from jupyter_dbx_agents.agents.attention.states import State
 from jupyter_dbx_agents.agents.checks import Check
+from jupyter_dbx_agents.agents.choices import Approvals, ApprovalsStatus
 from jupyter_dbx_agents.agents.databricks.tools import ToolsStatus
 from jupyter_dbx_agents.agents.mcp.servers import McpServerModel
-from jupyter_dbx_agents.agents.roster import AgentStatus
+from jupyter_dbx_agents.agents.roster import AgentStatus, CommonApprovals
 from jupyter_dbx_agents.app import ServerStatus
 from jupyter_dbx_agents.broker.ledger import UsageStatus
 from jupyter_dbx_agents.git_sync import Forgotten, Restorable, Restored
@@ -31,10 +32,14 @@ from jupyter_dbx_agents.lifecycle.sessions import TerminalStatus
 from jupyter_dbx_agents.models import ModelReport
 from jupyter_dbx_agents.pat.rotator import PatStatus
 from jupyter_dbx_agents.pat.sign_in import SignInAttempt
-from jupyter_dbx_agents.web.operations import ErrorReply
+from jupyter_dbx_agents.web.operations import AgentsReply, ErrorReply
 
 MODELS: dict[str, Any] = {
     "Agent": AgentStatus,
+    "AgentApprovals": ApprovalsStatus,
+    "Agents": AgentsReply,
+    "Approvals": Approvals,
+    "CommonApprovals": CommonApprovals,
     "DatabricksTools": ToolsStatus,
     "AgentSession": SessionState,
     "Continuity": ContinuityStatus,

@@ -36,6 +36,19 @@ Progress = Callable[[float | None, str], None]
 PROGRESS_INTERVAL_SECONDS = 0.5
 MARKER = "installed.json"
 PARTIAL = ".partial-"
+# What takes the place of the command of an agent that is off, unless there is another one.
+_NOTE = """\
+#!/bin/sh
+IFS=:
+for folder in $PATH; do
+    program=$folder/{command}
+    if [ -f "$program" ] && [ -x "$program" ] && ! [ "$program" -ef "$0" ]; then
+        exec "$program" "$@"
+    fi
+done
+echo "{title} is switched off. Turn it on: jupyter dbx-agents agents enable {name}" >&2
+exit 127
+"""
 
 
 @dataclass(frozen=True)
@@ -175,9 +188,10 @@ class AgentInstaller(LoggingConfigurable):
         Return a remark for the user, '' for none; raises InstallError.
         """
         found = self.installed(agent)
-        if found is None:
-            return ""
         link = self._link_path(agent)
+        if found is None:
+            remove_link(link, self._note_path(agent))
+            return ""
         try:
             if point_link(link, found.program, self._root):
                 return ""
@@ -193,6 +207,15 @@ class AgentInstaller(LoggingConfigurable):
         """Remove the command's link; the program stays on the disk."""
         remove_link(self._link_path(agent), self._root)
 
+    def link_note(self, agent: Installable) -> None:
+        """Link the command of an agent that is off to what says so.  Raises OSError."""
+        note, link = self._note_path(agent), self._link_path(agent)
+        text = _NOTE.format(command=agent.command, title=agent.title, name=agent.name)
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(text, encoding="utf-8")
+        note.chmod(0o755)
+        point_link(link, note, self._root)
+
     async def remove(self, agent: Installable) -> None:
         """Remove the command's link, and the program unless it is running."""
         self.unlink(agent)
@@ -206,6 +229,9 @@ class AgentInstaller(LoggingConfigurable):
 
     def _link_path(self, agent: Installable) -> Path:
         return self._home / ".local" / "bin" / agent.command
+
+    def _note_path(self, agent: Installable) -> Path:
+        return self._folder(agent) / "switched-off"
 
     def _delete_unused(self, agent: Installable, wanted: Path | None) -> None:
         """Delete leftovers and old versions; beside a wanted one, the newest other one stays.

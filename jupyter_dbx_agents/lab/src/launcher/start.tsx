@@ -100,17 +100,33 @@ function AgentCard(props: AgentCardProps): React.ReactElement {
   const isOff = Boolean(prompt) && agent.takes_prompt === false;
   const install = installOf(status, agent.name);
   const lines = isReady(agent)
-    ? [shortModel(model), isOff ? trans.__('takes no first prompt') : '']
+    ? [shortModel(model), isOff ? trans.__('takes no first prompt') : asksText(agent, trans)]
     : [trans.__('not installed yet'), install && progressText(install, trans)];
   return (
     <Card
       category="Agents"
       icon={agentIcon(agent.name, agent.title)}
-      title={`${trans.__('Start %1 in %2', agent.title, shown(folder))}\n${model}`.trim()}
+      title={[trans.__('Start %1 in %2', agent.title, shown(folder)), model, agent.approvals?.text]
+        .filter(Boolean)
+        .join('\n')}
       label={agent.title}
       lines={lines}
       isOff={isOff}
       onClick={() => startAgent(agent.name, prompt)}
     />
   );
+}
+
+/** Return in a word or two what an agent asks before; its title says it in full. */
+function asksText({ approvals }: Agent, trans: TranslationBundle): string {
+  switch (approvals?.holds) {
+    case 'ask':
+      return trans.__('asks');
+    case 'edits':
+      return trans.__('edits freely');
+    case 'everything':
+      return trans.__('asks for nothing');
+    default:
+      return '';
+  }
 }

@@ -7,9 +7,19 @@ import type { CommandRegistry } from '@lumino/commands';
 import { doingOf } from '../attention/needs';
 import { errorText, request } from '../server/requests';
 import { ENTER_TOKEN, startCommand } from '../status/commands';
-import type { AgentSession, Forgotten, Pat, Restorable, Restored, Status } from '../status/model';
+import type {
+  Agent,
+  AgentSession,
+  Forgotten,
+  Pat,
+  Restorable,
+  Restored,
+  Status
+} from '../status/model';
 import { nameOf, sessionIn } from '../status/names';
 import type { IStatusStore } from '../status/store';
+
+type AgentChange = { enabled?: boolean; model?: string | null; approvals?: string | null };
 
 export class Actions {
   constructor(
@@ -89,12 +99,36 @@ export class Actions {
     );
   }
 
-  /** Enable or disable an agent, or choose its model; null is the configured one. */
-  changeAgent(name: string, change: { enabled?: boolean; model?: string | null }): void {
+  /**
+   * Enable or disable an agent, or choose its model or its approvals; null is as configured.
+   *
+   * Running sessions keep what they were started with, and the owner is told so.
+   */
+  changeAgent(name: string, change: AgentChange): void {
     this._run(async () => {
-      await request(`agents/${encodeURIComponent(name)}`, 'PATCH', change);
+      const path = `agents/${encodeURIComponent(name)}`;
+      const agent = await request<Partial<Agent>>(path, 'PATCH', change);
       await this._store.refresh();
+      const title = agent.title ?? name;
+      if ('model' in change) {
+        this._say(this._trans.__('New sessions of %1 use %2.', title, agent.model ?? ''));
+      } else if ('approvals' in change) {
+        this._say(`${this._trans.__('New sessions of %1:', title)} ${agent.approvals?.text ?? ''}`);
+      }
     });
+  }
+
+  /** Choose what all agents ask before, for which nothing else is chosen; null is as configured. */
+  changeAllApprovals(approvals: string | null): void {
+    this._run(async () => {
+      await request('agents', 'PATCH', { approvals });
+      await this._store.refresh();
+      this._say(this._trans.__('This holds for new sessions; running ones are not changed.'));
+    });
+  }
+
+  private _say(text: string): void {
+    Notification.info(text, { autoClose: 5000 });
   }
 
   install(agent: string): void {

@@ -26,7 +26,7 @@ export function Projects({ store, actions, trans }: Context): React.ReactElement
           <ProjectLine key={project.name} project={project} actions={actions} trans={trans} />
         ))}
       </ul>
-      <OnlyInWorkspace actions={actions} trans={trans} />
+      <OnlyInWorkspace here={projects} actions={actions} trans={trans} />
     </Section>
   );
 }
@@ -126,14 +126,18 @@ function Return(props: { name: string; then?: () => void } & Part): React.ReactE
 }
 
 /** Projects that are only in the workspace; found on a click, since it takes a search there. */
-function OnlyInWorkspace({ actions, trans }: Part): React.ReactElement {
+function OnlyInWorkspace({ here, actions, trans }: Part & { here: Project[] }): React.ReactElement {
   const [found, setFound] = React.useState<Restorable[] | null>(null);
   const find = () => actions.findRestorable(setFound);
+  // A deleted one has a line of its own.
+  const others = found?.filter(({ name }) => !here.some(project => project.name === name));
   return (
     <>
-      {found?.length === 0 && <p>{trans.__('Every project in your workspace is already here.')}</p>}
+      {found?.length === 0 && (
+        <p>{trans.__('Every project in your workspace is already here.')}</p>
+      )}
       <ul>
-        {found?.map(({ name, note }) => (
+        {others?.map(({ name, note }) => (
           <li key={name}>
             <div className="jp-DbxAgents-line">
               <Name name={name} />

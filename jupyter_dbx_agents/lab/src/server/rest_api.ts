@@ -301,9 +301,7 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": {
-                            agents: components["schemas"]["Agent"][];
-                        };
+                        "application/json": components["schemas"]["Agents"];
                     };
                 };
             };
@@ -313,7 +311,41 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change what all agents ask before
+         * @description It holds for new sessions of the agents for which nothing else is chosen.  An agent that cannot do
+         *     it does the next stricter that it can; `approvals` of each says what holds.  null restores the
+         *     configured default.
+         */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @enum {string|null} */
+                        approvals: "own" | "ask" | "edits" | "everything" | null;
+                    };
+                };
+            };
+            responses: {
+                /** @description The agents after the request */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Agents"];
+                    };
+                };
+                400: components["responses"]["Error"];
+                409: components["responses"]["Error"];
+            };
+        };
         trace?: never;
     };
     "/dbx-agents/api/agents/{name}": {
@@ -386,6 +418,11 @@ export interface paths {
                     "application/json": {
                         enabled?: boolean | null;
                         model?: string | null;
+                        /**
+                         * @description One of `approvals.possible`, for new sessions
+                         * @enum {string|null}
+                         */
+                        approvals?: "own" | "ask" | "edits" | "everything" | null;
                         mcp_servers?: {
                             [key: string]: {
                                 url?: string;
@@ -1821,6 +1858,38 @@ export interface components {
             message: string;
             hint: string;
         };
+        Agents: {
+            agents: components["schemas"]["Agent"][];
+            approvals: components["schemas"]["CommonApprovals"];
+        };
+        /**
+         * @description What an agent asks its user before: its own default, edits and commands, commands only, nothing
+         * @enum {string}
+         */
+        Approvals: "own" | "ask" | "edits" | "everything";
+        /** @description What all agents ask before for which nothing else is chosen */
+        CommonApprovals: {
+            holds: components["schemas"]["Approvals"];
+            /**
+             * @description The owner's choice, null for the configured default
+             * @enum {string|null}
+             */
+            chosen: "own" | "ask" | "edits" | "everything" | null;
+        };
+        /** @description What an agent asks before */
+        AgentApprovals: {
+            holds: components["schemas"]["Approvals"];
+            /**
+             * @description The owner's choice for this agent, null for that for all agents
+             * @enum {string|null}
+             */
+            chosen: "own" | "ask" | "edits" | "everything" | null;
+            possible: components["schemas"]["Approvals"][];
+            /** @description What it does in new sessions */
+            text: string;
+            /** @description Why that is not what was chosen, '' if it is */
+            note: string;
+        };
         Agent: {
             name: string;
             title: string;
@@ -1837,6 +1906,7 @@ export interface components {
             model_is_chosen: boolean;
             /** @description Whether it can be started with a first prompt */
             takes_prompt: boolean;
+            approvals: components["schemas"]["AgentApprovals"];
             /** @description Only the names of headers and env are shown, and nothing that may be a secret */
             mcp_servers: {
                 [key: string]: {
@@ -2075,6 +2145,7 @@ export interface components {
                 message: string;
             };
             agents: components["schemas"]["Agent"][];
+            approvals: components["schemas"]["CommonApprovals"];
             mcp: components["schemas"]["McpServer"][];
             databricks: components["schemas"]["DatabricksTools"];
             /** @description What needs the owner first, then the latest */
@@ -2196,6 +2267,10 @@ export type ForgottenHome = components['schemas']['ForgottenHome'];
 export type Conversations = components['schemas']['Conversations'];
 export type Conversation = components['schemas']['Conversation'];
 export type Error = components['schemas']['Error'];
+export type Agents = components['schemas']['Agents'];
+export type Approvals = components['schemas']['Approvals'];
+export type CommonApprovals = components['schemas']['CommonApprovals'];
+export type AgentApprovals = components['schemas']['AgentApprovals'];
 export type Agent = components['schemas']['Agent'];
 export type McpServer = components['schemas']['McpServer'];
 export type Checks = components['schemas']['Checks'];

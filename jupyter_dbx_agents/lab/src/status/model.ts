@@ -64,6 +64,7 @@ export interface Status
   pat?: Pat;
   startup?: Task[];
   agents?: Agent[];
+  approvals?: Partial<Rest.CommonApprovals>;
   mcp?: McpServer[];
   databricks?: DatabricksTools;
   attention?: AgentSession[];
@@ -209,6 +210,7 @@ const hasTexts =
 const PARTS: Record<string, Shape> = {
   pat: hasTexts('state'),
   gateway: hasTexts('kind'),
+  approvals: hasTexts('holds'),
   server: hasTexts('state'),
   models: hasTexts(),
   databricks: value => hasTexts()(value) && hasTexts('version')((value as DatabricksTools).cli),

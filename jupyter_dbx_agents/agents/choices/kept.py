@@ -13,10 +13,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..config_files import atomic
-from ..config_files.managed import STATE_FOLDER
-from ..errors import ConfigFileError, RequestError
-from ..models import without_window_mark
+from ...config_files import atomic
+from ...config_files.managed import STATE_FOLDER
+from ...errors import ConfigFileError, RequestError
+from ...models import without_window_mark
+from .approvals import Approvals, checked_approvals
+
+# Under which the choices for all agents are kept.
+ALL = "all"
 
 # As endpoints, Unity Catalog models and their versions are named; it becomes part of URLs.
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
@@ -43,19 +47,26 @@ class Choice:
     enabled: bool | None = None
     model: str | None = None
     mcp_servers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    approvals: Approvals | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object of it."""
         servers = {name: dict(server) for name, server in self.mcp_servers.items()}
-        return {"enabled": self.enabled, "model": self.model, "mcp_servers": servers}
+        return {
+            "enabled": self.enabled,
+            "model": self.model,
+            "mcp_servers": servers,
+            "approvals": self.approvals,
+        }
 
 
 def changed(choice: Choice, patch: Mapping[str, Any]) -> Choice:
     """Return a choice with a JSON merge patch (RFC 7396) applied; raises RequestError."""
-    unknown = sorted(set(patch) - {"enabled", "model", "mcp_servers"})
+    unknown = sorted(set(patch) - {"enabled", "model", "mcp_servers", "approvals"})
     if unknown:
         raise RequestError(
-            f"“{unknown[0]}” is not a setting of agents.", "Set enabled, model or mcp_servers."
+            f"“{unknown[0]}” is not a setting of agents.",
+            "Set enabled, model, mcp_servers or approvals.",
         )
     return checked(_merge_patch(choice.to_json(), patch))
 
@@ -74,9 +85,8 @@ def checked(values: Mapping[str, Any]) -> Choice:
     servers = values.get("mcp_servers", {})
     if not isinstance(servers, Mapping):
         raise RequestError("“mcp_servers” is not an object.", _SERVER_HINT)
-    return Choice(
-        enabled, model, {name: checked_server(name, one) for name, one in servers.items()}
-    )
+    kept = {name: checked_server(name, one) for name, one in servers.items()}
+    return Choice(enabled, model, kept, checked_approvals(values.get("approvals")))
 
 
 class Choices:
@@ -101,7 +111,7 @@ class Choices:
             self.problem = error
 
     def of(self, agent: str) -> Choice:
-        """Return the choices for an agent."""
+        """Return the choices for an agent, or for ``ALL``."""
         return self._by_agent.get(agent, Choice())
 
     def keep(self, agent: str, choice: Choice) -> None:
