@@ -206,7 +206,6 @@ function habits(trans: TranslationBundle): Words {
 /** The choice for all agents, what some of them cannot do of it, and, folded, those for each. */
 function Approvals({ store, actions, trans }: Context): React.ReactElement | null {
   const { approvals, agents = [] } = store.status;
-  const [isOpen, setOpen] = React.useState(false);
   if (!approvals?.holds) {
     return null;
   }
@@ -231,13 +230,12 @@ function Approvals({ store, actions, trans }: Context): React.ReactElement | nul
           <Message key={name} message={approvals.note} hint={approvals.text} />
         ) : null
       )}
-      <details onToggle={event => setOpen(event.currentTarget.open)}>
+      <details>
         <summary>{trans.__('Approvals of each agent')}</summary>
         <ul>
-          {isOpen &&
-            enabled.map(agent => (
-              <AgentApprovals key={agent.name} agent={agent} actions={actions} trans={trans} />
-            ))}
+          {enabled.map(agent => (
+            <AgentApprovals key={agent.name} agent={agent} actions={actions} trans={trans} />
+          ))}
         </ul>
       </details>
     </>

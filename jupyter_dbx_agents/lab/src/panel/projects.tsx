@@ -133,9 +133,7 @@ function OnlyInWorkspace({ here, actions, trans }: Part & { here: Project[] }): 
   const others = found?.filter(({ name }) => !here.some(project => project.name === name));
   return (
     <>
-      {found?.length === 0 && (
-        <p>{trans.__('Every project in your workspace is already here.')}</p>
-      )}
+      {found?.length === 0 && <p>{trans.__('Every project in your workspace is already here.')}</p>}
       <ul>
         {others?.map(({ name, note }) => (
           <li key={name}>
