@@ -104,7 +104,7 @@ function AgentLine(
         {agent.enabled !== false && <Model {...{ agent, report, actions, trans }} />}
         {props.isInstallable ? (
           <Button
-            label={trans.__('Install')}
+            label="⤓"
             name={trans.__('Install %1', agent.title)}
             onClick={() => actions.install(agent.name)}
           />

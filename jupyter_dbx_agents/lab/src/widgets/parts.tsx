@@ -87,6 +87,7 @@ export function Button(props: {
       type="button"
       className="jp-mod-styled"
       aria-label={props.name}
+      title={props.name}
       disabled={props.disabled}
       onClick={props.onClick}
     >
