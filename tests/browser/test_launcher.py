@@ -76,7 +76,7 @@ def test_what_runs_is_on_top_and_a_click_goes_there_also_in_a_second_window(
         expect(card).to_contain_text(re.compile(r"\d+ (s|min)"))
         expect(card).to_contain_text("rm -rf build")
         first = page.launcher.locator("button").first
-        expect(first).to_contain_text("Claude Code in projects")
+        expect(first).to_contain_text("projects · Claude Code")
         card.click()
         page.until_screen("said permission rm -rf build")
     until_replaced(new_lab)  # the tab is new there, and takes the launcher's place
