@@ -12,8 +12,17 @@ test('each folder is offered once: those that are given, then projects, the late
     { name: 'gone', state: 'gone', folder: '/p/gone', synced_at: '2026-03-01' },
     { name: 'unfit', state: 'unfit', folder: '' }
   ];
-  assert.deepEqual(foldersOf({ projects }, '/p', null, '/p/old'), ['/p', '/p/old', '/p/new']);
-  assert.deepEqual(foldersOf({}, '/x', '/p', '/p'), ['/x', '/p']);
+  assert.deepEqual(foldersOf({ projects }, '/p', '/p', null), ['/p', '/p/new', '/p/old']);
+  assert.deepEqual(foldersOf({}, '/p', '/x', '/p'), ['/x', '/p']);
+});
+
+test('a choice leaves the order as it is, so that arrow keys reach each folder', () => {
+  const projects = [{ name: 'one', state: 'synced', folder: '/p/one' }];
+  const before = foldersOf({ projects }, '/b', '/b', '/p');
+  for (const chosen of before) {
+    assert.deepEqual(foldersOf({ projects }, chosen, '/b', '/p'), before);
+  }
+  assert.deepEqual(foldersOf({ projects }, '/new', '/b', '/p'), [...before, '/new']);
 });
 
 test('the last row has the order of the launcher that it is taken from', () => {

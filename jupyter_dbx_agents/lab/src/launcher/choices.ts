@@ -8,12 +8,17 @@ export type Item = ILauncher.IItemOptions;
 // Those of JupyterLab's own launcher.
 const RANKS: Record<string, number> = { Notebook: 0, Console: 20, Other: 100, '': 100 };
 
-/** Return the folders to choose from, each once: given ones first, then the projects, latest first. */
-export function foldersOf(status: Status, ...given: (string | null)[]): string[] {
+/**
+ * Return the folders to choose from, each once: given ones first, then the projects, latest first.
+ *
+ * The chosen one is at the end unless it is among them: the order stays as it is while the owner goes
+ * through the list by arrow keys.
+ */
+export function foldersOf(status: Status, chosen: string, ...given: (string | null)[]): string[] {
   const projects = recentProjects(status, Number.POSITIVE_INFINITY)
     .filter(({ state }) => state !== 'gone')
     .map(({ folder }) => folder);
-  return [...new Set([...given, ...projects])].filter(folder => typeof folder === 'string');
+  return [...new Set([...given, ...projects, chosen])].filter(folder => typeof folder === 'string');
 }
 
 /** Return the items by category, as JupyterLab ranks them. */

@@ -87,12 +87,12 @@ function RunningHere({ app, store, trans, clicks }: View): React.ReactElement {
 
 function StartHere(view: View): React.ReactElement {
   const { app, store, launcher, trans, clicks, folder, choose } = view;
-  const offered = [folder, browsedFolder(launcher.cwd), projectsFolder()];
+  const offered = [browsedFolder(launcher.cwd), projectsFolder()];
   return (
     <Start
       status={store.status}
       agents={enabledAgents(store)}
-      folders={foldersOf(store.status, ...offered)}
+      folders={foldersOf(store.status, folder, ...offered)}
       folder={folder}
       hasTerminals={app.commands.hasCommand('terminal:create-new')}
       trans={trans}
