@@ -144,7 +144,7 @@ def test_the_keyboard_goes_through_it_as_the_eye_does_and_agents_have_one_order_
     expect(hermes).to_be_enabled()
     lab.launcher.get_by_label("First prompt").fill("fix it")
     expect(hermes).to_be_disabled()
-    expect(hermes).to_contain_text("takes no first prompt")
+    expect(hermes).to_contain_text("doesn't accept a first prompt")
     expect(lab.card("Codex")).to_be_enabled()
 
     lab.command("apputils:activate-command-palette")

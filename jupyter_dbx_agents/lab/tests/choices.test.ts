@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { TranslationBundle } from '@jupyterlab/translation';
 import { foldersOf, inOrder, labelOf } from '../src/launcher/choices';
 import { shortModel } from '../src/text';
 
+const LAB = { __: (text: string) => text } as TranslationBundle;
 const KERNEL = { command: 'notebook:create-new', category: 'Notebook', kernelIconUrl: '/k.png' };
 
 test('each folder is offered once: those that are given, then projects, the latest first', () => {
@@ -37,7 +39,7 @@ test('the last row has the order of the launcher that it is taken from', () => {
     KERNEL
   ];
   assert.deepEqual(
-    inOrder(items).map(({ command }) => command),
+    inOrder(items, LAB).map(({ command }) => command),
     [
       'notebook:create-new',
       'early',
@@ -51,10 +53,29 @@ test('the last row has the order of the launcher that it is taken from', () => {
   );
 });
 
+test('categories keep their places in another language, and stay together at the same one', () => {
+  const french = {
+    __: (text: string) => (text === 'Other' ? 'Autres' : text)
+  } as TranslationBundle;
+  const items = [
+    { command: 'b1', category: 'B' },
+    { command: 'a1', category: 'A', rank: 9 },
+    { command: 'b2', category: 'B', rank: 1 },
+    { command: 'text', category: 'Autres' },
+    { command: 'none' }
+  ];
+  assert.deepEqual(
+    inOrder(items, french).map(({ command }) => command),
+    ['text', 'none', 'a1', 'b2', 'b1']
+  );
+});
+
 test('a kernel is named after what it opens, and by its own name only if there are more', () => {
   const other = { ...KERNEL, args: { kernel: 'r' } };
   assert.equal(labelOf(KERNEL, 'Python 3', [KERNEL]), 'Notebook');
   assert.equal(labelOf(other, 'R', [KERNEL, other]), 'Notebook: R');
+  const plain = { command: 'notebook:create-new', category: 'Notebook', metadata: { kernel: {} } };
+  assert.equal(labelOf(plain, 'Julia', [plain]), 'Notebook'); // it has no icon
   const text = { command: 'fileeditor:create-new', category: 'Other' };
   assert.equal(labelOf(text, 'Text File', [KERNEL, text]), 'Text File');
 });

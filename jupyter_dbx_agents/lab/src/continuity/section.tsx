@@ -64,7 +64,7 @@ export function Continuity({ store, kept: actions, trans }: Props): React.ReactE
       {continuity.keeps === 'all' && (
         <Dotfiles
           names={continuity.dotfiles ?? []}
-          onChange={names => actions.nameDotfiles(names)}
+          onChange={(names, then) => actions.nameDotfiles(names, then)}
           trans={trans}
         />
       )}
