@@ -150,7 +150,9 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
 def _permissions(context: AgentContext) -> dict[str, Any]:
     """Return what it asks before; of what it is not told, it asks for nothing in a project.
 
-    The modes that only plan and explore deny edits, which would else become a question there.
+    An agent's rules come after those of all, so that they are set for each of its own agents: else
+    a project's file could allow them everything.  Those that only plan and explore deny edits,
+    which would else become a question there.
     """
     match context.approvals:
         case Approvals.EVERYTHING:
@@ -160,15 +162,15 @@ def _permissions(context: AgentContext) -> dict[str, Any]:
             }
         case Approvals.ASK | Approvals.EDITS:
             tools = {f"{name}_*": "ask" for name in context.mcp_servers}
-            if context.approvals is Approvals.EDITS:
-                return {"permission": {"bash": "ask", **tools}}
+            edits = {"edit": "ask"} if context.approvals is Approvals.ASK else {}
+            asks: dict[str, Any] = {**edits, "bash": "ask", **tools}
             plans = {"*": "deny", ".opencode/plans/*.md": "allow"}
+            own = {"build": asks, "general": asks, "plan": {**asks, "edit": plans}}
+            own["explore"] = {**asks, "edit": "deny"}
             return {
-                "permission": {"edit": "ask", "bash": "ask", **tools},
-                "agent": {
-                    "plan": {"permission": {"edit": plans}},
-                    "explore": {"permission": {"edit": "deny"}},
-                },
+                "default_agent": "build",
+                "permission": asks,
+                "agent": {name: {"permission": rules} for name, rules in own.items()},
             }
     return {}
 

@@ -45,6 +45,7 @@ class AgentPaths:
     ``after_turn`` is the command that agents run after each turn, '' for none; ``reporter`` the one
     by which their hooks report what they are doing.  ``facts`` returns what agents are told of the
     workspace.  ``mcp_servers`` returns those that all agents are offered, for one with this secret.
+    Before ``may_write`` nothing is written: merely installed, the extension leaves the home alone.
     """
 
     home: Path
@@ -56,6 +57,7 @@ class AgentPaths:
     facts: Callable[[], str] = str
     reporter: tuple[str, ...] = ()
     mcp_servers: Callable[[Secret], Mapping[str, Mapping[str, Any]]] = lambda _capability: {}
+    may_write: Callable[[], bool] = lambda: True
 
 
 class McpServerStatus(TypedDict, total=False):
@@ -203,6 +205,8 @@ class AgentRoster(LoggingConfigurable):
         context, wanted = self._context(agent), self._wanted_approvals(agent)
         possible, holds = agent.approvals(context), context.approvals
         note = f"{agent.title} cannot {wanted.meaning}."
+        if holds is Approvals.OWN:
+            note += " Its own default holds, which may ask for less."
         return {
             "holds": holds,
             "chosen": self._choices.of(agent.name).approvals,
@@ -215,9 +219,14 @@ class AgentRoster(LoggingConfigurable):
         return self._choices.of(agent.name).approvals or self.common_approvals()["holds"]
 
     def common_approvals(self) -> CommonApprovals:
-        """Return the REST model of what all agents ask before."""
+        """Return the REST model of what all agents ask before.
+
+        The strictest if it cannot be read what was chosen: nobody asked for less.
+        """
         chosen = self._choices.of(ALL).approvals
-        return {"holds": chosen or Approvals(self.approvals), "chosen": chosen}
+        is_lost = chosen is None and self._choices.problem is not None
+        configured = Approvals.ASK if is_lost else Approvals(self.approvals)
+        return {"holds": chosen or configured, "chosen": chosen}
 
     def _model_problem(self, agent: Agent) -> DbxAgentsError | None:
         """Return what is wrong with a chosen model.
@@ -259,7 +268,8 @@ class AgentRoster(LoggingConfigurable):
         """
         async with self._writing:
             self._git_roots = self._paths.repositories()
-            for agent in AGENTS if agents is None else agents:
+            chosen = AGENTS if agents is None else agents
+            for agent in chosen if self._paths.may_write() else ():
                 await asyncio.to_thread(self._write, agent, model_is_new)
         self.on_change.notify()
         if self._problems:
@@ -426,12 +436,23 @@ class AgentRoster(LoggingConfigurable):
         await self._prepare(agent)
         with contextlib.suppress(DbxAgentsError):  # it is in the REST model that is returned
             await self.write_files([agent], model_is_new="model" in patch)
+        if "approvals" in patch:
+            self._log_approvals(agent.title, choice.approvals)
         with self._recording_problem(agent):
-            if self.is_enabled(agent):
-                self.installer.link(agent)
-            else:
-                self.installer.link_note(agent)
+            self._link(agent)
         return self.model(name)
+
+    def _link(self, agent: Agent) -> None:
+        if not self._paths.may_write():
+            return
+        if self.is_enabled(agent):
+            self.installer.link(agent)
+        else:
+            self.installer.link_note(agent)
+
+    def _log_approvals(self, whose: str, chosen: Approvals | None) -> None:
+        """Leave a trace: a program in a terminal can choose them as well."""
+        self.log.warning("Approvals of %s: %s", whose, chosen or "as configured")
 
     def _check_approvals(self, agent: Agent, chosen: Approvals | None) -> None:
         possible = agent.approvals(self._context(agent))
@@ -451,6 +472,7 @@ class AgentRoster(LoggingConfigurable):
         async with self._choosing:
             choice = changed(self._choices.of(ALL), patch)
             await asyncio.to_thread(self._choices.keep, ALL, choice)
+        self._log_approvals("all agents", choice.approvals)
         await self.rewrite()
         return self.status()
 
@@ -459,7 +481,7 @@ class AgentRoster(LoggingConfigurable):
         await self.change(name, {"enabled": False})
         await self.installer.remove(self.agent(name))
         with self._recording_problem(self.agent(name)):
-            self.installer.link_note(self.agent(name))
+            self._link(self.agent(name))
         self.on_change.notify()
         return self.model(name)
 

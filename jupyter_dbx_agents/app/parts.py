@@ -172,6 +172,7 @@ class Parts:
             after_turn=shlex.join(isolated_call("cli.trace_hook")) if self.tracer.enabled else "",
             facts=lambda: self.facts.text,
             reporter=REPORTER,
+            may_write=lambda: self.may_write_home,
         )
         agents = AgentRoster(paths, self.models, self.files, parent=self._app)
         agents.on_change.append(lambda: self.emit("agents", agents.status()))

@@ -124,6 +124,7 @@ class GitSync(LoggingConfigurable):
         self._environment = git_environment(home)
         self._background = BackgroundTasks(self.log)
         self._restoring = asyncio.Lock()
+        self._is_started = False
         self._notified_at = 0.0
         self._notification: asyncio.TimerHandle | None = None
         self._retry_seconds = (self.first_retry_seconds, self.most_retry_seconds)
@@ -181,6 +182,7 @@ class GitSync(LoggingConfigurable):
         async with self._restoring:  # a user may have started one already: it is not a leftover
             await asyncio.to_thread(remove_leftovers, self._projects)
         await self._watch.attempt(self.install_hooks)
+        self._is_started = True
         self._watch.start(self.trigger_seconds, self.look_seconds)
         if self.keeps_work_in_progress:
             self._background.spawn(self._work.run(self._changed))
@@ -268,7 +270,8 @@ class GitSync(LoggingConfigurable):
         Raises GitSyncError for a name that is taken or that cannot be a folder's.
         """
         folder = await asyncio.to_thread(create_repository, self._projects, name, self._environment)
-        await self._watch.search()
+        if self._is_started:  # else hooks and files are not wanted yet; the start finds it
+            await self._watch.search()
         return folder
 
     async def sync_now(

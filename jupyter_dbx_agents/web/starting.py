@@ -39,11 +39,12 @@ async def start_agent(
 
 
 def clean_text(text: str) -> str:
-    """Return text with line feeds only at its lines' ends.
+    """Return text with line feeds only at its lines' ends, and blanks for tabs.
 
+    An agent's screen and a shell would take a tab for a key.
     Raises RequestError for one that is too long, or that has keys in it.
     """
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    ")
     if len(text) > MOST_TEXT_CHARACTERS:
         raise RequestError(
             f"The text has {len(text):,} characters; at most {MOST_TEXT_CHARACTERS:,} are taken.",

@@ -24,6 +24,7 @@ from jupyter_dbx_agents.agents.databricks.profile import databrickscfg
 from jupyter_dbx_agents.agents.gemini_cli import GEMINI_CLI
 from jupyter_dbx_agents.agents.hermes import HERMES
 from jupyter_dbx_agents.agents.opencode import OPENCODE
+from jupyter_dbx_agents.agents.roster import AgentPaths, AgentRoster
 from jupyter_dbx_agents.config_files import Initial, ManagedFiles
 from jupyter_dbx_agents.models import Dialect, Gateway, GatewayKind, ServedModels
 from jupyter_dbx_agents.secret import Secret
@@ -573,6 +574,12 @@ def test_approvals_are_written_in_each_agents_own_words_and_taken_back(home):
         "gemini": ("default", False),
         "opencode": {"edit": "ask", "bash": "ask", "docs_*": "ask"},
     }
+    overrides = json.loads(Path(OPENCODE_OVERRIDES.format(home=home), "opencode.json").read_text())
+    assert overrides["default_agent"] == "build"
+    rules = {name: agent["permission"] for name, agent in overrides["agent"].items()}
+    assert {name: rule["bash"] for name, rule in rules.items()} == dict.fromkeys(
+        ("build", "general", "plan", "explore"), "ask"
+    )
     edits = asking(home, Approvals.EDITS, mcp_servers=servers)
     assert edits["claude"] == ("acceptEdits", None)
     assert edits["gemini"] == ("auto_edit", False)
@@ -614,6 +621,17 @@ def test_what_an_agent_cannot_do_becomes_the_next_stricter_that_it_can(home):
     possible = CODEX.approvals(context)
     assert nearest(Approvals.ASK, possible) is Approvals.OWN
     assert "Asks for nothing" in possible[Approvals.OWN]
+
+
+def test_agents_ask_where_the_file_of_choices_cannot_be_read(home):
+    path = home / ".local/state/jupyter_dbx_agents/agents.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"all": {"approvals": "never"}, "codex": {"enabled": false}}')
+    secret = Secret("capability")
+    paths = AgentPaths(home, home / "projects", lambda: "http://127.0.0.1:1234", lambda _: secret)
+    roster = AgentRoster(paths, context_of(home, CODEX).models, ManagedFiles(home))
+    assert roster.common_approvals() == {"holds": Approvals.ASK, "chosen": None}
+    assert not roster.model("codex")["enabled"], "what can be read holds"
 
 
 def claude_settings(context: AgentContext) -> dict[str, Any]:

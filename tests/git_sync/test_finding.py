@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_dbx_agents.errors import GitSyncError
-from jupyter_dbx_agents.git_sync.local import projects
+from jupyter_dbx_agents.errors import GitError, GitSyncError
+from jupyter_dbx_agents.git_sync.local import creation, projects
 from jupyter_dbx_agents.git_sync.local.projects import find_projects
 
 from .conftest import Site
@@ -205,6 +205,29 @@ async def test_a_new_project_is_an_empty_repository_on_main_or_the_branch_of_the
     with pytest.raises(GitSyncError, match="a folder “other” already") as refused:
         await sync.create("other")
     assert refused.value.hint
+
+
+async def test_before_the_start_a_new_project_is_not_watched_and_after_it_it_is(
+    site: Site,
+) -> None:
+    site.make("theirs", a="1")
+    sync = site.git_sync()
+    await sync.create("early")
+    assert sync.status() == []
+    await sync.start()
+    assert {each["name"] for each in sync.status()} == {"early", "theirs"}
+
+
+async def test_a_project_that_git_does_not_make_leaves_its_name_free(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(*_arguments: str, **_options: object) -> None:
+        raise GitError("No space left on device.", "Free some.")
+
+    monkeypatch.setattr(creation, "run_git", full_disk)
+    with pytest.raises(GitError):
+        await site.git_sync().create("new")
+    assert not (site.projects / "new").exists()
 
 
 @pytest.mark.parametrize("name", ["", " ", "../up", "a/b", ".git", "-x", "a\nb", " a", "x" * 256])

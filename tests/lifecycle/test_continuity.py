@@ -19,6 +19,7 @@ import pytest
 from traitlets import TraitError
 
 from jupyter_dbx_agents.agents import AGENTS
+from jupyter_dbx_agents.agents.conversations import Kept
 from jupyter_dbx_agents.errors import RequestError
 from jupyter_dbx_agents.lifecycle.continuity import (
     Choice,
@@ -628,9 +629,21 @@ async def test_the_owner_may_keep_less(site: Site, keeps: str) -> None:
 
 
 async def test_a_dotfile_with_secrets_or_outside_the_home_is_refused(site: Site) -> None:
-    for name in (".env", ".ssh/id_rsa", "../x", "/etc/passwd", ".config/*"):
+    for name in (
+        *(".env", ".ssh/id_rsa", "../x", "/etc/passwd", ".config/*", "a\nb", "x" * 256, "x/" * 999),
+        *("prod.env", ".claude/.credentials.json", ".codex/auth.json", ".gemini/oauth_creds.json"),
+        *(".npmrc", ".docker/config.json", ".config/gh/hosts.yml", ".kube/config", ".vault-token"),
+        ".local/state/jupyter_dbx_agents/agents.json",
+    ):
         with pytest.raises(TraitError, match=r"Continuity\.dotfiles"):
             continuity(site, dotfiles=[name])
+
+
+def test_what_cannot_be_looked_for_costs_no_other_file(site: Site) -> None:
+    put(site, ".vimrc", b"set number")
+    found = selection.select(site.home, [Kept("x" * 300), Kept(".vimrc")])
+    assert [*found.files] == [".vimrc"]
+    assert "cannot be looked for" in found.left_out["x" * 300]
 
 
 async def test_files_that_the_owner_names_come_back_and_stay_named(site: Site) -> None:

@@ -19,6 +19,8 @@ from dbx_workspace.server import LocalWorkspace
 from jupyter_dbx_agents.git_sync.local.git import git_environment, run_git
 from tests.support.constants import NO_AGENTS, OWNER, PAT, STATUS
 
+AGENTS = "/dbx-agents/api/agents"
+
 # Ours: the state, and the agents' programs.
 OWN_FOLDERS = (".local/state/jupyter_dbx_agents", ".local/share/jupyter_dbx_agents")
 HEADERS = {"Authorization": "token of-jupyter"}
@@ -51,7 +53,7 @@ class Jupyter:
             return reply.json()
 
     async def until_set_up(self) -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while True:
                 tasks = (await self.request("GET", STATUS))["startup"]
                 if tasks and all(task["state"] == "done" for task in tasks):
@@ -101,7 +103,7 @@ class Desk:
             await asyncio.wait_for(process.wait(), 60)
 
     async def _url(self, process: asyncio.subprocess.Process, output: Path) -> str:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while process.returncode is None:
                 found = re.search(r"http://(?:localhost|127\.0\.0\.1):\d+", output.read_text())
                 if found is not None:
@@ -165,6 +167,9 @@ async def test_a_jupyter_that_is_started_and_stopped_leaves_everything_as_it_was
         assert status["pat"]["state"] == "needed"
         assert status["startup"] == []
         await jupyter.request("POST", "/api/terminals")
+        # A click in the panel before anybody has signed in is remembered, and no more.
+        await jupyter.request("PATCH", AGENTS, json={"approvals": "everything"})
+        await jupyter.request("PATCH", f"{AGENTS}/hermes", json={"enabled": False})
         assert fingerprint(desk.home) == before
     assert fingerprint(desk.home) == before
     tokens = desk.workspace.workspace.tokens.all()

@@ -1,7 +1,8 @@
 """What an agent asks its user before it does it: one word for all agents, strictest first.
 
 Each agent's module translates it into the agent's own settings, and says which it can do.  One that
-it cannot do becomes the next stricter one that it can, never a laxer one.
+it cannot do becomes the next stricter one that it can or, where there is none, the agent's own
+default, which may ask for less; its status then says so.
 """
 
 from collections.abc import Collection

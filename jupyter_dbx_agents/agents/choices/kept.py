@@ -92,7 +92,8 @@ def checked(values: Mapping[str, Any]) -> Choice:
 class Choices:
     """The choices for all agents, and their file.
 
-    It is read once; ``problem`` says why it could not be read, and it is then left unchanged.
+    It is read once; ``problem`` says why it, or a part of it, could not be read, and it is then
+    left unchanged.
     """
 
     def __init__(self, home: Path) -> None:
@@ -101,14 +102,24 @@ class Choices:
         self.problem: ConfigFileError | None = None
         try:
             content = json.loads(atomic.read(self._path).content or b"{}")
-            self._by_agent = {str(name): checked(one) for name, one in content.items()}
-        except (ValueError, AttributeError, RequestError) as error:
-            self.problem = ConfigFileError(
-                f"{self._path} cannot be read: {error}.",
-                "Correct or delete it and restart the app; until then, no choice can be saved.",
-            )
+            for name, one in content.items():
+                self._take(str(name), one)
+        except (ValueError, AttributeError) as error:
+            self.problem = self._unreadable(error)
         except ConfigFileError as error:
             self.problem = error
+
+    def _take(self, name: str, one: Any) -> None:
+        try:
+            self._by_agent[name] = checked(one)
+        except (AttributeError, RequestError) as error:
+            self.problem = self._unreadable(error)
+
+    def _unreadable(self, error: Exception) -> ConfigFileError:
+        return ConfigFileError(
+            f"{self._path} cannot be read: {error}.",
+            "Correct or delete it and restart the app; until then, no choice can be saved.",
+        )
 
     def of(self, agent: str) -> Choice:
         """Return the choices for an agent, or for ``ALL``."""

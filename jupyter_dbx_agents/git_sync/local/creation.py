@@ -1,9 +1,11 @@
 """A new project: a folder with an empty repository."""
 
+import contextlib
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...errors import GitSyncError
+from ...errors import GitError, GitSyncError
 from .git import run_git
 
 # What file systems take at most for a name.
@@ -27,7 +29,12 @@ def create_repository(projects: Path, name: str, environment: Mapping[str, str])
     except OSError as error:
         message = f"The folder {folder} cannot be made: {error.strerror}."
         raise GitSyncError(message, "Check the permissions and the free space there.") from error
-    run_git("init", "--quiet", str(folder), environment=environment)
+    try:
+        run_git("init", "--quiet", str(folder), environment=environment)
+    except GitError:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(folder)  # else it would be in the way of the next attempt
+        raise
     return folder
 
 

@@ -1,8 +1,9 @@
 """Continue where you were: the home's files, the projects, and a terminal for each that was open.
 
-Files come back by the same allow-list by which they were kept, whatever the segments contain, and
-never over a file that exists: lists of lines get theirs in front, and a database that nobody has
-used yet is replaced.  The home comes back beside the projects; a terminal waits for both.
+Files come back by the allow-list by which they were kept and the names that the owner gave, each
+checked again, whatever else the segments contain.  None goes over a file that exists: lists of
+lines get theirs in front, and a database that nobody has used yet is replaced.  The home comes back
+beside the projects; a terminal waits for both.
 """
 
 import asyncio
@@ -358,7 +359,8 @@ class ComingBack:
             counts = Counts()
             for each in reversed(home.sets) if parts else ():  # the newest first: it stays
                 await self._bring_set(store, each, parts, counts)
-            home.note_parts([part.name for part in parts])
+            if not counts.problems:  # else they are not all back, and stay kept
+                home.note_parts([part.name for part in parts])
             if any(part.name == SETTINGS for part in parts):
                 self._dotfiles.add(home.dotfiles)  # they are kept from now on, too
         except (DbxAgentsError, OSError) as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from ...agents.conversations import Form, Kept
+from ...config_files.managed import STATE_FOLDER
 from ...git_sync.local.objects import is_safe
 from ...git_sync.work import never
 
@@ -15,6 +16,16 @@ MOST_FILE_BYTES = never.MOST_FILE_BYTES
 # A conversation grows over weeks, and is sent in blocks; without its end it is of no use.
 MOST_CONVERSATION_BYTES = 64 * 1024 * 1024
 MOST_BYTES = 1024**3
+# What file systems take.
+_MOST_NAME_CHARACTERS, _MOST_PART_BYTES = 1000, 255
+_MOST_SHOWN_CHARACTERS = 80
+# Where programs keep what they log in with, and our own choices, which may have keys of servers.
+_CREDENTIALS = re.compile(
+    rf"(?:.*/)?(?:.*\.env|\.?credentials(?:\.[^/]*)?|auth\.json|oauth_creds\.json|\.npmrc"
+    rf"|\.vault-token|hosts\.yml)|{re.escape(STATE_FOLDER.as_posix())}/.*"
+    r"|\.(?:docker|kube|aws|azure|ssh|gnupg|config/(?:gh|gcloud))/.*",
+    re.IGNORECASE,
+)
 DROPPED = "It is older than what fits into 1 GB."
 
 
@@ -52,9 +63,14 @@ def settings_part(dotfiles: Iterable[str]) -> HomePart:
 
 def dotfile_problem(name: str) -> str:
     """Return why a file may not be named by the owner, '' if it may."""
-    if not is_safe(name) or PurePosixPath(name).is_absolute() or set(name) & set("*?["):
-        return f"“{name}” is not a file below the home."
-    return f"“{name}” may hold secrets." if never.is_secret_name(name) else ""
+    is_plain = name.isprintable() and not set(name) & set("*?[")
+    is_short = len(name) <= _MOST_NAME_CHARACTERS and all(
+        len(part.encode()) <= _MOST_PART_BYTES for part in name.split("/")
+    )
+    if not (is_plain and is_short and is_safe(name)) or PurePosixPath(name).is_absolute():
+        return f"“{name[:_MOST_SHOWN_CHARACTERS]}” is not a file below the home."
+    is_secret = never.is_secret_name(name) or _CREDENTIALS.fullmatch(name) is not None
+    return f"“{name}” may hold secrets." if is_secret else ""
 
 
 @dataclass(frozen=True)
@@ -80,7 +96,12 @@ def select(home: Path, kept: Iterable[Kept], *, most_bytes: int = MOST_BYTES) ->
     """Return the files of an allow-list; blocking.  No symbolic link is followed."""
     found = Selection()
     for each in kept:
-        for path in home.glob(each.pattern):
+        try:
+            paths = [*home.glob(each.pattern)]
+        except (OSError, ValueError, RecursionError) as error:  # one must not cost the others
+            found.left_out[each.pattern] = f"It cannot be looked for: {error}."
+            continue
+        for path in paths:
             name = path.relative_to(home).as_posix()
             if name not in found.files and (wanted := _wanted(home, path, name, each)) is not None:
                 _judge(wanted, found)
