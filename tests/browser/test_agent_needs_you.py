@@ -101,13 +101,13 @@ def test_a_real_agent_that_asks_is_told_once_allowed_and_told_as_done(
     until_told(lab, "permission", "asks for permission")
     lab.page.clock.fast_forward("30:00")
     until_told(lab, "permission", "asks for permission")
-    assert lab.page.evaluate(ON_DESKTOP) == ["Claude Code in projects asks for permission"]
+    assert lab.page.evaluate(ON_DESKTOP) == ["projects · Claude Code asks for permission"]
     lab.page.evaluate(CLICK_DESKTOP)
     lab.page.evaluate(HIDE, False)
     allow(lab, app, terminal)
     lab.page.evaluate(HIDE, True)
     until_told(lab, "done", "is done")
-    assert lab.page.evaluate(ON_DESKTOP)[1:] == ["Claude Code in projects is done"]
+    assert lab.page.evaluate(ON_DESKTOP)[1:] == ["projects · Claude Code is done"]
     lab.page.evaluate(HIDE, False)
     until_nothing_is_told(lab)
 
@@ -127,7 +127,7 @@ def until_told(lab: LabPage, state: str, words: str) -> Locator:
     """Wait for the sign, the title, the panel and one notification; return that."""
     sign = lab.page.locator(f'.lm-TabBar-tab[data-dbx-agents-state="{state}"]')
     expect(sign).to_have_count(1)
-    toast = lab.toast(f"Claude Code in projects {words}")
+    toast = lab.toast(f"projects · Claude Code {words}")
     expect(toast).to_have_count(1)
     expect(lab.page.locator(TOASTS)).to_have_count(1)
     assert lab.page.evaluate(TITLE_COUNT) == "1"

@@ -76,7 +76,7 @@ def test_what_runs_is_on_top_and_a_click_goes_there_also_in_a_second_window(
         expect(card).to_contain_text(re.compile(r"\d+ (s|min)"))
         expect(card).to_contain_text("rm -rf build")
         first = page.launcher.locator("button").first
-        expect(first).to_contain_text("Claude Code in projects")
+        expect(first).to_contain_text("projects · Claude Code")
         card.click()
         page.until_screen("said permission rm -rf build")
     until_replaced(new_lab)  # the tab is new there, and takes the launcher's place
@@ -144,7 +144,7 @@ def test_the_keyboard_goes_through_it_as_the_eye_does_and_agents_have_one_order_
     expect(hermes).to_be_enabled()
     lab.launcher.get_by_label("First prompt").fill("fix it")
     expect(hermes).to_be_disabled()
-    expect(hermes).to_contain_text("takes no first prompt")
+    expect(hermes).to_contain_text("doesn't accept a first prompt")
     expect(lab.card("Codex")).to_be_enabled()
 
     lab.command("apputils:activate-command-palette")

@@ -100,6 +100,10 @@ def test_a_narrow_window_folds_the_side_bar_and_a_terminal_has_the_keys_of_a_key
     assert lab.page.evaluate(HAS_FOCUS)
     shoot(lab.page, f"narrow-{name}")
 
+    tap(lab, finger, "Ctrl, for the next key")
+    expect(control).to_have_attribute("aria-pressed", "true")
+    lab.open_terminal()
+    expect(control).to_have_attribute("aria-pressed", "false")  # it was for the other one
     lab.open_launcher()
     expect(key_bar(lab)).to_be_hidden()
     shoot(lab.page, f"narrow-launcher-{name}")
@@ -113,10 +117,11 @@ def test_whoever_unfolds_the_side_bar_in_a_narrow_window_has_it_so(lab: LabPage)
     lab.open_terminal()
     lab.command("filebrowser:activate")
     expect(side_bar(lab)).to_be_visible()
+    expect(key_bar(lab)).to_be_visible()
     assert lab.page.evaluate(WIDER) == []
     shoot(lab.page, "narrow-unfolded")
     lab.command("filebrowser:toggle-main")
     expect(side_bar(lab)).to_be_hidden()
     lab.page.set_viewport_size(SIZE)
-    lab.page.wait_for_timeout(300)
+    expect(key_bar(lab)).to_be_hidden()  # by the same change of the width, after the side bar
     expect(side_bar(lab)).to_be_hidden()  # as it was left

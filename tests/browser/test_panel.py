@@ -194,7 +194,7 @@ def test_what_agents_ask_before_is_chosen_for_all_and_for_one(lab: LabPage, app:
     try:
         everyone.select_option("Edit freely, ask before commands")
         eventually(lambda: holds() == ["edits", "ask", "edits", "edits", "own"])
-        expect(lab.page.get_by_text("This holds for new sessions")).to_be_visible()
+        expect(lab.page.get_by_text("Applies to new sessions only.")).to_be_visible()
         # What an agent cannot do is not offered for it, and said.
         agents.get_by_text("Approvals of each agent").click()
         expect(agents).to_contain_text("Hermes cannot edit freely, ask before commands.")

@@ -231,8 +231,10 @@ def test_the_page_offers_to_continue_on_an_empty_machine_and_everything_is_back(
     offer = lab.toast("Kept of an earlier start")
     expect(offer).to_contain_text("back")
     offer.get_by_role("button", name="Choose…").click()
-    dialog = lab.page.locator(".jp-Dialog")
-    for box in dialog.get_by_role("group", name="Terminals").get_by_role("checkbox").all():
+    dialog = lab.page.get_by_role("dialog", name="Continue where you were")
+    boxes = dialog.get_by_role("group", name="Terminals").get_by_role("checkbox")
+    expect(boxes.first).to_be_checked()
+    for box in boxes.all():
         box.uncheck()
     dialog.get_by_role("button", name="Continue").click()
     section = lab.section("Continue where you were")
@@ -240,6 +242,7 @@ def test_the_page_offers_to_continue_on_an_empty_machine_and_everything_is_back(
     expect(section.locator("[data-level=good]").first).to_be_visible()
     eventually((platform.home / "projects/back/new").exists, 60)
     before = len(platform.browser.json("GET", STATUS)["terminals"])
+    expect(section.get_by_text("Projects: ")).to_have_count(0)
     expect(section.get_by_text("Terminals: ")).to_be_visible()  # what was not chosen
     section.get_by_role("button", name="Continue where you were").click()
     is_open = lambda: len(platform.browser.json("GET", STATUS)["terminals"]) > before  # noqa: E731
@@ -248,12 +251,13 @@ def test_the_page_offers_to_continue_on_an_empty_machine_and_everything_is_back(
     assert "of its owner" in titles
     expect(section.get_by_text("Terminals: ")).to_have_count(0)
     assert platform.browser.json("GET", STATUS)["continuity"]["offered"] == ""
-    section.get_by_text("Name files to keep…").click()
+    section.get_by_text("Keep more files…").click()
     field = section.get_by_label("File in the home folder")
     for name, said in ((".env", "may hold secrets"), (".vimrc", "")):
         field.fill(name)
         field.press("Enter")
         if said:
             expect(lab.toast(said)).to_be_visible()
+        expect(field).to_have_value(name if said else "")  # to mend what was refused
     expect(section.get_by_role("button", name="Do not keep .vimrc")).to_be_visible()
     assert platform.browser.json("GET", STATUS)["continuity"]["dotfiles"] == [".vimrc"]

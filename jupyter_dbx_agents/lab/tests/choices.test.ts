@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { TranslationBundle } from '@jupyterlab/translation';
 import { foldersOf, inOrder, labelOf } from '../src/launcher/choices';
 import { shortModel } from '../src/text';
 
+const LAB = { __: (text: string) => text } as TranslationBundle;
 const KERNEL = { command: 'notebook:create-new', category: 'Notebook', kernelIconUrl: '/k.png' };
 
 test('each folder is offered once: those that are given, then projects, the latest first', () => {
@@ -12,8 +14,17 @@ test('each folder is offered once: those that are given, then projects, the late
     { name: 'gone', state: 'gone', folder: '/p/gone', synced_at: '2026-03-01' },
     { name: 'unfit', state: 'unfit', folder: '' }
   ];
-  assert.deepEqual(foldersOf({ projects }, '/p', null, '/p/old'), ['/p', '/p/old', '/p/new']);
-  assert.deepEqual(foldersOf({}, '/x', '/p', '/p'), ['/x', '/p']);
+  assert.deepEqual(foldersOf({ projects }, '/p', '/p', null), ['/p', '/p/new', '/p/old']);
+  assert.deepEqual(foldersOf({}, '/p', '/x', '/p'), ['/x', '/p']);
+});
+
+test('a choice leaves the order as it is, so that arrow keys reach each folder', () => {
+  const projects = [{ name: 'one', state: 'synced', folder: '/p/one' }];
+  const before = foldersOf({ projects }, '/b', '/b', '/p');
+  for (const chosen of before) {
+    assert.deepEqual(foldersOf({ projects }, chosen, '/b', '/p'), before);
+  }
+  assert.deepEqual(foldersOf({ projects }, '/new', '/b', '/p'), [...before, '/new']);
 });
 
 test('the last row has the order of the launcher that it is taken from', () => {
@@ -28,7 +39,7 @@ test('the last row has the order of the launcher that it is taken from', () => {
     KERNEL
   ];
   assert.deepEqual(
-    inOrder(items).map(({ command }) => command),
+    inOrder(items, LAB).map(({ command }) => command),
     [
       'notebook:create-new',
       'early',
@@ -42,10 +53,29 @@ test('the last row has the order of the launcher that it is taken from', () => {
   );
 });
 
+test('categories keep their places in another language, and stay together at the same one', () => {
+  const french = {
+    __: (text: string) => (text === 'Other' ? 'Autres' : text)
+  } as TranslationBundle;
+  const items = [
+    { command: 'b1', category: 'B' },
+    { command: 'a1', category: 'A', rank: 9 },
+    { command: 'b2', category: 'B', rank: 1 },
+    { command: 'text', category: 'Autres' },
+    { command: 'none' }
+  ];
+  assert.deepEqual(
+    inOrder(items, french).map(({ command }) => command),
+    ['text', 'none', 'a1', 'b2', 'b1']
+  );
+});
+
 test('a kernel is named after what it opens, and by its own name only if there are more', () => {
   const other = { ...KERNEL, args: { kernel: 'r' } };
   assert.equal(labelOf(KERNEL, 'Python 3', [KERNEL]), 'Notebook');
   assert.equal(labelOf(other, 'R', [KERNEL, other]), 'Notebook: R');
+  const plain = { command: 'notebook:create-new', category: 'Notebook', metadata: { kernel: {} } };
+  assert.equal(labelOf(plain, 'Julia', [plain]), 'Notebook'); // it has no icon
   const text = { command: 'fileeditor:create-new', category: 'Other' };
   assert.equal(labelOf(text, 'Text File', [KERNEL, text]), 'Text File');
 });

@@ -64,10 +64,11 @@ export class KeptActions {
     });
   }
 
-  /** Replace the list of more files to keep. */
-  nameDotfiles(dotfiles: string[]): void {
+  /** Replace the list of more files to keep; then call `then`. */
+  nameDotfiles(dotfiles: string[], then?: () => void): void {
     this._run(async () => {
       await request('continuity', 'PATCH', { dotfiles });
+      then?.();
       await this._store.refresh();
     });
   }
@@ -97,7 +98,7 @@ export class KeptActions {
     const failed = steps?.filter(step => step.state === 'failed') ?? [];
     if (failed.length) {
       const names = failed.map(step => step.name).join(', ');
-      Notification.warning(this._trans.__('Not everything is back: %1', names));
+      Notification.warning(this._trans.__('Could not restore: %1', names));
     }
     await this._store.refresh();
     then();

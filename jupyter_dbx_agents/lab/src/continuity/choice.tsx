@@ -1,10 +1,11 @@
 /** The dialog to choose what comes back. */
 
-import { Dialog, ReactWidget, showDialog } from '@jupyterlab/apputils';
+import { Dialog, ReactWidget } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import type { Offer } from '../status/model';
 import { byteText } from '../text';
+import { nameDialog } from '../widgets/dialogs';
 
 /** The names of what comes back, by kind. */
 export type Choice = Record<Kind, string[]>;
@@ -19,11 +20,14 @@ interface Group {
 
 /** Return what the owner chose, null if they cancelled. */
 export async function chosen(offer: Offer, trans: TranslationBundle): Promise<Choice | null> {
-  const { button, value } = await showDialog({
-    title: trans.__('Continue where you were'),
+  const title = trans.__('Continue where you were');
+  const dialog = new Dialog({
+    title,
     body: new ChoiceForm(groupsOf(offer, trans), trans),
     buttons: [Dialog.cancelButton(), Dialog.okButton({ label: trans.__('Continue') })]
   });
+  nameDialog(dialog, title);
+  const { button, value } = await dialog.launch();
   return button.accept ? value : null;
 }
 
@@ -81,7 +85,9 @@ class ChoiceForm extends ReactWidget implements Dialog.IBodyWidget<Choice> {
             ))}
           </fieldset>
         ))}
-        <p>{this._trans.__('What is not chosen stays kept. The panel offers it again.')}</p>
+        <p>
+          {this._trans.__('Anything you leave out stays saved; you can restore it from the panel.')}
+        </p>
       </>
     );
   }

@@ -6,7 +6,8 @@ import { Button } from '../widgets/parts';
 
 interface Props {
   names: string[];
-  onChange: (names: string[]) => void;
+  /** Replace the list; call `then` once the server has it. */
+  onChange: (names: string[], then?: () => void) => void;
   trans: TranslationBundle;
 }
 
@@ -16,13 +17,12 @@ export function Dotfiles({ names, onChange, trans }: Props): React.ReactElement 
   const add = (event: React.FormEvent): void => {
     event.preventDefault();
     if (name.trim()) {
-      onChange([...names, name.trim()]);
-      setName('');
+      onChange([...names, name.trim()], () => setName(''));
     }
   };
   return (
     <details>
-      <summary>{trans.__('Name files to keep…')}</summary>
+      <summary>{trans.__('Keep more files…')}</summary>
       <ul>
         {names.map(each => (
           <li key={each} className="jp-DbxAgents-line">

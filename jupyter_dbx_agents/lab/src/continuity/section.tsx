@@ -20,16 +20,17 @@ export function Continuity({ store, kept: actions, trans }: Props): React.ReactE
   const { continuity, pat } = store.status;
   const isConnected = isUsable(pat);
   const find = () => actions.findOffer(setOffer);
+  const isComingBack = continuity?.steps?.some(step => step.state === 'waiting') ?? false;
+  // Again when all is back, whoever has asked for it.
   React.useEffect(() => {
-    if (isConnected) {
+    if (isConnected && !isComingBack) {
       actions.findOffer(setOffer);
     }
-  }, [isConnected, actions]);
+  }, [isConnected, isComingBack, actions]);
   if (!continuity) {
     return null;
   }
   const { steps = [], kept_at } = continuity;
-  const isComingBack = steps.some(step => step.state === 'waiting');
   const text = offer && kept(offer, trans);
   return (
     <Section title={trans.__('Continue where you were')}>
@@ -63,7 +64,7 @@ export function Continuity({ store, kept: actions, trans }: Props): React.ReactE
       {continuity.keeps === 'all' && (
         <Dotfiles
           names={continuity.dotfiles ?? []}
-          onChange={names => actions.nameDotfiles(names)}
+          onChange={(names, then) => actions.nameDotfiles(names, then)}
           trans={trans}
         />
       )}

@@ -35,6 +35,7 @@ interface StartArguments {
 export class AgentCommands {
   private _shown = new DisposableSet();
   private _cards = '';
+  private _starting = new Set<string>();
 
   constructor(
     private _app: JupyterFrontEnd,
@@ -44,6 +45,19 @@ export class AgentCommands {
   ) {
     _store.changed.connect(this._follow, this);
     this._follow();
+  }
+
+  /** Start an agent, unless it is being started: the second click of a double click starts nothing. */
+  private async _startOnce(name: string, args: StartArguments): Promise<Widget | undefined> {
+    if (this._starting.has(name)) {
+      return undefined;
+    }
+    this._starting.add(name);
+    try {
+      return await this._start(name, args);
+    } finally {
+      this._starting.delete(name);
+    }
   }
 
   /** Start an agent in a terminal of its own, and return its tab. */
@@ -87,7 +101,7 @@ export class AgentCommands {
         label: args => (args.isPalette ? this._trans.__('Start %1', title) : this._label(agent)),
         caption: args => this._trans.__('Start %1 in %2', title, shown(this._folder(args))),
         icon: agentIcon(name, title),
-        execute: args => this._start(name, args)
+        execute: args => this._startOnce(name, args)
       })
     );
     const category = this._trans.__('Agents');

@@ -27,6 +27,8 @@ export interface Page {
   app: JupyterFrontEnd;
   store: IStatusStore;
   trans: TranslationBundle;
+  /** JupyterLab's own texts. */
+  lab: TranslationBundle;
 }
 
 interface Props extends Page {
@@ -59,11 +61,12 @@ function Content(props: Props): React.ReactElement {
   return (
     <div className="jp-Launcher-body jp-DbxAgents-Launcher">
       <div className="jp-DbxAgents-Launcher-content">
-        {store.isKnown && !store.isConnected && (
-          <p role="status" className="jp-DbxAgents-bad">
-            {trans.__('Offline. Reconnecting… (showing the last known state)')}
-          </p>
-        )}
+        {/* Before its text, since only changes of what is there are announced. */}
+        <p role="status" className="jp-DbxAgents-bad">
+          {store.isKnown &&
+            !store.isConnected &&
+            trans.__('Offline. Reconnecting… (showing the last known state)')}
+        </p>
         {Object.entries(SECTIONS).map(([name, Section]) => (
           <ErrorBoundary key={name} status={store.status} trans={trans}>
             <Section {...view} />
@@ -87,12 +90,12 @@ function RunningHere({ app, store, trans, clicks }: View): React.ReactElement {
 
 function StartHere(view: View): React.ReactElement {
   const { app, store, launcher, trans, clicks, folder, choose } = view;
-  const offered = [folder, browsedFolder(launcher.cwd), projectsFolder()];
+  const offered = [browsedFolder(launcher.cwd), projectsFolder()];
   return (
     <Start
       status={store.status}
       agents={enabledAgents(store)}
-      folders={foldersOf(store.status, ...offered)}
+      folders={foldersOf(store.status, folder, ...offered)}
       folder={folder}
       hasTerminals={app.commands.hasCommand('terminal:create-new')}
       trans={trans}
@@ -110,14 +113,17 @@ function ProjectsHere({ store, trans, clicks }: View): React.ReactElement {
   );
 }
 
-function OthersHere({ app, launcher, trans, clicks, folder }: View): React.ReactElement {
-  const cwd = browsedPath(folder);
+function OthersHere(view: View): React.ReactElement {
+  const { app, launcher, trans, lab, clicks, folder } = view;
+  // The file browser's own path has its drive.
+  const cwd = folder === browsedFolder(launcher.cwd) ? launcher.cwd : browsedPath(folder);
   return (
     <Others
       items={[...(launcher.model?.items() ?? [])]}
       commands={app.commands}
       cwd={cwd}
       trans={trans}
+      lab={lab}
       execute={({ command, args }) => clicks.execute(command, { ...args, cwd })}
     />
   );

@@ -14,12 +14,18 @@ interface Props {
   /** The folder to work in, as a path of the file browser. */
   cwd: string;
   trans: TranslationBundle;
+  /** JupyterLab's own texts. */
+  lab: TranslationBundle;
   execute: (item: Item) => void;
 }
 
 /** The row; nothing if there is nothing in it. */
-export function Others({ items, commands, cwd, trans, execute }: Props): React.ReactElement | null {
-  const found = inOrder(items.filter(item => !OURS.test(item.command)));
+export function Others(props: Props): React.ReactElement | null {
+  const { items, commands, cwd, trans, lab, execute } = props;
+  const found = inOrder(
+    items.filter(item => !OURS.test(item.command)),
+    lab
+  );
   if (!found.length) {
     return null;
   }

@@ -3,17 +3,6 @@
 import { LabIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
-/** A section with a heading. */
-export function Part(props: { title: string; children: React.ReactNode }): React.ReactElement {
-  const id = React.useId();
-  return (
-    <section aria-labelledby={id}>
-      <h2 id={id}>{props.title}</h2>
-      {props.children}
-    </section>
-  );
-}
-
 interface CardProps {
   category: string;
   icon: LabIcon;

@@ -24,9 +24,10 @@ export const launcher: JupyterFrontEndPlugin<void> = {
     browser: IDefaultFileBrowser | null,
     translator: ITranslator | null
   ) => {
-    const trans = (translator ?? nullTranslator).load('jupyter_dbx_agents');
+    const texts = translator ?? nullTranslator;
+    const trans = texts.load('jupyter_dbx_agents');
     new AgentCommands(app, store, { launcher, palette, browser }, trans);
-    fillLaunchers({ app, store, trans });
+    fillLaunchers({ app, store, trans, lab: texts.load('jupyterlab') });
   }
 };
 

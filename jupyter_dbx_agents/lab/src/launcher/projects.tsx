@@ -5,8 +5,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { shown } from '../server/paths';
 import { type Project, recentProjects, type Status } from '../status/model';
-import { Button, State } from '../widgets/parts';
-import { Part } from './parts';
+import { Button, Section, State } from '../widgets/parts';
 
 const MOST = 8;
 
@@ -23,7 +22,7 @@ export function Projects({ status, trans, open }: Props): React.ReactElement | n
   }
   const projects = recentProjects(status, MOST).filter(({ state }) => state !== 'gone');
   return (
-    <Part title={trans.__('Projects')}>
+    <Section title={trans.__('Projects')}>
       {projects.length === 0 && (
         <p className="jp-DbxAgents-quiet">
           {trans.__('No projects yet. What you commit in one is copied to your workspace.')}
@@ -34,7 +33,7 @@ export function Projects({ status, trans, open }: Props): React.ReactElement | n
           <Row key={project.name} project={project} trans={trans} open={open} />
         ))}
       </ul>
-    </Part>
+    </Section>
   );
 }
 

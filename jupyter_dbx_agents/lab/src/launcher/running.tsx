@@ -9,8 +9,7 @@ import type { AgentSession, Status } from '../status/model';
 import { nameOf } from '../status/names';
 import { ageText } from '../text';
 import { iconOf } from '../widgets/icons';
-import { State, useNow } from '../widgets/parts';
-import { Part } from './parts';
+import { Section, State, useNow } from '../widgets/parts';
 
 interface Props {
   status: Status;
@@ -27,7 +26,7 @@ export function Running({ status, terminals, trans, goTo }: Props): React.ReactE
     return null;
   }
   return (
-    <Part title={trans.__('Running')}>
+    <Section title={trans.__('Running')}>
       <ul className="jp-DbxAgents-running">
         {sessions.map(session => (
           <li key={session.id}>
@@ -35,7 +34,7 @@ export function Running({ status, terminals, trans, goTo }: Props): React.ReactE
           </li>
         ))}
       </ul>
-    </Part>
+    </Section>
   );
 }
 

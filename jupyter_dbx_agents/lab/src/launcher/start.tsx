@@ -100,7 +100,10 @@ function AgentCard(props: AgentCardProps): React.ReactElement {
   const isOff = Boolean(prompt) && agent.takes_prompt === false;
   const install = installOf(status, agent.name);
   const lines = isReady(agent)
-    ? [shortModel(model), isOff ? trans.__('takes no first prompt') : asksText(agent, trans)]
+    ? [
+        shortModel(model),
+        isOff ? trans.__("doesn't accept a first prompt") : asksText(agent, trans)
+      ]
     : [trans.__('not installed yet'), install && progressText(install, trans)];
   return (
     <Card

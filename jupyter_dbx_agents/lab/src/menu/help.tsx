@@ -5,6 +5,7 @@ import { PageConfig, URLExt } from '@jupyterlab/coreutils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import type { Status } from '../status/model';
+import { nameDialog } from '../widgets/dialogs';
 
 /** Show the dialog. */
 export async function showHelp(status: Status, trans: TranslationBundle): Promise<void> {
@@ -15,7 +16,7 @@ export async function showHelp(status: Status, trans: TranslationBundle): Promis
     buttons: [Dialog.okButton({ label: trans.__('Close') })]
   });
   dialog.addClass('jp-DbxAgents-help-dialog');
-  dialog.node.setAttribute('aria-label', title); // JupyterLab names only dialogs with a text
+  nameDialog(dialog, title);
   await dialog.launch();
 }
 

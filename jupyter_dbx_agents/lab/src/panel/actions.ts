@@ -4,7 +4,6 @@ import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
 import type { ServiceManager } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
-import { doingOf } from '../attention/needs';
 import { errorText, request } from '../server/requests';
 import { ENTER_TOKEN, startCommand } from '../status/commands';
 import type {
@@ -65,10 +64,7 @@ export class Actions {
     const { status } = this._store;
     const { button } = await showDialog({
       title: this._trans.__('End %1?', nameOf(status, session, this._trans)),
-      body: this._trans.__(
-        'It %1; what it has not finished is lost.',
-        doingOf(session, this._trans)
-      ),
+      body: this._trans.__('An agent is still active here. Unfinished work will be lost.'),
       buttons: [Dialog.cancelButton(), Dialog.warnButton({ label: this._trans.__('End') })]
     });
     return button.accept;
@@ -123,7 +119,7 @@ export class Actions {
     this._run(async () => {
       await request('agents', 'PATCH', { approvals });
       await this._store.refresh();
-      this._say(this._trans.__('This holds for new sessions; running ones are not changed.'));
+      this._say(this._trans.__('Applies to new sessions only.'));
     });
   }
 

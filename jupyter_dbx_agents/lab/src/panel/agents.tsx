@@ -119,7 +119,7 @@ function AgentLine(
         <input
           type="checkbox"
           aria-label={agent.title}
-          title={trans.__('Whether %1 is on', agent.title)}
+          title={trans.__('Turn %1 on or off', agent.title)}
           checked={agent.enabled !== false}
           onChange={event => actions.changeAgent(agent.name, { enabled: event.target.checked })}
         />

@@ -39,17 +39,23 @@ export function createView(context: Context): ReactWidget {
   );
 }
 
+function offlineText({ store, trans }: Context): string {
+  if (store.isConnected) {
+    return '';
+  }
+  return store.isKnown
+    ? trans.__('Offline · retrying. This is the last known state.')
+    : trans.__('Waiting for the server…');
+}
+
 function View(context: Context): React.ReactElement {
   const { store, trans } = context;
   return (
     <>
-      {!store.isConnected && (
-        <p role="status" className="jp-DbxAgents-offline">
-          {store.isKnown
-            ? trans.__('Offline · retrying. This is the last known state.')
-            : trans.__('Waiting for the server…')}
-        </p>
-      )}
+      {/* Before its text, since only changes of what is there are announced. */}
+      <p role="status" className="jp-DbxAgents-offline">
+        {offlineText(context)}
+      </p>
       {/* Without the server no button does anything. */}
       <fieldset disabled={!store.isConnected}>
         {Object.entries(PARTS).map(([name, Part]) => (

@@ -29,6 +29,10 @@ export class Control {
     return isOn;
   }
 
+  release(): void {
+    this._set(false);
+  }
+
   /**
    * See what is typed in this terminal.  A key's event does not suffice: phones send none that says
    * which key it was.

@@ -52,6 +52,11 @@ export class KeyBar extends Widget {
     this.node.append(...nodes);
   }
 
+  /** Release Ctrl: it was pressed for the terminal that was in front. */
+  releaseControl(): void {
+    this._control.release();
+  }
+
   private _button(key: Key): HTMLButtonElement {
     const node = button(key.label, key.name);
     node.onclick = () => void this._type(key);
@@ -81,7 +86,7 @@ export class KeyBar extends Widget {
     } catch {
       Notification.warning(
         this._trans.__(
-          'The browser does not let this page read the clipboard. Press long on the terminal and choose “Paste”.'
+          'The browser does not let this page read the clipboard. Long-press the terminal and choose “Paste”.'
         )
       );
     }

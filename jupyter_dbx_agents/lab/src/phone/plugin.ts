@@ -40,8 +40,12 @@ export const phone: JupyterFrontEndPlugin<void> = {
       follow();
       shell.add(bar, 'bottom'); // above the status bar, which is there already
       narrow.addEventListener('change', follow);
-      shell.currentChanged?.connect(follow);
-      terminals?.currentChanged.connect(follow);
+      const onFront = (): void => {
+        bar.releaseControl();
+        follow();
+      };
+      shell.currentChanged?.connect(onFront);
+      terminals?.currentChanged.connect(onFront);
     });
     shrinkForKeyboard();
   }

@@ -15,7 +15,6 @@ export class TabName {
   private _program = '';
   private _ours = '';
   private _last = '';
-  private _wasRenamed = false;
   private _terminalName: string;
 
   constructor(
@@ -36,10 +35,14 @@ export class TabName {
   }
 
   private _stop(): void {
+    const { session, title, disposed } = this._terminal;
+    // Once, since another terminal may have the session's name by the second time.
+    disposed.disconnect(this._stop, this);
+    session.disposed.disconnect(this._stop, this);
     this._store.changed.disconnect(this._follow, this);
     this._setOwn('');
-    const { [TERMINAL]: _, ...others } = this._terminal.title.dataset;
-    this._terminal.title.dataset = others;
+    const { [TERMINAL]: _, ...others } = title.dataset;
+    title.dataset = others;
   }
 
   private _follow(): void {
@@ -61,14 +64,13 @@ export class TabName {
     }
     const agent = agentIn(status, this._terminalName);
     title.icon = agent ? iconOf(status, agent) : terminalIcon;
-    const isRenamed = this._isRenamed();
-    if (this._isEnabled() || isRenamed) {
+    if (this._isEnabled() || this._isRenamed()) {
       this._ours = nameIn(status, this._terminalName, this._trans);
-    } else if (this._wasRenamed) {
-      this._ours = this._plain();
+      title.label = this._ours;
+    } else if (this._ours) {
+      this._ours = ''; // from here on the tab is JupyterLab's
+      title.label = status.titles?.[this._terminalName] || this._plain();
     }
-    this._wasRenamed = isRenamed;
-    title.label = this._ours || title.label;
   }
 
   private _plain(): string {

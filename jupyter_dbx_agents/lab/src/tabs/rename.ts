@@ -10,6 +10,7 @@ import { RENAME_TERMINAL } from '../status/commands';
 import type { Status } from '../status/model';
 import { nameIn } from '../status/names';
 import type { IStatusStore } from '../status/store';
+import { nameDialog } from '../widgets/dialogs';
 import { TERMINAL } from './name';
 
 const MOST_CHARACTERS = 80;
@@ -62,9 +63,10 @@ async function rename(
   terminal: string,
   trans: TranslationBundle
 ): Promise<void> {
-  const title = await askForName(nameIn(store.status, terminal, trans), trans);
-  if (title === null) {
-    return;
+  const before = nameIn(store.status, terminal, trans);
+  const title = await askForName(before, trans);
+  if (title === null || title === before) {
+    return; // it would no longer follow what runs
   }
   try {
     const path = `terminals/${encodeURIComponent(terminal)}`;
@@ -83,7 +85,7 @@ class NameField extends Widget {
     this._input.value = name;
     this._input.maxLength = MOST_CHARACTERS;
     this._input.className = 'jp-mod-styled';
-    this.node.append(trans.__('Its name; leave it empty to name it by what runs in it'));
+    this.node.append(trans.__('Name (leave empty for the automatic name)'));
     this.node.append(this._input);
   }
 
@@ -100,7 +102,7 @@ async function askForName(name: string, trans: TranslationBundle): Promise<strin
     buttons: [Dialog.cancelButton(), Dialog.okButton({ label: trans.__('Rename') })],
     focusNodeSelector: 'input'
   });
-  dialog.node.setAttribute('aria-label', title); // JupyterLab's own is empty if the body is a widget
+  nameDialog(dialog, title);
   void dialog.ready.then(() => dialog.node.querySelector('input')?.select());
   const { button, value } = await dialog.launch();
   return button.accept ? (value ?? '') : null;

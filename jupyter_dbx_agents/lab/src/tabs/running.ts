@@ -14,41 +14,49 @@ import { agentIn, nameIn } from '../status/names';
 import type { IStatusStore } from '../status/store';
 import { iconOf } from '../widgets/icons';
 
+type Terminals = ServiceManager.IManager['terminals'];
+
 const LABEL = /^terminals\/(\w+)$/;
 
 /** Name the terminals in JupyterLab's list as they are named elsewhere. */
 export function nameRunning(
   managers: IRunningSessionManagers,
-  { runningChanged }: ServiceManager.IManager['terminals'],
+  terminals: Terminals,
   store: IStatusStore,
   trans: TranslationBundle
 ): void {
+  const { runningChanged } = terminals;
   const rename = (): void => {
     const manager = managers.items().find(each => each.runningChanged === runningChanged);
     if (manager) {
       managers.added.disconnect(rename);
       const running = manager.running.bind(manager);
       manager.running = options => running(options).map(item => named(item, store, trans));
-      redrawWithNames(manager, store, trans);
+      redrawWithNames(terminals, store, trans);
     }
   };
   managers.added.connect(rename); // by a plug-in that may come later
   rename();
 }
 
-/** Redraw the list when a name has changed: it listens to this signal only. */
+/**
+ * Redraw the list when a name has changed: it listens to this signal only.
+ *
+ * The status bar counts the terminals that the signal names, so it has those that run.
+ */
 function redrawWithNames(
-  { runningChanged }: IRunningSessions.IManager,
+  terminals: Terminals,
   store: IStatusStore,
   trans: TranslationBundle
 ): void {
+  const { runningChanged } = terminals;
   let drawn = '';
   store.changed.connect(() => {
     const { status } = store;
     const names = (status.terminals ?? []).map(({ name }) => nameIn(status, name, trans));
     if (runningChanged instanceof Signal && names.join('\n') !== drawn) {
       drawn = names.join('\n');
-      runningChanged.emit([]);
+      runningChanged.emit([...terminals.running()]);
     }
   });
 }

@@ -5,6 +5,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { errorText } from '../server/requests';
 import type { Pat } from '../status/model';
+import { nameDialog } from '../widgets/dialogs';
 import { SignIn } from './attempt';
 import { AddressPicture } from './picture';
 
@@ -164,8 +165,7 @@ export class PatDialog extends Dialog<unknown> {
     });
     this._form = form;
     this.addClass('jp-DbxAgents-PatDialog');
-    // JupyterLab names only dialogs whose body is a text.
-    this.node.setAttribute('aria-label', title);
+    nameDialog(this, title);
     void form.signIn.begin();
   }
 

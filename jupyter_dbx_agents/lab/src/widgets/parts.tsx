@@ -80,6 +80,8 @@ export function Button(props: {
   label: string;
   name?: string;
   disabled?: boolean;
+  /** Takes no clicks for a moment, and keeps the focus. */
+  isBusy?: boolean;
   onClick: () => void;
 }): React.ReactElement {
   return (
@@ -89,7 +91,8 @@ export function Button(props: {
       aria-label={props.name}
       title={props.name}
       disabled={props.disabled}
-      onClick={props.onClick}
+      aria-disabled={props.isBusy || undefined}
+      onClick={props.isBusy ? undefined : props.onClick}
     >
       {props.label}
     </button>
@@ -123,7 +126,7 @@ export function ActingButton(props: {
       <Button
         label={props.label}
         {...(props.name && { name: props.name })}
-        disabled={isActing}
+        isBusy={isActing}
         onClick={() => void act()}
       />
     </>

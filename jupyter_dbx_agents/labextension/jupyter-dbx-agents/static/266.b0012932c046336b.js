@@ -242,7 +242,7 @@
   background: var(--jp-layout-color3);
 }
 
-.jp-DbxAgents-Panel button.jp-mod-styled:disabled {
+.jp-DbxAgents-Panel button.jp-mod-styled:is(:disabled, [aria-disabled]) {
   opacity: 0.55;
   cursor: default;
 }
@@ -366,7 +366,7 @@
   border: 0;
 }
 
-.jp-DbxAgents-offline {
+.jp-DbxAgents-offline:not(:empty) {
   padding: 4px 8px;
   border-radius: var(--jp-border-radius);
   background: var(--jp-layout-color2);
