@@ -39,7 +39,11 @@ REPLIES: dict[str, Any] = {
     "GET pat": PAT,
     "POST pat": PAT,
     "POST pat/sign-in": {"address": HOSTILE, "pastes": True, "redirect_url": HOSTILE},
-    "GET continuity": {"status": {"offered": HOSTILE}},
+    "GET continuity": {
+        "status": {"offered": HOSTILE},
+        "offer": {"projects": [HOSTILE], "terminals": [], "files": 0, "bytes": 0, "at": ""}
+        | {"message": HOSTILE, "parts": []},
+    },
     "GET projects": {"restorable": [{"name": HOSTILE, "note": HOSTILE}]},
 }
 
