@@ -5,6 +5,7 @@ import re
 import shutil
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -208,12 +209,14 @@ def test_the_page_offers_to_continue_on_an_empty_machine_and_everything_is_back(
     name = used.page.evaluate("window.jupyterapp.shell.currentWidget.content.session.name")
     platform.browser.json("PATCH", f"{TERMINALS}/{name}", {"title": "of its owner"})
     expect(used.tab()).to_have_text("of its owner")
+    renamed_at = datetime.now(UTC).isoformat(timespec="seconds")
 
     def is_kept() -> bool:
         status = platform.browser.json("GET", STATUS)
         works = {each["name"]: each["work"]["kept_at"] for each in status["projects"]}
         continuity = status["continuity"]
-        return bool(works.get("back") and continuity["kept_at"] and not continuity["pending"])
+        is_since = (continuity["kept_at"] or "") > renamed_at
+        return bool(works.get("back") and is_since and not continuity["pending"])
 
     eventually(is_kept, 60, "kept")
     used.page.context.close()
