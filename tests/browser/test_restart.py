@@ -250,8 +250,11 @@ def test_the_page_offers_to_continue_on_an_empty_machine_and_everything_is_back(
     section.get_by_role("button", name="Continue where you were").click()
     is_open = lambda: len(platform.browser.json("GET", STATUS)["terminals"]) > before  # noqa: E731
     eventually(is_open, 60, "open again")
-    titles = {each["title"] for each in platform.browser.json("GET", STATUS)["terminals"]}
-    assert "of its owner" in titles
+
+    def titles() -> set[str]:
+        return {each["title"] for each in platform.browser.json("GET", STATUS)["terminals"]}
+
+    eventually(lambda: "of its owner" in titles(), 60, "the owner's title")
     expect(section.get_by_text("Terminals: ")).to_have_count(0)
     assert platform.browser.json("GET", STATUS)["continuity"]["offered"] == ""
     section.get_by_text("Keep more files…").click()

@@ -89,11 +89,11 @@ class Processes:
     def outermost(self) -> list[AgentProcess]:
         """Return the agents that no other agent, and not this process, has started.  Blocking.
 
-        Those of another server of this user are left out.
+        Those of other users, and of another server of this user, are left out.
         """
         found = {pid: self.identify(pid) for pid in _pids()}
         agents = {pid: process for pid, process in found.items() if process.agent}
-        for pid in filter(_is_of_another_server, list(agents)):
+        for pid in filter(_is_of_others, list(agents)):
             del agents[pid]
         return [process for pid, process in agents.items() if self._is_outermost(pid, agents)]
 
@@ -206,10 +206,12 @@ def _words(pid: int) -> list[str]:
     return [word.decode(errors="replace") for word in line.split(b"\0")[:-1]]
 
 
-def _is_of_another_server(pid: int) -> bool:
-    """Whether a process was started in a terminal or kernel of another server than this one."""
+def _is_of_others(pid: int) -> bool:
+    """Whether a process is another user's, or was started in a terminal of another server."""
     own, begin = variable(SOCKET_VARIABLE), f"{SOCKET_VARIABLE}=".encode()
     try:
+        if Path(f"/proc/{pid}").stat().st_uid != os.geteuid():
+            return True
         entries = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
         return False
