@@ -65,6 +65,7 @@ def test_what_runs_is_on_top_and_a_click_goes_there_also_in_a_second_window(
     program = shutil.copy(speaking_agent.__file__, tmp_path / "claude")
     lab.open_terminal_named("asking")
     lab.type(f"python3 {program}")
+    lab.until_screen("(?m)^ready$")  # what is typed before is lost
     lab.type("permission rm -rf build")
     lab.until_screen("said permission")
     lab.open_launcher()

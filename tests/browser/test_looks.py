@@ -104,6 +104,7 @@ def test_dialog_launcher_and_panel_are_pictured_and_accessible(
     # The launcher, when there is something to show.
     lab.type("date > tomorrow.txt")
     lab.type(f"python3 {shutil.copy(speaking_agent.__file__, tmp_path / 'claude')}")
+    lab.until_screen("(?m)^ready$")  # what is typed before is lost
     lab.type("permission pytest -q")
     lab.until_screen("said permission")
     lab.command("filebrowser:activate")

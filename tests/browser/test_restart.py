@@ -210,6 +210,9 @@ def test_the_page_offers_to_continue_on_an_empty_machine_and_everything_is_back(
     platform.browser.json("PATCH", f"{TERMINALS}/{name}", {"title": "of its owner"})
     expect(used.tab()).to_have_text("of its owner")
     renamed_at = datetime.now(UTC).isoformat(timespec="seconds")
+    # What is kept from now on is of a later second, and there is something to keep.
+    eventually(lambda: datetime.now(UTC).isoformat(timespec="seconds") > renamed_at, 5)
+    used.type("echo another-line; clear")
 
     def is_kept() -> bool:
         status = platform.browser.json("GET", STATUS)
