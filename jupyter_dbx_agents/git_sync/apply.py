@@ -10,7 +10,7 @@ from unicodedata import normalize
 
 from ..errors import GitError, WorkspaceError, WorkspacePermissionError
 from .audit import Survey
-from .local.objects import Blobs, Content, ancestors
+from .local.objects import UNNAMEABLE, Blobs, Content, ancestors, is_safe
 from .remote.marker import ALREADY_EXISTS, Destination, is_taken
 from .remote.workspace_files import RemoteObject, is_too_large
 
@@ -61,6 +61,11 @@ class Step:
     is_done: bool = False
 
     @property
+    def name(self) -> str:
+        """The path as one reads it, also of a file whose name cannot be synced."""
+        return self.path.removeprefix(UNNAMEABLE)
+
+    @property
     def is_put(self) -> bool:
         """Whether there is something to write."""
         return bool(self.oid) and not self.is_done
@@ -88,7 +93,7 @@ def in_the_way(deletions: Iterable[Step], puts: Iterable[Step]) -> set[str]:
     return {
         step.path
         for step in deletions
-        if (path := step.path.casefold()) in names or not files.isdisjoint(ancestors(path))
+        if (path := step.name.casefold()) in names or not files.isdisjoint(ancestors(path))
     }
 
 
@@ -135,7 +140,8 @@ class Applier:
     async def run(self, steps: list[Step], old_folders: set[str], folders: set[str]) -> None:
         """Carry out all steps between two trees with these folders; it can be run again."""
         puts = [step for step in steps if step.is_put]
-        gone = [step for step in steps if not step.oid and (step.is_deletion or step.is_done)]
+        # Also those that were left out: their folders may be there, and empty.
+        gone = [step for step in steps if not step.oid]
         first = in_the_way(gone, puts)
         new_folders = {step.path.rpartition("/")[0] for step in puts if not step.old_oid}
         await self._delete_all([step for step in gone if step.path in first], folders)
@@ -147,8 +153,8 @@ class Applier:
     async def _delete_all(self, gone: list[Step], folders: set[str]) -> None:
         """Delete files, and those of their folders that HEAD's tree no longer has."""
         await self._each([step for step in gone if step.is_deletion], self._delete)
-        above = {folder for step in gone for folder in ancestors(step.path)}
-        for folder in deepest_first(above - folders):
+        above = {folder for step in gone for folder in ancestors(step.name)}
+        for folder in deepest_first({each for each in above if is_safe(each)} - folders):
             await self._remove_folder(folder)
 
     async def _each(self, items: list[T], action: Callable[[T], Awaitable[object]]) -> None:

@@ -192,6 +192,7 @@ class ProjectSync:
             if any(step.is_put or step.is_deletion for step in steps):
                 marker = replace(marker, pending=_pending(steps, marker, head))
                 await self._write(marker)
+            if any(step.is_put or not step.oid for step in steps):
                 await self._apply(marker, steps, head, blobs, outcome)
             await self._conclude(marker, head, steps, outcome)
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 
 import pytest
 
@@ -105,6 +106,61 @@ async def test_renames_case_and_kinds_change_places(site: Site) -> None:
     await sync.run()
     assert site.remote("p").keys() == {"v.txt", "d", "e/f", "dir/x"}
     assert site.remote_folders("p") == {"e", "dir"}
+
+
+@pytest.mark.parametrize("left_out", ["link", "too large", "submodule", "new\nline"])
+@pytest.mark.parametrize("is_at_once", [True, False])
+async def test_a_file_takes_the_place_of_a_folder_of_which_all_was_left_out(
+    site: Site, left_out: str, is_at_once: bool
+) -> None:
+    """Whether the folder goes in the same commit or in one before."""
+    folder = site.make("p")
+    site.commit("p", {"d/deep/x": "1", "stays": "1"})
+    sync = site.project_sync("p", most_file_bytes=1000)
+    await sync.run()
+    oid = site.git("p", "rev-parse", "HEAD")
+    name = left_out if "\n" in left_out else "y"
+    left = folder / "d/deep" / name
+    if left_out == "link":
+        left.symlink_to("nowhere")
+    elif left_out != "submodule":
+        left.write_text("x" * 1001)
+    site.commit("p", {"d/deep/x": None})
+    if left_out == "submodule":
+        site.git("p", "update-index", "--add", "--cacheinfo", f"160000,{oid},d/deep/y")
+        site.git("p", "commit", "-q", "-m", "submodule")
+    await sync.run()
+    assert site.remote("p") == {"stays": b"1"} and len(marker_of(sync).skipped) == 1
+    if left_out == "submodule":
+        site.git("p", "update-index", "--force-remove", "d/deep/y")
+        site.git("p", "commit", "-q", "-m", "no submodule")
+    shutil.rmtree(folder / "d")
+    if not is_at_once:
+        site.commit("p", {})
+        await sync.run()
+        assert site.remote_folders("p") == set()
+    site.commit("p", {"d": "a file"})
+    await sync.run()
+    assert site.remote("p") == {"stays": b"1", "d": b"a file"}
+    assert marker_of(sync).skipped == {}
+
+
+async def test_the_folder_of_what_was_left_out_stays_while_others_have_something_there(
+    site: Site,
+) -> None:
+    folder = site.make("p")
+    site.commit("p", {"d/x": "1"})
+    sync = site.project_sync("p")
+    await sync.run()
+    (folder / "d/link").symlink_to("nowhere")
+    site.commit("p", {"d/x": None})
+    site.put_foreign("p/d/theirs", b"theirs")
+    await sync.run()
+    shutil.rmtree(folder / "d")
+    site.commit("p", {"d": "a file"})
+    await sync.run()
+    assert site.remote("p") == {"d/theirs": b"theirs"}
+    assert marker_of(sync).skipped.keys() == {"d"}
 
 
 async def test_symlinks_and_submodules_are_left_out_and_named(site: Site) -> None:

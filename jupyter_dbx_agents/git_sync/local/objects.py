@@ -36,6 +36,9 @@ _POINTER = re.compile(
 _BROKEN = "Run “git fsck”, then “git fetch”."
 POINTER_NOTE = "Its Git LFS content is missing, so the pointer is synced. Run “git lfs pull”."
 
+# Before a path whose name cannot be synced: no file can have it, and another may have the readable
+# name.
+UNNAMEABLE = "./"
 # Characters that HFS+ ignores in names; git's path.c and utf8.c have the same rules.
 _IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 _GIT_FOLDER = re.compile(r"(\.git|git~\d+)[. ]*(:.*)?", re.IGNORECASE)
@@ -113,8 +116,8 @@ async def folders_of(git: Git, tree: str) -> set[str]:
 def _change(raw: bytes, mode: str, oid: str, old_mode: str = _NO_MODE, old_oid: str = "") -> Change:
     path, problem = readable(raw)
     problem = problem or ("" if is_safe(path) else UNSAFE)
-    if problem:  # with a name that no file can have, since another one may have the readable name
-        return Change(f"./{path}", "", "", problem if mode != _NO_MODE else "", mode)
+    if problem:
+        return Change(f"{UNNAMEABLE}{path}", "", "", problem if mode != _NO_MODE else "", mode)
     old_oid, oid = (
         each if its_mode in _FILE_MODES else ""
         for each, its_mode in ((old_oid, old_mode), (oid, mode))
