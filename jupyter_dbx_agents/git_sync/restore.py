@@ -23,6 +23,7 @@ from .remote.bundles import BundleStore, Chain, State, read_state
 from .remote.marker import Destination, Marker, folder_name
 from .remote.workspace_files import WorkspaceFiles
 from .work.giving_back import GivenBack, give_back
+from .work.taking import work_ref
 
 _COMMITTER = ("-c", "user.name=jupyter_dbx_agents", "-c", "user.email=restored@localhost")
 _SCRATCH = ".restoring-"
@@ -123,13 +124,16 @@ class Restorer:
         known = marker or attempt.state
         mirror = Mirror(self.mirrors, Repository(location, self.environment), self.environment)
         await mirror.adopt(known.repository if known is not None else "", attempt.states)
+        if attempt.work:
+            await mirror.set_own_refs({work_ref(location): attempt.work})
 
 
 @dataclass
 class _Attempt:
     """The restore of one project into a new repository.
 
-    ``states`` has the blob of each bundle's state, if all bundles could be read.
+    ``states`` has the blob of each bundle's state, if all bundles could be read; ``work`` is the
+    commit of the work in progress that came back.
     """
 
     destination: Destination
@@ -140,6 +144,7 @@ class _Attempt:
     origin: str
     state: State | None = None
     states: Mapping[str, str] = field(default_factory=dict)
+    work: str = ""
 
     @property
     def folder(self) -> Path:
@@ -187,6 +192,7 @@ class _Attempt:
         if state is not None:
             await self._promise(state)
         work = GivenBack() if self._is_bare else await give_back(repository, self.destination)
+        self.work = "" if work.problem else work.commit
         head = await repository.head()
         commit = head.commit if head is not None else ""
         name = self.destination.project

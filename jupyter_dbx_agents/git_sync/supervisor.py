@@ -43,12 +43,14 @@ _FLUSH_POLL_SECONDS = 0.05
 class Restorable:
     """A project that is only in the workspace; ``note`` is why it does not come back with all.
 
-    ``at`` is when its files were last complete there, '' if that is not known.
+    ``at`` is when its files were last complete there, ``origin`` the app that syncs it; '' if that
+    is not known.
     """
 
     name: str
     note: str
     at: str = ""
+    origin: str = ""
 
 
 class GitSync(LoggingConfigurable):
@@ -257,7 +259,8 @@ class GitSync(LoggingConfigurable):
         models |= {name: worker.model() for name, worker in self._workers.items()}
         for name, model in models.items():
             model["work"] = self._work.model(name)
-            model["history"]["note"] = model["history"]["note"] or self._assembly.note
+            note = model["history"]["note"] or self._work.note(name)
+            model["history"]["note"] = note or self._assembly.note
         return [models[name] for name in sorted(models)]
 
     def folders(self) -> tuple[Path, ...]:
@@ -309,7 +312,7 @@ class GitSync(LoggingConfigurable):
                 note = f"It was deleted or renamed in the app at {marker.gone_at}."
                 return Restorable(name, note, marker.synced_at)
             if marker is not None:
-                return Restorable(name, "", marker.synced_at)
+                return Restorable(name, "", marker.synced_at, marker.origin)
         return Restorable(name, "")
 
     async def restore(self, name: str | None = None) -> list[Restored]:
@@ -354,7 +357,7 @@ class GitSync(LoggingConfigurable):
         Returns the projects that had any.  Raises GitSyncError without a token, WorkspaceError.
         """
         restorer = self._restorer()
-        self._work.is_off = True
+        await self._work.end()
         names = await restorer.available()
         stores = [WorkStore(Destination(self._files, self._root(), name)) for name in names]
         return [n for n, store in zip(names, stores, strict=True) if await store.clear()]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import DbxAgentsError, DestinationError, GitError
+from ...errors import DestinationError, GitError, GitStoppedError, WorkspaceError
 from ..local.checkout import make_room, tree_of
 from ..local.objects import is_safe
 from ..local.repository import Repository
@@ -25,25 +25,37 @@ _OTHER_VERSIONS = (
 )
 
 
+_IN_REF = " It is in the ref {} (“git show {}:work/FILE”)."
+
+
 @dataclass(frozen=True)
 class GivenBack:
-    """What was put back: the number of paths, what they lack by path, and why not all came."""
+    """What was put back: the number of paths, what they lack by path, and why not all came.
+
+    ``commit`` is the one that has the work, '' for none.
+    """
 
     count: int = 0
     left_out: tuple[str, ...] = ()
     problem: str = ""
+    commit: str = ""
 
     @property
     def text(self) -> str:
         """What to report, '' for nothing."""
-        if self.problem or not self.count:
+        if self.problem or not (self.count or self.left_out):
             return self.problem
         lacks = f" Not kept: {'; '.join(self.left_out)}" if self.left_out else ""
         return f"Work in progress is back: {self.count} files.{lacks}"
 
 
 async def give_back(repository: Repository, destination: Destination) -> GivenBack:
-    """Put back what is kept of a project's work in progress; nothing else of it fails by that."""
+    """Put back what is kept of a project's work in progress.
+
+    Raises WorkspaceError, GitStoppedError or OSError if another attempt may succeed: without it the
+    project is not to be restored, since its work replaces what is kept.
+    """
+    commit = ""
     try:
         store = WorkStore(destination)
         bundle = await store.newest()
@@ -51,8 +63,15 @@ async def give_back(repository: Repository, destination: Destination) -> GivenBa
             return GivenBack()
         commit = await index_bundle(repository, store.chunks(bundle), REF)
         return await _GivingBack(repository, commit).run()
-    except (DbxAgentsError, OSError, ValueError, KeyError) as error:
-        return GivenBack(problem=f"The work in progress did not come back: {error}")
+    except (WorkspaceError, GitStoppedError, OSError):
+        raise
+    except Exception as error:  # whatever is odd about it: the commits come back
+        said = f"{error} {getattr(error, 'hint', '')}".strip()
+        problem = f"The work in progress did not come back: {said}"
+        if commit:
+            await repository.output("update-ref", REF, commit)
+            problem += _IN_REF.format(REF, REF)
+        return GivenBack(commit=commit, problem=problem)
 
 
 class _GivingBack:
@@ -74,9 +93,11 @@ class _GivingBack:
         if branch := state.get("branch"):  # without a commit
             await git.output("symbolic-ref", "HEAD", f"refs/heads/{branch}")
         count = await self._files(trees)
+        left_out = state["left_out"]
         await self._index(trees, state["intent"])
         await self._operation()
-        return GivenBack(count, tuple(f"{p}: {r}" for p, r in sorted(state["left_out"].items())))
+        lacks = tuple(f"{path}: {reason}" for path, reason in sorted(left_out.items()))
+        return GivenBack(count, lacks, commit=self._commit)
 
     async def _carry_over(self, head: str, work: str) -> GivenBack:
         """Put back the work on a commit before HEAD, but for files that were committed since."""
@@ -88,8 +109,9 @@ class _GivingBack:
         await self._write({p: e for p, e in kept.items() if e[0].strip("0") and e[0] != GITLINK})
         if others:
             await self._git.output("update-ref", REF, self._commit)
-            return GivenBack(problem=_OTHER_VERSIONS.format(", ".join(others[:10]), REF, REF))
-        return GivenBack(len(kept))
+            problem = _OTHER_VERSIONS.format(", ".join(others[:10]), REF, REF)
+            return GivenBack(problem=problem, commit=self._commit)
+        return GivenBack(len(kept), commit=self._commit)
 
     async def _trees(self) -> dict[str, str]:
         """Return the ids of the trees in the commit."""
@@ -143,7 +165,11 @@ class _GivingBack:
         folder = self._git.location.folder
         for path in paths:
             target = folder / path
-            if target.parent.resolve().is_relative_to(folder.resolve()):
+            if not target.parent.resolve().is_relative_to(folder.resolve()):
+                continue
+            if target.is_dir() and not target.is_symlink():  # of a submodule
+                _remove_empty(target, folder)
+            else:
                 target.unlink(missing_ok=True)
                 _remove_empty(target.parent, folder)
 
@@ -169,10 +195,14 @@ class _GivingBack:
             lines.append(b"%s %s %d\t%s\0" % (mode.encode(), oid.encode(), number, raw))
         if lines:
             await git.output("update-index", "-z", "--index-info", stdin=b"".join(lines))
-        for path in intent:
-            await git.output("add", "--intent-to-add", "--", path, options=options)
+        for path in await asyncio.to_thread(self._there, intent):  # it may be ignored
+            await git.output("add", "--intent-to-add", "--force", "--", path, options=options)
         with contextlib.suppress(GitError):  # some differ, which is the point
             await git.output("update-index", "-q", "--refresh", options=options)
+
+    def _there(self, paths: Iterable[str]) -> list[str]:
+        folder = self._git.location.folder
+        return [path for path in paths if os.path.lexists(folder / path)]
 
     async def _stages(self, tree: str) -> list[tuple[int, str, str, str]]:
         if not tree:

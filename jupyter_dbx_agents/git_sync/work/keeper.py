@@ -2,7 +2,8 @@
 
 All work trees are looked at in turn, one git at a time, with pauses that keep the looks below a
 twentieth of one processor.  Nothing is uploaded before the history has the commit that it is based
-on: a commit is worth more than what is not committed, and the bundle needs it.
+on: a commit is worth more than what is not committed, and the bundle needs it.  What another
+machine has kept and nobody has brought back gets a ref before it is replaced.
 """
 
 import asyncio
@@ -12,16 +13,18 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from ...background import AnyLogger, backoff_seconds
-from ...errors import MarkerChangedError
+from ...errors import DestinationError, GitError, MarkerChangedError
 from ...secret import Secret
 from ..local.git import CHUNK_BYTES
+from ..local.mirror import keep_unpushed
 from ..local.projects import is_gone
+from ..local.repository import kept_ref
 from ..project_sync import ProjectSync
-from ..remote.bundles import bundle_header
+from ..remote.bundles import bundle_header, index_bundle
 from ..states import Remark, WorkStatus, explained, no_work
 from .store import WorkStore
 from .survey import Survey, survey
-from .taking import Taken, Taker
+from .taking import Taken, Taker, work_ref
 
 # How long nothing has changed before it is taken, and how long it may change before it is.
 QUIET_SECONDS = 2.0
@@ -35,6 +38,10 @@ _COLLECT_EACH = 50
 _AT_A_STOP = 2
 _MOST_LISTED = 100
 REF = "refs/dbx/work"
+_NEVER_BACK = (
+    "Work in progress of an earlier start that was not brought back is in the ref {0} "
+    "(“git show {0}:work/FILE”)."
+)
 # The sparse walk finds by paths what both sides have; ours are below “index” and “work”.
 _PACK = ("-c", "pack.useSparse=false", "-c", "pack.threads=1", "-c", "pack.windowMemory=64m")
 
@@ -56,6 +63,9 @@ class WorkKeeper:
         self.kept_at, self.message = "", ""
         self.files, self.branch = 0, ""  # how many are not committed, and on which
         self.left_out: dict[str, str] = {}
+        # What was found there, in words.
+        self.note = ""
+        self.turn = asyncio.Lock()
 
     @property
     def is_pending(self) -> bool:
@@ -128,15 +138,43 @@ class WorkKeeper:
         if self.sync.marker is None:
             await self.sync.claim_unborn()
         if found.is_clean:
+            if self._is_new and not await self._is_former_safe(found.head, ""):
+                return False
             if self._tree or self._is_new:
                 await self._store.clear()
             self._done(found, "", {})
             return True
         async with history.mirror.locked(f"work-{self._taker.key}"):
             taken = await self._taker.take(found)
+            if self._is_new and not await self._is_former_safe(found.head, taken.tree):
+                return False
             if taken.tree != self._tree:
                 await self._upload(taken, found.head)
         self._done(found, taken.tree, taken.left_out)
+        return True
+
+    async def _is_former_safe(self, head: str, tree: str) -> bool:
+        """Whether the history has the work that another machine has kept, unless it is this tree.
+
+        It gets a ref for that.  It was brought back if the mirror has a ref of ours, which is set
+        by a restore and an upload.
+        """
+        mirror, name = self.sync.history.mirror, work_ref(self.sync.repository.location)
+        bundle = None if name in await mirror.own_refs() else await self._store.newest()
+        if bundle is None or not head:
+            return True
+        try:
+            commit = await index_bundle(mirror, self._store.chunks(bundle), REF)
+            former = await mirror.text("rev-parse", f"{commit}^{{tree}}")
+        except (DestinationError, GitError) as error:
+            self._log.warning("%s: %s", self.sync.destination.project, error)
+            return True  # nobody can read it
+        if former != tree:
+            await keep_unpushed({REF: commit}, mirror, mirror.source)
+            if not await self.sync.history.is_safe(commit):
+                return False
+            self.note = _NEVER_BACK.format(kept_ref(REF, commit))
+        await mirror.set_own_refs({name: commit})
         return True
 
     def _done(self, found: Survey, tree: str, left_out: dict[str, str]) -> None:
@@ -149,8 +187,7 @@ class WorkKeeper:
         # Without HEAD's commit alone: other refs may be deleted, also in the workspace.
         without = [f"^{head}"] if head else []
         mirror = self.sync.history.mirror
-        name = f"work-{self._taker.key}"
-        await mirror.set_own_refs({name: taken.commit})
+        await mirror.set_own_refs({work_ref(self.sync.repository.location): taken.commit})
         with tempfile.TemporaryFile(dir=mirror.folder) as stream:
             stream.write(bundle_header({REF: taken.commit}, without))
             walk = "\n".join([taken.commit, *without, ""]).encode()
@@ -194,7 +231,7 @@ class WorkKeepers:
             if not (self._is_waiting() or self.is_off):
                 for keeper in self._current():
                     before = keeper.files, keeper.branch
-                    if await keeper.look() or (keeper.files, keeper.branch) != before:
+                    if await self._look(keeper) or (keeper.files, keeper.branch) != before:
                         changed()
             self.looks += 1
             spent = time.monotonic() - started
@@ -209,9 +246,25 @@ class WorkKeepers:
 
         async def look(keeper: WorkKeeper) -> None:
             async with turns:
-                await keeper.look(at_once=True)
+                await self._look(keeper, at_once=True)
 
         await asyncio.gather(*(look(keeper) for keeper in keepers))
+
+    async def _look(self, keeper: WorkKeeper, *, at_once: bool = False) -> bool:
+        async with keeper.turn:
+            return not self.is_off and await keeper.look(at_once=at_once)
+
+    async def end(self) -> None:
+        """Keep no more; what is on its way is there then."""
+        self.is_off = True
+        for keeper in [*self._keepers.values()]:
+            async with keeper.turn:
+                continue
+
+    def note(self, name: str) -> str:
+        """Return what was found of a project's former work, '' for nothing."""
+        keeper = self._keepers.get(name)
+        return keeper.note if keeper is not None else ""
 
     def model(self, name: str) -> WorkStatus:
         """Return a project's REST model."""

@@ -12,10 +12,12 @@ MOST_FILE_BYTES = 10 * 1024 * 1024
 SECRET_NAME = "It may hold secrets, by its name."  # noqa: S105
 SECRET_CONTENT = "It contains a token or a private key."  # noqa: S105
 TOO_LARGE = f"It is larger than {MOST_FILE_BYTES // 1024**2} MB."
+# The first are those of folders, too (“.envs/production”).
 _NAMES = re.compile(
-    r"\.env(\..*|rc)?|id_[^.]*(\.pub)?|.*\.(pem|key|p12|pfx|jks|keystore)|\.databrickscfg.*"
-    r"|\.netrc|\.git-credentials|\.pypirc|\.pgpass|credentials(\.json)?",
-    re.IGNORECASE,
+    r"(?:.*/)?(?:\.env[^/]*(/.*)?|[^/]*\.env|id_[^./]*(\.pub)?"
+    r"|[^/]*\.(pem|key|p12|pfx|jks|keystore|ppk|kdbx)"
+    r"|\.databrickscfg[^/]*|\.netrc|\.git-credentials|\.pypirc|\.pgpass|credentials(\.json)?)",
+    re.IGNORECASE | re.DOTALL,
 )
 # Tokens of Databricks (of users, OAuth and services), wherever they are: a database has no spaces
 # between its columns.  Private keys in PEM (RFC 7468), also inside strings of JSON in others.
@@ -27,13 +29,18 @@ PRIVATE_KEY = re.compile(
 
 
 def is_secret_name(path: str) -> bool:
-    """Whether a path ends with a name that files with secrets have."""
-    return _NAMES.fullmatch(path.rpartition("/")[2]) is not None
+    """Whether a path has a name that files with secrets have."""
+    return _NAMES.fullmatch(path) is not None
 
 
 def has_secret(data: bytes, secrets: Iterable[Secret]) -> bool:
     """Whether a content has a token, a private key, or one of these secrets."""
-    if TOKENS.search(data) or PRIVATE_KEY.search(data):
+    return PRIVATE_KEY.search(data) is not None or has_token(data, secrets)
+
+
+def has_token(data: bytes, secrets: Iterable[Secret]) -> bool:
+    """Whether a content has a token, or one of these secrets."""
+    if TOKENS.search(data):
         return True
     return any((value := each.reveal()) and value.encode() in data for each in secrets)
 

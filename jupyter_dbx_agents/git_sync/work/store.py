@@ -7,7 +7,7 @@ Names are taken exclusively, so that two servers cannot mix theirs.
 
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO
 
 from ...errors import DestinationError, MarkerChangedError, WorkspaceError
@@ -47,16 +47,13 @@ class WorkStore:
         children = await self._destination.files.children(self._destination.records) or []
         sizes = {each.name: each.size_bytes for each in children if _NAME.fullmatch(each.name)}
         self._names = set(sizes)
-        counts = dict[int, int]()
-        for name in sizes:
-            found = _NAME.fullmatch(name)
-            if found is not None:
-                counts[int(found[1])] = int(found[3] or 1)
-        self._next = max(counts, default=0) + 1
-        for serial in sorted(counts, reverse=True):
-            bundle = WorkBundle(serial, counts[serial])
+        names = (found for name in sizes if (found := _NAME.fullmatch(name)) is not None)
+        # Two servers may have taken one number with different counts of parts.
+        bundles = {WorkBundle(int(found[1]), int(found[3] or 1)) for found in names}
+        self._next = max((bundle.serial for bundle in bundles), default=0) + 1
+        for bundle in sorted(bundles, reverse=True):
             if self._names.issuperset(bundle.names()):
-                return WorkBundle(serial, bundle.parts, sum(sizes[n] for n in bundle.names()))
+                return replace(bundle, size_bytes=sum(sizes[name] for name in bundle.names()))
         return None
 
     async def write(self, stream: IO[bytes]) -> WorkBundle:

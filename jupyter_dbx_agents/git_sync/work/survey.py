@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..local.checkout import tree_of
 from ..local.repository import Repository
+from .never import MOST_FILE_BYTES
 
 _STATUS = (
     *("status", "--porcelain=v2", "-z", "--branch", "--no-ahead-behind", "--no-renames"),
@@ -17,10 +18,10 @@ _STATUS = (
 # What a rebase, merge, cherry-pick, revert, am or bisect has in the git folder.
 _OPERATION_FILES = (
     *("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD"),
-    *("SQUASH_MSG", "BISECT_LOG", "BISECT_START", "BISECT_TERMS", "BISECT_NAMES"),
+    *("SQUASH_MSG", "MERGE_AUTOSTASH", "BISECT_LOG", "BISECT_START", "BISECT_TERMS"),
+    *("BISECT_NAMES", "BISECT_EXPECTED_REV", "BISECT_ANCESTORS_OK", "BISECT_FIRST_PARENT"),
 )
 _OPERATION_FOLDERS = ("rebase-merge", "rebase-apply", "sequencer")
-_MOST_OPERATION_BYTES = 1024 * 1024
 GITLINK = "160000"
 _INTENT = ".A"
 
@@ -47,7 +48,8 @@ class Survey:
     """What differs from HEAD's commit (``head``, '' before the first one).
 
     ``branch`` is the one that is checked out, '' for none.
-    ``operation`` has the files in the git folder of a rebase or merge, by their names there.
+    ``operation`` has the files in the git folder of a rebase or merge, by their names there, and
+    ``too_large`` the names of those that are not kept.
     ``fingerprint`` changes with any of it, and with the content of the files.
     """
 
@@ -55,6 +57,7 @@ class Survey:
     entries: tuple[Entry, ...]
     branch: str = ""
     operation: dict[str, bytes] = field(default_factory=dict)
+    too_large: tuple[str, ...] = ()
     fingerprint: bytes = b""
 
     @property
@@ -68,13 +71,13 @@ async def survey(repository: Repository) -> Survey:
     options = tree_of(repository)
     output = await repository.output(*_STATUS, options=options)
     head, branch, entries = _parse(output)
-    operation = _operation(repository.location.git_dir)
+    operation, too_large = _operation(repository.location.git_dir)
     known = hashlib.sha256(output)
     for entry in entries:
         if entry.is_changed:
             known.update(repr(state_of(repository.location.folder / entry.path)).encode())
     known.update(repr(sorted(operation.items())).encode())
-    return Survey(head, tuple(entries), branch, operation, known.digest())
+    return Survey(head, tuple(entries), branch, operation, too_large, known.digest())
 
 
 def state_of(path: Path) -> tuple[int, ...]:
@@ -130,17 +133,23 @@ def _entry(line: str) -> Iterator[Entry]:
         yield Entry(path, is_staged=True, is_changed=True, stages=tuple(stages))
 
 
-def _operation(git_dir: Path) -> dict[str, bytes]:
-    """Return the small files of an operation in progress, by their names in the git folder."""
+def _operation(git_dir: Path) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """Return the files of an operation in progress, by their names there, and the large ones."""
     paths = [git_dir / name for name in _OPERATION_FILES]
     for folder in _OPERATION_FOLDERS:
         paths += sorted((git_dir / folder).rglob("*"))
-    found = dict[str, bytes]()
+    found, too_large = dict[str, bytes](), list[str]()
     for path in paths:
+        name = path.relative_to(git_dir).as_posix()
         try:
-            if not path.is_symlink() and path.stat().st_size <= _MOST_OPERATION_BYTES:
-                found[path.relative_to(git_dir).as_posix()] = path.read_bytes()
+            if path.is_symlink():
+                continue
+            if path.stat().st_size > MOST_FILE_BYTES:
+                too_large.append(name)
+                continue
+            found[name] = path.read_bytes()
         except OSError:  # it is a folder, or ended just now
             continue
     # Both are there after a commit, too; alone they are no operation.
-    return {} if found.keys() <= {"MERGE_MSG", "SQUASH_MSG"} else found
+    is_none = found.keys() <= {"MERGE_MSG", "SQUASH_MSG"}
+    return ({} if is_none else found), tuple(too_large)

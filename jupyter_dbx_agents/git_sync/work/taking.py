@@ -8,6 +8,7 @@ process; a repository of the user's is read by ``git status`` and ``git cat-file
 """
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
@@ -24,7 +25,7 @@ from ...secret import Secret
 from ..local.git import GitProcess
 from ..local.mirror import Mirror
 from ..local.objects import is_safe
-from ..local.projects import readable
+from ..local.projects import Location, readable
 from ..local.repository import OWN_REFS, Repository
 from . import never
 from .survey import GITLINK, Entry, Survey, state_of
@@ -59,7 +60,7 @@ class Taker:
     repository: Repository
     secrets: Callable[[], Iterable[Secret]] = tuple
     _known: dict[str, tuple[tuple[int, ...], str]] = field(default_factory=dict)
-    _checked: set[str] = field(default_factory=set)
+    _checked: dict[str, int] = field(default_factory=dict)
     _left_out: dict[str, str] = field(default_factory=dict)
     _bytes: int = 0
 
@@ -69,6 +70,8 @@ class Taker:
         Raises GitError or OSError; what changes meanwhile is left out, and named.
         """
         self._left_out, self._bytes = {}, 0
+        for name in survey.too_large:
+            self._leave_out(f".git/{name}", never.TOO_LARGE)
         known, self._known = self._known, {}
         entries = [entry for entry in survey.entries if self._is_kept(entry)]
         staged = await self._copy_staged(entries)
@@ -76,20 +79,22 @@ class Taker:
         ref = f"{OWN_REFS}{TAKING}-{self.key}"
         try:
             async with self.mirror.running("fast-import", "--quiet", "--force") as importing:
-                for chunk in _beginning(ref, parents, tree):
-                    importing.stdin.write(chunk)
+                importing.stdin.write(b"".join(_beginning(ref, parents, tree)))
                 importing.stdin.write(_staged(entries, staged))
-                changed = iter([entry for entry in entries if entry.is_changed])
-                while batch := [*islice(changed, _FILES_AT_A_TIME)]:
-                    chunk = await asyncio.to_thread(self._read, batch, known)
-                    importing.stdin.write(chunk)
-                    await importing.stdin.drain()
+                with contextlib.suppress(ConnectionError):  # it has ended, and says why below
+                    changed = iter([entry for entry in entries if entry.is_changed])
+                    while batch := [*islice(changed, _FILES_AT_A_TIME)]:
+                        chunk = await asyncio.to_thread(self._read, batch, known)
+                        importing.stdin.write(chunk)
+                        await importing.stdin.drain()
                 importing.stdin.write(self._ending(survey, entries))
                 importing.stdin.close()
                 await importing.succeed()
-        except (GitError, ConnectionError):
-            self._known = {}
-            await self.mirror.set_own_refs({f"{TAKING}-{self.key}": ""})  # with its lock
+        except BaseException as error:
+            # What was read is not in the mirror, which may have been made again.
+            self._known, self._checked = {}, {}
+            if isinstance(error, GitError):
+                await self.mirror.set_own_refs({f"{TAKING}-{self.key}": ""})  # with its lock
             raise
         commit, tree = (await self.mirror.text("rev-parse", ref, f"{ref}^{{tree}}")).split()
         return Taken(commit, tree, dict(self._left_out))
@@ -97,8 +102,7 @@ class Taker:
     @property
     def key(self) -> str:
         """The name of this work tree in the mirror."""
-        folder = self.repository.location.git_dir
-        return hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
+        return _key(self.repository.location)
 
     def _is_kept(self, entry: Entry) -> bool:
         """Whether a path is kept at all; otherwise it is named with the reason."""
@@ -112,6 +116,15 @@ class Taker:
         self._left_out[readable(os.fsencode(path))[0]] = reason
         return False
 
+    def _fits(self, path: str, size_bytes: int) -> bool:
+        """Whether a content is kept by its size, and that of all before it."""
+        if size_bytes > never.MOST_FILE_BYTES:
+            return self._leave_out(path, never.TOO_LARGE)
+        if self._bytes + size_bytes > MOST_BYTES:
+            return self._leave_out(path, TOO_MUCH)
+        self._bytes += size_bytes
+        return True
+
     # ---- what is staged
 
     async def _copy_staged(self, entries: Iterable[Entry]) -> set[str]:
@@ -122,39 +135,44 @@ class Taker:
             for _number, mode, oid in (*entry.stages, (0, entry.mode, entry.oid))
             if mode and mode != GITLINK
         }
-        new = wanted.keys() - self._checked
-        if new:
-            large = await self._too_large(new)
+        sizes = {**self._checked, **await self._sizes(wanted.keys() - self._checked.keys())}
+        wanted = {oid: path for oid, path in wanted.items() if self._fits(path, sizes[oid])}
+        if new := wanted.keys() - self._checked.keys():
             missing = await self.mirror.missing(*new)
-            secret = await self._copy(sorted(new - large), missing)
-            for oid in large | secret:
-                reason = never.TOO_LARGE if oid in large else never.SECRET_CONTENT
-                self._leave_out(wanted.pop(oid), reason)
-        self._checked = set(wanted)
+            for oid in await self._copy(sorted(new), missing):
+                self._leave_out(wanted.pop(oid), never.SECRET_CONTENT)
+        self._checked = {oid: sizes[oid] for oid in wanted}
         return set(wanted)
 
-    async def _too_large(self, oids: Iterable[str]) -> set[str]:
-        """Return those that are too large, or not there."""
+    async def _sizes(self, oids: Iterable[str]) -> dict[str, int]:
+        """Return the sizes of blobs; more than is kept for one that is not there."""
         stdin = "".join(f"{oid}\n" for oid in oids).encode()
+        if not stdin:
+            return {}
         form = "--batch-check=%(objectname) %(objectsize)"
         listing = await self.repository.text("cat-file", form, stdin=stdin)
         found = (line.split() for line in listing.splitlines())
-        return {o for o, size in found if size == "missing" or int(size) > never.MOST_FILE_BYTES}
+        none = never.MOST_FILE_BYTES + 1
+        return {oid: none if size == "missing" else int(size) for oid, size in found}
 
     async def _copy(self, oids: list[str], missing: set[str]) -> set[str]:
         """Write what the mirror lacks of some blobs; return those with secrets instead."""
-        refused, secrets, packed = set[str](), tuple(self.secrets()), list[bytes]()
-        async with self.repository.running("cat-file", "--batch") as reading:
+        refused, secrets = set[str](), tuple(self.secrets())
+        async with (
+            self.repository.running("cat-file", "--batch") as reading,
+            self.mirror.running("fast-import", "--quiet") as importing,
+        ):
             for oid in oids:
                 data = await read_blob(reading, oid)
                 if never.has_secret(data, secrets):
                     refused.add(oid)
                 elif oid in missing:
-                    packed.append(b"blob\n" + _data(data))
-            reading.stdin.close()
-            await reading.succeed()
-        if packed:
-            await self.mirror.output("fast-import", "--quiet", stdin=b"".join(packed))
+                    importing.stdin.write(b"blob\n" + _data(data))
+                    with contextlib.suppress(ConnectionError):  # it has ended, and says why below
+                        await importing.stdin.drain()
+            for git in (reading, importing):
+                git.stdin.close()
+                await git.succeed()
         return refused
 
     # ---- what is in the work tree
@@ -179,6 +197,8 @@ class Taker:
             return b"D " + name
         mode = b"120000" if stat.S_ISLNK(state[0]) else b"100755" if state[0] & 0o100 else b"100644"
         if (former := known.get(entry.path)) is not None and former[0] == state:
+            if not self._fits(entry.path, state[1]):
+                return b""
             self._known[entry.path] = former
             return b"M %s %s %s" % (mode, former[1].encode(), name)
         data = self._content(entry.path, path, state, secrets)
@@ -192,14 +212,10 @@ class Taker:
         self, name: str, path: Path, state: tuple[int, ...], secrets: tuple[Secret, ...]
     ) -> bytes | None:
         """Return a file's bytes, None if it is left out."""
-        if state[1] > never.MOST_FILE_BYTES:
-            self._leave_out(name, never.TOO_LARGE)
-            return None
-        if self._bytes + state[1] > MOST_BYTES:
-            self._leave_out(name, TOO_MUCH)
-            return None
         if not (stat.S_ISREG(state[0]) or stat.S_ISLNK(state[0])):
             self._leave_out(name, "It is not a regular file.")
+            return None
+        if not self._fits(name, state[1]):
             return None
         try:
             data = os.fsencode(path.readlink()) if stat.S_ISLNK(state[0]) else _bounded(path)
@@ -210,7 +226,6 @@ class Taker:
         if never.has_secret(data, secrets):
             self._leave_out(name, never.SECRET_CONTENT)
             return None
-        self._bytes += len(data)
         return data
 
     def _oid_of(self, data: bytes) -> str:
@@ -251,6 +266,15 @@ class Taker:
         }
         text = json.dumps(state, sort_keys=True).encode()
         return b"".join(parts) + b"M 100644 inline %s\n" % STATE_FILE.encode() + _data(text)
+
+
+def work_ref(location: Location) -> str:
+    """Return which of our refs in the mirror has the work that is kept of a work tree."""
+    return f"work-{_key(location)}"
+
+
+def _key(location: Location) -> str:
+    return hashlib.sha256(os.fsencode(location.git_dir.resolve())).hexdigest()[:12]
 
 
 async def read_blob(batch: GitProcess, oid: str) -> bytes:
