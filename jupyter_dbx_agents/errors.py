@@ -28,6 +28,8 @@
     │   ├── MarkerChangedError        … now: another app writes to the same folder
     │   └── RestoreError              … back: nothing here was changed
     ├── ContinuityError               something of the home cannot be kept, or come back
+    │   ├── NeverKeptError            … as long as it is as it is
+    │   └── NewerVersionError         … by this version of the app
     ├── UploadError                   a dropped file cannot be stored
     ├── LocalChannelError             no running server answers the command
     ├── RemoteError                   the running server's own error, received by a command
@@ -180,6 +182,14 @@ class RestoreError(GitSyncError):
 
 class ContinuityError(DbxAgentsError):
     """Something of the home cannot be kept for the next start, or cannot come back."""
+
+
+class NeverKeptError(ContinuityError):
+    """A file is not kept because of what is in it."""
+
+
+class NewerVersionError(ContinuityError):
+    """What is kept was written by a newer version."""
 
 
 class UploadError(DbxAgentsError):

@@ -160,6 +160,12 @@ class AgentRoster(LoggingConfigurable):
         configured = agent.name in self.enabled_agents and agent.name not in self.disabled_agents
         return configured if chosen is None else chosen
 
+    def is_coming(self, name: str) -> bool:
+        """Whether an agent that is on is not installed yet, and nothing has failed."""
+        agent = self.agent(name)
+        is_wanted = self.is_enabled(agent) and name not in self._problems
+        return is_wanted and self.installer.installed(agent) is None
+
     def enabled(self) -> list[Agent]:
         """Return the agents that are on."""
         return [agent for agent in AGENTS if self.is_enabled(agent)]

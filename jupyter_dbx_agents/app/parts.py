@@ -246,6 +246,7 @@ class Parts:
             git_sync=self.git_sync,
             secrets=self._secrets,
             manager=self.sessions.manager,
+            is_coming=self.agents.is_coming,
             parent=self._app,
         )
         if continuity.keeps == NOTHING:

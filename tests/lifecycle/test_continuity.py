@@ -336,12 +336,13 @@ async def test_nothing_that_exists_is_overwritten(site: Site) -> None:
         pass  # it was started, and has no conversation yet
     part = continuity(site)
     [step] = await part.restore()
-    assert step["message"] == f"2 files are back. Left as they are here: {CLAUDE}, .gitconfig."
+    left = f"Left as they are here: {CLAUDE}, .gitconfig. What was kept of them stays kept."
+    assert step["message"] == f"2 files are back. {left}"
     assert (site.home / CLAUDE).read_text() == said("now")
     assert (site.home / ".bash_history").read_text() == "former\nnow\n"
     assert "former" in {each["id"] for each in await part.conversations()}
     [again] = await part.restore()
-    assert again["message"] == "Nothing of a former start is kept."
+    assert again["message"] == f"0 files are back. {left}"
 
 
 async def test_a_database_with_conversations_is_not_replaced(site: Site) -> None:

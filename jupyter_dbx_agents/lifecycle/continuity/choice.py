@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from ...errors import RequestError
+from ...errors import ContinuityError, RequestError
 from .selection import dotfile_problem
 
 _KEYS = ("projects", "files", "terminals")
@@ -91,9 +91,14 @@ class CameBack:
         """Return the names of what came back."""
         return frozenset(self._names.get(set_id, ()))
 
-    def add(self, set_id: str, names: Iterable[str]) -> None:
-        """Remember that these came back."""
-        self._names.setdefault(set_id, set()).update(names)
+    def add(self, set_id: str, names: Iterable[str], former: Iterable[str] = ()) -> None:
+        """Remember that these came back, instead of the ``former`` names.
+
+        Raises ContinuityError.
+        """
+        known = self._names.setdefault(set_id, set())
+        known -= {*former}
+        known |= {*names}
         self._write()
 
     def forget(self, sets: Iterable[str]) -> None:
@@ -103,7 +108,7 @@ class CameBack:
         self._write()
 
     def _write(self) -> None:
-        _write(self._path, {each: sorted(names) for each, names in self._names.items()})
+        write_record(self._path, {each: sorted(names) for each, names in self._names.items()})
 
 
 class Dotfiles:
@@ -135,11 +140,18 @@ class Dotfiles:
         new = tuple(dict.fromkeys(name for name in all_names if not dotfile_problem(name)))
         if new != self.names:
             self.names = new
-            _write(self._path, new)
+            write_record(self._path, new)
 
 
-def _write(path: Path, content: Any) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    scratch = path.with_name(f"{path.name}.new")
-    scratch.write_text(json.dumps(content))
-    scratch.replace(path)
+def write_record(path: Path, content: Any) -> None:
+    """Write a file of our state folder at once; blocking.  Raises ContinuityError."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        scratch = path.with_name(f"{path.name}.new")
+        scratch.write_text(json.dumps(content))
+        scratch.replace(path)
+    except OSError as error:
+        raise ContinuityError(
+            f"{path} cannot be written: {error.strerror}.",
+            "Free some space, or check its permissions.",
+        ) from error

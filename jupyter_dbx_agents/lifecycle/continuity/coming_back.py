@@ -8,19 +8,20 @@ beside the projects; a terminal waits for both.
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, TypedDict
 
 from tornado.web import HTTPError
 
-from ...errors import ContinuityError, DbxAgentsError, RequestError
-from ...git_sync import GitSync
+from ...background import AnyLogger
+from ...errors import ContinuityError, DbxAgentsError, NewerVersionError, RequestError
+from ...git_sync import GitSync, Restorable
 from .choice import CameBack, Choice, Dotfiles, wants
 from .keeper import HomeKeeper
-from .placing import MOST_NAMED, Counts, assemble, place_all
+from .placing import MOST_NAMED, Counts, cut, place_all, write_pieces
 from .segments import Manifest, Piece, TerminalRecord, parse
 from .selection import SETTINGS, HomePart, dotfile_problem
 from .store import KeptSet, Store
@@ -92,16 +93,26 @@ class KeptHome:
     came_back: CameBack
     sets: list[KeptSet] = field(default_factory=list)
     manifests: list[Manifest] = field(default_factory=list)
+    damaged: set[str] = field(default_factory=set)
     message: str = ""
 
     def files(self, part: HomePart) -> dict[str, int]:
         """Return the files of a part that have not come back yet, with their sizes."""
-        found = dict[str, int]()
-        for manifest in self.manifests:
-            if part.name not in self.came_back.of(manifest.set):
-                sizes = manifest.files.items()
-                found |= {path: size for path, (size, _at) in sizes if part.has(path)}
-        return found
+        return {
+            path: manifest.files[path][0]
+            for manifest in self.manifests
+            for path in self.files_of(manifest, part)
+        }
+
+    def files_of(self, manifest: Manifest, part: HomePart) -> list[str]:
+        """Return the files of a part that have not come back yet from one set."""
+        noted = self.came_back.of(manifest.set)
+        is_back = part.name in noted  # but for files that are others here
+        return [
+            path
+            for path in manifest.files
+            if part.has(path) and not (is_back and _left(path) not in noted)
+        ]
 
     @property
     def dotfiles(self) -> tuple[str, ...]:
@@ -122,10 +133,27 @@ class KeptHome:
     def _last(self) -> Manifest | None:
         return next((m for m in reversed(self.manifests) if m.terminals), None)
 
-    def note_parts(self, names: Sequence[str]) -> None:
-        """Remember which parts have come back."""
-        for each in self.sets:
-            self.came_back.add(each.id, names)
+    def note_parts(self, parts: Sequence[HomePart], left: Mapping[str, Iterable[str]]) -> None:
+        """Remember which parts have come back, but for what is ``left`` of each set."""
+        for manifest in self.manifests:
+            names = {part.name for part in parts} | {*map(_left, left.get(manifest.set, ()))}
+            paths = [path for path in manifest.files if any(part.has(path) for part in parts)]
+            self.came_back.add(manifest.set, names, map(_left, paths))
+
+    def over(self, parts: Sequence[HomePart]) -> list[str]:
+        """Return the sets of which all is back, with those that they have replaced."""
+        found = list[str]()
+        for kept, manifest in zip(self.sets, self.manifests, strict=True):
+            if self._is_over(kept, manifest, parts):
+                found += (kept.id, *(manifest.replaces if manifest.is_complete else ()))
+        return found
+
+    def _is_over(self, kept: KeptSet, manifest: Manifest, parts: Sequence[HomePart]) -> bool:
+        """Whether all of a set is back; what is damaged stays, for another version."""
+        is_last = self._last is not None and self._last.set == kept.id
+        if (is_last and self.terminals) or kept.id in self.damaged:
+            return False
+        return not any(self.files_of(manifest, part) for part in parts)
 
     def note_terminals(self, records: Sequence[TerminalRecord]) -> None:
         """Remember which terminals have come back, or cannot."""
@@ -148,8 +176,9 @@ class ComingBack:
         dotfiles: Dotfiles,
         came_back: CameBack,
         changed: Callable[[], None],
+        log: AnyLogger,
     ) -> None:
-        self._home, self._origin = home, origin
+        self._home, self._origin, self._log = home, origin, log
         self._git_sync, self._keeper, self._terminals = git_sync, keeper, terminals
         self._parts, self._came_back, self._changed = parts, came_back, changed
         self._dotfiles = dotfiles
@@ -159,7 +188,7 @@ class ComingBack:
 
     async def offer(self) -> Offer:
         """Return what could come back.  Raises GitSyncError without a token, WorkspaceError."""
-        projects = await self._projects()
+        projects = [each.name for each in await self._projects() if self._is_ours(each)]
         home = await self._newest(self._store())
         parts = self._left(home)
         sets = home.sets if parts else []
@@ -187,18 +216,20 @@ class ComingBack:
     async def run(self, choice: Choice = _ALL) -> list[Step]:
         """Bring back what is chosen; a failure of one part stops no other, and is in its step.
 
-        Raises RequestError while another run is under way or for what is not kept, GitSyncError
-        without a token.
+        Another app's projects come back only by name.  Raises RequestError while another run is
+        under way or for what is not kept, GitSyncError without a token, and ContinuityError if it
+        cannot be noted here.
         """
         if self._turn.locked():
             raise RequestError(
                 "It is coming back already.", "The panel and the status show how far it is."
             )
         async with self._turn:
-            store, there = self._store(), await self._projects()
+            store, found = self._store(), await self._projects()
+            there = [each.name for each in found]
             if not choice.is_all:
                 await self._check(choice, store, there)
-            projects = [name for name in there if wants(choice.projects, name)]
+            projects = [each.name for each in found if self._wants(choice, each)]
             has_home = choice.files != frozenset() or choice.terminals != frozenset()
             self.steps = [_step("home", _HOME)] if has_home else []
             self.steps += [_step("project", name) for name in projects]
@@ -219,12 +250,20 @@ class ComingBack:
                 bringing.cancel()
             return self.steps
 
+    def _is_ours(self, project: Restorable) -> bool:
+        return project.origin in ("", self._origin)
+
+    def _wants(self, choice: Choice, project: Restorable) -> bool:
+        chosen = choice.projects
+        return self._is_ours(project) if chosen is None else project.name in chosen
+
     def _note(self, home: KeptHome) -> None:
         """Remember the terminals that are back; replace the sets of which nothing is left."""
         home.note_terminals([each for each in home.terminals if self._is_over(each)])
-        if not (home.terminals or self._left(home)):
-            self._keeper.adopt(each.id for each in home.sets)
-            self._came_back.forget(each.id for each in home.sets)
+        parts = self._parts(home.dotfiles)
+        if over := home.over(parts):
+            self._keeper.adopt(over)
+            self._came_back.forget(over)
 
     def _is_over(self, record: TerminalRecord) -> bool:
         """Whether a terminal is open, or will not come: its folder is of no project that may."""
@@ -268,14 +307,14 @@ class ComingBack:
             )
         return Store(*remote)
 
-    async def _projects(self) -> list[str]:
+    async def _projects(self) -> list[Restorable]:
         found = [each for each in await self._git_sync.restorable() if not each.note]
-        return [each.name for each in sorted(found, key=lambda each: each.at, reverse=True)]
+        return sorted(found, key=lambda each: each.at, reverse=True)
 
     async def _bring_project(self, name: str) -> None:
         try:
             [restored] = await self._git_sync.restore(name)
-        except (DbxAgentsError, OSError) as error:
+        except Exception as error:  # whatever is odd about one project: the others come back
             self._end("project", name, error)
             return
         kind = "with its history" if restored.has_history else "without its history"
@@ -294,7 +333,7 @@ class ComingBack:
             return
         try:
             name = await self._terminals.open(record)
-        except (HTTPError, OSError) as error:
+        except Exception as error:  # the other terminals open
             self._end("terminal", title, error)
         else:
             self._end("terminal", title, text=f"It is terminal {name}.")
@@ -318,8 +357,11 @@ class ComingBack:
     ) -> None:
         if isinstance(error, DbxAgentsError):
             text = f"{error.message} {error.hint}".strip()
-        elif error is not None:
+        elif isinstance(error, HTTPError | OSError):
             text = str(error)
+        elif error is not None:
+            text = f"It failed unexpectedly ({type(error).__name__}). The log has more."
+            self._log.error("%s did not come back", name, exc_info=error)
         for step in self.steps:
             if (step["kind"], step["name"], step["state"]) == (kind, name, "waiting"):
                 step["state"] = "failed" if error or is_failed else "done"
@@ -334,13 +376,8 @@ class ComingBack:
         home = KeptHome(self._came_back)
         for each in await store.sets():
             is_former = each.id not in (*self._keeper.former, self._keeper.set_id)
-            if is_former and each.is_of(self._origin):
-                try:
-                    data = await store.read(each.id, each.serials[-1])
-                    manifest, _pieces = await asyncio.to_thread(parse, data or b"")
-                except ContinuityError as error:
-                    home.message = f"{error.message} {error.hint}"
-                    continue
+            is_wanted = is_former and each.is_of(self._origin)
+            if is_wanted and (manifest := await self._manifest(store, each, home)) is not None:
                 home.sets.append(each)
                 home.manifests.append(manifest)
         replaced = {name for m in home.manifests if m.is_complete for name in m.replaces}
@@ -348,6 +385,21 @@ class ComingBack:
         home.sets = [each for each, is_kept in zip(home.sets, keeps, strict=True) if is_kept]
         home.manifests = [m for m in home.manifests if m.set not in replaced]
         return home
+
+    async def _manifest(self, store: Store, kept: KeptSet, home: KeptHome) -> Manifest | None:
+        """Return the newest manifest that can be read, None if there is none for this version."""
+        for serial in reversed(kept.serials):
+            data = await store.read(kept.id, serial)
+            try:
+                manifest, _pieces = await asyncio.to_thread(parse, data or b"")
+            except ContinuityError as error:
+                home.message = f"{error.message} {error.hint}"
+                home.damaged.add(kept.id)
+                if isinstance(error, NewerVersionError):
+                    return None
+            else:
+                return replace(manifest, set=kept.id)
+        return None
 
     async def _bring_home(self, store: Store, choice: Choice) -> KeptHome:
         """Bring the home's files back; return what is kept, with the terminals."""
@@ -359,11 +411,12 @@ class ComingBack:
             counts = Counts()
             for each in reversed(home.sets) if parts else ():  # the newest first: it stays
                 await self._bring_set(store, each, parts, counts)
+            home.damaged |= counts.damaged
             if not counts.problems:  # else they are not all back, and stay kept
-                home.note_parts([part.name for part in parts])
+                home.note_parts(parts, counts.here)
             if any(part.name == SETTINGS for part in parts):
                 self._dotfiles.add(home.dotfiles)  # they are kept from now on, too
-        except (DbxAgentsError, OSError) as error:
+        except Exception as error:  # the projects come back all the same
             self._end("home", _HOME, error)
             return KeptHome(self._came_back)
         text = counts.text if parts else "Nothing of a former start is kept."
@@ -377,23 +430,43 @@ class ComingBack:
     ) -> None:
         with tempfile.TemporaryDirectory(prefix=".dbx-coming-back-", dir=self._home) as scratch:
             folder = Path(scratch)
-            manifest: Manifest | None = None
-            waiting: list[Piece] = []
-            for serial in kept.serials:
-                try:
-                    data = await store.read(kept.id, serial)
-                    newer, pieces = await asyncio.to_thread(parse, data or b"")
-                except ContinuityError as error:
-                    counts.problems.append(error.message)
-                    break
-                waiting += pieces
-                if newer.is_complete or manifest is None:
-                    await asyncio.to_thread(assemble, folder, newer, waiting)
-                    manifest, waiting = newer, []
+            manifest = await self._assemble(store, kept, folder, counts)
             if manifest is not None:
                 allowed = [each for part in parts for each in part.kept]
-                place = (folder, self._home, manifest, allowed, counts)
+                place = (folder, self._home, replace(manifest, set=kept.id), allowed, counts)
                 await asyncio.to_thread(place_all, *place)
+
+    async def _assemble(
+        self, store: Store, kept: KeptSet, folder: Path, counts: Counts
+    ) -> Manifest | None:
+        """Write what a set has up to its newest complete segment; return the manifest of that.
+
+        Without a complete one what there is may have whole files.
+        """
+        complete: Manifest | None = None
+        newest: Manifest | None = None
+        waiting: list[Piece] = []
+        for serial in kept.serials:
+            data = await store.read(kept.id, serial)
+            try:
+                newer, pieces = await asyncio.to_thread(parse, data or b"")
+            except ContinuityError as error:
+                counts.damages[kept.id] = error.message
+                break
+            newest = newer
+            waiting += pieces
+            if newer.is_complete or complete is None:  # of which nothing must be spared
+                await asyncio.to_thread(write_pieces, folder, waiting)
+                complete, waiting = newer if newer.is_complete else None, []
+        manifest = complete or newest
+        if manifest is not None:
+            await asyncio.to_thread(cut, folder, manifest)
+        return manifest
+
+
+def _left(path: str) -> str:
+    """Return how a file is remembered that is another one here."""
+    return f"file {path}"
 
 
 def _key(record: TerminalRecord) -> str:

@@ -133,13 +133,14 @@ class Continuity(LoggingConfigurable):
         git_sync: GitSync,
         secrets: Callable[[], Iterable[Secret]],
         manager: Callable[[], DbxTerminalManager | None],
+        is_coming: Callable[[str], bool] = lambda _agent: False,
         **kwargs: Any,
     ) -> None:
         self._is_databricks_app = is_databricks_app
         super().__init__(**kwargs)
         self.on_change = Listeners("continuity", self.log)
         self._home, self._git_sync = home, git_sync
-        self._terminals = OpenTerminals(home, manager)
+        self._terminals = OpenTerminals(home, manager, is_coming)
         self._named = Dotfiles(state_folder / _DOTFILES)
         self._keeper = HomeKeeper(
             home,
@@ -161,10 +162,11 @@ class Continuity(LoggingConfigurable):
             dotfiles=self._named,
             came_back=self._came_back,
             changed=self.on_change.notify,
+            log=self.log,
         )
         self._is_asked = self._is_forgotten = False
         self._origin, self._offered, self._unsent = origin, "", ""
-        self._next_look_back_at = 0.0
+        self._next_look_back_at = self._next_try_at = 0.0
         # Since then commits are on their way.
         self._free_at = time.monotonic()
 
@@ -185,8 +187,11 @@ class Continuity(LoggingConfigurable):
         while True:
             await asyncio.sleep(self.look_seconds)
             await self._look()
-            await self._restore_by_itself()
-            await self._look_back()
+            for step in (self._restore_by_itself, self._look_back):
+                try:
+                    await step()
+                except Exception:  # the loop must live, for what is kept
+                    self.log.exception("Continuing where you were failed")
 
     async def _look(self, *, at_once: bool = False) -> None:
         remote = self._git_sync.remote()
@@ -216,13 +221,16 @@ class Continuity(LoggingConfigurable):
     async def _restore_by_itself(self) -> None:
         if not self.restores_by_itself or self._is_asked or self._git_sync.remote() is None:
             return
-        self._is_asked = True
-        if self._git_sync.folders():
+        if time.monotonic() < self._next_try_at:
             return
-        try:
-            await self._back.run()
-        except DbxAgentsError as error:
-            self.log.warning("What is kept did not come back: %s %s", error.message, error.hint)
+        self._next_try_at = time.monotonic() + _LOOK_BACK_RETRY_SECONDS
+        if not self._git_sync.folders():
+            try:
+                await self._back.run()
+            except DbxAgentsError as error:
+                self.log.warning("What is kept did not come back: %s %s", error.message, error.hint)
+                return
+        self._is_asked = True
 
     async def _look_back(self) -> None:
         """Find once what of former starts the status shows: what is lost, and what can come back.
@@ -328,12 +336,12 @@ class Continuity(LoggingConfigurable):
         if remote is None:
             raise RequestError("There is no token to forget with.", "Sign in or paste one.")
         store = Store(*remote)
-        sets = await store.sets()
-        await store.delete(sets)
-        await store.delete_unsent(self._origin)
-        await store.delete_folder()
-        works = await self._git_sync.forget_work()
-        self._keeper.forget()
+        async with self._keeper.forgetting():
+            sets = await store.sets()
+            await store.delete(sets)
+            await store.delete_unsent(self._origin)
+            await store.delete_folder()
+            works = await self._git_sync.forget_work()
         self._came_back.forget(each.id for each in sets)
         self._is_forgotten, self._offered, self._unsent = True, "", ""
         self.on_change.notify()
@@ -365,15 +373,16 @@ class Continuity(LoggingConfigurable):
 
     async def resume(self, conversation: str) -> str:
         """Resume a conversation in a new terminal; return its name.  Raises RequestError."""
-        here = await self.conversations()
-        found = next((each for each in here if each["id"] == conversation), None)
+        here = await asyncio.to_thread(all_conversations, self._home)
+        found = next((pair for pair in here if pair[1].id == conversation), None)
         if found is None:
             raise RequestError(
                 f"There is no conversation {conversation}.",
                 "List them: jupyter dbx-agents conversations",
                 status=404,
             )
-        record = TerminalRecord("", found["folder"], found["agent"], found["id"])
+        agent, known = found
+        record = TerminalRecord("", known.folder, agent.name, known.id)
         try:
             return await self._terminals.open(record)
         except HTTPError as error:

@@ -11,18 +11,24 @@ import io
 import json
 import re
 import tarfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
-from ...errors import ContinuityError
+from ...errors import ContinuityError, NewerVersionError
 
 SCHEMA = 1
 # The workspace exports 10 MB.
 MOST_SEGMENT_BYTES = 8 * 1024 * 1024
+# In the year 2286; file systems end later.
+_END_OF_TIME = 1e10
 _MANIFEST = "manifest.json"
 _OFFSET = "DBX.offset"
 NAME = re.compile(r"(\d{8}T\d{6}Z-[0-9a-f]{8})-(\d{6})\.tgz")
+
+
+_ODD = (OSError, ValueError, TypeError, KeyError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class Manifest:
 
     ``files`` has size and time of change of each file.  ``replaces`` are sets that this one has all
     of, when it is complete.  ``origin`` is the app.  ``dotfiles`` are those of the files that the
-    owner named in the panel.
+    owner named in the panel, ``executables`` those that are programs.
     """
 
     set: str
@@ -56,6 +62,7 @@ class Manifest:
     files: dict[str, tuple[int, float]] = field(default_factory=dict)
     terminals: tuple[TerminalRecord, ...] = ()
     dotfiles: tuple[str, ...] = ()
+    executables: tuple[str, ...] = ()
 
     def to_bytes(self) -> bytes:
         """Return the member's content."""
@@ -63,23 +70,38 @@ class Manifest:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """Return the manifest in a member.  Raises ContinuityError."""
+        """Return the manifest in a member.
+
+        Raises NewerVersionError, and a ValueError, TypeError or KeyError for an odd one.
+        """
         model: dict[str, Any] = json.loads(data)
         if int(model["schema"]) > SCHEMA:
-            raise ContinuityError("What is kept was written by a newer version.", "Update the app.")
+            raise NewerVersionError(
+                "What is kept was written by a newer version.", "Update the app."
+            )
         known = {each.name for each in fields(cls)}
         model = {key: value for key, value in model.items() if key in known}
         names = {each.name for each in fields(TerminalRecord)}
-        terminals = [{k: v for k, v in each.items() if k in names} for each in model["terminals"]]
+        terminals = [
+            {key: str(value) for key, value in each.items() if key in names}
+            for each in model["terminals"]
+        ]
         return cls(
             **{
                 **model,
-                "replaces": tuple(model["replaces"]),
-                "files": {path: (size, at) for path, (size, at) in model["files"].items()},
+                "replaces": tuple(map(str, model["replaces"])),
+                "files": {path: _size_and_time(*each) for path, each in model["files"].items()},
                 "terminals": tuple(TerminalRecord(**each) for each in terminals),
-                "dotfiles": tuple(str(name) for name in model.get("dotfiles", ())),
+                "dotfiles": tuple(map(str, model.get("dotfiles", ()))),
+                "executables": tuple(map(str, model.get("executables", ()))),
             }
         )
+
+
+def _size_and_time(size: Any, at: Any) -> tuple[int, float]:
+    if not (size >= 0 and 0 <= at < _END_OF_TIME):
+        raise ValueError(f"{size} {at}")
+    return int(size), float(at)
 
 
 @dataclass(frozen=True)
@@ -108,7 +130,7 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes, headers: dict[str, str]) 
 
 
 def parse(data: bytes) -> tuple[Manifest, list[Piece]]:
-    """Return what a segment has.  Raises ContinuityError."""
+    """Return what a segment has.  Raises ContinuityError, and NewerVersionError."""
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as tar:
             pieces, manifest = list[Piece](), None
@@ -120,7 +142,7 @@ def parse(data: bytes) -> tuple[Manifest, list[Piece]]:
                 elif member.name.startswith("home/"):
                     offset = int(member.pax_headers.get(_OFFSET, 0))
                     pieces.append(Piece(member.name.removeprefix("home/"), offset, content))
-    except (tarfile.TarError, EOFError, OSError, ValueError, TypeError, KeyError) as error:
+    except (tarfile.TarError, EOFError, zlib.error, *_ODD) as error:
         raise ContinuityError(
             f"A part of what is kept is damaged ({type(error).__name__}).",
             "What was complete before it comes back.",

@@ -3,6 +3,7 @@
 import functools
 import os
 import re
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -21,7 +22,7 @@ _MOST_NAME_CHARACTERS, _MOST_PART_BYTES = 1000, 255
 _MOST_SHOWN_CHARACTERS = 80
 # Where programs keep what they log in with, and our own choices, which may have keys of servers.
 _CREDENTIALS = re.compile(
-    rf"(?:.*/)?(?:.*\.env|\.?credentials(?:\.[^/]*)?|auth\.json|oauth_creds\.json|\.npmrc"
+    rf"(?:.*/)?(?:\.?credentials(?:\.[^/]*)?|auth\.json|oauth_creds\.json|\.npmrc"
     rf"|\.vault-token|hosts\.yml)|{re.escape(STATE_FOLDER.as_posix())}/.*"
     r"|\.(?:docker|kube|aws|azure|ssh|gnupg|config/(?:gh|gcloud))/.*",
     re.IGNORECASE,
@@ -69,8 +70,11 @@ def dotfile_problem(name: str) -> str:
     )
     if not (is_plain and is_short and is_safe(name)) or PurePosixPath(name).is_absolute():
         return f"“{name[:_MOST_SHOWN_CHARACTERS]}” is not a file below the home."
-    is_secret = never.is_secret_name(name) or _CREDENTIALS.fullmatch(name) is not None
-    return f"“{name}” may hold secrets." if is_secret else ""
+    return f"“{name}” may hold secrets." if _is_secret_name(name) else ""
+
+
+def _is_secret_name(path: str) -> bool:
+    return never.is_secret_name(path) or _CREDENTIALS.fullmatch(path) is not None
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class Wanted:
     size_bytes: int
     modified_at: float
     state: tuple[int, ...]
+    is_executable: bool = False
 
 
 @dataclass
@@ -128,14 +133,15 @@ def _wanted(home: Path, path: Path, name: str, kept: Kept) -> Wanted | None:
         if path.is_symlink() or not path.is_file() or not _is_inside(home, path):
             return None
         status = path.stat()
-        state: tuple[int, ...] = (status.st_size, status.st_mtime_ns, status.st_ino)
+        is_executable = bool(status.st_mode & stat.S_IXUSR)
+        state: tuple[int, ...] = (status.st_size, status.st_mtime_ns, status.st_ino, is_executable)
         if kept.form is Form.DATABASE:  # what is new is in its log first
             log = path.with_name(f"{path.name}-wal")
             state += (log.stat().st_size, log.stat().st_mtime_ns) if log.exists() else ()
     except OSError:
         return None
-    modified_at = max(status.st_mtime, *(ns / 1e9 for ns in state[4:5]), 0.0)
-    return Wanted(name, kept, status.st_size, modified_at, state)
+    modified_at = max(status.st_mtime, *(ns / 1e9 for ns in state[5:6]), 0.0)
+    return Wanted(name, kept, status.st_size, modified_at, state, is_executable)
 
 
 def _is_inside(home: Path, path: Path) -> bool:
@@ -144,7 +150,7 @@ def _is_inside(home: Path, path: Path) -> bool:
 
 def _judge(wanted: Wanted, found: Selection) -> None:
     most = MOST_CONVERSATION_BYTES if wanted.kept.is_conversation else MOST_FILE_BYTES
-    if never.is_secret_name(wanted.path):
+    if _is_secret_name(wanted.path):
         found.left_out[wanted.path] = never.SECRET_NAME
     elif wanted.size_bytes > most:
         found.left_out[wanted.path] = f"It is larger than {most // 1024**2} MB."

@@ -65,11 +65,11 @@ class Store:
             for name, entries in sorted(found.items())
         ]
 
-    async def write(self, set_id: str, serial: int, data: bytes) -> None:
-        """Write or replace a segment; makes the folder if it is missing."""
-        await self._put(self._path(set_id, serial), data)
+    async def write(self, set_id: str, serial: int, data: bytes) -> bool:
+        """Write or replace a segment; return whether the folder had to be made."""
+        return await self._put(self._path(set_id, serial), data)
 
-    async def _put(self, path: str, data: bytes) -> None:
+    async def _put(self, path: str, data: bytes) -> bool:
         try:
             await self._files.put(path, in_memory(data), overwrite=True)
         except WorkspaceError as error:
@@ -77,6 +77,8 @@ class Store:
                 raise
             await self._files.make_folder(self.folder)
             await self._files.put(path, in_memory(data), overwrite=True)
+            return True
+        return False
 
     async def read(self, set_id: str, serial: int) -> bytes | None:
         """Return a segment, None if it is gone."""

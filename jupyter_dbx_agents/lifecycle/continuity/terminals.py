@@ -32,10 +32,18 @@ class _Front:
 
 
 class OpenTerminals:
-    """The terminals of a server, whose ``manager`` returns None before there is one."""
+    """The terminals of a server, whose ``manager`` returns None before there is one.
 
-    def __init__(self, home: Path, manager: Callable[[], DbxTerminalManager | None]) -> None:
-        self._home, self._manager = home, manager
+    ``is_coming`` returns whether an agent's program is not here yet.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        manager: Callable[[], DbxTerminalManager | None],
+        is_coming: Callable[[str], bool],
+    ) -> None:
+        self._home, self._manager, self._is_coming = home, manager, is_coming
         # The conversation of each agent's process: once known, it does not change.
         self._ids: dict[int, str] = {}
         self._frozen: tuple[TerminalRecord, ...] | None = None
@@ -113,11 +121,23 @@ class OpenTerminals:
         name, terminal = manager.new_named_terminal(cwd=folder, **wanted)
         manager.rename(name, record.title)
         conversation = await asyncio.to_thread(self._known, record)
-        if words := resume_words(record.agent, conversation):
+        if line := resume_line(record.agent, conversation, is_coming=self._is_coming):
             assert isinstance(terminal, Terminal)  # noqa: S101  # our manager makes no other
             await _until_prompt(terminal)
-            terminal.type(f"{shlex.join(words)}\r")
+            terminal.type(f"{line}\r")
         return name
+
+
+def resume_line(agent: str, conversation: str, *, is_coming: Callable[[str], bool]) -> str:
+    """Return the shell's line that resumes a conversation, once its agent is installed."""
+    words = resume_words(agent, conversation)
+    if not (words and is_coming(agent)):
+        return shlex.join(words)
+    wait = (
+        f'echo "“{words[0]}” starts when it is installed. Press Ctrl+C to cancel."; '
+        f"until command -v {words[0]} >/dev/null; do sleep 1; done"
+    )
+    return f"sh -c {shlex.quote(wait)} && {shlex.join(words)}"
 
 
 def resume_words(agent: str, conversation: str) -> tuple[str, ...]:
