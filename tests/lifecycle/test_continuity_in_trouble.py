@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from typing import Any
 import pytest
 
 from jupyter_dbx_agents.agents.conversations import Form, Kept
+from jupyter_dbx_agents.git_sync.work import never
 from jupyter_dbx_agents.lifecycle.continuity import (
+    coming_back,
     contents,
     keeper,
     part,
@@ -67,7 +70,7 @@ def messages(path: Path) -> Iterator[sqlite3.Connection]:
     """A database with a full-text index, as Hermes has one."""
     with contextlib.closing(sqlite3.connect(path)) as opened:
         opened.executescript(
-            "PRAGMA journal_mode = WAL;"
+            "PRAGMA journal_mode = WAL; PRAGMA secure_delete = OFF;"
             "CREATE TABLE messages (id INTEGER PRIMARY KEY, content);"
             "CREATE VIRTUAL TABLE messages_fts USING fts5(content, content=messages,"
             " content_rowid=id);"
@@ -106,6 +109,7 @@ def test_a_secret_in_a_database_is_overwritten_wherever_its_pages_end(
             before = opened.execute("SELECT content FROM messages").fetchall()
             assert [len(row[0]) for row in rows] == [len(row[0]) for row in before]
             assert all(" and more b" in row[0] and "*" * 20 in row[0] for row in rows)
+            assert not any(secret in row[0] or TOKEN[20:] in row[0] for row in rows)
             query = "SELECT count(*) FROM messages_fts WHERE messages_fts MATCH 'more'"
             assert copy.execute(query).fetchone() == (len(rows),)
 
@@ -127,6 +131,7 @@ def test_a_secret_that_was_deleted_in_a_database_is_not_kept(tmp_path: Path) -> 
 def test_a_table_of_credentials_leaves_nothing_of_its_former_rows(tmp_path: Path) -> None:
     path = tmp_path / "opencode.db"
     with database(path, "one") as opened:
+        opened.execute("PRAGMA secure_delete = OFF")
         for number in range(50):
             opened.execute("INSERT INTO credential VALUES (?)", (f"former-{number:03d}" * 20,))
         opened.commit()
@@ -145,6 +150,22 @@ async def test_secrets_by_name_are_left_out_of_what_agents_keep(site: Site) -> N
     found = selection.select(site.home, kept)
     assert {*found.files} == {folder + "SKILL.md"}
     assert {*found.left_out} == {folder + name for name in secret}
+
+
+async def test_the_loop_goes_on_while_a_long_conversation_is_searched() -> None:
+    line = said("the dog does what words do " * 40).encode()
+    secret = said(f"token {TOKEN}").encode()
+    data = line * (24 * 1024 * 1024 // len(line)) + secret + line + PEM.encode()
+    pauses, began = [0.0], time.monotonic()
+    searching = asyncio.create_task(asyncio.to_thread(never.without_secrets, data, [CAPABILITY]))
+    while not searching.done():
+        before = time.monotonic()
+        await asyncio.sleep(0.001)
+        pauses.append(time.monotonic() - before)
+    took = time.monotonic() - began
+    found = await searching
+    assert len(found) == len(data) and TOKEN.encode() not in found and b"0000001" not in found
+    assert max(pauses) < took / 3, (max(pauses), took)
 
 
 # ---- no kept copy is lost
@@ -175,6 +196,21 @@ async def test_what_is_left_for_a_file_that_is_here_stays_kept(site: Site) -> No
     put(site, CLAUDE, said("later", "still"))
     await keep(part)
     assert sets_of(site).isdisjoint(former)
+
+
+async def test_what_is_back_does_not_come_again_with_what_is_left(site: Site) -> None:
+    put(site, ".claude/CLAUDE.md", "former\n")
+    history = put(site, ".claude/history.jsonl", "former\n")
+    await keep(continuity(site))
+    empty_home(site)
+    put(site, ".claude/CLAUDE.md", "now\n")
+    part = continuity(site)
+    await part.restore()
+    assert history.read_text() == "former\n"
+    history.write_text("cleared since\n")
+    [step] = await part.restore()
+    assert "Left as they are here: .claude/CLAUDE.md." in step["message"]
+    assert history.read_text() == "cleared since\n"
 
 
 async def test_a_conversation_that_has_grown_since_is_not_another_one(site: Site) -> None:
@@ -553,6 +589,26 @@ async def test_a_full_disk_does_not_end_the_loop(
     assert (site.home / CLAUDE).exists()
     [step] = await back.restore()
     assert step["state"] == "done" and (await back.offer())["parts"] == []
+
+
+async def test_what_has_no_room_comes_back_later(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(site, CLAUDE, said("hello"))
+    await keep(continuity(site))
+    empty_home(site)
+    back = continuity(site)
+
+    def full(*_arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(coming_back, "write_pieces", full)
+        [step] = await back.restore()
+    assert step["state"] == "failed" and "Free some space." in step["message"]
+    assert [*site.home.glob(".dbx-coming-back-*")] == []
+    [step] = await back.restore()
+    assert step["message"] == "1 file is back."
 
 
 async def test_an_old_conversation_beyond_the_list_is_resumed(

@@ -18,7 +18,6 @@ from ...secret import Secret
 from ..local.git import CHUNK_BYTES
 from ..local.mirror import keep_unpushed
 from ..local.projects import is_gone
-from ..local.repository import kept_ref
 from ..project_sync import ProjectSync
 from ..remote.bundles import bundle_header, index_bundle
 from ..states import Remark, WorkStatus, explained, no_work
@@ -42,6 +41,7 @@ _NEVER_BACK = (
     "Work in progress of an earlier start that was not brought back is in the ref {0} "
     "(“git show {0}:work/FILE”)."
 )
+_NAMES_OF = ("for-each-ref", "--format=%(refname)", "--points-at")
 # The sparse walk finds by paths what both sides have; ours are below “index” and “work”.
 _PACK = ("-c", "pack.useSparse=false", "-c", "pack.threads=1", "-c", "pack.windowMemory=64m")
 
@@ -173,7 +173,8 @@ class WorkKeeper:
             await keep_unpushed({REF: commit}, mirror, mirror.source)
             if not await self.sync.history.is_safe(commit):
                 return False
-            self.note = _NEVER_BACK.format(kept_ref(REF, commit))
+            names = await mirror.source.text(*_NAMES_OF, commit)
+            self.note = _NEVER_BACK.format(names.partition("\n")[0])
         await mirror.set_own_refs({name: commit})
         return True
 

@@ -4,7 +4,7 @@ Names and contents are checked both: a key may be anywhere, and not each secret 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ...secret import Secret
 
@@ -27,6 +27,10 @@ PRIVATE_KEY = re.compile(
     rb"(?:(?s:.{64,16384}?)-----END [A-Z0-9 ]*PRIVATE KEY-----|(?:[A-Za-z0-9+/=\s]|\\+[nr]){64,})"
 )
 
+_KEY = b"PRIVATE KEY-----"
+# Searched within some milliseconds.
+_SLICE_BYTES = 256 * 1024
+
 
 def is_secret_name(path: str) -> bool:
     """Whether a path has a name that files with secrets have."""
@@ -35,21 +39,48 @@ def is_secret_name(path: str) -> bool:
 
 def has_secret(data: bytes, secrets: Iterable[Secret]) -> bool:
     """Whether a content has a token, a private key, or one of these secrets."""
-    return PRIVATE_KEY.search(data) is not None or has_token(data, secrets)
+    return (_KEY in data and PRIVATE_KEY.search(data) is not None) or has_token(data, secrets)
 
 
 def has_token(data: bytes, secrets: Iterable[Secret]) -> bool:
     """Whether a content has a token, or one of these secrets."""
-    if TOKENS.search(data):
-        return True
-    return any((value := each.reveal()) and value.encode() in data for each in secrets)
+    values = _values(secrets)
+    return any(
+        TOKENS.search(part) or any(value in part for value in values) for part in _slices(data)
+    )
 
 
 def without_secrets(data: bytes, secrets: Iterable[Secret]) -> bytes:
     """Return a content with its secrets overwritten; the length stays, for formats with offsets."""
-    for pattern in (TOKENS, PRIVATE_KEY):
-        data = pattern.sub(lambda found: b"*" * len(found[0]), data)
-    for each in secrets:
-        if value := each.reveal().encode():
+    values = _values(secrets)
+    if _KEY in data:
+        data = PRIVATE_KEY.sub(_stars, data)
+    return b"".join(_without_tokens(part, values) for part in _slices(data))
+
+
+def _without_tokens(data: bytes, values: Iterable[bytes]) -> bytes:
+    data = TOKENS.sub(_stars, data)
+    for value in values:
+        if value in data:
             data = data.replace(value, b"*" * len(value))
     return data
+
+
+def _stars(found: re.Match[bytes]) -> bytes:
+    return b"*" * len(found[0])
+
+
+def _values(secrets: Iterable[Secret]) -> list[bytes]:
+    return [value.encode() for each in secrets if (value := each.reveal())]
+
+
+def _slices(data: bytes) -> Iterator[bytes]:
+    """Yield a content in parts that end with a line, which no token is longer than.
+
+    One search of it all would keep every other thread waiting, and so the event loop.
+    """
+    start = 0
+    while start < len(data):
+        end = data.find(b"\n", start + _SLICE_BYTES) + 1 or len(data)
+        yield data[start:end]
+        start = end

@@ -19,6 +19,7 @@ from tornado.web import HTTPError
 from ...background import AnyLogger
 from ...errors import ContinuityError, DbxAgentsError, NewerVersionError, RequestError
 from ...git_sync import GitSync, Restorable
+from ...git_sync.states import explained
 from .choice import CameBack, Choice, Dotfiles, wants
 from .keeper import HomeKeeper
 from .placing import MOST_NAMED, Counts, cut, place_all, write_pieces
@@ -355,9 +356,11 @@ class ComingBack:
         text: str = "",
         is_failed: bool = False,
     ) -> None:
+        if isinstance(error, OSError):
+            error = explained(error)
         if isinstance(error, DbxAgentsError):
             text = f"{error.message} {error.hint}".strip()
-        elif isinstance(error, HTTPError | OSError):
+        elif isinstance(error, HTTPError):
             text = str(error)
         elif error is not None:
             text = f"It failed unexpectedly ({type(error).__name__}). The log has more."
@@ -410,7 +413,7 @@ class ComingBack:
             parts = [p for p in known if wants(choice.files, p.name) and home.files(p)]
             counts = Counts()
             for each in reversed(home.sets) if parts else ():  # the newest first: it stays
-                await self._bring_set(store, each, parts, counts)
+                await self._bring_set(store, each, home, parts, counts)
             home.damaged |= counts.damaged
             if not counts.problems:  # else they are not all back, and stay kept
                 home.note_parts(parts, counts.here)
@@ -426,15 +429,22 @@ class ComingBack:
         return home
 
     async def _bring_set(
-        self, store: Store, kept: KeptSet, parts: Sequence[HomePart], counts: Counts
+        self,
+        store: Store,
+        kept: KeptSet,
+        home: KeptHome,
+        parts: Sequence[HomePart],
+        counts: Counts,
     ) -> None:
         with tempfile.TemporaryDirectory(prefix=".dbx-coming-back-", dir=self._home) as scratch:
             folder = Path(scratch)
             manifest = await self._assemble(store, kept, folder, counts)
             if manifest is not None:
+                manifest = replace(manifest, set=kept.id)
                 allowed = [each for part in parts for each in part.kept]
-                place = (folder, self._home, replace(manifest, set=kept.id), allowed, counts)
-                await asyncio.to_thread(place_all, *place)
+                paths = {path for part in parts for path in home.files_of(manifest, part)}
+                place = (place_all, folder, self._home, manifest, allowed)
+                await asyncio.to_thread(*place, paths=paths, counts=counts)
 
     async def _assemble(
         self, store: Store, kept: KeptSet, folder: Path, counts: Counts

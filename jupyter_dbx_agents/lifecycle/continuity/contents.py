@@ -71,7 +71,7 @@ def _read_database(path: Path, kept: Kept, secrets: Sequence[Secret]) -> bytes:
             for table in kept.emptied:
                 if table in there:
                     target.execute(f'DELETE FROM "{table}"')  # noqa: S608 from our own modules
-            _overwrite(target, secrets)
+            _Overwriting(target, secrets).run()
             _clear_free_pages(target)
             data = copy.read_bytes()
             if never.has_secret(data, secrets):  # what a row had that was deleted
@@ -94,39 +94,42 @@ def _copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
     source.backup(target, progress=check)
 
 
-def _overwrite(database: sqlite3.Connection, secrets: Sequence[Secret]) -> None:
-    """Overwrite the secrets in all rows, also in what full-text indexes have of them."""
-    needles = [*_NEEDLES, *(value for each in secrets if (value := each.reveal()))]
-    found = " OR ".join(f"instr({{0}}, ?{number + 1})" for number in range(len(needles)))
-    bytes_of = "CAST({0} AS BLOB)"
-    wanted = f"typeof({{0}}) IN ('text', 'blob') AND ({found}) AND has_secret({bytes_of})"
-    cleaned = f"cleaned({bytes_of})"
-    value = f"CASE typeof({{0}}) WHEN 'text' THEN CAST({cleaned} AS TEXT) ELSE {cleaned} END"
-    database.create_function("has_secret", 1, lambda data: never.has_secret(data, secrets))
-    database.create_function("cleaned", 1, lambda data: never.without_secrets(data, secrets))
-    hits = [
-        (table, column)
-        for table, column in _columns(database)
-        if database.execute(
-            f"SELECT 1 FROM {table} WHERE {wanted.format(column)} LIMIT 1",  # noqa: S608 quoted
-            needles,
-        ).fetchone()
-    ]
-    if not hits:
-        return
-    triggers = database.execute(
-        "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
-    ).fetchall()
-    for name, _sql in triggers:  # they would change the indexes by what was there before
-        database.execute(f"DROP TRIGGER {_quoted(name)}")
-    for table, column in hits:
-        change = f"UPDATE {table} SET {column} = {value.format(column)}"  # noqa: S608 quoted
-        database.execute(f"{change} WHERE {wanted.format(column)}", needles)
-    for table in _full_text(database):
-        name = _quoted(table)
-        database.execute(f"INSERT INTO {name}({name}) VALUES ('rebuild')")  # noqa: S608 quoted
-    for _name, sql in triggers:
-        database.execute(sql)
+class _Overwriting:
+    """Overwrites secrets in the rows of a database, and in what full-text indexes have of them."""
+
+    def __init__(self, database: sqlite3.Connection, secrets: Sequence[Secret]) -> None:
+        self._database = database
+        database.create_function("has_secret", 1, lambda data: never.has_secret(data, secrets))
+        database.create_function("cleaned", 1, lambda data: never.without_secrets(data, secrets))
+        self._needles = [*_NEEDLES, *(value for each in secrets if (value := each.reveal()))]
+        found = " OR ".join(f"instr({{0}}, ?{n + 1})" for n in range(len(self._needles)))
+        data = "CAST({0} AS BLOB)"
+        is_one = f"typeof({{0}}) IN ('text', 'blob') AND ({found}) AND has_secret({data})"
+        text = f"CAST(cleaned({data}) AS TEXT)"
+        value = f"CASE typeof({{0}}) WHEN 'text' THEN {text} ELSE cleaned({data}) END"
+        # With the table as {1} and the column as {0}, both quoted.
+        self._find = f"SELECT 1 FROM {{1}} WHERE {is_one} LIMIT 1"  # noqa: S608
+        self._change = f"UPDATE {{1}} SET {{0}} = {value} WHERE {is_one}"  # noqa: S608
+
+    def run(self) -> None:
+        """Overwrite all of them."""
+        found = [each for each in _columns(self._database) if self._is_in(*each)]
+        if not found:
+            return
+        listing = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+        triggers = self._database.execute(listing).fetchall()
+        for name, _sql in triggers:  # they would change the indexes by what was there before
+            self._database.execute(f"DROP TRIGGER {_quoted(name)}")
+        for table, column in found:
+            self._database.execute(self._change.format(column, table), self._needles)
+        for name in map(_quoted, _full_text(self._database)):
+            self._database.execute(f"INSERT INTO {name}({name}) VALUES ('rebuild')")  # noqa: S608
+        for _name, sql in triggers:
+            self._database.execute(sql)
+
+    def _is_in(self, table: str, column: str) -> bool:
+        found = self._database.execute(self._find.format(column, table), self._needles)
+        return found.fetchone() is not None
 
 
 def _columns(database: sqlite3.Connection) -> list[tuple[str, str]]:

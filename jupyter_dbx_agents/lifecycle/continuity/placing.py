@@ -3,7 +3,7 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -81,10 +81,18 @@ def cut(folder: Path, manifest: Manifest) -> None:
 
 
 def place_all(
-    folder: Path, home: Path, manifest: Manifest, kept: Sequence[Kept], counts: Counts
+    folder: Path,
+    home: Path,
+    manifest: Manifest,
+    kept: Sequence[Kept],
+    *,
+    paths: Collection[str],
+    counts: Counts,
 ) -> None:
-    """Move files into the home, each unless there is one."""
-    for path, wanted in sorted(select(folder, kept).files.items()):
+    """Move those of some files that an allow-list names into the home, each unless there is one."""
+    allowed = select(folder, kept).files
+    for path in sorted(allowed.keys() & paths):
+        wanted = allowed[path]
         size, modified_at = manifest.files.get(path, (-1, 0.0))
         if wanted.size_bytes != size:
             counts.broken[path] = manifest.set
