@@ -467,6 +467,7 @@ async def test_work_that_is_damaged_or_newer_does_not_stop_the_restore(site: Sit
     assert (folder / "a").read_text() == "1"
 
 
+@pytest.mark.timeout(1800 if IS_LONG else 300)
 async def test_git_of_the_user_never_fails_beside_it(site: Site) -> None:
     folder = site.make("p", a="1")
     keeper = await keep(site)
