@@ -73,6 +73,16 @@ def as_if_installed(route: Route) -> None:
     route.fulfill(json=status)
 
 
+def until_installed(lab: LabPage) -> None:
+    """Wait until the launcher and the panel show the agents as this page's route has them.
+
+    An event may have brought them as they are: the status is read again with a new line.
+    """
+    lab.page.evaluate("() => { window.dispatchEvent(new Event('offline')); }")
+    for agent in AGENTS:
+        expect(lab.card(agent.title)).not_to_contain_text("not installed")
+
+
 @pytest.mark.parametrize("name", THEMES)
 def test_dialog_launcher_and_panel_are_pictured_and_accessible(
     lab: LabPage, app: RunningApp, axe: str, name: str, tmp_path: Path
@@ -109,9 +119,7 @@ def test_dialog_launcher_and_panel_are_pictured_and_accessible(
     lab.until_screen("said permission")
     lab.command("filebrowser:activate")
     lab.page.locator(".lm-TabBar-tab", has_text="Launcher").click()
-    # An event may have brought the agents as they are: the status is read again with a new line.
-    lab.page.evaluate("() => { window.dispatchEvent(new Event('offline')); }")
-    expect(lab.card("Claude Code")).not_to_contain_text("not installed")
+    until_installed(lab)
     expect(lab.running("Claude Code")).to_contain_text("asks for permission")
     expect(lab.launcher).to_contain_text("1 not committed")
     for width in WIDTHS:
@@ -203,6 +211,7 @@ def test_the_offer_to_continue_is_pictured_and_accessible(lab: LabPage, axe: str
     offer = lab.toast("Kept of an earlier start")
     for label in ("Continue where you were", "Choose…", "Not now"):
         expect(offer.get_by_role("button", name=label)).to_be_visible()
+    until_installed(lab)
     shoot(lab.page, f"offer-{name}")
     offer.get_by_role("button", name="Choose…").click()
     dialog = lab.page.locator(".jp-Dialog")

@@ -1,6 +1,7 @@
 """MCP in the browser: the panel's servers, and an agent that answers with rows of the workspace."""
 
 import json
+import re
 
 import pytest
 from playwright.sync_api import expect
@@ -9,7 +10,7 @@ from tests.support.agent_store import AgentStore
 from tests.support.lab_page import LabPage
 from tests.support.running_app import RunningApp, eventually
 
-from .test_looks import shoot
+from .test_looks import as_if_installed, shoot
 
 MCP = "/dbx-agents/api/mcp"
 FUNCTIONS = "/api/2.0/mcp/functions/samples/tools"
@@ -84,6 +85,11 @@ def test_an_agent_answers_with_rows_of_the_sample_table_once_its_owner_allows_th
         lab.page.wait_for_timeout(500)
     lab.until_screen(r"(?s)done: .*Baked\s+Bliss.*Golden\s+Crumbs", 120)
     lab.show_panel()
+    # The picture is of a day on which all agents are installed.
+    lab.page.route("**/dbx-agents/api/status?*", as_if_installed)
+    lab.page.evaluate("() => { window.dispatchEvent(new Event('offline')); }")
+    installs = lab.section("Agents").get_by_role("button", name=re.compile("^Install"))
+    expect(installs).to_have_count(0)
     section = lab.section("Tools of the workspace (MCP)")
     section.evaluate("section => section.scrollIntoView()")
     shoot(lab.page, "first-day")
