@@ -678,7 +678,7 @@
   text-align: center;
 }
 
-.jp-DbxAgents-Launcher .jp-LauncherCard[aria-disabled] {
+.jp-DbxAgents-Launcher button[aria-disabled] {
   cursor: default;
   opacity: 0.75;
 }
