@@ -9,12 +9,13 @@ import { Widget } from '@lumino/widgets';
 import * as React from 'react';
 import { projectsFolder } from '../server/paths';
 import { errorText, request } from '../server/requests';
-import { OPEN_PANEL, startCommand } from '../status/commands';
+import { CONTINUE, OPEN_PANEL, startCommand } from '../status/commands';
 import type { AgentSession } from '../status/model';
 import type { IStatusStore } from '../status/store';
 import { askForText } from '../widgets/dialogs';
 import { ErrorBoundary } from '../widgets/errors';
 import { enabledAgents } from './agents';
+import { Before } from './before';
 import { foldersOf } from './choices';
 import { browsedFolder, browsedPath } from './folders';
 import { Others } from './others';
@@ -55,7 +56,7 @@ interface View extends Props {
   isOffline: boolean;
 }
 
-const SECTIONS = { RunningHere, StartHere, ProjectsHere, OthersHere };
+const SECTIONS = { BeforeHere, RunningHere, StartHere, ProjectsHere, OthersHere };
 
 function Content(props: Props): React.ReactElement {
   const { store, launcher, trans } = props;
@@ -76,6 +77,18 @@ function Content(props: Props): React.ReactElement {
         ))}
       </div>
     </div>
+  );
+}
+
+function BeforeHere({ app, store, trans, isOffline }: View): React.ReactElement {
+  return (
+    <Before
+      status={store.status}
+      isOffline={isOffline}
+      trans={trans}
+      comeBack={chooses => void app.commands.execute(CONTINUE, { chooses })}
+      decline={() => store.put({ offer: null })}
+    />
   );
 }
 
