@@ -17,6 +17,7 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.support.constants import OWNER, PAT, STATUS
+from tests.support.effort import some
 from tests.support.running_app import (
     Browser,
     LocalWorkspaceProcess,
@@ -102,7 +103,7 @@ def test_the_clients_are_told_before_the_end(workspace, start):
     browser.http.close()
 
 
-@pytest.mark.parametrize("outage", OUTAGES)
+@pytest.mark.parametrize("outage", some(1, OUTAGES))
 def test_an_outage_and_stubborn_programs_do_not_hold_up_the_end(workspace, start, outage: str):
     server = start()
     browser = server.until_open(OWNER)
