@@ -163,8 +163,10 @@ def _serve(arguments: list[str]) -> None:
         say_error(f"jupyter_dbx_agents cannot start: {error.message} {error.hint}")
         sys.exit(1)
 
+    from ..lifecycle.process import skip_iri_grammar, skip_yarn_lookup  # noqa: PLC0415 likewise
+
+    skip_iri_grammar()
     from ..app import DbxAgentsApp  # noqa: PLC0415 imports take a second, and no client needs them
-    from ..lifecycle.process import skip_yarn_lookup  # noqa: PLC0415 likewise
 
     # On a terminal, Jupyter asks before it stops; elsewhere ^C would skip its shutdown.
     signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))

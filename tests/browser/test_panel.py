@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.support.agent_store import AgentStore
+from tests.support.effort import some
 from tests.support.lab_page import LabPage
 from tests.support.running_app import RunningApp, eventually
 
@@ -428,7 +429,7 @@ def test_a_deleted_project_is_forgotten_after_a_confirmation(lab: LabPage, files
     expect(lab.toast("“lost” was forgotten")).to_be_visible()
 
 
-@pytest.mark.parametrize("here", [[], [{"name": "hello", "state": "synced"}]])
+@pytest.mark.parametrize("here", some(1, [[], [{"name": "hello", "state": "synced"}]]))
 def test_a_project_that_is_only_in_the_workspace_is_said_without_a_click(
     lab: LabPage, here: list[dict[str, Any]]
 ):

@@ -8,7 +8,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import pytest
 import yaml
 from websockets.sync.client import ClientConnection, connect
@@ -106,10 +105,7 @@ def test_choices_for_all_agents_at_once_are_all_kept(owner, home):
     names = [one["name"] for one in owner.json("GET", API)["agents"]]
 
     def choose(name: str, model: str | None) -> int:
-        answer = httpx.patch(
-            f"{owner.url}{API}/{name}", json={"model": model}, headers=owner.http.headers
-        )
-        return answer.status_code
+        return owner.http.patch(f"{API}/{name}", json={"model": model}).status_code
 
     kept = home / ".local/state/jupyter_dbx_agents/agents.json"
     with ThreadPoolExecutor(len(names)) as browsers:
