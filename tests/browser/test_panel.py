@@ -434,14 +434,15 @@ def test_a_project_that_is_only_in_the_workspace_is_said_without_a_click(
     lab: LabPage, here: list[dict[str, Any]]
 ):
     offer = {"projects": ["notes"], "terminals": [], "files": 0, "message": ""}
-    gone = {"state": "needed", "expires_at": None}
+    step = {"kind": "home", "name": "files", "state": "waiting", "message": ""}
 
     def answer(route: Route) -> None:
         if route.request.method == "GET":
             route.fulfill(json={**route.fetch().json(), "offer": offer})
 
     lab.page.route("**/api/continuity?*", answer)
-    show_changed(lab, lambda status: status["pat"].update(gone))  # it looks when there is one again
+    # It looks when nothing is on its way any more.
+    show_changed(lab, lambda status: status["continuity"].update(steps=[step]))
     show_changed(lab, lambda status: status.update(projects=here))
     expect(lab.section("Continue where you were")).to_contain_text("Projects: notes.")
     expect(lab.section("Continue where you were").get_by_role("button").first).to_be_visible()
