@@ -223,7 +223,7 @@ def test_the_offer_to_continue_is_pictured_and_accessible(lab: LabPage, axe: str
     }
     assert violations(lab.page, axe, "#jp-DbxAgents-panel") == []
 
-    # It was said once.  It is declined; where no launcher is in sight, the next one is a notification.
+    # It was said once, and is declined; where no launcher is in sight, a notification says it.
     expect(lab.toast("Kept of an earlier start")).to_have_count(0)
     offer.get_by_role("button", name="Not now").click()
     expect(offer).to_have_count(0)
