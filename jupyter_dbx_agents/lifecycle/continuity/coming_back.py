@@ -7,6 +7,7 @@ beside the projects; a terminal waits for both.
 """
 
 import asyncio
+import functools
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,7 @@ from .terminals import OpenTerminals
 
 _HOME = "conversations and history"
 _ALL = Choice()
+_AGAIN = "It stays kept: continue again to retry."
 
 
 class Step(TypedDict):
@@ -185,6 +187,7 @@ class ComingBack:
         self._dotfiles = dotfiles
         self._turn = asyncio.Lock()
         self._restorable: list[str] = []
+        self._over: list[TerminalRecord] = []
         self.steps: list[Step] = []
 
     async def offer(self) -> Offer:
@@ -235,7 +238,7 @@ class ComingBack:
             self.steps = [_step("home", _HOME)] if has_home else []
             self.steps += [_step("project", name) for name in projects]
             self._changed()
-            self._restorable = there
+            self._restorable, self._over = there, []
             bringing = asyncio.create_task(self._bring_home(store, choice))
             waiting: list[TerminalRecord] | None = None
             try:
@@ -259,19 +262,12 @@ class ComingBack:
         return self._is_ours(project) if chosen is None else project.name in chosen
 
     def _note(self, home: KeptHome) -> None:
-        """Remember the terminals that are back; replace the sets of which nothing is left."""
-        home.note_terminals([each for each in home.terminals if self._is_over(each)])
+        """Remember the terminals that are over; replace the sets of which nothing is left."""
+        home.note_terminals(self._over)
         parts = self._parts(home.dotfiles)
         if over := home.over(parts):
             self._keeper.adopt(over)
             self._came_back.forget(over)
-
-    def _is_over(self, record: TerminalRecord) -> bool:
-        """Whether a terminal is open, or will not come: its folder is of no project that may."""
-        states = {s["name"]: s["state"] for s in self.steps if s["kind"] == "terminal"}
-        state = states.get(_title(record))
-        project = self._project_of(record)
-        return state == "done" or (state == "failed" and self._state_of(project) in ("", "done"))
 
     async def _check(self, choice: Choice, store: Store, projects: Sequence[str]) -> None:
         """Raise RequestError if something is chosen that is not kept."""
@@ -325,19 +321,32 @@ class ComingBack:
         self._end("project", name, text=f"Restored {kind}. {restored.work}{missing}".strip())
 
     async def _open(self, record: TerminalRecord) -> None:
+        """Open a terminal.  One that cannot be opened now stays kept, to be tried again."""
         title = _title(record)
         if not await asyncio.to_thread(Path(record.folder).is_dir):
-            text, project = f"{record.folder} did not come back.", self._project_of(record)
-            if self._state_of(project) == "missing":
-                text = f"Its project {project} is not here: bring it back, too."
-            self._end("terminal", title, text=text, is_failed=True)
+            self._end("terminal", title, text=self._without_folder(record), is_failed=True)
             return
         try:
             name = await self._terminals.open(record)
+        except HTTPError as error:
+            self._end("terminal", title, text=f"{error.log_message} {_AGAIN}", is_failed=True)
+        except OSError as error:
+            self._end("terminal", title, text=f"{error}. {_AGAIN}", is_failed=True)
         except Exception as error:  # the other terminals open
             self._end("terminal", title, error)
         else:
+            self._over.append(record)
             self._end("terminal", title, text=f"It is terminal {name}.")
+
+    def _without_folder(self, record: TerminalRecord) -> str:
+        """Return why a terminal's folder is not there; without one that may come it is over."""
+        project = self._project_of(record)
+        match self._state_of(project):
+            case "missing":
+                return f"Its project {project} is not here: bring it back, too."
+            case "" | "done":
+                self._over.append(record)
+        return f"{record.folder} did not come back."
 
     def _project_of(self, record: TerminalRecord) -> str:
         """Return which of the projects that were not here has a terminal's folder, '' for none."""
@@ -443,8 +452,8 @@ class ComingBack:
                 manifest = replace(manifest, set=kept.id)
                 allowed = [each for part in parts for each in part.kept]
                 paths = {path for part in parts for path in home.files_of(manifest, part)}
-                place = (place_all, folder, self._home, manifest, allowed)
-                await asyncio.to_thread(*place, paths=paths, counts=counts)
+                place = functools.partial(place_all, paths=paths, counts=counts)
+                await asyncio.to_thread(place, folder, self._home, manifest, allowed)
 
     async def _assemble(
         self, store: Store, kept: KeptSet, folder: Path, counts: Counts
