@@ -73,12 +73,14 @@ def as_if_installed(route: Route) -> None:
     route.fulfill(json=status)
 
 
-def until_installed(lab: LabPage) -> None:
-    """Wait until the launcher and the panel show the agents as this page's route has them.
-
-    An event may have brought them as they are: the status is read again with a new line.
-    """
+def read_status_again(lab: LabPage) -> None:
+    """Let the page read the status by a new line: an event may have brought agents as they are."""
     lab.page.evaluate("() => { window.dispatchEvent(new Event('offline')); }")
+
+
+def until_installed(lab: LabPage) -> None:
+    """Wait until the launcher shows the agents as this page's route has them."""
+    read_status_again(lab)
     for agent in AGENTS:
         expect(lab.card(agent.title)).not_to_contain_text("not installed")
 
@@ -107,6 +109,8 @@ def test_dialog_launcher_and_panel_are_pictured_and_accessible(
     lab.until_screen(r"(?m)^\[\w+ .*\] first day$")
     lab.show_panel()
     expect(lab.section("Projects")).to_contain_text("synced")
+    read_status_again(lab)
+    expect(lab.section("Agents").get_by_role("button", name="Start Claude Code")).to_be_enabled()
     shoot(lab.page, f"panel-{name}")
     assert violations(lab.page, axe, "#jp-DbxAgents-panel") == []
     assert violations(lab.page, axe, ".jp-DbxAgents-StatusItem") == []
