@@ -200,6 +200,8 @@ class Applier:
         except WorkspaceError as error:
             if not _is_bad_request(error):
                 raise  # otherwise it is not empty, and stays
+        else:
+            self.survey.deleted(folder)
 
     # ---- files
 
@@ -218,6 +220,7 @@ class Applier:
                 note = f"The workspace refuses to delete it: {error.message}"
                 self.outcome.notes[step.path] = note
                 return await self.finished(step.path, None)
+            self.survey.deleted(step.path)
             self._left_folders.update(ancestors(step.path))
         return await self.finished(step.path, "")
 
