@@ -19,6 +19,7 @@ from .projects import Location, readable
 EXECUTABLE_MODE = "100755"
 _FILE_MODES = {"100644", EXECUTABLE_MODE, "100664"}
 _NO_MODE = "000000"
+_FOLDER_MODE = "040000"
 # Paths on a command line; Linux takes 2 MiB.
 _PATHS_AT_A_TIME = 500
 
@@ -108,9 +109,14 @@ async def list_synced(git: Git, tree: str) -> AsyncIterator[Change]:
 
 
 async def folders_of(git: Git, tree: str) -> set[str]:
-    """Return all folders of a tree, with '' for itself; none without a tree."""
-    inner = {each.path async for each in list_tree(git, tree, "-r", "-d")} if tree else set[str]()
-    return inner | {""} if tree else inner
+    """Return all folders of a tree, with '' for itself; none without a tree.
+
+    A submodule, which git lists with them, has no folder of this project in the workspace.
+    """
+    if not tree:
+        return set()
+    listing = list_tree(git, tree, "-r", "-d")
+    return {each.path async for each in listing if each.mode == _FOLDER_MODE} | {""}
 
 
 def _change(raw: bytes, mode: str, oid: str, old_mode: str = _NO_MODE, old_oid: str = "") -> Change:
