@@ -10,7 +10,8 @@ from unicodedata import normalize
 
 from ..errors import GitError, WorkspaceError, WorkspacePermissionError
 from .audit import Survey
-from .local.objects import UNNAMEABLE, Blobs, Content, ancestors, is_safe
+from .local.objects import UNNAMEABLE, Blobs, Content, ancestors, is_safe, list_synced
+from .local.projects import folded
 from .remote.marker import ALREADY_EXISTS, Destination, is_taken
 from .remote.workspace_files import RemoteObject, is_too_large
 
@@ -85,15 +86,16 @@ def in_the_way(deletions: Iterable[Step], puts: Iterable[Step]) -> set[str]:
     """Return the deleted paths that are in the way of a new one, and so go first.
 
     In the way of a file is a file above it (folder instead of file), one below it (file instead of
-    folder), and one whose name differs in case only (if the workspace ignores case).  Everything
-    else is deleted last: until then the workspace may have the only copy of a Git LFS content.
+    folder), and one whose name differs in case or Unicode form only (the workspace may take both
+    for one).  Everything else is deleted last: until then the workspace may have the only copy of a
+    Git LFS content.
     """
-    files = {put.path.casefold() for put in puts}
+    files = {folded(put.path) for put in puts}
     names = files | {above for path in files for above in ancestors(path)}
     return {
         step.path
         for step in deletions
-        if (path := step.name.casefold()) in names or not files.isdisjoint(ancestors(path))
+        if (path := folded(step.name)) in names or not files.isdisjoint(ancestors(path))
     }
 
 
@@ -121,10 +123,11 @@ class Outcome:
 
 @dataclass
 class Applier:
-    """Carries out the steps of one pass in a project's folder; ``finished`` gets each path."""
+    """Carries out the steps of one pass to a tree; ``finished`` gets each path."""
 
     destination: Destination
     blobs: Blobs
+    tree: str
     survey: Survey
     most_file_bytes: int
     parallel: int
@@ -133,6 +136,8 @@ class Applier:
     outcome: Outcome
     # A file of ours was in them a moment ago.
     _left_folders: set[str] = field(default_factory=set)
+    # The paths of the tree by their folded form, when they are needed.
+    _names: dict[str, list[str]] = field(default_factory=dict)
     _is_over: bool = False
     _has_written: bool = False
     _forbidden: list[WorkspacePermissionError] = field(default_factory=list)
@@ -300,11 +305,24 @@ class Applier:
             return FOREIGN
         if normalize("NFC", there.name) != normalize("NFC", step.path.rpartition("/")[2]):
             return COLLIDES
+        if await self._is_of_another(step.path, there):
+            return COLLIDES
         if there.kind != "FILE" or not await self.survey.is_ours(
             step.path, there, step.blobs, is_owned=False
         ):
             return FOREIGN
         return await self._write_into_folder(step, content, overwrite=True)
+
+    async def _is_of_another(self, path: str, there: RemoteObject) -> bool:
+        """Whether it is the file of another path of HEAD that the workspace takes for this one."""
+        if not self._names:
+            async for each in list_synced(self.blobs.git, self.tree):
+                self._names.setdefault(folded(each.path), []).append(each.path)
+        others = [other for other in self._names.get(folded(path), []) if other != path]
+        place = normalize("NFC", there.path)  # maybe without “/Workspace”
+        return any(
+            normalize("NFC", self.destination.path(other)).endswith(place) for other in others
+        )
 
     async def _check_kind(self, path: str) -> str:
         """Delete what the workspace has made of a file with a name that it interprets."""

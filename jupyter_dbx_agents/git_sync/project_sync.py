@@ -41,7 +41,7 @@ from .history import History
 from .local import objects
 from .local.git import Git
 from .local.objects import Blobs, Change, ancestors
-from .local.projects import CONTROL_CHARACTER, NOT_UTF8
+from .local.projects import CONTROL_CHARACTER, NOT_UTF8, folded
 from .local.repository import Head
 from .ownership import Ownership
 from .remote.marker import Marker, Pending
@@ -238,9 +238,9 @@ class ProjectSync:
             _step(change, marker, retried)
             async for change in objects.diff(git, marker.tree, head.tree)
         ]
-        changed = {step.path.casefold() for step in steps}  # there may be room for another name
+        changed = {folded(step.path) for step in steps}  # there may be room for another name
         collided = {path for path, reason in marker.skipped.items() if reason == COLLIDES}
-        retried |= {path for path in collided if path.casefold() in changed}
+        retried |= {path for path in collided if folded(path) in changed}
         others = sorted((begun | retried) - {step.path for step in steps})
         before = await objects.look_up(git, marker.tree, others)
         now = await objects.look_up(git, head.tree, others)
@@ -280,6 +280,7 @@ class ProjectSync:
         applier = Applier(
             self.destination,
             blobs,
+            head.tree,
             Survey(self.destination, blobs, self._written, marker.audited_ms),
             most_file_bytes=self._settings.most_file_bytes,
             parallel=self._settings.parallel,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import json
 import shutil
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from dbx_workspace.rest import files
 from jupyter_dbx_agents.errors import DestinationError, WorkspacePermissionError
 from jupyter_dbx_agents.git_sync.apply import COLLIDES, CONVERTED, FOREIGN
 from jupyter_dbx_agents.git_sync.local.objects import Content
@@ -347,15 +347,21 @@ async def test_names_that_differ_in_case_only_are_named_once(site: Site) -> None
     assert marker_of(sync).skipped == {}
 
 
+NFC, NFD = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
+
+
+@pytest.fixture
+def normalizing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the workspace have names in one Unicode form only."""
+    normalize = files.normalize
+    monkeypatch.setattr(
+        files, "normalize", lambda path: unicodedata.normalize("NFC", normalize(path))
+    )
+
+
+@pytest.mark.usefixtures("normalizing")
 async def test_a_workspace_that_normalizes_names_has_every_file(site: Site) -> None:
-    put = site.workspace.files.put
-
-    def normalize(owner: str, imported: Any, *, overwrite: bool) -> Any:
-        path = unicodedata.normalize("NFC", imported.path)
-        return put(owner, dataclasses.replace(imported, path=path), overwrite=overwrite)
-
-    site.workspace.files.put = normalize  # type: ignore[method-assign]
-    name = unicodedata.normalize("NFD", "é")
+    name = NFD
     site.make("p", a="1")
     site.commit("p", {name: "2"})
     sync = site.project_sync("p")
@@ -364,6 +370,44 @@ async def test_a_workspace_that_normalizes_names_has_every_file(site: Site) -> N
     await sync.run(audits=True)
     assert site.transport.count - calls <= 2, "nothing is written again"
     assert marker_of(sync).skipped == {}
+
+
+@pytest.mark.usefixtures("normalizing")
+@pytest.mark.parametrize("place", ["{}", "{}/x"])
+async def test_a_file_whose_name_changes_its_unicode_form_stays(site: Site, place: str) -> None:
+    before, after = place.format(NFD), place.format(NFC)
+    site.make("p", a="1")
+    site.commit("p", {before: "same"})
+    sync = site.project_sync("p")
+    await sync.run()
+    site.git("p", "rm", "-q", before)
+    site.commit("p", {after: "same"})
+    await sync.run()
+    assert site.remote("p") == {"a": b"1", after: b"same"}
+    site.git("p", "rm", "-q", after)
+    site.commit("p", {before: "other"})
+    await sync.run()
+    assert site.remote("p") == {"a": b"1", after: b"other"}
+    assert marker_of(sync).skipped == {}
+
+
+@pytest.mark.usefixtures("normalizing")
+@pytest.mark.parametrize("other", ["same", "other"])
+async def test_names_that_differ_in_unicode_form_only_are_named_once(
+    site: Site, other: str
+) -> None:
+    site.make("p")
+    site.commit("p", {f"{NFD}/x": "same", f"{NFC}/x": other})
+    sync = site.project_sync("p")
+    await sync.run()
+    [(left_out, reason)] = marker_of(sync).skipped.items()
+    assert reason == COLLIDES
+    [there] = {f"{NFD}/x", f"{NFC}/x"} - {left_out}
+    site.git("p", "rm", "-q", there)
+    site.git("p", "commit", "-q", "-m", "one of them")
+    await sync.run()
+    content = (site.projects / "p" / left_out).read_bytes()
+    assert [*site.remote("p").values()] == [content] and marker_of(sync).skipped == {}
 
 
 async def test_a_notebook_that_a_job_names_stays_beside_the_files_of_its_source(
