@@ -227,6 +227,7 @@ class ProjectSync:
         if audits or self._retries_left_out:
             left_out = {**marker.skipped, **marker.notes}
             retried = {path for path, reason in left_out.items() if reason not in _FIXED}
+        retried |= await self._pulled(marker, blobs)
         if audits:
             survey = Survey(self.destination, blobs, self._written, marker.audited_ms)
             for each in [each async for each in objects.list_synced(git, marker.tree)]:
@@ -249,6 +250,12 @@ class ProjectSync:
             change = replace(now.get(path, Change(path, "", "")), old_oid=old_oid)
             steps.append(_step(change, marker, retried))
         return steps
+
+    async def _pulled(self, marker: Marker, blobs: Blobs) -> set[str]:
+        """Return the paths whose pointer was synced, and whose Git LFS content is here by now."""
+        pointers = [path for path, note in marker.notes.items() if note == objects.POINTER_NOTE]
+        there = await objects.look_up(blobs.git, marker.tree, pointers)
+        return {p for p, each in there.items() if await blobs.has_large(p, each.oid)}
 
     async def _apply(
         self, marker: Marker, steps: list[Step], head: Head, blobs: Blobs, outcome: Outcome

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import fcntl
+import hashlib
 import resource
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -305,6 +306,23 @@ async def test_a_renamed_project_is_followed_and_leaves_nothing_behind(site: Sit
     assert {each["name"] for each in sync.status()} == {"renamed"}
     fresh = await after_the_loss_of_the_machine(site, sync)
     assert [(each.name, each.note) for each in await fresh.restorable()] == [("renamed", "")]
+
+
+async def test_lfs_content_that_comes_later_is_synced_then(site: Site) -> None:
+    """A clone has its refs before Git LFS has brought the contents."""
+    content = b"large " * 1000
+    oid = hashlib.sha256(content).hexdigest()
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {len(content)}\n"
+    folder = site.make("p", large=pointer)
+    sync = site.git_sync()
+    await sync.start()
+    await synced(site, sync, "p")
+    assert [each["path"] for each in model(sync, "p")["notes"]] == ["large"]
+    store = folder / ".git/lfs/objects" / oid[:2] / oid[2:4]
+    store.mkdir(parents=True)
+    (store / oid).write_bytes(content)
+    await until(lambda: site.remote("p")["large"] == content, "the content")
+    await until(lambda: not model(sync, "p")["notes"], "the end of the note")
 
 
 async def test_a_moved_worktree_is_followed_and_leaves_nothing_behind(site: Site) -> None:

@@ -183,6 +183,13 @@ class Blobs:
         large = await asyncio.to_thread(self._large_file, path, sha256)
         return large or in_memory(data, POINTER_NOTE)
 
+    async def has_large(self, path: str, oid: str) -> bool:
+        """Whether the content that a Git LFS pointer stands for is here."""
+        with contextlib.suppress(GitError):
+            sha256, _size = pointer_content((await self.read(oid))[1] or b"")
+            return await asyncio.to_thread(self._large_file, path, sha256) is not None
+        return False
+
     def _large_file(self, path: str, sha256: str) -> Content | None:
         """Return the content with a pointer's hash, None if it is not here."""
         store = lfs_path(self._location.common_dir, sha256)
