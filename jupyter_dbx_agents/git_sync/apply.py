@@ -186,8 +186,11 @@ class Applier:
 
     async def _make_folder(self, folder: str) -> str:
         """Make a folder; return why it is not possible."""
+        path = self.destination.path(folder)
         try:
-            await self.destination.files.make_folder(self.destination.path(folder))
+            await self.destination.files.make_folder(path)
+        except WorkspacePermissionError as error:
+            return self._forbid(error, path)
         except WorkspaceError as error:
             if error.error_code != ALREADY_EXISTS:
                 raise
@@ -203,7 +206,7 @@ class Applier:
         try:
             await self.destination.files.delete(self.destination.path(folder))
         except WorkspaceError as error:
-            if not _is_bad_request(error):
+            if not _is_about_object(error):
                 raise  # otherwise it is not empty, and stays
         else:
             self.survey.deleted(folder)
@@ -219,7 +222,7 @@ class Applier:
             try:
                 await self.destination.files.delete(self.destination.path(step.path))
             except WorkspaceError as error:
-                if not _is_bad_request(error):
+                if not _is_about_object(error):
                     raise
                 self.outcome.unfinished[step.path] = sorted(step.blobs)
                 note = f"The workspace refuses to delete it: {error.message}"
@@ -358,6 +361,14 @@ class Applier:
     def _require_permission(self) -> None:
         if self._forbidden and not self._has_written:
             raise self._forbidden[0]
+
+
+def _is_about_object(error: WorkspaceError) -> bool:
+    """Whether another object may not meet the same error.
+
+    If nothing at all may be written, writing the marker says so.
+    """
+    return _is_bad_request(error) or isinstance(error, WorkspacePermissionError)
 
 
 def _is_bad_request(error: WorkspaceError) -> bool:
