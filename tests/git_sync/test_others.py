@@ -620,3 +620,45 @@ async def test_a_folder_that_may_not_be_written_is_refused_with_a_path(
     with pytest.raises(WorkspacePermissionError, match=f"{ROOT}/p/f"):
         await site.project_sync("p").run()
     assert len(tried) < 20
+
+
+@pytest.mark.parametrize("call", ["delete", "make_folder"])
+async def test_a_file_or_folder_that_may_not_be_changed_holds_no_other(
+    site: Site, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    site.make("p", a="1", b="2", c="3")
+    sync = site.project_sync("p")
+    await sync.run()
+    original = getattr(site.files, call)
+
+    async def refuse(path: str) -> Any:
+        if path.endswith(("/a", "/d")):
+            raise WorkspacePermissionError("Not this one.", status=403)
+        return await original(path)
+
+    monkeypatch.setattr(site.files, call, refuse)
+    site.commit("p", {"a": None, "b": None, "n": "1", "d/x": "2"})
+    await sync.run()
+    marker = marker_of(sync)
+    left_out = {**marker.skipped, **marker.notes}
+    assert left_out.keys() == {"a" if call == "delete" else "d/x"}
+    assert "Not this one." in "".join(left_out.values())
+    assert {"c", "n"} <= site.remote("p").keys() and "b" not in site.remote("p")
+    monkeypatch.undo()
+    await sync.run(audits=True)
+    assert site.remote("p").keys() == {"c", "n", "d/x"} and not marker_of(sync).notes
+
+
+async def test_what_an_interrupted_pass_had_done_is_done_again_in_a_new_folder(site: Site) -> None:
+    site.make("p", a="1")
+    sync = site.project_sync("p", parallel=1)
+    await sync.run()
+    site.commit("p", {f"f{number}": "1" for number in range(9)})
+    site.transport.dies_at = site.transport.count + 9  # after a checkpoint
+    with pytest.raises(Killed):
+        await sync.run()
+    assert "f2" in site.remote("p")
+    site.connect()
+    site.delete_foreign("p", recursive=True)
+    await site.project_sync("p").run()
+    assert len(site.remote("p")) == 10
