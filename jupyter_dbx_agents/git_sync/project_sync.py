@@ -44,7 +44,7 @@ from .local.objects import Blobs, Change, ancestors
 from .local.projects import CONTROL_CHARACTER, NOT_UTF8, folded
 from .local.repository import Head
 from .ownership import Ownership
-from .remote.marker import Marker, Pending
+from .remote.marker import KEPT_FOLDER, Marker, Pending
 
 # Reasons that no second attempt can change as long as the commit is the same.
 _FIXED = {objects.SYMLINK, objects.SUBMODULE, objects.UNSAFE, NOT_UTF8, CONTROL_CHARACTER}
@@ -216,7 +216,7 @@ class ProjectSync:
             with contextlib.suppress(WorkspaceError):  # it is not empty
                 await files.delete(self.destination.path(folder))
         if moved:
-            place = f"{self.destination.records}/edited"
+            place = f"{self.destination.records}/{KEPT_FOLDER}"
             notes["."] = f"{len(moved)} files that were here before are kept in {place}."
         return notes
 

@@ -286,9 +286,12 @@ async def test_all_projects_vanishing_with_their_folder_are_not_taken_for_delete
 
 async def test_a_renamed_project_is_followed_and_leaves_nothing_behind(site: Site) -> None:
     site.make("moved")
-    site.commit("moved", {"a": "1", "d/b": "2"})
+    site.commit("moved", {"a": "1", "d/b": "0"})
     sync = site.git_sync()
     await sync.start()
+    await synced(site, sync, "moved")
+    site.put_foreign("moved/d/b", b"an edit")
+    site.commit("moved", {"d/b": "2"})
     await synced(site, sync, "moved")
     moved = sync._workers["moved"].sync
     assert moved is not None
@@ -298,6 +301,8 @@ async def test_a_renamed_project_is_followed_and_leaves_nothing_behind(site: Sit
     await until(lambda: site.remote("moved") == {"d/theirs": b"x"}, "the end of the former copy")
     await until(lambda: not site.remote(".dbx-agents/moved"), "the end of its records")
     assert site.remote("renamed") == {"a": b"1", "d/b": b"2"}
+    kept = site.remote(".dbx-agents/renamed/edited")
+    assert [*kept.values()] == [b"an edit"], "which is not in the history"
     followed = sync._workers["renamed"].sync
     assert (
         followed is not None

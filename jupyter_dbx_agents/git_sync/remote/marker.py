@@ -24,6 +24,8 @@ from .workspace_files import RemoteObject, WorkspaceFiles
 SCHEMA = 2
 _LEGACY_SCHEMA = 1  # of version 0.1.0
 FILE_NAME = "sync.json"
+# For files of others that were replaced.
+KEPT_FOLDER = "edited"
 ALREADY_EXISTS = "RESOURCE_ALREADY_EXISTS"
 # Beyond this the marker is compressed; the workspace exports 10 MB.
 _PLAIN_BYTES = 512 * 1024
@@ -215,7 +217,7 @@ class Destination:
         data = await self.read(path)
         if data is None:
             return ""
-        name = f"edited/{datetime.now(UTC):%Y-%m-%dT%H-%M-%S.%f}/{path}"
+        name = f"{KEPT_FOLDER}/{datetime.now(UTC):%Y-%m-%dT%H-%M-%S.%f}/{path}"
         await self.record(name, data)
         return f"It was edited in the workspace; that version is kept in {self.records}/{name}."
 
