@@ -187,13 +187,15 @@ class ProjectSync:
             is_same = (marker.commit, marker.tree) == (head.commit, head.tree)
             if is_same and marker.pending is None and not steps and not marker.takes_over:
                 return
-            if audits or not marker.tree:
+            if not marker.tree and marker.pending is None:  # there is nothing of ours yet
                 marker = replace(marker, audited_ms=started_ms)
             if any(step.is_put or step.is_deletion for step in steps):
                 marker = replace(marker, pending=_pending(steps, marker, head))
                 await self._write(marker)
             if any(step.is_put or not step.oid for step in steps):
                 await self._apply(marker, steps, head, blobs, outcome)
+            if audits:  # not before: what was edited until now has to be kept first
+                marker = replace(marker, audited_ms=started_ms)
             await self._conclude(marker, head, steps, outcome)
         finally:
             await blobs.close()

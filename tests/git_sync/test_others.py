@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import shutil
 import unicodedata
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -199,6 +201,42 @@ async def test_a_server_that_starts_overwrites_no_edit(site: Site) -> None:
     site.commit("p", {})
     await site.project_sync("p").run()
     assert site.remote("p") == {"a": large, "b": b"4"}
+
+
+async def let_a_minute_pass(site: Site) -> None:
+    """Let what was written to p until now have been written a minute ago."""
+    destination = site.project_sync("p").destination
+    marker = await destination.load()
+    assert marker is not None
+    await destination.write(dataclasses.replace(marker, audited_ms=marker.audited_ms - 60_000))
+    for node in site.workspace.files.all():
+        node.modified_at -= timedelta(minutes=1)
+
+
+async def test_a_repair_by_a_server_that_did_not_write_the_files_keeps_edits(site: Site) -> None:
+    site.make("p", a="1", b="2")
+    await site.project_sync("p").run()
+    site.put_foreign("p/a", b"edited")
+    await let_a_minute_pass(site)
+    await site.project_sync("p").run(audits=True)
+    assert site.remote("p") == {"a": b"1", "b": b"2"}
+    assert edits(site) == [b"edited"]
+
+
+async def test_an_edit_between_two_parts_of_a_first_pass_is_kept(site: Site) -> None:
+    site.make("p", **{f"f{number}": "1" for number in range(9)})
+    site.transport.dies_at = 16  # after a checkpoint
+    with pytest.raises(Killed):
+        await site.project_sync("p", parallel=1).run()
+    site.connect()
+    site.put_foreign("p/f0", b"edited")
+    await let_a_minute_pass(site)
+    await site.project_sync("p").run()
+    assert site.remote("p")["f0"] == b"edited", "what is done is not done again"
+    site.commit("p", {"f0": "2"})
+    await site.project_sync("p").run()
+    assert site.remote("p")["f0"] == b"2"
+    assert edits(site) == [b"edited"]
 
 
 async def test_a_file_that_was_written_and_not_edited_is_read_once_at_most(site: Site) -> None:
