@@ -229,7 +229,7 @@ class ProjectSync:
         if audits or self._retries_left_out:
             left_out = {**marker.skipped, **marker.notes}
             retried = {path for path, reason in left_out.items() if reason not in _FIXED}
-        retried |= await self._pulled(marker, blobs)
+        retried |= await self._arrived(marker, blobs)
         if audits:
             survey = Survey(self.destination, blobs, self._written, marker.audited_ms)
             for each in [each async for each in objects.list_synced(git, marker.tree)]:
@@ -253,11 +253,18 @@ class ProjectSync:
             steps.append(_step(change, marker, retried))
         return steps
 
-    async def _pulled(self, marker: Marker, blobs: Blobs) -> set[str]:
-        """Return the paths whose pointer was synced, and whose Git LFS content is here by now."""
-        pointers = [path for path, note in marker.notes.items() if note == objects.POINTER_NOTE]
-        there = await objects.look_up(blobs.git, marker.tree, pointers)
-        return {p for p, each in there.items() if await blobs.has_large(p, each.oid)}
+    async def _arrived(self, marker: Marker, blobs: Blobs) -> set[str]:
+        """Return the paths whose object or Git LFS content was missing, and is here by now."""
+        left_out = {**marker.skipped, **marker.notes}
+        paths = [path for path, reason in left_out.items() if objects.is_missing(reason)]
+        entries = await objects.look_up(blobs.git, marker.tree, paths)
+        missing = await blobs.git.missing(*(each.oid for each in entries.values()))
+        return {
+            path
+            for path, each in entries.items()
+            if each.oid not in missing
+            and (left_out[path] != objects.POINTER_NOTE or await blobs.has_large(path, each.oid))
+        }
 
     async def _apply(
         self, marker: Marker, steps: list[Step], head: Head, blobs: Blobs, outcome: Outcome

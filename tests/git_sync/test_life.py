@@ -330,6 +330,20 @@ async def test_lfs_content_that_comes_later_is_synced_then(site: Site) -> None:
     await until(lambda: not model(sync, "p")["notes"], "the end of the note")
 
 
+async def test_files_of_a_partial_clone_that_are_fetched_later_are_synced_then(site: Site) -> None:
+    remote = site.make("../remote")
+    site.commit(remote, {"a": "1", "d/c": "2"})
+    site.git(remote, "config", "uploadpack.allowFilter", "true")
+    options = ("--filter=blob:none", "--sparse")
+    site.git(site.projects, "clone", "-q", *options, f"file://{remote}", "p")
+    sync = site.git_sync()
+    await sync.start()
+    await synced(site, sync, "p")
+    assert [each["path"] for each in model(sync, "p")["skipped"]] == ["d/c"]
+    site.git("p", "sparse-checkout", "add", "d")
+    await until(lambda: site.remote("p") == {"a": b"1", "d/c": b"2"}, "the other file")
+
+
 async def test_a_moved_worktree_is_followed_and_leaves_nothing_behind(site: Site) -> None:
     site.make("p", a="1")
     site.git("p", "worktree", "add", "-q", "-b", "w", "../w")

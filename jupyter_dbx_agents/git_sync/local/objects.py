@@ -34,6 +34,7 @@ _POINTER = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?"
     rb"oid sha256:([0-9a-f]{64})\nsize (\d+)\n"
 )
+_UNREADABLE = "cannot be read"
 _BROKEN = "Run “git fsck”, then “git fetch”."
 POINTER_NOTE = "Its Git LFS content is missing, so the pointer is synced. Run “git lfs pull”."
 
@@ -44,6 +45,11 @@ UNNAMEABLE = "./"
 _IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 _GIT_FOLDER = re.compile(r"(\.git|git~\d+)[. ]*(:.*)?", re.IGNORECASE)
 UNSAFE = "Its path leads out of the project or into a .git folder, which git does not check out."
+
+
+def is_missing(reason: str) -> bool:
+    """Whether a file was left out for an object or a content that may come later."""
+    return reason == POINTER_NOTE or _UNREADABLE in reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +223,7 @@ class Blobs:
                 data = (await batch.stdout.readexactly(size + 1))[:-1]
                 self._batch = batch
                 return size, data
-        raise GitError(f"The object {oid} cannot be read.", _BROKEN)
+        raise GitError(f"The object {oid} {_UNREADABLE}.", _BROKEN)
 
 
 def pointer_content(data: bytes) -> tuple[str, int]:
