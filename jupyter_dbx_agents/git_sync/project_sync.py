@@ -184,7 +184,8 @@ class ProjectSync:
                 await self._write(marker)  # a kill must not leave half of it to be refused
                 outcome.notes = await self._set_aside(marker, blobs.git)
             steps = await self._steps(marker, head, audits, blobs)
-            is_same = (marker.commit, marker.tree) == (head.commit, head.tree)
+            former = (marker.commit, marker.tree, marker.history)
+            is_same = former == (head.commit, head.tree, self.history.project)
             if is_same and marker.pending is None and not steps and not marker.takes_over:
                 return
             if not marker.tree and marker.pending is None:  # there is nothing of ours yet

@@ -340,13 +340,28 @@ class GitSync(LoggingConfigurable):
                     f"{name} is still here, and would be copied again.",
                     f"Move it out of {self._projects}, or delete it, and run this again.",
                 )
-            if name not in await restorer.available() or ".." in name.split("/"):
+            names = await restorer.available()
+            if name not in names or ".." in name.split("/"):
                 raise GitSyncError(f"The workspace has no project {name}.", "Check its name.")
+            await self._require_alone(name, names)
             self._endings.forget(name)
             destination = Destination(self._files, self._root(), name)
             forgotten = await forget(destination, self._environment, self._origin, files=files)
         self._changed()
         return forgotten
+
+    async def _require_alone(self, name: str, names: Iterable[str]) -> None:
+        """Raise GitSyncError if a linked worktree in the workspace has its history there."""
+        for other in names:
+            if other == name or AGENTS_WORKTREES in other:
+                continue
+            with contextlib.suppress(DestinationError):  # it is damaged
+                marker = await Destination(self._files, self._root(), other).load()
+                if marker is not None and marker.history == name and not marker.gone_at:
+                    raise GitSyncError(
+                        f"The history of {other}, a worktree, is in that of {name}.",
+                        f"Restore {other}, or forget it, first.",
+                    )
 
     async def forget_work(self) -> list[str]:
         """Delete the work in progress of all projects, and keep no more of it until a restart.
