@@ -13,7 +13,7 @@ from .audit import Survey
 from .local.objects import UNNAMEABLE, Blobs, Content, ancestors, is_safe, list_synced
 from .local.projects import folded
 from .remote.marker import ALREADY_EXISTS, Destination, is_taken
-from .remote.workspace_files import RemoteObject, is_too_large
+from .remote.workspace_files import RemoteObject, is_full, is_too_large
 
 T = TypeVar("T")
 FOREIGN = (
@@ -21,7 +21,7 @@ FOREIGN = (
     "Move it away there, then run sync."
 )
 _EDITED = (
-    "It was edited in the workspace, and is too large to be kept elsewhere. "
+    "It was edited in the workspace, and cannot be kept elsewhere, such as for its size. "
     "Move it away there, then run sync."
 )
 _BLOCKED = (
@@ -33,9 +33,6 @@ CONVERTED = "The workspace converts files with this name, so it is left out."
 # Names by which the workspace recognizes dashboards, queries and alerts, whatever the format says:
 # https://docs.databricks.com/aws/en/dashboards/ and the extensions that the CLI knows.
 _CONVERTED_NAME = re.compile(r"\.(lvdash\.json|db(query|alert)\.(ipynb|json))$", re.IGNORECASE)
-# Errors that the next file would get, too: “QUOTA_EXCEEDED”, “RESOURCE_LIMIT_EXCEEDED” …
-_FULL = ("QUOTA", "RESOURCE_LIMIT", "RESOURCE_EXHAUSTED")
-
 # After so many that may not be written, and none that may, the others are not tried.
 _MOST_FORBIDDEN = 10
 
@@ -343,7 +340,7 @@ class Applier:
         if isinstance(error, WorkspacePermissionError):
             return self._forbid(error, path)
         is_about_file = _is_bad_request(error) or is_too_large(error)
-        if not is_about_file or any(word in error.error_code for word in _FULL):
+        if not is_about_file or is_full(error):
             raise error
         there = await self.destination.files.info(path)
         if there is not None and there.kind != "FILE":

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from dbx_workspace.rest import files
-from jupyter_dbx_agents.errors import DestinationError, WorkspacePermissionError
+from jupyter_dbx_agents.errors import DestinationError, WorkspaceError, WorkspacePermissionError
 from jupyter_dbx_agents.git_sync.apply import COLLIDES, CONVERTED, FOREIGN
 from jupyter_dbx_agents.git_sync.local.objects import Content
 
@@ -700,3 +700,24 @@ async def test_what_an_interrupted_pass_had_done_is_done_again_in_a_new_folder(s
     site.delete_foreign("p", recursive=True)
     await site.project_sync("p").run()
     assert len(site.remote("p")) == 10
+
+
+async def test_an_edit_of_which_the_workspace_takes_no_copy_stays_and_holds_no_other(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.make("p", a="1", b="2")
+    sync = site.project_sync("p")
+    await sync.run()
+    site.put_foreign("p/a", b"edited")
+    site.commit("p", {"a": "3", "b": "4"})
+    put = site.files.put
+
+    async def refuse(path: str, content: Content, *, overwrite: bool) -> int:
+        if "/edited/" in path:
+            raise WorkspaceError("The path is too long.", status=400)
+        return await put(path, content, overwrite=overwrite)
+
+    monkeypatch.setattr(site.files, "put", refuse)
+    await sync.run()
+    assert site.remote("p") == {"a": b"edited", "b": b"4"}
+    assert "cannot be kept" in marker_of(sync).skipped["a"]
