@@ -27,6 +27,7 @@ from .project_sync import ProjectSync
 from .remote.bundles import BundleStore
 from .remote.marker import FILE_NAME, KEPT_FOLDER, Destination, Marker, Pending
 from .states import Cause, ProjectStatus, bare_status
+from .work.store import WorkStore
 from .worker import ProjectWorker
 
 _GONE = "{} was deleted. Its copy is still in the workspace."
@@ -45,11 +46,20 @@ class Forgotten:
 
 
 class Endings:
-    """The projects that ended here: their models, and the tasks that end them in the workspace."""
+    """The projects that ended here: their models, and the tasks that end them in the workspace.
+
+    ``is_work_kept`` returns whether the work in progress of a project has been kept.
+    """
 
     def __init__(
-        self, background: BackgroundTasks, retry_seconds: tuple[float, float], log: AnyLogger
+        self,
+        background: BackgroundTasks,
+        retry_seconds: tuple[float, float],
+        log: AnyLogger,
+        *,
+        is_work_kept: Callable[[str], bool],
     ) -> None:
+        self._is_work_kept = is_work_kept
         self.gone: dict[str, ProjectStatus] = {}
         self._background, self._retry_seconds, self._log = background, retry_seconds, log
         # The former names of each project that was renamed, until their copies are removed.
@@ -88,7 +98,14 @@ class Endings:
         if sync is not None and sync.history.is_kept and not sync.history.problem:
             for former in self._renamed.pop(worker.name, []):
                 self.forget(former)
-                self._spawn(former, partial(_remove_former, former, sync))
+                self._spawn(former, partial(self._remove_former, former, sync))
+
+    async def _remove_former(self, former: str, sync: ProjectSync) -> None:
+        destination = Destination(sync.destination.files, sync.destination.root, former)
+        has_work = await WorkStore(destination).newest() is not None
+        if has_work and not self._is_work_kept(sync.destination.project):
+            raise GitSyncError("It has the only copy of the work in progress.", "Sync retries.")
+        await _remove_former(destination, sync)
 
     async def finish(self) -> None:
         """Wait for what remains to be done."""
@@ -116,15 +133,14 @@ async def _end(sync: ProjectSync) -> None:
         await asyncio.to_thread(shutil.rmtree, sync.ownership.mirror.folder, True)
 
 
-async def _remove_former(former: str, sync: ProjectSync) -> None:
-    destination = Destination(sync.destination.files, sync.destination.root, former)
+async def _remove_former(destination: Destination, sync: ProjectSync) -> None:
     folder, _, name = destination.records.rpartition("/")
     listed = {each.name for each in await destination.files.children(folder) or []}
     if not {name, sync.destination.records.rpartition("/")[2]} <= listed:
         return  # it is removed, or the workspace takes both names for one
     marker, mirror = await destination.load(), sync.ownership.mirror
     # Where the workspace ignores case, the former folder is the new one.
-    is_former = marker is not None and marker.project == former
+    is_former = marker is not None and marker.project == destination.project
     if marker is not None and is_former and marker.repository == mirror.identity:
         await _move_edits(destination, sync.destination)
         await remove(destination, marker, None if await mirror.missing(marker.tree) else mirror)

@@ -132,7 +132,12 @@ class GitSync(LoggingConfigurable):
         self._files = WorkspaceFiles(api, pats, pace, retry_seconds=self.request_retry_seconds)
         self._workers: dict[str, ProjectWorker] = {}
         self._work = WorkKeepers(self._syncs, lambda: self._files.is_waiting, secrets, self.log)
-        self._endings = Endings(self._background, self._retry_seconds, self.log)
+        self._endings = Endings(
+            self._background,
+            self._retry_seconds,
+            self.log,
+            is_work_kept=lambda name: not self.keeps_work_in_progress or self._work.is_kept(name),
+        )
         self._guest = Guest(
             home,
             self._environment,
@@ -201,7 +206,10 @@ class GitSync(LoggingConfigurable):
     async def _flush(self) -> None:
         await self._watch.search()  # including a project that was created just now
         await self._watch.poll()
-        await self._endings.finish()
+        # What ends may wait for work in progress.
+        await asyncio.gather(self._endings.finish(), self._flush_projects())
+
+    async def _flush_projects(self) -> None:
         while not all(worker.is_idle for worker in self._workers.values()):  # noqa: ASYNC110
             await asyncio.sleep(_FLUSH_POLL_SECONDS)  # at the very end only, and for seconds
         if self.keeps_work_in_progress:
