@@ -336,11 +336,13 @@ def _doing(session: SessionState, status: ServerStatus) -> str:
 
     titles = {agent["name"]: agent["title"] for agent in status["agents"]}
     who = titles.get(session["agent"], session["program"] or "a program")
+    owners = {terminal["name"]: terminal["title"] for terminal in status["terminals"]}
+    called = f"“{title}”, " if (title := owners.get(session["terminal"] or "")) else ""
     place = f"terminal {session['terminal']}" if session["terminal"] else "the background"
     folder = f" in {session['folder']}" if session["folder"] else ""
     text = f": {session['text']}" if session["text"] else ""
     since = _clock_time(session["since"])
-    return f"{who}{folder}, {place}, {DOING[session['state']]} since {since}{text}"
+    return f"{called}{who}{folder}, {place}, {DOING[session['state']]} since {since}{text}"
 
 
 def _calls(used: UsageStatus) -> str:
