@@ -62,11 +62,21 @@ def take(terminal: TerminalClient, seconds: float) -> None:
 
 
 def ask(app: RunningApp, terminal: TerminalClient, agent: str, question: str) -> None:
-    """Type a question until its call has arrived at the workspace."""
-    before = len(calls(app, agent))
-    # A stream's own call: one for the title of the turn before may come in between.
-    is_there = is_open if question == STREAM else lambda *_: True
-    put(terminal, question, lambda: len(calls(app, agent)) > before and is_there(app, agent))
+    """Type a question until its call has arrived at the workspace.
+
+    A stream's own call, which is still open when one for the title of the turn before is over.
+    """
+    before = {call["number"] for call in calls(app, agent)}
+    seen_open: set[int] = set()
+
+    def has_arrived() -> bool:
+        new = [call for call in calls(app, agent) if call["number"] not in before]
+        are_open = {call["number"] for call in new if call["outcome"] == "open"}
+        is_stream = bool(are_open & seen_open)
+        seen_open.update(are_open)
+        return is_stream if question == STREAM else bool(new)
+
+    put(terminal, question, has_arrived)
 
 
 def calls(app: RunningApp, agent: str) -> list[dict[str, Any]]:
@@ -112,6 +122,32 @@ def test_each_state_of_an_agent_is_known_soon(app: RunningApp, agent: str):
         until(app, terminal, "working", seconds=SOON)
         os.kill(process_of(session(app, terminal)["id"], agent), signal.SIGKILL)
         until(app, terminal, "failed", seconds=SOON)
+
+
+# Two at the same time, the first one soon over.
+SUB_AGENTS = (
+    'tool: delegate_task {"tasks": [{"goal": "hello"}, {"goal": "stream: 60 chunks every 100 ms"}]}'
+)
+
+
+@pytest.mark.skipif(not IS_LONG, reason="what differs is the agent's own: make test-long")
+@pytest.mark.timeout(600)
+def test_hermes_works_in_a_turn_that_was_typed_ahead_and_while_its_sub_agents_do(app: RunningApp):
+    with screen(app, "hermes") as terminal:
+        ask(app, terminal, "hermes", STREAM)
+        for _ in range(3):  # a new question interrupts; the bell of the old turn comes in the new
+            until(app, terminal, "working", seconds=SOON)
+            ask(app, terminal, "hermes", STREAM)
+            take(terminal, 3)
+            assert session(app, terminal)["state"] == "working"
+        interrupt(app, terminal, "hermes")
+        ask(app, terminal, "hermes", SUB_AGENTS)
+        until(app, terminal, "working", seconds=SOON)
+        terminal.until(lambda: is_open(app, "hermes"), 30)  # the second's
+        while is_open(app, "hermes"):
+            take(terminal, 0.2)
+            assert session(app, terminal)["state"] == "working" or not is_open(app, "hermes")
+        until(app, terminal, "done", seconds=30)
 
 
 def interrupt(app: RunningApp, terminal: TerminalClient, agent: str) -> None:
