@@ -12,7 +12,7 @@ from traitlets.config import LoggingConfigurable
 from ...background import Listeners
 from ...errors import RequestError
 from .processes import AgentProcess, ProcessEnds, Processes, group_of
-from .states import LIVE, NEEDS, NEWS, Records, Report, State, one_line, printable
+from .states import LIVE, MOST_RECORDS, NEEDS, NEWS, Records, Report, State, one_line, printable
 from .status_protocol import notification_text, status_report
 
 # Coalesces the changes of a program that reports all the time; nobody reads faster.
@@ -95,7 +95,8 @@ class Session:
     is_stopped: bool = False
     # Reports of its own are better than a bell.
     reports: bool = False
-    last_at: float = 0.0
+    # When it and each of its sub-agents last reported, by the clock of the hooks.
+    last_at: dict[str, float] = field(default_factory=dict)
     # Until when, by the monotonic clock, the next bell is that of a turn whose end is known.
     rings_until: float = 0.0
     mark: str = ""
@@ -303,8 +304,8 @@ class Attention(LoggingConfigurable):
         else:
             session = self.background(process)
         moment = at if isinstance(at, int | float) else 0.0  # a whole second is an int in JSON
-        if session is not None and not 0 < session.last_at - moment < OVERTAKING_SECONDS:
-            session.last_at, session.reports = moment, True
+        if session is not None and not _is_overtaken(session, report.id, moment):
+            session.reports = True
             was_live = session.state in LIVE
             self._take(session, report)
             if was_live and session.state not in LIVE:
@@ -502,6 +503,19 @@ def _report(given: Mapping[str, Any]) -> Report:
             f"There is no state “{given.get('state')}”.", f"Send one of {states}."
         ) from None
     return Report(state, one_line(str(given.get("text", ""))), one_line(str(given.get("id", ""))))
+
+
+def _is_overtaken(session: Session, id: str, at: float) -> bool:
+    """Whether a later report of the same sub-agent was there first; else it is noted as the last.
+
+    One of another sub-agent says nothing about this one.
+    """
+    last = session.last_at.pop(id, 0.0)
+    is_overtaken = 0 < last - at < OVERTAKING_SECONDS
+    session.last_at[id] = last if is_overtaken else at
+    if len(session.last_at) > MOST_RECORDS:
+        del session.last_at[next(iter(session.last_at))]
+    return is_overtaken
 
 
 def _background_id(process: AgentProcess) -> str:
