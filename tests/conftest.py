@@ -5,17 +5,39 @@ And xterm.js, the judge of screens, for those that draw any.
 
 import asyncio
 import contextlib
+import functools
 import inspect
 import os
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from jupyter_dbx_agents.terminals.screen.renderer import ScreenRenderer
 from tests.support import schedule
 from tests.support.agent_store import AgentStore
 from tests.support.screens import Screens
+
+read_certificates = httpx.create_ssl_context
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+@functools.cache
+def shared_context(*arguments: Any) -> ssl.SSLContext:
+    """Return the context of all clients with these arguments, and these certificates."""
+    return read_certificates(*arguments[: -len(CERTIFICATES)])
+
+
+def context(verify: Any = True, cert: Any = None, trust_env: bool = True) -> ssl.SSLContext:
+    """Return a client's context, as httpx does it."""
+    return shared_context(verify, cert, trust_env, *map(os.environ.get, CERTIFICATES))
+
+
+# To read the certificates takes 25 ms of a processor, and a run makes thousands of clients.
+httpx.create_ssl_context = context
+httpx._transports.default.create_ssl_context = context  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")

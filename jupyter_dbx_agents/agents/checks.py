@@ -79,10 +79,11 @@ async def check_model(context: AgentContext, dialect: Dialect) -> Check:
     """Send the agent's model a short prompt, through the broker."""
     path, body = build_probe(dialect, context.model)
     headers = {"Authorization": f"Bearer {context.capability.reveal()}", CHECK_HEADER: "1"}
+    tls = await asyncio.to_thread(httpx.create_ssl_context)
     try:
         async with (
             asyncio.timeout(PROBE_SECONDS),
-            httpx.AsyncClient(trust_env=False, timeout=PROBE_SECONDS) as client,
+            httpx.AsyncClient(trust_env=False, timeout=PROBE_SECONDS, verify=tls) as client,
         ):
             answer = await client.post(context.broker_url + path, json=body, headers=headers)
     except (httpx.HTTPError, TimeoutError) as error:

@@ -175,10 +175,16 @@ class Parts:
             may_write=lambda: self.may_write_home,
         )
         agents = AgentRoster(paths, self.models, self.files, parent=self._app)
-        agents.on_change.append(lambda: self.emit("agents", agents.status()))
+        agents.on_change.append(lambda: self._emit_agents(agents))
         self.models.on_change.append(self._models_changed)
         self.models.on_change.append(lambda: self.emit("models", agents.model_reports()))
         return agents
+
+    def _emit_agents(self, agents: AgentRoster) -> None:
+        """Send all that an owner can choose of agents: another page may show it."""
+        self.emit("agents", agents.status())
+        self.emit("approvals", agents.common_approvals())
+        self.emit("models", agents.model_reports())
 
     def _agent_files_outdated(self) -> None:
         if self.may_write_home:

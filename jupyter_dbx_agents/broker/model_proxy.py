@@ -19,7 +19,7 @@ from ..models import CHECK_HEADER, Dialect, Gateway
 from .access import GREETINGS, Route, dialect_of, route_of, to_agent
 from .call import AGENT_STALLED, BROKE_OFF, BROKER_FAILED
 from .filters.counting import count_of
-from .filters.endings import EndWatch
+from .filters.endings import EndWatch, JsonWatch
 from .filters.events import EventFilter, EventStream
 from .filters.learning import sentence_of
 from .filters.mends import is_lasting
@@ -66,6 +66,7 @@ REFUSED_STATUSES = frozenset(
     }
 )
 TITLE = re.compile(r"<title[^>]*>\s*([^<]{1,100})", re.IGNORECASE)
+EVENT_STREAM = "text/event-stream"
 # How long an agent may leave a part of its answer unread; as long as the gateway may take for one.
 WRITE_SECONDS = 600.0
 # To copy that takes half a millisecond.  For more, ``join`` releases the interpreter's lock.
@@ -296,7 +297,7 @@ class ModelProxyHandler(LoopbackHandler):
         corrected = _event_stream(headers, events)
         if corrected is not None:
             headers = [pair for pair in headers if pair[0].lower() != "content-length"]
-        ends = _end_watch(headers, dialect) if self._is_answered(answer) else None
+        ends = self._end_watch(answer, headers, dialect)
         self.call.tokens.begin(dialect, answer.headers)
         self.answer_head(answer.status, headers)
         self.call.saw_first_byte()
@@ -312,8 +313,16 @@ class ModelProxyHandler(LoopbackHandler):
         if ends is not None and ends.was_cut:
             raise GatewayGoneError("its answer has no end")
 
-    def _is_answered(self, answer: Answer) -> bool:
-        return self.call.is_model_call and answer.status == HTTPStatus.OK
+    def _end_watch(
+        self, answer: Answer, headers: list[tuple[str, str]], dialect: Dialect
+    ) -> EndWatch | JsonWatch | None:
+        """Return what sees whether an answer is cut where its connection does not show it."""
+        is_answered = self.call.is_model_call and answer.status == HTTPStatus.OK
+        if is_answered and _is_plain(headers, EVENT_STREAM):
+            return EndWatch(dialect)
+        if not answer.has_known_end and _is_plain(headers, "application/json"):
+            return JsonWatch()
+        return None
 
     async def _pass_on(self, chunk: bytes) -> None:
         if chunk:
@@ -387,14 +396,13 @@ def _broke_off(answer: Answer | Refusal) -> bool:
 
 def _event_stream(headers: list[tuple[str, str]], events: EventFilter | None) -> EventStream | None:
     """Return what corrects an answer with these headers; only plain event streams are corrected."""
-    return EventStream(events) if events is not None and _is_plain_stream(headers) else None
+    if events is None or not _is_plain(headers, EVENT_STREAM):
+        return None
+    return EventStream(events)
 
 
-def _end_watch(headers: list[tuple[str, str]], dialect: Dialect) -> EndWatch | None:
-    return EndWatch(dialect) if _is_plain_stream(headers) else None
-
-
-def _is_plain_stream(headers: list[tuple[str, str]]) -> bool:
+def _is_plain(headers: list[tuple[str, str]], media_type: str) -> bool:
+    """Whether a body is of a type, and not compressed."""
     by_name = {name.lower(): value.lower() for name, value in headers}
     is_plain = by_name.get("content-encoding", "identity") == "identity"
-    return is_plain and by_name.get("content-type", "").startswith("text/event-stream")
+    return is_plain and by_name.get("content-type", "").startswith(media_type)

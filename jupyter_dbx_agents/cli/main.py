@@ -163,8 +163,10 @@ def _serve(arguments: list[str]) -> None:
         say_error(f"jupyter_dbx_agents cannot start: {error.message} {error.hint}")
         sys.exit(1)
 
+    from ..lifecycle.process import skip_iri_grammar, skip_yarn_lookup  # noqa: PLC0415 likewise
+
+    skip_iri_grammar()
     from ..app import DbxAgentsApp  # noqa: PLC0415 imports take a second, and no client needs them
-    from ..lifecycle.process import skip_yarn_lookup  # noqa: PLC0415 likewise
 
     # On a terminal, Jupyter asks before it stops; elsewhere ^C would skip its shutdown.
     signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))
@@ -334,11 +336,13 @@ def _doing(session: SessionState, status: ServerStatus) -> str:
 
     titles = {agent["name"]: agent["title"] for agent in status["agents"]}
     who = titles.get(session["agent"], session["program"] or "a program")
+    owners = {terminal["name"]: terminal["title"] for terminal in status["terminals"]}
+    called = f"“{title}”, " if (title := owners.get(session["terminal"] or "")) else ""
     place = f"terminal {session['terminal']}" if session["terminal"] else "the background"
     folder = f" in {session['folder']}" if session["folder"] else ""
     text = f": {session['text']}" if session["text"] else ""
     since = _clock_time(session["since"])
-    return f"{who}{folder}, {place}, {DOING[session['state']]} since {since}{text}"
+    return f"{called}{who}{folder}, {place}, {DOING[session['state']]} since {since}{text}"
 
 
 def _calls(used: UsageStatus) -> str:

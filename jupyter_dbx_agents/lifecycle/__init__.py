@@ -1,6 +1,6 @@
 """Around Jupyter's own start and stop.
 
-The way of a start: the command runs ``preflight`` and ``process.skip_yarn_lookup``, then Jupyter
+The way of a start: the command runs ``preflight`` and what ``process`` has to skip, then Jupyter
 links our application, whose ``preferences`` become defaults of its configuration; the application
 builds its parts, ``startup`` runs the tasks that follow in the background, and
 ``process.tune_event_loop`` ends the start.  ``process.fatal`` ends the server if any of it fails.

@@ -4,6 +4,7 @@ import functools
 import gc
 import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, TypeVar, cast
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -55,3 +56,13 @@ def skip_yarn_lookup() -> None:
     if hasattr(commands, "_yarn_config"):  # private: without it node runs, as it would anyway
         # As JupyterLab's own function answers where there is no node.
         commands._yarn_config = lambda _logger: {"yarn config": {}, "npm config": {}}
+
+
+def skip_iri_grammar() -> None:
+    """Keep jsonschema from building a grammar of IRIs; call this before Jupyter is imported.
+
+    It takes a second of a core, the half of a start's imports, for formats (``iri`` and
+    ``iri-reference``) that no schema of a server has.  The library is optional: jsonschema
+    checks these formats only if it can be imported.
+    """
+    sys.modules.setdefault("rfc3987_syntax", cast(ModuleType, None))

@@ -21,6 +21,7 @@ from jupyter_dbx_agents.auth import (
     verify_gate,
 )
 from jupyter_dbx_agents.errors import ConfigurationError
+from tests.support.effort import some
 
 from .gated_app import PORT_OPENS
 from .guarded_server import GuardedServer, guarded_server, spawn
@@ -44,12 +45,15 @@ def refused_start(home: Path, *arguments: str, **variables: str) -> str:
 
 @pytest.mark.parametrize(
     "argument",
-    [
-        f"--ServerApp.identity_provider_class={PASSWORD_PROVIDER}",
-        "--ServerApp.allow_unauthenticated_access=True",
-        "--ServerApp.tornado_settings={'disable_check_xsrf': True}",
-        "--ServerApp.allow_origin=*",
-    ],
+    some(
+        2,
+        [
+            f"--ServerApp.identity_provider_class={PASSWORD_PROVIDER}",
+            "--ServerApp.tornado_settings={'disable_check_xsrf': True}",
+            "--ServerApp.allow_unauthenticated_access=True",
+            "--ServerApp.allow_origin=*",
+        ],
+    ),
 )
 def test_an_unsafe_command_line_keeps_the_server_from_starting(
     tmp_path: Path, argument: str

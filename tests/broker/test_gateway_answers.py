@@ -1,6 +1,7 @@
 """What is not HTTP, or of ambiguous length, is not an answer; others pass however they are cut."""
 
 import asyncio
+import json
 
 import httpx
 import pytest
@@ -101,6 +102,23 @@ def test_an_answer_is_the_same_however_it_is_cut(data, size):
         async with broker_for(answer) as site:
             reply = await site.agent.post(MESSAGES)
             assert (reply.status_code, reply.content) == (200, CONTENT)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("line", [b"HTTP/1.0 200 OK\r\n", b"HTTP/1.1 500 X\r\n"])
+@pytest.mark.parametrize("missing", [0, 1, 20])
+def test_a_message_that_ends_with_its_connection_looks_complete_only_as_a_whole(line, missing):
+    async def run() -> None:
+        message = json.dumps({"content": [{"type": "text", "text": "{}"}]}).encode()
+        sent = message[: len(message) - missing]
+        head = line + b"Content-Type: application/json; charset=utf-8\r\n\r\n"
+        async with broker_for(answering(head + sent)) as site:
+            if missing:
+                with pytest.raises(httpx.RemoteProtocolError):
+                    await site.agent.post(MESSAGES)
+            else:
+                assert (await site.agent.post(MESSAGES)).content == message
 
     asyncio.run(run())
 

@@ -30,6 +30,7 @@ ROTATION = (
     "--PatRotator.idle_policy=keep_alive",  # no test waits for a token to lapse
 )
 EXPOSED = "--LabApp.expose_app_in_browser=True"
+NO_CLI = "--DatabricksCli.enabled=False"  # an update would download it
 expect.set_options(timeout=60_000)
 
 
@@ -59,7 +60,7 @@ def chromium() -> Iterator[Browser]:
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
     """The demo, with a rotation that a test can wait for, and only the agents that one asks for."""
     folder = tmp_path_factory.mktemp("app")
-    running = RunningApp(folder / "home", folder / "log", *ROTATION, NO_AGENTS, EXPOSED)
+    running = RunningApp(folder / "home", folder / "log", *ROTATION, NO_AGENTS, EXPOSED, NO_CLI)
     try:
         yield running
     finally:

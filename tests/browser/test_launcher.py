@@ -16,6 +16,7 @@ from jupyter_dbx_agents.agents.claude_code import CLAUDE_CODE
 from tests.support import speaking_agent
 from tests.support.as_installed import as_installed
 from tests.support.lab_page import LabPage
+from tests.support.relay import Relay
 from tests.support.running_app import RunningApp
 
 from .test_panel import commit, show_changed, uninstall
@@ -93,14 +94,15 @@ def test_a_first_prompt_starts_the_agent_in_a_new_project_in_place_of_the_launch
     folder = lab.launcher.get_by_label("Start in")
     expect(folder).to_have_value(str(app.home / "projects"))
     lab.launcher.get_by_role("button", name="+ New project").click()
-    page.get_by_label("Name").fill("from launcher")
+    dialog = page.get_by_role("dialog", name="New project")
+    dialog.get_by_label("Name").fill("from launcher")
     page.keyboard.press("Enter")
     expect(folder).to_have_value(str(app.home / "projects" / "from launcher"))
     expect(folder.locator("option:checked")).to_have_text("~/projects/from launcher")
 
     # A name that is taken says so, and the choice stays.
     lab.launcher.get_by_role("button", name="+ New project").click()
-    page.get_by_label("Name").fill("from launcher")
+    dialog.get_by_label("Name").fill("from launcher")
     page.keyboard.press("Enter")
     expect(lab.toast("There is a folder “from launcher” already")).to_be_visible()
     expect(folder.locator("option:checked")).to_have_text("~/projects/from launcher")
@@ -156,6 +158,35 @@ def test_the_keyboard_goes_through_it_as_the_eye_does_and_agents_have_one_order_
     lab.show_panel()
     lines = lab.section("Agents").get_by_role("checkbox").all()
     assert [line.get_attribute("aria-label") for line in lines] == agents
+
+
+def test_while_offline_nothing_can_be_started_and_a_prompt_can_be_written(
+    lab: LabPage, app: RunningApp, relay: Relay
+):
+    commit(app, "offline")
+    lab.open_launcher()
+    prompt = lab.launcher.get_by_label("First prompt")
+    row = lab.page.get_by_role("button", name="Open offline, with a terminal")
+    starts = [lab.card("Codex"), lab.terminal_card(), row]
+    starts += [lab.launcher.get_by_role("button", name=n) for n in ("+ New project", "Notebook")]
+    for start in starts:
+        expect(start).to_be_enabled()
+    prompt.focus()
+    relay.cut()
+    expect(lab.launcher.get_by_role("status")).to_contain_text("Offline. Reconnecting")
+    for start in starts:
+        expect(start).to_be_disabled()
+    lab.page.keyboard.insert_text("meanwhile")  # it has kept the focus
+    lab.command("apputils:activate-command-palette")
+    lab.page.keyboard.insert_text("Start Codex")
+    item = lab.page.locator(".lm-CommandPalette-item").filter(has_text="Start Codex")
+    expect(item).to_have_class(re.compile("lm-mod-disabled"))
+    relay.mend()
+    expect(item).not_to_have_class(re.compile("lm-mod-disabled"))
+    lab.page.keyboard.press("Escape")
+    for start in starts:
+        expect(start).to_be_enabled()
+    expect(prompt).to_have_value("meanwhile")
 
 
 def test_a_project_says_what_is_not_committed_and_opens_with_its_folder_and_a_terminal(

@@ -181,10 +181,11 @@ OFFER = {
 @pytest.mark.parametrize("name", THEMES if IS_LONG else ["light"])
 def test_the_offer_to_continue_is_pictured_and_accessible(lab: LabPage, axe: str, name: str):
     asked: list[Any] = []
+    said = {"offered": "something"}
 
     def answer(route: Route) -> None:
         status = route.fetch().json()
-        status["continuity"] |= {"steps": [], "unsent": ""}
+        status["continuity"] |= {"steps": [], "unsent": "", **said}
         for agent in status["agents"]:
             agent["installed"] = True
         route.fulfill(json=status | {"projects": []})
@@ -200,11 +201,13 @@ def test_the_offer_to_continue_is_pictured_and_accessible(lab: LabPage, axe: str
     )
     lab.page.route(re.compile("/api/continuity/restore[?]"), restore)
     lab.page.reload()
-    offer = lab.toast("Kept of an earlier start")
-    for label in ("Continue where you were", "Choose…", "Not now"):
+    offer = lab.launcher.get_by_role("region", name="Continue where you were")
+    expect(offer).to_contain_text("Kept of an earlier start. Projects: ")
+    for label in ("Continue where you were", "Choose what comes back", "Not now"):
         expect(offer.get_by_role("button", name=label)).to_be_visible()
     shoot(lab.page, f"offer-{name}")
-    offer.get_by_role("button", name="Choose…").click()
+    assert violations(lab.page, axe, ".jp-DbxAgents-Launcher:not(.lm-mod-hidden *)") == []
+    offer.get_by_role("button", name="Choose what comes back").click()
     dialog = lab.page.locator(".jp-Dialog")
     dialog.get_by_label("Codex (410 KB)").uncheck()
     dialog.get_by_label("notes").uncheck()
@@ -219,6 +222,21 @@ def test_the_offer_to_continue_is_pictured_and_accessible(lab: LabPage, axe: str
         "terminals": OFFER["terminals"],
     }
     assert violations(lab.page, axe, "#jp-DbxAgents-panel") == []
+
+    # It was said once, and is declined; where no launcher is in sight, a notification says it.
+    expect(lab.toast("Kept of an earlier start")).to_have_count(0)
+    offer.get_by_role("button", name="Not now").click()
+    expect(offer).to_have_count(0)
+    lab.open_terminal()
+    for said["offered"] in ("", "again"):
+        with lab.page.expect_response("**/dbx-agents/api/status?*"):
+            lab.command("filebrowser:activate")
+            lab.show_panel()
+    toast = lab.toast("Kept of an earlier start")
+    for label in ("Continue where you were", "Choose…"):
+        expect(toast.get_by_role("button", name=label)).to_be_visible()
+    toast.get_by_role("button", name="Not now").click()
+    expect(toast).to_have_count(0)
 
 
 @pytest.mark.parametrize("scheme", THEMES)

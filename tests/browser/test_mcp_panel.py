@@ -1,6 +1,7 @@
 """MCP in the browser: the panel's servers, and an agent that answers with rows of the workspace."""
 
 import json
+import shutil
 
 import pytest
 from playwright.sync_api import expect
@@ -31,6 +32,17 @@ def test_a_server_is_added_switched_off_and_removed_and_its_error_is_shown(
     expect(tools).to_contain_text("not installed")
     tools.get_by_text("1 skill, for all agents").click()
     expect(tools.get_by_role("listitem")).to_contain_text("working-on-databricksthis app")
+    update = tools.get_by_role("button", name="Update the Databricks CLI and the skills")
+    skill = app.home / ".agents/skills/of-the-owner"
+    skill.mkdir()
+    (skill / "SKILL.md").write_text("---\nname: of-the-owner\ndescription: Does it.\n---\n")
+    update.click()
+    expect(tools.get_by_text("2 skills, for all agents")).to_be_visible()
+    yours = tools.get_by_role("listitem").filter(has_text="of-the-owneryours")
+    expect(yours).to_have_attribute("title", "Does it.")
+    shutil.rmtree(skill)
+    update.click()
+    expect(tools.get_by_text("1 skill, for all agents")).to_be_visible()
     sql = section.get_by_role("listitem").filter(has_text="Databricks SQL")
     expect(sql).to_contain_text("3 tools")
     expect(sql).to_contain_text("ready")

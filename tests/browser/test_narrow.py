@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import CDPSession, Locator, ViewportSize, expect
 
 from tests.support.lab_page import LabPage
+from tests.support.running_app import RunningApp, eventually
 from tests.support.tabs import SIZE
 
 from .test_looks import THEMES, shoot, violations
@@ -32,6 +33,7 @@ WIDER = """() => [...document.querySelectorAll('#main, #main *')]
   .filter(node => node.checkVisibility() && node.getBoundingClientRect().right > innerWidth + 1)
   .filter(node => !node.closest('.lm-TabBar-content, .lm-MenuBar-content, .xterm, .jp-Launcher'))
   .map(node => node.outerHTML.slice(0, 120))"""
+WORKSPACE, LAYOUT = "/lab/api/workspaces/default", "layout-restorer:data"
 HAS_FOCUS = "() => document.activeElement.matches('.xterm-helper-textarea')"
 
 
@@ -125,3 +127,31 @@ def test_whoever_unfolds_the_side_bar_in_a_narrow_window_has_it_so(lab: LabPage)
     lab.page.set_viewport_size(SIZE)
     expect(key_bar(lab)).to_be_hidden()  # by the same change of the width, after the side bar
     expect(side_bar(lab)).to_be_hidden()  # as it was left
+
+
+def test_a_desktop_finds_the_side_bars_as_they_were_before_the_page_was_opened_on_a_phone(
+    new_lab: LabPage, app: RunningApp
+):
+    app.log_in()
+    new_lab.page.set_viewport_size(PHONE)
+    new_lab.open()
+    expect(side_bar(new_lab)).to_be_hidden()
+    new_lab.command("filebrowser:activate")
+    expect(side_bar(new_lab)).to_be_visible()
+    new_lab.command("filebrowser:toggle-main")
+    expect(side_bar(new_lab)).to_be_hidden()
+    new_lab.open_terminal_named("of_the_phone")
+
+    def is_saved() -> bool:
+        layout = app.owner.json("GET", WORKSPACE)["data"].get(LAYOUT, {})
+        return layout.get("main", {}).get("current") == "terminal:of_the_phone"
+
+    eventually(is_saved, 30, "the layout, with all that the phone has folded")
+    context = new_lab.page.context
+    new_lab.page.close()
+    desktop = LabPage(context.new_page(), new_lab.url)
+    desktop.open()
+    expect(desktop.tab()).to_have_text("Terminal of_the_phone")
+    expect(side_bar(desktop)).to_be_visible()
+    box = side_bar(desktop).bounding_box()
+    assert box and box["width"] < SIZE["width"] / 3, box  # and not as wide as the phone's was

@@ -14,8 +14,11 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.support.agent_store import AgentStore
+from tests.support.effort import some
 from tests.support.lab_page import LabPage
 from tests.support.running_app import RunningApp, eventually
+
+from .test_bad_input import hold
 
 Change = Callable[[dict[str, Any]], object]
 COUNT = itertools.count()
@@ -191,8 +194,16 @@ def test_what_agents_ask_before_is_chosen_for_all_and_for_one(lab: LabPage, app:
     lab.show_panel()
     agents = lab.section("Agents")
     everyone, one = agents.get_by_label("Approvals of all agents"), "Approvals of Claude Code"
+    held = hold(lab, "**/api/agents?*")
     try:
+        everyone.focus()
         everyone.select_option("Edit freely, ask before commands")
+        expect(everyone).to_be_disabled()
+        expect(everyone).to_have_value("edits")  # and not what it was, until the reply
+        held[0].continue_()
+        lab.page.unroute("**/api/agents?*")
+        expect(everyone).to_be_focused()
+        expect(everyone).to_have_value("edits")
         eventually(lambda: holds() == ["edits", "ask", "edits", "edits", "own"])
         expect(lab.page.get_by_text("Applies to new sessions only.")).to_be_visible()
         # What an agent cannot do is not offered for it, and said.
@@ -298,6 +309,13 @@ def test_a_refused_click_says_why_and_leaves_the_panel_as_it_was(lab: LabPage):
     switch.click()
     expect(lab.toast("Not now. Later.")).to_be_visible()
     expect(switch).to_be_checked()
+    everyone = lab.section("Agents").get_by_label("Approvals of all agents")
+    refusal = {"message": "Not this.", "hint": ""}
+    lab.page.route("**/api/agents?*", lambda r: r.fulfill(status=409, json=refusal))
+    everyone.select_option("Ask for nothing")
+    expect(lab.toast("Not this.")).to_be_visible()
+    expect(everyone).to_be_enabled()
+    expect(everyone).to_have_value("own")
     lab.page.unroute_all()
     with lab.page.expect_response("**/api/pat/rotate?*") as rotated:
         lab.section("Token").get_by_role("button", name="Renew token").click()
@@ -411,19 +429,20 @@ def test_a_deleted_project_is_forgotten_after_a_confirmation(lab: LabPage, files
     expect(lab.toast("“lost” was forgotten")).to_be_visible()
 
 
-@pytest.mark.parametrize("here", [[], [{"name": "hello", "state": "synced"}]])
+@pytest.mark.parametrize("here", some(1, [[], [{"name": "hello", "state": "synced"}]]))
 def test_a_project_that_is_only_in_the_workspace_is_said_without_a_click(
     lab: LabPage, here: list[dict[str, Any]]
 ):
     offer = {"projects": ["notes"], "terminals": [], "files": 0, "message": ""}
-    gone = {"state": "needed", "expires_at": None}
+    step = {"kind": "home", "name": "files", "state": "waiting", "message": ""}
 
     def answer(route: Route) -> None:
         if route.request.method == "GET":
             route.fulfill(json={**route.fetch().json(), "offer": offer})
 
     lab.page.route("**/api/continuity?*", answer)
-    show_changed(lab, lambda status: status["pat"].update(gone))  # it looks when there is one again
+    # It looks when nothing is on its way any more.
+    show_changed(lab, lambda status: status["continuity"].update(steps=[step]))
     show_changed(lab, lambda status: status.update(projects=here))
     expect(lab.section("Continue where you were")).to_contain_text("Projects: notes.")
     expect(lab.section("Continue where you were").get_by_role("button").first).to_be_visible()

@@ -63,11 +63,11 @@ def start(phone: Page, relay: Relay, prompt: str) -> None:
     phone.goto(f"{relay.url}/dbx-agents/")
     phone.get_by_label("First prompt").fill(prompt)
     phone.get_by_role("button", name="Start").click()
-    expect(phone.get_by_role("heading", name="Claude Code in projects")).to_be_visible()
+    expect(phone.get_by_role("heading", name="projects · Claude Code")).to_be_visible()
 
 
 def test_an_agent_is_started_followed_and_answered_on_a_bad_line(
-    phone: Page, relay: Relay, axe: str
+    phone: Page, app: RunningApp, relay: Relay, axe: str
 ):
     sizes: list[int] = []
 
@@ -125,8 +125,14 @@ def test_an_agent_is_started_followed_and_answered_on_a_bad_line(
     expect(screen).not_to_contain_text("4:")
     expect(phone.locator("#line")).to_be_empty()
 
+    # What its owner calls it in JupyterLab is its name here, too.
+    (terminal,) = app.owner.json("GET", "/api/terminals")
+    path = f"/dbx-agents/api/terminals/{terminal['name']}"
+    app.owner.json("PATCH", path, {"title": "of its owner"})
+    expect(phone.get_by_role("heading", name="of its owner")).to_be_visible()
     phone.get_by_role("link", name="All sessions").click()
-    expect(phone.get_by_role("link", name="Claude Code in projects")).to_be_visible()
+    expect(phone.get_by_role("link", name="of its owner")).to_be_visible()
+    expect(phone.get_by_text(f"terminal {terminal['name']} in projects")).to_be_visible()
     assert is_as_wide_as_the_phone(phone)
     shoot(phone, f"phone-list-{theme or 'light'}")
     for width in WIDTHS:

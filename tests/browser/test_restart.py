@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from dbx_workspace.front_door.door import FrontDoor
 from tests.support.constants import NO_AGENTS, STATUS
@@ -192,13 +192,32 @@ def test_an_orderly_stop_is_no_restart_and_one_bar_speaks_for_all_tabs(
     assert "before the end" in used.screen()["text"]
     platform.start()
     expect(bar).to_contain_text("The server restarted, so 2 sessions ended.")
+    expect(bar.get_by_role("button", name="Continue where you were")).to_have_count(0)
     platform.log_in()
+    offer_something(used)
+    with used.page.expect_request("**/api/continuity/restore?*"):
+        bar.get_by_role("button", name="Continue where you were").click()
     bar.get_by_role("button", name="New terminal").click()
     used.until_screen(r"^\S+[$#]$")
     expect(used.page.locator(".lm-TabBar-tab.jp-DbxAgents-ended")).to_have_count(2)
     bar.get_by_role("button", name="Close their tabs").click()
     expect(bar).to_have_count(0)
     expect(used.page.locator(".jp-Terminal")).to_have_count(1)
+
+
+def offer_something(lab: LabPage) -> None:
+    """Show the status of a machine without projects, for which something is kept."""
+
+    def answer(route: Route) -> None:
+        status = route.fetch().json()
+        status["continuity"]["offered"] = "something"
+        route.fulfill(json=status)
+
+    offer = {"projects": ["p"], "terminals": [], "parts": [], "files": 0, "bytes": 0}
+    lab.page.route("**/api/continuity?*", lambda route: route.fulfill(json={"offer": offer}))
+    lab.page.route("**/api/continuity/restore?*", lambda route: route.fulfill(json={"steps": []}))
+    lab.page.route("**/dbx-agents/api/status?*", answer)
+    lab.show_panel()
 
 
 def test_the_page_offers_to_continue_on_an_empty_machine_and_everything_is_back(
@@ -234,9 +253,9 @@ def test_the_page_offers_to_continue_on_an_empty_machine_and_everything_is_back(
     assert re.search(KEPT, platform.browser.http.get("/dbx-agents/").text)
     lab = LabPage(tabs.new_context().new_page(), platform.door.url)
     lab.open()
-    offer = lab.toast("Kept of an earlier start")
-    expect(offer).to_contain_text("back")
-    offer.get_by_role("button", name="Choose…").click()
+    offer = lab.launcher.get_by_role("region", name="Continue where you were")
+    expect(offer).to_contain_text("Kept of an earlier start. Projects: back.")
+    offer.get_by_role("button", name="Choose what comes back").click()
     dialog = lab.page.get_by_role("dialog", name="Continue where you were")
     boxes = dialog.get_by_role("group", name="Terminals").get_by_role("checkbox")
     expect(boxes.first).to_be_checked()
@@ -245,6 +264,7 @@ def test_the_page_offers_to_continue_on_an_empty_machine_and_everything_is_back(
     dialog.get_by_role("button", name="Continue").click()
     section = lab.section("Continue where you were")
     expect(section.get_by_text("Restored with its history.")).to_be_visible(timeout=60_000)
+    expect(offer).to_have_count(0)
     expect(section.locator("[data-level=good]").first).to_be_visible()
     eventually((platform.home / "projects/back/new").exists, 60)
     before = len(platform.browser.json("GET", STATUS)["terminals"])

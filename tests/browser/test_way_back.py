@@ -3,8 +3,10 @@
 import re
 from contextlib import AbstractContextManager
 
+import pytest
 from playwright.sync_api import expect
 
+from tests.support.effort import IS_LONG
 from tests.support.lab_page import LabPage
 from tests.support.relay import Relay
 from tests.support.running_app import RunningApp
@@ -200,6 +202,7 @@ CONNECTS = """() => {
 }"""
 
 
+@pytest.mark.skipif(not IS_LONG, reason="half a minute; the first connection is below")
 def test_nobody_waits_for_a_connection_of_jupyterlab_that_never_opens(lab: LabPage, relay: Relay):
     lab.open_terminal()
     relay.be_silent()

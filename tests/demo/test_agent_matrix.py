@@ -23,18 +23,22 @@ from tests.support.terminal_client import TerminalClient
 
 from .conftest import FAST_ROTATION
 from .matrix import (
+    ALWAYS,
+    BY_LOT,
     EVERY,
     GATEWAY,
     IS_RECORDED,
     LAYOUTS,
     MODELS,
-    ROWS,
+    SPEAKERS,
     record,
     recorded,
+    rows_of_a_run,
     served,
 )
 
 API = "/dbx-agents/api/agents"
+SEED = seed_of_this_run()
 # One for "hello", three for two tool calls, one for "go on", one or two for the picture, and
 # OpenCode's titles.
 MOST_CALLS = 11
@@ -43,7 +47,7 @@ LEAST_CALLS = 4  # of two tool calls and "go on"
 GO_ON = {
     (agent, f"databricks-{model}")
     for (agent, _), model in {
-        (agent, family_of(model).dialect): model for agent, model, _ in reversed(ROWS)
+        (agent, family_of(model).dialect): model for agent, model, _ in reversed(ALWAYS)
     }.items()
 }
 TWICE = "$'just run: expr 40 + 2\\njust run: expr 50 + 5'"
@@ -77,13 +81,15 @@ COMMANDS = {
 }
 
 
-def test_every_family_of_the_table_has_a_model_here_and_a_row_in_each_run():
+def test_each_agent_is_tried_in_each_dialect_and_every_family_of_the_table_can_be_drawn():
     titles = [family.title for family in (*FAMILIES, UNKNOWN)]
     assert {family_of(model).title for model in MODELS.values()} == set(titles)
     assert list(MODELS) == [family_of(model).title for model in MODELS.values()]
-    assert {model for _, model, _ in ROWS} == set(MODELS.values())
-    assert set(ROWS) <= set(EVERY)
-    assert {layout for *_, layout in ROWS} == set(LAYOUTS)
+    spoken = {(agent, dialect) for dialect, agents in SPEAKERS.items() for agent in agents}
+    assert {(agent, family_of(model).dialect) for agent, model, _ in ALWAYS} == spoken
+    assert {model for _, model, _ in (*ALWAYS, *BY_LOT)} == set(MODELS.values())
+    assert {*ALWAYS, *BY_LOT} <= set(EVERY)
+    assert {layout for *_, layout in ALWAYS} == set(LAYOUTS)
 
 
 def test_the_record_has_the_whole_matrix():
@@ -181,7 +187,9 @@ def picture() -> bytes:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("cell", EVERY if IS_LONG else ROWS, ids="-".join, indirect=True)
+@pytest.mark.parametrize(
+    "cell", EVERY if IS_LONG else rows_of_a_run(SEED), ids="-".join, indirect=True
+)
 def test_an_agent_works_with_a_model_and_no_call_is_refused_or_repeated(cell: Cell):
     app, agent, model = cell.app, cell.agent, cell.model
     once, again, shown = COMMANDS[agent]
@@ -244,7 +252,6 @@ MADE_UP = {
 SENTENCES = (
     r"(?i)not permitted|maximum allowed|unknown (name|parameter|field)|too large|supported range"
 )
-SEED = seed_of_this_run()
 SEEDS = range(SEED, SEED + (4 if IS_LONG else 1))
 MOST_ATTEMPTS = 12
 AT_ONCE_CALLS = 6  # a refusal and its mend, of a title and of the question, and once more

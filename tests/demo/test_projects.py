@@ -15,7 +15,7 @@ from tests.git_sync.test_guests import (
     run,
     set_up_husky,
 )
-from tests.support.effort import IS_LONG
+from tests.support.effort import some
 from tests.support.running_app import RunningApp, eventually
 from tests.support.terminal_client import TerminalClient
 
@@ -144,8 +144,7 @@ def set_up_guests(app: RunningApp, project: str, pre_commit: Path) -> Path:
     shutil.which("git-lfs") is None and "CI" not in os.environ,
     reason="Git LFS is a program of the system's",
 )
-# One with the hooks of others, and one without.
-@pytest.mark.parametrize("agent", COMMANDS if IS_LONG else ["claude-code", "gemini-cli"])
+@pytest.mark.parametrize("agent", some(1, COMMANDS))
 def test_a_real_agents_commit_is_safe_beside_husky_pre_commit_and_lfs_which_stay_as_they_are(
     app: RunningApp, agent: str, pre_commit: Path
 ):

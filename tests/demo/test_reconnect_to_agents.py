@@ -12,6 +12,7 @@ import pytest
 
 from jupyter_dbx_agents.terminals.replay import Replay
 from jupyter_dbx_agents.terminals.screen.renderer import ScreenRenderer
+from tests.support.effort import some
 from tests.support.running_app import COLUMNS, ROWS, RunningApp
 from tests.support.screens import Screens, differences, keep
 from tests.support.terminal_client import TerminalClient
@@ -26,7 +27,7 @@ SMALL_RING_BYTES = 16 * 1024
 AGENTS_BY_STYLE = ["claude-code", "codex", "opencode"]
 
 
-@pytest.mark.parametrize("agent", AGENTS_BY_STYLE)
+@pytest.mark.parametrize("agent", some(1, AGENTS_BY_STYLE))
 async def test_a_client_that_joins_at_work_and_at_rest_sees_an_agents_true_screen(
     app: RunningApp, screens: Screens, renderer: ScreenRenderer, agent: str
 ):

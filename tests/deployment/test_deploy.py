@@ -17,6 +17,7 @@ import pytest
 from jupyter_dbx_agents.deployment.source import SourceFile
 from jupyter_dbx_agents.deployment.upload import UNKNOWN_SIZE, Manifest, compare
 from tests.support.constants import OWNER
+from tests.support.effort import some
 
 from .conftest import APP_YAML, COMMAND_SECONDS, ROOT, Deployer
 
@@ -107,7 +108,7 @@ def until_used(deployer: Deployer, number: int) -> None:
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", some(1, [signal.SIGKILL, signal.SIGINT]))
 def test_a_command_that_is_ended_while_it_sends_leaves_nothing_half_done(
     deployer: Deployer, number: signal.Signals
 ):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.documented_commands import ROOT, Section, sections
+from tests.support.effort import some
 
 from .conftest import Deployer, Repository
 
@@ -55,7 +56,7 @@ def path(tmp_path: Path) -> str:
     return f"{folder}{os.pathsep}{os.environ['PATH']}"
 
 
-@pytest.mark.parametrize("section", of_the_clone(), ids=lambda section: section.title)
+@pytest.mark.parametrize("section", some(2, of_the_clone()), ids=lambda section: section.title)
 def test_a_section_can_be_typed(deployer: Deployer, clone: Repository, path: str, section: Section):
     token = deployer.control.mint(USER).token_value
     (deployer.home / ".databrickscfg").write_text(

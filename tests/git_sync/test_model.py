@@ -245,7 +245,8 @@ class Sequence:
             before[name] = self.history.git("rev-parse", "HEAD^").decode().strip()
         for name in before.keys() | self.safe[0].keys():
             assert before.get(name) in {state.get(name) for state in self.safe}, name
-        self.safe = [refs]
+        # The commit that a restore makes of newer files is not safe yet.
+        self.safe = [before, refs] if is_newer else [refs]
         for oid in detached | self.kept:
             self.history.git("cat-file", "-e", oid)
         self.sync = self.site.project_sync(self.name)

@@ -82,7 +82,8 @@ class Project:
         for name in {*self.allowed, *refs}:
             assert refs.get(name) in self.allowed.get(name, {None}), name
         self.history.reload()
-        self.allowed = {}
+        # These come back again; the commit that the restore made of newer files may.
+        self.allowed = {name: {oid} for name, oid in refs.items()}
         self.note()
 
 

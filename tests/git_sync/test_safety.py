@@ -28,7 +28,8 @@ from .test_git_sync import model, synced
 from .test_history import everything_in_bundles, is_safe, lose_the_disk, refs, rewrite
 from .test_model import full_disk
 
-FILES = 20_000
+# Many more than are written before the test ends; as many as are promised take two minutes.
+FILES = 20_000 if IS_LONG else 3_000
 SECONDS = 5
 
 
@@ -72,7 +73,7 @@ async def until_state(process: Process, condition: Any) -> None:
 
 
 @pytest.mark.timeout(400)
-async def test_a_commit_during_the_first_pass_of_20_000_files_survives_a_kill(site: Site) -> None:
+async def test_a_commit_during_the_first_pass_of_many_files_survives_a_kill(site: Site) -> None:
     """By the pace, 5 s are 50 calls and the burst; the clock of a busy machine says less."""
     make_large(site)
     for kill in ("when it is safe", "among the files"):

@@ -11,7 +11,7 @@ import re
 import shutil
 import sqlite3
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from jupyter_dbx_agents.lifecycle.continuity import (
 )
 from jupyter_dbx_agents.lifecycle.continuity.store import origin_key
 from jupyter_dbx_agents.secret import Secret
+from jupyter_dbx_agents.terminals.manager import DbxTerminalManager
 from tests.git_sync.conftest import ROOT, Killed, Site
 
 TOKEN = "dapi" + "0123456789abcdef" * 2
@@ -43,8 +44,13 @@ def site(tmp_path: Path) -> Site:
     return Site(tmp_path / "home")
 
 
-def continuity(site: Site, origin: str = "app", **traits: Any) -> Continuity:
-    """The part, as an app of this name has it, without terminals."""
+def continuity(
+    site: Site,
+    origin: str = "app",
+    manager: Callable[[], DbxTerminalManager | None] = lambda: None,
+    **traits: Any,
+) -> Continuity:
+    """The part, as an app of this name has it, without terminals unless it is given a manager."""
     settings = {"keeps": "all", **traits}
     return Continuity(
         home=site.home,
@@ -53,7 +59,7 @@ def continuity(site: Site, origin: str = "app", **traits: Any) -> Continuity:
         is_databricks_app=True,
         git_sync=site.git_sync(),
         secrets=lambda: [CAPABILITY],
-        manager=lambda: None,
+        manager=manager,
         **settings,
     )
 
@@ -482,6 +488,39 @@ async def test_what_is_not_chosen_stays_kept_and_comes_later(site: Site) -> None
     put(site, CLAUDE, said("hello", "again"))
     await keep(again)
     assert len({name.rpartition("-")[0] for name in segments_of(site)}) == 1
+
+
+async def test_a_terminal_without_room_is_said_to_have_failed_and_comes_at_the_next_try(
+    site: Site,
+) -> None:
+    before = continuity(site)
+    folders = {"one": str(site.projects), "two": str(site.projects), "gone": "/no/such/folder"}
+    before._terminals._frozen = tuple(segments.TerminalRecord(*each) for each in folders.items())
+    put(site, CLAUDE, said("hello"))
+    await keep(before)
+    empty_home(site)
+    manager = DbxTerminalManager(shell_command=["bash", "--norc"], most_terminals=1)
+    part = continuity(site, manager=lambda: manager)
+    try:
+        steps = [each for each in await part.restore() if each["kind"] == "terminal"]
+        assert {each["name"]: each["state"] for each in steps} == {
+            "one": "done",
+            "two": "failed",
+            "gone": "failed",
+        }
+        messages = {each["name"]: each["message"] for each in steps}
+        assert "no more than 1 are allowed" in messages["two"]
+        assert messages["two"].endswith("It stays kept: continue again to retry.")
+        assert messages["gone"] == "/no/such/folder did not come back."
+        assert (await part.offer())["terminals"] == ["two"]  # for another, no try would help
+        await manager.terminate("one", force=True)
+        again = continuity(site, manager=lambda: manager)  # a new server of this home, too
+        (step,) = [each for each in await again.restore() if each["kind"] == "terminal"]
+        assert (step["name"], step["state"]) == ("two", "done")
+        assert list(manager.terminals) == ["two"]
+        assert (await again.offer())["terminals"] == []
+    finally:
+        await manager.terminate_all()
 
 
 @pytest.mark.parametrize(

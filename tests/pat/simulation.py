@@ -9,11 +9,9 @@ import functools
 import json
 import random
 import selectors
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
-from unittest import mock
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
@@ -26,7 +24,6 @@ from jupyter_dbx_agents.workspace_api import WorkspaceApi
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 HOST = "https://workspace.example.com"
-NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 Headers = Mapping[str, str]
 FAULTS = ("down", "lost", "busy", "broken", "dead", "forbidden", "odd", "hang", "late", "bug")
 
@@ -134,8 +131,7 @@ class SimulatedWorkspace:
 
     def api(self) -> WorkspaceApi:
         """Return the product's client of this workspace."""
-        with mock.patch("httpx.create_ssl_context", lambda: NO_TLS):  # it takes half of the time
-            api = WorkspaceApi(HOST)
+        api = WorkspaceApi(HOST)
         api._client = SimulatedClient(self._answer)  # type: ignore[assignment]
         return api
 

@@ -14,6 +14,7 @@ import pytest
 from databricks.sdk.service.apps import App, AppDeployment, GitRepository, GitSource
 
 from tests.support.constants import OWNER, PAT, STATUS, STRANGER
+from tests.support.effort import some
 from tests.support.running_app import Browser, eventually
 from tests.support.terminal_client import TerminalClient
 
@@ -74,7 +75,7 @@ def deploy_by_command(platform: Platform, repository: Path, name: str) -> None:
 WAYS = {"by-git": deploy_from_git, "by-command": deploy_by_command}
 
 
-@pytest.fixture(scope="module", params=WAYS)
+@pytest.fixture(scope="module", params=some(1, WAYS))
 def app(request: pytest.FixtureRequest, platform: Platform, repository: Path) -> Iterator[str]:
     """An app, deployed; everything else here is the same for both ways."""
     name = f"agents-{request.param}"

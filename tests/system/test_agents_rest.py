@@ -4,12 +4,13 @@ import json
 import re
 import shutil
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import pytest
 import yaml
+from websockets.sync.client import ClientConnection, connect
 
 from jupyter_dbx_agents.agents import AGENTS
 from tests.support.constants import OWNER, PAT
@@ -75,14 +76,36 @@ def test_the_owners_choice_goes_over_one_that_was_made_on_the_agents_screen(owne
     owner.json("PATCH", f"{API}/claude-code", {"model": None})
 
 
+def until_told(page: ClientConnection, part: str) -> dict:
+    """Wait for an event on a part of the status; return its model."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        event = json.loads(page.recv(timeout=20))
+        if event.get("part") == part:
+            return event[part]
+    raise AssertionError(f"no event on {part}")
+
+
+def test_another_page_hears_of_what_is_chosen_for_all_agents_and_for_one(owner: Browser):
+    address = f"{owner.url.replace('http', 'ws', 1)}/api/events/subscribe"
+    headers = {"Cookie": f"_xsrf={owner.xsrf}", "Origin": owner.url, **owner.signed_in}
+    with connect(address, additional_headers=headers, max_size=None, proxy=None) as page:
+        owner.json("PATCH", API, {"approvals": "ask"})
+        assert until_told(page, "approvals") == {"holds": "ask", "chosen": "ask"}
+        owner.json("PATCH", API, {"approvals": None})
+        assert until_told(page, "approvals") == {"holds": "own", "chosen": None}
+        name = "databricks-claude-sonnet-4-6"
+        for chosen in (name, None):
+            owner.json("PATCH", f"{API}/claude-code", {"model": chosen})
+            while (until_told(page, "models")["claude-code"]["model"] == name) != bool(chosen):
+                pass  # one of an earlier change
+
+
 def test_choices_for_all_agents_at_once_are_all_kept(owner, home):
     names = [one["name"] for one in owner.json("GET", API)["agents"]]
 
     def choose(name: str, model: str | None) -> int:
-        answer = httpx.patch(
-            f"{owner.url}{API}/{name}", json={"model": model}, headers=owner.http.headers
-        )
-        return answer.status_code
+        return owner.http.patch(f"{API}/{name}", json={"model": model}).status_code
 
     kept = home / ".local/state/jupyter_dbx_agents/agents.json"
     with ThreadPoolExecutor(len(names)) as browsers:

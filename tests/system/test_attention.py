@@ -104,9 +104,12 @@ def test_each_state_is_known_within_a_second_and_shown_everywhere(owner: Browser
         page = owner.http.get("/dbx-agents/").text
         assert "asks for permission" in page
         assert "rm &lt;x&gt;" in page
+        path = f"/dbx-agents/api/terminals/{terminal.name}"
+        owner.json("PATCH", path, {"title": "of its owner"})
         with owner.terminal(shell_command=["bash", "--norc"]) as other:
             said = other.run("jupyter dbx-agents status")
-            assert f"Claude Code in {found['folder']}, terminal {terminal.name}, asks for" in said
+            who = f"“of its owner”, Claude Code in {found['folder']}"
+            assert f"{who}, terminal {terminal.name}, asks for" in said
         assert owner.json("GET", "/dbx-agents/api/status")["attention"]
 
 

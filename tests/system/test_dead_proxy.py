@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.agent_store import AgentStore
 from tests.support.constants import OWNER, PAT, STATUS
+from tests.support.effort import some
 from tests.support.running_app import (
     Browser,
     LocalWorkspaceProcess,
@@ -30,12 +31,12 @@ SDK = (
     "print('I am', WorkspaceClient().current_user.me().user_name)"
 )
 ONCE = {
+    "sdk": f'{sys.executable} -c "{SDK}"',
     "claude-code": "claude -p 'hello'",
     "codex": "codex exec --skip-git-repo-check hello",
     "gemini-cli": "gemini -p hello",
     "opencode": "opencode run hello",
     "hermes": "hermes chat -Q -q hello",
-    "sdk": f'{sys.executable} -c "{SDK}"',
 }
 SAID = dict.fromkeys(ONCE, "echo: hello") | {"sdk": f"I am {OWNER}"}
 
@@ -69,13 +70,14 @@ def test_all_agents_the_sdk_and_git_sync_work_beside_a_dead_proxy(
         terminal.until_shell()
         terminal.run("git init -q behind && cd behind && echo one > one.txt")
         terminal.run("git add . && git -c user.name=A -c user.email=a@b.example commit -qm one")
-        runs = [f"({line} < /dev/null > ../{name}.out 2>&1)" for name, line in ONCE.items()]
+        used = {name: ONCE[name] for name in some(2, ONCE)}
+        runs = [f"({line} < /dev/null > ../{name}.out 2>&1)" for name, line in used.items()]
         # Two at a time: OpenCode alone takes 800 MB.
         for first, second in zip(runs[::2], runs[1::2], strict=True):
             terminal.run(f"{first} & {second}; wait")
-        for name, words in SAID.items():
+        for name in used:
             said = (tmp_path / "home" / "projects" / f"{name}.out").read_text()
-            assert words in said.replace('"', ""), f"{name}: {said}"
+            assert SAID[name] in said.replace('"', ""), f"{name}: {said}"
         eventually(
             lambda: any(f["path"].endswith("/behind/one.txt") for f in workspace.control.files()),
             60,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import sys
@@ -97,6 +98,14 @@ def test_the_list_and_the_page_show_what_asks_and_the_text_of_its_screen(
         "asks for permission",
     )
     assert "<b>" not in owner.http.get(f"{SESSIONS}/{id}").text
+
+    # It is called what it is called in JupyterLab: by project and agent, or as its owner chose.
+    assert shown["title"] == "projects · Claude Code"
+    path = f"/dbx-agents/api/terminals/{reader.name}"
+    for title, called in (("<i> & mine", "<i> & mine"), ("", "projects · Claude Code")):
+        owner.json("PATCH", path, {"title": title})
+        assert screen(owner, id)["title"] == called
+        assert f">{html.escape(called)}</a>" in owner.http.get(HOME).text
 
 
 def test_a_screen_that_has_not_changed_is_not_sent_again(owner: Browser, reader: TerminalClient):
@@ -281,7 +290,7 @@ def test_an_agent_is_started_once_with_a_prompt_of_any_characters(owner: Browser
     started = [json.loads(line) for line in claude.read_text().splitlines()]
     assert [words[1:] for words in started] == [["--", prompt]]
     assert Path(started[0][0]).name == "projects"
-    assert screen(owner, name)["title"].startswith("Claude Code")
+    assert screen(owner, name)["title"] == "projects · Claude Code"
     assert act(owner, name, "interrupt").is_success
     assert act(owner, name, "send", text="echo still $((40 + 2))").is_success
     eventually(lambda: "still 42" in screen(owner, name)["screen"], 20, "the shell that remains")

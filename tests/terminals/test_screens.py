@@ -12,6 +12,7 @@ from jupyter_dbx_agents.terminals.replay import Replay
 from jupyter_dbx_agents.terminals.screen import renderer as renderer_module
 from jupyter_dbx_agents.terminals.screen.escapes import safe_end
 from jupyter_dbx_agents.terminals.screen.renderer import SCRIPT, ScreenRenderer, Step
+from tests.support.effort import some
 from tests.support.screens import Screens, differences, keep
 
 WORDS = ["hello world ", "x", "The quick brown fox ", "word " * 20, "12345"]
@@ -72,7 +73,7 @@ async def drawn(
     return (picture + output).decode()
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", some(16, range(40)))
 async def test_random_programs_leave_the_same_screen(
     screens: Screens, renderer: ScreenRenderer, seed: int
 ):

@@ -89,8 +89,9 @@ class ReleaseArchive:
 
     async def _download(self, archive: Path) -> None:
         """Complete a file that may have a part of it already."""
+        tls = await asyncio.to_thread(httpx.create_ssl_context)
         async with httpx.AsyncClient(
-            timeout=TIMEOUT_SECONDS, follow_redirects=True, verify=httpx.create_ssl_context()
+            timeout=TIMEOUT_SECONDS, follow_redirects=True, verify=tls
         ) as client:
             for attempt in itertools.count():
                 before = _size_bytes(archive)

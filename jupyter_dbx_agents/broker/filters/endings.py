@@ -1,10 +1,12 @@
-"""How a stream of events ends: with a reason, or as one that was cut.
+"""How an answer ends: a stream of events with a reason or as one that was cut, JSON as a whole.
 
 OpenAI's format has the reason in the last chunk; an agent that gets none asks again without end
 (databricks/unity-gateway#215, anomalyco/opencode#49414).
 """
 
 from __future__ import annotations
+
+import json
 
 from ...models import Dialect
 from .json_steps import Json, as_object, objects
@@ -47,6 +49,31 @@ class EndWatch:
     def was_cut(self) -> bool:
         """Whether an event came, but no end."""
         return self.has_begun and not self.has_ended
+
+
+class JsonWatch:
+    """Whether an answer in JSON is whole; one that is too large to be kept counts as cut."""
+
+    MOST_BYTES = 32 * 1024 * 1024
+
+    def __init__(self) -> None:
+        self._text = bytearray()
+
+    def feed(self, chunk: bytes) -> None:
+        """Keep the next chunk."""
+        if len(self._text) <= self.MOST_BYTES:
+            self._text += chunk
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether a part of a text came, and not all of it."""
+        if not self._text or len(self._text) > self.MOST_BYTES:
+            return bool(self._text)
+        try:
+            json.loads(self._text)
+        except (ValueError, RecursionError):
+            return True
+        return False
 
 
 class ChatEndings:

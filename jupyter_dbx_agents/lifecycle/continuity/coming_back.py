@@ -28,6 +28,7 @@ from .terminals import OpenTerminals
 
 _HOME = "conversations and history"
 _ALL = Choice()
+_AGAIN = "It stays kept: continue again to retry."
 
 
 class Step(TypedDict):
@@ -155,6 +156,7 @@ class ComingBack:
         self._dotfiles = dotfiles
         self._turn = asyncio.Lock()
         self._restorable: list[str] = []
+        self._over: list[TerminalRecord] = []
         self.steps: list[Step] = []
 
     async def offer(self) -> Offer:
@@ -203,7 +205,7 @@ class ComingBack:
             self.steps = [_step("home", _HOME)] if has_home else []
             self.steps += [_step("project", name) for name in projects]
             self._changed()
-            self._restorable = there
+            self._restorable, self._over = there, []
             bringing = asyncio.create_task(self._bring_home(store, choice))
             waiting: list[TerminalRecord] | None = None
             try:
@@ -220,18 +222,11 @@ class ComingBack:
             return self.steps
 
     def _note(self, home: KeptHome) -> None:
-        """Remember the terminals that are back; replace the sets of which nothing is left."""
-        home.note_terminals([each for each in home.terminals if self._is_over(each)])
+        """Remember the terminals that are over; replace the sets of which nothing is left."""
+        home.note_terminals(self._over)
         if not (home.terminals or self._left(home)):
             self._keeper.adopt(each.id for each in home.sets)
             self._came_back.forget(each.id for each in home.sets)
-
-    def _is_over(self, record: TerminalRecord) -> bool:
-        """Whether a terminal is open, or will not come: its folder is of no project that may."""
-        states = {s["name"]: s["state"] for s in self.steps if s["kind"] == "terminal"}
-        state = states.get(_title(record))
-        project = self._project_of(record)
-        return state == "done" or (state == "failed" and self._state_of(project) in ("", "done"))
 
     async def _check(self, choice: Choice, store: Store, projects: Sequence[str]) -> None:
         """Raise RequestError if something is chosen that is not kept."""
@@ -285,19 +280,30 @@ class ComingBack:
         self._end("project", name, text=f"Restored {kind}. {restored.work}{missing}".strip())
 
     async def _open(self, record: TerminalRecord) -> None:
+        """Open a terminal.  One that cannot be opened now stays kept, to be tried again."""
         title = _title(record)
         if not await asyncio.to_thread(Path(record.folder).is_dir):
-            text, project = f"{record.folder} did not come back.", self._project_of(record)
-            if self._state_of(project) == "missing":
-                text = f"Its project {project} is not here: bring it back, too."
-            self._end("terminal", title, text=text, is_failed=True)
+            self._end("terminal", title, text=self._without_folder(record), is_failed=True)
             return
         try:
             name = await self._terminals.open(record)
-        except (HTTPError, OSError) as error:
-            self._end("terminal", title, error)
+        except HTTPError as error:
+            self._end("terminal", title, text=f"{error.log_message} {_AGAIN}", is_failed=True)
+        except OSError as error:
+            self._end("terminal", title, text=f"{error}. {_AGAIN}", is_failed=True)
         else:
+            self._over.append(record)
             self._end("terminal", title, text=f"It is terminal {name}.")
+
+    def _without_folder(self, record: TerminalRecord) -> str:
+        """Return why a terminal's folder is not there; without one that may come it is over."""
+        project = self._project_of(record)
+        match self._state_of(project):
+            case "missing":
+                return f"Its project {project} is not here: bring it back, too."
+            case "" | "done":
+                self._over.append(record)
+        return f"{record.folder} did not come back."
 
     def _project_of(self, record: TerminalRecord) -> str:
         """Return which of the projects that were not here has a terminal's folder, '' for none."""

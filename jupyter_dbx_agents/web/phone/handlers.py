@@ -14,15 +14,9 @@ from ..pages import PageFileHandler, PageHandler
 from ..rest import Route
 from ..starting import MOST_TEXT_CHARACTERS
 from .actions import KEYS, act, given_text, session_of
+from .names import SessionNames
 from .once import OnceOnly
-from .page import (
-    SCRIPT_FILE,
-    ScreenModel,
-    render_session,
-    screen_model,
-    title_of,
-    titles_of,
-)
+from .page import SCRIPT_FILE, ScreenModel, render_session, screen_model
 
 HOME_PATH = "/dbx-agents/"
 SESSIONS_PATH = f"{HOME_PATH}sessions"
@@ -95,15 +89,21 @@ class SessionHandler(PageHandler):
         """Return what is shown.  Raises RequestError if the terminal has ended."""
         terminal = self.services.sessions.terminal(id)
         session = session_of(self.services, id)
-        other = {
-            "program": terminal.foreground_program() or "Terminal",
-            "folder": str(terminal.working_folder() or ""),
-        }
-        title = title_of(session or other, titles_of(self.services.agents.status()))
+        title = self._names().of_terminal(terminal.term_name or "")
         try:
             return screen_model(session, title, (await terminal.screen_text()).lines)
         except ScreenError as error:
             return screen_model(session, title, (), f"{error}.")
+
+    def _names(self) -> SessionNames:
+        services = self.services
+        return SessionNames(
+            {
+                "agents": services.agents.status(),
+                "attention": services.attention.status(),
+                "terminals": services.sessions.terminals(),
+            }
+        )
 
     def _path(self, id: str) -> str:
         return url_path_join(self.base_url, SESSIONS_PATH, id)

@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 import jinja2
 
 from ...agents.attention.states import DOING, NEWS, State
+from .names import SessionNames
 
 TEMPLATE_FILE = Path(__file__).with_name("session.html")
 SCRIPT_FILE = Path(__file__).with_name("session.js")
@@ -63,53 +64,43 @@ class ScreenModel(TypedDict):
 
 def session_rows(status: Mapping[str, Any], identities: Mapping[str, str]) -> list[Row]:
     """Return all sessions: those whose state is known in their order, then other terminals."""
-    titles = titles_of(status.get("agents", ()))
-    known = [_known_row(session, titles) for session in status.get("attention", ())]
+    names = SessionNames(status)
+    known = [_known_row(session, names) for session in status.get("attention", ())]
     ids = {row["id"] for row in known}
     return known + [
-        _other_row(terminal, identities.get(terminal["name"], ""), titles)
+        _other_row(terminal, identities.get(terminal["name"], ""), names)
         for terminal in status.get("terminals", ())
         if identities.get(terminal["name"]) not in ids
     ]
 
 
-def _known_row(session: Mapping[str, Any], titles: Mapping[str, str]) -> Row:
+def _known_row(session: Mapping[str, Any], names: SessionNames) -> Row:
     terminal = session["terminal"]
     return {
         "id": session["id"] if terminal else "",
-        "title": title_of(session, titles),
-        "place": f"terminal {terminal}" if terminal else "in the background",
+        "title": names.of_session(session),
+        "place": _place(terminal, session["folder"]) if terminal else "in the background",
         "state": session["state"],
         "since": session["since"],
         "text": session["text"],
     }
 
 
-def _other_row(terminal: Mapping[str, Any], id: str, titles: Mapping[str, str]) -> Row:
-    program = {"program": terminal["foreground"] or "Terminal", "folder": terminal["folder"]}
-    place = f"terminal {terminal['name']}"
+def _other_row(terminal: Mapping[str, Any], id: str, names: SessionNames) -> Row:
     return {
         "id": id,
-        "title": title_of(program, titles),
-        "place": place,
+        "title": names.of_terminal(terminal["name"]),
+        "place": _place(terminal["name"], terminal["folder"]),
         "state": "",
         "since": "",
         "text": "",
     }
 
 
-def titles_of(agents: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Return the agents' names for people, by their own and by their commands'."""
-    agents = list(agents)
-    return {agent[key]: agent["title"] for key in ("command", "name") for agent in agents}
-
-
-def title_of(session: Mapping[str, Any], titles: Mapping[str, str]) -> str:
-    """Return the agent, or another program, and the last part of its folder."""
-    program = session["program"] or "A program"
-    program = titles.get(session.get("agent", ""), titles.get(program, program))
-    folder = PurePosixPath(session["folder"]).name
-    return f"{program} in {folder}" if folder else program
+def _place(terminal: str, folder: str) -> str:
+    """Return where a session is: its name may have neither terminal nor folder."""
+    project = PurePosixPath(folder).name
+    return f"terminal {terminal} in {project}" if project else f"terminal {terminal}"
 
 
 def screen_model(

@@ -7,9 +7,14 @@ import { ageText } from '../text';
 
 const NEEDS = new Set(['permission', 'question', 'failed', 'done']);
 
+/** Whether a session needs its owner. */
+export function isNeed({ state }: AgentSession): boolean {
+  return NEEDS.has(state);
+}
+
 /** Return the sessions that need the owner, the most urgent first, as the server sorts them. */
 export function needsOf({ attention }: Status): AgentSession[] {
-  return (attention ?? []).filter(session => NEEDS.has(session.state));
+  return (attention ?? []).filter(isNeed);
 }
 
 /** Return what runs, first what needs the owner; `terminals` are the names of those that are open. */

@@ -35,6 +35,7 @@ interface StartArguments {
 export class AgentCommands {
   private _shown = new DisposableSet();
   private _cards = '';
+  private _isEnabled = false;
   private _starting = new Set<string>();
 
   constructor(
@@ -90,6 +91,17 @@ export class AgentCommands {
         this._show(agent, rank);
       });
     }
+    this._followConnection(agents);
+  }
+
+  /** Enable the commands while there is a server to start anything. */
+  private _followConnection(agents: Agent[]): void {
+    if (this._isEnabled !== this._store.isConnected) {
+      this._isEnabled = this._store.isConnected;
+      for (const { name } of agents) {
+        this._app.commands.notifyCommandChanged(startCommand(name));
+      }
+    }
   }
 
   private _show(agent: Agent, rank: number): void {
@@ -101,6 +113,7 @@ export class AgentCommands {
         label: args => (args.isPalette ? this._trans.__('Start %1', title) : this._label(agent)),
         caption: args => this._trans.__('Start %1 in %2', title, shown(this._folder(args))),
         icon: agentIcon(name, title),
+        isEnabled: () => this._store.isConnected,
         execute: args => this._startOnce(name, args)
       })
     );

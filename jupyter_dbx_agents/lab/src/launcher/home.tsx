@@ -1,7 +1,7 @@
 /** All that the launcher shows, in the order in which it is used, and what its clicks do. */
 
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import { InputDialog, Notification, showErrorMessage, UseSignal } from '@jupyterlab/apputils';
+import { Notification, showErrorMessage, UseSignal } from '@jupyterlab/apputils';
 import type { Launcher } from '@jupyterlab/launcher';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
@@ -9,11 +9,13 @@ import { Widget } from '@lumino/widgets';
 import * as React from 'react';
 import { projectsFolder } from '../server/paths';
 import { errorText, request } from '../server/requests';
-import { OPEN_PANEL, startCommand } from '../status/commands';
+import { CONTINUE, OPEN_PANEL, startCommand } from '../status/commands';
 import type { AgentSession } from '../status/model';
 import type { IStatusStore } from '../status/store';
+import { askForText } from '../widgets/dialogs';
 import { ErrorBoundary } from '../widgets/errors';
 import { enabledAgents } from './agents';
+import { Before } from './before';
 import { foldersOf } from './choices';
 import { browsedFolder, browsedPath } from './folders';
 import { Others } from './others';
@@ -50,22 +52,23 @@ interface View extends Props {
   clicks: Clicks;
   folder: string;
   choose: (folder: string) => void;
+  /** The server cannot be reached: what it would have to do is not offered. */
+  isOffline: boolean;
 }
 
-const SECTIONS = { RunningHere, StartHere, ProjectsHere, OthersHere };
+const SECTIONS = { BeforeHere, RunningHere, StartHere, ProjectsHere, OthersHere };
 
 function Content(props: Props): React.ReactElement {
   const { store, launcher, trans } = props;
   const [folder, choose] = useFolder(browsedFolder(launcher.cwd) ?? projectsFolder());
-  const view = { ...props, clicks: new Clicks(props), folder, choose };
+  const isOffline = store.isKnown && !store.isConnected;
+  const view = { ...props, clicks: new Clicks(props), folder, choose, isOffline };
   return (
     <div className="jp-Launcher-body jp-DbxAgents-Launcher">
       <div className="jp-DbxAgents-Launcher-content">
         {/* Before its text, since only changes of what is there are announced. */}
         <p role="status" className="jp-DbxAgents-bad">
-          {store.isKnown &&
-            !store.isConnected &&
-            trans.__('Offline. Reconnecting… (showing the last known state)')}
+          {isOffline && trans.__('Offline. Reconnecting… (showing the last known state)')}
         </p>
         {Object.entries(SECTIONS).map(([name, Section]) => (
           <ErrorBoundary key={name} status={store.status} trans={trans}>
@@ -74,6 +77,18 @@ function Content(props: Props): React.ReactElement {
         ))}
       </div>
     </div>
+  );
+}
+
+function BeforeHere({ app, store, trans, isOffline }: View): React.ReactElement {
+  return (
+    <Before
+      status={store.status}
+      isOffline={isOffline}
+      trans={trans}
+      comeBack={chooses => void app.commands.execute(CONTINUE, { chooses })}
+      decline={() => store.put({ offer: null })}
+    />
   );
 }
 
@@ -89,7 +104,7 @@ function RunningHere({ app, store, trans, clicks }: View): React.ReactElement {
 }
 
 function StartHere(view: View): React.ReactElement {
-  const { app, store, launcher, trans, clicks, folder, choose } = view;
+  const { app, store, launcher, trans, clicks, folder, choose, isOffline } = view;
   const offered = [browsedFolder(launcher.cwd), projectsFolder()];
   return (
     <Start
@@ -98,6 +113,7 @@ function StartHere(view: View): React.ReactElement {
       folders={foldersOf(store.status, folder, ...offered)}
       folder={folder}
       hasTerminals={app.commands.hasCommand('terminal:create-new')}
+      isOffline={isOffline}
       trans={trans}
       choose={choose}
       createProject={() => clicks.createProject(choose)}
@@ -107,14 +123,19 @@ function StartHere(view: View): React.ReactElement {
   );
 }
 
-function ProjectsHere({ store, trans, clicks }: View): React.ReactElement {
+function ProjectsHere({ store, trans, clicks, isOffline }: View): React.ReactElement {
   return (
-    <Projects status={store.status} trans={trans} open={folder => clicks.openProject(folder)} />
+    <Projects
+      status={store.status}
+      isOffline={isOffline}
+      trans={trans}
+      open={folder => clicks.openProject(folder)}
+    />
   );
 }
 
 function OthersHere(view: View): React.ReactElement {
-  const { app, launcher, trans, lab, clicks, folder } = view;
+  const { app, launcher, trans, lab, clicks, folder, isOffline } = view;
   // The file browser's own path has its drive.
   const cwd = folder === browsedFolder(launcher.cwd) ? launcher.cwd : browsedPath(folder);
   return (
@@ -122,6 +143,7 @@ function OthersHere(view: View): React.ReactElement {
       items={[...(launcher.model?.items() ?? [])]}
       commands={app.commands}
       cwd={cwd}
+      isOffline={isOffline}
       trans={trans}
       lab={lab}
       execute={({ command, args }) => clicks.execute(command, { ...args, cwd })}
@@ -160,13 +182,13 @@ class Clicks {
   createProject(then: (folder: string) => void): void {
     const { store, trans } = this._props;
     const create = async () => {
-      const { value } = await InputDialog.getText({
+      const name = await askForText({
         title: trans.__('New project'),
         label: trans.__('Name'),
         okLabel: trans.__('Create')
       });
-      if (value) {
-        const body = { name: value };
+      if (name) {
+        const body = { name };
         const { folder } = await request<{ folder: string }>('projects', 'POST', body);
         then(folder);
         await store.refresh();

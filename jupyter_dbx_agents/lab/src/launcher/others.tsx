@@ -13,6 +13,8 @@ interface Props {
   commands: CommandRegistry;
   /** The folder to work in, as a path of the file browser. */
   cwd: string;
+  /** Nearly all of these need the server, and some of them wait for it without end. */
+  isOffline: boolean;
   trans: TranslationBundle;
   /** JupyterLab's own texts. */
   lab: TranslationBundle;
@@ -21,7 +23,7 @@ interface Props {
 
 /** The row; nothing if there is nothing in it. */
 export function Others(props: Props): React.ReactElement | null {
-  const { items, commands, cwd, trans, lab, execute } = props;
+  const { items, commands, cwd, isOffline, trans, lab, execute } = props;
   const found = inOrder(
     items.filter(item => !OURS.test(item.command)),
     lab
@@ -39,7 +41,8 @@ export function Others(props: Props): React.ReactElement | null {
             type="button"
             key={`${item.category} ${item.command} ${JSON.stringify(item.args)}`}
             title={commands.caption(item.command, args) || label}
-            onClick={() => execute(item)}
+            aria-disabled={isOffline || undefined}
+            onClick={isOffline ? undefined : () => execute(item)}
           >
             <Icon
               icon={commands.icon(item.command, args)}

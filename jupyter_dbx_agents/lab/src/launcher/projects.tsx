@@ -11,12 +11,15 @@ const MOST = 8;
 
 interface Props {
   status: Status;
+  isOffline: boolean;
   trans: TranslationBundle;
   open: (folder: string) => void;
 }
 
 /** The latest projects, one row each; a word on how they come about if there are none. */
-export function Projects({ status, trans, open }: Props): React.ReactElement | null {
+export function Projects(props: Props): React.ReactElement | null {
+  const { status, ...others } = props;
+  const { trans } = props;
   if (!status.projects) {
     return null;
   }
@@ -30,7 +33,7 @@ export function Projects({ status, trans, open }: Props): React.ReactElement | n
       )}
       <ul className="jp-DbxAgents-projects">
         {projects.map(project => (
-          <Row key={project.name} project={project} trans={trans} open={open} />
+          <Row key={project.name} project={project} {...others} />
         ))}
       </ul>
     </Section>
@@ -38,7 +41,7 @@ export function Projects({ status, trans, open }: Props): React.ReactElement | n
 }
 
 function Row(props: { project: Project } & Omit<Props, 'status'>): React.ReactElement {
-  const { project, trans, open } = props;
+  const { project, isOffline, trans, open } = props;
   const { name, folder = '', work } = project;
   const { text, state } = stateOf(project, trans);
   return (
@@ -52,6 +55,7 @@ function Row(props: { project: Project } & Omit<Props, 'status'>): React.ReactEl
       </span>
       <Button
         label={trans.__('Open')}
+        isBusy={isOffline}
         name={trans.__('Open %1, with a terminal', name)}
         onClick={() => open(folder)}
       />

@@ -3,7 +3,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { terminalIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
-import { doingOf, needsOf, sessionsOf } from '../attention/needs';
+import { doingOf, isNeed, sessionsOf } from '../attention/needs';
 import { shown } from '../server/paths';
 import type { AgentSession, Status } from '../status/model';
 import { nameOf } from '../status/names';
@@ -43,12 +43,11 @@ type CardProps = Omit<Props, 'terminals'> & { session: AgentSession };
 function SessionCard({ session, status, trans, goTo }: CardProps): React.ReactElement {
   const { agent, state, text, folder } = session;
   const icon = agent ? iconOf(status, agent) : terminalIcon;
-  const isNeed = needsOf({ attention: [session] }).length > 0;
   return (
     <button
       type="button"
       title={folder ? shown(folder) : undefined}
-      data-needs-you={isNeed || undefined}
+      data-needs-you={isNeed(session) || undefined}
       onClick={() => goTo(session)}
     >
       <icon.react tag="span" width="20px" height="20px" />

@@ -20,6 +20,8 @@ interface Props {
   folders: string[];
   folder: string;
   hasTerminals: boolean;
+  /** Nothing can be started; a prompt can be written all the same. */
+  isOffline: boolean;
   trans: TranslationBundle;
   choose: (folder: string) => void;
   createProject: () => void;
@@ -29,7 +31,7 @@ interface Props {
 
 /** The section whose cards all start in the one folder that is chosen above them. */
 export function Start(props: Props): React.ReactElement {
-  const { agents, folder, hasTerminals, trans } = props;
+  const { agents, folder, hasTerminals, isOffline, trans } = props;
   const [prompt, setPrompt] = React.useState('');
   return (
     <section aria-label={trans.__('Start')}>
@@ -58,6 +60,7 @@ export function Start(props: Props): React.ReactElement {
               icon={terminalIcon}
               title={trans.__('Open a terminal in %1', shown(folder))}
               label={trans.__('Terminal')}
+              isOff={isOffline}
               onClick={props.startShell}
             />
           </li>
@@ -68,7 +71,7 @@ export function Start(props: Props): React.ReactElement {
 }
 
 function FolderLine(props: Props): React.ReactElement {
-  const { folders, folder, trans, choose, createProject } = props;
+  const { folders, folder, isOffline, trans, choose, createProject } = props;
   const id = React.useId();
   return (
     <div className="jp-DbxAgents-folderLine">
@@ -87,7 +90,7 @@ function FolderLine(props: Props): React.ReactElement {
           </option>
         ))}
       </select>
-      <Button label={trans.__('+ New project')} onClick={createProject} />
+      <Button label={trans.__('+ New project')} isBusy={isOffline} onClick={createProject} />
     </div>
   );
 }
@@ -95,14 +98,14 @@ function FolderLine(props: Props): React.ReactElement {
 type AgentCardProps = Props & { agent: Agent; prompt: string };
 
 function AgentCard(props: AgentCardProps): React.ReactElement {
-  const { agent, status, folder, prompt, trans, startAgent } = props;
+  const { agent, status, folder, prompt, isOffline, trans, startAgent } = props;
   const model = status.models?.[agent.name]?.model ?? agent.model ?? '';
-  const isOff = Boolean(prompt) && agent.takes_prompt === false;
+  const isWithoutPrompt = Boolean(prompt) && agent.takes_prompt === false;
   const install = installOf(status, agent.name);
   const lines = isReady(agent)
     ? [
         shortModel(model),
-        isOff ? trans.__("doesn't accept a first prompt") : asksText(agent, trans)
+        isWithoutPrompt ? trans.__("doesn't accept a first prompt") : asksText(agent, trans)
       ]
     : [trans.__('not installed yet'), install && progressText(install, trans)];
   return (
@@ -114,7 +117,7 @@ function AgentCard(props: AgentCardProps): React.ReactElement {
         .join('\n')}
       label={agent.title}
       lines={lines}
-      isOff={isOff}
+      isOff={isOffline || isWithoutPrompt}
       onClick={() => startAgent(agent.name, prompt)}
     />
   );

@@ -98,10 +98,11 @@ export class Actions {
   /**
    * Enable or disable an agent, or choose its model or its approvals; null is as configured.
    *
-   * Running sessions keep what they were started with, and the owner is told so.
+   * Running sessions keep what they were started with, and the owner is told so.  Return when the
+   * status has it, or has not after a failure.
    */
-  changeAgent(name: string, change: AgentChange): void {
-    this._run(async () => {
+  changeAgent(name: string, change: AgentChange): Promise<void> {
+    return this._finish(async () => {
       const path = `agents/${encodeURIComponent(name)}`;
       const agent = await request<Partial<Agent>>(path, 'PATCH', change);
       await this._store.refresh();
@@ -115,8 +116,8 @@ export class Actions {
   }
 
   /** Choose what all agents ask before, for which nothing else is chosen; null is as configured. */
-  changeAllApprovals(approvals: string | null): void {
-    this._run(async () => {
+  changeAllApprovals(approvals: string | null): Promise<void> {
+    return this._finish(async () => {
       await request('agents', 'PATCH', { approvals });
       await this._store.refresh();
       this._say(this._trans.__('Applies to new sessions only.'));
@@ -134,22 +135,22 @@ export class Actions {
   }
 
   /** Offer an MCP server to the agents, or not. */
-  switchMcp(name: string, enabled: boolean): void {
-    this._changeMcp(`/${encodeURIComponent(name)}`, 'PATCH', { enabled });
+  switchMcp(name: string, enabled: boolean): Promise<void> {
+    return this._changeMcp(`/${encodeURIComponent(name)}`, 'PATCH', { enabled });
   }
 
   checkMcp(name: string): void {
-    this._changeMcp(`/${encodeURIComponent(name)}/check`, 'POST');
+    void this._changeMcp(`/${encodeURIComponent(name)}/check`, 'POST');
   }
 
   removeMcp(name: string): void {
-    this._changeMcp(`/${encodeURIComponent(name)}`, 'DELETE');
+    void this._changeMcp(`/${encodeURIComponent(name)}`, 'DELETE');
   }
 
   /** Add an MCP server by a path of the workspace or a URL; call `then` when it is there. */
   addMcp(name: string, address: string, then: () => void): void {
     const server = address.startsWith('/') ? { path: address } : { url: address };
-    this._changeMcp('', 'POST', { name, ...server }, then);
+    void this._changeMcp('', 'POST', { name, ...server }, then);
   }
 
   /** Install the Databricks CLI if it is missing, and fetch the skills again. */
@@ -160,8 +161,13 @@ export class Actions {
     });
   }
 
-  private _changeMcp(path: string, method: string, body?: object, then?: () => void): void {
-    this._run(async () => {
+  private _changeMcp(
+    path: string,
+    method: string,
+    body?: object,
+    then?: () => void
+  ): Promise<void> {
+    return this._finish(async () => {
       await request(`mcp${path}`, method, body);
       await this._store.refresh();
       then?.();
@@ -243,7 +249,11 @@ export class Actions {
   }
 
   private _run(action: () => Promise<void>): void {
-    void this._tell(() => action().then(() => ''));
+    void this._finish(action);
+  }
+
+  private async _finish(action: () => Promise<void>): Promise<void> {
+    await this._tell(() => action().then(() => ''));
   }
 
   private async _tell(action: () => Promise<string>): Promise<string> {

@@ -12,6 +12,7 @@ import {
   type Task
 } from '../status/model';
 import { shortModel, tokenText } from '../text';
+import { Select, Switch } from '../widgets/choices';
 import { agentIcon } from '../widgets/icons';
 import { Button, Message, Section, State } from '../widgets/parts';
 import type { Context } from './context';
@@ -116,12 +117,11 @@ function AgentLine(
             onClick={() => actions.startAgent(agent.name)}
           />
         )}
-        <input
-          type="checkbox"
-          aria-label={agent.title}
+        <Switch
+          name={agent.title}
           title={trans.__('Turn %1 on or off', agent.title)}
-          checked={agent.enabled !== false}
-          onChange={event => actions.changeAgent(agent.name, { enabled: event.target.checked })}
+          isOn={agent.enabled !== false}
+          choose={enabled => actions.changeAgent(agent.name, { enabled })}
         />
       </div>
       {agent.not_followed?.map(path => (
@@ -161,14 +161,11 @@ function Model({ agent, report, actions, trans }: LineProps): React.ReactElement
     ) : null;
   }
   return (
-    <select
-      className="jp-mod-styled"
+    <Select
+      name={trans.__('Model of %1', agent.title)}
       title={about}
-      aria-label={trans.__('Model of %1', agent.title)}
       value={model}
-      onChange={event => {
-        actions.changeAgent(agent.name, { model: event.target.value || null });
-      }}
+      choose={chosen => actions.changeAgent(agent.name, { model: chosen || null })}
     >
       {models.map(one => (
         <option key={one} value={one}>
@@ -176,7 +173,7 @@ function Model({ agent, report, actions, trans }: LineProps): React.ReactElement
         </option>
       ))}
       {agent.model_is_chosen && <option value="">{trans.__('Default')}</option>}
-    </select>
+    </Select>
   );
 }
 
@@ -214,16 +211,15 @@ function Approvals({ store, actions, trans }: Context): React.ReactElement | nul
     <>
       <label className="jp-DbxAgents-line">
         <span className="jp-DbxAgents-agent">{trans.__('Approvals')}</span>
-        <select
-          className="jp-mod-styled"
-          aria-label={trans.__('Approvals of all agents')}
+        <Select
+          name={trans.__('Approvals of all agents')}
           title={trans.__('What agents ask before, in new sessions')}
           value={approvals.holds}
-          onChange={event => actions.changeAllApprovals(event.target.value || null)}
+          choose={chosen => actions.changeAllApprovals(chosen || null)}
         >
           <Options kinds={Object.keys(orders(trans))} words={orders(trans)} />
           {approvals.chosen && <option value="">{trans.__('As configured')}</option>}
-        </select>
+        </Select>
       </label>
       {enabled.map(({ name, approvals }) =>
         approvals?.note ? (
@@ -244,20 +240,18 @@ function Approvals({ store, actions, trans }: Context): React.ReactElement | nul
 
 function AgentApprovals({ agent, actions, trans }: { agent: Agent } & Part): React.ReactElement {
   const { holds = 'own', chosen, possible = [], text } = agent.approvals ?? {};
-  const change = (approvals: string | null) => actions.changeAgent(agent.name, { approvals });
   return (
     <li>
       <div className="jp-DbxAgents-line">
         <span className="jp-DbxAgents-agent">{agent.title}</span>
-        <select
-          className="jp-mod-styled"
-          aria-label={trans.__('Approvals of %1', agent.title)}
+        <Select
+          name={trans.__('Approvals of %1', agent.title)}
           value={holds}
-          onChange={event => change(event.target.value || null)}
+          choose={kind => actions.changeAgent(agent.name, { approvals: kind || null })}
         >
           <Options kinds={possible} words={habits(trans)} />
           {chosen && <option value="">{trans.__('As for all agents')}</option>}
-        </select>
+        </Select>
       </div>
       <p className="jp-DbxAgents-quiet">{text}</p>
     </li>

@@ -2,6 +2,7 @@
 
 import * as React from 'react';
 import type { McpServer } from '../status/model';
+import { Switch } from '../widgets/choices';
 import { Button, Message, Section, State } from '../widgets/parts';
 import type { Context } from './context';
 
@@ -31,11 +32,10 @@ function ServerLine({ server, actions, trans }: { server: McpServer } & Part): R
     <li>
       <div className="jp-DbxAgents-line">
         <label className="jp-DbxAgents-grow jp-DbxAgents-line" title={server.address}>
-          <input
-            type="checkbox"
-            aria-label={trans.__('Offer %1 to the agents', name)}
-            checked={server.enabled !== false}
-            onChange={event => actions.switchMcp(name, event.target.checked)}
+          <Switch
+            name={trans.__('Offer %1 to the agents', name)}
+            isOn={server.enabled !== false}
+            choose={isOn => actions.switchMcp(name, isOn)}
           />
           <span>{server.title ?? name}</span>
         </label>

@@ -8,11 +8,14 @@ import {
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { KeptActions } from '../continuity/actions';
-import { offerOnce } from '../continuity/offer';
-import { OPEN_PANEL } from '../status/commands';
+import { addContinue, followOffer } from '../continuity/offer';
+import { CONTINUE, OPEN_PANEL } from '../status/commands';
 import { IStatusStore } from '../status/store';
 import { Actions } from './actions';
 import { StatusPanel } from './panel';
+
+// What shows the offer to continue: a launcher in front, and the bar of terminals that have ended.
+const OFFERS = '.jp-DbxAgents-Launcher:not(.lm-mod-hidden *), #jp-DbxAgents-ended';
 
 export const panel: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-dbx-agents:panel',
@@ -38,7 +41,10 @@ export const panel: JupyterFrontEndPlugin<void> = {
       label: trans.__('Databricks: Show Panel'),
       execute: () => shell.activateById(panel.id)
     });
-    offerOnce(store, kept, () => shell.activateById(panel.id), trans);
-    palette?.addItem({ command: OPEN_PANEL, category: trans.__('Agents') });
+    addContinue(commands, store, kept, () => shell.activateById(panel.id), trans);
+    followOffer(commands, store, kept, () => document.querySelector(OFFERS) !== null, trans);
+    for (const command of [OPEN_PANEL, CONTINUE]) {
+      palette?.addItem({ command, category: trans.__('Agents') });
+    }
   }
 };

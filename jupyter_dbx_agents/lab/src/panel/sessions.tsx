@@ -2,7 +2,7 @@
 
 import { terminalIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
-import { doingOf, needsOf, sessionsOf } from '../attention/needs';
+import { doingOf, isNeed, sessionsOf } from '../attention/needs';
 import type { AgentSession } from '../status/model';
 import { nameOf } from '../status/names';
 import { ageText, byteText } from '../text';
@@ -39,11 +39,10 @@ export function Sessions(context: Context): React.ReactElement | null {
 function Row(props: Context & { session: AgentSession }): React.ReactElement {
   const { session, trans } = props;
   const now = useNow();
-  const isNeed = needsOf({ attention: [session] }).length > 0;
   const age = session.since ? ageText(session.since, now) : '';
   const state = `${doingOf(session, trans)} ${age}`;
   return (
-    <li data-needs-you={isNeed || undefined}>
+    <li data-needs-you={isNeed(session) || undefined}>
       <div className="jp-DbxAgents-line">
         <Title {...props} />
         <EndButton {...props} />

@@ -7,6 +7,7 @@
 export const OPEN_PANEL = 'dbx-agents:open-panel';
 export const NEXT_NEED = 'dbx-agents:next-need';
 export const RENAME_TERMINAL = 'dbx-agents:rename-terminal';
+export const CONTINUE = 'dbx-agents:continue';
 export const ENTER_TOKEN = 'dbx-agents:enter-token';
 
 /** Return the command that starts an agent in a terminal of its own. */

@@ -78,6 +78,8 @@ export interface Status
   server?: { state: string; message?: string };
   /** Not of the server: the titles that programs other than agents have set, by terminal. */
   titles?: Record<string, string>;
+  /** Not in the REST reply: what can come back to an empty machine, until the owner declines it. */
+  offer?: Offer | null;
 }
 
 /** Whether the server has reported that it is stopping. */

@@ -136,8 +136,9 @@ export class StatusStore implements IStatusStore {
         if (isOutdated(putMeanwhile.pat, status.pat)) {
           delete putMeanwhile.pat;
         }
-        const { titles } = this._status;
-        this._status = { ...status, ...(titles && { titles }), ...putMeanwhile };
+        const { titles, offer } = this._status;
+        const ours = { ...(titles && { titles }), ...(offer && { offer }) };
+        this._status = { ...status, ...ours, ...putMeanwhile };
         this._isKnown = true;
         this._isSignedOut = false;
         this._resolveKnown();

@@ -1,16 +1,15 @@
 /** The command that gives a terminal a name of the owner's: of a tab's menu, a double click, the palette. */
 
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import { Dialog, type ICommandPalette, Notification } from '@jupyterlab/apputils';
+import { type ICommandPalette, Notification } from '@jupyterlab/apputils';
 import type { ITerminalTracker } from '@jupyterlab/terminal';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { Widget } from '@lumino/widgets';
 import { errorText, request } from '../server/requests';
 import { RENAME_TERMINAL } from '../status/commands';
 import type { Status } from '../status/model';
 import { nameIn } from '../status/names';
 import type { IStatusStore } from '../status/store';
-import { nameDialog } from '../widgets/dialogs';
+import { askForText } from '../widgets/dialogs';
 import { TERMINAL } from './name';
 
 const MOST_CHARACTERS = 80;
@@ -64,7 +63,13 @@ async function rename(
   trans: TranslationBundle
 ): Promise<void> {
   const before = nameIn(store.status, terminal, trans);
-  const title = await askForName(before, trans);
+  const title = await askForText({
+    title: trans.__('Rename terminal'),
+    label: trans.__('Name (leave empty for the automatic name)'),
+    okLabel: trans.__('Rename'),
+    value: before,
+    mostCharacters: MOST_CHARACTERS
+  });
   if (title === null || title === before) {
     return; // it would no longer follow what runs
   }
@@ -74,36 +79,4 @@ async function rename(
   } catch (error) {
     Notification.error(errorText(error, trans), { autoClose: 10_000 });
   }
-}
-
-/** The field for a name, and what an empty one does. */
-class NameField extends Widget {
-  private _input = document.createElement('input');
-
-  constructor(name: string, trans: TranslationBundle) {
-    super({ node: document.createElement('label') });
-    this._input.value = name;
-    this._input.maxLength = MOST_CHARACTERS;
-    this._input.className = 'jp-mod-styled';
-    this.node.append(trans.__('Name (leave empty for the automatic name)'));
-    this.node.append(this._input);
-  }
-
-  getValue(): string {
-    return this._input.value.trim();
-  }
-}
-
-async function askForName(name: string, trans: TranslationBundle): Promise<string | null> {
-  const title = trans.__('Rename terminal');
-  const dialog = new Dialog({
-    title,
-    body: new NameField(name, trans),
-    buttons: [Dialog.cancelButton(), Dialog.okButton({ label: trans.__('Rename') })],
-    focusNodeSelector: 'input'
-  });
-  nameDialog(dialog, title);
-  void dialog.ready.then(() => dialog.node.querySelector('input')?.select());
-  const { button, value } = await dialog.launch();
-  return button.accept ? (value ?? '') : null;
 }

@@ -18,12 +18,16 @@ export class EndedTerminals {
   private _unsent = new Set<string>();
   private _bar: Bar | null = null;
 
-  /** `add` puts the bar on the page; `openAnother` opens a terminal. */
+  /**
+   * `add` puts the bar on the page; `openAnother` opens a terminal; `comeBack` brings back what there
+   * was, if the machine has lost it.
+   */
   constructor(
     private _store: IStatusStore,
     private _trans: TranslationBundle,
     private _add: (bar: Bar) => void,
-    private _openAnother: () => Promise<unknown>
+    private _openAnother: () => Promise<unknown>,
+    private _comeBack: () => Promise<unknown>
   ) {
     _store.changed.connect(() => this._draw());
   }
@@ -76,8 +80,11 @@ export class EndedTerminals {
         terminal.dispose();
       }
     };
+    const back = (): void => void this._comeBack().catch(() => undefined);
+    const continues = { label: this._trans.__('Continue where you were'), onClick: back };
     const close = this._trans._n('Close its tab', 'Close their tabs', this._terminals.size);
     return [
+      ...(this._store.status.offer ? [continues] : []),
       { label: this._trans.__('New terminal'), onClick: open },
       { label: close, onClick: closeAll }
     ];

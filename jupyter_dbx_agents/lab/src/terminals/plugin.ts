@@ -12,6 +12,7 @@ import { reportTheme } from '../screen/theme';
 import { meetAgents, xtermOf } from '../screen/xterm';
 import { absolute } from '../server/paths';
 import { Settings } from '../settings';
+import { CONTINUE } from '../status/commands';
 import { IStatusStore } from '../status/store';
 import { TabName } from '../tabs/name';
 import { addRename } from '../tabs/rename';
@@ -62,7 +63,8 @@ export const terminals: JupyterFrontEndPlugin<void> = {
         store,
         trans,
         bar => shell.add(bar, 'header'),
-        () => commands.execute('terminal:create-new')
+        () => commands.execute('terminal:create-new'),
+        () => commands.execute(CONTINUE)
       ),
       openAnother: () => commands.execute('terminal:create-new'),
       pathOf: path => absolute(serviceManager.contents.localPath(path))

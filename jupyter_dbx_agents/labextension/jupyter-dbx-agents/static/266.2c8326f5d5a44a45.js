@@ -1,4 +1,4 @@
-"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{43(e,t,n){var r=n(41),o=n.n(r),a=n(42),i=(n.n(a))()(o());i.push([e.id,`/* The status bar centres the text of labels, but not of buttons. */
+"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{43(e,t,r){var o=r(41),n=r.n(o),a=r(42),i=(r.n(a))()(n());i.push([e.id,`/* The status bar centres the text of labels, but not of buttons. */
 :is(.jp-DbxAgents-StatusItem, .jp-DbxAgents-CountItem) {
   display: flex;
   align-items: center;
@@ -567,8 +567,8 @@
   filter: grayscale(1);
   opacity: 0.6;
 }
-`,""]),n.d(t,{},{A:i})},40(e,t,n){var r=n(41),o=n.n(r),a=n(42),i=n.n(a),p=n(43),s=n(44),l=n(45),d=i()(o());d.i(p.A),d.i(s.A),d.i(l.A),d.push([e.id,`
-`,""]),n.d(t,{},{A:d})},44(e,t,n){var r=n(41),o=n.n(r),a=n(42),i=(n.n(a))()(o());i.push([e.id,`.jp-DbxAgents-Launcher {
+`,""]),r.d(t,{},{A:i})},40(e,t,r){var o=r(41),n=r.n(o),a=r(42),i=r.n(a),p=r(43),s=r(44),l=r(45),d=i()(n());d.i(p.A),d.i(s.A),d.i(l.A),d.push([e.id,`
+`,""]),r.d(t,{},{A:d})},44(e,t,r){var o=r(41),n=r.n(o),a=r(42),i=(r.n(a))()(n());i.push([e.id,`.jp-DbxAgents-Launcher {
   container-type: inline-size;
   color: var(--jp-ui-font-color1);
 }
@@ -602,6 +602,21 @@
 
 .jp-DbxAgents-Launcher section > h2 {
   margin-bottom: 8px;
+}
+
+.jp-DbxAgents-before > section {
+  padding: 10px 12px;
+  border: 1px solid #b35900;
+  border-radius: 6px;
+  box-shadow: inset 3px 0 #b35900;
+}
+
+.jp-DbxAgents-before button {
+  height: 28px;
+  padding: 0 12px;
+  border: 1px solid var(--jp-border-color1);
+  border-radius: var(--jp-border-radius);
+  background: var(--jp-layout-color2);
 }
 
 .jp-DbxAgents-Launcher .jp-DbxAgents-running {
@@ -678,7 +693,7 @@
   text-align: center;
 }
 
-.jp-DbxAgents-Launcher .jp-LauncherCard[aria-disabled] {
+.jp-DbxAgents-Launcher button[aria-disabled] {
   cursor: default;
   opacity: 0.75;
 }
@@ -830,7 +845,7 @@
     grid-column: 2;
   }
 }
-`,""]),n.d(t,{},{A:i})},45(e,t,n){var r=n(41),o=n.n(r),a=n(42),i=(n.n(a))()(o());i.push([e.id,`/* The bar of keys below a terminal; shown in narrow windows only. */
+`,""]),r.d(t,{},{A:i})},45(e,t,r){var o=r(41),n=r.n(o),a=r(42),i=(r.n(a))()(n());i.push([e.id,`/* The bar of keys below a terminal; shown in narrow windows only. */
 .jp-DbxAgents-KeyBar {
   display: grid;
   grid-template-columns: repeat(6, 1fr);
@@ -901,4 +916,4 @@
     flex: 0 0 auto;
   }
 }
-`,""]),n.d(t,{},{A:i})},42(e){e.exports=function(e){var t=[];return t.toString=function(){return this.map(function(t){var n="",r=void 0!==t[5];return t[4]&&(n+="@supports (".concat(t[4],") {")),t[2]&&(n+="@media ".concat(t[2]," {")),r&&(n+="@layer".concat(t[5].length>0?" ".concat(t[5]):""," {")),n+=e(t),r&&(n+="}"),t[2]&&(n+="}"),t[4]&&(n+="}"),n}).join("")},t.i=function(e,n,r,o,a){"string"==typeof e&&(e=[[null,e,void 0]]);var i={};if(r)for(var p=0;p<this.length;p++){var s=this[p][0];null!=s&&(i[s]=!0)}for(var l=0;l<e.length;l++){var d=[].concat(e[l]);r&&i[d[0]]||(void 0!==a&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=a),n&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=n),o&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=o):d[4]="".concat(o)),t.push(d))}},t}},41(e){e.exports=function(e){return e[1]}},33(e,t,n){n.r(t);var r=n(34),o=n.n(r),a=n(35),i=n.n(a),p=n(36),s=n.n(p),l=n(37),d=n.n(l),b=n(38),c=n.n(b),x=n(39),g=n.n(x),u=n(40),j={};j.styleTagTransform=g(),j.setAttributes=d(),j.insert=s().bind(null,"head"),j.domAPI=i(),j.insertStyleElement=c(),o()(u.A,j);let f=u.A&&u.A.locals?u.A.locals:void 0;n.d(t,{},{default:f})},34(e){var t=[];function n(e){for(var n=-1,r=0;r<t.length;r++)if(t[r].identifier===e){n=r;break}return n}function r(e,r){for(var o={},a=[],i=0;i<e.length;i++){var p=e[i],s=r.base?p[0]+r.base:p[0],l=o[s]||0,d="".concat(s," ").concat(l);o[s]=l+1;var b=n(d),c={css:p[1],media:p[2],sourceMap:p[3],supports:p[4],layer:p[5]};if(-1!==b)t[b].references++,t[b].updater(c);else{var x=function(e,t){var n=t.domAPI(t);return n.update(e),function(t){t?(t.css!==e.css||t.media!==e.media||t.sourceMap!==e.sourceMap||t.supports!==e.supports||t.layer!==e.layer)&&n.update(e=t):n.remove()}}(c,r);r.byIndex=i,t.splice(i,0,{identifier:d,updater:x,references:1})}a.push(d)}return a}e.exports=function(e,o){var a=r(e=e||[],o=o||{});return function(e){e=e||[];for(var i=0;i<a.length;i++){var p=n(a[i]);t[p].references--}for(var s=r(e,o),l=0;l<a.length;l++){var d=n(a[l]);0===t[d].references&&(t[d].updater(),t.splice(d,1))}a=s}}},36(e){var t={};e.exports=function(e,n){var r=function(e){if(void 0===t[e]){var n=document.querySelector(e);if(window.HTMLIFrameElement&&n instanceof window.HTMLIFrameElement)try{n=n.contentDocument.head}catch(e){n=null}t[e]=n}return t[e]}(e);if(!r)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");r.appendChild(n)}},38(e){e.exports=function(e){var t=document.createElement("style");return e.setAttributes(t,e.attributes),e.insert(t,e.options),t}},37(e,t,n){e.exports=function(e){var t=n.nc;t&&e.setAttribute("nonce",t)}},35(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var t=e.insertStyleElement(e);return{update:function(n){var r,o,a;r="",n.supports&&(r+="@supports (".concat(n.supports,") {")),n.media&&(r+="@media ".concat(n.media," {")),(o=void 0!==n.layer)&&(r+="@layer".concat(n.layer.length>0?" ".concat(n.layer):""," {")),r+=n.css,o&&(r+="}"),n.media&&(r+="}"),n.supports&&(r+="}"),(a=n.sourceMap)&&"u">typeof btoa&&(r+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),e.styleTagTransform(r,t,e.options)},remove:function(){var e;null===(e=t).parentNode||e.parentNode.removeChild(e)}}}},39(e){e.exports=function(e,t){if(t.styleSheet)t.styleSheet.cssText=e;else{for(;t.firstChild;)t.removeChild(t.firstChild);t.appendChild(document.createTextNode(e))}}}}]);
+`,""]),r.d(t,{},{A:i})},42(e){e.exports=function(e){var t=[];return t.toString=function(){return this.map(function(t){var r="",o=void 0!==t[5];return t[4]&&(r+="@supports (".concat(t[4],") {")),t[2]&&(r+="@media ".concat(t[2]," {")),o&&(r+="@layer".concat(t[5].length>0?" ".concat(t[5]):""," {")),r+=e(t),o&&(r+="}"),t[2]&&(r+="}"),t[4]&&(r+="}"),r}).join("")},t.i=function(e,r,o,n,a){"string"==typeof e&&(e=[[null,e,void 0]]);var i={};if(o)for(var p=0;p<this.length;p++){var s=this[p][0];null!=s&&(i[s]=!0)}for(var l=0;l<e.length;l++){var d=[].concat(e[l]);o&&i[d[0]]||(void 0!==a&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=a),r&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=r),n&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=n):d[4]="".concat(n)),t.push(d))}},t}},41(e){e.exports=function(e){return e[1]}},33(e,t,r){r.r(t);var o=r(34),n=r.n(o),a=r(35),i=r.n(a),p=r(36),s=r.n(p),l=r(37),d=r.n(l),b=r(38),c=r.n(b),x=r(39),g=r.n(x),u=r(40),j={};j.styleTagTransform=g(),j.setAttributes=d(),j.insert=s().bind(null,"head"),j.domAPI=i(),j.insertStyleElement=c(),n()(u.A,j);let f=u.A&&u.A.locals?u.A.locals:void 0;r.d(t,{},{default:f})},34(e){var t=[];function r(e){for(var r=-1,o=0;o<t.length;o++)if(t[o].identifier===e){r=o;break}return r}function o(e,o){for(var n={},a=[],i=0;i<e.length;i++){var p=e[i],s=o.base?p[0]+o.base:p[0],l=n[s]||0,d="".concat(s," ").concat(l);n[s]=l+1;var b=r(d),c={css:p[1],media:p[2],sourceMap:p[3],supports:p[4],layer:p[5]};if(-1!==b)t[b].references++,t[b].updater(c);else{var x=function(e,t){var r=t.domAPI(t);return r.update(e),function(t){t?(t.css!==e.css||t.media!==e.media||t.sourceMap!==e.sourceMap||t.supports!==e.supports||t.layer!==e.layer)&&r.update(e=t):r.remove()}}(c,o);o.byIndex=i,t.splice(i,0,{identifier:d,updater:x,references:1})}a.push(d)}return a}e.exports=function(e,n){var a=o(e=e||[],n=n||{});return function(e){e=e||[];for(var i=0;i<a.length;i++){var p=r(a[i]);t[p].references--}for(var s=o(e,n),l=0;l<a.length;l++){var d=r(a[l]);0===t[d].references&&(t[d].updater(),t.splice(d,1))}a=s}}},36(e){var t={};e.exports=function(e,r){var o=function(e){if(void 0===t[e]){var r=document.querySelector(e);if(window.HTMLIFrameElement&&r instanceof window.HTMLIFrameElement)try{r=r.contentDocument.head}catch(e){r=null}t[e]=r}return t[e]}(e);if(!o)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");o.appendChild(r)}},38(e){e.exports=function(e){var t=document.createElement("style");return e.setAttributes(t,e.attributes),e.insert(t,e.options),t}},37(e,t,r){e.exports=function(e){var t=r.nc;t&&e.setAttribute("nonce",t)}},35(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var t=e.insertStyleElement(e);return{update:function(r){var o,n,a;o="",r.supports&&(o+="@supports (".concat(r.supports,") {")),r.media&&(o+="@media ".concat(r.media," {")),(n=void 0!==r.layer)&&(o+="@layer".concat(r.layer.length>0?" ".concat(r.layer):""," {")),o+=r.css,n&&(o+="}"),r.media&&(o+="}"),r.supports&&(o+="}"),(a=r.sourceMap)&&"u">typeof btoa&&(o+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),e.styleTagTransform(o,t,e.options)},remove:function(){var e;null===(e=t).parentNode||e.parentNode.removeChild(e)}}}},39(e){e.exports=function(e,t){if(t.styleSheet)t.styleSheet.cssText=e;else{for(;t.firstChild;)t.removeChild(t.firstChild);t.appendChild(document.createTextNode(e))}}}}]);
