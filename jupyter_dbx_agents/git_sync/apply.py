@@ -10,9 +10,10 @@ from unicodedata import normalize
 
 from ..errors import GitError, WorkspaceError, WorkspacePermissionError
 from .audit import Survey
-from .local.objects import UNNAMEABLE, Blobs, Content, ancestors, is_safe
+from .local.objects import UNNAMEABLE, Blobs, Content, ancestors, is_safe, list_synced
+from .local.projects import folded
 from .remote.marker import ALREADY_EXISTS, Destination, is_taken
-from .remote.workspace_files import RemoteObject, is_too_large
+from .remote.workspace_files import RemoteObject, is_full, is_too_large
 
 T = TypeVar("T")
 FOREIGN = (
@@ -20,7 +21,7 @@ FOREIGN = (
     "Move it away there, then run sync."
 )
 _EDITED = (
-    "It was edited in the workspace, and is too large to be kept elsewhere. "
+    "It was edited in the workspace, and cannot be kept elsewhere, such as for its size. "
     "Move it away there, then run sync."
 )
 _BLOCKED = (
@@ -32,9 +33,6 @@ CONVERTED = "The workspace converts files with this name, so it is left out."
 # Names by which the workspace recognizes dashboards, queries and alerts, whatever the format says:
 # https://docs.databricks.com/aws/en/dashboards/ and the extensions that the CLI knows.
 _CONVERTED_NAME = re.compile(r"\.(lvdash\.json|db(query|alert)\.(ipynb|json))$", re.IGNORECASE)
-# Errors that the next file would get, too: “QUOTA_EXCEEDED”, “RESOURCE_LIMIT_EXCEEDED” …
-_FULL = ("QUOTA", "RESOURCE_LIMIT", "RESOURCE_EXHAUSTED")
-
 # After so many that may not be written, and none that may, the others are not tried.
 _MOST_FORBIDDEN = 10
 
@@ -85,15 +83,16 @@ def in_the_way(deletions: Iterable[Step], puts: Iterable[Step]) -> set[str]:
     """Return the deleted paths that are in the way of a new one, and so go first.
 
     In the way of a file is a file above it (folder instead of file), one below it (file instead of
-    folder), and one whose name differs in case only (if the workspace ignores case).  Everything
-    else is deleted last: until then the workspace may have the only copy of a Git LFS content.
+    folder), and one whose name differs in case or Unicode form only (the workspace may take both
+    for one).  Everything else is deleted last: until then the workspace may have the only copy of a
+    Git LFS content.
     """
-    files = {put.path.casefold() for put in puts}
+    files = {folded(put.path) for put in puts}
     names = files | {above for path in files for above in ancestors(path)}
     return {
         step.path
         for step in deletions
-        if (path := step.name.casefold()) in names or not files.isdisjoint(ancestors(path))
+        if (path := folded(step.name)) in names or not files.isdisjoint(ancestors(path))
     }
 
 
@@ -121,10 +120,11 @@ class Outcome:
 
 @dataclass
 class Applier:
-    """Carries out the steps of one pass in a project's folder; ``finished`` gets each path."""
+    """Carries out the steps of one pass to a tree; ``finished`` gets each path."""
 
     destination: Destination
     blobs: Blobs
+    tree: str
     survey: Survey
     most_file_bytes: int
     parallel: int
@@ -133,6 +133,8 @@ class Applier:
     outcome: Outcome
     # A file of ours was in them a moment ago.
     _left_folders: set[str] = field(default_factory=set)
+    # The paths of the tree by their folded form, when they are needed.
+    _names: dict[str, list[str]] = field(default_factory=dict)
     _is_over: bool = False
     _has_written: bool = False
     _forbidden: list[WorkspacePermissionError] = field(default_factory=list)
@@ -181,8 +183,11 @@ class Applier:
 
     async def _make_folder(self, folder: str) -> str:
         """Make a folder; return why it is not possible."""
+        path = self.destination.path(folder)
         try:
-            await self.destination.files.make_folder(self.destination.path(folder))
+            await self.destination.files.make_folder(path)
+        except WorkspacePermissionError as error:
+            return self._forbid(error, path)
         except WorkspaceError as error:
             if error.error_code != ALREADY_EXISTS:
                 raise
@@ -198,8 +203,10 @@ class Applier:
         try:
             await self.destination.files.delete(self.destination.path(folder))
         except WorkspaceError as error:
-            if not _is_bad_request(error):
+            if not _is_about_object(error):
                 raise  # otherwise it is not empty, and stays
+        else:
+            self.survey.deleted(folder)
 
     # ---- files
 
@@ -212,12 +219,13 @@ class Applier:
             try:
                 await self.destination.files.delete(self.destination.path(step.path))
             except WorkspaceError as error:
-                if not _is_bad_request(error):
+                if not _is_about_object(error):
                     raise
                 self.outcome.unfinished[step.path] = sorted(step.blobs)
                 note = f"The workspace refuses to delete it: {error.message}"
                 self.outcome.notes[step.path] = note
                 return await self.finished(step.path, None)
+            self.survey.deleted(step.path)
             self._left_folders.update(ancestors(step.path))
         return await self.finished(step.path, "")
 
@@ -297,11 +305,24 @@ class Applier:
             return FOREIGN
         if normalize("NFC", there.name) != normalize("NFC", step.path.rpartition("/")[2]):
             return COLLIDES
+        if await self._is_of_another(step.path, there):
+            return COLLIDES
         if there.kind != "FILE" or not await self.survey.is_ours(
             step.path, there, step.blobs, is_owned=False
         ):
             return FOREIGN
         return await self._write_into_folder(step, content, overwrite=True)
+
+    async def _is_of_another(self, path: str, there: RemoteObject) -> bool:
+        """Whether it is the file of another path of HEAD that the workspace takes for this one."""
+        if not self._names:
+            async for each in list_synced(self.blobs.git, self.tree):
+                self._names.setdefault(folded(each.path), []).append(each.path)
+        others = [other for other in self._names.get(folded(path), []) if other != path]
+        place = normalize("NFC", there.path)  # maybe without “/Workspace”
+        return any(
+            normalize("NFC", self.destination.path(other)).endswith(place) for other in others
+        )
 
     async def _check_kind(self, path: str) -> str:
         """Delete what the workspace has made of a file with a name that it interprets."""
@@ -319,7 +340,7 @@ class Applier:
         if isinstance(error, WorkspacePermissionError):
             return self._forbid(error, path)
         is_about_file = _is_bad_request(error) or is_too_large(error)
-        if not is_about_file or any(word in error.error_code for word in _FULL):
+        if not is_about_file or is_full(error):
             raise error
         there = await self.destination.files.info(path)
         if there is not None and there.kind != "FILE":
@@ -337,6 +358,14 @@ class Applier:
     def _require_permission(self) -> None:
         if self._forbidden and not self._has_written:
             raise self._forbidden[0]
+
+
+def _is_about_object(error: WorkspaceError) -> bool:
+    """Whether another object may not meet the same error.
+
+    If nothing at all may be written, writing the marker says so.
+    """
+    return _is_bad_request(error) or isinstance(error, WorkspacePermissionError)
 
 
 def _is_bad_request(error: WorkspaceError) -> bool:

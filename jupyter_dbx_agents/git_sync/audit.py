@@ -33,15 +33,22 @@ class Survey:
         self._destination, self._blobs, self.written = destination, blobs, written
         self._since_ms = since_ms
         self._folders: dict[str, asyncio.Task[list[RemoteObject] | None]] = {}
+        self._deleted = set[str]()
 
     async def at(self, path: str) -> RemoteObject | None:
         """Return what is at a path; the workspace may have normalized its name."""
+        if unicodedata.normalize("NFC", path) in self._deleted:
+            return None  # the listing may be older
         folder, _, name = path.rpartition("/")
         if folder not in self._folders:
             listing = self._destination.files.children(self._destination.path(folder))
             self._folders[folder] = asyncio.create_task(listing)
         there = {each.name: each for each in await self._folders[folder] or []}
         return there.get(name) or there.get(unicodedata.normalize("NFC", name))
+
+    def deleted(self, path: str) -> None:
+        """Take note that a file or folder was deleted, which a listing may still have."""
+        self._deleted.add(unicodedata.normalize("NFC", path))
 
     async def is_intact(self, path: str, *oids: str) -> bool:
         """Whether a file that git sync wrote is there, unchanged."""

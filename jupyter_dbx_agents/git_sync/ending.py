@@ -25,8 +25,9 @@ from .local.objects import Blobs, list_synced
 from .local.projects import Location, folded, is_gone
 from .project_sync import ProjectSync
 from .remote.bundles import BundleStore
-from .remote.marker import FILE_NAME, Destination, Marker
+from .remote.marker import FILE_NAME, KEPT_FOLDER, Destination, Marker, Pending
 from .states import Cause, ProjectStatus, bare_status
+from .work.store import WorkStore
 from .worker import ProjectWorker
 
 _GONE = "{} was deleted. Its copy is still in the workspace."
@@ -45,11 +46,20 @@ class Forgotten:
 
 
 class Endings:
-    """The projects that ended here: their models, and the tasks that end them in the workspace."""
+    """The projects that ended here: their models, and the tasks that end them in the workspace.
+
+    ``is_work_kept`` returns whether the work in progress of a project has been kept.
+    """
 
     def __init__(
-        self, background: BackgroundTasks, retry_seconds: tuple[float, float], log: AnyLogger
+        self,
+        background: BackgroundTasks,
+        retry_seconds: tuple[float, float],
+        log: AnyLogger,
+        *,
+        is_work_kept: Callable[[str], bool],
     ) -> None:
+        self._is_work_kept = is_work_kept
         self.gone: dict[str, ProjectStatus] = {}
         self._background, self._retry_seconds, self._log = background, retry_seconds, log
         # The former names of each project that was renamed, until their copies are removed.
@@ -88,7 +98,14 @@ class Endings:
         if sync is not None and sync.history.is_kept and not sync.history.problem:
             for former in self._renamed.pop(worker.name, []):
                 self.forget(former)
-                self._spawn(former, partial(_remove_former, former, sync))
+                self._spawn(former, partial(self._remove_former, former, sync))
+
+    async def _remove_former(self, former: str, sync: ProjectSync) -> None:
+        destination = Destination(sync.destination.files, sync.destination.root, former)
+        has_work = await WorkStore(destination).newest() is not None
+        if has_work and not self._is_work_kept(sync.destination.project):
+            raise GitSyncError("It has the only copy of the work in progress.", "Sync retries.")
+        await _remove_former(destination, sync)
 
     async def finish(self) -> None:
         """Wait for what remains to be done."""
@@ -116,17 +133,29 @@ async def _end(sync: ProjectSync) -> None:
         await asyncio.to_thread(shutil.rmtree, sync.ownership.mirror.folder, True)
 
 
-async def _remove_former(former: str, sync: ProjectSync) -> None:
-    destination = Destination(sync.destination.files, sync.destination.root, former)
+async def _remove_former(destination: Destination, sync: ProjectSync) -> None:
     folder, _, name = destination.records.rpartition("/")
     listed = {each.name for each in await destination.files.children(folder) or []}
     if not {name, sync.destination.records.rpartition("/")[2]} <= listed:
         return  # it is removed, or the workspace takes both names for one
     marker, mirror = await destination.load(), sync.ownership.mirror
     # Where the workspace ignores case, the former folder is the new one.
-    is_former = marker is not None and marker.project == former
+    is_former = marker is not None and marker.project == destination.project
     if marker is not None and is_former and marker.repository == mirror.identity:
+        await _move_edits(destination, sync.destination)
         await remove(destination, marker, None if await mirror.missing(marker.tree) else mirror)
+
+
+async def _move_edits(former: Destination, destination: Destination) -> None:
+    """Copy what others had edited or put there, and was replaced: it may be the only copy."""
+    files, folders = former.files, [f"{former.records}/{KEPT_FOLDER}"]
+    for folder in folders:  # it grows
+        for child in await files.children(folder) or []:
+            path = f"{folder}/{child.name}"
+            if child.kind == "DIRECTORY":
+                folders.append(path)
+            elif (data := await files.read(path)) is not None:
+                await destination.record(path.removeprefix(f"{former.records}/"), data)
 
 
 async def mark_gone(destination: Destination, last: Marker) -> None:
@@ -203,17 +232,21 @@ async def _delete_files(destination: Destination, marker: Marker, git: Git) -> N
     """Delete the files of a tree, and the folders that are empty then; edited ones stay."""
     blobs = Blobs(git, Location(git.git_dir, git.git_dir, git.git_dir))
     survey = Survey(destination, blobs, {}, marker.audited_ms)
+    pending = marker.pending or Pending("", "")
     ours = {each.path: [each.oid] async for each in list_synced(git, marker.tree)}
-    ours = {p: oids for p, oids in ours.items() if p not in marker.skipped} | marker.unfinished
-    if marker.pending is not None:
-        ours |= {path: [oid] for path, oid in marker.pending.done.items() if oid}
-    if there := await destination.load():  # it can be restored or cloned when half of it is gone
-        begun = replace(there, commit="", tree="", skipped={}, pending=None, unfinished=ours)
+    ours = {p: oids for p, oids in ours.items() if p not in marker.skipped}
+    ours |= {path: [oid] for path, oid in pending.done.items() if oid}
+    # What is at other paths may be somebody else's: its content shows it.
+    maybe = {**marker.unfinished, **pending.paths}
+    files = {p: [*ours.get(p, ()), *maybe.get(p, ())] for p in [*ours, *maybe]}
+    if (last := await destination.load()) is not None:  # half of it may be restored or cloned
+        begun = replace(last, commit="", tree="", skipped={}, pending=None, unfinished=files)
         await destination.write(begun)
     folders = {PurePosixPath(".")}
     try:
-        for path, oids in ours.items():
-            if await survey.is_intact(path, *oids):
+        for path, oids in files.items():
+            there = await survey.at(path)
+            if there and await survey.is_ours(path, there, oids, is_owned=path in ours):
                 await destination.files.delete(destination.path(path))
                 folders.update(PurePosixPath(path).parents)
     finally:

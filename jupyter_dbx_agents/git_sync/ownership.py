@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..errors import DestinationError, MarkerChangedError
 from .local.mirror import Mirror
@@ -115,9 +115,11 @@ class Ownership:
         )
         if continued != marker:
             await self.destination.write(continued)
-        if marker.tree and await self.destination.files.info(self.destination.folder) is None:
-            # Somebody deleted it.
-            return replace(continued, commit="", tree="", skipped={}, notes={}, unfinished={})
+        has_begun = marker.tree or marker.pending is not None
+        if has_begun and await self.destination.files.info(self.destination.folder) is None:
+            # Somebody deleted it, with what an interrupted pass had done.
+            files: dict[str, Any] = {"pending": None, "skipped": {}, "notes": {}, "unfinished": {}}
+            return replace(continued, commit="", tree="", **files)
         return continued
 
     async def has(self, *oids: str) -> bool:

@@ -41,10 +41,10 @@ from .history import History
 from .local import objects
 from .local.git import Git
 from .local.objects import Blobs, Change, ancestors
-from .local.projects import CONTROL_CHARACTER, NOT_UTF8
+from .local.projects import CONTROL_CHARACTER, NOT_UTF8, folded
 from .local.repository import Head
 from .ownership import Ownership
-from .remote.marker import Marker, Pending
+from .remote.marker import KEPT_FOLDER, Marker, Pending
 
 # Reasons that no second attempt can change as long as the commit is the same.
 _FIXED = {objects.SYMLINK, objects.SUBMODULE, objects.UNSAFE, NOT_UTF8, CONTROL_CHARACTER}
@@ -184,16 +184,19 @@ class ProjectSync:
                 await self._write(marker)  # a kill must not leave half of it to be refused
                 outcome.notes = await self._set_aside(marker, blobs.git)
             steps = await self._steps(marker, head, audits, blobs)
-            is_same = (marker.commit, marker.tree) == (head.commit, head.tree)
+            former = (marker.commit, marker.tree, marker.history)
+            is_same = former == (head.commit, head.tree, self.history.project)
             if is_same and marker.pending is None and not steps and not marker.takes_over:
                 return
-            if audits or not marker.tree:
+            if not marker.tree and marker.pending is None:  # there is nothing of ours yet
                 marker = replace(marker, audited_ms=started_ms)
             if any(step.is_put or step.is_deletion for step in steps):
                 marker = replace(marker, pending=_pending(steps, marker, head))
                 await self._write(marker)
             if any(step.is_put or not step.oid for step in steps):
                 await self._apply(marker, steps, head, blobs, outcome)
+            if audits:  # not before: what was edited until now has to be kept first
+                marker = replace(marker, audited_ms=started_ms)
             await self._conclude(marker, head, steps, outcome)
         finally:
             await blobs.close()
@@ -216,7 +219,7 @@ class ProjectSync:
             with contextlib.suppress(WorkspaceError):  # it is not empty
                 await files.delete(self.destination.path(folder))
         if moved:
-            place = f"{self.destination.records}/edited"
+            place = f"{self.destination.records}/{KEPT_FOLDER}"
             notes["."] = f"{len(moved)} files that were here before are kept in {place}."
         return notes
 
@@ -227,6 +230,7 @@ class ProjectSync:
         if audits or self._retries_left_out:
             left_out = {**marker.skipped, **marker.notes}
             retried = {path for path, reason in left_out.items() if reason not in _FIXED}
+        retried |= await self._arrived(marker, blobs)
         if audits:
             survey = Survey(self.destination, blobs, self._written, marker.audited_ms)
             for each in [each async for each in objects.list_synced(git, marker.tree)]:
@@ -238,9 +242,9 @@ class ProjectSync:
             _step(change, marker, retried)
             async for change in objects.diff(git, marker.tree, head.tree)
         ]
-        changed = {step.path.casefold() for step in steps}  # there may be room for another name
+        changed = {folded(step.path) for step in steps}  # there may be room for another name
         collided = {path for path, reason in marker.skipped.items() if reason == COLLIDES}
-        retried |= {path for path in collided if path.casefold() in changed}
+        retried |= {path for path in collided if folded(path) in changed}
         others = sorted((begun | retried) - {step.path for step in steps})
         before = await objects.look_up(git, marker.tree, others)
         now = await objects.look_up(git, head.tree, others)
@@ -249,6 +253,19 @@ class ProjectSync:
             change = replace(now.get(path, Change(path, "", "")), old_oid=old_oid)
             steps.append(_step(change, marker, retried))
         return steps
+
+    async def _arrived(self, marker: Marker, blobs: Blobs) -> set[str]:
+        """Return the paths whose object or Git LFS content was missing, and is here by now."""
+        left_out = {**marker.skipped, **marker.notes}
+        paths = [path for path, reason in left_out.items() if objects.is_missing(reason)]
+        entries = await objects.look_up(blobs.git, marker.tree, paths)
+        missing = await blobs.git.missing(*(each.oid for each in entries.values()))
+        return {
+            path
+            for path, each in entries.items()
+            if each.oid not in missing
+            and (left_out[path] != objects.POINTER_NOTE or await blobs.has_large(path, each.oid))
+        }
 
     async def _apply(
         self, marker: Marker, steps: list[Step], head: Head, blobs: Blobs, outcome: Outcome
@@ -280,6 +297,7 @@ class ProjectSync:
         applier = Applier(
             self.destination,
             blobs,
+            head.tree,
             Survey(self.destination, blobs, self._written, marker.audited_ms),
             most_file_bytes=self._settings.most_file_bytes,
             parallel=self._settings.parallel,

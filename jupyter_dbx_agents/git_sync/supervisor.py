@@ -132,7 +132,12 @@ class GitSync(LoggingConfigurable):
         self._files = WorkspaceFiles(api, pats, pace, retry_seconds=self.request_retry_seconds)
         self._workers: dict[str, ProjectWorker] = {}
         self._work = WorkKeepers(self._syncs, lambda: self._files.is_waiting, secrets, self.log)
-        self._endings = Endings(self._background, self._retry_seconds, self.log)
+        self._endings = Endings(
+            self._background,
+            self._retry_seconds,
+            self.log,
+            is_work_kept=lambda name: not self.keeps_work_in_progress or self._work.is_kept(name),
+        )
         self._guest = Guest(
             home,
             self._environment,
@@ -201,7 +206,10 @@ class GitSync(LoggingConfigurable):
     async def _flush(self) -> None:
         await self._watch.search()  # including a project that was created just now
         await self._watch.poll()
-        await self._endings.finish()
+        # What ends may wait for work in progress.
+        await asyncio.gather(self._endings.finish(), self._flush_projects())
+
+    async def _flush_projects(self) -> None:
         while not all(worker.is_idle for worker in self._workers.values()):  # noqa: ASYNC110
             await asyncio.sleep(_FLUSH_POLL_SECONDS)  # at the very end only, and for seconds
         if self.keeps_work_in_progress:
@@ -340,13 +348,28 @@ class GitSync(LoggingConfigurable):
                     f"{name} is still here, and would be copied again.",
                     f"Move it out of {self._projects}, or delete it, and run this again.",
                 )
-            if name not in await restorer.available() or ".." in name.split("/"):
+            names = await restorer.available()
+            if name not in names or ".." in name.split("/"):
                 raise GitSyncError(f"The workspace has no project {name}.", "Check its name.")
+            await self._require_alone(name, names)
             self._endings.forget(name)
             destination = Destination(self._files, self._root(), name)
             forgotten = await forget(destination, self._environment, self._origin, files=files)
         self._changed()
         return forgotten
+
+    async def _require_alone(self, name: str, names: Iterable[str]) -> None:
+        """Raise GitSyncError if a linked worktree in the workspace has its history there."""
+        for other in names:
+            if other == name or AGENTS_WORKTREES in other:
+                continue
+            with contextlib.suppress(DestinationError):  # it is damaged
+                marker = await Destination(self._files, self._root(), other).load()
+                if marker is not None and marker.history == name and not marker.gone_at:
+                    raise GitSyncError(
+                        f"The history of {other}, a worktree, is in that of {name}.",
+                        f"Restore {other}, or forget it, first.",
+                    )
 
     async def forget_work(self) -> list[str]:
         """Delete the work in progress of all projects, and keep no more of it until a restart.

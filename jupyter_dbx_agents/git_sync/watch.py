@@ -77,7 +77,8 @@ class Watch:
             for worker in gone:
                 self._drop(worker.name)
             former = {w.location.git_dir: w.name for w in gone if w.location.is_linked}
-            for name, location in found.projects.items():
+            # The history of linked worktrees belongs to their main project, which comes first.
+            for name, location in sorted(found.projects.items(), key=lambda e: e[1].is_linked):
                 if location.git_dir in former and name not in self._workers:
                     self._endings.follow(former[location.git_dir], name)  # git worktree move
                 await self._track(name, location)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import fcntl
+import hashlib
 import resource
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -285,9 +286,12 @@ async def test_all_projects_vanishing_with_their_folder_are_not_taken_for_delete
 
 async def test_a_renamed_project_is_followed_and_leaves_nothing_behind(site: Site) -> None:
     site.make("moved")
-    site.commit("moved", {"a": "1", "d/b": "2"})
+    site.commit("moved", {"a": "1", "d/b": "0"})
     sync = site.git_sync()
     await sync.start()
+    await synced(site, sync, "moved")
+    site.put_foreign("moved/d/b", b"an edit")
+    site.commit("moved", {"d/b": "2"})
     await synced(site, sync, "moved")
     moved = sync._workers["moved"].sync
     assert moved is not None
@@ -297,6 +301,8 @@ async def test_a_renamed_project_is_followed_and_leaves_nothing_behind(site: Sit
     await until(lambda: site.remote("moved") == {"d/theirs": b"x"}, "the end of the former copy")
     await until(lambda: not site.remote(".dbx-agents/moved"), "the end of its records")
     assert site.remote("renamed") == {"a": b"1", "d/b": b"2"}
+    kept = site.remote(".dbx-agents/renamed/edited")
+    assert [*kept.values()] == [b"an edit"], "which is not in the history"
     followed = sync._workers["renamed"].sync
     assert (
         followed is not None
@@ -305,6 +311,37 @@ async def test_a_renamed_project_is_followed_and_leaves_nothing_behind(site: Sit
     assert {each["name"] for each in sync.status()} == {"renamed"}
     fresh = await after_the_loss_of_the_machine(site, sync)
     assert [(each.name, each.note) for each in await fresh.restorable()] == [("renamed", "")]
+
+
+async def test_lfs_content_that_comes_later_is_synced_then(site: Site) -> None:
+    """A clone has its refs before Git LFS has brought the contents."""
+    content = b"large " * 1000
+    oid = hashlib.sha256(content).hexdigest()
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {len(content)}\n"
+    folder = site.make("p", large=pointer)
+    sync = site.git_sync()
+    await sync.start()
+    await synced(site, sync, "p")
+    assert [each["path"] for each in model(sync, "p")["notes"]] == ["large"]
+    store = folder / ".git/lfs/objects" / oid[:2] / oid[2:4]
+    store.mkdir(parents=True)
+    (store / oid).write_bytes(content)
+    await until(lambda: site.remote("p")["large"] == content, "the content")
+    await until(lambda: not model(sync, "p")["notes"], "the end of the note")
+
+
+async def test_files_of_a_partial_clone_that_are_fetched_later_are_synced_then(site: Site) -> None:
+    remote = site.make("../remote")
+    site.commit(remote, {"a": "1", "d/c": "2"})
+    site.git(remote, "config", "uploadpack.allowFilter", "true")
+    options = ("--filter=blob:none", "--sparse")
+    site.git(site.projects, "clone", "-q", *options, f"file://{remote}", "p")
+    sync = site.git_sync()
+    await sync.start()
+    await synced(site, sync, "p")
+    assert [each["path"] for each in model(sync, "p")["skipped"]] == ["d/c"]
+    site.git("p", "sparse-checkout", "add", "d")
+    await until(lambda: site.remote("p") == {"a": b"1", "d/c": b"2"}, "the other file")
 
 
 async def test_a_moved_worktree_is_followed_and_leaves_nothing_behind(site: Site) -> None:

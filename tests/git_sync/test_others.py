@@ -8,11 +8,13 @@ import hashlib
 import json
 import shutil
 import unicodedata
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from jupyter_dbx_agents.errors import DestinationError, WorkspacePermissionError
+from dbx_workspace.rest import files
+from jupyter_dbx_agents.errors import DestinationError, WorkspaceError, WorkspacePermissionError
 from jupyter_dbx_agents.git_sync.apply import COLLIDES, CONVERTED, FOREIGN
 from jupyter_dbx_agents.git_sync.local.objects import Content
 
@@ -201,6 +203,42 @@ async def test_a_server_that_starts_overwrites_no_edit(site: Site) -> None:
     assert site.remote("p") == {"a": large, "b": b"4"}
 
 
+async def let_a_minute_pass(site: Site) -> None:
+    """Let what was written to p until now have been written a minute ago."""
+    destination = site.project_sync("p").destination
+    marker = await destination.load()
+    assert marker is not None
+    await destination.write(dataclasses.replace(marker, audited_ms=marker.audited_ms - 60_000))
+    for node in site.workspace.files.all():
+        node.modified_at -= timedelta(minutes=1)
+
+
+async def test_a_repair_by_a_server_that_did_not_write_the_files_keeps_edits(site: Site) -> None:
+    site.make("p", a="1", b="2")
+    await site.project_sync("p").run()
+    site.put_foreign("p/a", b"edited")
+    await let_a_minute_pass(site)
+    await site.project_sync("p").run(audits=True)
+    assert site.remote("p") == {"a": b"1", "b": b"2"}
+    assert edits(site) == [b"edited"]
+
+
+async def test_an_edit_between_two_parts_of_a_first_pass_is_kept(site: Site) -> None:
+    site.make("p", **{f"f{number}": "1" for number in range(9)})
+    site.transport.dies_at = 16  # after a checkpoint
+    with pytest.raises(Killed):
+        await site.project_sync("p", parallel=1).run()
+    site.connect()
+    site.put_foreign("p/f0", b"edited")
+    await let_a_minute_pass(site)
+    await site.project_sync("p").run()
+    assert site.remote("p")["f0"] == b"edited", "what is done is not done again"
+    site.commit("p", {"f0": "2"})
+    await site.project_sync("p").run()
+    assert site.remote("p")["f0"] == b"2"
+    assert edits(site) == [b"edited"]
+
+
 async def test_a_file_that_was_written_and_not_edited_is_read_once_at_most(site: Site) -> None:
     site.make("p", a="1", b="1")
     await site.project_sync("p").run()
@@ -347,15 +385,21 @@ async def test_names_that_differ_in_case_only_are_named_once(site: Site) -> None
     assert marker_of(sync).skipped == {}
 
 
+NFC, NFD = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
+
+
+@pytest.fixture
+def normalizing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the workspace have names in one Unicode form only."""
+    normalize = files.normalize
+    monkeypatch.setattr(
+        files, "normalize", lambda path: unicodedata.normalize("NFC", normalize(path))
+    )
+
+
+@pytest.mark.usefixtures("normalizing")
 async def test_a_workspace_that_normalizes_names_has_every_file(site: Site) -> None:
-    put = site.workspace.files.put
-
-    def normalize(owner: str, imported: Any, *, overwrite: bool) -> Any:
-        path = unicodedata.normalize("NFC", imported.path)
-        return put(owner, dataclasses.replace(imported, path=path), overwrite=overwrite)
-
-    site.workspace.files.put = normalize  # type: ignore[method-assign]
-    name = unicodedata.normalize("NFD", "é")
+    name = NFD
     site.make("p", a="1")
     site.commit("p", {name: "2"})
     sync = site.project_sync("p")
@@ -364,6 +408,44 @@ async def test_a_workspace_that_normalizes_names_has_every_file(site: Site) -> N
     await sync.run(audits=True)
     assert site.transport.count - calls <= 2, "nothing is written again"
     assert marker_of(sync).skipped == {}
+
+
+@pytest.mark.usefixtures("normalizing")
+@pytest.mark.parametrize("place", ["{}", "{}/x"])
+async def test_a_file_whose_name_changes_its_unicode_form_stays(site: Site, place: str) -> None:
+    before, after = place.format(NFD), place.format(NFC)
+    site.make("p", a="1")
+    site.commit("p", {before: "same"})
+    sync = site.project_sync("p")
+    await sync.run()
+    site.git("p", "rm", "-q", before)
+    site.commit("p", {after: "same"})
+    await sync.run()
+    assert site.remote("p") == {"a": b"1", after: b"same"}
+    site.git("p", "rm", "-q", after)
+    site.commit("p", {before: "other"})
+    await sync.run()
+    assert site.remote("p") == {"a": b"1", after: b"other"}
+    assert marker_of(sync).skipped == {}
+
+
+@pytest.mark.usefixtures("normalizing")
+@pytest.mark.parametrize("other", ["same", "other"])
+async def test_names_that_differ_in_unicode_form_only_are_named_once(
+    site: Site, other: str
+) -> None:
+    site.make("p")
+    site.commit("p", {f"{NFD}/x": "same", f"{NFC}/x": other})
+    sync = site.project_sync("p")
+    await sync.run()
+    [(left_out, reason)] = marker_of(sync).skipped.items()
+    assert reason == COLLIDES
+    [there] = {f"{NFD}/x", f"{NFC}/x"} - {left_out}
+    site.git("p", "rm", "-q", there)
+    site.git("p", "commit", "-q", "-m", "one of them")
+    await sync.run()
+    content = (site.projects / "p" / left_out).read_bytes()
+    assert [*site.remote("p").values()] == [content] and marker_of(sync).skipped == {}
 
 
 async def test_a_notebook_that_a_job_names_stays_beside_the_files_of_its_source(
@@ -576,3 +658,66 @@ async def test_a_folder_that_may_not_be_written_is_refused_with_a_path(
     with pytest.raises(WorkspacePermissionError, match=f"{ROOT}/p/f"):
         await site.project_sync("p").run()
     assert len(tried) < 20
+
+
+@pytest.mark.parametrize("call", ["delete", "make_folder"])
+async def test_a_file_or_folder_that_may_not_be_changed_holds_no_other(
+    site: Site, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    site.make("p", a="1", b="2", c="3")
+    sync = site.project_sync("p")
+    await sync.run()
+    original = getattr(site.files, call)
+
+    async def refuse(path: str) -> Any:
+        if path.endswith(("/a", "/d")):
+            raise WorkspacePermissionError("Not this one.", status=403)
+        return await original(path)
+
+    monkeypatch.setattr(site.files, call, refuse)
+    site.commit("p", {"a": None, "b": None, "n": "1", "d/x": "2"})
+    await sync.run()
+    marker = marker_of(sync)
+    left_out = {**marker.skipped, **marker.notes}
+    assert left_out.keys() == {"a" if call == "delete" else "d/x"}
+    assert "Not this one." in "".join(left_out.values())
+    assert {"c", "n"} <= site.remote("p").keys() and "b" not in site.remote("p")
+    monkeypatch.undo()
+    await sync.run(audits=True)
+    assert site.remote("p").keys() == {"c", "n", "d/x"} and not marker_of(sync).notes
+
+
+async def test_what_an_interrupted_pass_had_done_is_done_again_in_a_new_folder(site: Site) -> None:
+    site.make("p", a="1")
+    sync = site.project_sync("p", parallel=1)
+    await sync.run()
+    site.commit("p", {f"f{number}": "1" for number in range(9)})
+    site.transport.dies_at = site.transport.count + 9  # after a checkpoint
+    with pytest.raises(Killed):
+        await sync.run()
+    assert "f2" in site.remote("p")
+    site.connect()
+    site.delete_foreign("p", recursive=True)
+    await site.project_sync("p").run()
+    assert len(site.remote("p")) == 10
+
+
+async def test_an_edit_of_which_the_workspace_takes_no_copy_stays_and_holds_no_other(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.make("p", a="1", b="2")
+    sync = site.project_sync("p")
+    await sync.run()
+    site.put_foreign("p/a", b"edited")
+    site.commit("p", {"a": "3", "b": "4"})
+    put = site.files.put
+
+    async def refuse(path: str, content: Content, *, overwrite: bool) -> int:
+        if "/edited/" in path:
+            raise WorkspaceError("The path is too long.", status=400)
+        return await put(path, content, overwrite=overwrite)
+
+    monkeypatch.setattr(site.files, "put", refuse)
+    await sync.run()
+    assert site.remote("p") == {"a": b"edited", "b": b"4"}
+    assert "cannot be kept" in marker_of(sync).skipped["a"]

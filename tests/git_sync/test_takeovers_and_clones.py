@@ -7,13 +7,19 @@ import fcntl
 import os
 import shutil
 from datetime import datetime, timedelta, tzinfo
+from typing import Any
 
 import pytest
 
-from jupyter_dbx_agents.errors import DestinationError, GitError, WorkspaceUnavailableError
-from jupyter_dbx_agents.git_sync import history
+from jupyter_dbx_agents.errors import (
+    DestinationError,
+    GitError,
+    GitSyncError,
+    WorkspaceUnavailableError,
+)
+from jupyter_dbx_agents.git_sync import history, watch
 from jupyter_dbx_agents.git_sync.local import mirror
-from jupyter_dbx_agents.git_sync.local.projects import find_projects
+from jupyter_dbx_agents.git_sync.local.projects import Found, find_projects
 from jupyter_dbx_agents.git_sync.local.repository import Head, Snapshot, without_password
 from jupyter_dbx_agents.git_sync.remote.bundles import State
 from jupyter_dbx_agents.git_sync.remote.marker import Destination, Marker
@@ -403,7 +409,7 @@ async def test_forget_removes_the_files_of_an_interrupted_first_pass(site: Site)
     sync = site.git_sync()
     await sync.start()
     await sync.forget("p", files=True)
-    assert len(site.remote("p")) <= 3  # those since the last checkpoint
+    assert site.remote("p") == {}, "also those since the last checkpoint"
 
 
 async def test_branches_come_back_when_head_has_no_commit(site: Site) -> None:
@@ -523,3 +529,39 @@ async def test_a_file_that_may_not_be_written_hinders_no_other(site: Site) -> No
     assert note.startswith("The workspace does not allow it")
     await sync.run(audits=True)
     assert set(site.remote("p").values()) == {b"2"}
+
+
+async def test_a_linked_worktree_has_its_history_where_its_project_is(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if it is found first, and after the project was renamed."""
+    site.make("p", a="1")
+    site.git("p", "worktree", "add", "-q", "-b", "w", "../w")
+    head = site.commit("w", {"b": "1"})
+    find = find_projects
+
+    def find_worktrees_first(*arguments: Any) -> Found:
+        found = find(*arguments)
+        projects = sorted(found.projects.items(), key=lambda each: not each[1].is_linked)
+        return Found(dict(projects), found.unfit)
+
+    monkeypatch.setattr(watch, "find_projects", find_worktrees_first)
+    sync = site.git_sync()
+    await sync.start()
+    await synced(site, sync, "p")
+    await synced(site, sync, "w")
+    assert site.bundles("p") and not site.bundles("w")
+    (site.projects / "p").rename(site.projects / "q")
+    site.git("q", "worktree", "repair")
+    await synced(site, sync, "q")
+    await until(lambda: not site.remote(".dbx-agents/p"), "the end of the former records")
+    await synced(site, sync, "w")
+    await sync.stop(10)
+    shutil.rmtree(site.home)
+    site.projects.mkdir(parents=True)
+    site.connect()
+    sync = site.git_sync()
+    with pytest.raises(GitSyncError, match="The history of w, a worktree, is in that of q"):
+        await sync.forget("q")
+    [restored] = await sync.restore("w")
+    assert restored.has_history and site.git("w", "rev-parse", "HEAD") == head

@@ -145,6 +145,63 @@ async def test_a_file_takes_the_place_of_a_folder_of_which_all_was_left_out(
     assert marker_of(sync).skipped == {}
 
 
+@pytest.mark.parametrize("is_at_once", [True, False])
+async def test_a_submodule_takes_the_place_of_a_folder_and_a_file_that_of_the_submodule(
+    site: Site, is_at_once: bool
+) -> None:
+    folder = site.make("p")
+    oid = site.commit("p", {"d/x": "1", "stays": "1"})
+    sync = site.project_sync("p")
+    await sync.run()
+    shutil.rmtree(folder / "d")
+    site.commit("p", {})
+    site.git("p", "update-index", "--add", "--cacheinfo", f"160000,{oid},d")
+    site.git("p", "commit", "-q", "-m", "submodule")
+    await sync.run()
+    assert site.remote_folders("p") == set() and marker_of(sync).skipped == {"d": SUBMODULE}
+    site.git("p", "update-index", "--force-remove", "d")
+    if not is_at_once:
+        site.git("p", "commit", "-q", "-m", "no submodule")
+        await sync.run()
+    site.commit("p", {"d": "a file"})
+    await sync.run()
+    assert site.remote("p") == {"stays": b"1", "d": b"a file"}
+    assert marker_of(sync).skipped == {}
+
+
+async def test_a_folder_takes_the_place_of_a_submodule(site: Site) -> None:
+    site.make("p")
+    oid = site.commit("p", {"stays": "1"})
+    site.git("p", "update-index", "--add", "--cacheinfo", f"160000,{oid},d")
+    site.git("p", "commit", "-q", "-m", "submodule")
+    sync = site.project_sync("p")
+    await sync.run()
+    site.git("p", "update-index", "--force-remove", "d")
+    site.commit("p", {"d/x": "1"})
+    await sync.run()
+    assert site.remote("p") == {"stays": b"1", "d/x": b"1"}
+    assert not sync.audits_next, "nobody has deleted a folder there"
+
+
+@pytest.mark.parametrize("dies_after_calls", [1, 3])
+async def test_kinds_change_places_after_a_kill(site: Site, dies_after_calls: int) -> None:
+    site.make("p")
+    site.commit("p", {"d/f": "1", "e": "1"})
+    sync = site.project_sync("p")
+    await sync.run()
+    site.git("p", "rm", "-q", "-r", "d", "e")
+    site.commit("p", {"d": "now a file", "e/f": "now a folder"})
+    intent = site.transport.count + 2  # after the bundle
+    site.transport.dies_at = intent + dies_after_calls
+    with pytest.raises(Killed):
+        await sync.run()
+    site.connect()
+    sync = site.project_sync("p")
+    await sync.run()
+    assert site.remote("p") == {"d": b"now a file", "e/f": b"now a folder"}
+    assert marker_of(sync).skipped == {}
+
+
 async def test_the_folder_of_what_was_left_out_stays_while_others_have_something_there(
     site: Site,
 ) -> None:

@@ -27,6 +27,7 @@ from jupyter_dbx_agents.secret import Secret
 from tests.support.effort import IS_LONG
 
 from .conftest import LOG, Killed, Site, until
+from .test_git_sync import synced
 
 STATUS = ("status", "--porcelain=v2", "--branch", "--untracked-files=all")
 TOKEN = "dapi" + "0123456789abcdef" * 2
@@ -535,6 +536,28 @@ async def test_an_idle_app_makes_no_call_and_a_busy_one_few(site: Site) -> None:
     [restored] = await site.git_sync().restore()
     assert restored.work == "Work in progress is back: 2 files."
     assert site.git("p", *STATUS) == status
+
+
+async def test_a_renamed_project_always_has_its_work_under_one_of_its_names(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jupyter_dbx_agents.git_sync.work.keeper.QUIET_SECONDS", 0.1)
+    folder = site.make("p", a="1")
+    sync = site.git_sync(most_retry_seconds=0.2)
+    await sync.start()
+    await synced(site, sync, "p")
+    (folder / "new").write_text("not committed")
+
+    def has_work(name: str) -> bool:
+        return any(each.startswith("work-") for each in site.remote(f".dbx-agents/{name}"))
+
+    await until(lambda: has_work("p"), "the work")
+    site.transport.before_request = lambda _count: seen.append(has_work("p") or has_work("q"))
+    seen = list[bool]()
+    folder.rename(site.projects / "q")
+    await until(lambda: has_work("q"), "the work under the new name")
+    await until(lambda: not site.remote(".dbx-agents/p"), "the end of the former records")
+    assert all(seen)
 
 
 async def test_a_stop_sends_what_has_just_changed(site: Site) -> None:

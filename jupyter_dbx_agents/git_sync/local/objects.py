@@ -19,6 +19,7 @@ from .projects import Location, readable
 EXECUTABLE_MODE = "100755"
 _FILE_MODES = {"100644", EXECUTABLE_MODE, "100664"}
 _NO_MODE = "000000"
+_FOLDER_MODE = "040000"
 # Paths on a command line; Linux takes 2 MiB.
 _PATHS_AT_A_TIME = 500
 
@@ -33,6 +34,7 @@ _POINTER = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?"
     rb"oid sha256:([0-9a-f]{64})\nsize (\d+)\n"
 )
+_UNREADABLE = "cannot be read"
 _BROKEN = "Run “git fsck”, then “git fetch”."
 POINTER_NOTE = "Its Git LFS content is missing, so the pointer is synced. Run “git lfs pull”."
 
@@ -43,6 +45,11 @@ UNNAMEABLE = "./"
 _IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 _GIT_FOLDER = re.compile(r"(\.git|git~\d+)[. ]*(:.*)?", re.IGNORECASE)
 UNSAFE = "Its path leads out of the project or into a .git folder, which git does not check out."
+
+
+def is_missing(reason: str) -> bool:
+    """Whether a file was left out for an object or a content that may come later."""
+    return reason == POINTER_NOTE or _UNREADABLE in reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +115,14 @@ async def list_synced(git: Git, tree: str) -> AsyncIterator[Change]:
 
 
 async def folders_of(git: Git, tree: str) -> set[str]:
-    """Return all folders of a tree, with '' for itself; none without a tree."""
-    inner = {each.path async for each in list_tree(git, tree, "-r", "-d")} if tree else set[str]()
-    return inner | {""} if tree else inner
+    """Return all folders of a tree, with '' for itself; none without a tree.
+
+    A submodule, which git lists with them, has no folder of this project in the workspace.
+    """
+    if not tree:
+        return set()
+    listing = list_tree(git, tree, "-r", "-d")
+    return {each.path async for each in listing if each.mode == _FOLDER_MODE} | {""}
 
 
 def _change(raw: bytes, mode: str, oid: str, old_mode: str = _NO_MODE, old_oid: str = "") -> Change:
@@ -177,6 +189,13 @@ class Blobs:
         large = await asyncio.to_thread(self._large_file, path, sha256)
         return large or in_memory(data, POINTER_NOTE)
 
+    async def has_large(self, path: str, oid: str) -> bool:
+        """Whether the content that a Git LFS pointer stands for is here."""
+        with contextlib.suppress(GitError):
+            sha256, _size = pointer_content((await self.read(oid))[1] or b"")
+            return await asyncio.to_thread(self._large_file, path, sha256) is not None
+        return False
+
     def _large_file(self, path: str, sha256: str) -> Content | None:
         """Return the content with a pointer's hash, None if it is not here."""
         store = lfs_path(self._location.common_dir, sha256)
@@ -204,7 +223,7 @@ class Blobs:
                 data = (await batch.stdout.readexactly(size + 1))[:-1]
                 self._batch = batch
                 return size, data
-        raise GitError(f"The object {oid} cannot be read.", _BROKEN)
+        raise GitError(f"The object {oid} {_UNREADABLE}.", _BROKEN)
 
 
 def pointer_content(data: bytes) -> tuple[str, int]:

@@ -90,14 +90,17 @@ def fingerprint(location: Location) -> int:
     """Return a number that changes with every ref, HEAD, stash and setting; without git.
 
     It comes from the state of files alone: loose refs, ``packed-refs``, a reftable, the stash's
-    log, and what belongs to a linked worktree.
+    log, and what belongs to a linked worktree.  It also changes when objects or Git LFS contents
+    are fetched.
     """
     common_dir = location.common_dir
     places = [location.git_dir / "HEAD", common_dir / "HEAD"]
     names = ("packed-refs", "config", "shallow", "logs/refs/stash", "reftable/tables.list")
-    places += [common_dir / name for name in names]
+    places += [common_dir / name for name in (*names, "objects/pack")]
     with contextlib.suppress(OSError):
         places += [each / "HEAD" for each in (common_dir / "worktrees").iterdir()]
+    with contextlib.suppress(OSError):  # of “ab/cd/abcd…”, whose folder “cd” is new nearly always
+        places += (common_dir / "lfs/objects").iterdir()
     found: list[object] = [_state(place) for place in places]
     folders = [common_dir / "refs"]
     while folders:

@@ -19,11 +19,13 @@ from urllib.parse import quote
 from ...errors import DestinationError, WorkspaceError
 from ..local.objects import in_memory
 from ..local.projects import RECORDS_FOLDER
-from .workspace_files import RemoteObject, WorkspaceFiles
+from .workspace_files import RemoteObject, WorkspaceFiles, is_full
 
 SCHEMA = 2
 _LEGACY_SCHEMA = 1  # of version 0.1.0
 FILE_NAME = "sync.json"
+# For files of others that were replaced.
+KEPT_FOLDER = "edited"
 ALREADY_EXISTS = "RESOURCE_ALREADY_EXISTS"
 # Beyond this the marker is compressed; the workspace exports 10 MB.
 _PLAIN_BYTES = 512 * 1024
@@ -211,12 +213,17 @@ class Destination:
             return None
 
     async def keep(self, path: str) -> str:
-        """Copy a file before it is overwritten; return a note, '' if it is too large."""
+        """Copy a file before it is overwritten; return a note, '' if that is not possible."""
         data = await self.read(path)
         if data is None:
             return ""
-        name = f"edited/{datetime.now(UTC):%Y-%m-%dT%H-%M-%S.%f}/{path}"
-        await self.record(name, data)
+        name = f"{KEPT_FOLDER}/{datetime.now(UTC):%Y-%m-%dT%H-%M-%S.%f}/{path}"
+        try:
+            await self.record(name, data)
+        except WorkspaceError as error:  # such as a path that is too long
+            if error.status != HTTPStatus.BAD_REQUEST or is_full(error):
+                raise
+            return ""
         return f"It was edited in the workspace; that version is kept in {self.records}/{name}."
 
     async def walk(self, own: Iterable[str] = ()) -> AsyncIterator[tuple[str, RemoteObject]]:

@@ -39,6 +39,8 @@ BURST = 10
 # What the API for large files unpacks or converts.
 _INTERPRETED = re.compile(r"\.(zip|ipynb|dbc|html)$", re.IGNORECASE)
 _NOTEBOOK_HEADER = b" Databricks notebook source"
+# Errors that the next file would get, too: “QUOTA_EXCEEDED”, “RESOURCE_LIMIT_EXCEEDED” …
+_FULL = ("QUOTA", "RESOURCE_LIMIT", "RESOURCE_EXHAUSTED")
 # A longer ``Retry-After`` is not waited for in a call: the project's worker reports it.
 _LONGEST_WAIT_SECONDS = 10.0
 
@@ -262,6 +264,11 @@ def is_too_large(error: WorkspaceError) -> bool:
     """Whether the workspace rejects a file for its size."""
     is_code = error.error_code == "MAX_NOTEBOOK_SIZE_EXCEEDED"
     return is_code or error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+def is_full(error: WorkspaceError) -> bool:
+    """Whether the workspace takes no more files, whatever they are."""
+    return any(word in error.error_code for word in _FULL)
 
 
 def _require_answer(reply: httpx.Response, options: Mapping[str, Any]) -> None:

@@ -62,6 +62,11 @@ class WorkKeeper:
         """Whether something has changed that is not in the workspace."""
         return self._seen != self._kept
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether all that was there at the first look is kept, or nothing was."""
+        return not self._is_new or self.sync.repository.location.is_bare
+
     def model(self) -> WorkStatus:
         """Return the REST model."""
         listed = [Remark(path=p, reason=r) for p, r in [*self.left_out.items()][:_MOST_LISTED]]
@@ -217,6 +222,11 @@ class WorkKeepers:
         """Return a project's REST model."""
         keeper = self._keepers.get(name)
         return keeper.model() if keeper is not None else no_work()
+
+    def is_kept(self, name: str) -> bool:
+        """Whether a project's work in progress is, or has been, in its place in the workspace."""
+        keeper = self._keepers.get(name)
+        return self.is_off or (keeper is not None and keeper.is_settled)
 
     def pending(self) -> list[str]:
         """Return the names of projects whose work in progress is not in the workspace."""
