@@ -4,8 +4,9 @@ The last user message, without ``<system-reminder>`` blocks and the like, decide
 
 - ``run: COMMAND`` on its own line: a call of the agent's shell tool, then ``done: OUTPUT``.
   Several such lines run in turn.  ``just run: COMMAND`` is a call without a word.
-- ``tool: NAME {JSON}`` on its own line: a call of the offered tool whose name ends so, then ``done:
-  RESULT``; several such lines are called in turn.  Without such a tool: ``no tool: NAME``.
+- ``tool: NAME {JSON}`` on its own line: a call of the offered tool of that name, else of one whose
+  name ends so, then ``done: RESULT``; several such lines are called in turn.  Without such a tool:
+  ``no tool: NAME``.
 - ``stream: N chunks every M ms``: N numbered chunks, slowly, then ``end of stream``.
 - ``bulk: N tokens``: N words at full speed, then ``end of bulk``.
 - ``recall?``: ``recalled: `` and what lines ``remember: WORDS`` said earlier in the conversation.
@@ -166,13 +167,19 @@ def _tool_call(prompt: str, results: list[str], tools: tuple[Tool, ...]) -> _Dec
     if done >= len(wanted):
         return None
     name, arguments = wanted[done]
-    tool = next((each for each in tools if _plain(each.name).endswith(_plain(name))), None)
+    tool = _named(name, tools)
     was_searched = bool(results) and not results[-1]
     if tool is None and not was_searched and any(t.name == _SEARCH for t in tools):
         return (), ToolCall(_SEARCH, {"query": name, "max_results": 5}), 0.0, None
     if tool is None:
         return _split_words(f"no tool: {name} " + " ".join(t.name for t in tools)), None, 0.0, None
     return (), ToolCall(tool.name, _arguments(arguments)), 0.0, None
+
+
+def _named(name: str, tools: tuple[Tool, ...]) -> Tool | None:
+    """Return the tool of a name, else the first one whose name ends so."""
+    ending = [tool for tool in tools if _plain(tool.name).endswith(_plain(name))]
+    return min(ending, key=lambda tool: _plain(tool.name) != _plain(name), default=None)
 
 
 def _arguments(text: str) -> dict[str, Any]:

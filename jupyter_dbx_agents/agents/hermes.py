@@ -101,8 +101,10 @@ def _server(given: Mapping[str, Any]) -> dict[str, Any]:
 def _hooks(context: AgentContext) -> dict[str, Any]:
     """Return the hooks that report what it is doing.
 
-    ``pre_llm_call`` is the only one at the start of each turn.  It is given the whole conversation,
-    which our hook does not read.
+    ``pre_llm_call`` is the only one at the start of each turn.  Sub-agents, which work on when the
+    turn of the user is over, run the same hooks; so does the review in the background that follows
+    every tenth turn or so, for which nobody waits.  ``subagent_stop`` is for those whose turn has
+    no other end.
     """
     if not context.reporter:
         return {}
@@ -113,20 +115,25 @@ def _hooks(context: AgentContext) -> dict[str, Any]:
     # A model is asked before its user is.
     asks = ("--if", '"surface": "smart"', State.WORKING, "--says", "extra.command")
     ended = ("--if", '"interrupted": true', State.IDLE, "--if", '"completed": false', State.FAILED)
+    refused = ("--if", '"retryable": false', State.FAILED)
+    is_sub_agent, of_turn = ("--if", '"platform": "subagent"'), "--by-turn"
     return {
         # No hook runs at the end of a turn that its model has refused for good.
         "display": {"bell_on_complete": True},
         "hooks_auto_accept": True,  # it would ask about each hook
         "hooks": {
-            "pre_llm_call": hook(State.WORKING),
-            "pre_approval_request": hook(State.PERMISSION, *asks),
-            "post_approval_response": hook(State.WORKING),
+            "pre_llm_call": hook(State.WORKING, of_turn),
+            "pre_approval_request": hook(State.PERMISSION, of_turn, *asks),
+            "post_approval_response": hook(State.WORKING, of_turn),
             "pre_tool_call": hook(
                 State.QUESTION, "--says", "tool_input.question", matcher="clarify"
             ),
             "post_tool_call": hook(State.WORKING, matcher="clarify"),
-            "api_request_error": hook(State.WORKING, "--if", '"retryable": false', State.FAILED),
-            "on_session_end": hook(State.DONE, *ended),
+            "api_request_error": hook(
+                State.WORKING, of_turn, *refused, *is_sub_agent, State.WORKING
+            ),
+            "on_session_end": hook(State.DONE, of_turn, *ended, *is_sub_agent, State.IDLE),
+            "subagent_stop": hook(State.IDLE, "--of", "extra.child_session_id"),
         },
     }
 

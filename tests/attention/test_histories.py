@@ -276,6 +276,25 @@ async def test_of_two_hooks_that_overtake_each_other_the_later_one_counts():
         assert attention.status()[0]["state"] is State.DONE
 
 
+async def test_a_report_is_not_overtaken_by_one_of_another_sub_agent():
+    async with running() as (attention, terminals):
+        terminals.open("t")
+        terminals.start("t")
+        for state, id, at in (
+            (State.WORKING, "", 1.0),
+            (State.WORKING, "a", 1.1),
+            (State.IDLE, "a", 1.4),
+            (State.WORKING, "b", 1.5),
+            (State.DONE, "", 1.3),
+            (State.IDLE, "b", 1.6),
+            (State.WORKING, "a", 1.2),
+        ):
+            pid = terminals.agents["t"].pid
+            body = {"state": state, "id": id, "terminal": "t", "pid": pid, "at": at}
+            attention.hooked("claude-code", body)
+        assert attention.status()[0]["state"] is State.DONE
+
+
 @pytest.mark.parametrize("at", [1_000_000, 1_000_000 - 3600.0])
 async def test_no_report_is_lost_in_a_whole_second_or_after_the_clock_was_set_back(at: float):
     async with running() as (attention, terminals):

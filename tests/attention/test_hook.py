@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import subprocess
+import time
 from pathlib import Path
+
+from tornado import web
 
 from jupyter_dbx_agents.agents.attention import hook
 from jupyter_dbx_agents.app import REPORTER
+from jupyter_dbx_agents.local_channel.server import LocalChannel
 
 
 def test_a_large_input_of_a_hook_loses_the_text_and_not_the_state(tmp_path: Path):
@@ -31,3 +36,33 @@ def test_a_large_input_of_a_hook_loses_the_text_and_not_the_state(tmp_path: Path
         with connection:
             body = connection.recv(65536).partition(b"\r\n\r\n")[2]
     assert json.loads(body)["state"] == "permission"
+
+
+class Taken(web.RequestHandler):
+    """Takes reports."""
+
+    reports: list[bytes]
+
+    def initialize(self, reports: list[bytes]) -> None:
+        self.reports = reports
+
+    def post(self) -> None:
+        self.reports.append(self.request.body)
+
+
+async def test_a_report_is_taken_also_when_its_hook_has_stopped_waiting():
+    reports: list[bytes] = []
+    channel = LocalChannel(web.Application([(hook.PATH, Taken, {"reports": reports})]))
+    environment = {hook.SOCKET_VARIABLE: str(channel.start())}
+    try:
+        with subprocess.Popen(
+            [*REPORTER, "hermes", "working"], stdin=subprocess.DEVNULL, env=environment
+        ) as process:
+            time.sleep(3 * hook.TIMEOUT_SECONDS)  # as a server that is busy
+            assert process.wait(10) == 0
+        async with asyncio.timeout(5):
+            while not reports:
+                await asyncio.sleep(0.01)
+        assert json.loads(reports[0])["state"] == "working"
+    finally:
+        await channel.stop()

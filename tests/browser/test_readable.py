@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.demo.test_attention import ASKS, DANGEROUS
 from tests.demo.test_real_agents import READY
 from tests.support.agent_store import AgentStore
 from tests.support.contrast import Run, runs
@@ -21,8 +22,8 @@ LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
 # Half of a round trip of 200 ms.
 FAR_SECONDS = 0.1
 LEAST = 4.5
-# What rounding and blurred strokes take off.
-TOLERANCE = 0.15
+# What rounding and blurred strokes take off; of few letters no stroke may cover a whole pixel.
+TOLERANCE, TOLERANCE_OF_FEW, FEW_LETTERS = 0.15, 0.5, 3
 # Each line in a colour that is too weak on white, on black, or on both; dim, bold and inverse, too.
 TABLE = r"""
 for i in 3{0..7} 9{0..7}; do printf '\e[%sm text %s \e[2m dim \e[1m both \e[0m' $i $i; done; echo
@@ -62,7 +63,11 @@ def far(tabs: Tabs, app: RunningApp, relay: Relay) -> Iterator[LabPage]:
 
 def weak(lab: LabPage) -> list[Run]:
     """What is hard to read in the terminal in front."""
-    return [run for run in runs(lab) if run.contrast < LEAST - TOLERANCE]
+    return [run for run in runs(lab) if run.contrast < LEAST - tolerance(run.text)]
+
+
+def tolerance(text: str) -> float:
+    return TOLERANCE_OF_FEW if len(text.strip()) <= FEW_LETTERS else TOLERANCE
 
 
 def until_readable(lab: LabPage, what: str) -> None:
@@ -109,18 +114,23 @@ def test_a_program_learns_the_background_at_once_however_far_the_browser_is(
 
 # Gemini CLI is the one that is unreadable if it takes a light terminal for a dark one.
 SHOWN = tuple(READY) if IS_LONG else ("gemini-cli",)
-# What asks before it runs a command, and with which words.
-ASKS = {"claude-code": "Do you want to proceed"}
+# It asks for nothing unless it is told to.
+APPROVALS = {"opencode": "ask"}
+SLOW = "stream: 5 chunks every 1500 ms"
+# A round trip's milliseconds, by the theme.
+VIEWS = [(theme, far) for theme in (LIGHT, DARK) for far in (0, 60, 200)]
 
 
 @pytest.mark.timeout(700)
-@pytest.mark.parametrize("theme", [LIGHT, DARK] if IS_LONG else [LIGHT])
+@pytest.mark.parametrize("view", VIEWS if IS_LONG else [(LIGHT, 200)], ids="{0[0]}-{0[1]}".format)
 @pytest.mark.parametrize("agent", SHOWN)
-def test_an_agents_screen_can_be_read_at_rest_at_work_and_after_a_change_of_theme(
-    far: LabPage, app: RunningApp, agent_store: AgentStore, agent: str, theme: str
+def test_an_agents_screen_can_be_read_at_rest_at_work_asking_and_after_a_change_of_theme(
+    far: LabPage, tabs: Tabs, agent_store: AgentStore, agent: str, view: tuple[str, int]
 ):
-    lab = far
+    (theme, milliseconds), lab, app = view, far, tabs.app
+    tabs.relay.be_far_away(milliseconds / 2000)
     agent_store.install(app, agent)
+    app.owner.json("PATCH", f"/dbx-agents/api/agents/{agent}", {"approvals": APPROVALS.get(agent)})
     lab.open()  # once more, so that it knows
     lab.use_theme(LIGHT if theme == DARK else DARK)
     with lab.page.expect_response("**/dbx-agents/api/theme?*"):
@@ -129,14 +139,30 @@ def test_an_agents_screen_can_be_read_at_rest_at_work_and_after_a_change_of_them
     lab.until_screen(READY[agent], 120)
     until_readable(lab, f"{agent} at rest in {theme}")
     assert "rgb:" not in lab.screen()["text"]
-    lab.type("hello there")
-    lab.page.wait_for_timeout(500)
-    lab.page.keyboard.press("Enter")
+    say(lab, "hello there")
     lab.until_screen("echo: hello there", 60)
     until_readable(lab, f"{agent} after an answer in {theme}")
-    if agent in ASKS:
-        lab.type("run: touch asked")
+    if IS_LONG:
+        say(lab, SLOW)
+        eventually(lambda: "working" in states(app), 60, f"{agent} works")
+        until_readable(lab, f"{agent} at work in {theme}")
+        assert "working" in states(app)
+        lab.until_screen(r"end\s*of\s*stream", 60)
+        say(lab, DANGEROUS)
+        eventually(lambda: "permission" in states(app), 60, f"{agent} asks")
         lab.until_screen(ASKS[agent], 60)
         until_readable(lab, f"{agent} asking in {theme}")
     lab.use_theme(LIGHT if theme == DARK else DARK)
     until_readable(lab, f"{agent} after a change from {theme}")
+
+
+def states(app: RunningApp) -> list[str]:
+    """What the agents are doing."""
+    return [one["state"] for one in app.status()["attention"]]
+
+
+def say(lab: LabPage, text: str) -> None:
+    """Type a text, and Enter when that is not taken for a part of a paste."""
+    lab.page.keyboard.insert_text(text)
+    lab.page.wait_for_timeout(500)
+    lab.page.keyboard.press("Enter")

@@ -37,6 +37,15 @@ def test_a_quoted_directive_is_not_a_directive(prompt):
     assert _reply(Turn("user", prompt)).tool_call is None
 
 
+@pytest.mark.parametrize(
+    ("name", "called"), [("write", "write"), ("execute-sql", "mcp__dbx__execute_sql")]
+)
+def test_a_tool_is_called_by_its_name_or_else_by_the_end_of_it(name: str, called: str):
+    tools = tuple(Tool(each, {}) for each in ("todowrite", "write", "mcp__dbx__execute_sql"))
+    reply = _reply(Turn("user", f'tool: {name} {{"a": 1}}'), tools=tools)
+    assert (reply.tool_call.name, reply.tool_call.arguments) == (called, {"a": 1})
+
+
 def test_without_tools_a_directive_is_echoed():
     reply = _reply(Turn("user", "run: ls"), tools=())
     assert (reply.text, reply.tool_call) == ("echo: run: ls", None)

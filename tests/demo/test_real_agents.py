@@ -124,7 +124,7 @@ def put(terminal: TerminalClient, question: str, has_arrived: Callable[[], bool]
     for _attempt in range(5):
         terminal.type(question)
         try:
-            terminal.expect(question.replace(" ", r"\s*"), 10)
+            terminal.expect(r"\s*".join(map(re.escape, question.split())), 10)
             break
         except AssertionError:
             terminal.type("\x15")  # a screen that was not ready took a part; Ctrl-U clears it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -78,8 +79,8 @@ def test_a_terminal_has_the_title_that_its_owner_gives_it(owner: Browser):
                 assert set(answer.json()) == {"message", "hint"}
                 continue
             models = owner.json("GET", "/dbx-agents/api/status")["terminals"]
-            assert answer.json()["terminals"] == models
-            assert [m["title"] for m in models if m["name"] == terminal.name] == [kept]
+            for listed in (models, answer.json()["terminals"]):
+                assert [m["title"] for m in listed if m["name"] == terminal.name] == [kept]
     answer = owner.http.patch("/dbx-agents/api/terminals/nowhere", json={"title": "x"})
     assert (answer.status_code, answer.json()["hint"]) == (404, "It has ended.")
 
@@ -176,6 +177,67 @@ def test_a_hook_reports_in_the_terminal_it_runs_in_costs_little_and_never_fails(
         assert (ended.returncode, ended.stderr) == (0, b"")
     fastest = min(timed_hook() for _ in range(10))
     assert fastest < 0.06, f"a hook takes {fastest:.3f} s"
+
+
+# Reports by its hooks, and rings, as each line of its input says.
+RINGING_AGENT = f"""
+import subprocess, sys
+while line := sys.stdin.readline():
+    state, _, given = line.strip().partition(" ")
+    option = ["--of", "extra.child"] if "child" in given else ["--by-turn"]
+    if state != "bell":
+        subprocess.run([*{REPORTER!r}, "hermes", state, *option], input=given.encode())
+    print("\\a" * (state == "bell") + "did " + state, flush=True)
+"""
+
+
+@pytest.fixture
+def ringing(owner: Browser, tmp_path: Path) -> Iterator[TerminalClient]:
+    """A terminal with an agent that has hooks and rings at the end of each turn, as Hermes does."""
+    agent = tmp_path / "hermes"
+    agent.write_text(RINGING_AGENT)
+    with owner.terminal(shell_command=["bash", "--norc"]) as terminal:
+        terminal.type(f"{sys.executable} {agent}\n")
+        yield terminal
+
+
+def after(owner: Browser, terminal: TerminalClient, *does: str) -> str:
+    """What is known of an agent after it has done something more."""
+    for each in does:
+        terminal.type(f"{each}\n")
+        terminal.expect(f"did {each.split()[0]}")
+    return str(session(owner, terminal)["state"])
+
+
+def test_the_bell_of_a_turn_that_is_over_does_not_end_the_next_one(
+    owner: Browser, ringing: TerminalClient
+):
+    for end, next_state in (("done", "working"), ("idle", "permission"), ("failed", "working")):
+        assert after(owner, ringing, "working", end, next_state, "bell") == next_state
+        # No hook reports the end of a turn that its model has refused for good.
+        assert after(owner, ringing, "bell") == "done"
+    assert after(owner, ringing, "working", "done", "bell", "working", "bell") == "done"
+
+
+def turn(name: str, platform: str) -> str:
+    return json.dumps({"extra": {"turn_id": f"{name}:1f", "platform": platform}})
+
+
+OWN, REVIEW = turn("s1:s1", "cli"), turn("s1:6b0e", "cli")
+FIRST, SECOND = turn("s2:sa-0", "subagent"), turn("s3:sa-1", "subagent")
+STOPPED, OF_NOBODY = '{"extra": {"child": "s3"}}', '{"extra": {"child": null}}'
+
+
+def test_an_agent_works_while_a_sub_agent_does_and_not_while_it_reviews_in_the_background(
+    owner: Browser, ringing: TerminalClient
+):
+    does = [f"working {OWN}", f"working {FIRST}", f"working {SECOND}", f"done {OWN}", "bell"]
+    assert after(owner, ringing, *does, f"idle {FIRST}") == "working"
+    assert after(owner, ringing, f"idle {OF_NOBODY}") == "working"
+    assert after(owner, ringing, f"idle {STOPPED}") == "done"
+    assert after(owner, ringing, f"working {REVIEW}") == "done"
+    does = [f"working {OWN}", *(f"{state} {REVIEW}" for state in ("failed", "idle", "done"))]
+    assert after(owner, ringing, *does) == "working"
 
 
 def until_state_soon(owner: Browser, terminal: TerminalClient, state: str) -> dict[str, Any]:

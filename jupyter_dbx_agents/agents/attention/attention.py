@@ -12,7 +12,7 @@ from traitlets.config import LoggingConfigurable
 from ...background import Listeners
 from ...errors import RequestError
 from .processes import AgentProcess, ProcessEnds, Processes, group_of
-from .states import LIVE, NEEDS, NEWS, Records, Report, State, one_line, printable
+from .states import LIVE, MOST_RECORDS, NEEDS, NEWS, Records, Report, State, one_line, printable
 from .status_protocol import notification_text, status_report
 
 # Coalesces the changes of a program that reports all the time; nobody reads faster.
@@ -27,6 +27,9 @@ MOST_BACKGROUND = 50
 # Two hooks that run at the same time may overtake each other, by less than this; what is older was
 # reported after the clock had been set back.
 OVERTAKING_SECONDS = 5.0
+# An agent that rings after each turn does so up to a second after its hook has reported the end of
+# the turn, on a busy machine later: the next turn may have begun.
+RINGING_SECONDS = 10.0
 CRASHED = "It ended while it was working."
 STOPPED = "It is stopped. Type fg to continue it."
 
@@ -92,7 +95,10 @@ class Session:
     is_stopped: bool = False
     # Reports of its own are better than a bell.
     reports: bool = False
-    last_at: float = 0.0
+    # When it and each of its sub-agents last reported, by the clock of the hooks.
+    last_at: dict[str, float] = field(default_factory=dict)
+    # Until when, by the monotonic clock, the next bell is that of a turn whose end is known.
+    rings_until: float = 0.0
     mark: str = ""
     records: Records = field(default_factory=Records)
     unwatch: Callable[[], None] = lambda: None
@@ -178,15 +184,19 @@ class Attention(LoggingConfigurable):
         Some agents ring when a turn is over, however it ends.
         """
         known = self._sessions.get(place.id)
-        if (
-            known is not None
-            and known.process
-            and BELL in self._titles.get(known.process.agent, {})
-        ):
-            if known.state in LIVE:
-                self._take(known, Report(self._titles[known.process.agent][BELL]))
+        agent = known.process.agent if known and known.process else ""
+        state = self._titles.get(agent, {}).get(BELL)
+        if known is not None and state is not None:
+            self._rang_at_end(known, state)
         elif not is_reply:
             self._noticed(place, "")
+
+    def _rang_at_end(self, session: Session, state: State) -> None:
+        """Take the bell at the end of a turn: of the last one, if a hook has not reported that."""
+        is_of_known_end = time.monotonic() < session.rings_until
+        session.rings_until = 0.0
+        if session.state in LIVE and not is_of_known_end:
+            self._take(session, Report(state))
 
     def _noticed(self, place: Place, text: str) -> None:
         session = self._session_in(place)
@@ -294,9 +304,12 @@ class Attention(LoggingConfigurable):
         else:
             session = self.background(process)
         moment = at if isinstance(at, int | float) else 0.0  # a whole second is an int in JSON
-        if session is not None and not 0 < session.last_at - moment < OVERTAKING_SECONDS:
-            session.last_at, session.reports = moment, True
+        if session is not None and not _is_overtaken(session, report.id, moment):
+            session.reports = True
+            was_live = session.state in LIVE
             self._take(session, report)
+            if was_live and session.state not in LIVE:
+                session.rings_until = time.monotonic() + RINGING_SECONDS
 
     def background(self, process: AgentProcess) -> Session | None:
         """Return the session of an agent without a terminal; None for one too many."""
@@ -490,6 +503,19 @@ def _report(given: Mapping[str, Any]) -> Report:
             f"There is no state “{given.get('state')}”.", f"Send one of {states}."
         ) from None
     return Report(state, one_line(str(given.get("text", ""))), one_line(str(given.get("id", ""))))
+
+
+def _is_overtaken(session: Session, id: str, at: float) -> bool:
+    """Whether a later report of the same sub-agent was there first; else it is noted as the last.
+
+    One of another sub-agent says nothing about this one.
+    """
+    last = session.last_at.pop(id, 0.0)
+    is_overtaken = 0 < last - at < OVERTAKING_SECONDS
+    session.last_at[id] = last if is_overtaken else at
+    if len(session.last_at) > MOST_RECORDS:
+        del session.last_at[next(iter(session.last_at))]
+    return is_overtaken
 
 
 def _background_id(process: AgentProcess) -> str:

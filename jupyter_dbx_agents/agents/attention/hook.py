@@ -3,8 +3,10 @@
 A program of its own, ``python -I -S hook.py AGENT STATE``, which imports nothing of ours and next
 to nothing of the standard library: an agent waits for it.  Whatever goes wrong, it prints nothing
 but what the agent expects, and exits with 0.  STATE may be followed by ``--if TEXT STATE``: another
-state if the hook's input has that text; and by ``--says KEY``: the report's line of text is that
-value of the input, a path such as ``details.title``.
+state if the hook's input has that text; by ``--says KEY``: the report's line of text is that value
+of the input, a path such as ``details.title``; by ``--of KEY``: it is a report of the sub-agent of
+that name; and by ``--by-turn``: it is one of the sub-agent whose turn it is, if it is not the
+user's, and nothing is reported of a turn that is neither.
 """
 
 import _socket
@@ -26,19 +28,31 @@ def main(arguments: list[str]) -> None:
     at = time.time()
     agent, state, *options = arguments
     if not options:
-        _send(agent, state, "", at)
+        _send(at, agent=agent, state=state)
         _input()  # or the agent may wait for it to be read
-    else:
-        given, says = _input(), ""
-        while options:
-            if options[0] == "--if":
-                text, other = options[1:3]
-                state = other if text.encode() in given else state
-                del options[:3]
-            else:
-                says = _value(given, options[1])
-                del options[:2]
-        _send(agent, state, says, at)
+    elif (report := _report(state, options, _input())) is not None:
+        _send(at, agent=agent, **report)
+
+
+def _report(state: str, options: list[str], given: bytes) -> dict[str, str] | None:
+    """Return what the options make of a hook's input; None if there is nothing to report."""
+    report = {"state": state}
+    while options:
+        option = options.pop(0)
+        if option == "--if":
+            text, other = options.pop(0), options.pop(0)
+            report["state"] = other if text.encode() in given else report["state"]
+        elif option == "--says":
+            report["text"] = _value(given, options.pop(0))
+        elif option == "--of":
+            report["id"] = _value(given, options.pop(0))
+            if not report["id"]:
+                return None
+        elif _is_neither(given):
+            return None
+        else:
+            report["id"] = _sub_agent(given)
+    return report
 
 
 def _input() -> bytes:
@@ -49,6 +63,27 @@ def _input() -> bytes:
         chunks.append(chunk)
         size += len(chunk)
     return b"".join(chunks)
+
+
+def _sub_agent(given: bytes) -> str:
+    """Return whose turn it is by the name that Hermes gives to it; '' for the user's own.
+
+    That is SESSION:TASK:NUMBER, and only in the user's own is the task the session.
+    """
+    name = given.partition(b'"turn_id": "')[2].partition(b'"')[0]
+    session, _, rest = name.partition(b":")
+    return "" if session == rest.partition(b":")[0] else session.decode(errors="replace")
+
+
+def _is_neither(given: bytes) -> bool:
+    """Whether a turn is neither the user's nor a sub-agent's: Hermes reviews what was said.
+
+    The platform comes after the conversation, which is a short one at a sub-agent's start.
+    """
+    platform = b'"platform": "'
+    is_silent = platform not in given and len(given) < MOST_INPUT_BYTES
+    is_sub_agent = is_silent or platform + b'subagent"' in given
+    return bool(_sub_agent(given)) and not is_sub_agent
 
 
 def _value(given: bytes, path: str) -> str:
@@ -64,14 +99,12 @@ def _value(given: bytes, path: str) -> str:
     return value[:MOST_TEXT_CHARACTERS] if isinstance(value, str) else ""
 
 
-def _send(agent: str, state: str, says: str, at: float) -> None:
+def _send(at: float, **report: str) -> None:
     path = os.environ.get(SOCKET_VARIABLE, "")
     if not path:
         return
-    fields = {"agent": agent, "state": state, "terminal": os.environ.get(TERMINAL_VARIABLE, "")}
-    if says:
-        fields["text"] = says
-    texts = ", ".join(f'"{name}": "{_escaped(value)}"' for name, value in fields.items())
+    report["terminal"] = os.environ.get(TERMINAL_VARIABLE, "")
+    texts = ", ".join(f'"{name}": "{_escaped(value)}"' for name, value in report.items())
     body = f'{{{texts}, "pid": {os.getppid()}, "at": {at!r}}}'.encode()
     head = f"POST {PATH} HTTP/1.0\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)

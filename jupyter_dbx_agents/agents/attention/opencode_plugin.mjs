@@ -50,6 +50,11 @@ function end(session) {
   report(session, parents.get(session) ? 'idle' : (endings.get(session) ?? 'done'));
 }
 
+// A turn that the owner's Esc ends before its model was called has no other error.
+function note({ sessionID, info }) {
+  if (info?.error?.name === ABORTED) endings.set(sessionID ?? info.sessionID, 'idle');
+}
+
 function goOn(session) {
   report(session, 'working');
 }
@@ -57,6 +62,7 @@ function goOn(session) {
 const HANDLERS = {
   'session.created': remember,
   'session.updated': remember,
+  'message.updated': note,
   'session.status': ({ sessionID, status }) => {
     if (status?.type !== 'idle') {
       endings.delete(sessionID);
