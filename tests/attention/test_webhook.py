@@ -10,6 +10,7 @@ import ssl
 import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -156,7 +157,9 @@ async def test_needs_of_one_moment_wait_together_and_behind_no_slow_answer():
         await until(10, service)
 
 
-async def test_the_certificates_are_read_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch):
+async def test_the_certificates_are_read_beside_the_event_loop(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
     threads: list[threading.Thread] = []
     create = ssl.create_default_context
 
@@ -165,6 +168,7 @@ async def test_the_certificates_are_read_beside_the_event_loop(monkeypatch: pyte
         return create(*arguments, **options)
 
     monkeypatch.setattr(ssl, "create_default_context", noting)
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))  # other ones than the tests before
     async with serving() as (service, url), running(url) as hook:
         for _ in range(3):
             hook.tell(NEED)
