@@ -48,8 +48,12 @@ class Platform:
         self.start()
 
     def start(self) -> None:
-        """Start a server behind the door, in the workspace of the running app."""
+        """Start a server behind the door, in the workspace of the running app.
+
+        It is another app: what tests before have left of theirs is not offered to it.
+        """
         variables = app_variables(self._app.lines["workspace"], self._app.control)
+        variables |= {"DATABRICKS_APP_NAME": "restarted", "APP_OWNER_EMAIL": self._owner}
         self.server = Server(self.home, variables, NO_AGENTS, EXPOSED)
         self.door.app_port = self.server.port
         self.browser = self.server.until_open(self._owner)

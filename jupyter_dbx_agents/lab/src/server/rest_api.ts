@@ -1765,6 +1765,8 @@ export interface components {
             note: string;
             /** @description When its files were last complete there, '' if not known */
             at: string;
+            /** @description The app that syncs it, '' if that is not known */
+            origin: string;
         };
         Restored: {
             name: string;

@@ -264,10 +264,11 @@
   color: var(--jp-ui-font-color1);
   font: inherit;
   font-size: var(--jp-ui-font-size0);
+  text-overflow: ellipsis;
 }
 
 .jp-DbxAgents-agent {
-  flex: 1 0 auto;
+  flex: 0 0 auto;
 }
 
 .jp-DbxAgents-line > select.jp-mod-styled {
