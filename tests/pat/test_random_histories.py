@@ -27,6 +27,10 @@ STEPS = 20
 PARTS = 10  # of the histories, so that workers share them
 SHORTEST_PAUSE_SECONDS = 0.5
 
+# One of its own: the one that they would have is that of all tests.
+SILENT = logging.getLogger("random histories")
+SILENT.setLevel(logging.CRITICAL + 1)
+
 
 class History:
     """One credential's life; each step is drawn by chance."""
@@ -58,10 +62,10 @@ class History:
             expected_user=lambda: OWNER,
             in_use=lambda: self.in_use,
             clock=self.clock,
+            log=SILENT,
         )
         self.sign_ins = SignIn(self.pats, self.clock, expected_user=lambda: OWNER)
         self.watch_attempts()
-        self.pats.log.setLevel(logging.CRITICAL + 1)
         life = asyncio.ensure_future(self.pats.run())
         for _ in range(self.chance.randrange(4)):
             self.sample()
