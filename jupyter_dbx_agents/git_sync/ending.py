@@ -105,7 +105,7 @@ class Endings:
         has_work = await WorkStore(destination).newest() is not None
         if has_work and not self._is_work_kept(sync.destination.project):
             raise GitSyncError("It has the only copy of the work in progress.", "Sync retries.")
-        await _remove_former(destination, sync)
+        await _remove_copy(destination, sync)
 
     async def finish(self) -> None:
         """Wait for what remains to be done."""
@@ -133,7 +133,7 @@ async def _end(sync: ProjectSync) -> None:
         await asyncio.to_thread(shutil.rmtree, sync.ownership.mirror.folder, True)
 
 
-async def _remove_former(destination: Destination, sync: ProjectSync) -> None:
+async def _remove_copy(destination: Destination, sync: ProjectSync) -> None:
     folder, _, name = destination.records.rpartition("/")
     listed = {each.name for each in await destination.files.children(folder) or []}
     if not {name, sync.destination.records.rpartition("/")[2]} <= listed:
