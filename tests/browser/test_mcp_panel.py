@@ -11,7 +11,7 @@ from tests.support.agent_store import AgentStore
 from tests.support.lab_page import LabPage
 from tests.support.running_app import RunningApp, eventually
 
-from .test_looks import as_if_installed, shoot
+from .test_looks import as_if_installed, read_status_again, shoot
 
 MCP = "/dbx-agents/api/mcp"
 FUNCTIONS = "/api/2.0/mcp/functions/samples/tools"
@@ -99,7 +99,7 @@ def test_an_agent_answers_with_rows_of_the_sample_table_once_its_owner_allows_th
     lab.show_panel()
     # The picture is of a day on which all agents are installed.
     lab.page.route("**/dbx-agents/api/status?*", as_if_installed)
-    lab.page.evaluate("() => { window.dispatchEvent(new Event('offline')); }")
+    read_status_again(lab)
     installs = lab.section("Agents").get_by_role("button", name=re.compile("^Install"))
     expect(installs).to_have_count(0)
     section = lab.section("Tools of the workspace (MCP)")

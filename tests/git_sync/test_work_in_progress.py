@@ -222,10 +222,16 @@ CASES: list[Callable[[Site, Path], None]] = [
 async def test_a_restore_brings_the_same_status(
     site: Site, change: Callable[[Site, Path], None]
 ) -> None:
+    await change_comes_back(site, change)
+
+
+async def change_comes_back(site: Site, change: Callable[[Site, Path], None]) -> Path:
+    """Change a project, lose the machine and restore; return the folder with the same status."""
     folder = site.make("p")
     site.commit("p", {"a": "1", "d/b": "2", "c": "3"})
     change(site, folder)
     await comes_back(site)
+    return folder
 
 
 async def test_work_before_the_first_commit_comes_back_and_goes_on(site: Site) -> None:

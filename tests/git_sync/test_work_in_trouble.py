@@ -16,7 +16,15 @@ from jupyter_dbx_agents.git_sync.work import never, taking
 from jupyter_dbx_agents.git_sync.work.store import WorkStore
 
 from .conftest import Site, until
-from .test_work_in_progress import STATUS, comes_back, conflict, keep, keeper_of, write
+from .test_work_in_progress import (
+    STATUS,
+    change_comes_back,
+    comes_back,
+    conflict,
+    keep,
+    keeper_of,
+    write,
+)
 
 
 def works(site: Site) -> list[Any]:
@@ -146,10 +154,7 @@ CASES: list[Callable[[Site, Path], None]] = [
 async def test_a_restore_brings_the_same_status_in_odd_cases(
     site: Site, change: Callable[[Site, Path], None]
 ) -> None:
-    folder = site.make("p")
-    site.commit("p", {"a": "1", "d/b": "2", "c": "3"})
-    change(site, folder)
-    await comes_back(site)
+    folder = await change_comes_back(site, change)
     if change is a_merge_with_autostash:
         site.git("p", "merge", "--abort")
         assert (folder / "c").read_text() == "stashed by the merge"
