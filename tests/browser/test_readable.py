@@ -22,8 +22,8 @@ LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
 # Half of a round trip of 200 ms.
 FAR_SECONDS = 0.1
 LEAST = 4.5
-# What rounding and blurred strokes take off; of few letters no stroke may cover a whole pixel.
-TOLERANCE, TOLERANCE_OF_FEW, FEW_LETTERS = 0.15, 0.5, 3
+# What rounding and blurred strokes take off.
+TOLERANCE = 0.15
 # Each line in a colour that is too weak on white, on black, or on both; dim, bold and inverse, too.
 TABLE = r"""
 for i in 3{0..7} 9{0..7}; do printf '\e[%sm text %s \e[2m dim \e[1m both \e[0m' $i $i; done; echo
@@ -63,11 +63,7 @@ def far(tabs: Tabs, app: RunningApp, relay: Relay) -> Iterator[LabPage]:
 
 def weak(lab: LabPage) -> list[Run]:
     """What is hard to read in the terminal in front."""
-    return [run for run in runs(lab) if run.contrast < LEAST - tolerance(run.text)]
-
-
-def tolerance(text: str) -> float:
-    return TOLERANCE_OF_FEW if len(text.strip()) <= FEW_LETTERS else TOLERANCE
+    return [run for run in runs(lab) if run.contrast < LEAST - TOLERANCE]
 
 
 def until_readable(lab: LabPage, what: str) -> None:
