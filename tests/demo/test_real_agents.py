@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from jupyter_dbx_agents.agents import AGENTS, AgentInstaller
-from tests.support.effort import IS_LONG, ROTATIONS
+from tests.support.effort import ROTATIONS
 from tests.support.golden import FILES
 from tests.support.running_app import RunningApp, eventually
 from tests.support.terminal_client import TerminalClient
@@ -36,7 +36,7 @@ READY = {
 }
 # Screens send what differs from before, so that a word may come in parts; this one's first, too.
 DRAWS_CHANGES_ONLY = {"opencode"}
-LEAST_QUESTIONS = 8 if IS_LONG else 4
+LEAST_QUESTIONS = 8
 # Two at a time: OpenCode alone takes 800 MB.
 PAIRS = (("claude-code", "codex"), ("gemini-cli", "hermes"), ("opencode",))
 

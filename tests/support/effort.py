@@ -10,7 +10,7 @@ T = TypeVar("T")
 IS_LONG = bool(os.environ.get("TEST_LONG"))
 # One test goes through all of them at each push; with the others it is the agents that differ.
 ALL_ROTATIONS = 20
-ROTATIONS = ALL_ROTATIONS if IS_LONG else 4
+ROTATIONS = ALL_ROTATIONS if IS_LONG else 8
 
 
 def some(count: int, values: Iterable[T]) -> list[T]:
