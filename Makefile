@@ -17,6 +17,10 @@ PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS)
 LAB := jupyter_dbx_agents/lab
 SOURCES := jupyter_dbx_agents dbx_workspace tests benchmarks docs
 
+# Images of containers often set it; each of the servers and commands that tests start would
+# compile all of our modules again, and each worker all tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo check check-python check-lab test-fast test test-long coverage test-versions \
 	bench docs screenshots lock agents-update matrix lab clean
 
