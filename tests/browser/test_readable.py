@@ -22,8 +22,8 @@ LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
 # Half of a round trip of 200 ms.
 FAR_SECONDS = 0.1
 LEAST = 4.5
-# What rounding and blurred strokes take off.
-TOLERANCE = 0.15
+# What rounding takes off.
+TOLERANCE = 0.05
 # Each line in a colour that is too weak on white, on black, or on both; dim, bold and inverse, too.
 TABLE = r"""
 for i in 3{0..7} 9{0..7}; do printf '\e[%sm text %s \e[2m dim \e[1m both \e[0m' $i $i; done; echo
