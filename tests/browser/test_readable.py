@@ -156,7 +156,7 @@ def states(app: RunningApp) -> list[str]:
 
 
 def say(lab: LabPage, text: str, is_taken: Callable[[], bool]) -> None:
-    """Type a text, and Enter until it is taken: Gemini CLI takes one that comes too soon as text."""
+    """Type a text, and Enter until it is taken: one that comes too soon is text to Gemini CLI."""
     lab.page.keyboard.insert_text(text)
     for _attempt in range(4):
         lab.page.wait_for_timeout(500)
