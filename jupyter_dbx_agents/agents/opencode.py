@@ -20,6 +20,9 @@ Decided
   for whose package it does not wait for npm at its start, for minutes where there is no npm.
 - What it asks before is in that folder, too: a project must not be able to allow itself what its
   user wants to be asked for.
+- Its built-in list of all vendors' models, none of which it may use, is replaced by one that is
+  nearly empty: to read it was a third of what a start costs (5.7 s of a processor, 3.8 s without).
+  Whose projects may name other vendors keeps it: the built-in one counts where there is no file.
 - Our instructions are a file of their own, named in ``instructions``: an ``AGENTS.md`` of ours in
   its folder would keep it from reading the user's ``~/.claude/CLAUDE.md``.
 """
@@ -41,6 +44,9 @@ _FOLDER = (".config", "opencode")
 _OVERRIDES = (*STATE_FOLDER.parts, "opencode")
 _HEADERS = {"x-databricks-use-coding-agent-mode": "true"}
 _PLUGIN_PACKAGE = "@opencode-ai/plugin"
+# In place of all vendors: one that is not enabled.  What is empty would not be written.
+_MODEL = {"id": "none", "name": "none", "limit": {"context": 1, "output": 1}}
+_NO_VENDORS = {"none": {"id": "none", "name": "none", "env": ["NONE"], "models": {"none": _MODEL}}}
 # By which it reports what it is doing.
 PLUGIN = Path(__file__).with_name("attention") / "opencode_plugin.mjs"
 # More at once than any answer of an agent has; what is asked for may be reserved beforehand.
@@ -142,6 +148,11 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
             home.joinpath(*_OVERRIDES, "tui.json"),
             Format.JSON,
             {"plugin": [PLUGIN.as_uri()]} if context.reporter else {},
+        ),
+        ConfigFile(
+            home.joinpath(*_OVERRIDES, "models.json"),
+            Format.JSON,
+            {} if context.trusts_project_settings else _NO_VENDORS,
         ),
         *(ConfigFile(path, Format.JSON, keys) for path, keys in _no_packages(home).items()),
     )
@@ -330,6 +341,7 @@ OPENCODE = Agent(
     # Its list of all vendors' models, from the vendor; ours are in the file.
     environment={
         "OPENCODE_DISABLE_MODELS_FETCH": "1",
+        "OPENCODE_MODELS_PATH": f"{{home}}/{'/'.join(_OVERRIDES)}/models.json",
         "OPENCODE_CONFIG_DIR": f"{{home}}/{'/'.join(_OVERRIDES)}",
     },
     project_settings=dict.fromkeys(

@@ -367,6 +367,17 @@ def test_opencode_lets_a_project_choose_providers_only_if_the_owner_says_so(home
 
 
 @pytest.mark.parametrize("trusts", [False, True])
+def test_opencode_reads_no_list_of_vendors_that_it_may_not_use(home, trusts):
+    configure(home, trusts_project_settings=trusts)
+    path = Path(OPENCODE.environment["OPENCODE_MODELS_PATH"].format(home=home))
+    assert path.exists() == (not trusts)
+    if not trusts:  # without one it would read its own
+        (vendor,) = json.loads(path.read_text()).values()
+        overrides = json.loads(path.with_name("opencode.json").read_text())
+        assert vendor["id"] not in overrides["enabled_providers"]
+
+
+@pytest.mark.parametrize("trusts", [False, True])
 def test_gemini_cli_reads_no_projects_variables_unless_the_owner_says_so(home, trusts):
     configure(home, trusts_project_settings=trusts)
     settings = json.loads((home / ".gemini/settings.json").read_text())
