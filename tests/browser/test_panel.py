@@ -62,8 +62,14 @@ def show_changed(lab: LabPage, change: Change) -> None:
         route.fulfill(json=status)
 
     lab.page.route("**/dbx-agents/api/status?*", answer)
-    lab.show_panel()
+    show_anew(lab)
     expect(lab.panel).to_contain_text(mark)
+
+
+def show_anew(lab: LabPage) -> None:
+    """Show the panel, also if it is in front, so that the page asks for the status now."""
+    lab.command("filebrowser:activate")
+    lab.show_panel()
 
 
 def uninstall(status: dict[str, Any]) -> None:
@@ -347,10 +353,9 @@ def test_where_model_calls_go_is_told_with_its_reason_and_their_latency_drawn(
     expect(row).to_contain_text("unknown model")
     chart = row.get_by_role("img", name="Latency of the last calls")
     expect(chart).to_have_count(0)  # of fewer than five points
-    for _ in range(3):
+    for _ in range(4):
         with lab.page.expect_response("**/dbx-agents/api/status?*"):
-            lab.command("filebrowser:activate")
-            lab.show_panel()
+            show_anew(lab)
     expect(row).to_contain_text("1 failed")
     expect(row).to_contain_text("1.2k / 5")
     expect(row).to_contain_text("1.8 s")
@@ -366,6 +371,7 @@ def test_a_part_that_cannot_be_drawn_says_so_beside_the_others_until_it_can(lab:
     expect(lab.section("Token")).to_be_visible()
     expect(lab.section("Projects")).to_be_visible()
     lab.page.unroute_all()
+    show_anew(lab)
     expect(trouble).to_have_count(0)  # with the next status
     expect(lab.section("Agents")).to_be_visible()
 

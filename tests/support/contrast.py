@@ -20,7 +20,8 @@ MEASURE = """async png => {
   const widget = window.jupyterapp.shell.currentWidget;
   const {_term: terminal, node} = widget.content;
   const image = await createImageBitmap(await (await fetch(`data:image/png;base64,${png}`)).blob());
-  const context = new OffscreenCanvas(image.width, image.height).getContext('2d');
+  const canvas = new OffscreenCanvas(image.width, image.height);
+  const context = canvas.getContext('2d', {willReadFrequently: true});
   context.drawImage(image, 0, 0);
   const scale = image.width / window.innerWidth;
   const box = node.querySelector('.xterm-screen').getBoundingClientRect();
