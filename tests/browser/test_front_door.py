@@ -33,7 +33,4 @@ def test_a_long_stream_is_whole_and_the_status_follows_through_many_cuts(
     assert ticks == list(range(1, TICKS + 1))
     app.control.limit_front_door(websocket_seconds=0)
     expect(lab.notice).to_have_count(0)
-    rotations = app.pat()["rotations"]
-    app.owner.json("POST", "/dbx-agents/api/pat/rotate")
-    assert app.pat()["rotations"] > rotations
-    lab.until_rotated()
+    lab.until_rotated(app.rotate)

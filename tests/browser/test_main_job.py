@@ -82,7 +82,7 @@ def test_open_paste_launch_commit_rotate_and_log_out(
     expect(count).not_to_have_text(before)
     lab.command("filebrowser:activate")
     expect(lab.panel).to_be_hidden()
-    lab.until_rotated()
+    lab.until_rotated(app.rotate)
     lab.show_panel()
 
     # Log out: needed again, everywhere, without a dialog in the face.

@@ -150,12 +150,14 @@ def test_a_terminal_that_is_refused_at_first_says_so_and_comes(lab: LabPage, rel
     expect(lab.notice).to_have_count(0)
 
 
-def test_a_page_that_wakes_up_finds_out_which_connections_are_dead(lab: LabPage, relay: Relay):
+def test_a_page_that_wakes_up_finds_out_which_connections_are_dead(
+    lab: LabPage, app: RunningApp, relay: Relay
+):
     lab.open_terminal()
     relay.lose_websockets()
     with another_connection(lab):
         lab.page.evaluate("window.dispatchEvent(new Event('online'))")
-    lab.until_rotated()
+    lab.until_rotated(app.rotate)
     lab.type("echo typed af''ter")
     lab.until_screen("(?m)^typed after$")
 

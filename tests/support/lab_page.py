@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -130,9 +131,10 @@ class LabPage:
         connected = re.compile(f"^Connected as {re.escape(user)}")
         expect(self.status).to_have_attribute("title", connected)
 
-    def until_rotated(self) -> None:
-        """Wait for another rotation of the token to reach the page."""
+    def until_rotated(self, rotate: Callable[[], object] = lambda: None) -> None:
+        """Wait for another rotation of the token, such as one asked for, to reach the page."""
         before: int = self.page.evaluate(ROTATIONS)
+        rotate()
         eventually(
             lambda: self.page.evaluate(ROTATIONS) > before, what="another rotation in the page"
         )

@@ -296,6 +296,12 @@ class RunningApp:
             token = self.control.mint(self.lines["owner"]).token_value
             self.owner.json("POST", PAT, {"token": token})
 
+    def rotate(self) -> None:
+        """Ask for a rotation of the token, and wait for its end."""
+        rotations = self.pat()["rotations"]
+        self.owner.json("POST", f"{PAT}/rotate")
+        assert self.pat()["rotations"] > rotations
+
     def sign_in(self) -> str:
         """Sign in as the owner, instead of what there is; return the answer's address."""
         self.owner.json("DELETE", PAT)
