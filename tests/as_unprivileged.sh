@@ -30,18 +30,23 @@ python=$(find_python)
 # The home lies beside the copy: what is cached there is not part of what is tested.
 folder=$(mktemp -d /var/tmp/dbx-agents-test.XXXXXX)
 copy=$folder/source home=$folder/home checkout=$PWD
+# What tests leave goes with it, unless TMPDIR says where that is to stay.  pytest would keep three
+# runs, 4 GB each, and at the end of each remove the oldest, of which nothing is cached any more.
+# Not below the folder: the names of sockets must be short.
+temporary=""
+[ -n "${TMPDIR:-}" ] || temporary=$(mktemp -d /tmp/dbx.XXXXXX)
 # What tests have drawn for people to look at stays where people look.
 finish() {
     if [ -d "$copy/build/screenshots" ]; then
         mkdir -p "$checkout/build" && cp -RP "$copy/build/screenshots" "$checkout/build/" || true
     fi
-    rm -rf "$folder"
+    rm -rf "$folder" ${temporary:+"$temporary"}
 }
 trap finish EXIT
 mkdir "$copy" "$home"
 git ls-files -z | tar --null --files-from=- --create --ignore-failed-read | tar --extract --directory="$copy"
-chown -R $unprivileged_id:$unprivileged_id "$folder"
+chown -R $unprivileged_id:$unprivileged_id "$folder" ${temporary:+"$temporary"}
 chmod 755 "$folder" "$copy"
 cd "$copy"
 as_nobody env HOME="$home" USER=nobody LOGNAME=nobody SHELL=/bin/bash PYTHON="$python" \
-    XDG_CACHE_HOME="$home/.cache" "$@"
+    XDG_CACHE_HOME="$home/.cache" TMPDIR="${TMPDIR:-$temporary}" "$@"

@@ -27,6 +27,8 @@ TOGETHER = {
         "tests/browser/test_terminals.py",
         "tests/browser/test_way_back.py",
     ),
+    # Needs no browser.
+    "browser: assets": ("tests/browser/test_assets.py",),
     "browser: all else": ("tests/browser/",),
     "demo": (
         "tests/demo/test_documented_commands.py",
@@ -44,6 +46,7 @@ LONGEST = (
     "browser: terminals",
     "tests/demo/test_agent_matrix.py",
     "browser: panel",
+    "browser: assets",
     "tests/system/test_stopping.py",
     "tests/system/test_lifecycle.py",
     "demo",
