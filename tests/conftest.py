@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from jupyter_dbx_agents.lifecycle.process import skip_iri_grammar
 from jupyter_dbx_agents.terminals.screen.renderer import ScreenRenderer
 from tests.support import schedule
 from tests.support.agent_store import AgentStore
@@ -34,6 +35,9 @@ def context(verify: Any = True, cert: Any = None, trust_env: bool = True) -> ssl
     """Return a client's context, as httpx does it."""
     return shared_context(verify, cert, trust_env, *map(os.environ.get, CERTIFICATES))
 
+
+# As each server does: a second of a processor for each worker.
+skip_iri_grammar()
 
 # To read the certificates takes 25 ms of a processor, and a run makes thousands of clients.
 httpx.create_ssl_context = context
