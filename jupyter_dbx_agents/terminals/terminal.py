@@ -29,7 +29,7 @@ from terminado.management import PtyWithClients
 from tornado.ioloop import IOLoop
 
 from .answers.colours import ColourQueries, without_reports
-from .answers.late import LateAnswers
+from .answers.late import LateAnswers, is_typed
 from .answers.theme import CurrentTheme
 from .flow import FlowLimits, TypingMonitor
 from .input_queue import InputQueue
@@ -299,7 +299,8 @@ class Terminal(PtyWithClients):
             return ""
         self._metrics.input_bytes.inc(len(data))
         self._typing.typed(self)
-        self._typed_at = time.monotonic()
+        if is_typed(data):
+            self._typed_at = time.monotonic()
         self._on_activity(self)
         if self.ptyproc.closed:
             return ""

@@ -60,10 +60,13 @@ def until_state(owner: Browser, terminal: TerminalClient, state: str | None) -> 
     return session(owner, terminal)
 
 
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467 \u05d9\u05e9"
 TITLES = (
     (" the\tbuild\u202e ", 200, "the build"),
     ("x" * 80, 200, "x" * 80),
     ("x" * 81, 400, None),
+    ("x" * 10_000, 400, None),
+    (FAMILY, 200, FAMILY),
     (7, 400, None),
     ("", 200, ""),
 )
@@ -77,6 +80,7 @@ def test_a_terminal_has_the_title_that_its_owner_gives_it(owner: Browser):
             assert answer.status_code == code, answer.text
             if kept is None:
                 assert set(answer.json()) == {"message", "hint"}
+                assert isinstance(title, int) or f"{len(title):,} char" in answer.json()["message"]
                 continue
             models = owner.json("GET", "/dbx-agents/api/status")["terminals"]
             for listed in (models, answer.json()["terminals"]):

@@ -30,6 +30,7 @@ os.write(1, b"\\x1b[?2004h" if "pastes" in sys.argv else b"")
 os.write(1, b"\\x1b]7501;state=blocked:kind=permission:msg=cm0gLXJmIHg=\\x1b\\\\ready\\r\\n")
 while (data := os.read(0, 9999)) != b"q":
     if data == b"again":
+        os.write(1, b"\\x1b]7501;state=working\\x1b\\\\")
         os.write(1, b"\\x1b]7501;state=blocked:kind=permission:msg=b3RoZXI=\\x1b\\\\")
     os.write(1, f"got {data!r}\\r\\n".encode())
 """
@@ -90,10 +91,11 @@ def test_the_list_and_the_page_show_what_asks_and_the_text_of_its_screen(
     assert "script-src 'self';" in policy
     assert "unsafe" not in policy
     assert " style=" not in answer.text
-    reader.type("\x1b<b>&")
+    assert screen(owner, id)["asks"]
+    reader.type("\x1b<b>&")  # which may have been the answer
     shown = eventually(lambda: (m := screen(owner, id)) and "&" in m["screen"] and m, 5, "output")
     assert (shown["asks"], shown["what"], shown["doing"]) == (
-        True,
+        False,
         "rm -rf x",
         "asks for permission",
     )
@@ -166,10 +168,26 @@ def test_only_what_the_owner_has_seen_is_allowed(owner: Browser, reader: Termina
     for stale in (seen, {**asked(owner, id), "what": seen["what"]}):  # another one; other words
         late = act(owner, id, "allow", **stale)
         assert (late.status_code, "something else" in late.json()["message"]) == (409, True)
+    assert screen(owner, id)["asks"]
     assert act(owner, id, "deny", **asked(owner, id)).is_success
     reader.expect(re.escape("got b'\\x1b'"))
-    assert act(owner, id, "allow", **asked(owner, id)).is_success
+    revision = screen(owner, id)["revision"]
+    reader.type("again")
+    eventually(lambda: screen(owner, id)["revision"] > revision, 5, "the third question")
+    reader.type("\x1b[O")  # the focus goes to another tab, which answers nothing
+    reader.expect(re.escape("got b'\\x1b[O'"))
+    seen = asked(owner, id)
+    assert act(owner, id, "allow", **seen).is_success
     reader.expect(re.escape("got b'\\r'"))
+
+    # A second tap, another phone: the agent may ask the next question before it says so.
+    for action in ("allow", "deny"):
+        late = act(owner, id, action, **seen)
+        assert (late.status_code, "already typed" in late.json()["message"]) == (409, True)
+    assert screen(owner, id)["asks"] is False
+    reader.type("end")
+    reader.expect("got b'end'")
+    assert screen(owner, id)["screen"].count("got b'\\r'") == 1
 
 
 def asked(owner: Browser, id: str) -> dict[str, str]:

@@ -25,7 +25,7 @@ MOST_TEXT_CHARACTERS = 400
 
 def main(arguments: list[str]) -> None:
     """Report, and print what the agent expects of a hook."""
-    at = time.time()
+    at = time.monotonic()  # the same for all processes, and never set back
     agent, state, *options = arguments
     if not options:
         _send(at, agent=agent, state=state)

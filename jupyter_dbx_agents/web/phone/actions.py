@@ -111,7 +111,9 @@ async def _marks_pastes(terminal: Terminal) -> bool:
 def _answer(services: Services, terminal: Terminal, action: str, revision: str, what: str) -> str:
     """Allow or deny what the owner has seen; never what is asked by now instead of it.
 
-    An agent may change the words of one request while it asks, so those are compared, too.
+    An agent may change the words of one request while it asks, so those are compared, too.  Once
+    somebody has typed there it may be answered, and the agent not yet have said so: a second tap,
+    or another phone, would answer the next request.  Or the menu is at another line by now.
     """
     session = session_of(services, terminal.identity)
     if session is None or session["state"] != State.PERMISSION:
@@ -123,6 +125,12 @@ def _answer(services: Services, terminal: Terminal, action: str, revision: str, 
     if (str(session["revision"]), session["text"]) != (revision, what):
         raise RequestError(
             "It asks for something else by now. Nothing was typed.", "Refresh the page.", status=409
+        )
+    if services.attention.is_answered(terminal.identity):
+        raise RequestError(
+            "Somebody has already typed an answer there. Nothing was typed.",
+            "Look at the screen. If it still asks, answer with the keys.",
+            status=409,
         )
     _type(terminal, ENTER if action == "allow" else _denies(services, session["agent"]))
     services.attention.see(session["id"], session["revision"])

@@ -89,11 +89,13 @@ class SessionHandler(PageHandler):
         """Return what is shown.  Raises RequestError if the terminal has ended."""
         terminal = self.services.sessions.terminal(id)
         session = session_of(self.services, id)
+        is_answered = self.services.attention.is_answered(id)
         title = self._names().of_terminal(terminal.term_name or "")
         try:
-            return screen_model(session, title, (await terminal.screen_text()).lines)
+            lines, problem = (await terminal.screen_text()).lines, ""
         except ScreenError as error:
-            return screen_model(session, title, (), f"{error}.")
+            lines, problem = (), f"{error}."
+        return screen_model(session, title, lines, problem, is_answered=is_answered)
 
     def _names(self) -> SessionNames:
         services = self.services

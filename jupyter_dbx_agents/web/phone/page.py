@@ -104,9 +104,17 @@ def _place(terminal: str, folder: str) -> str:
 
 
 def screen_model(
-    session: Mapping[str, Any] | None, title: str, lines: Sequence[str], problem: str = ""
+    session: Mapping[str, Any] | None,
+    title: str,
+    lines: Sequence[str],
+    problem: str = "",
+    *,
+    is_answered: bool = False,
 ) -> ScreenModel:
-    """Return what is shown of a session, of whose program nothing may be known."""
+    """Return what is shown of a session, of whose program nothing may be known.
+
+    ``is_answered`` if somebody has typed since it asked.
+    """
     state = State(session["state"]) if session else None
     return {
         "title": title,
@@ -116,7 +124,7 @@ def screen_model(
         "what": session["text"] if session else "",
         "revision": session["revision"] if session else 0,
         "is_news": state in NEWS,
-        "asks": state == State.PERMISSION,
+        "asks": state == State.PERMISSION and not is_answered,
         "screen": for_phone(lines),
         "problem": problem,
     }
