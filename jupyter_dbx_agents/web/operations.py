@@ -417,7 +417,7 @@ def parse_body(data: bytes) -> Body:
     if len(data) > MOST_BODY_BYTES:
         raise RequestError(
             f"The request has {len(data)} bytes; at most {MOST_BODY_BYTES} are allowed.",
-            "A token or an address is much shorter. Check what you pasted.",
+            "What is meant for here is much shorter. Check what you pasted, or put it into a file.",
             status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         )
     if not data.strip():

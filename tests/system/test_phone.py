@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from jupyter_dbx_agents.agents.claude_code import CLAUDE_CODE
+from jupyter_dbx_agents.web.starting import MOST_TEXT_CHARACTERS
 from tests.support.as_installed import as_installed
 from tests.support.constants import OWNER, PAT
 from tests.support.running_app import Browser, LocalWorkspaceProcess, Server, eventually
@@ -300,7 +301,8 @@ def start(owner: Browser, **fields: str) -> httpx.Response:
 
 
 def test_an_agent_is_started_once_with_a_prompt_of_any_characters(owner: Browser, claude: Path):
-    prompt = '-p it\'s "$(touch x)" `y`\n\\ !! %s Grüße'
+    prompt = '-p it\'s "$(touch x)" `y`\n\\ !! %s Grüße {} '
+    prompt = prompt.ljust(MOST_TEXT_CHARACTERS, "'")  # which takes most room on a command line
     first = start(owner, prompt=prompt)
     assert first.status_code == 303, first.text
     name = first.headers["Location"].rpartition("/")[2]
