@@ -76,6 +76,7 @@ def new_key(owner: Browser, id: str) -> str:
 def act(owner: Browser, id: str, action: str, **fields: Any) -> httpx.Response:
     """Press a button, as the page's script does it."""
     fields = {"key": new_key(owner, id), "action": action, **fields}
+    fields.setdefault("revision", str(screen(owner, id)["revision"]))
     headers = {"Accept": "application/json"}
     return owner.http.post(f"{SESSIONS}/{id}", data=fields, headers=headers)
 
@@ -168,6 +169,9 @@ def test_only_what_the_owner_has_seen_is_allowed(owner: Browser, reader: Termina
     eventually(lambda: screen(owner, id)["what"] == "other", 5, "the next question")
     for stale in (seen, {**asked(owner, id), "what": seen["what"]}):  # another one; other words
         late = act(owner, id, "allow", **stale)
+        assert (late.status_code, "something else" in late.json()["message"]) == (409, True)
+    for action in ("enter", "1", "type", "send"):  # each may allow it
+        late = act(owner, id, action, text="y", revision=seen["revision"])
         assert (late.status_code, "something else" in late.json()["message"]) == (409, True)
     assert screen(owner, id)["asks"]
     assert act(owner, id, "deny", **asked(owner, id)).is_success
