@@ -252,7 +252,7 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
         """
         self._check_terminal(name)
         folder = cast(Terminal, self.terminals[name]).working_folder()
-        found = {path: (folder or Path("/")) / Path(path).expanduser() for path in paths}
+        found = {path: (folder or Path("/")) / _expanded(path) for path in paths}
         return {path: str(file) for path, file in found.items() if _is_file(file)}
 
     def pre_pty_read_hook(self, ptywclients: PtyWithClients) -> None:
@@ -305,6 +305,13 @@ def _switch_echo_off(descriptor: int) -> None:
     modes = termios.tcgetattr(descriptor)
     modes[3] &= ~termios.ECHO  # 3: the local modes, see termios(3)
     termios.tcsetattr(descriptor, termios.TCSANOW, modes)
+
+
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # there is no such user
+        return Path(path)
 
 
 def _is_file(path: Path) -> bool:

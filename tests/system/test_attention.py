@@ -89,6 +89,19 @@ def test_a_terminal_has_the_title_that_its_owner_gives_it(owner: Browser):
     assert (answer.status_code, answer.json()["hint"]) == (404, "It has ended.")
 
 
+def test_which_paths_on_a_screen_are_files_is_said_whatever_else_is_there(
+    owner: Browser, home: Path, tmp_path: Path
+):
+    (home / "mine.py").touch()
+    (tmp_path / "here.py").touch()
+    found = {"~/mine.py": str(home / "mine.py"), "here.py": str(tmp_path / "here.py")}
+    odd = ["~nobody-of-this-name/x.py", "\0", "x" * 5000, "", ".", "gone.py"]
+    with owner.terminal(shell_command=["bash", "--norc"], cwd=str(tmp_path)) as terminal:
+        terminal.run("true")
+        body = {"terminal": terminal.name, "paths": [*odd, *found]}
+        assert owner.json("POST", "/dbx-agents/api/files", body) == {"files": found}
+
+
 def test_each_state_is_known_within_a_second_and_shown_everywhere(owner: Browser, program: Path):
     with speaking(owner, program) as terminal:
         for state in (
