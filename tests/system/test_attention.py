@@ -257,6 +257,18 @@ def test_an_agent_works_while_a_sub_agent_does_and_not_while_it_reviews_in_the_b
     assert after(owner, ringing, *does) == "working"
 
 
+def test_a_task_in_the_background_does_not_end_what_its_agent_works_at(
+    owner: Browser, ringing: TerminalClient
+):
+    task = turn("bg_181500_6b0e:bg_181500_6b0e", "cli")
+    does = [f"working {task}", f"working {OWN}", f"done {task}", "bell"]
+    assert after(owner, ringing, *does) == "working"
+    assert after(owner, ringing, f"done {OWN}") == "done"
+    assert after(owner, ringing, "bell", f"working {OWN}", f"permission {task}") == "permission"
+    assert after(owner, ringing, f"done {OWN}", "bell", f"working {task}") == "working"
+    assert after(owner, ringing, f"failed {task}", "bell") == "failed"
+
+
 def until_state_soon(owner: Browser, terminal: TerminalClient, state: str) -> dict[str, Any]:
     eventually(lambda: session(owner, terminal).get("state") == state, 5, state)
     return session(owner, terminal)

@@ -350,8 +350,11 @@ def test_a_bad_start_is_refused_with_a_word_and_starts_nothing(
     owner: Browser, claude: Path, fields: dict[str, str], refusal: tuple[int, str]
 ):
     before = len(owner.json("GET", "/api/terminals"))
-    answer = start(owner, **fields)
+    answer = start(owner, **{"prompt": "not lost", **fields})
     assert (answer.status_code, refusal[1] in answer.text) == (refusal[0], True), answer.text
+    # A phone cuts nothing off, and nothing that was written is lost.
+    assert f"{fields.get('prompt', 'not lost')}</textarea>" in answer.text
+    assert "maxlength" not in answer.text
     assert len(owner.json("GET", "/api/terminals")) == before
     assert not claude.exists()
 

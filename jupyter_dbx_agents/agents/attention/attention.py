@@ -346,7 +346,8 @@ class Attention(LoggingConfigurable):
             session.reports = True
             was_live = session.state in LIVE
             self._take(session, report)
-            if was_live and session.state not in LIVE:
+            # Hermes rings at the end of a task in the background, too.
+            if was_live and (session.state not in LIVE or report.state in NEWS):
                 session.rings_until = time.monotonic() + RINGING_SECONDS
 
     def background(self, process: AgentProcess) -> Session | None:

@@ -12,7 +12,6 @@ from ...terminals.screen.renderer import ScreenError
 from ..operations import Services
 from ..pages import PageFileHandler, PageHandler
 from ..rest import Route
-from ..starting import MOST_TEXT_CHARACTERS
 from .actions import KEYS, act, given_text, session_of
 from .names import SessionNames
 from .once import OnceOnly
@@ -79,7 +78,6 @@ class SessionHandler(PageHandler):
             xsrf_field=self.xsrf_form_html(),
             key=self.once.new_key(),
             keys=KEYS,
-            most_characters=MOST_TEXT_CHARACTERS,
             fate=fate,
             problem=problem,
         )

@@ -27,12 +27,13 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 class Start:
     """What the form that starts an agent needs, and the open terminals' identities by name.
 
-    ``prompted`` are the agents that take a first prompt.
+    ``prompted`` are the agents that take a first prompt; ``given`` is what its fields had when it
+    was sent and refused.
     """
 
     key: str
     prompted: frozenset[str]
-    most_characters: int
+    given: Mapping[str, str]
     identities: Mapping[str, str]
 
 
@@ -159,7 +160,6 @@ def render_session(
     xsrf_field: str,
     key: str,
     keys: Mapping[str, tuple[str, str]],
-    most_characters: int,
     fate: str = "",
     problem: str = "",
 ) -> str:
@@ -175,7 +175,6 @@ def render_session(
         xsrf_field=xsrf_field,
         key=key,
         keys=keys,
-        most_characters=most_characters,
         fate=fate,
         problem=problem,
     )
