@@ -15,9 +15,9 @@ import pytest
 
 from jupyter_dbx_agents.agents.attention import Attention
 from jupyter_dbx_agents.agents.attention import attention as module
-from jupyter_dbx_agents.agents.attention.attention import Place, SessionState
 from jupyter_dbx_agents.agents.attention.hook import SOCKET_VARIABLE
 from jupyter_dbx_agents.agents.attention.processes import AgentProcess, Processes
+from jupyter_dbx_agents.agents.attention.session import Place, SessionState
 from jupyter_dbx_agents.agents.attention.states import LIVE, State
 from jupyter_dbx_agents.errors import RequestError
 
