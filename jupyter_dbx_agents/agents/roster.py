@@ -210,18 +210,24 @@ class AgentRoster(LoggingConfigurable):
         """Return the REST model of an agent's approvals."""
         context, wanted = self._context(agent), self._wanted_approvals(agent)
         possible, holds = agent.approvals(context), context.approvals
-        note = f"{agent.title} cannot {wanted.meaning}."
-        if holds is Approvals.OWN:
-            note += " Its own default holds, which may ask for less."
+        note = ""
+        if holds is not wanted:
+            note = f"{agent.title} cannot {wanted.meaning}."
+            if holds is Approvals.OWN:
+                note += " Its own default holds, which may ask for less."
+        elif holds is not Approvals.OWN and agent.name in self._problems:
+            note = f"{agent.title} may ask for less: not all of its files could be written."
         return {
             "holds": holds,
             "chosen": self._choices.of(agent.name).approvals,
             "possible": list(possible),
             "text": possible[holds],
-            "note": note if holds is not wanted else "",
+            "note": note,
         }
 
     def _wanted_approvals(self, agent: Agent) -> Approvals:
+        if self._choices.is_lost(agent.name):
+            return Approvals.ASK  # nobody has asked for less
         return self._choices.of(agent.name).approvals or self.common_approvals()["holds"]
 
     def common_approvals(self) -> CommonApprovals:

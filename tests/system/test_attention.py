@@ -60,10 +60,13 @@ def until_state(owner: Browser, terminal: TerminalClient, state: str | None) -> 
     return session(owner, terminal)
 
 
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467 \u05d9\u05e9"
 TITLES = (
     (" the\tbuild\u202e ", 200, "the build"),
     ("x" * 80, 200, "x" * 80),
     ("x" * 81, 400, None),
+    ("x" * 10_000, 400, None),
+    (FAMILY, 200, FAMILY),
     (7, 400, None),
     ("", 200, ""),
 )
@@ -77,12 +80,26 @@ def test_a_terminal_has_the_title_that_its_owner_gives_it(owner: Browser):
             assert answer.status_code == code, answer.text
             if kept is None:
                 assert set(answer.json()) == {"message", "hint"}
+                assert isinstance(title, int) or f"{len(title):,} char" in answer.json()["message"]
                 continue
             models = owner.json("GET", "/dbx-agents/api/status")["terminals"]
             for listed in (models, answer.json()["terminals"]):
                 assert [m["title"] for m in listed if m["name"] == terminal.name] == [kept]
     answer = owner.http.patch("/dbx-agents/api/terminals/nowhere", json={"title": "x"})
     assert (answer.status_code, answer.json()["hint"]) == (404, "It has ended.")
+
+
+def test_which_paths_on_a_screen_are_files_is_said_whatever_else_is_there(
+    owner: Browser, home: Path, tmp_path: Path
+):
+    (home / "mine.py").touch()
+    (tmp_path / "here.py").touch()
+    found = {"~/mine.py": str(home / "mine.py"), "here.py": str(tmp_path / "here.py")}
+    odd = ["~nobody-of-this-name/x.py", "\0", "x" * 5000, "", ".", "gone.py"]
+    with owner.terminal(shell_command=["bash", "--norc"], cwd=str(tmp_path)) as terminal:
+        terminal.run("true")
+        body = {"terminal": terminal.name, "paths": [*odd, *found]}
+        assert owner.json("POST", "/dbx-agents/api/files", body) == {"files": found}
 
 
 def test_each_state_is_known_within_a_second_and_shown_everywhere(owner: Browser, program: Path):

@@ -27,7 +27,7 @@ BACKGROUND = b"bg_"
 
 def main(arguments: list[str]) -> None:
     """Report, and print what the agent expects of a hook."""
-    at = time.time()
+    at = time.monotonic()  # the same for all processes, and never set back
     agent, state, *options = arguments
     if not options:
         _send(at, agent=agent, state=state)

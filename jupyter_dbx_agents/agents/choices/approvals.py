@@ -38,8 +38,8 @@ _STRICTEST_FIRST = (Approvals.ASK, Approvals.EDITS, Approvals.EVERYTHING)
 class ApprovalsStatus(TypedDict):
     """The REST model of one agent's approvals.
 
-    ``holds`` is for new sessions; ``text`` says what it does then, and ``note`` why that is not
-    what was chosen, '' if it is.
+    ``holds`` is for new sessions; ``text`` says what it does then, and ``note`` why that is not, or
+    may not be, what was chosen, '' if it is.
     """
 
     holds: Approvals
