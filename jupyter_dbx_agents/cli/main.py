@@ -311,6 +311,8 @@ def status_lines(status: ServerStatus) -> list[str]:
     counts = Counter(project["state"] for project in status["projects"])
     rows.append(("Projects", ", ".join(f"{count} {state}" for state, count in counts.items())))
     for project in status["projects"]:
+        if files := project["work"]["files"]:
+            rows.append(("", f"{project['name']}: {_count(files, 'file')} not committed"))
         if project["message"]:
             rows.append(("", f"{project['name']}: {project['message']} {project['hint']}"))
     continuity = status["continuity"]
