@@ -288,7 +288,7 @@ def test_the_menu_has_each_agent_and_does_what_the_panel_does(lab: LabPage, app:
     help_dialog = lab.page.get_by_role("dialog", name=re.compile(r"^Databricks agents \d"))
     expect(help_dialog).to_contain_text("jupyter dbx-agents doctor")
     help_dialog.get_by_role("button", name="Close").click()
-    choose(lab, "Agents", "Settings of Databricks Agents")
+    choose(lab, "Agents", "Databricks Agents Settings")
     expect(lab.page.get_by_text("Notify: an agent has failed").first).to_be_visible()
 
 

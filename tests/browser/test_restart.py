@@ -31,7 +31,7 @@ RECORD_BAR = """() => {
   new MutationObserver(record).observe(document.body, {childList: true, subtree: true});
 }"""
 TERMINALS = "/dbx-agents/api/terminals"
-KEPT = r"Kept of an earlier start: projects "
+KEPT = r"Kept from an earlier start: projects "
 
 
 class Platform:
@@ -258,7 +258,7 @@ def test_the_page_offers_to_continue_on_an_empty_machine_and_everything_is_back(
     lab = LabPage(tabs.new_context().new_page(), platform.door.url)
     lab.open()
     offer = lab.launcher.get_by_role("region", name="Continue where you were")
-    expect(offer).to_contain_text("Kept of an earlier start. Projects: back.")
+    expect(offer).to_contain_text("Kept from an earlier start. Projects: back.")
     offer.get_by_role("button", name="Choose what comes back").click()
     dialog = lab.page.get_by_role("dialog", name="Continue where you were")
     boxes = dialog.get_by_role("group", name="Terminals").get_by_role("checkbox")

@@ -28,8 +28,8 @@ export function sessionsOf(status: Status, terminals: Iterable<string>): AgentSe
 
 /** Return what a terminal without an agent shows. */
 function plainSession(status: Status, terminal: string): AgentSession {
-  const program = programIn(status, terminal);
-  return { id: terminal, terminal, state: '', revision: 0, program };
+  const [program, folder] = [programIn(status, terminal), folderIn(status, terminal)];
+  return { id: terminal, terminal, state: '', revision: 0, program, folder };
 }
 
 /** Return the session after `current` among those that need the owner: the first after the last. */

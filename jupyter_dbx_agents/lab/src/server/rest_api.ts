@@ -1889,6 +1889,8 @@ export interface components {
             possible: components["schemas"]["Approvals"][];
             /** @description What it does in new sessions */
             text: string;
+            /** @description Whether it asks then before it runs commands */
+            asks_first: boolean;
             /** @description Why that is not what was chosen, '' if it is */
             note: string;
         };
