@@ -348,7 +348,9 @@ def _doing(session: SessionState, status: ServerStatus) -> str:
 
 
 def _calls(used: UsageStatus) -> str:
-    errors = f", {_count(used['errors'], 'error')}" if used["errors"] else ""
+    errors = ""
+    if used["errors"]:
+        errors = f", {_count(used['errors'], 'error')} (the last: {used['last_error']})"
     return (
         f"{used['agent']}, {used['model'] or 'no model'}: {_count(used['calls'], 'call')}{errors}, "
         f"{used['input_tokens']:,} tokens in, {used['output_tokens']:,} out"

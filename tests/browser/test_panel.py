@@ -328,6 +328,7 @@ def test_where_model_calls_go_is_told_with_its_reason_and_their_latency_drawn(
     # The last two of the ten took 5 seconds each, the others 1.
     calls = iter([(2, 1.0), (4, 1.0), (6, 1.0), (8, 1.0), (10, 1.8)])
     usage = {"agent": "codex", "model": "", "input_tokens": 1234, "output_tokens": 5, "errors": 1}
+    usage["last_error"] = "HTTP 429 Too Many Requests"
 
     def change(status: dict[str, Any]) -> None:
         usage["calls"], usage["mean_seconds"] = next(calls, (10, 1.8))
@@ -352,6 +353,7 @@ def test_where_model_calls_go_is_told_with_its_reason_and_their_latency_drawn(
             lab.command("filebrowser:activate")
             lab.show_panel()
     expect(row).to_contain_text("1 failed")
+    expect(row).to_contain_text("Last failure: HTTP 429 Too Many Requests")
     expect(row).to_contain_text("1.2k / 5")
     expect(row).to_contain_text("1.8 s")
     points = "0.0,11.2 12.0,11.2 24.0,11.2 36.0,11.2 48.0,0.0"

@@ -2079,6 +2079,8 @@ export interface components {
             output_tokens: number;
             mean_seconds: number;
             mean_first_byte_seconds: number;
+            /** @description Why the last one that failed did, '' if none has */
+            last_error: string;
         };
         Terminal: {
             name: string;
