@@ -9,6 +9,8 @@ Decided
 - One provider for each dialect, so that each model is spoken to in its native one: for Claude that
   is where its prompt cache works (hermes-agent#108834), for GPT where tools do.  Gemini has none
   here: its vendor's dialect is not among those of a provider of one's own.
+- Claude's base URL ends in ``/v1``: what it asks beside its turns (a title, a summary) it sends to
+  ``/v1`` where a base URL ends in ``/anthropic``.  Claude's SDK gets it without the ``/v1``.
 - It asks for 65,536 output tokens unless told otherwise, which most models refuse, and takes the
   refusal for a conversation that is too long (hermes-agent#51773).  ``max_tokens`` is for the main
   model, a provider's ``max_output_tokens`` for jobs in the background.
@@ -54,7 +56,7 @@ class _Provider:
 PROVIDERS: Mapping[Dialect, _Provider] = {
     Dialect.CHAT: _Provider("dbx", "Databricks", "/mlflow/v1", "chat_completions"),
     Dialect.ANTHROPIC: _Provider(
-        "dbx-claude", "Databricks Claude", "/anthropic", "anthropic_messages"
+        "dbx-claude", "Databricks Claude", "/anthropic/v1", "anthropic_messages"
     ),
     Dialect.RESPONSES: _Provider("dbx-gpt", "Databricks GPT", "/openai/v1", "codex_responses"),
 }

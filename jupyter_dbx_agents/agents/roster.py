@@ -211,19 +211,25 @@ class AgentRoster(LoggingConfigurable):
         context, wanted = self._context(agent), self._wanted_approvals(agent)
         possible, holds = agent.approvals(context), context.approvals
         by_default = holds is Approvals.OWN
-        note = f"{agent.title} cannot {wanted.meaning}."
-        if by_default:
-            note += " Its own default holds, which may ask for less."
+        note = ""
+        if holds is not wanted:
+            note = f"{agent.title} cannot {wanted.meaning}."
+            if by_default:
+                note += " Its own default holds, which may ask for less."
+        elif not by_default and agent.name in self._problems:
+            note = f"{agent.title} may ask for less: not all of its files could be written."
         return {
             "holds": holds,
             "chosen": self._choices.of(agent.name).approvals,
             "possible": list(possible),
             "text": possible[holds],
             "asks_first": agent.asks_first if by_default else holds is not Approvals.EVERYTHING,
-            "note": note if holds is not wanted else "",
+            "note": note,
         }
 
     def _wanted_approvals(self, agent: Agent) -> Approvals:
+        if self._choices.is_lost(agent.name):
+            return Approvals.ASK  # nobody has asked for less
         return self._choices.of(agent.name).approvals or self.common_approvals()["holds"]
 
     def common_approvals(self) -> CommonApprovals:

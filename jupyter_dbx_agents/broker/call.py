@@ -135,7 +135,7 @@ class Call:
 
     @property
     def failure(self) -> str:
-        """Why it has failed: our own refusal in words, what cut it short, or the gateway's status."""
+        """Why it has failed: our refusal, what cut it short, or the gateway's status."""
         if self.refusal or self.ending:
             return self.refusal or self.ending
         known = {status.value: status.phrase for status in HTTPStatus}

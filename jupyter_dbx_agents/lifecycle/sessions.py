@@ -3,6 +3,7 @@
 import asyncio
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import TypedDict, cast
 
@@ -116,7 +117,7 @@ class OpenSessions:
         """Start a command in a new terminal, whose shell stays when the command ends.
 
         Without a folder it starts where terminals do.  Raises RequestError if there is no room for
-        another terminal.
+        another terminal, or if it cannot be started there.
         """
         manager = self.manager()
         if manager is None:
@@ -126,8 +127,10 @@ class OpenSessions:
                 shell_command=shell_that_starts(words), cwd=str(folder) if folder else None
             )
         except HTTPError as error:
+            is_full = error.status_code == HTTPStatus.TOO_MANY_REQUESTS
+            hint = "Try again then." if is_full else "Choose another folder."
             message = str(error.log_message)
-            raise RequestError(message, "Try again then.", status=error.status_code) from error
+            raise RequestError(message, hint, status=error.status_code) from error
         return cast(Terminal, terminal)
 
     async def end_terminals(self) -> None:
@@ -159,12 +162,13 @@ def shell_that_starts(words: Sequence[str]) -> list[str]:
     The command runs at the first prompt, so that it is a job like any other, and the shell remains
     when it ends.  It is not typed, since a prompt for a token may come first.
     """
-    command = shlex.join(words)
-    begin = f"PROMPT_COMMAND=$_begun; unset _begun; history -s {shlex.quote(command)}; {command}"
     lines = (
         "[ -f ~/.bashrc ] && . ~/.bashrc",
         "_begun=$PROMPT_COMMAND",
-        f"PROMPT_COMMAND={shlex.quote(begin)}",
+        # Quoted twice and not once more: Linux takes no argument of more than 128 KB.
+        f"_command={shlex.quote(shlex.join(words))}",
+        'PROMPT_COMMAND=\'PROMPT_COMMAND=$_begun; history -s "$_command"; '
+        'eval "unset _begun _command; $_command"\'',
     )
     script = """exec bash --rcfile <(printf '%s\\n' "$@") -i"""
     return ["bash", "-c", script, "bash", *lines]

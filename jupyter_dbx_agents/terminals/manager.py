@@ -176,7 +176,8 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
     def new_terminal(self, **kwargs: Any) -> Terminal:
         """Start a terminal in the projects' folder, behind the PAT prompt when one is needed.
 
-        Raises HTTPError 400 for an invalid command or name, 429 if there are too many.
+        Raises HTTPError 400 for a command or folder with which none starts, 429 if there are too
+        many.
         """
         self._check_room()
         host = self.host
@@ -186,7 +187,10 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
         if not kwargs.get("cwd") and host.folder is not None:
             host.folder.mkdir(parents=True, exist_ok=True)
             kwargs["cwd"] = str(host.folder)
-        terminal = super().new_terminal(**kwargs)
+        try:
+            terminal = super().new_terminal(**kwargs)
+        except OSError as error:
+            raise web.HTTPError(400, f"The terminal cannot be started: {error}.") from error
         if prompt:
             _switch_echo_off(terminal.ptyproc.fd)  # before anybody can paste a token into it
         terminal.last_activity = utcnow()
@@ -248,7 +252,7 @@ class DbxTerminalManager(ResilientManager, TerminalManager):
         """
         self._check_terminal(name)
         folder = cast(Terminal, self.terminals[name]).working_folder()
-        found = {path: (folder or Path("/")) / Path(path).expanduser() for path in paths}
+        found = {path: (folder or Path("/")) / _expanded(path) for path in paths}
         return {path: str(file) for path, file in found.items() if _is_file(file)}
 
     def pre_pty_read_hook(self, ptywclients: PtyWithClients) -> None:
@@ -301,6 +305,13 @@ def _switch_echo_off(descriptor: int) -> None:
     modes = termios.tcgetattr(descriptor)
     modes[3] &= ~termios.ECHO  # 3: the local modes, see termios(3)
     termios.tcsetattr(descriptor, termios.TCSANOW, modes)
+
+
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # there is no such user
+        return Path(path)
 
 
 def _is_file(path: Path) -> bool:

@@ -29,7 +29,7 @@ from terminado.management import PtyWithClients
 from tornado.ioloop import IOLoop
 
 from .answers.colours import ColourQueries, without_reports
-from .answers.late import LateAnswers
+from .answers.late import LateAnswers, is_typed
 from .answers.theme import CurrentTheme
 from .flow import FlowLimits, TypingMonitor
 from .input_queue import InputQueue
@@ -84,7 +84,7 @@ class Terminal(PtyWithClients):
         # terminado's replay buffer; not used here.
         self.read_buffer: deque[str] = deque(maxlen=1)
         self.ptyproc = PtyProcessUnicode.spawn(
-            argv, env=env, cwd=cwd, preexec_fn=_default_signals, dimensions=(ROWS, COLUMNS)
+            argv, env=env, preexec_fn=lambda: _begin_child(cwd), dimensions=(ROWS, COLUMNS)
         )
         os.set_blocking(self.ptyproc.fd, False)
         self.pid: int = self.ptyproc.pid
@@ -299,7 +299,8 @@ class Terminal(PtyWithClients):
             return ""
         self._metrics.input_bytes.inc(len(data))
         self._typing.typed(self)
-        self._typed_at = time.monotonic()
+        if is_typed(data):
+            self._typed_at = time.monotonic()
         self._on_activity(self)
         if self.ptyproc.closed:
             return ""
@@ -440,8 +441,13 @@ class Terminal(PtyWithClients):
                 pause = min(2 * pause, SLOWEST_REAP_SECONDS)
 
 
-def _default_signals() -> None:
-    """Reset signals in the child: a server started in the background ignores ^C."""
+def _begin_child(folder: str | None) -> None:
+    """Go to its folder, and reset signals: a server started in the background ignores ^C.
+
+    Not by ``cwd`` of ptyprocess: what fails there leaves a copy of this server that goes on.
+    """
+    if folder is not None:
+        os.chdir(folder)
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
 

@@ -36,7 +36,6 @@ from .phone.once import OnceOnly
 from .phone.page import Start
 from .plain_page import STYLE_FILE, Problem, render_page
 from .rest import Route
-from .starting import MOST_TEXT_CHARACTERS
 from .uploads import MOST_UPLOAD_BYTES, UploadHandler
 
 # The page's forms are REST operations, with their fields as the body.
@@ -112,6 +111,10 @@ class PlainPageHandler(PageHandler):
         id = await self.once.run(key, fields, lambda: start(self.services, agent, folder, prompt))
         return url_path_join(self.base_url, SESSIONS_PATH, id)
 
+    def _sent(self, name: str) -> str:
+        """Return what a refused form had in a field, to be shown again."""
+        return self.request.body_arguments.get(name, [b""])[-1].decode(errors="replace")
+
     @property
     def _page_url(self) -> str:
         return url_path_join(self.base_url, HOME_PATH)
@@ -133,7 +136,7 @@ class PlainPageHandler(PageHandler):
         return Start(
             key=self.once.new_key(),
             prompted=frozenset(agent.name for agent in AGENTS if agent.first_prompt),
-            most_characters=MOST_TEXT_CHARACTERS,
+            given={name: self._sent(name) for name in START_FIELDS},
             identities={each.term_name or "": id for id, each in terminals.items()},
         )
 

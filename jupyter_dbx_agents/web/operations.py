@@ -341,10 +341,11 @@ async def post_files(services: Services, body: Body) -> Reply:
 
 async def patch_terminal(services: Services, body: Body, name: str) -> Reply:
     """Give a terminal a title of the owner's; an empty one restores its automatic name."""
-    title = one_line(_text(body, "title"))
+    given = _text(body, "title")
+    title = one_line(given)
     if len(title) > MOST_TITLE_CHARACTERS:
         raise RequestError(
-            f"The title has {len(title)} characters.",
+            f"The title has {len(given):,} characters.",
             f"Choose one of at most {MOST_TITLE_CHARACTERS}; a tab shows even fewer.",
         )
     services.sessions.rename(name, title)
@@ -416,7 +417,7 @@ def parse_body(data: bytes) -> Body:
     if len(data) > MOST_BODY_BYTES:
         raise RequestError(
             f"The request has {len(data)} bytes; at most {MOST_BODY_BYTES} are allowed.",
-            "A token or an address is much shorter. Check what you pasted.",
+            "What is meant for here is much shorter. Check what you pasted, or put it into a file.",
             status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         )
     if not data.strip():

@@ -476,7 +476,7 @@ def test_hermes_reads_one_file_of_ours(home):
     }
     claude = settings["providers"]["dbx-claude"]
     assert claude["api_key"] == "capability"
-    assert claude["base_url"] == "http://127.0.0.1:1234/anthropic"
+    assert claude["base_url"] == "http://127.0.0.1:1234/anthropic/v1"
     assert "projects" in settings["agent"]["environment_hint"]
     assert settings["skills"]["external_dirs"] == [f"{home}/.agents/skills"]
 
@@ -627,11 +627,33 @@ def test_agents_ask_where_the_file_of_choices_cannot_be_read(home):
     path = home / ".local/state/jupyter_dbx_agents/agents.json"
     path.parent.mkdir(parents=True)
     path.write_text('{"all": {"approvals": "never"}, "codex": {"enabled": false}}')
-    secret = Secret("capability")
-    paths = AgentPaths(home, home / "projects", lambda: "http://127.0.0.1:1234", lambda _: secret)
-    roster = AgentRoster(paths, context_of(home, CODEX).models, ManagedFiles(home))
+    roster = roster_of(home)
     assert roster.common_approvals() == {"holds": Approvals.ASK, "chosen": None}
     assert not roster.model("codex")["enabled"], "what can be read holds"
+
+    path.write_text('{"all": {"approvals": "everything"}, "claude-code": {"approvals": "aks"}}')
+    held = {model["name"]: model["approvals"]["holds"] for model in roster_of(home).status()}
+    assert (held["claude-code"], held["gemini-cli"]) == (Approvals.ASK, Approvals.EVERYTHING)
+
+
+async def test_what_an_agent_asks_before_is_not_promised_if_its_file_cannot_be_written(home):
+    path = home / ".claude/settings.json"
+    path.parent.mkdir()
+    path.write_text('{"env": 5, "permissions": {"defaultMode": "bypassPermissions"}}')
+    roster = roster_of(home)
+    await roster.change("claude-code", {"approvals": "ask"})
+    assert "bypassPermissions" in path.read_text()
+    note = roster.model("claude-code")["approvals"]["note"]
+    assert "may ask for less" in note
+    path.write_text("{}")
+    await roster.change("claude-code", {"approvals": "ask"})
+    assert roster.model("claude-code")["approvals"]["note"] == ""
+
+
+def roster_of(home: Path) -> AgentRoster:
+    secret = Secret("capability")
+    paths = AgentPaths(home, home / "projects", lambda: "http://127.0.0.1:1234", lambda _: secret)
+    return AgentRoster(paths, context_of(home, CODEX).models, ManagedFiles(home))
 
 
 def claude_settings(context: AgentContext) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from jupyter_dbx_agents.agents.attention import Attention
 from jupyter_dbx_agents.agents.attention import attention as module
 from jupyter_dbx_agents.agents.attention.attention import Place, SessionState
 from jupyter_dbx_agents.agents.attention.hook import SOCKET_VARIABLE
-from jupyter_dbx_agents.agents.attention.processes import Processes
+from jupyter_dbx_agents.agents.attention.processes import AgentProcess, Processes
 from jupyter_dbx_agents.agents.attention.states import LIVE, State
 from jupyter_dbx_agents.errors import RequestError
 
@@ -56,10 +56,23 @@ class Terminals:
             pass  # amid its start it has no command line
         self.places[id] = Place(id, id, leader=1, group=agent.pid)
 
+    def start_script(self, id: str, script: str) -> list[int]:
+        """Start a script in the foreground; return the processes whose numbers it prints."""
+        bash = ["bash", "-c", f"{script}; echo .; wait"]
+        started = subprocess.Popen(bash, process_group=0, stdout=subprocess.PIPE)
+        self.agents[id] = started
+        self.places[id] = Place(id, id, leader=1, group=started.pid)
+        assert started.stdout is not None
+        with started.stdout as said:
+            pids = [int(line) for line in iter(said.readline, b".\n")]
+        while any(PROCESSES.identify(pid).program == "bash" for pid in pids):
+            pass
+        return pids
+
     def kill(self, id: str) -> None:
         """End the agent as nothing could handle; the shell is in front again."""
         if (agent := self.agents.pop(id, None)) is not None:
-            agent.send_signal(signal.SIGKILL)
+            os.killpg(agent.pid, signal.SIGKILL)
             agent.wait()
             self.places[id] = Place(id, id, leader=1, group=1)
 
@@ -77,9 +90,11 @@ PROCESSES = Processes({"sleep": "claude-code"}, {})
 
 
 @contextlib.asynccontextmanager
-async def running() -> AsyncIterator[tuple[Attention, Terminals]]:
+async def running(
+    processes: Processes = PROCESSES,
+) -> AsyncIterator[tuple[Attention, Terminals]]:
     terminals = Terminals()
-    attention = Attention(PROCESSES, {}, lambda: terminals.places)
+    attention = Attention(processes, {}, lambda: terminals.places)
     try:
         yield attention, terminals
     finally:
@@ -177,6 +192,29 @@ async def test_a_turn_of_thirty_steps_is_told_once_and_each_question_once():
         assert [need["state"] for need in told[1:]] == [State.PERMISSION]
 
 
+async def test_a_program_that_needs_its_owner_all_the_time_is_told_of_now_and_then(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(module, "SETTLE_SECONDS", 0.01)
+    monkeypatch.setattr(module, "TOLD_AGAIN_SECONDS", 0.5)
+    told: list[SessionState] = []
+    loop = asyncio.get_running_loop()
+    async with running() as (attention, terminals):
+        attention.on_need.append(told.append)
+        terminals.open("t")
+        terminals.start("t")
+        began = loop.time()
+        while loop.time() - began < 1.2:
+            attention.reported(terminals.places["t"], b"state=working")
+            attention.reported(terminals.places["t"], b"state=done")
+            await asyncio.sleep(0.03)
+        expected = module.MOST_TOLD_AT_ONCE + (loop.time() - began) / 0.5
+        assert module.MOST_TOLD_AT_ONCE <= len(told) <= expected
+        async with asyncio.timeout(5):  # the last need is told as well
+            while told[-1]["revision"] < attention.status()[0]["revision"]:
+                await asyncio.sleep(0.01)
+
+
 async def test_what_the_owner_has_seen_in_time_is_not_told():
     told: list[SessionState] = []
     async with running() as (attention, terminals):
@@ -245,7 +283,7 @@ async def test_an_agent_without_a_terminal_is_listed_until_it_ends():
 
 async def test_a_bell_ends_the_turn_of_an_agent_that_rings_then_and_is_nothing_new_after_it():
     terminals = Terminals()
-    marks = {"claude-code": {"\a": State.DONE, "+": State.WORKING}}
+    marks = {"claude-code": {"\a": State.DONE, "+": State.WORKING, "*": State.WORKING}}
     attention = Attention(PROCESSES, marks, lambda: terminals.places)
     terminals.open("t")
     terminals.start("t")
@@ -260,6 +298,18 @@ async def test_a_bell_ends_the_turn_of_an_agent_that_rings_then_and_is_nothing_n
         attention.see(done["id"], done["revision"])
         attention.rang(place, is_reply=False)
         assert attention.status()[0]["state"] is State.IDLE
+
+        attention.titled(place, b"* at work")
+        other = subprocess.Popen(["cat"], stdin=subprocess.PIPE, process_group=0)
+        terminals.places["t"] = Place("t", "t", leader=1, group=other.pid)
+        attention.rang(terminals.places["t"], is_reply=True)  # by another program
+        attention.titled(terminals.places["t"], b"+ of cat")
+        other.communicate()
+        await until(attention, State.WORKING)
+        terminals.kill("t")
+        await until(attention, State.FAILED)
+        attention.titled(terminals.places["t"], b"+ of the shell")
+        assert attention.status()[0]["state"] is State.FAILED
     finally:
         terminals.stop()
         await attention.stop()
@@ -321,6 +371,78 @@ async def test_a_program_without_a_known_process_does_not_work_after_it_was_in_f
         await until(attention, State.FAILED)
 
 
+@pytest.mark.parametrize("agent", ["claude-code", ""], ids=["agent", "ssh"])
+async def test_a_prompt_of_a_program_in_front_leaves_nothing_at_work_when_that_ends(agent: str):
+    async with running(Processes({"sleep": agent} if agent else {}, {})) as (attention, terminals):
+        terminals.open("t")
+        terminals.start("t")
+        place = terminals.places["t"]
+        attention.reported(place, b"state=working")
+        attention.prompted(place)  # an agent runs what prints one; in ssh it is a shell's
+        await until(attention, State.WORKING if agent else State.FAILED)
+        attention.reported(place, b"state=working")
+        terminals.kill("t")
+        await until(attention, State.FAILED)
+
+
+async def test_an_agent_in_a_script_is_known_and_ends_before_the_script():
+    async with running() as (attention, terminals):
+        terminals.open("t")
+        for _ in range(2):
+            (pid,) = terminals.start_script("t", "tail -f /dev/null & sleep 60 & echo $!")
+            attention.reported(terminals.places["t"], b"state=working")
+            assert attention.status()[0]["agent"] == "claude-code"
+            os.kill(pid, signal.SIGKILL)
+            await until(attention, State.FAILED)
+            terminals.kill("t")
+
+
+async def test_an_agent_that_another_one_has_started_takes_nothing_from_it():
+    processes = Processes({"sleep": "gemini-cli", "bash": "claude-code"}, {})
+    async with running(processes) as (attention, terminals):
+        terminals.open("t")
+        (pid,) = terminals.start_script("t", "sleep 60 & echo $!")
+        attention.reported(terminals.places["t"], b"state=working")
+        for state in (State.WORKING, State.DONE):
+            body = {"state": state, "terminal": "t", "pid": pid, "at": 1.0}
+            attention.hooked("gemini-cli", body)
+            (session,) = attention.status()
+            assert (session["agent"], session["state"]) == ("claude-code", State.WORKING)
+
+
+async def test_an_agent_with_the_number_of_one_that_has_ended_is_another_one(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def ended(_pid: int) -> int:
+        raise ProcessLookupError
+
+    async with running() as (attention, terminals):
+        terminals.open("t")
+        terminals.start("t")
+        pid = terminals.agents["t"].pid
+        with monkeypatch.context() as context:
+            context.setattr(os, "pidfd_open", ended)
+            attention.background(AgentProcess(pid, "claude-code", "sleep", does_one_turn=True))
+            await until(attention, State.DONE)
+        attention.hooked("claude-code", {"state": State.WORKING, "pid": pid, "at": 1.0})
+        await until(attention, State.WORKING)
+        terminals.kill("t")
+        await until(attention, State.FAILED)
+
+
+async def test_what_an_agent_wrote_before_its_end_counts_when_it_is_read_after_it():
+    async with running() as (attention, terminals):
+        terminals.open("t")
+        for last, state in ((b"done", State.DONE), (b"clear", None), (b"working", State.FAILED)):
+            terminals.start("t")
+            attention.reported(terminals.places["t"], b"state=working")
+            terminals.kill("t")
+            await until(attention, State.FAILED)
+            attention.reported(terminals.places["t"], b"state=" + last)
+            await until(attention, state)
+            assert all(session["agent"] == "claude-code" for session in attention.status())
+
+
 async def test_an_agent_in_the_background_takes_the_place_of_one_that_has_ended(
     monkeypatch: pytest.MonkeyPatch,
 ):
@@ -352,7 +474,8 @@ async def test_names_of_folders_and_programs_are_shown_without_controls(tmp_path
 async def test_a_shell_that_says_it_works_is_not_believed_and_a_bell_is_news():
     async with running() as (attention, terminals):
         terminals.open("t")
-        attention.reported(terminals.places["t"], b"state=working")
-        assert [s["state"] for s in attention.status()] in ([], [State.IDLE])
+        for state in (b"working", b"idle", b"clear"):  # the last words of an agent, too
+            attention.reported(terminals.places["t"], b"state=" + state)
+            assert attention.status() == []
         attention.rang(terminals.places["t"], is_reply=False)
         assert attention.status()[0]["state"] is State.DONE

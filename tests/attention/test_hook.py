@@ -54,6 +54,7 @@ async def test_a_report_is_taken_also_when_its_hook_has_stopped_waiting():
     reports: list[bytes] = []
     channel = LocalChannel(web.Application([(hook.PATH, Taken, {"reports": reports})]))
     environment = {hook.SOCKET_VARIABLE: str(channel.start())}
+    began = time.monotonic()  # a clock that is set back would make a later report an earlier one
     try:
         with subprocess.Popen(
             [*REPORTER, "hermes", "working"], stdin=subprocess.DEVNULL, env=environment
@@ -63,6 +64,8 @@ async def test_a_report_is_taken_also_when_its_hook_has_stopped_waiting():
         async with asyncio.timeout(5):
             while not reports:
                 await asyncio.sleep(0.01)
-        assert json.loads(reports[0])["state"] == "working"
+        report = json.loads(reports[0])
+        assert report["state"] == "working"
+        assert began < report["at"] < time.monotonic()
     finally:
         await channel.stop()

@@ -57,6 +57,8 @@ def test_untrusted_text_becomes_one_short_line_without_controls():
     report = status_report(b"state=working:msg=" + encoded(nasty))
     assert report is not None
     assert report.text == text
+    family, word = "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\u0645\u06cc\u200c\u062e"
+    assert one_line(f"{family} {word}") == f"{family} {word}"
 
 
 @pytest.mark.parametrize(

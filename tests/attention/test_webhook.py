@@ -46,6 +46,7 @@ class Service:
     def __init__(self) -> None:
         self.answers: list[int] = []
         self.is_slow, self.release = False, asyncio.Event()
+        self.is_endless = False
         self.got: list[tuple[str, str]] = []
 
 
@@ -62,6 +63,10 @@ async def serving() -> AsyncIterator[tuple[Service, str]]:
                 (self.request.body.decode(), self.request.headers.get("Content-Type", ""))
             )
             self.set_status(service.answers.pop(0) if service.answers else 200)
+            while service.is_endless and not service.release.is_set():
+                self.write(b"x" * 65536)
+                await self.flush()
+                await asyncio.sleep(0.01)
 
     server = HTTPServer(web.Application([(r"/secret", Handler)]))
     listening, port = bind_unused_port()
@@ -155,6 +160,32 @@ async def test_needs_of_one_moment_wait_together_and_behind_no_slow_answer():
         assert asyncio.get_running_loop().time() - began < 2
         service.release.set()
         await until(10, service)
+
+
+async def test_an_answer_without_an_end_is_not_read_and_what_is_seen_is_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.05)
+    async with serving() as (service, url), running(url) as hook:
+        service.is_endless = True
+        for _ in range(2 * module.MOST_AT_ONCE):
+            hook.tell(NEED)
+        await until(2 * module.MOST_AT_ONCE, service)
+        service.is_endless = False
+        service.answers = [503, 503]
+        asked: list[bool] = []  # it is seen after the first try
+
+        def is_needed(_need: SessionState) -> bool:
+            asked.append(not asked)
+            return asked[-1]
+
+        hook._is_needed = is_needed
+        hook.tell(NEED)
+        async with asyncio.timeout(5):
+            while len(asked) < 2:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+        assert service.answers == [503]
 
 
 async def test_the_certificates_are_read_beside_the_event_loop(

@@ -108,8 +108,16 @@ def test_a_first_prompt_starts_the_agent_in_a_new_project_in_place_of_the_launch
     expect(lab.toast("There is a folder “from launcher” already")).to_be_visible()
     expect(folder.locator("option:checked")).to_have_text("~/projects/from launcher")
 
+    # A long one is not cut off: it is refused, and stays.
+    first_prompt = lab.launcher.get_by_label("First prompt")
+    page.evaluate("text => navigator.clipboard.writeText(text)", "x" * 4001)
+    first_prompt.press("Control+v")
+    lab.card("Claude Code").click()
+    expect(lab.toast("The text has 4,001 characters; at most 4,000 are taken.")).to_be_visible()
+    expect(first_prompt).to_have_value("x" * 4001)
+
     prompt = '--it\'s "$(touch x)"\nsecond line'
-    lab.launcher.get_by_label("First prompt").fill(prompt)
+    first_prompt.fill(prompt)
     expect(lab.card("Hermes")).to_contain_text("not installed yet")
     lab.card("Claude Code").click()
     lab.until_screen("the agent runs")

@@ -168,7 +168,7 @@ def test_one_long_session_of_an_agents_screen_survives_rotations(
 ):
     app.until_installed()
     app.log_in()
-    before = last_number(app)
+    before, logged = last_number(app), len(app.log.read_text())
     asked: dict[str, int] = {}
     errors: list[tuple[str, BaseException]] = []
     done = threading.Event()
@@ -204,6 +204,8 @@ def test_one_long_session_of_an_agents_screen_survives_rotations(
     calls = calls_since(app, before)
     assert {call["status"] for call in calls if call["outcome"] == "answered"} == {200}
     assert min(asked.values()) >= LEAST_QUESTIONS
+    # Nor what they ask beside their turns, such as for a title, has gone where nothing answers.
+    assert not re.findall(r"broker: .* POST .* -> 404,.*", app.log.read_text()[logged:])
 
 
 def test_codex_trusts_a_repository_that_was_made_after_the_start(app: RunningApp):

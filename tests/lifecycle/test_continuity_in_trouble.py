@@ -350,6 +350,35 @@ async def test_a_home_with_many_segments_is_sent_once(
     assert site.transport.count == 3 and sets_of(site) == {first}
 
 
+async def test_a_large_home_is_sent_in_passes_that_fit_into_memory(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "_PASS_BYTES", 300_000)
+    monkeypatch.setattr(keeper, "MOST_SEGMENTS", 4)
+    most, of_keeper = list[int](), keeper.HomeKeeper._pieces
+
+    def pieces(self: keeper.HomeKeeper, selection: selection.Selection) -> list[segments.Piece]:
+        found = of_keeper(self, selection)
+        most.append(sum(len(each.data) for each in found))
+        return found
+
+    monkeypatch.setattr(keeper.HomeKeeper, "_pieces", pieces)
+    texts = {f".claude/projects/p/c{n}.jsonl": said(os.urandom(50_000).hex()) for n in range(20)}
+    for name, text in texts.items():
+        put(site, name, text)
+    part = continuity(site)
+    await keep(part)
+    assert max(most) < 500_000
+    site.connect()
+    part._git_sync._files = site.files
+    put(site, CLAUDE, said("later"))
+    await keep(part)
+    assert (site.transport.count, len(sets_of(site))) == (1, 1), "not all of it again"
+    empty_home(site)
+    await continuity(site).restore()
+    assert {name: (site.home / name).read_text() for name in texts} == texts
+
+
 async def test_each_kill_while_a_new_set_is_begun_leaves_all_and_no_false_alarm(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,7 +114,7 @@ async def test_what_is_missing_is_shown_everywhere_with_the_feature_that_needs_i
         "sessions": {"terminals": 0, "kernels": 0},
     }
     page = render_page(
-        status, path="/", xsrf_field="", lab_url="/lab", start=Start("", frozenset(), 0, {})
+        status, path="/", xsrf_field="", lab_url="/lab", start=Start("", frozenset(), {}, {})
     )
     command = "\n".join(status_lines(status))
     checks = json.dumps(scope_checks(pat), ensure_ascii=False)

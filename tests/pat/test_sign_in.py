@@ -474,7 +474,7 @@ async def test_after_a_refused_refresh_the_owner_can_sign_in_again_at_once(signi
     assert not is_usable(status)  # by the prompt, which asks
     shown = {"workspace": "https://w", "pat": status, "gateway": {}}
     page = render_page(
-        shown, path="/", xsrf_field="", lab_url="/lab", start=Start("", frozenset(), 0, {})
+        shown, path="/", xsrf_field="", lab_url="/lab", start=Start("", frozenset(), {}, {})
     )
     assert "Sign in to Databricks" in page
     assert "Log out" in page

@@ -60,10 +60,13 @@ def until_state(owner: Browser, terminal: TerminalClient, state: str | None) -> 
     return session(owner, terminal)
 
 
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467 \u05d9\u05e9"
 TITLES = (
     (" the\tbuild\u202e ", 200, "the build"),
     ("x" * 80, 200, "x" * 80),
     ("x" * 81, 400, None),
+    ("x" * 10_000, 400, None),
+    (FAMILY, 200, FAMILY),
     (7, 400, None),
     ("", 200, ""),
 )
@@ -77,12 +80,26 @@ def test_a_terminal_has_the_title_that_its_owner_gives_it(owner: Browser):
             assert answer.status_code == code, answer.text
             if kept is None:
                 assert set(answer.json()) == {"message", "hint"}
+                assert isinstance(title, int) or f"{len(title):,} char" in answer.json()["message"]
                 continue
             models = owner.json("GET", "/dbx-agents/api/status")["terminals"]
             for listed in (models, answer.json()["terminals"]):
                 assert [m["title"] for m in listed if m["name"] == terminal.name] == [kept]
     answer = owner.http.patch("/dbx-agents/api/terminals/nowhere", json={"title": "x"})
     assert (answer.status_code, answer.json()["hint"]) == (404, "It has ended.")
+
+
+def test_which_paths_on_a_screen_are_files_is_said_whatever_else_is_there(
+    owner: Browser, home: Path, tmp_path: Path
+):
+    (home / "mine.py").touch()
+    (tmp_path / "here.py").touch()
+    found = {"~/mine.py": str(home / "mine.py"), "here.py": str(tmp_path / "here.py")}
+    odd = ["~nobody-of-this-name/x.py", "\0", "x" * 5000, "", ".", "gone.py"]
+    with owner.terminal(shell_command=["bash", "--norc"], cwd=str(tmp_path)) as terminal:
+        terminal.run("true")
+        body = {"terminal": terminal.name, "paths": [*odd, *found]}
+        assert owner.json("POST", "/dbx-agents/api/files", body) == {"files": found}
 
 
 def test_each_state_is_known_within_a_second_and_shown_everywhere(owner: Browser, program: Path):
@@ -238,6 +255,18 @@ def test_an_agent_works_while_a_sub_agent_does_and_not_while_it_reviews_in_the_b
     assert after(owner, ringing, f"working {REVIEW}") == "done"
     does = [f"working {OWN}", *(f"{state} {REVIEW}" for state in ("failed", "idle", "done"))]
     assert after(owner, ringing, *does) == "working"
+
+
+def test_a_task_in_the_background_does_not_end_what_its_agent_works_at(
+    owner: Browser, ringing: TerminalClient
+):
+    task = turn("bg_181500_6b0e:bg_181500_6b0e", "cli")
+    does = [f"working {task}", f"working {OWN}", f"done {task}", "bell"]
+    assert after(owner, ringing, *does) == "working"
+    assert after(owner, ringing, f"done {OWN}") == "done"
+    assert after(owner, ringing, "bell", f"working {OWN}", f"permission {task}") == "permission"
+    assert after(owner, ringing, f"done {OWN}", "bell", f"working {task}") == "working"
+    assert after(owner, ringing, f"failed {task}", "bell") == "failed"
 
 
 def until_state_soon(owner: Browser, terminal: TerminalClient, state: str) -> dict[str, Any]:

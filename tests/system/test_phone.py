@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from jupyter_dbx_agents.agents.claude_code import CLAUDE_CODE
+from jupyter_dbx_agents.web.starting import MOST_TEXT_CHARACTERS
 from tests.support.as_installed import as_installed
 from tests.support.constants import OWNER, PAT
 from tests.support.running_app import Browser, LocalWorkspaceProcess, Server, eventually
@@ -30,6 +31,7 @@ os.write(1, b"\\x1b[?2004h" if "pastes" in sys.argv else b"")
 os.write(1, b"\\x1b]7501;state=blocked:kind=permission:msg=cm0gLXJmIHg=\\x1b\\\\ready\\r\\n")
 while (data := os.read(0, 9999)) != b"q":
     if data == b"again":
+        os.write(1, b"\\x1b]7501;state=working\\x1b\\\\")
         os.write(1, b"\\x1b]7501;state=blocked:kind=permission:msg=b3RoZXI=\\x1b\\\\")
     os.write(1, f"got {data!r}\\r\\n".encode())
 """
@@ -74,6 +76,7 @@ def new_key(owner: Browser, id: str) -> str:
 def act(owner: Browser, id: str, action: str, **fields: Any) -> httpx.Response:
     """Press a button, as the page's script does it."""
     fields = {"key": new_key(owner, id), "action": action, **fields}
+    fields.setdefault("revision", str(screen(owner, id)["revision"]))
     headers = {"Accept": "application/json"}
     return owner.http.post(f"{SESSIONS}/{id}", data=fields, headers=headers)
 
@@ -90,10 +93,11 @@ def test_the_list_and_the_page_show_what_asks_and_the_text_of_its_screen(
     assert "script-src 'self';" in policy
     assert "unsafe" not in policy
     assert " style=" not in answer.text
-    reader.type("\x1b<b>&")
+    assert screen(owner, id)["asks"]
+    reader.type("\x1b<b>&")  # which may have been the answer
     shown = eventually(lambda: (m := screen(owner, id)) and "&" in m["screen"] and m, 5, "output")
     assert (shown["asks"], shown["what"], shown["doing"]) == (
-        True,
+        False,
         "rm -rf x",
         "asks for permission",
     )
@@ -166,10 +170,29 @@ def test_only_what_the_owner_has_seen_is_allowed(owner: Browser, reader: Termina
     for stale in (seen, {**asked(owner, id), "what": seen["what"]}):  # another one; other words
         late = act(owner, id, "allow", **stale)
         assert (late.status_code, "something else" in late.json()["message"]) == (409, True)
+    for action in ("enter", "1", "type", "send"):  # each may allow it
+        late = act(owner, id, action, text="y", revision=seen["revision"])
+        assert (late.status_code, "something else" in late.json()["message"]) == (409, True)
+    assert screen(owner, id)["asks"]
     assert act(owner, id, "deny", **asked(owner, id)).is_success
     reader.expect(re.escape("got b'\\x1b'"))
-    assert act(owner, id, "allow", **asked(owner, id)).is_success
+    revision = screen(owner, id)["revision"]
+    reader.type("again")
+    eventually(lambda: screen(owner, id)["revision"] > revision, 5, "the third question")
+    reader.type("\x1b[O")  # the focus goes to another tab, which answers nothing
+    reader.expect(re.escape("got b'\\x1b[O'"))
+    seen = asked(owner, id)
+    assert act(owner, id, "allow", **seen).is_success
     reader.expect(re.escape("got b'\\r'"))
+
+    # A second tap, another phone: the agent may ask the next question before it says so.
+    for action in ("allow", "deny"):
+        late = act(owner, id, action, **seen)
+        assert (late.status_code, "already typed" in late.json()["message"]) == (409, True)
+    assert screen(owner, id)["asks"] is False
+    reader.type("end")
+    reader.expect("got b'end'")
+    assert screen(owner, id)["screen"].count("got b'\\r'") == 1
 
 
 def asked(owner: Browser, id: str) -> dict[str, str]:
@@ -282,7 +305,8 @@ def start(owner: Browser, **fields: str) -> httpx.Response:
 
 
 def test_an_agent_is_started_once_with_a_prompt_of_any_characters(owner: Browser, claude: Path):
-    prompt = '-p it\'s "$(touch x)" `y`\n\\ !! %s Grüße'
+    prompt = '-p it\'s "$(touch x)" `y`\n\\ !! %s Grüße {} '
+    prompt = prompt.ljust(MOST_TEXT_CHARACTERS, "'")  # which takes most room on a command line
     first = start(owner, prompt=prompt)
     assert first.status_code == 303, first.text
     name = first.headers["Location"].rpartition("/")[2]
@@ -326,8 +350,11 @@ def test_a_bad_start_is_refused_with_a_word_and_starts_nothing(
     owner: Browser, claude: Path, fields: dict[str, str], refusal: tuple[int, str]
 ):
     before = len(owner.json("GET", "/api/terminals"))
-    answer = start(owner, **fields)
+    answer = start(owner, **{"prompt": "not lost", **fields})
     assert (answer.status_code, refusal[1] in answer.text) == (refusal[0], True), answer.text
+    # A phone cuts nothing off, and nothing that was written is lost.
+    assert f"{fields.get('prompt', 'not lost')}</textarea>" in answer.text
+    assert "maxlength" not in answer.text
     assert len(owner.json("GET", "/api/terminals")) == before
     assert not claude.exists()
 

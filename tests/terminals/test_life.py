@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -249,6 +250,24 @@ def test_a_script_is_told_by_its_own_name_and_not_by_its_interpreters(
         client.type(f"{Path(sys.executable).resolve()} {arguments.format(folder=folder)}\r")
         eventually(lambda: server.models()[name]["foreground"] == shown)
     server.delete(name)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"cwd": "/etc/hostname"}, "Not a directory"),
+        ({"shell_command": ["no-such-program"]}, "not found"),
+        ({"shell_command": ["true", "x" * 200_000]}, "list too long"),
+    ],
+    ids=["file", "command", "arguments"],
+)
+def test_what_starts_no_terminal_is_refused_with_the_reason(
+    server: Server, body: dict[str, Any], said: str
+):
+    before = server.models().keys()
+    refusal = server.http.post("/api/terminals", json=body)
+    assert (refusal.status_code, said in refusal.json()["message"]) == (400, True), refusal.text
+    assert server.models().keys() == before
 
 
 def test_too_many_terminals_are_refused_with_what_to_do(tmp_path_factory):

@@ -24,14 +24,18 @@ BELL = "\a"  # among the marks of an agent
 LOOK_SECONDS = 5.0
 # Those of terminals are as many as the terminals.
 MOST_BACKGROUND = 50
-# Two hooks that run at the same time may overtake each other, by less than this; what is older was
-# reported after the clock had been set back.
+# Two hooks that run at the same time may overtake each other, by less than this; what is older is
+# of another clock.
 OVERTAKING_SECONDS = 5.0
+# A program that needs its owner again and again is told of so many times at once, and then every so
+# many seconds: the draft of OSC 7501 asks for a limit.
+MOST_TOLD_AT_ONCE, TOLD_AGAIN_SECONDS = 6, 20.0
 # An agent that rings after each turn does so up to a second after its hook has reported the end of
 # the turn, on a busy machine later: the next turn may have begun.
 RINGING_SECONDS = 10.0
 CRASHED = "It ended while it was working."
 STOPPED = "It is stopped. Type fg to continue it."
+_ASKING = LIVE & NEEDS
 
 
 class SessionState(TypedDict):
@@ -92,6 +96,7 @@ class Session:
     # Which of its sub-agents needs the owner, and since when, by the monotonic clock.
     needed_by: str = ""
     needed_at: float = 0.0
+    typed_at: float = 0.0  # as its place had it at its last report
     is_stopped: bool = False
     # Reports of its own are better than a bell.
     reports: bool = False
@@ -102,6 +107,14 @@ class Session:
     mark: str = ""
     records: Records = field(default_factory=Records)
     unwatch: Callable[[], None] = lambda: None
+    telling: asyncio.TimerHandle | None = None
+    # Until when, by the monotonic clock, it would have been told of at the pace of the limit.
+    told_until: float = 0.0
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its process is known to have ended; news of it stay until they are seen."""
+        return self.unwatch is _nothing
 
     def to_json(self) -> SessionState:
         """Return the REST model."""
@@ -163,15 +176,29 @@ class Attention(LoggingConfigurable):
 
     def reported(self, place: Place, content: bytes) -> None:
         """Take an OSC 7501 of the program in the foreground."""
-        report = status_report(content)
+        report, known = status_report(content), self._sessions.get(place.id)
         if report is None:
             return
-        session = self._session_in(place)
-        is_shell = place.is_shell_in_front and not (session.process and session.process.agent)
-        if is_shell and report.state in LIVE:
-            return  # the shell itself: it would never end
-        session.reports = True
-        self._take(session, report)
+        if known is not None and known.has_ended and self._is_of(known, place):
+            self._take_late(known, report)
+        elif report.state in NEWS or not self._is_shell_alone(place):
+            session = self._session_in(place)
+            session.reports = True
+            self._take(session, report)
+
+    def _is_shell_alone(self, place: Place) -> bool:
+        """Whether only a shell can have reported: what it says that it does would never end."""
+        known = self._sessions.get(place.id)
+        if not place.is_shell_in_front or (known is not None and self._is_put_aside(known, place)):
+            return False
+        return not self._processes.identify(place.leader).agent
+
+    def _take_late(self, session: Session, report: Report) -> None:
+        """Take what a program wrote before its end, which is read after it."""
+        if report.state in NEWS:
+            self._take(session, report)
+        elif report.state not in LIVE and session.text == CRASHED:
+            self._forget(session)  # it had stopped working
 
     def notified(self, place: Place, content: bytes, *, has_title: bool) -> None:
         """Take a notification of any program: an OSC 9 or, with a title, an OSC 777."""
@@ -184,6 +211,7 @@ class Attention(LoggingConfigurable):
         Some agents ring when a turn is over, however it ends.
         """
         known = self._sessions.get(place.id)
+        known = known if known and self._is_of(known, place) else None
         agent = known.process.agent if known and known.process else ""
         state = self._titles.get(agent, {}).get(BELL)
         if known is not None and state is not None:
@@ -211,21 +239,31 @@ class Attention(LoggingConfigurable):
         mark = next((mark for mark in marks if mark in title), "")
         if session is None or not mark or mark == session.mark:
             return
+        if session.has_ended or not self._is_of(session, place):
+            return  # that of another program
         session.mark = mark
         state = marks[mark]
-        is_asking = session.state in LIVE & NEEDS
+        is_asking = session.state in _ASKING
         if state is State.IDLE and session.state in LIVE:
             state = State.DONE
         if not (state in NEEDS and is_asking and state in LIVE):  # a hook says more about it
             self._take(session, Report(state))
 
     def prompted(self, place: Place) -> None:
-        """Take a shell's prompt (OSC 133;A): no program runs in front of it."""
+        """Take a shell's prompt (OSC 133;A): no program runs in front of it.
+
+        That shell may be one in a program, such as ssh, which goes on; what an agent runs may print
+        a prompt, too.
+        """
         session = self._sessions.get(place.id)
-        if session is not None and self._is_put_aside(session, place):
+        if session is None:
+            return
+        is_there = session.process is not None and self._processes.is_there(session.process)
+        is_in_front = is_there and session.group == place.group
+        if self._is_put_aside(session, place):
             self._look_whether_stopped(session)
-        elif session is not None:
-            self._process_ended(session)
+        elif not (is_in_front and session.process and session.process.agent):
+            self._end_live(session)
 
     def follow(self) -> None:
         """Find the agents in the foreground, which may not have reported anything yet."""
@@ -296,8 +334,8 @@ class Attention(LoggingConfigurable):
         """
         report, pid, at = _report(given), given.get("pid"), given.get("at")
         process = self._processes.above(pid, agent) if isinstance(pid, int) else None
-        if process is None:
-            return  # it has ended meanwhile
+        if process is None or self._processes.is_of_another_agent(process):
+            return  # it has ended meanwhile, or is the affair of the agent that has started it
         place = self._places().get(str(given.get("terminal", "")))
         if place is not None and place.group == group_of(process.pid):
             session: Session | None = self._session_in(place, process)
@@ -308,12 +346,17 @@ class Attention(LoggingConfigurable):
             session.reports = True
             was_live = session.state in LIVE
             self._take(session, report)
-            if was_live and session.state not in LIVE:
+            # Hermes rings at the end of a task in the background, too.
+            if was_live and (session.state not in LIVE or report.state in NEWS):
                 session.rings_until = time.monotonic() + RINGING_SECONDS
 
     def background(self, process: AgentProcess) -> Session | None:
         """Return the session of an agent without a terminal; None for one too many."""
-        of_it = [s for s in self._sessions.values() if s.process and s.process.pid == process.pid]
+        of_it = [
+            session
+            for session in self._sessions.values()
+            if session.process and session.process.pid == process.pid and not session.has_ended
+        ]
         if of_it:
             return of_it[0]  # perhaps put aside in its terminal
         if not self._has_room():
@@ -326,12 +369,17 @@ class Attention(LoggingConfigurable):
         background = [s for s in self._sessions.values() if s.terminal is None]
         if len(background) < MOST_BACKGROUND:
             return True
-        ended = [session for session in background if session.unwatch is _nothing]
+        ended = [session for session in background if session.has_ended]
         if ended:
             self._forget(min(ended, key=lambda session: session.since))
         return bool(ended)
 
     # ---- what the owner does
+
+    def is_answered(self, id: str) -> bool:
+        """Whether somebody has typed into a terminal since its program asked for what it asks."""
+        session, place = self._sessions.get(id), self._places().get(id)
+        return session is not None and place is not None and place.typed_at > session.needed_at
 
     def see(self, id: str, revision: int) -> None:
         """Take note that the owner has seen a need; news are none any more.
@@ -351,7 +399,7 @@ class Attention(LoggingConfigurable):
 
     def _end_news(self, session: Session) -> None:
         session.records = Records()
-        if session.process is None or session.unwatch is _nothing:
+        if session.process is None or session.has_ended:
             self._forget(session)
         else:
             self._become(session, Report(State.IDLE), is_seen=True)
@@ -361,21 +409,33 @@ class Attention(LoggingConfigurable):
     def _session_in(self, place: Place, process: AgentProcess | None = None) -> Session:
         """Return the session of the program in the foreground, begun if there is none."""
         known = self._sessions.get(place.id)
+        if known is not None and process in (None, known.process) and self._is_of(known, place):
+            known.typed_at = place.typed_at
+            return known
         if known is not None:
-            if known.group == place.group and process in (None, known.process):
-                return known
-            if place.is_shell_in_front and self._is_put_aside(known, place):
-                return known  # the shell itself reports nothing
             self._leave_terminal(known, place)
-        process = process or (self._processes.in_group(place.group) if place.group else None)
+        process = process or (self._processes.agent_in_group(place.group) if place.group else None)
         behind = self._sessions.get(_background_id(process)) if process else None
-        if behind is not None:
+        if behind is not None and not behind.has_ended:
             self._move(behind, place.id, place.terminal)
-            behind.group = place.group
+            behind.group, behind.typed_at = place.group, place.typed_at
             return behind
-        session = Session(place.id, place.terminal, process, group=place.group)
+        session = Session(
+            place.id, place.terminal, process, group=place.group, typed_at=place.typed_at
+        )
         self._begin(session)
         return session
+
+    def _is_of(self, session: Session, place: Place) -> bool:
+        """Whether what comes from a terminal is that of a session's program.
+
+        Behind a shell, which itself reports nothing, it is that of an agent that was put aside, or
+        what was written before the end; another program may come in the same group.
+        """
+        if session.group == place.group:
+            return not session.has_ended or self._processes.in_group(place.group) is None
+        is_behind = session.has_ended or self._is_put_aside(session, place)
+        return place.is_shell_in_front and is_behind
 
     def _leave_terminal(self, session: Session, place: Place) -> None:
         """Make room for another program: an agent that was put aside is in the background now."""
@@ -407,6 +467,10 @@ class Attention(LoggingConfigurable):
             return
         session.unwatch()
         session.unwatch = _nothing
+        self._end_live(session)
+
+    def _end_live(self, session: Session) -> None:
+        """Neither works nor asks any more what has ended."""
         before = session.state
         session.records.end()
         if before is State.WORKING:
@@ -419,6 +483,8 @@ class Attention(LoggingConfigurable):
 
     def _forget(self, session: Session) -> None:
         session.unwatch()
+        if session.telling is not None:
+            session.telling.cancel()
         if self._sessions.get(session.id) is session:
             del self._sessions[session.id]
         self._changed()
@@ -454,27 +520,32 @@ class Attention(LoggingConfigurable):
 
         It is one of another sub-agent, or comes after somebody has typed an answer.
         """
-        if session.state not in LIVE & NEEDS:
+        if session.state not in _ASKING:
             return False
-        place = self._places().get(session.id)
-        is_answered = place is not None and place.typed_at > session.needed_at
+        is_answered = session.typed_at > session.needed_at
         return report.id != session.needed_by or (is_answered and report.text != session.text)
 
     # ---- telling
 
     def _tell_soon(self, session: Session) -> None:
-        revision = session.revision
-        loop = asyncio.get_running_loop()
-        loop.call_later(SETTLE_SECONDS, lambda: self._tell(session, revision))
+        if session.telling is not None:
+            session.telling.cancel()
+        soon = time.monotonic() + SETTLE_SECONDS
+        at = max(soon, session.told_until - (MOST_TOLD_AT_ONCE - 1) * TOLD_AGAIN_SECONDS)
+        revision, loop = session.revision, asyncio.get_running_loop()
+        session.telling = loop.call_later(
+            at - time.monotonic(), lambda: self._tell(session, revision)
+        )
 
     def _tell(self, session: Session, revision: int) -> None:
-        is_over = session.revision != revision or session.state not in NEEDS
-        if is_over or self._sessions.get(session.id) is not session:
+        session.telling = None
+        if session.state not in NEEDS or self._sessions.get(session.id) is not session:
             return
         session.settled = revision
         self._changed()
         if session.seen >= revision:
             return
+        session.told_until = max(session.told_until, time.monotonic()) + TOLD_AGAIN_SECONDS
         for listener in self.on_need:
             listener(session.to_json())
 

@@ -5,8 +5,8 @@ to nothing of the standard library: an agent waits for it.  Whatever goes wrong,
 but what the agent expects, and exits with 0.  STATE may be followed by ``--if TEXT STATE``: another
 state if the hook's input has that text; by ``--says KEY``: the report's line of text is that value
 of the input, a path such as ``details.title``; by ``--of KEY``: it is a report of the sub-agent of
-that name; and by ``--by-turn``: it is one of the sub-agent whose turn it is, if it is not the
-user's, and nothing is reported of a turn that is neither.
+that name; and by ``--by-turn``: it is one of the sub-agent or the task in the background whose turn
+it is, if it is not the user's, and nothing is reported of a turn that is none of these.
 """
 
 import _socket
@@ -21,11 +21,13 @@ PATH = "/dbx-agents/api/attention/report"
 TIMEOUT_SECONDS = 0.3
 MOST_INPUT_BYTES = 1024 * 1024
 MOST_TEXT_CHARACTERS = 400
+# How Hermes begins the name of a session that /background starts.
+BACKGROUND = b"bg_"
 
 
 def main(arguments: list[str]) -> None:
     """Report, and print what the agent expects of a hook."""
-    at = time.time()
+    at = time.monotonic()  # the same for all processes, and never set back
     agent, state, *options = arguments
     if not options:
         _send(at, agent=agent, state=state)
@@ -68,22 +70,25 @@ def _input() -> bytes:
 def _sub_agent(given: bytes) -> str:
     """Return whose turn it is by the name that Hermes gives to it; '' for the user's own.
 
-    That is SESSION:TASK:NUMBER, and only in the user's own is the task the session.
+    That is SESSION:TASK:NUMBER, and only in the user's own is the task the session.  That is so for
+    a task in the background as well, whose session has a name of its own.
     """
     name = given.partition(b'"turn_id": "')[2].partition(b'"')[0]
     session, _, rest = name.partition(b":")
-    return "" if session == rest.partition(b":")[0] else session.decode(errors="replace")
+    is_own = session == rest.partition(b":")[0] and not session.startswith(BACKGROUND)
+    return "" if is_own else session.decode(errors="replace")
 
 
 def _is_neither(given: bytes) -> bool:
-    """Whether a turn is neither the user's nor a sub-agent's: Hermes reviews what was said.
+    """Whether nobody waits for a turn: Hermes reviews what was said.
 
     The platform comes after the conversation, which is a short one at a sub-agent's start.
     """
     platform = b'"platform": "'
     is_silent = platform not in given and len(given) < MOST_INPUT_BYTES
     is_sub_agent = is_silent or platform + b'subagent"' in given
-    return bool(_sub_agent(given)) and not is_sub_agent
+    sub_agent = _sub_agent(given)
+    return bool(sub_agent) and not is_sub_agent and not sub_agent.startswith(BACKGROUND.decode())
 
 
 def _value(given: bytes, path: str) -> str:

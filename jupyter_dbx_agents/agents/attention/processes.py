@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import os
 import re
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +61,8 @@ class Processes:
         words = _words(pid)
         name, rest = _program(words)
         agent = self._agents.get(name, "")
-        is_one_turn = bool(self._one_turn.get(agent, frozenset()) & set(rest))
+        options = rest[: rest.index("--")] if "--" in rest else rest  # what follows is a prompt
+        is_one_turn = bool(self._one_turn.get(agent, frozenset()) & set(options))
         return AgentProcess(pid, agent, name, is_one_turn)
 
     def in_group(self, group: int) -> AgentProcess | None:
@@ -74,6 +75,14 @@ class Processes:
             return leader
         others = map(self.identify, _members(group))
         return next((process for process in others if process.agent), None)
+
+    def agent_in_group(self, group: int) -> AgentProcess | None:
+        """Return an agent that a script in the foreground runs, else the leader of the group."""
+        leader = self.in_group(group)
+        if leader is None or leader.agent:
+            return leader
+        members = map(self.identify, _members(group))
+        return next((process for process in members if process.agent), leader)
 
     @staticmethod
     def is_there(process: AgentProcess) -> bool:
@@ -98,14 +107,13 @@ class Processes:
         return [process for pid, process in agents.items() if self._is_outermost(pid, agents)]
 
     def _is_outermost(self, pid: int, agents: Mapping[int, AgentProcess]) -> bool:
-        parent = _parent(pid)
-        if parent == os.getpid():  # it is being installed or checked
+        if _parent(pid) == os.getpid():  # it is being installed or checked
             return False
-        while parent > 1:
-            if parent in agents:
-                return False
-            parent = _parent(parent)
-        return True
+        return not any(above in agents for above in _ancestors(pid))
+
+    def is_of_another_agent(self, process: AgentProcess) -> bool:
+        """Whether another agent has started an agent."""
+        return any(self.identify(above).agent for above in _ancestors(process.pid))
 
     def above(self, pid: int, agent: str) -> AgentProcess | None:
         """Return the process of an agent that a process is or that has started it, if any."""
@@ -226,6 +234,12 @@ def group_of(pid: int) -> int:
 
 def _parent(pid: int) -> int:
     return _number(pid, _PARENT)
+
+
+def _ancestors(pid: int) -> Iterator[int]:
+    """Yield a process's parent and so on, below this server, which an agent may have started."""
+    while (pid := _parent(pid)) > 1 and pid != os.getpid():
+        yield pid
 
 
 def _number(pid: int, index: int) -> int:

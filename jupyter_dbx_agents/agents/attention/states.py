@@ -1,11 +1,13 @@
 """The states of one agent's process, from reports of itself and of its sub-agents: a pure core."""
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 MOST_TEXT_CHARACTERS = 200
+# Without these, Persian words and emoji of several parts fall apart.
+_JOINERS = "\u200c\u200d"
 # Of one process: what the draft of OSC 7501 allows.
 MOST_RECORDS = 256
 
@@ -13,7 +15,8 @@ MOST_RECORDS = 256
 class State(StrEnum):
     """What an agent is doing.
 
-    DONE and FAILED are news until somebody has seen them; then the agent is IDLE.
+    The most urgent comes first.  DONE and FAILED are news until somebody has seen them; then the
+    agent is IDLE.
     """
 
     PERMISSION = "permission"
@@ -38,8 +41,6 @@ NEEDS = frozenset({State.PERMISSION, State.QUESTION, State.FAILED, State.DONE})
 NEWS = frozenset({State.FAILED, State.DONE})
 # Those end with the process: it neither works nor asks any more.
 LIVE = frozenset({State.WORKING, State.PERMISSION, State.QUESTION})
-# What an agent is doing is what the first of these says that any of its sub-agents does.
-_ORDER = list(State)
 
 
 @dataclass(frozen=True)
@@ -56,46 +57,45 @@ class Report:
 
 @dataclass
 class Records:
-    """The last report of an agent and of each of its sub-agents."""
+    """The last report of an agent and of each of its sub-agents.
 
-    _by_id: dict[str, Report] = field(default_factory=dict)
+    By state, the most urgent first, so that a program that reports all the time costs little.
+    """
+
+    _by_state: dict[State, dict[str, Report]] = field(
+        default_factory=lambda: {state: {} for state in State}
+    )
 
     def put(self, report: Report) -> None:
         """Take a report; of too many the least urgent one is dropped, of equal ones the oldest."""
         if report.state is None:
             self._take_back(report.id)
             return
+        for state, reports in self._by_state.items():
+            if state is not report.state:
+                reports.pop(report.id, None)
         if report.state is State.IDLE and report.id:
-            self._by_id.pop(report.id, None)  # a sub-agent that is idle is never heard of again
-            return
-        self._by_id[report.id] = report
-        if len(self._by_id) > MOST_RECORDS:
-            least = max(
-                self._by_id.values(), key=lambda each: _ORDER.index(each.state or State.IDLE)
-            )
-            del self._by_id[least.id]
+            return  # a sub-agent that is idle is never heard of again
+        self._by_state[report.state][report.id] = report
+        if sum(map(len, self._by_state.values())) > MOST_RECORDS:
+            least = next(filter(None, reversed(self._by_state.values())))
+            del least[next(iter(least))]
 
     def end(self) -> None:
         """Drop what ends with the process."""
-        self._by_id = {id: r for id, r in self._by_id.items() if r.state not in LIVE}
+        for state in LIVE:
+            self._by_state[state].clear()
 
     def main(self) -> Report:
-        """Return what they say together: the most urgent one."""
-        return most_urgent(self._by_id.values())
+        """Return what they say together: the most urgent one, of equal ones the oldest."""
+        urgent = next(filter(None, self._by_state.values()), None)
+        return next(iter(urgent.values())) if urgent else Report(State.IDLE)
 
     def _take_back(self, id: str) -> None:
         below = f"{id}/"
-        is_gone = (lambda key: key == id or key.startswith(below)) if id else (lambda _key: True)
-        self._by_id = {key: r for key, r in self._by_id.items() if not is_gone(key)}
-
-
-def most_urgent(reports: Iterable[Report]) -> Report:
-    """Return the report whose state comes first; of equal ones the first; IDLE if there is none."""
-    return min(reports, key=_place_in_order, default=Report(State.IDLE))
-
-
-def _place_in_order(report: Report) -> int:
-    return _ORDER.index(report.state or State.IDLE)
+        for reports in self._by_state.values():
+            for key in [key for key in reports if not id or key == id or key.startswith(below)]:
+                del reports[key]
 
 
 def one_line(text: str) -> str:
@@ -118,4 +118,5 @@ def printable(text: str) -> str:
 
 
 def _is_control(character: str) -> bool:
-    return unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+    is_control = unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+    return is_control and character not in _JOINERS

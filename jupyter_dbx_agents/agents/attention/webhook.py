@@ -91,19 +91,28 @@ class Webhook(LoggingConfigurable):
                 if attempt:
                     pause = (attempt - 1, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
                     await asyncio.sleep(backoff_seconds(*pause))
-                try:
-                    answer = await client.post(
-                        self.url, content=content, headers={"Content-Type": kind}
-                    )
-                except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-                    problem = type(error).__name__
-                    continue
-                if answer.is_success:
-                    return
-                problem = f"HTTP {answer.status_code}"
-                if answer.status_code != _TOO_MANY and answer.status_code < _SERVER_ERROR:
+                    if not self._is_needed(session):
+                        return
+                problem, may_pass = await self._post(client, content, kind)
+                if not may_pass:
                     break
-        self.log.warning("The webhook was not called: %s. Check Webhook.url.", problem)
+        if problem:
+            self.log.warning("The webhook was not called: %s. Check Webhook.url.", problem)
+
+    async def _post(self, client: httpx.AsyncClient, content: bytes, kind: str) -> tuple[str, bool]:
+        """Post once; return what failed, '' for nothing, and whether that may pass.
+
+        The body of the answer, which may have no end, is not read.
+        """
+        request = client.stream("POST", self.url, content=content, headers={"Content-Type": kind})
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS), request as answer:
+                status = answer.status_code
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            return type(error).__name__, True
+        if answer.is_success:
+            return "", False
+        return f"HTTP {status}", status == _TOO_MANY or status >= _SERVER_ERROR
 
 
 def render(shape: str, session: SessionState, titles: Mapping[str, str]) -> tuple[bytes, str]:

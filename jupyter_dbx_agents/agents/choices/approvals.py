@@ -39,7 +39,8 @@ class ApprovalsStatus(TypedDict):
     """The REST model of one agent's approvals.
 
     ``holds`` is for new sessions; ``text`` says what it does then, ``asks_first`` whether it asks
-    before it runs commands, and ``note`` why that is not what was chosen, '' if it is.
+    before it runs commands, and ``note`` why that is not, or may not be, what was chosen, '' if it
+    is.
     """
 
     holds: Approvals

@@ -99,6 +99,7 @@ class Choices:
     def __init__(self, home: Path) -> None:
         self._path = home / STATE_FOLDER / "agents.json"
         self._by_agent: dict[str, Choice] = {}
+        self._lost = set[str]()
         self.problem: ConfigFileError | None = None
         try:
             content = json.loads(atomic.read(self._path).content or b"{}")
@@ -114,6 +115,7 @@ class Choices:
             self._by_agent[name] = checked(one)
         except (AttributeError, RequestError) as error:
             self.problem = self._unreadable(error)
+            self._lost.add(name)
 
     def _unreadable(self, error: Exception) -> ConfigFileError:
         return ConfigFileError(
@@ -124,6 +126,10 @@ class Choices:
     def of(self, agent: str) -> Choice:
         """Return the choices for an agent, or for ``ALL``."""
         return self._by_agent.get(agent, Choice())
+
+    def is_lost(self, agent: str) -> bool:
+        """Whether the choices for an agent could not be read."""
+        return agent in self._lost
 
     def keep(self, agent: str, choice: Choice) -> None:
         """Remember the choices for an agent; blocks for a moment.  Raises ConfigFileError."""

@@ -29,6 +29,8 @@ from .store import Store, origin_key
 LEAST_SECONDS = 10.0
 _BYTES_PER_SECOND = 100_000
 _TAIL_BYTES = 1024 * 1024
+# What differs is in memory while it is sent: of more than this, the rest is sent after it.
+_PASS_BYTES = 64 * 1024 * 1024
 # More than these, and more than the first upload of all had, are sent again as a new set, and the
 # old one is deleted.
 MOST_SEGMENTS = 40
@@ -73,6 +75,7 @@ class HomeKeeper:
         self._uploaded: dict[str, Blocks] = {}
         # What could not be read, and of these what may be later: its last copy is not deleted.
         self._unread, self._awaited = set[str](), set[str]()
+        self._has_more = False  # which is not read yet
         self._sent: object = None
         self._content: object = None
         self._tail_bytes = 0
@@ -131,6 +134,8 @@ class HomeKeeper:
                 return False
             try:
                 is_sent = await self._keep(store, selection, terminals)
+                while self._has_more and await self._keep(store, selection, terminals):
+                    pass
             except BaseException:
                 self._failures += 1
                 pause = backoff_seconds(
@@ -147,6 +152,7 @@ class HomeKeeper:
     ) -> bool:
         """Send what differs; return whether there was anything."""
         self._next_at = time.monotonic() + LEAST_SECONDS
+        is_rest = self._has_more
         most = max(MOST_SEGMENTS, self._first_segments)
         if self._serial - self._first_segments >= most and not self._awaited:
             self._begin_again()
@@ -177,9 +183,9 @@ class HomeKeeper:
                 return await self._keep(store, selection, terminals)
         self._serial, self._tail_bytes = first + len(groups) - 1, len(data)
         self._uploaded = {path: self._blocks_there(path) for path in self._known}
-        if first == 0:
+        if first == 0 or is_rest:
             self._first_segments = self._serial
-        if len(groups) > 1:
+        if len(groups) > 1 or self._has_more:
             self._freeze()
         await self._drop_former(store)
         self._content = self._content_with(terminals)
@@ -247,13 +253,20 @@ class HomeKeeper:
 
     def _pieces(self, selection: Selection) -> list[Piece]:
         """Read what has changed; return the blocks that the tail must have; blocking."""
-        secrets, pieces = tuple(self._secrets()), list[Piece]()
-        self._unread, self._awaited = set[str](), set[str]()
+        secrets, pieces, size = tuple(self._secrets()), list[Piece](), 0
+        self._unread, self._awaited, self._has_more = set[str](), set[str](), False
         for path in self._known.keys() - selection.files.keys():
             del self._known[path]
-        for path, wanted in selection.files.items():
+        # Those that nothing is kept of come first, or what always changes would hold them up.
+        for path in sorted(selection.files, key=lambda path: path in self._known):
+            wanted = selection.files[path]
             known, base = self._known.get(path), self._base.get(path, ())
             if known is not None and known.state == wanted.state and known.blocks == base:
+                continue
+            if size >= _PASS_BYTES:
+                self._has_more = True
+                self._unread.add(path)
+                self._awaited.add(path)
                 continue
             try:
                 data = read(self._home / path, wanted.kept, secrets)
@@ -266,7 +279,9 @@ class HomeKeeper:
             at, blocks = wanted.modified_at, blocks_of(data)
             known = Known(wanted.state, len(data), at, blocks, wanted.is_executable)
             self._known[path] = known
-            pieces += [Piece(path, at, block) for at, block in differing(data, blocks, base)]
+            differs = differing(data, blocks, base)
+            size += sum(len(block) for _, block in differs)
+            pieces += [Piece(path, at, block) for at, block in differs]
         return pieces
 
 

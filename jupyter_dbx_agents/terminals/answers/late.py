@@ -20,6 +20,19 @@ _REPORT = re.compile(
 )
 
 
+# A terminal also reports the focus and, by SGR, that the pointer moves or the wheel turns (32 on).
+_REPORTS_BY_ITSELF = re.compile(
+    rb"(?:\x1b\[[IO]|\x1b\[<(?:3[2-9]|[4-9][0-9]|1[01][0-9]|12[0-7]);[0-9]+;[0-9]+[Mm])+"
+)
+
+
+def is_typed(data: bytes) -> bool:
+    """Whether somebody has typed or clicked input, which a terminal has not sent by itself."""
+    if not data.startswith(b"\x1b"):
+        return True
+    return _REPORT.fullmatch(data) is None and _REPORTS_BY_ITSELF.fullmatch(data) is None
+
+
 class LateAnswers:
     """Who has asked the browser last; ``front`` returns which process group has the terminal."""
 

@@ -17,8 +17,11 @@ MOST_BYTES = 4096
 # By which a program finds out whether this terminal knows the protocol; the answer is the same.
 STATUS_QUERY = b"?"
 
-_SIGNAL = re.compile(rb"\x1b\]([0-9]{0,5});?([^\x07\x18\x1a\x1b]*)(\x07|\x18|\x1a|\x1b\\?)|\x07")
-_ENDS = re.compile(rb"\x07|\x18|\x1a|\x1b\\?")
+# An escape that is no ST breaks an OSC off, and begins what comes next.
+_SIGNAL = re.compile(
+    rb"\x1b\]([0-9]{0,5});?([^\x07\x18\x1a\x1b]*)(\x07|\x18|\x1a|\x1b\\|(?=\x1b))|\x07"
+)
+_ENDS = re.compile(rb"\x07|\x18|\x1a|(?=\x1b)")
 _COMPLETE = (b"\x07", b"\x1b\\")
 
 
@@ -49,13 +52,14 @@ class SignalScanner:
             self._unfinished = b"\x1b" if data.endswith(b"\x1b") else b""
             return []
         data, self._unfinished = self._unfinished + data, b""
-        found, end = [], 0
+        found, end, has_rung = [], 0, False
         for match in _SIGNAL.finditer(data):
-            if match[3] == b"\x1b" and match.end() == len(data):
+            if match[3] == b"" and match.end() == len(data) - 1:
                 break  # half of an end
             end = match.end()
             if match[3] is None:
-                found += [] if BELLS in found else [BELLS]
+                found += [] if has_rung else [BELLS]
+                has_rung = True
             elif match[3] in _COMPLETE and len(match[0]) <= MOST_BYTES and _is_wanted(match[1]):
                 found.append(Signal(int(match[1]), match[2]))
         self._keep(data, end)

@@ -29,6 +29,8 @@ KEYS: Mapping[str, tuple[str, str]] = {
     "backspace": ("⌫", "\x7f"),
     **{str(number): (str(number), str(number)) for number in range(1, 6)},
 }
+_NEVER_ALLOW = frozenset({"escape", "interrupt"})
+_ASKING = frozenset({State.PERMISSION, State.QUESTION})
 PASTE_BEGINS, PASTE_ENDS = "\x1b[200~", "\x1b[201~"
 _REPORT_LOOKS = re.compile(r"\x1b\[[0-9;]*m|[\r\n]")
 
@@ -38,14 +40,22 @@ async def act(services: Services, id: str, action: str, fields: Mapping[str, str
 
     Raises RequestError.
     """
-    terminal = services.sessions.terminal(id)
+    terminal, revision = services.sessions.terminal(id), fields.get("revision", "")
     if action in KEYS:
         name, keys = KEYS[action]
+        if action not in _NEVER_ALLOW:
+            _check_seen(services, id, revision, "Nothing")
         _type(terminal, keys)
         return f"Pressed {name}."
     if action in {"send", "type"}:
-        return await _send(terminal, fields.get("text", ""), enters=action == "send")
-    revision = fields.get("revision", "")
+        _check_seen(services, id, revision, "Nothing")
+        text = await _type_text(terminal, fields.get("text", ""))
+        if action == "type":
+            return f"Typed {text}."
+        await asyncio.sleep(ENTER_SECONDS)
+        _check_seen(services, id, revision, "Enter was not pressed; the text")
+        _type(terminal, ENTER)
+        return f"Sent {text} and Enter."
     if action in {"allow", "deny"}:
         return _answer(services, terminal, action, revision, fields.get("what", ""))
     if action == "seen":
@@ -86,7 +96,8 @@ def given_text(arguments: Mapping[str, list[bytes]], name: str) -> str:
         raise RequestError("The text is not UTF-8.", "Type it again.") from None
 
 
-async def _send(terminal: Terminal, text: str, *, enters: bool) -> str:
+async def _type_text(terminal: Terminal, text: str) -> str:
+    """Type text, as a paste if it has several lines; return how long it is."""
     text = clean_text(text)
     if not text:
         raise RequestError("There is no text.", "Type some, or use the button Enter.")
@@ -94,11 +105,7 @@ async def _send(terminal: Terminal, text: str, *, enters: bool) -> str:
         _type(terminal, f"{PASTE_BEGINS}{text}{PASTE_ENDS}")
     else:
         _type(terminal, text.replace("\n", ENTER))
-    if not enters:
-        return f"Typed {len(text):,} characters."
-    await asyncio.sleep(ENTER_SECONDS)
-    _type(terminal, ENTER)
-    return f"Sent {len(text):,} characters and Enter."
+    return f"{len(text):,} characters"
 
 
 async def _marks_pastes(terminal: Terminal) -> bool:
@@ -108,10 +115,24 @@ async def _marks_pastes(terminal: Terminal) -> bool:
         return False
 
 
+def _check_seen(services: Services, id: str, revision: str, what: str) -> None:
+    """Raise RequestError if a program asks for what the page has not shown: a key might allow it.
+
+    ``what`` was typed by now.
+    """
+    session = session_of(services, id)
+    if session and session["state"] in _ASKING and str(session["revision"]) != revision:
+        raise RequestError(
+            f"It asks for something else by now. {what} was typed.", "Refresh the page.", status=409
+        )
+
+
 def _answer(services: Services, terminal: Terminal, action: str, revision: str, what: str) -> str:
     """Allow or deny what the owner has seen; never what is asked by now instead of it.
 
-    An agent may change the words of one request while it asks, so those are compared, too.
+    An agent may change the words of one request while it asks, so those are compared, too.  Once
+    somebody has typed there it may be answered, and the agent not yet have said so: a second tap,
+    or another phone, would answer the next request.  Or the menu is at another line by now.
     """
     session = session_of(services, terminal.identity)
     if session is None or session["state"] != State.PERMISSION:
@@ -123,6 +144,12 @@ def _answer(services: Services, terminal: Terminal, action: str, revision: str, 
     if (str(session["revision"]), session["text"]) != (revision, what):
         raise RequestError(
             "It asks for something else by now. Nothing was typed.", "Refresh the page.", status=409
+        )
+    if services.attention.is_answered(terminal.identity):
+        raise RequestError(
+            "Somebody has already typed an answer there. Nothing was typed.",
+            "Look at the screen. If it still asks, answer with the keys.",
+            status=409,
         )
     _type(terminal, ENTER if action == "allow" else _denies(services, session["agent"]))
     services.attention.see(session["id"], session["revision"])

@@ -12,7 +12,6 @@ from ...terminals.screen.renderer import ScreenError
 from ..operations import Services
 from ..pages import PageFileHandler, PageHandler
 from ..rest import Route
-from ..starting import MOST_TEXT_CHARACTERS
 from .actions import KEYS, act, given_text, session_of
 from .names import SessionNames
 from .once import OnceOnly
@@ -79,7 +78,6 @@ class SessionHandler(PageHandler):
             xsrf_field=self.xsrf_form_html(),
             key=self.once.new_key(),
             keys=KEYS,
-            most_characters=MOST_TEXT_CHARACTERS,
             fate=fate,
             problem=problem,
         )
@@ -89,11 +87,13 @@ class SessionHandler(PageHandler):
         """Return what is shown.  Raises RequestError if the terminal has ended."""
         terminal = self.services.sessions.terminal(id)
         session = session_of(self.services, id)
+        is_answered = self.services.attention.is_answered(id)
         title = self._names().of_terminal(terminal.term_name or "")
         try:
-            return screen_model(session, title, (await terminal.screen_text()).lines)
+            lines, problem = (await terminal.screen_text()).lines, ""
         except ScreenError as error:
-            return screen_model(session, title, (), f"{error}.")
+            lines, problem = (), f"{error}."
+        return screen_model(session, title, lines, problem, is_answered=is_answered)
 
     def _names(self) -> SessionNames:
         services = self.services

@@ -5,6 +5,7 @@ for as long as its key is accepted: what is forgotten, by age or by a restart, i
 """
 
 import asyncio
+import hashlib
 import re
 import secrets
 import time
@@ -24,7 +25,7 @@ _KEY = re.compile(r"([0-9a-f]{16})-([0-9]{1,12})-[0-9a-f]{16}(?:\.[0-9]{1,6})?")
 
 @dataclass(frozen=True)
 class _Action:
-    what: object
+    what: bytes  # a hash: a text may be long
     outcome: asyncio.Task[str]
 
 
@@ -47,10 +48,11 @@ class OnceOnly:
         a key that is not accepted, and what ``do`` raises or raised.
         """
         known = self._actions.get(key)
+        digest = hashlib.sha256(repr(what).encode()).digest()
         if known is None:
             self._check(key)
-            known = self._actions[key] = _Action(what, asyncio.ensure_future(_outcome(do)))
-        elif known.what != what:
+            known = self._actions[key] = _Action(digest, asyncio.ensure_future(_outcome(do)))
+        elif known.what != digest:
             raise RequestError(
                 "This key was used for another action.", "Reload the page.", status=409
             )

@@ -27,12 +27,13 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 class Start:
     """What the form that starts an agent needs, and the open terminals' identities by name.
 
-    ``prompted`` are the agents that take a first prompt.
+    ``prompted`` are the agents that take a first prompt; ``given`` is what its fields had when it
+    was sent and refused.
     """
 
     key: str
     prompted: frozenset[str]
-    most_characters: int
+    given: Mapping[str, str]
     identities: Mapping[str, str]
 
 
@@ -104,9 +105,17 @@ def _place(terminal: str, folder: str) -> str:
 
 
 def screen_model(
-    session: Mapping[str, Any] | None, title: str, lines: Sequence[str], problem: str = ""
+    session: Mapping[str, Any] | None,
+    title: str,
+    lines: Sequence[str],
+    problem: str = "",
+    *,
+    is_answered: bool = False,
 ) -> ScreenModel:
-    """Return what is shown of a session, of whose program nothing may be known."""
+    """Return what is shown of a session, of whose program nothing may be known.
+
+    ``is_answered`` if somebody has typed since it asked.
+    """
     state = State(session["state"]) if session else None
     return {
         "title": title,
@@ -116,7 +125,7 @@ def screen_model(
         "what": session["text"] if session else "",
         "revision": session["revision"] if session else 0,
         "is_news": state in NEWS,
-        "asks": state == State.PERMISSION,
+        "asks": state == State.PERMISSION and not is_answered,
         "screen": for_phone(lines),
         "problem": problem,
     }
@@ -151,7 +160,6 @@ def render_session(
     xsrf_field: str,
     key: str,
     keys: Mapping[str, tuple[str, str]],
-    most_characters: int,
     fate: str = "",
     problem: str = "",
 ) -> str:
@@ -167,7 +175,6 @@ def render_session(
         xsrf_field=xsrf_field,
         key=key,
         keys=keys,
-        most_characters=most_characters,
         fate=fate,
         problem=problem,
     )

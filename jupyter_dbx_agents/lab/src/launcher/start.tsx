@@ -11,9 +11,6 @@ import { Button } from '../widgets/parts';
 import { progressText } from './agents';
 import { Card } from './parts';
 
-// What the server takes at most.
-const MOST_CHARACTERS = 4000;
-
 interface Props {
   status: Status;
   agents: Agent[];
@@ -40,7 +37,6 @@ export function Start(props: Props): React.ReactElement {
         <textarea
           className="jp-mod-styled"
           rows={1}
-          maxLength={MOST_CHARACTERS}
           aria-label={trans.__('First prompt')}
           placeholder={trans.__('What should it do? (optional)')}
           value={prompt}
