@@ -19,7 +19,8 @@ export function needsOf({ attention }: Status): AgentSession[] {
 
 /** Return what runs, first what needs the owner; `terminals` are the names of those that are open. */
 export function sessionsOf(status: Status, terminals: Iterable<string>): AgentSession[] {
-  const rest = new Set(terminals);
+  const inOrder = [...terminals].sort(new Intl.Collator('en', { numeric: true }).compare);
+  const rest = new Set(inOrder);
   const known = (status.attention ?? []).filter(
     ({ terminal }) => terminal === null || rest.delete(terminal)
   );
