@@ -18,7 +18,7 @@ from tests.support import speaking_agent
 from tests.support.as_installed import as_installed
 from tests.support.lab_page import LabPage
 from tests.support.relay import Relay
-from tests.support.running_app import RunningApp
+from tests.support.running_app import RunningApp, eventually
 
 from .test_panel import commit, show_changed, uninstall
 
@@ -84,6 +84,10 @@ def test_what_runs_is_on_top_and_a_click_goes_there_also_in_a_second_window(
         page.until_screen("said permission rm -rf build")
     until_replaced(new_lab)  # the tab is new there, and takes the launcher's place
     assert lab.page.evaluate(LAUNCHERS) == before  # the tab was open there
+    lab.command("application:close")
+    runs_on = lab.toast("projects · Claude Code is still running.")
+    runs_on.get_by_role("button", name="End").click()
+    eventually(lambda: app.owner.json("GET", "/api/terminals") == [], 20, "the terminal ended")
 
 
 def test_a_first_prompt_starts_the_agent_in_a_new_project_in_place_of_the_launcher(
