@@ -3,7 +3,7 @@
 from typing import TypedDict
 
 from .._version import __version__
-from ..agents.attention.attention import SessionState
+from ..agents.attention.session import SessionState
 from ..agents.databricks.tools import ToolsStatus
 from ..agents.mcp.servers import McpServerModel
 from ..agents.roster import AgentStatus, CommonApprovals

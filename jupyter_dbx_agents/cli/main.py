@@ -26,7 +26,7 @@ from .projects import add_project_commands
 from .skills import add_skills_command
 
 if TYPE_CHECKING:
-    from ..agents.attention.attention import SessionState
+    from ..agents.attention.session import SessionState
     from ..agents.roster import AgentStatus
     from ..app import ServerStatus
     from ..broker.ledger import UsageStatus

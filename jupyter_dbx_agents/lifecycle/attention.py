@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from ..agents.attention import Attention
-from ..agents.attention.attention import Place
+from ..agents.attention.session import Place
 from ..terminals.manager import DbxTerminalManager
 from ..terminals.screen.signals import (
     BELL,

@@ -15,9 +15,9 @@ import pytest
 
 from jupyter_dbx_agents.agents.attention import Attention
 from jupyter_dbx_agents.agents.attention import attention as module
-from jupyter_dbx_agents.agents.attention.attention import Place, SessionState
 from jupyter_dbx_agents.agents.attention.hook import SOCKET_VARIABLE
 from jupyter_dbx_agents.agents.attention.processes import AgentProcess, Processes
+from jupyter_dbx_agents.agents.attention.session import Place, SessionState
 from jupyter_dbx_agents.agents.attention.states import LIVE, State
 from jupyter_dbx_agents.errors import RequestError
 
@@ -279,6 +279,16 @@ async def test_an_agent_without_a_terminal_is_listed_until_it_ends():
         terminals.stop()
         await shell.wait()
         await attention.stop()
+
+
+@pytest.mark.parametrize(("arguments", "is_one_turn"), [(["61.4"], True), (["--", "61.4"], False)])
+def test_a_first_prompt_is_no_word_for_a_single_turn(arguments: list[str], is_one_turn: bool):
+    processes = Processes({"sleep": "codex"}, {"codex": {"61.4"}})
+    with subprocess.Popen(["sleep", *arguments]) as agent:
+        while not (found := processes.identify(agent.pid)).agent:
+            pass
+        agent.kill()
+    assert found.does_one_turn is is_one_turn
 
 
 async def test_a_bell_ends_the_turn_of_an_agent_that_rings_then_and_is_nothing_new_after_it():

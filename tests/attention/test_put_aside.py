@@ -13,7 +13,8 @@ import pytest
 
 from jupyter_dbx_agents.agents.attention import Attention
 from jupyter_dbx_agents.agents.attention import attention as module
-from jupyter_dbx_agents.agents.attention.attention import STOPPED, Place, SessionState
+from jupyter_dbx_agents.agents.attention.attention import STOPPED
+from jupyter_dbx_agents.agents.attention.session import Place, SessionState
 from jupyter_dbx_agents.agents.attention.states import State
 
 from .test_histories import Terminals, running, until

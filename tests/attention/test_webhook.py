@@ -19,7 +19,7 @@ from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 
 from jupyter_dbx_agents.agents.attention import webhook as module
-from jupyter_dbx_agents.agents.attention.attention import SessionState
+from jupyter_dbx_agents.agents.attention.session import SessionState
 from jupyter_dbx_agents.agents.attention.states import State
 from jupyter_dbx_agents.agents.attention.webhook import Webhook, render
 

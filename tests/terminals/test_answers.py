@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from jupyter_dbx_agents.terminals.answers.colours import ColourQueries
+from jupyter_dbx_agents.terminals.answers.late import is_typed
 from jupyter_dbx_agents.terminals.answers.theme import CurrentTheme, Theme
 
 from .clients import Server
@@ -130,3 +131,14 @@ def test_everything_else_passes_unchanged():
     ).encode()
     for size in (1, 3, len(text)):
         assert taken(text, size) == (text, b"")
+
+
+def test_what_a_terminal_sends_by_itself_is_not_what_somebody_has_typed():
+    by_itself = (
+        *(b"\x1b[I", b"\x1b[O\x1b[I"),  # the focus
+        *(b"\x1b[<35;1;1M", b"\x1b[<64;80;24M\x1b[<65;80;24M"),  # the pointer moves, the wheel
+        *(b"\x1b[?1;2c", b"\x1b[24;1R", b"\x1bP>|xterm.js(5.5.0)\x1b\\"),  # answers
+    )
+    typed = (b"", b"a", b"\r", b"\x1b", b"\x1b[A", b"\x1b[<0;1;1M", b"\x1b[Iy", b"\x1b[1;2R")
+    assert [data for data in by_itself if is_typed(data)] == []
+    assert [data for data in typed if not is_typed(data)] == []

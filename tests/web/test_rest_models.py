@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import jupyter_dbx_agents
-from jupyter_dbx_agents.agents.attention.attention import SessionState
+from jupyter_dbx_agents.agents.attention.session import SessionState
 from jupyter_dbx_agents.agents.attention.states import State
 from jupyter_dbx_agents.agents.checks import Check
 from jupyter_dbx_agents.agents.choices import Approvals, ApprovalsStatus

@@ -16,7 +16,7 @@ from traitlets import Enum, Float, Unicode
 from traitlets.config import LoggingConfigurable
 
 from ...background import backoff_seconds
-from .attention import SessionState
+from .session import SessionState
 from .states import DOING
 
 # More needs than that at a time are not worth a message each.

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...agents.attention.attention import SessionState
+from ...agents.attention.session import SessionState
 from ...agents.attention.states import State
 from ...errors import RequestError
 from ...terminals.screen.renderer import ScreenError

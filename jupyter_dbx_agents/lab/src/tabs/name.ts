@@ -8,6 +8,12 @@ import { agentIn, isShell, nameIn } from '../status/names';
 import type { IStatusStore } from '../status/store';
 import { iconOf } from '../widgets/icons';
 
+// A program may set titles as fast as it writes, and each is shown in many places.
+const COALESCED_MILLISECONDS = 100;
+const MOST_CHARACTERS = 100;
+// Without what reverses the direction of text: it would go on behind the title.
+const CONTROLS = /[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+
 /** Where a tab has the name of its terminal, by which the context menu finds it. */
 export const TERMINAL = 'dbx-agents-terminal';
 
@@ -15,6 +21,8 @@ export class TabName {
   private _program = '';
   private _ours = '';
   private _last = '';
+  private _given = '';
+  private _timer = 0;
   private _terminalName: string;
 
   constructor(
@@ -36,6 +44,7 @@ export class TabName {
 
   private _stop(): void {
     const { session, title, disposed } = this._terminal;
+    window.clearTimeout(this._timer);
     // Once, since another terminal may have the session's name by the second time.
     disposed.disconnect(this._stop, this);
     session.disposed.disconnect(this._stop, this);
@@ -84,12 +93,21 @@ export class TabName {
   private _onTitle(): void {
     const { title, session } = this._terminal;
     if (title.label !== this._ours && !session.isDisposed) {
-      const isOfJupyter = ['', '...', 'Terminal', this._plain()].includes(title.label);
-      this._setOwn(isOfJupyter ? '' : title.label);
-      this._show();
+      this._given = title.label;
+      this._timer ||= window.setTimeout(() => this._take(), COALESCED_MILLISECONDS);
+      title.label = this._ours || title.label;
     }
     title.label ||= this._last;
     this._last = title.label;
+  }
+
+  /** Use the last title that was set. */
+  private _take(): void {
+    this._timer = 0;
+    const isOfJupyter = ['', '...', 'Terminal', this._plain()].includes(this._given);
+    const own = this._given.replace(CONTROLS, '').trim();
+    this._setOwn(isOfJupyter ? '' : [...own].slice(0, MOST_CHARACTERS).join(''));
+    this._show();
   }
 
   private _isRenamed(): boolean {
