@@ -81,6 +81,8 @@ screenshots: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -q tests/browser/test_looks.py -k "launcher or offer"
 	for name in launcher-1400 dialog panel continue; do \
 		cp build/screenshots/$$name-light.png docs/screenshots/$${name%-1400}.png; done
+	$(BIN)/python -m pytest -q tests/browser/test_phone.py
+	cp build/screenshots/phone-session-light.png docs/screenshots/phone.png
 	$(BIN)/python -m pytest -q tests/browser/test_mcp_panel.py -k sample_table
 	cp build/screenshots/first-day.png docs/screenshots/first-day.png
 

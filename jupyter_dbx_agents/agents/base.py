@@ -176,7 +176,8 @@ class Agent:
     place of ``{}``, empty if it cannot; ``denies`` is the key that denies what it asks permission
     for (Enter allows it: each agent offers that first); ``titles`` the marks in its terminal's
     title, or a bell, that say what it is doing.
-    ``approvals`` returns what it can be told to ask before, each with what it does then.
+    ``approvals`` returns what it can be told to ask before, each with what it does then;
+    ``asks_first`` if it asks before it runs commands by its own default.
     ``prepare`` gets what its files need from the installed program, and raises InstallError.
     ``trusts_each_repository`` if its files name every repository.  ``memory`` is what of it
     outlives the machine.
@@ -190,6 +191,7 @@ class Agent:
     default_model: Callable[[ModelTable], str]
     config_files: Callable[[AgentContext], tuple[ConfigFile, ...]]
     approvals: Callable[[AgentContext], Mapping[Approvals, str]] = _own_approvals
+    asks_first: bool = False
     also_speaks: tuple[Dialect, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)

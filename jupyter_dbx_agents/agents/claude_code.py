@@ -203,6 +203,7 @@ CLAUDE_CODE = Agent(
     default_model=lambda models: models.anthropic_model,
     config_files=config_files,
     approvals=lambda _context: APPROVALS,
+    asks_first=True,
     one_turn=frozenset({"-p", "--print"}),
     first_prompt=("--", "{}"),
     # It asks for trust per repository; this answers for later ones, too.  It counts only in the

@@ -223,6 +223,7 @@ GEMINI_CLI = Agent(
     default_model=lambda models: models.gemini_model,
     config_files=config_files,
     approvals=lambda _context: APPROVALS,
+    asks_first=True,
     # No hook says that it goes on when it may.
     titles={"✦": State.WORKING, "✋": State.PERMISSION, "◇": State.IDLE},
     one_turn=frozenset({"-p", "--prompt"}),

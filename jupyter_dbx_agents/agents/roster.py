@@ -210,18 +210,20 @@ class AgentRoster(LoggingConfigurable):
         """Return the REST model of an agent's approvals."""
         context, wanted = self._context(agent), self._wanted_approvals(agent)
         possible, holds = agent.approvals(context), context.approvals
+        by_default = holds is Approvals.OWN
         note = ""
         if holds is not wanted:
             note = f"{agent.title} cannot {wanted.meaning}."
-            if holds is Approvals.OWN:
+            if by_default:
                 note += " Its own default holds, which may ask for less."
-        elif holds is not Approvals.OWN and agent.name in self._problems:
+        elif not by_default and agent.name in self._problems:
             note = f"{agent.title} may ask for less: not all of its files could be written."
         return {
             "holds": holds,
             "chosen": self._choices.of(agent.name).approvals,
             "possible": list(possible),
             "text": possible[holds],
+            "asks_first": agent.asks_first if by_default else holds is not Approvals.EVERYTHING,
             "note": note,
         }
 
@@ -249,7 +251,7 @@ class AgentRoster(LoggingConfigurable):
         if model is None:
             return None
         report = self._models.report(model, model, agent.dialect, *agent.also_speaks)
-        hint = "Choose one that is served, or null for the configured one."
+        hint = "Choose one that is served, or the default."
         return RequestError(report["problem"], hint) if report["problem"] else None
 
     def status(self) -> list[AgentStatus]:

@@ -114,6 +114,7 @@ class Call:
     tokens: TokenCounts = field(default_factory=TokenCounts)
     status: int = 0
     ending: str = ""
+    refusal: str = ""
     is_mended: bool = False
     bytes_in: int = 0
     bytes_out: int = 0
@@ -131,3 +132,11 @@ class Call:
         return self.status >= HTTPStatus.BAD_REQUEST or self.ending.startswith(
             (BROKE_OFF, BROKER_FAILED)
         )
+
+    @property
+    def failure(self) -> str:
+        """Why it has failed: our refusal, what cut it short, or the gateway's status."""
+        if self.refusal or self.ending:
+            return self.refusal or self.ending
+        known = {status.value: status.phrase for status in HTTPStatus}
+        return f"HTTP {self.status} {known.get(self.status, '')}".strip()

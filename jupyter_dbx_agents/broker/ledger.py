@@ -87,7 +87,7 @@ class UsageStatus(TypedDict):
     """The REST model of what one agent used one model for; the means are over all calls.
 
     ``mended`` counts the calls that were repeated in another form, since the gateway refused the
-    first.
+    first; ``last_error`` says why the last of those that failed did, '' if none has.
     """
 
     agent: str
@@ -99,6 +99,7 @@ class UsageStatus(TypedDict):
     output_tokens: int
     mean_seconds: float
     mean_first_byte_seconds: float
+    last_error: str
 
 
 @dataclass
@@ -114,6 +115,7 @@ class ModelUsage:
     output_tokens: int = 0
     seconds: float = 0.0
     first_byte_seconds: float = 0.0
+    last_error: str = ""
 
     def to_json(self) -> UsageStatus:
         """Return the REST model."""
@@ -127,6 +129,7 @@ class ModelUsage:
             "output_tokens": self.output_tokens,
             "mean_seconds": round(self.seconds / self.calls, 3),
             "mean_first_byte_seconds": round(self.first_byte_seconds / self.calls, 3),
+            "last_error": self.last_error,
         }
 
 
@@ -145,6 +148,7 @@ class UsageLedger:
         usage = self._usage(call)
         usage.calls += 1
         usage.errors += call.has_failed
+        usage.last_error = call.failure if call.has_failed else usage.last_error
         usage.mended += call.is_mended
         usage.input_tokens += call.tokens.input_tokens
         usage.output_tokens += call.tokens.output_tokens

@@ -60,6 +60,7 @@ class LoopbackHandler(web.RequestHandler):
     async def refuse(self, refusal: Refusal) -> None:
         """Answer with a refusal; the rest of the request is discarded."""
         self._refused = True
+        self.call.refusal = refusal.message
         headers, body = render(refusal, self.dialect)
         self.answer_head(refusal.status, list(headers.items()))
         self.set_header("Content-Length", str(len(body)))

@@ -120,7 +120,7 @@ def _project_checks(projects: list[ProjectStatus]) -> list[tuple[str, dict[str, 
             fine += 1
         if history["message"]:
             found.append((name, _check("warning", history["message"])))
-    return [("projects", _check("ok", f"{fine} are synced.")), *found]
+    return [("projects", _check("ok", f"{fine} synced.")), *found]
 
 
 def _git() -> dict[str, Any]:

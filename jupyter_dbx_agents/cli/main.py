@@ -311,6 +311,8 @@ def status_lines(status: ServerStatus) -> list[str]:
     counts = Counter(project["state"] for project in status["projects"])
     rows.append(("Projects", ", ".join(f"{count} {state}" for state, count in counts.items())))
     for project in status["projects"]:
+        if files := project["work"]["files"]:
+            rows.append(("", f"{project['name']}: {_count(files, 'file')} not committed"))
         if project["message"]:
             rows.append(("", f"{project['name']}: {project['message']} {project['hint']}"))
     continuity = status["continuity"]
@@ -346,7 +348,9 @@ def _doing(session: SessionState, status: ServerStatus) -> str:
 
 
 def _calls(used: UsageStatus) -> str:
-    errors = f", {_count(used['errors'], 'error')}" if used["errors"] else ""
+    errors = ""
+    if used["errors"]:
+        errors = f", {_count(used['errors'], 'error')} (the last: {used['last_error']})"
     return (
         f"{used['agent']}, {used['model'] or 'no model'}: {_count(used['calls'], 'call')}{errors}, "
         f"{used['input_tokens']:,} tokens in, {used['output_tokens']:,} out"

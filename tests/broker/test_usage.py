@@ -143,6 +143,10 @@ def test_errors_and_broken_answers_are_counted_and_what_calls_no_model_is_not():
             await until(lambda: figures(site)[0]["calls"] == 3)
             (usage,) = figures(site)
             assert (usage["model"], usage["errors"]) == ("m", 2)
+            assert usage["last_error"].startswith("gateway broke off"), usage
+            await site.agent.post(MESSAGES, json={"model": "m", "x": "busy"})
+            await until(lambda: figures(site)[0]["calls"] == 4)
+            assert figures(site)[0]["last_error"] == "HTTP 429 Too Many Requests"
 
     asyncio.run(run())
 
@@ -173,6 +177,7 @@ def test_a_call_without_a_pat_is_an_error_of_its_agent():
             await site.agent.post(MESSAGES, json={"model": "m"})
             (usage,) = figures(site)
             assert (usage["agent"], usage["calls"], usage["errors"]) == ("claude-code", 1, 1)
+            assert "Databricks" in usage["last_error"]
 
     asyncio.run(run())
 

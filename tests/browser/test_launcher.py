@@ -13,11 +13,12 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from jupyter_dbx_agents.agents.claude_code import CLAUDE_CODE
+from jupyter_dbx_agents.cli.main import status_lines
 from tests.support import speaking_agent
 from tests.support.as_installed import as_installed
 from tests.support.lab_page import LabPage
 from tests.support.relay import Relay
-from tests.support.running_app import RunningApp
+from tests.support.running_app import RunningApp, eventually
 
 from .test_panel import commit, show_changed, uninstall
 
@@ -83,6 +84,10 @@ def test_what_runs_is_on_top_and_a_click_goes_there_also_in_a_second_window(
         page.until_screen("said permission rm -rf build")
     until_replaced(new_lab)  # the tab is new there, and takes the launcher's place
     assert lab.page.evaluate(LAUNCHERS) == before  # the tab was open there
+    lab.command("application:close")
+    runs_on = lab.toast("projects · Claude Code is still running.")
+    runs_on.get_by_role("button", name="End").click()
+    eventually(lambda: app.owner.json("GET", "/api/terminals") == [], 20, "the terminal ended")
 
 
 def test_a_first_prompt_starts_the_agent_in_a_new_project_in_place_of_the_launcher(
@@ -126,6 +131,9 @@ def test_a_first_prompt_starts_the_agent_in_a_new_project_in_place_of_the_launch
         prompt,
     ]
     assert page.evaluate(LAUNCHERS) == before  # its own has gone
+    lab.open_launcher()  # whoever works in a project starts the next agent there, too
+    expect(folder.locator("option:checked")).to_have_text("~/projects/from launcher")
+    folder.select_option(label="~/projects")
 
 
 def test_the_keyboard_goes_through_it_as_the_eye_does_and_agents_have_one_order_everywhere(
@@ -205,6 +213,10 @@ def test_a_project_says_what_is_not_committed_and_opens_with_its_folder_and_a_te
     lab.open_launcher()
     row = lab.page.locator(".jp-DbxAgents-projects:visible li", has_text="on the launcher")
     expect(row).to_contain_text("1 not committed")
+    status: Any = app.status()
+    assert "           on the launcher: 1 file not committed" in status_lines(status)
+    plain = re.sub("<[^>]*>", "", app.owner.http.get("/dbx-agents/").text)
+    assert "on the launcher: 1 not committed" in plain
     expect(row).to_contain_text(re.compile("main|master"))
     row.get_by_role("button", name="Open on the launcher, with a terminal").click()
     lab.until_screen(r"projects/on the launcher[$#]$")
@@ -248,7 +260,8 @@ def test_an_agent_that_is_not_ready_says_so_on_its_card_and_in_the_palette(
     ).to_be_visible()
     expect(lab.page.locator(".jp-Terminal")).to_have_count(0)
     show_changed(lab, lambda status: [agent.update(installed=True) for agent in status["agents"]])
-    expect(lab.card("Codex")).to_have_text(re.compile(r"Codexgpt-\S+$"))
+    expect(lab.card("Codex")).to_have_text(re.compile(r"Codexgpt-\S+runs commands$"))
+    expect(lab.card("Gemini CLI")).to_have_text(re.compile(r"Gemini CLI\S+proasks$"))
     title = re.compile("^Start Codex in ~/projects\ndatabricks-gpt")
     expect(lab.card("Codex")).to_have_attribute("title", title)
 

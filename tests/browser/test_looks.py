@@ -16,6 +16,7 @@ from jupyter_dbx_agents.agents import AGENTS
 from tests.support import speaking_agent
 from tests.support.effort import IS_LONG
 from tests.support.lab_page import DIALOG, LabPage
+from tests.support.relay import Relay
 from tests.support.running_app import RunningApp, eventually
 
 FOLDER = Path(__file__).resolve().parents[2] / "build" / "screenshots"
@@ -40,8 +41,20 @@ ROWS: list[dict[str, Any]] = [
     {"name": f"{LONG_NAME}-too", "state": "synced", "history": {"safe_at": NEXT_TRY}},
     {"name": "a link", "state": "unfit", "message": "It is a link to another folder."},
 ]
+UNFOLD = "panel => panel.querySelectorAll('details').forEach(one => { one.open = true; })"
+EXECUTE = "command => { void jupyterapp.commands.execute(command); }"
 # Of a large window, of a small one, and of a phone.
 WIDTHS = (1400, 1024, 390)
+# Of “opus-4-7” and an arrow, and of the small print of JupyterLab, in pixels.
+NAME_WIDTH, LEAST_FONT = 64, 10.5
+SMALLEST = """panel => {
+  panel.querySelectorAll('details').forEach(one => { one.open = true; });
+  const sizes = [...panel.querySelectorAll('*')]
+    .filter(node => node.checkVisibility() && node.innerText)
+    .map(node => ({size: parseFloat(getComputedStyle(node).fontSize), text: node.innerText}));
+  panel.querySelectorAll('details').forEach(one => { one.open = false; });
+  return sizes.sort((a, b) => a.size - b.size)[0];
+}"""
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
 
@@ -76,6 +89,7 @@ def as_if_installed(route: Route) -> None:
 def read_status_again(lab: LabPage) -> None:
     """Let the page read the status by a new line: an event may have brought agents as they are."""
     lab.page.evaluate("() => { window.dispatchEvent(new Event('offline')); }")
+    expect(lab.status).to_have_text("Databricks")
 
 
 def until_installed(lab: LabPage) -> None:
@@ -112,6 +126,10 @@ def test_dialog_launcher_and_panel_are_pictured_and_accessible(
     read_status_again(lab)
     expect(lab.section("Agents").get_by_role("button", name="Start Claude Code")).to_be_enabled()
     shoot(lab.page, f"panel-{name}")
+    picker = lab.section("Agents").get_by_label("Model of Claude Code").bounding_box()
+    assert picker and picker["width"] >= NAME_WIDTH  # its model can be read
+    small = lab.panel.evaluate(SMALLEST)
+    assert small["size"] >= LEAST_FONT, small
     assert violations(lab.page, axe, "#jp-DbxAgents-panel") == []
     assert violations(lab.page, axe, ".jp-DbxAgents-StatusItem") == []
 
@@ -135,7 +153,7 @@ def test_dialog_launcher_and_panel_are_pictured_and_accessible(
 
 @pytest.mark.parametrize("name", THEMES if IS_LONG else ["light"])
 def test_nothing_serious_is_found_on_the_whole_page_however_wide_it_is(
-    lab: LabPage, axe: str, name: str
+    lab: LabPage, relay: Relay, axe: str, name: str
 ):
     lab.use_theme(THEMES[name])
     lab.open_terminal()
@@ -144,11 +162,25 @@ def test_nothing_serious_is_found_on_the_whole_page_however_wide_it_is(
         lab.page.set_viewport_size({"width": width, "height": 844})
         lab.open_launcher()
         lab.show_panel()
+        lab.panel.evaluate(UNFOLD)
         assert violations(lab.page, axe, None) == [], width
         lab.command("terminal:open", name=terminal)
         lab.until_screen(r"[$#]$")
         assert violations(lab.page, axe, None) == [], width
         shoot(lab.page, f"whole-{width}-{name}")
+    for command in ("dbx-agents:help", "dbx-agents:rename-terminal"):
+        lab.page.evaluate(EXECUTE, command)
+        expect(lab.page.locator(".jp-Dialog")).to_be_visible()
+        assert violations(lab.page, axe, ".jp-Dialog") == [], command
+        lab.page.keyboard.press("Escape")
+        expect(lab.page.locator(".jp-Dialog")).to_have_count(0)
+    relay.cut()
+    expect(lab.page.locator(".jp-DbxAgents-banner")).to_contain_text("Reconnecting")
+    assert violations(lab.page, axe, None) == []
+    lab.open_launcher()
+    lab.show_panel()
+    expect(lab.launcher.get_by_role("status")).to_contain_text("Offline")
+    assert violations(lab.page, axe, None) == []
 
 
 @pytest.mark.parametrize("name", THEMES)
@@ -214,7 +246,7 @@ def test_the_offer_to_continue_is_pictured_and_accessible(lab: LabPage, axe: str
     lab.page.route(re.compile("/api/continuity/restore[?]"), restore)
     lab.page.reload()
     offer = lab.launcher.get_by_role("region", name="Continue where you were")
-    expect(offer).to_contain_text("Kept of an earlier start. Projects: ")
+    expect(offer).to_contain_text("Kept from an earlier start. Projects: ")
     for label in ("Continue where you were", "Choose what comes back", "Not now"):
         expect(offer.get_by_role("button", name=label)).to_be_visible()
     until_installed(lab)
@@ -237,7 +269,7 @@ def test_the_offer_to_continue_is_pictured_and_accessible(lab: LabPage, axe: str
     assert violations(lab.page, axe, "#jp-DbxAgents-panel") == []
 
     # It was said once, and is declined; where no launcher is in sight, a notification says it.
-    expect(lab.toast("Kept of an earlier start")).to_have_count(0)
+    expect(lab.toast("Kept from an earlier start")).to_have_count(0)
     offer.get_by_role("button", name="Not now").click()
     expect(offer).to_have_count(0)
     lab.open_terminal()
@@ -245,7 +277,7 @@ def test_the_offer_to_continue_is_pictured_and_accessible(lab: LabPage, axe: str
         with lab.page.expect_response("**/dbx-agents/api/status?*"):
             lab.command("filebrowser:activate")
             lab.show_panel()
-    toast = lab.toast("Kept of an earlier start")
+    toast = lab.toast("Kept from an earlier start")
     for label in ("Continue where you were", "Choose…"):
         expect(toast.get_by_role("button", name=label)).to_be_visible()
     toast.get_by_role("button", name="Not now").click()

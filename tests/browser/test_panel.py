@@ -294,7 +294,7 @@ def test_the_menu_has_each_agent_and_does_what_the_panel_does(lab: LabPage, app:
     help_dialog = lab.page.get_by_role("dialog", name=re.compile(r"^Databricks agents \d"))
     expect(help_dialog).to_contain_text("jupyter dbx-agents doctor")
     help_dialog.get_by_role("button", name="Close").click()
-    choose(lab, "Agents", "Settings of Databricks Agents")
+    choose(lab, "Agents", "Databricks Agents Settings")
     expect(lab.page.get_by_text("Notify: an agent has failed").first).to_be_visible()
 
 
@@ -334,6 +334,7 @@ def test_where_model_calls_go_is_told_with_its_reason_and_their_latency_drawn(
     # The last two of the ten took 5 seconds each, the others 1.
     calls = iter([(2, 1.0), (4, 1.0), (6, 1.0), (8, 1.0), (10, 1.8)])
     usage = {"agent": "codex", "model": "", "input_tokens": 1234, "output_tokens": 5, "errors": 1}
+    usage["last_error"] = "HTTP 429 Too Many Requests"
 
     def change(status: dict[str, Any]) -> None:
         usage["calls"], usage["mean_seconds"] = next(calls, (10, 1.8))
@@ -357,6 +358,7 @@ def test_where_model_calls_go_is_told_with_its_reason_and_their_latency_drawn(
         with lab.page.expect_response("**/dbx-agents/api/status?*"):
             show_anew(lab)
     expect(row).to_contain_text("1 failed")
+    expect(row).to_contain_text("Last failure: HTTP 429 Too Many Requests")
     expect(row).to_contain_text("1.2k / 5")
     expect(row).to_contain_text("1.8 s")
     points = "0.0,11.2 12.0,11.2 24.0,11.2 36.0,11.2 48.0,0.0"

@@ -22,6 +22,16 @@ from .conftest import EXPOSED
 MOUSE = "window.jupyterapp.shell.currentWidget.content._term.modes.mouseTrackingMode"
 PROMPT = r"Paste address or token; it stays hidden \(or press Enter to skip\):$"
 # What the bar says may be gone before anybody looks.
+# A program that ends with the server may end before it, and has no name any more then.
+NAME_OF_ONE_THAT_ENDS_FIRST = """() => {
+  const {service} = jupyterapp.pluginRegistry._plugins.get('jupyter-dbx-agents:status');
+  const {server, titles} = service.status;
+  service.put({server: {state: 'stopping'}});
+  service.put({titles: {}});
+  const {label} = jupyterapp.shell.currentWidget.title;
+  service.put({server, titles});
+  return label;
+}"""
 RECORD_BAR = """() => {
   window.saidInBar = [];
   const record = () => {
@@ -31,7 +41,7 @@ RECORD_BAR = """() => {
   new MutationObserver(record).observe(document.body, {childList: true, subtree: true});
 }"""
 TERMINALS = "/dbx-agents/api/terminals"
-KEPT = r"Kept of an earlier start: projects "
+KEPT = r"Kept from an earlier start: projects "
 
 
 class Platform:
@@ -180,6 +190,7 @@ def test_an_orderly_stop_is_no_restart_and_one_bar_speaks_for_all_tabs(
     bar = used.page.locator("#jp-DbxAgents-ended")
     used.type(r"printf '\033]0;a name of its own\a'")
     expect(used.tab()).to_have_text("a name of its own")
+    assert used.page.evaluate(NAME_OF_ONE_THAT_ENDS_FIRST) == "a name of its own"
     used.command("terminal:create-new")
     used.until_screen("[$#]$")
     platform.browser.http.close()
@@ -258,7 +269,7 @@ def test_the_page_offers_to_continue_on_an_empty_machine_and_everything_is_back(
     lab = LabPage(tabs.new_context().new_page(), platform.door.url)
     lab.open()
     offer = lab.launcher.get_by_role("region", name="Continue where you were")
-    expect(offer).to_contain_text("Kept of an earlier start. Projects: back.")
+    expect(offer).to_contain_text("Kept from an earlier start. Projects: back.")
     offer.get_by_role("button", name="Choose what comes back").click()
     dialog = lab.page.get_by_role("dialog", name="Continue where you were")
     boxes = dialog.get_by_role("group", name="Terminals").get_by_role("checkbox")

@@ -176,7 +176,14 @@ OFFLINE = "Offline · retrying"
 SOON_MILLISECONDS = 9_000
 
 
-def test_a_network_that_swallows_everything_is_said_within_seconds(lab: LabPage, relay: Relay):
+def test_a_network_that_swallows_everything_is_said_within_seconds_and_nothing_is_missed(
+    lab: LabPage, app: RunningApp, relay: Relay
+):
+    notes = app.home / "projects" / "followed.md"
+    notes.write_text("at first\n")
+    lab.command("docmanager:open", path="projects/followed.md", factory="Editor")
+    shown = lab.page.locator(".cm-line:visible").first
+    expect(shown).to_have_text("at first")
     lab.open_terminal()
     lab.show_panel()
     renew = lab.panel.get_by_role("button", name="Renew token")
@@ -188,11 +195,16 @@ def test_a_network_that_swallows_everything_is_said_within_seconds(lab: LabPage,
     expect(lab.notice).to_contain_text("Reconnecting", timeout=20_000)
     lab.page.locator(".jp-Terminal:visible .xterm-screen").click()
     lab.type("echo typed mean''while")
+    notes.write_text("while away\n")
     relay.mend()
     lab.until_screen("(?m)^typed meanwhile$")
     expect(lab.notice).to_have_count(0)
     expect(lab.status).to_have_text("Databricks")
     expect(renew).to_be_enabled()
+    lab.command("docmanager:open", path="projects/followed.md")
+    expect(shown).to_have_text("while away")
+    notes.write_text("and afterwards\n")
+    expect(shown).to_have_text("and afterwards")
     relay.be_silent()
     lab.page.evaluate("window.dispatchEvent(new Event('online'))")  # another one is made at once
     expect(lab.status).to_have_text(OFFLINE, timeout=SOON_MILLISECONDS)

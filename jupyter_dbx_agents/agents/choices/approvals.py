@@ -38,14 +38,16 @@ _STRICTEST_FIRST = (Approvals.ASK, Approvals.EDITS, Approvals.EVERYTHING)
 class ApprovalsStatus(TypedDict):
     """The REST model of one agent's approvals.
 
-    ``holds`` is for new sessions; ``text`` says what it does then, and ``note`` why that is not, or
-    may not be, what was chosen, '' if it is.
+    ``holds`` is for new sessions; ``text`` says what it does then, ``asks_first`` whether it asks
+    before it runs commands, and ``note`` why that is not, or may not be, what was chosen, '' if it
+    is.
     """
 
     holds: Approvals
     chosen: Approvals | None
     possible: list[Approvals]
     text: str
+    asks_first: bool
     note: str
 
 

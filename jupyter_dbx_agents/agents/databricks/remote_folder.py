@@ -38,7 +38,7 @@ class RemoteFolder:
         """Copy everything into a folder.  Raises WorkspaceError, InstallError and OSError."""
         if not self._root.startswith((WORKSPACE, VOLUMES)) or ".." in self._root.split("/"):
             raise InstallError(
-                f"Skills.folder is “{self._root}”, which is no folder of the workspace.",
+                f"Skills.folder is “{self._root}”, which is not a workspace folder.",
                 "Set it to one such as /Workspace/Shared/skills or /Volumes/main/default/skills.",
             )
         await self._copy(self._root, target, 0)

@@ -51,7 +51,7 @@ BUILT_IN: Mapping[str, BuiltIn] = {
     "web-search": BuiltIn(
         "Web search",
         ("/ai-gateway/mcp-services/system.ai.web_search",),
-        f"{MISSING} Nor does a model that it serves search the web.",
+        f"{MISSING} None of its models can search the web, either.",
     ),
 }
 

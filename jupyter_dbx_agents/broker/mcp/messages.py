@@ -60,7 +60,7 @@ def parse_message(body: bytes) -> Message:
     if not isinstance(number, str | int | None) or isinstance(number, bool):
         raise MessageError("The id is neither a string nor an integer.")
     if not method and not ("result" in content or "error" in content):
-        raise MessageError("The message is no request, notification or response.")
+        raise MessageError("The message is not a request, notification or response.")
     return Message(method, number, params, body)
 
 

@@ -47,7 +47,7 @@ class McpService:
         Raises ValueError for a path that is not listed: redundant on purpose.
         """
         if unlisted := [path for each in paths.values() for path in each if not is_listed(path)]:
-            raise ValueError(f"{unlisted[0]} is no path of an MCP server")
+            raise ValueError(f"{unlisted[0]} is not a path of an MCP server")
         self.catalog.offer(paths)
         self.sessions.end_without_server(self.catalog.all())
 

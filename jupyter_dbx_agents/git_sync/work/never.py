@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from ...secret import Secret
 
 MOST_FILE_BYTES = 10 * 1024 * 1024
-SECRET_NAME = "It may hold secrets, by its name."  # noqa: S105
+SECRET_NAME = "Its name suggests that it holds secrets."  # noqa: S105
 SECRET_CONTENT = "It contains a token or a private key."  # noqa: S105
 TOO_LARGE = f"It is larger than {MOST_FILE_BYTES // 1024**2} MB."
 # The first are those of folders, too (“.envs/production”).

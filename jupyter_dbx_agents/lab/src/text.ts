@@ -12,6 +12,14 @@ export function leftText(seconds: number): string {
   return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
 }
 
+/** Return an instant as people write it: the time if it is of today, else with its day. */
+export function whenText(at: Date, now = new Date()): string {
+  const time = at.toLocaleTimeString([], { timeStyle: 'short' });
+  return at.toDateString() === now.toDateString()
+    ? time
+    : `${at.toLocaleDateString([], { dateStyle: 'medium' })}, ${time}`;
+}
+
 /** Return how long ago an instant was, such as 40 s, 5 min or 2 h; '' for an invalid one. */
 export function ageText(since: string, now: number): string {
   const seconds = Math.max(0, Math.floor((now - Date.parse(since)) / 1000));

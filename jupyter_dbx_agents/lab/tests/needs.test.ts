@@ -40,6 +40,13 @@ test('what runs are the agents in their order, and then the terminals without on
   );
 });
 
+test('terminals are in the order of their numbers', () => {
+  assert.deepEqual(
+    sessionsOf(status(), ['10', '2', '1']).map(({ id }) => id),
+    ['1', '2', '10']
+  );
+});
+
 test('the next need is the one after that in front, and the first after the last', () => {
   const needs = [session('a', 'permission'), session('b', 'done')];
   assert.equal(nextNeed(needs, undefined)?.id, 'a');

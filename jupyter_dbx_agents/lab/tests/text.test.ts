@@ -11,7 +11,8 @@ import {
   leftText,
   quoted,
   secondsUntil,
-  tokenText
+  tokenText,
+  whenText
 } from '../src/text';
 
 test('an age has one unit, and an invalid instant none', () => {
@@ -107,4 +108,11 @@ test('paths are found with their lines, and addresses of the web are not', () =>
   assert.deepEqual(found('https://a.example/b/c:80 me@host plain 12:30 words'), [
     ['12', 30, 1, '12:30']
   ]);
+});
+
+test('an instant of today is a time, and another one has its day', () => {
+  const at = new Date(2030, 0, 1, 9, 5);
+  const [today, later] = [new Date(2030, 0, 1, 23), new Date(2030, 0, 2, 1)];
+  assert.match(whenText(at, today), /^\D{0,3}0?9:05\D{0,4}$/);
+  assert.match(whenText(at, later), /2030, \D{0,3}0?9:05\D{0,4}$/);
 });

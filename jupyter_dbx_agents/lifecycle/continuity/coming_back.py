@@ -81,7 +81,7 @@ def offer_text(offer: Offer) -> str:
         at = offer["at"][:16].replace("T", " ")
         parts.append(f"{count}, {at} UTC ({offer['bytes'] / 1e6:.1f} MB)")
     what = "; ".join(parts)
-    return f"Kept of an earlier start: {what}. Bring it back: jupyter dbx-agents restore --all"
+    return f"Kept from an earlier start: {what}. Bring it back: jupyter dbx-agents restore --all"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -19,7 +19,8 @@ export function needsOf({ attention }: Status): AgentSession[] {
 
 /** Return what runs, first what needs the owner; `terminals` are the names of those that are open. */
 export function sessionsOf(status: Status, terminals: Iterable<string>): AgentSession[] {
-  const rest = new Set(terminals);
+  const inOrder = [...terminals].sort(new Intl.Collator('en', { numeric: true }).compare);
+  const rest = new Set(inOrder);
   const known = (status.attention ?? []).filter(
     ({ terminal }) => terminal === null || rest.delete(terminal)
   );
@@ -28,8 +29,8 @@ export function sessionsOf(status: Status, terminals: Iterable<string>): AgentSe
 
 /** Return what a terminal without an agent shows. */
 function plainSession(status: Status, terminal: string): AgentSession {
-  const program = programIn(status, terminal);
-  return { id: terminal, terminal, state: '', revision: 0, program };
+  const [program, folder] = [programIn(status, terminal), folderIn(status, terminal)];
+  return { id: terminal, terminal, state: '', revision: 0, program, folder };
 }
 
 /** Return the session after `current` among those that need the owner: the first after the last. */

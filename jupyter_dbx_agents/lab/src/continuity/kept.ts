@@ -2,7 +2,7 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Offer } from '../status/model';
-import { byteText } from '../text';
+import { byteText, whenText } from '../text';
 
 /** Return what an offer has, '' if it has nothing. */
 export function kept(offer: Offer, trans: TranslationBundle): string {
@@ -18,10 +18,15 @@ export function kept(offer: Offer, trans: TranslationBundle): string {
     parts.push(trans.__('Terminals: %1.', terminals.join(', ')));
   }
   if (files && at) {
-    const when = new Date(at).toLocaleString();
+    const when = whenText(new Date(at));
     parts.push(
-      trans.__('Conversations and history: %1 files (%2) of %3.', files, byteText(bytes), when)
+      trans.__(
+        'Conversations and history: %1 files (%2), kept at %3.',
+        files,
+        byteText(bytes),
+        when
+      )
     );
   }
-  return trans.__('Kept of an earlier start. %1', parts.join(' '));
+  return trans.__('Kept from an earlier start. %1', parts.join(' '));
 }

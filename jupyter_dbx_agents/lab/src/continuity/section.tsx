@@ -4,6 +4,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import { isUsable, type Offer, type Step } from '../status/model';
 import type { IStatusStore } from '../status/store';
+import { whenText } from '../text';
 import { Button, Message, Remarks, Section, State } from '../widgets/parts';
 import type { KeptActions } from './actions';
 import { Dotfiles } from './dotfiles';
@@ -57,7 +58,7 @@ export function Continuity({ store, kept: actions, trans }: Props): React.ReactE
       <Message message={continuity.unsent} hint="" isBad />
       {kept_at && (
         <p className="jp-DbxAgents-quiet">
-          {trans.__('Conversations and history are kept: %1', new Date(kept_at).toLocaleString())}
+          {trans.__('Conversations and history kept at %1', whenText(new Date(kept_at)))}
         </p>
       )}
       <Remarks title={trans.__('Not kept')} remarks={continuity.left_out} />

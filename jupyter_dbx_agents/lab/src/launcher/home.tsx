@@ -60,7 +60,7 @@ const SECTIONS = { BeforeHere, RunningHere, StartHere, ProjectsHere, OthersHere 
 
 function Content(props: Props): React.ReactElement {
   const { store, launcher, trans } = props;
-  const [folder, choose] = useFolder(browsedFolder(launcher.cwd) ?? projectsFolder());
+  const [folder, choose] = useFolder(browsedFolder(launcher.cwd) ?? projectsFolder(), store);
   const isOffline = store.isKnown && !store.isConnected;
   const view = { ...props, clicks: new Clicks(props), folder, choose, isOffline };
   return (
@@ -151,11 +151,23 @@ function OthersHere(view: View): React.ReactElement {
   );
 }
 
+/** The folder that was chosen last on any launcher, and the one that the file browser had then. */
+let lastChosen = { folder: '', offered: '' };
+
 /** Return the folder that was chosen last, here or in the file browser, and what chooses one. */
-function useFolder(offered: string): [string, (folder: string) => void] {
-  const [chosen, setChosen] = React.useState({ folder: offered, offered });
+function useFolder(offered: string, { status }: IStatusStore): [string, (folder: string) => void] {
+  const [chosen, setChosen] = React.useState(() =>
+    // It may have been deleted since.
+    foldersOf(status, offered, projectsFolder()).includes(lastChosen.folder)
+      ? lastChosen
+      : { folder: offered, offered }
+  );
   const folder = chosen.offered === offered ? chosen.folder : offered;
-  return [folder, path => setChosen({ folder: path, offered })];
+  const choose = (path: string): void => {
+    lastChosen = { folder: path, offered };
+    setChosen(lastChosen);
+  };
+  return [folder, choose];
 }
 
 /** What clicks on one launcher do. */

@@ -3,7 +3,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { terminalIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
-import { doingOf, isNeed, sessionsOf } from '../attention/needs';
+import { isNeed, sessionsOf } from '../attention/needs';
 import { shown } from '../server/paths';
 import type { AgentSession, Status } from '../status/model';
 import { nameOf } from '../status/names';
@@ -41,7 +41,7 @@ export function Running({ status, terminals, trans, goTo }: Props): React.ReactE
 type CardProps = Omit<Props, 'terminals'> & { session: AgentSession };
 
 function SessionCard({ session, status, trans, goTo }: CardProps): React.ReactElement {
-  const { agent, state, text, folder } = session;
+  const { agent, state, text, folder = '' } = session;
   const icon = agent ? iconOf(status, agent) : terminalIcon;
   return (
     <button
@@ -54,7 +54,9 @@ function SessionCard({ session, status, trans, goTo }: CardProps): React.ReactEl
       <span>
         <span className="jp-DbxAgents-name">{nameOf(status, session, trans)}</span>
         {state && <Doing session={session} trans={trans} />}
-        {text && <span className="jp-DbxAgents-quiet jp-DbxAgents-name">{text}</span>}
+        {(text || !state) && (
+          <span className="jp-DbxAgents-quiet jp-DbxAgents-name">{text || shown(folder)}</span>
+        )}
       </span>
     </button>
   );
@@ -65,7 +67,5 @@ function Doing(props: { session: AgentSession } & Pick<Props, 'trans'>): React.R
   const { session, trans } = props;
   const now = useNow();
   const age = session.since ? ageText(session.since, now) : '';
-  return (
-    <State state={session.state} text={`${doingOf(session, trans)} ${age}`.trim()} trans={trans} />
-  );
+  return <State state={session.state} age={age} trans={trans} />;
 }

@@ -128,7 +128,9 @@ function asksText({ approvals }: Agent, trans: TranslationBundle): string {
       return trans.__('edits freely');
     case 'everything':
       return trans.__('asks for nothing');
+    case 'own':
+      return approvals.asks_first ? trans.__('asks') : trans.__('runs commands');
     default:
-      return '';
+      return ''; // of a server of another version
   }
 }

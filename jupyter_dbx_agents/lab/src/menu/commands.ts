@@ -47,7 +47,7 @@ export function addCommands(
       execute: () => offerRestore(actions, trans)
     },
     [SETTINGS]: {
-      label: trans.__('Settings of Databricks Agents'),
+      label: trans.__('Databricks Agents Settings'),
       isVisible: () => commands.hasCommand(SETTING_EDITOR),
       execute: () => commands.execute(SETTING_EDITOR, { query: 'Databricks agents' })
     },

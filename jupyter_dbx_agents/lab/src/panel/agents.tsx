@@ -97,8 +97,8 @@ function AgentLine(
   const icon = agentIcon(agent.name, agent.title);
   return (
     <li>
-      <div className="jp-DbxAgents-line">
-        <icon.react tag="span" width="20px" height="20px" />
+      <div className="jp-DbxAgents-line jp-DbxAgents-model">
+        <icon.react tag="span" width="16px" height="16px" />
         <span className="jp-DbxAgents-agent" title={`${agent.title} ${agent.version ?? ''}`.trim()}>
           {agent.title}
         </span>

@@ -31,7 +31,7 @@ function ServerLine({ server, actions, trans }: { server: McpServer } & Part): R
   return (
     <li>
       <div className="jp-DbxAgents-line">
-        <label className="jp-DbxAgents-grow jp-DbxAgents-line" title={server.address}>
+        <label className="jp-DbxAgents-mcp jp-DbxAgents-line" title={server.address}>
           <Switch
             name={trans.__('Offer %1 to the agents', name)}
             isOn={server.enabled !== false}

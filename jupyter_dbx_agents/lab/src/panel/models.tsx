@@ -105,6 +105,9 @@ function UsageRow(props: {
       <th scope="row">
         {title}
         <div className="jp-DbxAgents-quiet">{row.model || trans.__('unknown model')}</div>
+        {row.last_error && (
+          <div className="jp-DbxAgents-quiet">{trans.__('Last failure: %1', row.last_error)}</div>
+        )}
       </th>
       <td>
         {countText(row.calls)}

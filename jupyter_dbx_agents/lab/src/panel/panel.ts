@@ -19,9 +19,15 @@ export class StatusPanel extends Panel {
     this.addClass('jp-DbxAgents-Panel');
     this.title.icon = panelIcon;
     this.title.caption = _context.trans.__('Databricks agents');
-    this.node.tabIndex = -1; // focusable by script
+    _context.store.changed.connect(this._followConnection, this);
+    this._followConnection();
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', this.title.caption);
+  }
+
+  /** Focusable by script; without the server by Tab, too, to scroll: all of its controls are disabled. */
+  private _followConnection(): void {
+    this.node.tabIndex = this._context.store.isConnected ? -1 : 0;
   }
 
   protected override onAfterShow(msg: Message): void {

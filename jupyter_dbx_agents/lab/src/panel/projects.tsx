@@ -2,6 +2,7 @@
 
 import * as React from 'react';
 import { nextTryOf, type Project, progressOf, type Restorable } from '../status/model';
+import { whenText } from '../text';
 import { ActingButton, Button, Message, Remarks, Section, State } from '../widgets/parts';
 import type { Context } from './context';
 
@@ -52,7 +53,7 @@ function ProjectLine({ project, actions, trans }: { project: Project } & Part): 
       </div>
       <div className="jp-DbxAgents-line">
         <span className="jp-DbxAgents-grow jp-DbxAgents-quiet" title={history?.commit}>
-          {safeAt && trans.__('Safe at %1', safeAt.toLocaleString())}
+          {safeAt && trans.__('Safe at %1', whenText(safeAt))}
         </span>
         {state === 'gone' && <Return name={name} actions={actions} trans={trans} />}
         {!['gone', 'unfit'].includes(state) && (
@@ -74,9 +75,7 @@ function ProjectLine({ project, actions, trans }: { project: Project } & Part): 
       <Message message={history?.note} hint="" />
       <Message message={project.work?.message} hint="" />
       {nextTry && (
-        <p className="jp-DbxAgents-quiet">
-          {trans.__('Next try at %1', nextTry.toLocaleTimeString([], { timeStyle: 'short' }))}
-        </p>
+        <p className="jp-DbxAgents-quiet">{trans.__('Next try at %1', whenText(nextTry))}</p>
       )}
       <Remarks
         title={trans._n(
@@ -87,10 +86,7 @@ function ProjectLine({ project, actions, trans }: { project: Project } & Part): 
         remarks={project.skipped}
       />
       <Remarks title={trans.__('Differs from git')} remarks={project.notes} />
-      <Remarks
-        title={trans.__('Not kept until it is committed')}
-        remarks={project.work?.left_out}
-      />
+      <Remarks title={trans.__('Not saved until you commit it')} remarks={project.work?.left_out} />
     </li>
   );
 }

@@ -2,7 +2,8 @@
 
 import { terminalIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
-import { doingOf, isNeed, sessionsOf } from '../attention/needs';
+import { isNeed, sessionsOf } from '../attention/needs';
+import { shown } from '../server/paths';
 import type { AgentSession } from '../status/model';
 import { nameOf } from '../status/names';
 import { ageText, byteText } from '../text';
@@ -40,19 +41,20 @@ function Row(props: Context & { session: AgentSession }): React.ReactElement {
   const { session, trans } = props;
   const now = useNow();
   const age = session.since ? ageText(session.since, now) : '';
-  const state = `${doingOf(session, trans)} ${age}`;
   return (
     <li data-needs-you={isNeed(session) || undefined}>
       <div className="jp-DbxAgents-line">
         <Title {...props} />
         <EndButton {...props} />
       </div>
-      {(session.state || session.text) && (
-        <div className="jp-DbxAgents-quiet">
-          {session.state && <State state={session.state} text={state} trans={trans} />}
-          {session.text && <div>{session.text}</div>}
-        </div>
-      )}
+      <div className="jp-DbxAgents-quiet">
+        {session.state ? (
+          <State state={session.state} age={age} trans={trans} />
+        ) : (
+          shown(session.folder ?? '')
+        )}
+        {session.text && <div>{session.text}</div>}
+      </div>
     </li>
   );
 }

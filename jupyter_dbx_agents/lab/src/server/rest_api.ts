@@ -1889,6 +1889,8 @@ export interface components {
             possible: components["schemas"]["Approvals"][];
             /** @description What it does in new sessions */
             text: string;
+            /** @description Whether it asks then before it runs commands */
+            asks_first: boolean;
             /** @description Why that is not what was chosen, '' if it is */
             note: string;
         };
@@ -2077,6 +2079,8 @@ export interface components {
             output_tokens: number;
             mean_seconds: number;
             mean_first_byte_seconds: number;
+            /** @description Why the last one that failed did, '' if none has */
+            last_error: string;
         };
         Terminal: {
             name: string;

@@ -3,7 +3,7 @@
 import type { ITerminal } from '@jupyterlab/terminal';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { terminalIcon } from '@jupyterlab/ui-components';
-import { programIn } from '../status/model';
+import { isStopping, programIn } from '../status/model';
 import { agentIn, isShell, nameIn } from '../status/names';
 import type { IStatusStore } from '../status/store';
 import { iconOf } from '../widgets/icons';
@@ -55,6 +55,9 @@ export class TabName {
   }
 
   private _follow(): void {
+    if (isStopping(this._store.status)) {
+      return; // what ends with the server keeps its name
+    }
     const program = programIn(this._store.status, this._terminalName);
     if (program !== this._program) {
       this._program = program;

@@ -18,6 +18,7 @@ import { TabName } from '../tabs/name';
 import { addRename } from '../tabs/rename';
 import { nameRunning } from '../tabs/running';
 import { showHint } from './banner';
+import { saySessionsRunOn } from './closing';
 import { Connection } from './connection';
 import { EndedTerminals } from './ended';
 import { acceptFiles, acceptPaths } from './files';
@@ -75,7 +76,10 @@ export const terminals: JupyterFrontEndPlugin<void> = {
     if (terminals) {
       addCopyKey(app, terminals, page.trans);
       addRename(app, store, terminals, palette, trans);
-      terminals.widgetAdded.connect((_, tab) => void enhance(tab, page));
+      terminals.widgetAdded.connect((_, tab) => {
+        saySessionsRunOn(tab, app, store, trans);
+        void enhance(tab, page);
+      });
     }
   }
 };

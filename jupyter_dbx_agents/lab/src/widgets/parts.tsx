@@ -64,13 +64,16 @@ function knownStates(trans: TranslationBundle): Record<string, Record<string, st
 export function State(props: {
   state: string;
   text?: string | undefined;
+  /** For how long it has been so. */
+  age?: string;
   trans: TranslationBundle;
 }): React.ReactElement {
   const levels = Object.entries(knownStates(props.trans));
   const [level, words] = levels.find(([, words]) => props.state in words) ?? ['none', {}];
+  const text = props.text ?? words[props.state] ?? props.state;
   return (
     <span className="jp-DbxAgents-state" data-level={level}>
-      {props.text ?? words[props.state] ?? props.state}
+      {[text, props.age].filter(Boolean).join(' · ')}
     </span>
   );
 }

@@ -1,4 +1,4 @@
-"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{43(e,t,r){var o=r(41),n=r.n(o),a=r(42),i=(r.n(a))()(n());i.push([e.id,`/* The status bar centres the text of labels, but not of buttons. */
+"use strict";(self.rspackChunkjupyter_dbx_agents=self.rspackChunkjupyter_dbx_agents||[]).push([[266],{45(e,t,n){var o=n(43),r=n.n(o),a=n(44),i=(n.n(a))()(r());i.push([e.id,`/* The status bar centres the text of labels, but not of buttons. */
 :is(.jp-DbxAgents-StatusItem, .jp-DbxAgents-CountItem) {
   display: flex;
   align-items: center;
@@ -166,7 +166,12 @@
   padding-bottom: 2px;
 }
 
-.jp-DbxAgents-Panel:focus {
+.jp-DbxAgents-Panel[tabindex="0"]:focus-visible {
+  outline: 2px solid var(--jp-brand-color1);
+  outline-offset: -2px;
+}
+
+.jp-DbxAgents-Panel:not([tabindex="0"]):focus {
   outline: none; /* its first control is the next stop */
 }
 
@@ -220,10 +225,24 @@
   white-space: nowrap;
 }
 
+.jp-DbxAgents-mcp {
+  flex: 1 0 fit-content;
+  max-width: 55%;
+  overflow-wrap: anywhere;
+}
+
+.jp-DbxAgents-mcp + * {
+  margin-left: auto;
+}
+
 .jp-DbxAgents-buttons {
   display: flex;
   gap: 6px;
   margin: 6px 0;
+}
+
+.jp-DbxAgents-buttons:empty {
+  display: none;
 }
 
 .jp-DbxAgents-Panel button.jp-mod-styled,
@@ -278,6 +297,21 @@
   margin-top: 0;
 }
 
+/* An agent's model has the room that the others leave: a side bar is 250 pixels wide. */
+.jp-DbxAgents-model > select.jp-mod-styled {
+  appearance: none;
+  padding: 0 11px 0 4px;
+  background:
+    var(--jp-layout-color2)
+    conic-gradient(from -36deg at 50% 100%, var(--jp-ui-font-color2) 72deg, transparent 0) right 3px
+    center / 6px 4px no-repeat;
+}
+
+.jp-DbxAgents-model > button.jp-mod-styled {
+  min-width: 24px;
+  padding: 0 4px;
+}
+
 .jp-DbxAgents-Panel input[type="search"] {
   height: 24px;
   margin: 0;
@@ -300,6 +334,12 @@
 .jp-DbxAgents-Panel details {
   font-size: var(--jp-ui-font-size0);
   overflow-wrap: anywhere;
+}
+
+/* Small is a share of what is around it: what is small already is not made smaller. */
+:is(.jp-DbxAgents-Panel details, .jp-DbxAgents-quiet)
+  :is(summary, table, select.jp-mod-styled, input.jp-mod-styled, .jp-DbxAgents-quiet) {
+  font-size: inherit;
 }
 
 .jp-DbxAgents-Panel progress,
@@ -568,8 +608,8 @@
   filter: grayscale(1);
   opacity: 0.6;
 }
-`,""]),r.d(t,{},{A:i})},40(e,t,r){var o=r(41),n=r.n(o),a=r(42),i=r.n(a),p=r(43),s=r(44),l=r(45),d=i()(n());d.i(p.A),d.i(s.A),d.i(l.A),d.push([e.id,`
-`,""]),r.d(t,{},{A:d})},44(e,t,r){var o=r(41),n=r.n(o),a=r(42),i=(r.n(a))()(n());i.push([e.id,`.jp-DbxAgents-Launcher {
+`,""]),n.d(t,{},{A:i})},42(e,t,n){var o=n(43),r=n.n(o),a=n(44),i=n.n(a),p=n(45),s=n(46),l=n(47),d=i()(r());d.i(p.A),d.i(s.A),d.i(l.A),d.push([e.id,`
+`,""]),n.d(t,{},{A:d})},46(e,t,n){var o=n(43),r=n.n(o),a=n(44),i=(n.n(a))()(r());i.push([e.id,`.jp-DbxAgents-Launcher {
   container-type: inline-size;
   color: var(--jp-ui-font-color1);
 }
@@ -601,6 +641,10 @@
   margin-bottom: 26px;
 }
 
+.jp-DbxAgents-Launcher [role="status"]:not(:empty) {
+  margin-bottom: 14px;
+}
+
 .jp-DbxAgents-Launcher section > h2 {
   margin-bottom: 8px;
 }
@@ -622,7 +666,7 @@
 
 .jp-DbxAgents-Launcher .jp-DbxAgents-running {
   display: grid;
-  grid-template-columns: repeat(auto-fill, minmax(240px, 1fr));
+  grid-template-columns: repeat(auto-fill, minmax(264px, 1fr));
   gap: 10px;
 }
 
@@ -846,7 +890,7 @@
     grid-column: 2;
   }
 }
-`,""]),r.d(t,{},{A:i})},45(e,t,r){var o=r(41),n=r.n(o),a=r(42),i=(r.n(a))()(n());i.push([e.id,`/* The bar of keys below a terminal; shown in narrow windows only. */
+`,""]),n.d(t,{},{A:i})},47(e,t,n){var o=n(43),r=n.n(o),a=n(44),i=(n.n(a))()(r());i.push([e.id,`/* The bar of keys below a terminal; shown in narrow windows only. */
 .jp-DbxAgents-KeyBar {
   display: grid;
   grid-template-columns: repeat(6, 1fr);
@@ -917,4 +961,4 @@
     flex: 0 0 auto;
   }
 }
-`,""]),r.d(t,{},{A:i})},42(e){e.exports=function(e){var t=[];return t.toString=function(){return this.map(function(t){var r="",o=void 0!==t[5];return t[4]&&(r+="@supports (".concat(t[4],") {")),t[2]&&(r+="@media ".concat(t[2]," {")),o&&(r+="@layer".concat(t[5].length>0?" ".concat(t[5]):""," {")),r+=e(t),o&&(r+="}"),t[2]&&(r+="}"),t[4]&&(r+="}"),r}).join("")},t.i=function(e,r,o,n,a){"string"==typeof e&&(e=[[null,e,void 0]]);var i={};if(o)for(var p=0;p<this.length;p++){var s=this[p][0];null!=s&&(i[s]=!0)}for(var l=0;l<e.length;l++){var d=[].concat(e[l]);o&&i[d[0]]||(void 0!==a&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=a),r&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=r),n&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=n):d[4]="".concat(n)),t.push(d))}},t}},41(e){e.exports=function(e){return e[1]}},33(e,t,r){r.r(t);var o=r(34),n=r.n(o),a=r(35),i=r.n(a),p=r(36),s=r.n(p),l=r(37),d=r.n(l),b=r(38),c=r.n(b),x=r(39),g=r.n(x),u=r(40),j={};j.styleTagTransform=g(),j.setAttributes=d(),j.insert=s().bind(null,"head"),j.domAPI=i(),j.insertStyleElement=c(),n()(u.A,j);let f=u.A&&u.A.locals?u.A.locals:void 0;r.d(t,{},{default:f})},34(e){var t=[];function r(e){for(var r=-1,o=0;o<t.length;o++)if(t[o].identifier===e){r=o;break}return r}function o(e,o){for(var n={},a=[],i=0;i<e.length;i++){var p=e[i],s=o.base?p[0]+o.base:p[0],l=n[s]||0,d="".concat(s," ").concat(l);n[s]=l+1;var b=r(d),c={css:p[1],media:p[2],sourceMap:p[3],supports:p[4],layer:p[5]};if(-1!==b)t[b].references++,t[b].updater(c);else{var x=function(e,t){var r=t.domAPI(t);return r.update(e),function(t){t?(t.css!==e.css||t.media!==e.media||t.sourceMap!==e.sourceMap||t.supports!==e.supports||t.layer!==e.layer)&&r.update(e=t):r.remove()}}(c,o);o.byIndex=i,t.splice(i,0,{identifier:d,updater:x,references:1})}a.push(d)}return a}e.exports=function(e,n){var a=o(e=e||[],n=n||{});return function(e){e=e||[];for(var i=0;i<a.length;i++){var p=r(a[i]);t[p].references--}for(var s=o(e,n),l=0;l<a.length;l++){var d=r(a[l]);0===t[d].references&&(t[d].updater(),t.splice(d,1))}a=s}}},36(e){var t={};e.exports=function(e,r){var o=function(e){if(void 0===t[e]){var r=document.querySelector(e);if(window.HTMLIFrameElement&&r instanceof window.HTMLIFrameElement)try{r=r.contentDocument.head}catch(e){r=null}t[e]=r}return t[e]}(e);if(!o)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");o.appendChild(r)}},38(e){e.exports=function(e){var t=document.createElement("style");return e.setAttributes(t,e.attributes),e.insert(t,e.options),t}},37(e,t,r){e.exports=function(e){var t=r.nc;t&&e.setAttribute("nonce",t)}},35(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var t=e.insertStyleElement(e);return{update:function(r){var o,n,a;o="",r.supports&&(o+="@supports (".concat(r.supports,") {")),r.media&&(o+="@media ".concat(r.media," {")),(n=void 0!==r.layer)&&(o+="@layer".concat(r.layer.length>0?" ".concat(r.layer):""," {")),o+=r.css,n&&(o+="}"),r.media&&(o+="}"),r.supports&&(o+="}"),(a=r.sourceMap)&&"u">typeof btoa&&(o+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),e.styleTagTransform(o,t,e.options)},remove:function(){var e;null===(e=t).parentNode||e.parentNode.removeChild(e)}}}},39(e){e.exports=function(e,t){if(t.styleSheet)t.styleSheet.cssText=e;else{for(;t.firstChild;)t.removeChild(t.firstChild);t.appendChild(document.createTextNode(e))}}}}]);
+`,""]),n.d(t,{},{A:i})},44(e){e.exports=function(e){var t=[];return t.toString=function(){return this.map(function(t){var n="",o=void 0!==t[5];return t[4]&&(n+="@supports (".concat(t[4],") {")),t[2]&&(n+="@media ".concat(t[2]," {")),o&&(n+="@layer".concat(t[5].length>0?" ".concat(t[5]):""," {")),n+=e(t),o&&(n+="}"),t[2]&&(n+="}"),t[4]&&(n+="}"),n}).join("")},t.i=function(e,n,o,r,a){"string"==typeof e&&(e=[[null,e,void 0]]);var i={};if(o)for(var p=0;p<this.length;p++){var s=this[p][0];null!=s&&(i[s]=!0)}for(var l=0;l<e.length;l++){var d=[].concat(e[l]);o&&i[d[0]]||(void 0!==a&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=a),n&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=n),r&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=r):d[4]="".concat(r)),t.push(d))}},t}},43(e){e.exports=function(e){return e[1]}},35(e,t,n){n.r(t);var o=n(36),r=n.n(o),a=n(37),i=n.n(a),p=n(38),s=n.n(p),l=n(39),d=n.n(l),b=n(40),c=n.n(b),x=n(41),g=n.n(x),u=n(42),j={};j.styleTagTransform=g(),j.setAttributes=d(),j.insert=s().bind(null,"head"),j.domAPI=i(),j.insertStyleElement=c(),r()(u.A,j);let f=u.A&&u.A.locals?u.A.locals:void 0;n.d(t,{},{default:f})},36(e){var t=[];function n(e){for(var n=-1,o=0;o<t.length;o++)if(t[o].identifier===e){n=o;break}return n}function o(e,o){for(var r={},a=[],i=0;i<e.length;i++){var p=e[i],s=o.base?p[0]+o.base:p[0],l=r[s]||0,d="".concat(s," ").concat(l);r[s]=l+1;var b=n(d),c={css:p[1],media:p[2],sourceMap:p[3],supports:p[4],layer:p[5]};if(-1!==b)t[b].references++,t[b].updater(c);else{var x=function(e,t){var n=t.domAPI(t);return n.update(e),function(t){t?(t.css!==e.css||t.media!==e.media||t.sourceMap!==e.sourceMap||t.supports!==e.supports||t.layer!==e.layer)&&n.update(e=t):n.remove()}}(c,o);o.byIndex=i,t.splice(i,0,{identifier:d,updater:x,references:1})}a.push(d)}return a}e.exports=function(e,r){var a=o(e=e||[],r=r||{});return function(e){e=e||[];for(var i=0;i<a.length;i++){var p=n(a[i]);t[p].references--}for(var s=o(e,r),l=0;l<a.length;l++){var d=n(a[l]);0===t[d].references&&(t[d].updater(),t.splice(d,1))}a=s}}},38(e){var t={};e.exports=function(e,n){var o=function(e){if(void 0===t[e]){var n=document.querySelector(e);if(window.HTMLIFrameElement&&n instanceof window.HTMLIFrameElement)try{n=n.contentDocument.head}catch(e){n=null}t[e]=n}return t[e]}(e);if(!o)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");o.appendChild(n)}},40(e){e.exports=function(e){var t=document.createElement("style");return e.setAttributes(t,e.attributes),e.insert(t,e.options),t}},39(e,t,n){e.exports=function(e){var t=n.nc;t&&e.setAttribute("nonce",t)}},37(e){e.exports=function(e){if("u"<typeof document)return{update:function(){},remove:function(){}};var t=e.insertStyleElement(e);return{update:function(n){var o,r,a;o="",n.supports&&(o+="@supports (".concat(n.supports,") {")),n.media&&(o+="@media ".concat(n.media," {")),(r=void 0!==n.layer)&&(o+="@layer".concat(n.layer.length>0?" ".concat(n.layer):""," {")),o+=n.css,r&&(o+="}"),n.media&&(o+="}"),n.supports&&(o+="}"),(a=n.sourceMap)&&"u">typeof btoa&&(o+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(a))))," */")),e.styleTagTransform(o,t,e.options)},remove:function(){var e;null===(e=t).parentNode||e.parentNode.removeChild(e)}}}},41(e){e.exports=function(e,t){if(t.styleSheet)t.styleSheet.cssText=e;else{for(;t.firstChild;)t.removeChild(t.firstChild);t.appendChild(document.createTextNode(e))}}}}]);
