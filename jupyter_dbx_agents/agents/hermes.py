@@ -78,8 +78,9 @@ def config_files(context: AgentContext) -> tuple[ConfigFile, ...]:
             for dialect, provider in PROVIDERS.items()
             if (models := _models(context, dialect))
         },
-        # A scanner of commands that would be fetched from GitHub.
-        "security": {"tirith_enabled": False},
+        # A scanner of commands that would be fetched from GitHub; and what it would install from an
+        # index by itself, such as edge-tts at its first start: neither is in our lock.
+        "security": {"tirith_enabled": False, "allow_lazy_installs": Initial(False)},
         "agent": {"environment_hint": instructions(context)},
         "skills": {"external_dirs": [str(context.home / SKILLS_FOLDER)]},
         "mcp_servers": {name: _server(given) for name, given in context.mcp_servers.items()},

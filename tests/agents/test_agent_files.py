@@ -488,6 +488,7 @@ def test_hermes_reads_one_file_of_ours(home):
     claude = settings["providers"]["dbx-claude"]
     assert claude["api_key"] == "capability"
     assert claude["base_url"] == "http://127.0.0.1:1234/anthropic/v1"
+    assert settings["security"] == {"tirith_enabled": False, "allow_lazy_installs": False}
     assert "projects" in settings["agent"]["environment_hint"]
     assert settings["skills"]["external_dirs"] == [f"{home}/.agents/skills"]
 

@@ -169,6 +169,7 @@ def test_one_long_session_of_an_agents_screen_survives_rotations(
     app.until_installed()
     app.log_in()
     before, logged = last_number(app), len(app.log.read_text())
+    packages = installed_packages(app)
     asked: dict[str, int] = {}
     errors: list[tuple[str, BaseException]] = []
     done = threading.Event()
@@ -204,8 +205,17 @@ def test_one_long_session_of_an_agents_screen_survives_rotations(
     calls = calls_since(app, before)
     assert {call["status"] for call in calls if call["outcome"] == "answered"} == {200}
     assert min(asked.values()) >= LEAST_QUESTIONS
+    # They install nothing by themselves: what is not in a lock has no hash.
+    assert installed_packages(app) == packages
     # Nor what they ask beside their turns, such as for a title, has gone where nothing answers.
     assert not re.findall(r"broker: .* POST .* -> 404,.*", app.log.read_text()[logged:])
+
+
+def installed_packages(app: RunningApp) -> set[str]:
+    """The Python packages of all agents."""
+    installer = AgentInstaller(app.home)
+    folders = [installer.own_folder(agent) for agent in AGENTS]
+    return {found.name for folder in folders for found in folder.rglob("*.dist-info")}
 
 
 def test_codex_trusts_a_repository_that_was_made_after_the_start(app: RunningApp):
