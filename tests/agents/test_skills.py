@@ -185,8 +185,8 @@ def test_the_companys_come_from_a_folder_of_the_workspace_and_go_before_databric
     ("folder", "error", "said"),
     [
         (f"{FOLDER}/none", WorkspaceError, "doesn't exist"),
-        ("/tmp/skills", InstallError, "no folder of the workspace"),
-        ("/Workspace/../x", InstallError, "no folder of the workspace"),
+        ("/tmp/skills", InstallError, "is not a workspace folder"),
+        ("/Workspace/../x", InstallError, "is not a workspace folder"),
         (f"{FOLDER}/house", InstallError, "has no skills"),
     ],
 )

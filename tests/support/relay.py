@@ -90,9 +90,10 @@ class Relay:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
     async def _close_all(self) -> None:
-        for writer in list(self._writers):
+        closing = set(self._writers)  # where the network is not cut, others begin meanwhile
+        for writer in closing:
             writer.transport.abort()
-        while self._writers:
+        while closing & self._writers:
             await asyncio.sleep(0.01)
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
