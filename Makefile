@@ -1,6 +1,6 @@
 # Targets; each sets up what it needs, in .venv.
 #   demo                                 the app, on a local workspace
-#   check, test-fast, test               what a change must pass, the last in twenty minutes
+#   check, test-fast, test               what a change must pass, the last in a quarter of an hour
 #   test-long, test-versions, coverage   before a release
 #   bench, screenshots, docs, lab, lock  figures, and files that are generated
 #   agents-update                        the newest release of each agent that passes
