@@ -11,8 +11,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_ARGS ?=
 TEST_ARGS ?=
-# On a small machine of two cores: tests wait half of the time.
-WORKERS ?= 5
+# Two for each core of a small machine: tests wait half of the time, and a fifth starves them.
+WORKERS ?= 4
 PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS)
 LAB := jupyter_dbx_agents/lab
 SOURCES := jupyter_dbx_agents dbx_workspace tests benchmarks docs

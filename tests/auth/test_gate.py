@@ -19,6 +19,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from jupyter_dbx_agents.auth.gate import RefusalLog
 from tests.support import sweep
+from tests.support.running_app import eventually
 
 from .apps_api import AppsApi, serving_in_a_thread
 from .guarded_server import OPTIONS, OWNER, GuardedServer, environment, guarded_server
@@ -361,6 +362,8 @@ def test_until_the_owner_is_known_everybody_waits_and_then_the_owner_enters(
             with pytest.raises(InvalidStatus) as answer, opened(server, SOCKETS[2], EMAIL):
                 pass
             assert answer.value.response.status_code == 503
+            # Once the first look-up has been answered, which comes after the server listens.
+            eventually(lambda: "is not known, nobody can enter" in server.log, 30, "a look-up")
             api.creator = OWNER.upper()
             assert status_when_settled(f"{server.url}/api/status", EMAIL) == 200
             assert httpx.get(f"{server.url}/lab").status_code == 403
