@@ -35,6 +35,7 @@ def test_a_program_under_nohup_keeps_the_token_when_its_terminal_is_closed(
     browser.json("POST", PAT, {"token": workspace.control.mint(OWNER).token_value})
     (tmp_path / "loop.py").write_text(PROGRAM)
     output = tmp_path / "output"
+    output.touch()  # the shell may not have made it when its next prompt comes
     with browser.terminal() as terminal:
         terminal.until_shell()
         program = f"{sys.executable} {tmp_path}/loop.py"
