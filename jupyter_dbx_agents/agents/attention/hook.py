@@ -50,7 +50,7 @@ def _report(state: str, options: list[str], given: bytes) -> dict[str, str] | No
             report["id"] = _value(given, options.pop(0))
             if not report["id"]:
                 return None
-        elif _is_neither(given):
+        elif _is_review(given):
             return None
         else:
             report["id"] = _sub_agent(given)
@@ -79,8 +79,8 @@ def _sub_agent(given: bytes) -> str:
     return "" if is_own else session.decode(errors="replace")
 
 
-def _is_neither(given: bytes) -> bool:
-    """Whether nobody waits for a turn: Hermes reviews what was said.
+def _is_review(given: bytes) -> bool:
+    """Whether nobody waits for a turn, in which Hermes reviews what was said.
 
     The platform comes after the conversation, which is a short one at a sub-agent's start.
     """

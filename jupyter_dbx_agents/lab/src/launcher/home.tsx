@@ -31,6 +31,13 @@ export interface Page {
   trans: TranslationBundle;
   /** JupyterLab's own texts. */
   lab: TranslationBundle;
+  last: LastFolder;
+}
+
+/** The folder that was chosen last on any launcher, and the one that the file browser had then. */
+interface LastFolder {
+  folder: string;
+  offered: string;
 }
 
 interface Props extends Page {
@@ -60,7 +67,7 @@ const SECTIONS = { BeforeHere, RunningHere, StartHere, ProjectsHere, OthersHere 
 
 function Content(props: Props): React.ReactElement {
   const { store, launcher, trans } = props;
-  const [folder, choose] = useFolder(browsedFolder(launcher.cwd) ?? projectsFolder(), store);
+  const [folder, choose] = useFolder(browsedFolder(launcher.cwd) ?? projectsFolder(), props);
   const isOffline = store.isKnown && !store.isConnected;
   const view = { ...props, clicks: new Clicks(props), folder, choose, isOffline };
   return (
@@ -151,21 +158,18 @@ function OthersHere(view: View): React.ReactElement {
   );
 }
 
-/** The folder that was chosen last on any launcher, and the one that the file browser had then. */
-let lastChosen = { folder: '', offered: '' };
-
 /** Return the folder that was chosen last, here or in the file browser, and what chooses one. */
-function useFolder(offered: string, { status }: IStatusStore): [string, (folder: string) => void] {
+function useFolder(offered: string, { store, last }: Page): [string, (folder: string) => void] {
   const [chosen, setChosen] = React.useState(() =>
     // It may have been deleted since.
-    foldersOf(status, offered, projectsFolder()).includes(lastChosen.folder)
-      ? lastChosen
+    foldersOf(store.status, offered, projectsFolder()).includes(last.folder)
+      ? { ...last }
       : { folder: offered, offered }
   );
   const folder = chosen.offered === offered ? chosen.folder : offered;
   const choose = (path: string): void => {
-    lastChosen = { folder: path, offered };
-    setChosen(lastChosen);
+    Object.assign(last, { folder: path, offered });
+    setChosen({ ...last });
   };
   return [folder, choose];
 }

@@ -27,7 +27,8 @@ export const launcher: JupyterFrontEndPlugin<void> = {
     const texts = translator ?? nullTranslator;
     const trans = texts.load('jupyter_dbx_agents');
     new AgentCommands(app, store, { launcher, palette, browser }, trans);
-    fillLaunchers({ app, store, trans, lab: texts.load('jupyterlab') });
+    const last = { folder: '', offered: '' };
+    fillLaunchers({ app, store, trans, lab: texts.load('jupyterlab'), last });
   }
 };
 
